@@ -1,0 +1,9 @@
+DROP TABLE artifacts;
+DROP TABLE jobs;
+DROP TABLE pipelines;
+DROP TABLE commits;
+DROP TABLE job_token_allowlist;
+DROP TABLE project_members;
+DROP TABLE projects;
+DROP TABLE access_tokens;
+DROP TABLE users;

@@ -1,0 +1,60 @@
+//! One request: what every handler of the dialect asks of it.
+
+use actix_web::HttpRequest;
+use actix_web::http::Method;
+use actix_web::web::Data;
+
+use crate::api::gitlab::credentials;
+use crate::api::gitlab::failure::Failure;
+use crate::app::App;
+use crate::auth::Credentials;
+use crate::catalog::Db;
+use crate::domain::Timestamp;
+use crate::http::query::Query;
+
+/// A request, read.
+pub(super) struct Call {
+    pub(super) app: Data<App>,
+    /// Whether only the head of the answer is wanted.
+    pub(super) head: bool,
+    pub(super) query: Query,
+    /// The time at which all of it is judged.
+    pub(super) now: Timestamp,
+    request: HttpRequest,
+}
+
+impl Call {
+    pub(super) fn new(app: Data<App>, request: &HttpRequest) -> Self {
+        Self {
+            head: request.method() == Method::HEAD,
+            query: Query::parse(request.query_string()),
+            now: app.clock.now(),
+            request: request.clone(),
+            app,
+        }
+    }
+
+    /// What it brought along to show who asks.
+    pub(super) fn credentials(&self) -> Credentials {
+        credentials::read(self.request.headers(), &self.query)
+    }
+
+    /// Asks the catalog, in one visit.
+    pub(super) async fn read<T, F>(&self, work: F) -> Result<T, Failure>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut Db) -> Result<T, Failure> + Send + 'static,
+    {
+        self.app.catalog.read(work).await
+    }
+}
+
+/// The number in a path.
+pub(super) fn number(text: &str, name: &'static str) -> Result<i64, Failure> {
+    let digits = text.strip_prefix('-').unwrap_or(text);
+    if digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_digit()) {
+        return Err(Failure::Parameter(format!("{name} is invalid")));
+    }
+    // A number too large for an id is one that nothing has.
+    Ok(text.parse().unwrap_or(i64::MAX))
+}

@@ -1,0 +1,146 @@
+//! Refusals in GitLab's words: the key `error` for parameters, tokens and routes, `message` for
+//! everything else. Runners show `message` to people.
+
+use actix_web::HttpResponse;
+use actix_web::http::{StatusCode, header};
+use serde_json::json;
+
+use crate::auth::{AuthError, Refusal};
+use crate::domain::status::Status;
+use crate::domain::{Error, Kind};
+use crate::http::failure::{self, RETRY_AFTER_SECONDS};
+
+/// Why a request is refused.
+#[derive(Debug)]
+pub(super) enum Failure {
+    /// No such route.
+    NoRoute,
+    /// A parameter is missing or wrong.
+    Parameter(String),
+    /// What was sent does not fit, in exactly these words.
+    Validation(String),
+    /// The credential is not accepted.
+    Token(Refusal),
+    /// The job that uploads does not run.
+    JobNotRunning(Status),
+    /// Anything that is no matter of the dialect.
+    Domain(Error),
+}
+
+impl Failure {
+    /// Not there, as GitLab says it when a record was not found.
+    pub(super) fn no_record() -> Self {
+        Self::Domain(Error::new(Kind::NotFound, "Not found"))
+    }
+
+    /// Not there, in GitLab's words for `what`.
+    pub(super) fn not_found(what: &'static str) -> Self {
+        Self::Domain(Error::new(Kind::NotFound, what))
+    }
+
+    /// Not allowed, without a reason.
+    pub(super) fn forbidden() -> Self {
+        Self::forbidden_because("")
+    }
+
+    /// Not allowed, with a reason; an empty one is none.
+    pub(super) fn forbidden_because(reason: impl Into<std::borrow::Cow<'static, str>>) -> Self {
+        Self::Domain(Error::new(Kind::Forbidden, reason))
+    }
+
+    /// A wrong request, without a reason.
+    pub(super) fn bad_request() -> Self {
+        Self::Domain(Error::new(Kind::Invalid, ""))
+    }
+
+    /// Whether another meaning of the same path is worth trying.
+    pub(super) fn is_not_found(&self) -> bool {
+        matches!(self, Self::Domain(error) if error.kind() == Kind::NotFound)
+    }
+
+    pub(super) fn into_response(self) -> HttpResponse {
+        match self {
+            Self::NoRoute => HttpResponse::NotFound().json(json!({ "error": "404 Not Found" })),
+            Self::Parameter(text) => HttpResponse::BadRequest().json(json!({ "error": text })),
+            Self::Validation(text) => HttpResponse::BadRequest().json(json!({ "message": text })),
+            Self::Token(refusal) => refused(refusal),
+            Self::JobNotRunning(status) => HttpResponse::Forbidden()
+                .insert_header(("Job-Status", status.as_str()))
+                .json(json!({ "message": "403 Forbidden - Job is not processing on runner" })),
+            Self::Domain(error) => answer(&error),
+        }
+    }
+}
+
+fn answer(error: &Error) -> HttpResponse {
+    failure::log(error);
+    let status = failure::status(error.kind());
+    let mut response = HttpResponse::build(status);
+    if status == StatusCode::SERVICE_UNAVAILABLE {
+        response.insert_header((header::RETRY_AFTER, RETRY_AFTER_SECONDS));
+    }
+    response.json(json!({ "message": message(error, status) }))
+}
+
+fn message(error: &Error, status: StatusCode) -> String {
+    let text = error.public();
+    match error.kind() {
+        Kind::Invalid => reasoned("400 Bad request", text),
+        Kind::Forbidden => reasoned("403 Forbidden", text),
+        Kind::TooLarge | Kind::Unprocessable => text.to_owned(),
+        Kind::Unauthenticated
+        | Kind::NotFound
+        | Kind::Conflict
+        | Kind::UnsupportedMedia
+        | Kind::Unavailable
+        | Kind::OutOfSpace
+        | Kind::Internal => format!("{} {text}", status.as_u16()),
+    }
+}
+
+fn reasoned(title: &str, reason: &str) -> String {
+    match reason {
+        "" => title.to_owned(),
+        reason => format!("{title} - {reason}"),
+    }
+}
+
+fn refused(refusal: Refusal) -> HttpResponse {
+    let (error, description) = match refusal {
+        Refusal::Unknown => {
+            return HttpResponse::Unauthorized().json(json!({ "message": "401 Unauthorized" }));
+        }
+        Refusal::MissingScope => {
+            return HttpResponse::Forbidden().json(json!({
+                "error": "insufficient_scope",
+                "error_description":
+                    "The request requires higher privileges than provided by the access token.",
+                "scope": "api read_api",
+            }));
+        }
+        Refusal::Expired => {
+            ("invalid_token", "Token is expired. You can either do re-authorization or token refresh.")
+        }
+        Refusal::Revoked => ("invalid_token", "Token was revoked. You have to re-authorize from the user."),
+    };
+    let challenge =
+        format!("Bearer realm=\"artigate\", error=\"{error}\", error_description=\"{description}\"");
+    HttpResponse::Unauthorized()
+        .insert_header((header::WWW_AUTHENTICATE, challenge))
+        .json(json!({ "error": error, "error_description": description }))
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self::Domain(error)
+    }
+}
+
+impl From<AuthError> for Failure {
+    fn from(error: AuthError) -> Self {
+        match error {
+            AuthError::Refused(refusal) => Self::Token(refusal),
+            AuthError::Catalog(error) => Self::Domain(error),
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! GitLab's order of checks: who asks, does the project exist for them, may they read its jobs,
+//! does the job exist, may they read its archive, is it there.
+
+use crate::api::gitlab::failure::Failure;
+use crate::auth::{self, Actor, Credentials};
+use crate::catalog::artifacts::{self, Artifact};
+use crate::catalog::jobs::Job;
+use crate::catalog::projects::{self, Project};
+use crate::catalog::{Db, lookup};
+use crate::domain::Timestamp;
+use crate::domain::access::{self, Action, Caller, Verdict, may};
+use crate::domain::artifact::{Accessibility, ArtifactKind};
+use crate::domain::project::ProjectRef;
+
+/// What a personal token must be good for to read.
+pub(super) const READ_SCOPES: &[&str] = &["api", "read_api"];
+
+/// A project whose jobs the caller may read.
+pub(super) struct Readable {
+    pub(super) project: Project,
+    caller: Caller,
+    now: Timestamp,
+}
+
+impl Readable {
+    /// Lets a caller in, or not.
+    pub(super) fn enter(
+        db: &mut Db,
+        credentials: &Credentials,
+        project: &ProjectRef,
+        now: Timestamp,
+    ) -> Result<Self, Failure> {
+        let actor = auth::authenticate(db, credentials, READ_SCOPES, now)?;
+        let project = projects::find(db, project)?.ok_or(Failure::not_found("Project Not Found"))?;
+        let caller = auth::caller_in(db, &actor, &project)?;
+        ask(caller, Action::ReadJobs, &project, &actor)?;
+        Ok(Self { project, caller, now })
+    }
+
+    /// A job's archive, when the caller may read it and it still can be read.
+    pub(super) fn archive(&self, db: &mut Db, job: &Job) -> Result<Artifact, Failure> {
+        let archive = artifacts::find(db, job.id, ArtifactKind::Archive)?;
+        // Without an archive there is nothing to protect: the answer is that there is none.
+        let accessibility = archive.as_ref().map_or(Accessibility::Public, |archive| archive.accessibility);
+        match may(self.caller, Action::ReadArtifact(accessibility), subject(&self.project)) {
+            Verdict::Allowed => readable(db, &self.project, job, archive, self.now),
+            Verdict::Forbidden | Verdict::Hidden | Verdict::OutOfReach => Err(Failure::forbidden()),
+        }
+    }
+}
+
+/// Asks the permission table, and turns a no into GitLab's words.
+pub(super) fn ask(caller: Caller, action: Action, project: &Project, actor: &Actor) -> Result<(), Failure> {
+    match may(caller, action, subject(project)) {
+        Verdict::Allowed => Ok(()),
+        Verdict::Hidden => Err(Failure::not_found("Project Not Found")),
+        Verdict::Forbidden => Err(Failure::forbidden()),
+        Verdict::OutOfReach => Err(Failure::forbidden_because(out_of_reach(actor, project))),
+    }
+}
+
+/// The archive, unless there is none or it has expired.
+pub(super) fn readable(
+    db: &mut Db,
+    project: &Project,
+    job: &Job,
+    archive: Option<Artifact>,
+    now: Timestamp,
+) -> Result<Artifact, Failure> {
+    let archive = archive.ok_or(Failure::not_found("Not Found"))?;
+    match lookup::can_be_read(db, project, job, &archive, now)? {
+        true => Ok(archive),
+        false => Err(Failure::not_found("Not Found")),
+    }
+}
+
+fn subject(project: &Project) -> access::Project {
+    access::Project { visibility: project.visibility, public_jobs: project.public_jobs }
+}
+
+fn out_of_reach(actor: &Actor, project: &Project) -> String {
+    let last = |path: &str| path.rsplit('/').next().unwrap_or(path).to_owned();
+    let source = match actor {
+        Actor::Job { project_path, .. } => last(project_path),
+        Actor::Anonymous | Actor::User(_) => String::new(),
+    };
+    let target = last(&project.path);
+    format!("Authentication by CI/CD job token not allowed from {source} to {target}.")
+}

@@ -1,0 +1,98 @@
+//! Paths as real clients send them, and whatever else may come.
+
+use proptest::prelude::*;
+
+use super::*;
+
+fn project(path: &str) -> ProjectRef {
+    ProjectRef::Path(path.into())
+}
+
+fn first(path: &str) -> Route {
+    meanings(path).into_iter().next().unwrap_or_else(|| panic!("{path} has no meaning"))
+}
+
+#[test]
+fn a_project_comes_by_number_by_encoded_path_and_by_bare_path() {
+    for (id, expected) in [
+        ("7", ProjectRef::Id(7)),
+        ("grp%2Fsub%2Fpro.j", project("grp/sub/pro.j")),
+        ("grp%2Fsub%2Fpro%2Ej", project("grp/sub/pro.j")),
+        ("grp/sub/pro.j", project("grp/sub/pro.j")),
+        ("99999999999999999999", ProjectRef::Id(i64::MAX)),
+        ("jobs", project("jobs")),
+    ] {
+        let route = first(&format!("/projects/{id}/jobs/42/artifacts"));
+        assert_eq!(route, Route::ArchiveOfJob { project: expected, job_id: "42".into() });
+    }
+}
+
+#[test]
+fn a_project_called_jobs_is_found_when_its_path_is_bare() {
+    let route = first("/projects/grp/jobs/jobs/42/artifacts");
+    assert_eq!(route, Route::ArchiveOfJob { project: project("grp/jobs"), job_id: "42".into() });
+}
+
+#[test]
+fn a_ref_holds_slashes_encoded_or_not() {
+    for ref_name in ["feature/x", "feature%2Fx", "feature%2fx"] {
+        let archive = Route::ArchiveOfRef { project: ProjectRef::Id(1), ref_name: "feature/x".into() };
+        assert_eq!(first(&format!("/projects/1/jobs/artifacts/{ref_name}/download")), archive);
+        let file = Route::FileOfRef {
+            project: ProjectRef::Id(1),
+            ref_name: "feature/x".into(),
+            path: b"out/a b#1.txt".to_vec(),
+        };
+        assert_eq!(first(&format!("/projects/1/jobs/artifacts/{ref_name}/raw/out/a%20b%231.txt")), file);
+        assert_eq!(first(&format!("/projects/1/jobs/artifacts/{ref_name}/raw/out%2Fa%20b%231.txt")), file);
+    }
+}
+
+#[test]
+fn a_path_with_several_meanings_lists_the_longest_ref_first() {
+    let routes = meanings("/projects/1/jobs/artifacts/main/raw/a/raw/b");
+    let split = |ref_name: &str, path: &str| Route::FileOfRef {
+        project: ProjectRef::Id(1),
+        ref_name: ref_name.into(),
+        path: path.into(),
+    };
+    assert_eq!(routes, [split("main/raw/a", "b"), split("main", "a/raw/b")]);
+    let routes = meanings("/projects/1/jobs/artifacts/main/raw/bin/download");
+    let archive = Route::ArchiveOfRef { project: ProjectRef::Id(1), ref_name: "main/raw/bin".into() };
+    assert_eq!(routes, [archive, split("main", "bin/download")]);
+}
+
+#[test]
+fn the_runners_paths_and_a_slash_at_the_end_are_known() {
+    assert_eq!(first("/jobs/5/artifacts"), Route::JobArtifacts { job_id: "5".into() });
+    assert_eq!(first("/jobs/5/artifacts/authorize"), Route::AuthorizeUpload { job_id: "5".into() });
+    let archive = Route::ArchiveOfJob { project: ProjectRef::Id(1), job_id: "5".into() };
+    assert_eq!(first("/projects/1/jobs/5/artifacts/"), archive);
+}
+
+#[test]
+fn a_file_path_keeps_what_makes_it_absolute_or_undecodable() {
+    let path = |path: &str| match first(&format!("/projects/1/jobs/5/artifacts/{path}")) {
+        Route::FileOfJob { path, .. } => path,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(path("/etc/passwd"), b"/etc/passwd");
+    assert_eq!(path("%2Fetc/passwd"), b"/etc/passwd");
+    assert_eq!(path("a%00b%ff"), b"a\0b\xff");
+    assert_eq!(path("100%"), b"100%");
+}
+
+#[test]
+fn everything_else_has_no_meaning() {
+    for path in ["", "/", "/jobs", "/projects/1/jobs", "/projects/1/jobs/artifacts/download", "/projects//x"]
+    {
+        assert_eq!(meanings(path), [], "{path}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn no_path_panics_or_has_many_meanings(path in "(/(jobs|projects|artifacts|raw|download|%2F|%|[a-z0-9]{0,3})){0,40}/?") {
+        prop_assert!(meanings(&path).len() <= MAX_MEANINGS);
+    }
+}

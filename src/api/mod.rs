@@ -1,0 +1,11 @@
+//! Dialects: the artifact APIs of CI vendors, each a translation into the rooms below and nothing
+//! else. They never use one another.
+
+pub mod gitlab;
+
+use actix_web::web::ServiceConfig;
+
+/// Mounts every dialect, and GitLab's answer for whatever is none of theirs.
+pub fn routes(config: &mut ServiceConfig) {
+    gitlab::mount(config);
+}

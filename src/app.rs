@@ -1,0 +1,39 @@
+//! The long-lived parts, built once from the settings and handed down; there are no globals.
+
+use crate::archive::Limits;
+use crate::catalog::Catalog;
+use crate::deliver::IndexCache;
+use crate::domain::{Clock, Result};
+use crate::settings::Settings;
+use crate::store::Store;
+
+/// All that a request may need.
+#[derive(Debug)]
+pub struct App {
+    /// What was set.
+    pub settings: Settings,
+    /// What time it is.
+    pub clock: Clock,
+    /// Facts.
+    pub catalog: Catalog,
+    /// Bytes.
+    pub store: Store,
+    /// Indexes of archives.
+    pub indexes: IndexCache,
+}
+
+impl App {
+    /// Opens the catalog, brings its schema up to date, and opens the store. Blocks.
+    ///
+    /// # Errors
+    /// `Unavailable` or `Internal` when one of them cannot be opened.
+    pub fn open(settings: Settings, clock: Clock) -> Result<Self> {
+        let catalog = Catalog::open(&settings.database)?;
+        let migrations = catalog.migrate()?;
+        if migrations > 0 {
+            tracing::info!(migrations, "database schema is up to date");
+        }
+        let store = Store::open(&settings.storage)?;
+        Ok(Self { settings, clock, catalog, store, indexes: IndexCache::new(Limits::default()) })
+    }
+}

@@ -1,0 +1,51 @@
+//! What can be wrong with one entry's bytes. It travels inside an `io::Error` of kind
+//! `InvalidData`; a failure of the source itself never becomes one of these.
+
+use std::io;
+
+use thiserror::Error;
+
+/// Why an entry cannot be read to its end. No text contains any of the entry's content.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+pub enum Damage {
+    /// The directory points at something that is no local header.
+    #[error("entry has no local header where the directory says")]
+    NoLocalHeader,
+    /// The local header belongs to an entry of another name.
+    #[error("local header does not carry the name {name} that the directory gives")]
+    OtherName {
+        /// The directory's name, quoted and escaped, at most 200 characters of it.
+        name: String,
+    },
+    /// The source ended inside the header or the packed bytes.
+    #[error("archive ends inside the entry")]
+    CutShort,
+    /// The decompressor refused the packed bytes, or they ask for too much memory.
+    #[error("entry's compressed data is damaged")]
+    Undecodable,
+    /// Fewer bytes than stated.
+    #[error("entry is shorter than its directory record says")]
+    TooShort,
+    /// More bytes than stated.
+    #[error("entry is longer than its directory record says")]
+    TooLong,
+    /// Packed bytes that the compressed stream does not use.
+    #[error("entry has data left over after its compressed stream")]
+    LeftOver,
+    /// All bytes came, but they are not the ones that were packed.
+    #[error("entry's CRC-32 does not match its directory record")]
+    WrongCrc,
+}
+
+impl Damage {
+    pub(super) fn other_name(name: &[u8]) -> Self {
+        let shown: String = String::from_utf8_lossy(name).chars().take(200).collect();
+        Self::OtherName { name: format!("{shown:?}") }
+    }
+}
+
+impl From<Damage> for io::Error {
+    fn from(damage: Damage) -> Self {
+        Self::new(io::ErrorKind::InvalidData, damage)
+    }
+}

@@ -1,0 +1,299 @@
+//! Reads one entry's bytes out of an archive, unpacked and checked. Sizes and CRC come from
+//! the central directory alone: in what runners write, local headers hold zeros.
+//!
+//! A reader's last piece is given out only after length and CRC proved right, so whoever got
+//! all the bytes got the right ones. Damage shows late, as an error instead of the last piece.
+
+use std::io;
+
+use async_compression::{
+    tokio::bufread::{DeflateDecoder, ZstdDecoder},
+    zstd::DParameter,
+};
+use bytes::{BufMut, Bytes, BytesMut};
+use futures_util::stream::{BoxStream, StreamExt, try_unfold};
+use thiserror::Error;
+use tokio::io::{AsyncBufRead, AsyncReadExt, copy_buf, sink};
+
+use super::{Damage, Entry, directory::LOCAL_HEADER_BYTES, fields::Fields, packed::Packed};
+
+/// The longest piece that is given out.
+const PIECE_BYTES: u64 = 64 * 1024;
+
+/// Room for the extra fields of a local header: runners write some 30 bytes of them.
+const EXTRA_SLACK_BYTES: u64 = 512;
+
+/// The largest window a zstd frame may ask for, as a power of two. 32 MiB is the most that
+/// any level of the runner's writer uses; each open reader may hold that much.
+const ZSTD_WINDOW_LOG: u32 = 25;
+
+/// What it takes to read an entry, free of its [`Index`](super::Index).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EntryMeta {
+    /// The name that the local header must repeat.
+    pub name: Box<[u8]>,
+    /// Whether the bytes are encrypted.
+    pub encrypted: bool,
+    /// Compression method.
+    pub method: u16,
+    /// CRC-32 of the unpacked bytes.
+    pub crc32: u32,
+    /// Length in the archive.
+    pub packed_bytes: u64,
+    /// Length when unpacked.
+    pub unpacked_bytes: u64,
+    /// Offset of the local header, where a reader for it begins.
+    pub header_offset: u64,
+}
+
+impl From<Entry<'_>> for EntryMeta {
+    fn from(entry: Entry<'_>) -> Self {
+        Self {
+            name: entry.name.into(),
+            encrypted: entry.is_encrypted(),
+            method: entry.method,
+            crc32: entry.crc32,
+            packed_bytes: entry.packed_bytes,
+            unpacked_bytes: entry.unpacked_bytes,
+            header_offset: entry.header_offset,
+        }
+    }
+}
+
+impl EntryMeta {
+    /// Whether [`open`] can unpack it.
+    ///
+    /// # Errors
+    ///
+    /// [`Unsupported`] for an entry that is encrypted or packed by another method.
+    pub fn check_supported(&self) -> Result<(), Unsupported> {
+        Coding::of(self).map(|_| ())
+    }
+}
+
+/// Why an entry cannot be unpacked, known before a byte of it is read.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+pub enum Unsupported {
+    /// There is no key to ask for.
+    #[error("entry is encrypted")]
+    Encrypted,
+    /// Neither stored (0) nor deflate (8) nor zstd (93).
+    #[error("entry uses compression method {0}, which is not supported")]
+    Method(u16),
+}
+
+/// How many bytes from `header_offset` hold the local header and all packed bytes, unless the
+/// local extra fields are longer than 512 bytes. It can reach past the end of the file, so
+/// clamp it; a source that ends there and turns out short must be continued.
+pub fn probable_span(entry: &EntryMeta) -> u64 {
+    (LOCAL_HEADER_BYTES + EXTRA_SLACK_BYTES + entry.name.len() as u64).saturating_add(entry.packed_bytes)
+}
+
+/// Unpacks `entry` from `source`, which begins at the entry's local header and goes on at
+/// least to the end of its packed bytes. Pieces are never empty and at most 64 KiB; together
+/// they are never longer than `unpacked_bytes`.
+///
+/// The stream's errors are the source's own, or of kind `InvalidData` with a [`Damage`]
+/// inside. It ends after an error, and a damaged entry yields one before its last byte.
+///
+/// # Errors
+///
+/// [`Unsupported`] for an entry that is encrypted or packed by another method.
+pub fn open<R>(source: R, entry: EntryMeta) -> Result<BoxStream<'static, io::Result<Bytes>>, Unsupported>
+where
+    R: AsyncBufRead + Unpin + Send + 'static,
+{
+    let coding = Coding::of(&entry)?;
+    let start = Progress::AtHeader(source, entry, coding);
+    Ok(try_unfold(start, next_piece).boxed())
+}
+
+#[derive(Clone, Copy)]
+enum Coding {
+    Stored,
+    Deflate,
+    Zstd,
+}
+
+impl Coding {
+    fn of(entry: &EntryMeta) -> Result<Self, Unsupported> {
+        if entry.encrypted {
+            return Err(Unsupported::Encrypted);
+        }
+        match entry.method {
+            // Some writers give empty entries a method and no compressed stream at all.
+            0 | 8 | 93 if entry.packed_bytes == 0 => Ok(Self::Stored),
+            0 => Ok(Self::Stored),
+            8 => Ok(Self::Deflate),
+            93 => Ok(Self::Zstd),
+            other => Err(Unsupported::Method(other)),
+        }
+    }
+}
+
+enum Progress<R> {
+    AtHeader(R, EntryMeta, Coding),
+    InBody(Box<Body<R>>),
+    Done,
+}
+
+async fn next_piece<R>(progress: Progress<R>) -> io::Result<Option<(Bytes, Progress<R>)>>
+where
+    R: AsyncBufRead + Unpin,
+{
+    let mut body = match progress {
+        Progress::AtHeader(mut source, entry, coding) => {
+            skip_local_header(&mut source, &entry.name).await?;
+            Box::new(Body::new(source, &entry, coding))
+        }
+        Progress::InBody(body) => body,
+        Progress::Done => return Ok(None),
+    };
+    let piece = body.read_piece().await?;
+    if body.left > 0 {
+        return Ok(Some((piece, Progress::InBody(body))));
+    }
+    body.check_end().await?;
+    Ok((!piece.is_empty()).then_some((piece, Progress::Done)))
+}
+
+/// Moves `source` from a local header to the packed bytes behind it (APPNOTE 4.3.7).
+async fn skip_local_header<R>(source: &mut R, name: &[u8]) -> io::Result<()>
+where
+    R: AsyncBufRead + Unpin,
+{
+    let mut header = [0; LOCAL_HEADER_BYTES as usize];
+    read_exact(source, &mut header).await?;
+    let (name_bytes, extra_bytes) = local_lengths(&header).ok_or(Damage::NoLocalHeader)?;
+
+    if usize::from(name_bytes) != name.len() {
+        return Err(Damage::other_name(name).into());
+    }
+    let mut local_name = vec![0; name.len()];
+    read_exact(source, &mut local_name).await?;
+    if local_name != name {
+        return Err(Damage::other_name(name).into());
+    }
+
+    let extra_bytes = u64::from(extra_bytes);
+    let skipped = copy_buf(&mut source.take(extra_bytes), &mut sink()).await?;
+    if skipped < extra_bytes {
+        return Err(Damage::CutShort.into());
+    }
+    Ok(())
+}
+
+fn local_lengths(header: &[u8]) -> Option<(u16, u16)> {
+    let mut fields = Fields::new(header);
+    fields.signature(0x0403_4b50)?;
+    let _all_known_from_the_directory = fields.take(22)?;
+    Some((fields.u16()?, fields.u16()?))
+}
+
+async fn read_exact<R>(source: &mut R, bytes: &mut [u8]) -> io::Result<()>
+where
+    R: AsyncBufRead + Unpin,
+{
+    match source.read_exact(bytes).await {
+        Ok(_) => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Err(Damage::CutShort.into()),
+        Err(error) => Err(error),
+    }
+}
+
+/// An entry whose local header is behind us.
+struct Body<R> {
+    unpacker: Unpacker<R>,
+    /// What the directory says is still to come.
+    left: u64,
+    crc: crc32fast::Hasher,
+    stated_crc: u32,
+    buffer: BytesMut,
+}
+
+impl<R: AsyncBufRead + Unpin> Body<R> {
+    fn new(source: R, entry: &EntryMeta, coding: Coding) -> Self {
+        Self {
+            unpacker: Unpacker::new(Packed::new(source, entry.packed_bytes), coding),
+            left: entry.unpacked_bytes,
+            crc: crc32fast::Hasher::new(),
+            stated_crc: entry.crc32,
+            buffer: BytesMut::new(),
+        }
+    }
+
+    /// The next piece; empty only when nothing is left.
+    async fn read_piece(&mut self) -> io::Result<Bytes> {
+        if self.left == 0 {
+            return Ok(Bytes::new());
+        }
+        let most = self.left.min(PIECE_BYTES) as usize;
+        if self.buffer.capacity() == 0 {
+            self.buffer.reserve(most);
+        }
+        let mut space = (&mut self.buffer).limit(most);
+        if self.unpacker.read(&mut space).await? == 0 {
+            return Err(Damage::TooShort.into());
+        }
+        let piece = self.buffer.split().freeze();
+        self.crc.update(&piece);
+        self.left -= piece.len() as u64;
+        Ok(piece)
+    }
+
+    /// Proves that what was read is the whole entry, and the right one.
+    async fn check_end(&mut self) -> io::Result<()> {
+        let mut beyond = [0; 1];
+        if self.unpacker.read(&mut &mut beyond[..]).await? != 0 {
+            return Err(Damage::TooLong.into());
+        }
+        if self.unpacker.packed().left() != 0 {
+            return Err(Damage::LeftOver.into());
+        }
+        if self.crc.clone().finalize() != self.stated_crc {
+            return Err(Damage::WrongCrc.into());
+        }
+        Ok(())
+    }
+}
+
+enum Unpacker<R> {
+    Stored(Packed<R>),
+    Deflate(DeflateDecoder<Packed<R>>),
+    Zstd(ZstdDecoder<Packed<R>>),
+}
+
+impl<R: AsyncBufRead + Unpin> Unpacker<R> {
+    fn new(packed: Packed<R>, coding: Coding) -> Self {
+        match coding {
+            Coding::Stored => Self::Stored(packed),
+            Coding::Deflate => Self::Deflate(DeflateDecoder::new(packed)),
+            Coding::Zstd => {
+                let window = DParameter::window_log_max(ZSTD_WINDOW_LOG);
+                let mut decoder = ZstdDecoder::with_params(packed, &[window]);
+                decoder.multiple_members(true);
+                Self::Zstd(decoder)
+            }
+        }
+    }
+
+    fn packed(&self) -> &Packed<R> {
+        match self {
+            Self::Stored(packed) => packed,
+            Self::Deflate(decoder) => decoder.get_ref(),
+            Self::Zstd(decoder) => decoder.get_ref(),
+        }
+    }
+
+    async fn read(&mut self, buffer: &mut impl BufMut) -> io::Result<usize> {
+        let read = match self {
+            Self::Stored(packed) => packed.read_buf(buffer).await,
+            Self::Deflate(decoder) => decoder.read_buf(buffer).await,
+            Self::Zstd(decoder) => decoder.read_buf(buffer).await,
+        };
+        read.map_err(|error| match self.packed().failed() {
+            true => error,
+            false => Damage::Undecodable.into(),
+        })
+    }
+}

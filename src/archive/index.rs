@@ -1,0 +1,133 @@
+//! A central directory in the form that the gateway keeps: compact, immutable, searchable.
+//! It keeps every entry, duplicates too. Three allocations hold it all, so that a cache can
+//! bound it by bytes; keep it small when adding to `Row`.
+
+use std::mem::size_of_val;
+
+use super::{Entry, Fault, Span, directory, walk};
+
+/// The entries of one archive, to be found by name.
+pub struct Index {
+    /// All names, one after the other, in directory order.
+    names: Box<[u8]>,
+    /// One row for each entry, in directory order.
+    rows: Box<[Row]>,
+    /// Numbers of rows, ordered by name and then by directory order.
+    order: Box<[u32]>,
+}
+
+/// An [`Entry`] in 48 bytes: the options are folded into values that mean "none".
+struct Row {
+    packed_bytes: u64,
+    unpacked_bytes: u64,
+    header_offset: u64,
+    /// `NO_TIME` for none.
+    modified_unix_seconds: i64,
+    crc32: u32,
+    name_start: u32,
+    name_bytes: u16,
+    method: u16,
+    flags: u16,
+    /// Zero for none.
+    unix_mode: u16,
+}
+
+const NO_TIME: i64 = i64::MIN;
+
+const _: () = assert!(size_of::<Row>() == 48);
+
+impl Index {
+    /// Indexes `directory`, which must be the bytes that `span` names. It allocates at most
+    /// about 50 bytes an entry more than the directory takes.
+    ///
+    /// # Errors
+    ///
+    /// A [`Fault`] where any record is wrong, as [`walk`] says; also for 4 GiB or more.
+    pub fn build(directory: &[u8], span: &Span) -> Result<Self, Fault> {
+        directory::check_span(directory, span)?;
+        if span.bytes > u32::MAX.into() {
+            return Err(Fault::DirectoryTooLarge { bytes: span.bytes, limit: u32::MAX.into() });
+        }
+        // Both were checked just now against bytes that are really here.
+        let fixed_bytes = span.entries * directory::RECORD_BYTES;
+        let mut names = Vec::with_capacity((span.bytes - fixed_bytes) as usize);
+        let mut rows = Vec::with_capacity(span.entries as usize);
+        walk(directory, span, |entry| {
+            rows.push(Row::of(&entry, names.len() as u32));
+            names.extend_from_slice(entry.name);
+            Ok(())
+        })?;
+        let mut index = Self {
+            names: names.into_boxed_slice(),
+            order: (0..rows.len() as u32).collect(),
+            rows: rows.into_boxed_slice(),
+        };
+        let mut order = std::mem::take(&mut index.order);
+        order.sort_unstable_by_key(|&row| (index.name(row), row));
+        index.order = order;
+        Ok(index)
+    }
+
+    /// The entry of exactly this name; among several of one name the first in the directory,
+    /// which is the one that GitLab serves.
+    pub fn find(&self, path: &[u8]) -> Option<Entry<'_>> {
+        let at = self.order.partition_point(|&row| self.name(row) < path);
+        let &row = self.order.get(at)?;
+        (self.name(row) == path).then(|| self.entry(row))
+    }
+
+    /// How many entries there are, duplicates counted each.
+    pub fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// Whether the archive has no entries at all.
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
+    /// How many bytes of heap it holds.
+    pub fn heap_bytes(&self) -> usize {
+        size_of_val(&*self.names) + size_of_val(&*self.rows) + size_of_val(&*self.order)
+    }
+
+    fn name(&self, row: u32) -> &[u8] {
+        let row = &self.rows[row as usize];
+        let start = row.name_start as usize;
+        &self.names[start..start + usize::from(row.name_bytes)]
+    }
+
+    fn entry(&self, number: u32) -> Entry<'_> {
+        let row = &self.rows[number as usize];
+        Entry {
+            name: self.name(number),
+            flags: row.flags,
+            method: row.method,
+            crc32: row.crc32,
+            packed_bytes: row.packed_bytes,
+            unpacked_bytes: row.unpacked_bytes,
+            header_offset: row.header_offset,
+            unix_mode: (row.unix_mode != 0).then_some(row.unix_mode.into()),
+            modified_unix_seconds: (row.modified_unix_seconds != NO_TIME)
+                .then_some(row.modified_unix_seconds),
+        }
+    }
+}
+
+impl Row {
+    fn of(entry: &Entry<'_>, name_start: u32) -> Self {
+        Self {
+            packed_bytes: entry.packed_bytes,
+            unpacked_bytes: entry.unpacked_bytes,
+            header_offset: entry.header_offset,
+            modified_unix_seconds: entry.modified_unix_seconds.unwrap_or(NO_TIME),
+            crc32: entry.crc32,
+            name_start,
+            // A record states its name's length in 16 bits, and its mode in 16 bits.
+            name_bytes: entry.name.len() as u16,
+            method: entry.method,
+            flags: entry.flags,
+            unix_mode: entry.unix_mode.unwrap_or(0) as u16,
+        }
+    }
+}

@@ -1,0 +1,17 @@
+//! How large a central directory may be before the gateway declines to browse the archive.
+//! These bound memory; they say nothing about how large an archive or an entry may be.
+
+/// Bounds on a central directory, checked before anything is fetched or allocated for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// The most entries an archive may list, inclusive.
+    pub entries: u64,
+    /// The most bytes its central directory may take, inclusive.
+    pub directory_bytes: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { entries: 1_000_000, directory_bytes: 256 * 1024 * 1024 }
+    }
+}

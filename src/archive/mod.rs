@@ -1,0 +1,31 @@
+//! What the gateway knows about ZIP: where the central directory lies, what it lists, and
+//! how to get one entry's bytes out, checked.
+//!
+//! Nothing here knows where an archive lies. The caller brings a way to read ranges to
+//! [`read_directory`], the directory to [`Index::build`], and a reader at an entry's local header to
+//! [`open`].
+//! Every number in an archive is a claim by whoever made it: it is checked before use.
+
+mod damage;
+mod directory;
+mod end_record;
+mod entry;
+mod fault;
+mod fetch;
+mod fields;
+mod index;
+mod limits;
+mod packed;
+mod timestamp;
+
+#[cfg(test)]
+mod tests;
+
+pub use damage::Damage;
+pub use directory::{Entry, walk};
+pub use end_record::{Located, Span, TAIL_BYTES, locate};
+pub use entry::{EntryMeta, Unsupported, open, probable_span};
+pub use fault::Fault;
+pub use fetch::{Directory, DirectoryError, read_directory};
+pub use index::Index;
+pub use limits::Limits;

@@ -1,0 +1,235 @@
+//! Which ends of a file are a zip's end, and which are refused: end records, comments, ZIP64
+//! end records, and what must lie between them. Each test is one row of the table of cases
+//! that other readers answer in different ways.
+
+use zip::CompressionMethod::Stored;
+
+use super::archives::{
+    End, Record, directory, entries, locator, plain, sound, span, span_from, wanted, zip64,
+};
+use crate::archive::{Fault, Index, Limits, Located, Span, TAIL_BYTES, locate, walk};
+
+/// Room for one local header and ten packed bytes.
+const BODY: [u8; 40] = [0; 40];
+
+fn record(name: &[u8]) -> Record {
+    Record { name: name.into(), packed: 10, unpacked: 10, ..Record::default() }
+}
+
+fn fault(file: &[u8]) -> Fault {
+    entries(file).unwrap_err()
+}
+
+#[test]
+fn file_without_an_end_record_is_no_archive() {
+    for file in [&b""[..], b"PK\x05\x06", &[0; 100_000]] {
+        assert_eq!(fault(file), Fault::NoEndRecord);
+    }
+    let text = "not a zip archive: no end-of-central-directory record";
+    assert_eq!(fault(b"hello").to_string(), text);
+}
+
+#[test]
+fn comment_of_any_length_is_borne() {
+    for bytes in [0, 1, 1000, 65_535] {
+        let comment = vec![b'c'; bytes];
+        let file = sound(&[wanted("a", b"abc", Stored)], &comment);
+        assert_eq!(entries(&file).unwrap().len(), 1);
+    }
+}
+
+#[test]
+fn junk_before_the_archive_is_refused() {
+    let file = [&b"#!/bin/sh\n"[..], &sound(&[wanted("a", b"", Stored)], b"")].concat();
+    assert_eq!(fault(&file), Fault::MisplacedDirectory);
+}
+
+#[test]
+fn junk_after_the_archive_is_refused() {
+    let file = [&sound(&[wanted("a", b"", Stored)], b"")[..], b"\n"].concat();
+    assert_eq!(fault(&file), Fault::NoEndRecord);
+}
+
+#[test]
+fn false_end_record_in_the_comment_does_not_show_an_empty_archive() {
+    let comment = End::default().plain(b"");
+    let file = sound(&[wanted("a", b"abc", Stored)], &comment);
+    assert_eq!(fault(&file), Fault::MisplacedDirectory);
+}
+
+#[test]
+fn end_record_in_the_comment_that_does_not_reach_the_end_is_only_comment() {
+    let comment = [End::default().plain(b""), b"and more".into()].concat();
+    let file = sound(&[wanted("a", b"abc", Stored)], &comment);
+    assert_eq!(entries(&file).unwrap().len(), 1);
+}
+
+#[test]
+fn directory_size_or_start_that_is_wrong_is_refused() {
+    let records = [record(b"a")];
+    let wrong: [fn(&mut End); 4] =
+        [|end| end.bytes += 1, |end| end.bytes -= 1, |end| end.start += 1, |end| end.start -= 1];
+    for change in wrong {
+        assert_eq!(fault(&plain(&BODY, &records, change)), Fault::MisplacedDirectory);
+    }
+}
+
+#[test]
+fn count_that_cannot_fit_the_directory_is_refused_before_a_walk() {
+    let file = plain(&BODY, &[record(b"a")], |end| {
+        (end.entries, end.entries_on_disk) = (60_000, 60_000);
+    });
+    assert_eq!(span(&file), Err(Fault::ImpossibleCount { entries: 60_000, bytes: 47 }));
+    let lie = Span { start: 0, bytes: 47, entries: u64::MAX };
+    let built = Index::build(&directory(&[record(b"a")]), &lie);
+    assert_eq!(built.err(), Some(Fault::ImpossibleCount { entries: u64::MAX, bytes: 47 }));
+}
+
+#[test]
+fn limits_are_inclusive() {
+    let file = plain(&BODY, &[record(b"a"), record(b"b")], |_| ());
+    let with = |entries, directory_bytes| {
+        span_from(&file, TAIL_BYTES as usize, &Limits { entries, directory_bytes })
+    };
+    assert!(with(2, 94).is_ok());
+    let many = with(1, 94).unwrap_err();
+    assert_eq!(many.to_string(), "archive has 2 entries, more than the limit of 1");
+    let large = with(2, 93).unwrap_err();
+    assert_eq!(large, Fault::DirectoryTooLarge { bytes: 94, limit: 93 });
+}
+
+#[test]
+fn split_archives_are_refused() {
+    let records = [record(b"a")];
+    let split: [fn(&mut End); 3] =
+        [|end| end.disk = 1, |end| end.directory_disk = 1, |end| end.entries_on_disk = 0];
+    for change in split {
+        assert_eq!(fault(&plain(&BODY, &records, change)), Fault::SplitArchive);
+        let file = zip64(&BODY, &records, b"", End::all_ones(), change);
+        assert_eq!(fault(&file), Fault::SplitArchive);
+    }
+    let elsewhere = Record { disk: 1, ..record(b"a") };
+    assert_eq!(fault(&plain(&BODY, &[elsewhere], |_| ())), Fault::SplitArchive);
+}
+
+#[test]
+fn zip64_end_record_is_read_where_the_plain_one_says_all_ones() {
+    let records = [record(b"a"), record(b"b")];
+    let file = zip64(&BODY, &records, b"", End::all_ones(), |_| ());
+    assert_eq!(entries(&file).unwrap().len(), 2);
+}
+
+#[test]
+fn zip64_end_record_that_nothing_calls_for_is_read_too() {
+    let records = [record(b"a")];
+    let file = zip64(&BODY, &records, b"", End::of(BODY.len(), &records), |_| ());
+    assert_eq!(entries(&file).unwrap().len(), 1);
+}
+
+#[test]
+fn zip64_end_record_before_the_tail_is_asked_for_once() {
+    let records = [record(b"a")];
+    let file = zip64(&BODY, &records, &[0; 4000], End::all_ones(), |_| ());
+    let first = locate(&file[file.len() - 100..], file.len() as u64, &Limits::default());
+    let record_at = (BODY.len() + directory(&records).len()) as u64;
+    assert_eq!(first, Ok(Located::NeedFrom(record_at)));
+    for tail_bytes in 22..file.len() {
+        let found = span_from(&file, tail_bytes, &Limits::default()).unwrap();
+        assert_eq!((found.start, found.entries), (40, 1));
+    }
+}
+
+#[test]
+fn zip64_end_record_that_lies_elsewhere_is_refused() {
+    let records = [record(b"a")];
+    let whole = zip64(&BODY, &records, b"", End::all_ones(), |_| ());
+    let offset_at = whole.len() - 22 - 12;
+    let true_offset = (BODY.len() + directory(&records).len()) as u64;
+    let far = whole.len() as u64;
+    for offset in [0, true_offset - 1, true_offset + 1, far - 22, far, u64::MAX] {
+        let mut file = whole.clone();
+        file[offset_at..][..8].copy_from_slice(&offset.to_le_bytes());
+        assert_eq!(fault(&file), Fault::DamagedZip64EndRecord, "{offset}");
+    }
+}
+
+#[test]
+fn zip64_end_record_never_sends_the_caller_far_back() {
+    let mut file = vec![0; 300_000];
+    file.extend(locator(5));
+    file.extend(End::all_ones().plain(b""));
+    assert_eq!(fault(&file), Fault::DamagedZip64EndRecord);
+}
+
+#[test]
+fn zip64_end_record_must_agree_with_the_plain_one() {
+    let records = [record(b"a")];
+    let mut outer = End::of(BODY.len(), &records);
+    outer.start = u32::MAX.into();
+    (outer.entries, outer.entries_on_disk) = (0, 0);
+    let file = zip64(&BODY, &records, b"", outer, |_| ());
+    assert_eq!(fault(&file), Fault::EndRecordsDisagree);
+}
+
+#[test]
+fn zip64_directory_must_end_where_its_end_record_begins() {
+    let records = [record(b"a")];
+    let wrong: [fn(&mut End); 3] =
+        [|end| end.bytes += 1, |end| end.start = u64::MAX, |end| end.bytes = u64::MAX];
+    for change in wrong {
+        let file = zip64(&BODY, &records, b"", End::all_ones(), change);
+        assert_eq!(fault(&file), Fault::MisplacedDirectory);
+    }
+}
+
+#[test]
+fn all_ones_without_any_zip64_record_are_plain_values() {
+    let records = vec![record(b""); 65_535];
+    let file = plain(&BODY, &records, |_| ());
+    assert_eq!(entries(&file).unwrap().len(), 65_535);
+    let file = [&BODY[..], &End::all_ones().plain(b"")].concat();
+    assert_eq!(fault(&file), Fault::MisplacedDirectory);
+}
+
+#[test]
+fn bytes_that_are_not_the_asked_for_part_are_refused() {
+    let file = plain(&BODY, &[record(b"a")], |_| ());
+    let span = span(&file).unwrap();
+    let short = walk(&file[40..80], &span, |_| Ok(()));
+    assert_eq!(short, Err(Fault::WrongLength { expected: 47, found: 40 }));
+    let long = locate(&file, 10, &Limits::default());
+    assert_eq!(long, Err(Fault::WrongLength { expected: 10, found: file.len() as u64 }));
+}
+
+#[test]
+fn zip64_end_record_hidden_in_an_entry_comment_is_refused() {
+    let mut records = vec![record(b""); 65_535];
+    let true_end = BODY.len() + directory(&records).len();
+    let hidden = End::of(BODY.len(), &records).zip64(b"");
+    records[65_534].comment = [hidden, locator(true_end as u64)].concat();
+    let file = plain(&BODY, &records, |_| ());
+    assert_eq!(fault(&file), Fault::EndRecordsDisagree);
+}
+
+#[test]
+fn zip64_locator_of_a_split_archive_is_refused() {
+    let whole = zip64(&BODY, &[record(b"a")], b"", End::all_ones(), |_| ());
+    let locator_at = whole.len() - 42;
+    for (at, disk) in [(4, 1), (16, 2)] {
+        let mut file = whole.clone();
+        file[locator_at + at] = disk;
+        assert_eq!(fault(&file), Fault::SplitArchive);
+    }
+}
+
+#[test]
+fn zip64_end_record_must_reach_to_its_locator() {
+    let records = [record(b"a")];
+    let whole = zip64(&BODY, &records, b"gap", End::all_ones(), |_| ());
+    let length_at = BODY.len() + directory(&records).len() + 4;
+    for length in [44, 46, 48, 0xff] {
+        let mut file = whole.clone();
+        file[length_at] = length;
+        assert_eq!(fault(&file), Fault::DamagedZip64EndRecord);
+    }
+}

@@ -1,0 +1,123 @@
+//! No bytes, however made, bring the room to panic, to loop, or to take more memory than the
+//! bytes that are there allow.
+
+use std::ops::Range;
+
+use bytes::Bytes;
+use futures_util::{StreamExt, stream};
+use proptest::{collection::vec, prelude::*, sample::Index as Pick};
+use tokio_util::io::StreamReader;
+
+use super::{
+    agreement::some_entries,
+    archives::{End, Record, directory_of, entries, sound, span_from, streamed, zip64},
+};
+use crate::archive::{Entry, Index, Limits, open};
+
+const LIMITS: Limits = Limits { entries: 1000, directory_bytes: 64 * 1024 };
+
+/// Does all that a caller may do with a file, and checks the bounds on the way.
+fn exercise(file: &[u8], tail_bytes: usize) {
+    let Ok(span) = span_from(file, tail_bytes, &LIMITS) else {
+        return;
+    };
+    assert!(span.entries <= LIMITS.entries && span.bytes <= LIMITS.directory_bytes);
+    assert!(span.start + span.bytes <= file.len() as u64);
+    let Ok(index) = Index::build(directory_of(file, &span), &span) else {
+        return;
+    };
+    assert!(index.heap_bytes() as u64 <= span.bytes + 52 * span.entries);
+    for entry in entries(file).unwrap_or_default() {
+        assert_eq!(index.find(entry.name).unwrap().name, entry.name);
+        read(file, entry);
+    }
+}
+
+/// Reads an entry to its end or its first error, up to a MiB of it.
+fn read(file: &[u8], entry: Entry<'_>) {
+    let packed = Bytes::copy_from_slice(&file[entry.header_offset as usize..]);
+    let source = StreamReader::new(stream::iter([Ok::<_, std::io::Error>(packed)]));
+    let Ok(mut pieces) = open(source, entry.into()) else {
+        return;
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    runtime.block_on(async {
+        let mut total = 0;
+        while let Some(Ok(piece)) = pieces.next().await {
+            total += piece.len();
+            assert!(!piece.is_empty() && piece.len() <= 64 * 1024);
+            assert!(total as u64 <= entry.unpacked_bytes);
+            if total > 1 << 20 {
+                break;
+            }
+        }
+    });
+}
+
+/// A sound archive with an exotic end: a ZIP64 record with private data.
+fn with_zip64_end() -> Vec<u8> {
+    let record = Record { name: b"a".into(), ..Record::default() };
+    zip64(&[0; 30], &[record], &[7; 40], End::all_ones(), |_| ())
+}
+
+proptest! {
+    #[test]
+    fn any_bytes_are_borne(mut file in vec(any::<u8>(), 0..400), tail in 0..500_usize) {
+        exercise(&file, tail);
+        file.extend(End::default().plain(b""));
+        exercise(&file, tail);
+    }
+
+    #[test]
+    fn any_change_of_a_sound_archive_is_borne(
+        wanted in some_entries(),
+        stream in any::<bool>(),
+        tail in 22..2000_usize,
+        at in any::<Pick>(),
+        value in any::<u8>(),
+    ) {
+        let mut file = if stream { streamed(&wanted, b"note") } else { sound(&wanted, b"") };
+        let at = at.index(file.len());
+        file[at] = value;
+        exercise(&file, tail);
+    }
+
+    #[test]
+    fn any_cut_and_any_splice_is_borne(
+        wanted in some_entries(),
+        from in any::<Pick>(),
+        to in any::<Pick>(),
+        splice in vec(any::<u8>(), 0..20),
+    ) {
+        let mut file = sound(&wanted, b"");
+        let (from, to) = (from.index(file.len()), to.index(file.len()));
+        let cut: Range<usize> = from.min(to)..from.max(to);
+        file.splice(cut, splice);
+        exercise(&file, 4000);
+    }
+
+    #[test]
+    fn any_two_changes_of_a_zip64_end_are_borne(
+        tail in 22..300_usize,
+        changes in vec((any::<Pick>(), any::<u8>()), 0..3),
+    ) {
+        let mut file = with_zip64_end();
+        for (at, value) in changes {
+            let at = at.index(file.len());
+            file[at] = value;
+        }
+        exercise(&file, tail);
+    }
+}
+
+#[test]
+fn every_single_byte_of_a_small_archive_may_take_every_value() {
+    let file = with_zip64_end();
+    for at in 0..file.len() {
+        for value in 0..=u8::MAX {
+            let mut changed = file.clone();
+            changed[at] = value;
+            exercise(&changed, 60);
+        }
+    }
+}

@@ -1,0 +1,172 @@
+//! Credentials → actor: who is behind a request, and how far the credential reaches.
+//!
+//! A credential that is present but wrong is refused; it never falls back to "nobody".
+
+use secrecy::{ExposeSecret, SecretString};
+use subtle::ConstantTimeEq;
+
+use crate::catalog::jobs::TokenJob;
+use crate::catalog::projects::Project;
+use crate::catalog::users::User;
+use crate::catalog::{Db, jobs, projects, tokens};
+use crate::domain::access::{Caller, Reach};
+use crate::domain::{Error, Sha256Digest, Timestamp};
+
+/// What a request brought along, by what it claims to be.
+#[derive(Debug, Default)]
+pub struct Credentials {
+    /// A personal token; wins over the others.
+    pub personal: Option<SecretString>,
+    /// A token that may be a personal one or a job's.
+    pub bearer: Option<SecretString>,
+    /// A job's token.
+    pub job: Option<SecretString>,
+}
+
+/// Who asks.
+#[derive(Debug, Clone)]
+pub enum Actor {
+    /// Nobody that we know.
+    Anonymous,
+    /// A user, by personal token.
+    User(User),
+    /// A running job, with the rights of its user.
+    Job {
+        /// The job.
+        job_id: i64,
+        /// The full path of its project.
+        project_path: String,
+        /// Whose rights it has.
+        user: User,
+    },
+}
+
+/// Why a credential is not accepted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refusal {
+    /// Not known, or its job does not run (any more).
+    Unknown,
+    /// Past its date.
+    Expired,
+    /// Taken back.
+    Revoked,
+    /// Good, but not for this.
+    MissingScope,
+}
+
+/// A refused credential, or no answer from the catalog.
+#[derive(Debug)]
+pub enum AuthError {
+    /// The credential is not accepted.
+    Refused(Refusal),
+    /// It could not be looked up.
+    Catalog(Error),
+}
+
+impl From<Error> for AuthError {
+    fn from(error: Error) -> Self {
+        Self::Catalog(error)
+    }
+}
+
+impl From<Refusal> for AuthError {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+/// Finds who is behind `credentials`; a personal token must have one of `scopes`.
+///
+/// # Errors
+/// [`AuthError::Refused`] for any credential that is present but not good.
+pub fn authenticate(
+    db: &mut Db,
+    credentials: &Credentials,
+    scopes: &[&str],
+    now: Timestamp,
+) -> Result<Actor, AuthError> {
+    if let Some(token) = &credentials.personal {
+        return personal(db, token, scopes, now)?.ok_or(Refusal::Unknown.into());
+    }
+    if let Some(token) = &credentials.bearer {
+        return match personal(db, token, scopes, now)? {
+            Some(actor) => Ok(actor),
+            None => job(db, token),
+        };
+    }
+    match &credentials.job {
+        Some(token) => job(db, token),
+        None => Ok(Actor::Anonymous),
+    }
+}
+
+fn personal(
+    db: &mut Db,
+    token: &SecretString,
+    scopes: &[&str],
+    now: Timestamp,
+) -> Result<Option<Actor>, AuthError> {
+    let digest = digest(token);
+    let Some((known, user)) = tokens::find(db, digest)?.filter(|(known, _)| same(known.sha256, digest))
+    else {
+        return Ok(None);
+    };
+    if known.expires_at.is_some_and(|expiry| expiry <= now) {
+        return Err(Refusal::Expired.into());
+    }
+    if known.revoked {
+        return Err(Refusal::Revoked.into());
+    }
+    if !known.scopes.split(' ').any(|scope| scopes.contains(&scope)) {
+        return Err(Refusal::MissingScope.into());
+    }
+    Ok(Some(Actor::User(user)))
+}
+
+fn job(db: &mut Db, token: &SecretString) -> Result<Actor, AuthError> {
+    let TokenJob { job, project_path, user, .. } =
+        job_of_token(db, token)?.filter(is_alive).ok_or(Refusal::Unknown)?;
+    let user = user.ok_or(Refusal::Unknown)?;
+    Ok(Actor::Job { job_id: job.id, project_path, user })
+}
+
+/// The job that a token belongs to, whether it still runs or not.
+///
+/// # Errors
+/// Only those of the catalog.
+pub fn job_of_token(db: &mut Db, token: &SecretString) -> Result<Option<TokenJob>, Error> {
+    let digest = digest(token);
+    Ok(jobs::find_by_token(db, digest)?.filter(|found| same(found.token_sha256, digest)))
+}
+
+/// A job's token is good only while a runner works on the job and its results stand.
+fn is_alive(found: &TokenJob) -> bool {
+    found.job.status.is_executing() && found.job.erased_at.is_none()
+}
+
+fn digest(token: &SecretString) -> Sha256Digest {
+    Sha256Digest::of(token.expose_secret().as_bytes())
+}
+
+fn same(stored: Sha256Digest, shown: Sha256Digest) -> bool {
+    stored.as_bytes().ct_eq(shown.as_bytes()).into()
+}
+
+/// What an actor is to a project's permission table.
+///
+/// # Errors
+/// Only those of the catalog.
+pub fn caller_in(db: &mut Db, actor: &Actor, project: &Project) -> Result<Caller, Error> {
+    let (user, reach) = match actor {
+        Actor::Anonymous => return Ok(Caller::Anonymous),
+        Actor::User(user) => (user, Reach::Anywhere),
+        Actor::Job { user, project_path, .. } => {
+            match projects::admits_job_tokens_of(db, project, project_path)? {
+                true => (user, Reach::Admitted),
+                false => (user, Reach::Foreign),
+            }
+        }
+    };
+    let role = projects::role_of(db, project.id, user.id)?;
+    Ok(Caller::User { admin: user.admin, role, reach })
+}

@@ -1,0 +1,165 @@
+//! Artifacts: one row a file in the store, and the tombstones of those that are gone.
+
+use diesel::prelude::*;
+use diesel::result::{DatabaseErrorKind, Error as DieselError};
+
+use super::Db;
+use super::db::MultiBackend;
+use super::schema::artifacts;
+use super::values::{millis, new_uuid};
+use crate::domain::artifact::{Accessibility, ArtifactFormat, ArtifactKind, ArtifactState};
+use crate::domain::{Error, Result, Sha256Digest, Timestamp};
+
+/// A finished artifact.
+#[derive(Debug, Clone, Queryable, Selectable)]
+#[diesel(table_name = artifacts, check_for_backend(MultiBackend))]
+pub struct Artifact {
+    /// Its number.
+    pub id: i64,
+    /// The job that made it.
+    pub job_id: i64,
+    /// What it is for.
+    pub kind: ArtifactKind,
+    /// How it is packed.
+    pub format: ArtifactFormat,
+    /// The name for a download.
+    pub filename: String,
+    /// Who may read it.
+    pub accessibility: Accessibility,
+    /// Its size in bytes, never negative.
+    pub size_bytes: i64,
+    /// The digest of its bytes.
+    pub sha256: Sha256Digest,
+    /// Where its bytes are.
+    pub store_key: String,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it expires.
+    pub expire_at: Option<Timestamp>,
+}
+
+/// An artifact about to be made; its bytes are in the store already.
+#[derive(Debug, Clone)]
+pub struct NewArtifact {
+    /// The project it belongs to.
+    pub project_id: i64,
+    /// The job that made it.
+    pub job_id: i64,
+    /// What it is for; also its name, as a job has one of each.
+    pub kind: ArtifactKind,
+    /// How it is packed.
+    pub format: ArtifactFormat,
+    /// The name for a download.
+    pub filename: String,
+    /// Who may read it.
+    pub accessibility: Accessibility,
+    /// Its size in bytes.
+    pub size_bytes: i64,
+    /// The digest of its bytes.
+    pub sha256: Sha256Digest,
+    /// Where its bytes are.
+    pub store_key: String,
+    /// When it expires.
+    pub expire_at: Option<Timestamp>,
+}
+
+/// What a registry file may change of an artifact whose bytes stay.
+#[derive(Debug, Default, AsChangeset)]
+#[diesel(table_name = artifacts)]
+pub struct ArtifactChanges {
+    /// The name for a download.
+    pub filename: Option<String>,
+    /// Who may read it.
+    pub accessibility: Option<&'static str>,
+    /// When it expires, in milliseconds.
+    pub expire_at: Option<Option<i64>>,
+}
+
+/// What became of [`add`].
+#[derive(Debug)]
+pub enum Added {
+    /// The row is there, with this number.
+    New(i64),
+    /// The job has one of that kind already.
+    Exists(Artifact),
+}
+
+/// Finds a job's artifact of a kind, expired or not.
+///
+/// # Errors
+/// Only those of the database.
+pub fn find(db: &mut Db, job_id: i64, kind: ArtifactKind) -> Result<Option<Artifact>> {
+    Ok(artifacts::table
+        .filter(artifacts::job_id.eq(job_id))
+        .filter(artifacts::state.eq(ArtifactState::Finished.as_str()))
+        .filter(artifacts::name.eq(kind.as_str()))
+        .select(Artifact::as_select())
+        .first(db)
+        .optional()?)
+}
+
+/// Makes an artifact readable, unless its job has one of that kind: a race for the same place has
+/// one winner.
+///
+/// # Errors
+/// Only those of the database.
+pub fn add(db: &mut Db, new: &NewArtifact, now: Timestamp) -> Result<Added> {
+    // A failed statement must have a savepoint of its own, or PostgreSQL gives up the transaction.
+    match db.transaction(|db| insert(db, new, now)) {
+        Ok(id) => Ok(Added::New(id)),
+        Err(DieselError::DatabaseError(DatabaseErrorKind::UniqueViolation, info)) => {
+            let existing = find(db, new.job_id, new.kind)?;
+            existing.map(Added::Exists).ok_or_else(|| Error::internal(info.message().to_owned()))
+        }
+        Err(other) => Err(other.into()),
+    }
+}
+
+fn insert(db: &mut Db, new: &NewArtifact, now: Timestamp) -> QueryResult<i64> {
+    diesel::insert_into(artifacts::table)
+        .values((
+            artifacts::uuid.eq(new_uuid()),
+            artifacts::project_id.eq(new.project_id),
+            artifacts::job_id.eq(new.job_id),
+            artifacts::name.eq(new.kind.as_str()),
+            artifacts::kind.eq(new.kind.as_str()),
+            artifacts::format.eq(new.format.as_str()),
+            artifacts::filename.eq(&new.filename),
+            artifacts::accessibility.eq(new.accessibility.as_str()),
+            artifacts::state.eq(ArtifactState::Finished.as_str()),
+            artifacts::size_bytes.eq(new.size_bytes),
+            artifacts::sha256.eq(new.sha256.as_bytes().as_slice()),
+            artifacts::store_key.eq(&new.store_key),
+            artifacts::created_at.eq(now.as_millis()),
+            artifacts::updated_at.eq(now.as_millis()),
+            artifacts::expire_at.eq(millis(new.expire_at)),
+        ))
+        .returning(artifacts::id)
+        .get_result(db)
+}
+
+/// Changes what may be changed of a finished artifact.
+///
+/// # Errors
+/// Only those of the database.
+pub fn change(db: &mut Db, id: i64, changes: &ArtifactChanges, now: Timestamp) -> Result<()> {
+    diesel::update(artifacts::table.find(id))
+        .set((changes, artifacts::updated_at.eq(now.as_millis())))
+        .execute(db)?;
+    Ok(())
+}
+
+/// Takes an artifact away from readers and leaves a tombstone, from which its bytes are found and
+/// removed later.
+///
+/// # Errors
+/// Only those of the database.
+pub fn bury(db: &mut Db, id: i64, now: Timestamp) -> Result<()> {
+    diesel::update(artifacts::table.find(id))
+        .set((
+            artifacts::state.eq(ArtifactState::Deleted.as_str()),
+            artifacts::updated_at.eq(now.as_millis()),
+        ))
+        .execute(db)?;
+    Ok(())
+}

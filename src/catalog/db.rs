@@ -1,0 +1,156 @@
+//! One connection, SQLite or PostgreSQL, behind one type.
+//!
+//! Open connections here only: what diesel derives would take any text for an SQLite file name.
+
+use diesel::connection::{AnsiTransactionManager, SimpleConnection, TransactionManager};
+use diesel::prelude::*;
+use diesel::r2d2::{ManageConnection, R2D2Connection};
+use secrecy::ExposeSecret;
+
+use crate::domain::{Error, Kind};
+use crate::settings::DatabaseUrl;
+
+pub(super) use connection::MultiBackend;
+
+/// The derive's generated items have no docs of their own.
+#[allow(missing_docs)]
+mod connection {
+    /// A connection to either database.
+    #[derive(diesel::MultiConnection)]
+    pub enum Db {
+        Postgres(diesel::PgConnection),
+        Sqlite(diesel::SqliteConnection),
+    }
+}
+
+pub use connection::Db;
+
+/// The number of the advisory lock under which PostgreSQL nodes migrate and load, one at a time.
+const ADVISORY_LOCK: i64 = 7236;
+
+impl Db {
+    /// Runs `work` in a transaction that holds the write lock from its start on SQLite. Inside
+    /// another transaction it is a savepoint.
+    ///
+    /// On PostgreSQL this is READ COMMITTED: a value that is read and written back needs one
+    /// statement, or [`Db::lock_whole_catalog`].
+    pub(super) fn write<T, E: From<Error>>(
+        &mut self,
+        work: impl FnOnce(&mut Self) -> Result<T, E>,
+    ) -> Result<T, E> {
+        self.begin().map_err(Error::from)?;
+        match work(self) {
+            Ok(value) => Self::commit_transaction(self).map_err(Error::from).map(|()| value).map_err(E::from),
+            Err(error) => {
+                if let Err(rollback) = Self::rollback_transaction(self) {
+                    tracing::warn!(error = %rollback, "rollback failed");
+                }
+                Err(error)
+            }
+        }
+    }
+
+    fn begin(&mut self) -> QueryResult<()> {
+        let nested = <Self as Connection>::TransactionManager::transaction_manager_status_mut(self)
+            .transaction_depth()?
+            .is_some();
+        match self {
+            Self::Sqlite(sqlite) if !nested => {
+                AnsiTransactionManager::begin_transaction_sql(sqlite, "BEGIN IMMEDIATE")
+            }
+            _ => Self::begin_transaction(self),
+        }
+    }
+
+    /// Keeps every other node from migrating or loading until this transaction ends. SQLite's write
+    /// lock does that already.
+    pub(crate) fn lock_whole_catalog(&mut self) -> QueryResult<()> {
+        if let Self::Postgres(postgres) = self {
+            diesel::sql_query("SELECT pg_advisory_xact_lock($1)")
+                .bind::<diesel::sql_types::BigInt, _>(ADVISORY_LOCK)
+                .execute(postgres)?;
+        }
+        Ok(())
+    }
+}
+
+/// Opens connections for the pool.
+#[derive(Debug)]
+pub(super) struct Manager {
+    url: DatabaseUrl,
+}
+
+impl Manager {
+    pub(super) fn new(url: DatabaseUrl) -> Self {
+        Self { url }
+    }
+}
+
+impl ManageConnection for Manager {
+    type Connection = Db;
+    type Error = diesel::r2d2::Error;
+
+    fn connect(&self) -> Result<Db, Self::Error> {
+        let opened = match &self.url {
+            DatabaseUrl::Sqlite(path) => open_sqlite(path).map(Db::Sqlite),
+            DatabaseUrl::Postgres(url) => PgConnection::establish(url.expose_secret()).map(Db::Postgres),
+        };
+        opened.map_err(Self::Error::ConnectionError)
+    }
+
+    fn is_valid(&self, db: &mut Db) -> Result<(), Self::Error> {
+        match db {
+            Db::Sqlite(_) => Ok(()),
+            Db::Postgres(_) => db.ping().map_err(Self::Error::QueryError),
+        }
+    }
+
+    fn has_broken(&self, db: &mut Db) -> bool {
+        std::thread::panicking() || R2D2Connection::is_broken(db)
+    }
+}
+
+fn open_sqlite(path: &std::path::Path) -> ConnectionResult<SqliteConnection> {
+    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        std::fs::create_dir_all(folder).map_err(|e| {
+            ConnectionError::BadConnection(format!("cannot create {}: {e}", folder.display()))
+        })?;
+    }
+    let path = path.to_str().ok_or_else(|| ConnectionError::BadConnection("path is not UTF-8".into()))?;
+    let mut sqlite = SqliteConnection::establish(path)?;
+    // The time to wait comes first: the others may already have to. The journal mode stays in the
+    // file and is set by `migrate`; setting it at each connect would fail under load.
+    sqlite
+        .batch_execute("PRAGMA busy_timeout = 5000; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;")
+        .map_err(ConnectionError::CouldntSetupConfiguration)?;
+    Ok(sqlite)
+}
+
+/// A database that does not answer is worth another try; anything else is a fault of ours.
+impl From<diesel::result::Error> for Error {
+    fn from(error: diesel::result::Error) -> Self {
+        use diesel::result::DatabaseErrorKind as Database;
+        use diesel::result::Error as Diesel;
+        match &error {
+            Diesel::DatabaseError(Database::ClosedConnection, _)
+            | Diesel::DatabaseError(Database::SerializationFailure, _)
+            | Diesel::BrokenTransactionManager => Self::unavailable(error),
+            Diesel::DatabaseError(Database::UniqueViolation, information) => {
+                let constraint = information.constraint_name().unwrap_or(information.message()).to_owned();
+                Self::new(Kind::Conflict, "the same value is in use already").because(constraint)
+            }
+            Diesel::DatabaseError(_, information)
+                if information.message().contains("database is locked")
+                    || information.message().contains("terminating connection") =>
+            {
+                Self::unavailable(error)
+            }
+            Diesel::DatabaseError(_, information)
+                if information.message().contains("database or disk is full") =>
+            {
+                Self::new(Kind::OutOfSpace, "Insufficient Storage").because(error)
+            }
+            _ => Self::internal(error),
+        }
+    }
+}

@@ -1,0 +1,176 @@
+//! The artifacts of a ref: newest successful pipeline, then its family, parent before child.
+//!
+//! Also tells what is locked, which is the same question asked from the other side: is this the
+//! newest successful pipeline of its ref, or below it?
+
+use std::collections::{HashMap, HashSet};
+
+use diesel::prelude::*;
+
+use super::Db;
+use super::artifacts::Artifact;
+use super::jobs::Job;
+use super::pipelines::ancestry;
+use super::projects::Project;
+use super::schema::{artifacts, jobs, pipelines};
+use crate::domain::artifact::{ArtifactKind, ArtifactState};
+use crate::domain::expiry::is_available;
+use crate::domain::pipeline::Source;
+use crate::domain::status::Status;
+use crate::domain::{Result, Timestamp};
+
+/// How many of a ref's newest successful pipelines a search looks through, as GitLab does.
+const RECENT_PIPELINES: i64 = 100;
+
+/// Where a pipeline stands in its family.
+#[derive(Debug, Clone, Copy)]
+struct Place {
+    id: i64,
+    root_id: i64,
+    depth: i32,
+}
+
+/// Finds a finished job by name in the newest successful pipeline of a ref and its descendants,
+/// nearest first, among those that have any downloadable artifact that can still be read.
+///
+/// # Errors
+/// Only those of the database.
+pub fn job_by_ref(
+    db: &mut Db,
+    project: &Project,
+    ref_name: &str,
+    job_name: &str,
+    now: Timestamp,
+) -> Result<Option<Job>> {
+    let Some(newest) = newest_successful(db, project.id, ref_name)? else { return Ok(None) };
+    let mut rows: Vec<(i64, Job, ArtifactKind, Option<Timestamp>)> = pipelines::table
+        .inner_join(jobs::table.inner_join(artifacts::table))
+        .filter(pipelines::root_id.eq(newest.root_id))
+        .filter(pipelines::depth.ge(newest.depth))
+        .filter(pipelines::project_id.eq(project.id))
+        .filter(jobs::name.eq(job_name))
+        .filter(jobs::status.eq(Status::Success.as_str()))
+        .filter(jobs::retried.eq(false))
+        .filter(artifacts::state.eq(ArtifactState::Finished.as_str()))
+        .order((pipelines::depth.asc(), pipelines::id.asc(), jobs::id.desc()))
+        .select((pipelines::id, Job::as_select(), artifacts::kind, artifacts::expire_at))
+        .load(db)?;
+    if newest.depth > 0 {
+        let below = descendants(db, newest)?;
+        rows.retain(|(pipeline_id, ..)| below.contains(pipeline_id));
+    }
+    // The newest successful pipeline and its family are locked exactly while the project says so.
+    let locked = project.keep_latest_artifact;
+    Ok(rows
+        .into_iter()
+        .find(|(_, _, kind, expiry)| kind.is_downloadable() && is_available(*expiry, locked, now))
+        .map(|(_, job, ..)| job))
+}
+
+/// Finds a successful job by name, with an archive that can still be read, in the newest 100
+/// successful pipelines of a ref: newest pipeline first, children in their own right.
+///
+/// # Errors
+/// Only those of the database.
+pub fn job_by_recent_ref(
+    db: &mut Db,
+    project: &Project,
+    ref_name: &str,
+    job_name: &str,
+    now: Timestamp,
+) -> Result<Option<Job>> {
+    let recent: Vec<i64> = pipelines::table
+        .filter(pipelines::project_id.eq(project.id))
+        .filter(pipelines::ref_name.eq(ref_name))
+        .filter(pipelines::status.eq(Status::Success.as_str()))
+        .order(pipelines::id.desc())
+        .limit(RECENT_PIPELINES)
+        .select(pipelines::id)
+        .load(db)?;
+    let candidates: Vec<(Job, Artifact)> = jobs::table
+        .inner_join(artifacts::table)
+        .filter(jobs::pipeline_id.eq_any(recent))
+        .filter(jobs::name.eq(job_name))
+        .filter(jobs::status.eq(Status::Success.as_str()))
+        .filter(artifacts::state.eq(ArtifactState::Finished.as_str()))
+        .filter(artifacts::name.eq(ArtifactKind::Archive.as_str()))
+        .order((jobs::pipeline_id.desc(), jobs::id.desc()))
+        .select((Job::as_select(), Artifact::as_select()))
+        .load(db)?;
+    for (job, archive) in candidates {
+        if can_be_read(db, project, &job, &archive, now)? {
+            return Ok(Some(job));
+        }
+    }
+    Ok(None)
+}
+
+/// Whether an artifact can still be read: not expired, or locked.
+///
+/// # Errors
+/// Only those of the database.
+pub fn can_be_read(
+    db: &mut Db,
+    project: &Project,
+    job: &Job,
+    artifact: &Artifact,
+    now: Timestamp,
+) -> Result<bool> {
+    Ok(is_available(artifact.expire_at, false, now) || is_locked(db, project, job.pipeline_id)?)
+}
+
+/// Whether a pipeline's artifacts are kept whatever their expiry: it, or one above it, is the
+/// newest successful pipeline of its ref, and the project keeps the latest.
+fn is_locked(db: &mut Db, project: &Project, pipeline_id: i64) -> Result<bool> {
+    if !project.keep_latest_artifact {
+        return Ok(false);
+    }
+    let refs: Vec<(i64, String)> = pipelines::table
+        .filter(pipelines::id.eq_any(ancestry(db, pipeline_id)?))
+        .filter(pipelines::project_id.eq(project.id))
+        .select((pipelines::id, pipelines::ref_name))
+        .load(db)?;
+    for (id, ref_name) in refs {
+        if newest_successful(db, project.id, &ref_name)?.is_some_and(|newest| newest.id == id) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// The successful pipeline of a ref with the highest id, dangling ones left out.
+fn newest_successful(db: &mut Db, project_id: i64, ref_name: &str) -> Result<Option<Place>> {
+    let dangling = Source::DANGLING.iter().map(|source| source.as_str());
+    let found: Option<(i64, i64, i32)> = pipelines::table
+        .filter(pipelines::project_id.eq(project_id))
+        .filter(pipelines::ref_name.eq(ref_name))
+        .filter(pipelines::status.eq(Status::Success.as_str()))
+        .filter(pipelines::source.ne_all(dangling))
+        .order(pipelines::id.desc())
+        .select((pipelines::id, pipelines::root_id, pipelines::depth))
+        .first(db)
+        .optional()?;
+    Ok(found.map(|(id, root_id, depth)| Place { id, root_id, depth }))
+}
+
+/// A pipeline and everything below it, in a family whose root is another.
+fn descendants(db: &mut Db, of: Place) -> Result<HashSet<i64>> {
+    let edges: Vec<(i64, Option<i64>)> = pipelines::table
+        .filter(pipelines::root_id.eq(of.root_id))
+        .filter(pipelines::depth.gt(of.depth))
+        .select((pipelines::id, pipelines::parent_id))
+        .load(db)?;
+    let mut children: HashMap<i64, Vec<i64>> = HashMap::new();
+    for (child, parent) in edges {
+        children.entry(parent.unwrap_or(child)).or_default().push(child);
+    }
+    let mut found = HashSet::from([of.id]);
+    let mut next = vec![of.id];
+    while let Some(parent) = next.pop() {
+        for child in children.remove(&parent).unwrap_or_default() {
+            found.insert(child);
+            next.push(child);
+        }
+    }
+    Ok(found)
+}

@@ -1,0 +1,150 @@
+//! The tables, as diesel sees them; `migrations/` creates them.
+
+diesel::table! {
+    users (id) {
+        id -> BigInt,
+        uuid -> Binary,
+        username -> Text,
+        name -> Text,
+        email -> Nullable<Text>,
+        admin -> Bool,
+        created_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    access_tokens (id) {
+        id -> BigInt,
+        user_id -> BigInt,
+        name -> Text,
+        sha256 -> Binary,
+        scopes -> Text,
+        expires_at -> Nullable<BigInt>,
+        revoked -> Bool,
+        created_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    projects (id) {
+        id -> BigInt,
+        uuid -> Binary,
+        path -> Text,
+        path_lower -> Text,
+        name -> Text,
+        visibility -> Text,
+        public_jobs -> Bool,
+        default_branch -> Nullable<Text>,
+        keep_latest_artifact -> Bool,
+        max_artifact_bytes -> Nullable<BigInt>,
+        created_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    project_members (project_id, user_id) {
+        project_id -> BigInt,
+        user_id -> BigInt,
+        role -> Text,
+    }
+}
+
+diesel::table! {
+    job_token_allowlist (project_id, path) {
+        project_id -> BigInt,
+        path -> Text,
+    }
+}
+
+diesel::table! {
+    commits (project_id, sha) {
+        project_id -> BigInt,
+        sha -> Text,
+        title -> Text,
+        message -> Text,
+        author_name -> Text,
+        author_email -> Text,
+        created_at -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    pipelines (id) {
+        id -> BigInt,
+        uuid -> Binary,
+        project_id -> BigInt,
+        iid -> BigInt,
+        #[sql_name = "ref"]
+        ref_name -> Text,
+        tag -> Bool,
+        sha -> Text,
+        status -> Text,
+        source -> Text,
+        parent_id -> Nullable<BigInt>,
+        root_id -> BigInt,
+        depth -> Integer,
+        user_id -> Nullable<BigInt>,
+        created_at -> BigInt,
+        updated_at -> BigInt,
+        started_at -> Nullable<BigInt>,
+        finished_at -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    jobs (id) {
+        id -> BigInt,
+        uuid -> Binary,
+        project_id -> BigInt,
+        pipeline_id -> BigInt,
+        name -> Text,
+        stage -> Text,
+        status -> Text,
+        allow_failure -> Bool,
+        retried -> Bool,
+        user_id -> Nullable<BigInt>,
+        token_sha256 -> Nullable<Binary>,
+        coverage -> Nullable<Double>,
+        failure_reason -> Nullable<Text>,
+        created_at -> BigInt,
+        started_at -> Nullable<BigInt>,
+        finished_at -> Nullable<BigInt>,
+        erased_at -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    artifacts (id) {
+        id -> BigInt,
+        uuid -> Binary,
+        project_id -> BigInt,
+        job_id -> BigInt,
+        name -> Text,
+        kind -> Text,
+        format -> Text,
+        filename -> Text,
+        accessibility -> Text,
+        state -> Text,
+        size_bytes -> BigInt,
+        sha256 -> Binary,
+        store_key -> Text,
+        created_at -> BigInt,
+        updated_at -> BigInt,
+        expire_at -> Nullable<BigInt>,
+    }
+}
+
+diesel::joinable!(access_tokens -> users (user_id));
+diesel::joinable!(jobs -> pipelines (pipeline_id));
+diesel::joinable!(jobs -> projects (project_id));
+diesel::joinable!(jobs -> users (user_id));
+diesel::joinable!(artifacts -> jobs (job_id));
+diesel::allow_tables_to_appear_in_same_query!(
+    users,
+    access_tokens,
+    projects,
+    project_members,
+    pipelines,
+    jobs,
+    artifacts,
+);

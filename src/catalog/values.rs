@@ -1,0 +1,69 @@
+//! How domain values lie in columns: enums by their names, times as milliseconds, digests as bytes.
+//!
+//! The domain does not know diesel, so the conversions stand here.
+
+use diesel::backend::Backend;
+use diesel::deserialize::{FromSql, FromStaticSqlRow, Queryable, Result};
+use diesel::sql_types::{BigInt, Binary, Text};
+
+use crate::domain::artifact::{Accessibility, ArtifactFormat, ArtifactKind, ArtifactState};
+use crate::domain::pipeline::Source;
+use crate::domain::project::Visibility;
+use crate::domain::role::Role;
+use crate::domain::status::Status;
+use crate::domain::{Sha256Digest, Timestamp};
+
+macro_rules! stored_by_name {
+    ($($Enum:ty),+ $(,)?) => {$(
+        impl<DB: Backend> Queryable<Text, DB> for $Enum
+        where
+            String: FromStaticSqlRow<Text, DB>,
+        {
+            type Row = String;
+
+            fn build(name: String) -> Result<Self> {
+                Ok(name.parse()?)
+            }
+        }
+    )+};
+}
+
+stored_by_name!(Accessibility, ArtifactFormat, ArtifactKind, ArtifactState, Role, Source, Status, Visibility);
+
+/// Declares how a value is made from its column, nullable or not.
+macro_rules! stored_as {
+    ($Value:ty, $Sql:ty, $Raw:ty, $make:expr) => {
+        impl<DB: Backend> Queryable<$Sql, DB> for $Value
+        where
+            $Raw: FromStaticSqlRow<$Sql, DB>,
+        {
+            type Row = $Raw;
+
+            fn build(raw: $Raw) -> Result<Self> {
+                $make(raw)
+            }
+        }
+
+        impl<DB: Backend> FromSql<$Sql, DB> for $Value
+        where
+            $Raw: FromSql<$Sql, DB>,
+        {
+            fn from_sql(raw: DB::RawValue<'_>) -> Result<Self> {
+                $make(<$Raw as FromSql<$Sql, DB>>::from_sql(raw)?)
+            }
+        }
+    };
+}
+
+stored_as!(Timestamp, BigInt, i64, |millis| Ok(Timestamp::from_millis(millis)));
+stored_as!(Sha256Digest, Binary, Vec<u8>, |bytes: Vec<u8>| Ok(Sha256Digest::try_from(bytes)?));
+
+/// A fresh row's UUID, in order of time.
+pub(super) fn new_uuid() -> Vec<u8> {
+    uuid::Uuid::now_v7().as_bytes().to_vec()
+}
+
+/// A nullable time as its column has it.
+pub(super) fn millis(time: Option<Timestamp>) -> Option<i64> {
+    time.map(Timestamp::as_millis)
+}

@@ -1,0 +1,77 @@
+//! Indexes of archives, kept by bytes and loaded once however many ask.
+//!
+//! A store key's bytes never change, so an index never goes stale, and neither does the finding
+//! that an archive has none.
+
+use std::sync::Arc;
+
+use quick_cache::Weighter;
+use quick_cache::sync::Cache;
+use tokio::sync::Semaphore;
+
+use crate::archive::{DirectoryError, Fault, Index, Limits, read_directory};
+use crate::domain::{Error, Result};
+use crate::store::Blob;
+
+/// How much memory all indexes together may hold, in bytes.
+const CAPACITY_BYTES: u64 = 128 << 20;
+
+/// A guess at how many archives that is; only sizes the first allocation.
+const EXPECTED_ARCHIVES: usize = 1_000;
+
+/// How many indexes are read at the same time; each may need its whole directory in memory.
+const CONCURRENT_LOADS: usize = 2;
+
+/// An archive's index, or why it has none.
+type Known = Result<Arc<Index>, Fault>;
+
+/// The bounded cache.
+#[derive(Debug)]
+pub struct IndexCache {
+    cache: Cache<String, Known, HeapBytes>,
+    loads: Semaphore,
+    limits: Limits,
+}
+
+#[derive(Debug, Clone)]
+struct HeapBytes;
+
+impl Weighter<String, Known> for HeapBytes {
+    fn weight(&self, key: &String, known: &Known) -> u64 {
+        let index_bytes = known.as_ref().map_or(0, |index| index.heap_bytes());
+        (key.len() + index_bytes + size_of::<Known>()) as u64
+    }
+}
+
+impl IndexCache {
+    /// An empty cache, for archives within `limits`.
+    pub fn new(limits: Limits) -> Self {
+        Self {
+            cache: Cache::with_weighter(EXPECTED_ARCHIVES, CAPACITY_BYTES, HeapBytes),
+            loads: Semaphore::new(CONCURRENT_LOADS),
+            limits,
+        }
+    }
+
+    /// The index of the archive in `blob`, whose store key is `key`.
+    ///
+    /// # Errors
+    /// `Internal` when the blob cannot be read. That it is no archive is a [`Fault`] inside.
+    pub(super) async fn get(&self, key: &str, blob: &Blob) -> Result<Known> {
+        self.cache.get_or_insert_async(key, self.load(blob)).await
+    }
+
+    async fn load(&self, blob: &Blob) -> Result<Known> {
+        let _permit = self.loads.acquire().await.map_err(Error::internal)?;
+        let directory =
+            match read_directory(async |range| blob.bytes(range).await, blob.size(), &self.limits).await {
+                Ok(directory) => directory,
+                Err(DirectoryError::Fault(fault)) => return Ok(Err(fault)),
+                Err(DirectoryError::Read(error)) => return Err(error.into()),
+            };
+        // A large directory takes long enough to parse to be felt by everybody else on this thread.
+        tokio::task::spawn_blocking(move || Index::build(&directory.bytes, &directory.span).map(Arc::new))
+            .await
+            .map_err(Error::internal)
+    }
+}

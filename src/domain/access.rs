@@ -1,0 +1,112 @@
+//! The whole permission table: may this caller do that to this project's artifacts?
+//!
+//! Two gates, GitLab's: reading jobs is a question of the project, reading an artifact also of its
+//! accessibility. Whatever is not allowed here is refused.
+
+use crate::domain::artifact::Accessibility;
+use crate::domain::project::Visibility;
+use crate::domain::role::Role;
+
+/// Who asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Caller {
+    /// Nobody that we know.
+    Anonymous,
+    /// A user, in person or through a running job.
+    User {
+        /// Administrators need no membership.
+        admin: bool,
+        /// The role in the project that is asked about.
+        role: Option<Role>,
+        /// Whether a job's token was shown, and how far it reaches.
+        reach: Reach,
+    },
+}
+
+/// How far the credential itself reaches, whatever its user may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reach {
+    /// Everywhere: a personal token.
+    Anywhere,
+    /// A job's token, in its own project or one that has the job's project on its allowlist.
+    Admitted,
+    /// A job's token, in a project that has not.
+    Foreign,
+}
+
+/// What the caller wants.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Action {
+    /// Know that the project exists.
+    SeeProject,
+    /// Read its jobs.
+    ReadJobs,
+    /// Read an artifact.
+    ReadArtifact(Accessibility),
+    /// Fetch an artifact for a job that depends on it; its accessibility is not asked.
+    FetchDependency,
+}
+
+/// What it is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Project {
+    /// Who may see it.
+    pub visibility: Visibility,
+    /// Whether those who see it may also read its jobs ("public pipelines").
+    pub public_jobs: bool,
+}
+
+/// The answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// Go on.
+    Allowed,
+    /// The caller may not even know that it exists.
+    Hidden,
+    /// The caller may know, and may not.
+    Forbidden,
+    /// The job token does not reach this project.
+    OutOfReach,
+}
+
+/// Decides.
+pub fn may(caller: Caller, action: Action, project: Project) -> Verdict {
+    let (signed_in, admin, role, reach) = match caller {
+        Caller::Anonymous => (false, false, None, Reach::Anywhere),
+        Caller::User { admin, role, reach } => (true, admin, role, reach),
+    };
+    let open_to_outsiders = project.visibility != Visibility::Private && project.public_jobs;
+    if reach == Reach::Foreign && !open_to_outsiders {
+        return Verdict::OutOfReach;
+    }
+    let sees = admin
+        || role.is_some()
+        || match project.visibility {
+            Visibility::Public => true,
+            Visibility::Internal => signed_in,
+            Visibility::Private => false,
+        };
+    if !sees {
+        return Verdict::Hidden;
+    }
+    let at_least = |needed: Role| admin || role.is_some_and(|role| role >= needed);
+    let reads_jobs = project.public_jobs || at_least(Role::Reporter);
+    let allowed = match action {
+        Action::SeeProject => true,
+        Action::ReadJobs | Action::FetchDependency => reads_jobs,
+        Action::ReadArtifact(accessibility) => {
+            reads_jobs
+                && match accessibility {
+                    Accessibility::Public => true,
+                    Accessibility::Private => at_least(Role::Developer),
+                    Accessibility::Maintainer => at_least(Role::Maintainer),
+                    Accessibility::None => false,
+                }
+        }
+    };
+    if allowed { Verdict::Allowed } else { Verdict::Forbidden }
+}
+
+#[cfg(test)]
+#[path = "access_tests.rs"]
+mod tests;

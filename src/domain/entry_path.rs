@@ -1,0 +1,113 @@
+//! A checked path inside an archive.
+//!
+//! It is compared byte for byte with entry names: nothing is normalised, a backslash is an
+//! ordinary character, and case counts.
+
+use std::fmt;
+
+/// A path that may be looked for in an archive: not empty, valid UTF-8, without NUL, not absolute,
+/// and without a `..` segment.
+#[derive(Clone, PartialEq, Eq)]
+pub struct EntryPath(String);
+
+/// Why bytes are no [`EntryPath`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum PathFault {
+    /// Nothing to look for.
+    #[error("path is empty")]
+    Empty,
+    /// Not UTF-8.
+    #[error("path is not valid UTF-8")]
+    NotUtf8,
+    /// A NUL byte.
+    #[error("path contains a NUL byte")]
+    Nul,
+    /// Starts with a slash.
+    #[error("path is absolute")]
+    Absolute,
+    /// A segment that would climb out of the archive.
+    #[error("path contains a `..` segment")]
+    Climbs,
+}
+
+impl EntryPath {
+    /// Checks decoded bytes.
+    ///
+    /// # Errors
+    /// The first [`PathFault`] found.
+    pub fn from_bytes(bytes: Vec<u8>) -> Result<Self, PathFault> {
+        if bytes.is_empty() {
+            return Err(PathFault::Empty);
+        }
+        let path = String::from_utf8(bytes).map_err(|_| PathFault::NotUtf8)?;
+        if path.contains('\0') {
+            return Err(PathFault::Nul);
+        }
+        if path.starts_with('/') {
+            return Err(PathFault::Absolute);
+        }
+        if path.split('/').any(|segment| segment == "..") {
+            return Err(PathFault::Climbs);
+        }
+        Ok(Self(path))
+    }
+
+    /// The whole path.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The last segment, for naming a download; a folder's own name without its slash.
+    pub fn base_name(&self) -> &str {
+        let path = self.0.trim_end_matches('/');
+        path.rsplit('/').next().unwrap_or(path)
+    }
+}
+
+impl fmt::Debug for EntryPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.0, f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn fault(bytes: &[u8]) -> PathFault {
+        EntryPath::from_bytes(bytes.to_vec()).unwrap_err()
+    }
+
+    #[test]
+    fn each_fault_is_named() {
+        assert_eq!(fault(b""), PathFault::Empty);
+        assert_eq!(fault(b"a\xff"), PathFault::NotUtf8);
+        assert_eq!(fault(b"a\0b"), PathFault::Nul);
+        assert_eq!(fault(b"/etc/passwd"), PathFault::Absolute);
+        assert_eq!(fault(b".."), PathFault::Climbs);
+        assert_eq!(fault(b"a/../b"), PathFault::Climbs);
+    }
+
+    #[test]
+    fn odd_names_that_do_not_climb_are_kept_as_they_are() {
+        for name in ["a\\..\\b", "..a/b..", "./", "dir/", "ü/\n", "a//b"] {
+            let path = EntryPath::from_bytes(name.as_bytes().to_vec()).unwrap();
+            assert_eq!(path.as_str(), name);
+        }
+        assert_eq!(EntryPath::from_bytes(b"a/dir/".to_vec()).unwrap().base_name(), "dir");
+    }
+
+    proptest! {
+        #[test]
+        fn a_checked_path_stays_below_its_root(bytes in proptest::collection::vec(any::<u8>(), 0..64)) {
+            if let Ok(path) = EntryPath::from_bytes(bytes) {
+                let climbs = std::path::Path::new(path.as_str()).components().any(|c| {
+                    !matches!(c, std::path::Component::Normal(_) | std::path::Component::CurDir)
+                });
+                prop_assert!(!climbs);
+            }
+        }
+    }
+}

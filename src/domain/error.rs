@@ -1,0 +1,116 @@
+//! The one error that crosses rooms: what kind, what a client may read, and what the log gets.
+
+use std::borrow::Cow;
+use std::error::Error as StdError;
+use std::fmt;
+
+/// What went wrong, in terms of who can do something about it. HTTP statuses are chosen from it in
+/// one place, `http::failure`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// The request itself is wrong.
+    Invalid,
+    /// Nobody is known behind the request.
+    Unauthenticated,
+    /// Known, and not allowed.
+    Forbidden,
+    /// Not there, or not to be seen.
+    NotFound,
+    /// The request does not fit what is already there.
+    Conflict,
+    /// Larger than a limit.
+    TooLarge,
+    /// A media type or coding that is not understood.
+    UnsupportedMedia,
+    /// Understood, but the stored bytes do not allow it.
+    Unprocessable,
+    /// A part that we need does not answer; worth another try.
+    Unavailable,
+    /// The store is full.
+    OutOfSpace,
+    /// A fault of ours.
+    Internal,
+}
+
+/// An error with a public text and, apart from it, the truth for the log.
+#[derive(Debug)]
+pub struct Error {
+    kind: Kind,
+    public: Cow<'static, str>,
+    source: Option<Box<dyn StdError + Send + Sync>>,
+}
+
+/// A result with the error that crosses rooms.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+impl Error {
+    /// An error that the client may read in full.
+    pub fn new(kind: Kind, public: impl Into<Cow<'static, str>>) -> Self {
+        Self { kind, public: public.into(), source: None }
+    }
+
+    /// A fault of ours: the client learns nothing but that it happened.
+    pub fn internal(source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        Self::new(Kind::Internal, "Internal Server Error").because(source)
+    }
+
+    /// A part that we need does not answer.
+    pub fn unavailable(source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        Self::new(Kind::Unavailable, "Service Unavailable").because(source)
+    }
+
+    /// Adds what the log gets.
+    #[must_use]
+    pub fn because(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        self.source = Some(source.into());
+        self
+    }
+
+    /// What went wrong.
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// All that a client may see.
+    pub fn public(&self) -> &str {
+        &self.public
+    }
+
+    /// The causes, outermost first, for the log; `None` when the public text says it all.
+    pub fn causes(&self) -> Option<String> {
+        let mut next = self.source.as_deref().map(|e| e as &dyn StdError);
+        let mut text = String::new();
+        while let Some(cause) = next {
+            if !text.is_empty() {
+                text.push_str(": ");
+            }
+            text.push_str(&cause.to_string());
+            next = cause.source();
+        }
+        (!text.is_empty()).then_some(text)
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.public)
+    }
+}
+
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.source.as_deref().map(|e| e as &(dyn StdError + 'static))
+    }
+}
+
+/// A failed read or write of bytes: a full disk is told apart, the rest is ours.
+impl From<std::io::Error> for Error {
+    fn from(error: std::io::Error) -> Self {
+        match error.kind() {
+            std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => {
+                Self::new(Kind::OutOfSpace, "Insufficient Storage").because(error)
+            }
+            _ => Self::internal(error),
+        }
+    }
+}

@@ -1,0 +1,267 @@
+//! When artifacts go: GitLab's `expire_in` phrases, and who may still read what.
+//!
+//! The phrases are those of the Ruby library that GitLab parses them with: units in many
+//! spellings, number words, clock forms, bare numbers as seconds. A year has 365 days and a month
+//! has 30. Settings use the same phrases for durations.
+
+use crate::domain::Timestamp;
+
+/// How long something is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lifetime {
+    /// For ever.
+    Never,
+    /// So many seconds, more than 0, from when it was made.
+    Seconds(u64),
+}
+
+/// The text is no duration.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("expected a duration such as 30 days, 2 hrs 20 min, 3600 (seconds) or never")]
+pub struct NotADuration;
+
+/// Longer phrases are refused unread.
+const MAX_PHRASE_BYTES: usize = 256;
+
+const UNITS: &[(&[&str], u64)] = &[
+    (&["seconds", "second", "secs", "sec", "s"], 1),
+    (&["minutes", "minute", "mins", "min", "m"], 60),
+    (&["hours", "hour", "hrs", "hr", "h"], 3_600),
+    (&["days", "day", "dy", "d"], 86_400),
+    (&["weeks", "week", "wks", "wk", "w"], 604_800),
+    (&["months", "month", "mos", "mo"], 2_592_000),
+    (&["years", "year", "yrs", "yr", "y"], 31_536_000),
+];
+
+const NUMBER_WORDS: &[&str] = &[
+    "zero",
+    "one",
+    "two",
+    "three",
+    "four",
+    "five",
+    "six",
+    "seven",
+    "eight",
+    "nine",
+    "ten",
+    "eleven",
+    "twelve",
+    "thirteen",
+    "fourteen",
+    "fifteen",
+    "sixteen",
+    "seventeen",
+    "eighteen",
+    "nineteen",
+    "twenty",
+];
+
+const JOINERS: &[&str] = &["and", "with", "plus"];
+
+impl Lifetime {
+    /// Reads an `expire_in` phrase; `0` and `never` both mean [`Lifetime::Never`].
+    ///
+    /// # Errors
+    /// [`NotADuration`] for anything else that is no phrase, an empty text included.
+    pub fn parse(phrase: &str) -> Result<Self, NotADuration> {
+        let phrase = phrase.trim();
+        if phrase.eq_ignore_ascii_case("never") {
+            return Ok(Self::Never);
+        }
+        Ok(match parse_seconds(phrase)? {
+            0 => Self::Never,
+            seconds => Self::Seconds(seconds),
+        })
+    }
+
+    /// When something made `from` then expires.
+    ///
+    /// # Errors
+    /// [`NotADuration`] when that lies past the end of the calendar.
+    pub fn expires_at(self, from: Timestamp) -> Result<Option<Timestamp>, NotADuration> {
+        match self {
+            Self::Never => Ok(None),
+            Self::Seconds(seconds) => from.plus_seconds(seconds).map(Some).ok_or(NotADuration),
+        }
+    }
+}
+
+/// Reads a duration phrase into whole seconds.
+///
+/// # Errors
+/// [`NotADuration`] when any part of it is not understood.
+pub fn parse_seconds(phrase: &str) -> Result<u64, NotADuration> {
+    if phrase.len() > MAX_PHRASE_BYTES {
+        return Err(NotADuration);
+    }
+    let phrase = phrase.trim().to_ascii_lowercase();
+    let seconds = match phrase.contains(':') {
+        true => clock_seconds(&phrase),
+        false => worded_seconds(&phrase),
+    };
+    // Half a second would round to an expiry of 0, which means never.
+    seconds.map(|s| s.ceil()).filter(|s| *s < 1e15).map(|s| s as u64).ok_or(NotADuration)
+}
+
+/// `mm:ss`, `hh:mm:ss` or `dd:hh:mm:ss`, counted from the right.
+fn clock_seconds(phrase: &str) -> Option<f64> {
+    let fields: Vec<&str> = phrase.split(':').collect();
+    if fields.len() > 4 {
+        return None;
+    }
+    fields
+        .iter()
+        .rev()
+        .zip([1.0, 60.0, 3_600.0, 86_400.0])
+        .map(|(field, unit)| Some(number(field)? * unit))
+        .sum()
+}
+
+fn worded_seconds(phrase: &str) -> Option<f64> {
+    let mut words = words(phrase)?.into_iter().filter(|word| !JOINERS.contains(word)).peekable();
+    words.peek()?;
+    let mut total = 0.0;
+    while let Some(word) = words.next() {
+        let count = number(word)?;
+        let unit = match words.peek() {
+            Some(next) if number(next).is_none() => unit_seconds(words.next()?)?,
+            _ => 1,
+        };
+        total += count * unit as f64;
+    }
+    Some(total)
+}
+
+/// Splits into runs of digits (with a point) and runs of letters; `None` on any other character.
+fn words(phrase: &str) -> Option<Vec<&str>> {
+    let class = |c: char| match c {
+        '0'..='9' | '.' => Some('0'),
+        'a'..='z' => Some('a'),
+        ' ' | '\t' | ',' => Some(' '),
+        _ => None,
+    };
+    let mut words = Vec::new();
+    let mut rest = phrase;
+    while let Some(first) = rest.chars().next() {
+        let kind = class(first)?;
+        let end = rest.find(|c| class(c) != Some(kind)).unwrap_or(rest.len());
+        let (word, after) = rest.split_at(end);
+        if kind != ' ' {
+            words.push(word);
+        }
+        rest = after;
+    }
+    Some(words)
+}
+
+fn number(word: &str) -> Option<f64> {
+    if word.starts_with(|c: char| c.is_ascii_digit()) && word.bytes().all(|b| b.is_ascii_digit() || b == b'.')
+    {
+        return word.parse().ok();
+    }
+    NUMBER_WORDS.iter().position(|name| *name == word).map(|n| n as f64)
+}
+
+fn unit_seconds(word: &str) -> Option<u64> {
+    UNITS.iter().find(|(names, _)| names.contains(&word)).map(|(_, seconds)| *seconds)
+}
+
+/// The one predicate for every read (contract, row 2): not expired, or locked.
+pub fn is_available(expire_at: Option<Timestamp>, locked: bool, now: Timestamp) -> bool {
+    locked || expire_at.is_none_or(|expiry| now < expiry)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn phrases_are_read_as_gitlab_reads_them() {
+        let day = 86_400;
+        for (phrase, seconds) in [
+            ("42", 42),
+            ("1:20", 80),
+            ("4:01:01", 4 * 3600 + 61),
+            ("3 mins 4 sec", 184),
+            ("three mins four sec", 184),
+            ("2 hrs 20 min", 8400),
+            ("2h20min", 8400),
+            ("6 mos 1 day", 181 * day),
+            ("1 year 6 mos 1 day", (365 + 181) * day),
+            ("47 yrs 6 mos and 4d", (47 * 365 + 180 + 4) * day),
+            ("47 yrs 6 mos and 4.5d", (47 * 365 + 180 + 4) * day + day / 2),
+            ("3 weeks and 2 days", 23 * day),
+            ("  1 Week ", 7 * day),
+            ("2 days, 3 hours", 2 * day + 3 * 3600),
+            ("30 days", 30 * day),
+            ("0.2 sec", 1),
+        ] {
+            assert_eq!(parse_seconds(phrase), Ok(seconds), "{phrase}");
+        }
+    }
+
+    #[test]
+    fn zero_and_never_mean_never() {
+        for phrase in ["never", "Never", "0", "0 days"] {
+            assert_eq!(Lifetime::parse(phrase), Ok(Lifetime::Never), "{phrase}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_understood_in_full_is_refused() {
+        let long = "1 day ".repeat(100);
+        for phrase in [
+            "",
+            " ",
+            "soon",
+            "1 fortnight",
+            "days",
+            "day 1",
+            "-1 day",
+            "1 day!",
+            "1..5 days",
+            "1:",
+            ":1",
+            "1:2:3:4:5",
+            "1:20 hours",
+            "and",
+            "99999999999999999999 years",
+            "ⅷ days",
+            &long,
+        ] {
+            assert_eq!(parse_seconds(phrase), Err(NotADuration), "{phrase}");
+        }
+    }
+
+    #[test]
+    fn a_lifetime_past_the_calendar_is_refused() {
+        let now = Timestamp::from_millis(0);
+        assert_eq!(Lifetime::parse("900000 years").unwrap().expires_at(now), Err(NotADuration));
+        assert_eq!(Lifetime::Never.expires_at(now), Ok(None));
+    }
+
+    #[test]
+    fn expired_artifacts_stay_readable_only_while_locked() {
+        let (early, late) = (Timestamp::from_millis(1), Timestamp::from_millis(2));
+        assert!(is_available(Some(late), false, early));
+        assert!(!is_available(Some(late), false, late));
+        assert!(is_available(Some(early), true, late));
+        assert!(is_available(None, false, late));
+    }
+
+    proptest! {
+        #[test]
+        fn no_phrase_panics(phrase in ".{0,80}") {
+            let _ = Lifetime::parse(&phrase);
+        }
+
+        #[test]
+        fn whole_units_add_up(hours in 0_u64..10_000, minutes in 0_u64..10_000) {
+            let expected = hours * 3_600 + minutes * 60;
+            prop_assert_eq!(parse_seconds(&format!("{hours}h {minutes} mins")), Ok(expected));
+        }
+    }
+}

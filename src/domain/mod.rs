@@ -1,0 +1,25 @@
+//! Pure values and rules: no I/O, no HTTP, no SQL.
+//!
+//! Everything here can be tested with a plain function call. Rooms above may depend on this one;
+//! this one depends on none of them.
+
+#[macro_use]
+mod names;
+
+pub mod access;
+pub mod artifact;
+pub mod byte_size;
+pub mod digest;
+pub mod entry_path;
+pub mod error;
+pub mod expiry;
+pub mod pipeline;
+pub mod project;
+pub mod role;
+pub mod status;
+pub mod time;
+
+pub use digest::Sha256Digest;
+pub use entry_path::EntryPath;
+pub use error::{Error, Kind, Result};
+pub use time::{Clock, Timestamp};

@@ -1,0 +1,65 @@
+//! What a pipeline is to the lookups: where it came from.
+
+named! {
+    /// What started a pipeline.
+    pub enum Source ("pipeline source") {
+        /// A push.
+        Push = "push",
+        /// A person, in the web interface.
+        Web = "web",
+        /// A trigger token.
+        Trigger = "trigger",
+        /// A schedule.
+        Schedule = "schedule",
+        /// The API.
+        Api = "api",
+        /// An outside CI system.
+        External = "external",
+        /// A trigger job of another pipeline.
+        Pipeline = "pipeline",
+        /// A chat command.
+        Chat = "chat",
+        /// The web editor.
+        Webide = "webide",
+        /// A merge request.
+        MergeRequestEvent = "merge_request_event",
+        /// A pull request elsewhere.
+        ExternalPullRequestEvent = "external_pull_request_event",
+        /// A parent pipeline of the same project.
+        ParentPipeline = "parent_pipeline",
+        /// An on-demand scan.
+        OndemandDastScan = "ondemand_dast_scan",
+        /// The validation of an on-demand scan.
+        OndemandDastValidation = "ondemand_dast_validation",
+        /// A security policy.
+        SecurityOrchestrationPolicy = "security_orchestration_policy",
+        /// A push of a container image.
+        ContainerRegistryPush = "container_registry_push",
+        /// An agent's workflow.
+        DuoWorkflow = "duo_workflow",
+        /// A policy's schedule.
+        PipelineExecutionPolicySchedule = "pipeline_execution_policy_schedule",
+        /// Not known.
+        Unknown = "unknown",
+    }
+}
+
+impl Source {
+    /// The sources that never make a pipeline "the latest of its ref" (`gitlab-artifacts-api`
+    /// calls them dangling): they run beside the ref's own history.
+    pub const DANGLING: &[Self] = &[
+        Self::Webide,
+        Self::ParentPipeline,
+        Self::OndemandDastScan,
+        Self::OndemandDastValidation,
+        Self::SecurityOrchestrationPolicy,
+        Self::ContainerRegistryPush,
+        Self::DuoWorkflow,
+        Self::PipelineExecutionPolicySchedule,
+    ];
+
+    /// Whether this is one of [`Self::DANGLING`].
+    pub fn is_dangling(self) -> bool {
+        Self::DANGLING.contains(&self)
+    }
+}

@@ -1,0 +1,40 @@
+//! The life of a pipeline or job, in the words that GitLab's API uses for both.
+
+named! {
+    /// Where a pipeline or job stands.
+    pub enum Status ("status") {
+        /// Known, not yet considered for running.
+        Created = "created",
+        /// Waits for a lock that another job holds.
+        WaitingForResource = "waiting_for_resource",
+        /// Its environment is being prepared.
+        Preparing = "preparing",
+        /// Waits for an outside system to call back.
+        WaitingForCallback = "waiting_for_callback",
+        /// Waits for a runner.
+        Pending = "pending",
+        /// A runner works on it.
+        Running = "running",
+        /// Asked to stop, still running its clean-up.
+        Canceling = "canceling",
+        /// Finished well.
+        Success = "success",
+        /// Finished badly.
+        Failed = "failed",
+        /// Stopped by somebody.
+        Canceled = "canceled",
+        /// Not run, because of an earlier result.
+        Skipped = "skipped",
+        /// Waits for a person.
+        Manual = "manual",
+        /// Waits for a point in time.
+        Scheduled = "scheduled",
+    }
+}
+
+impl Status {
+    /// Whether a runner still works on it: the only time in which its job token is good.
+    pub const fn is_executing(self) -> bool {
+        matches!(self, Self::Running | Self::Canceling)
+    }
+}

@@ -1,0 +1,126 @@
+//! Multipart forms, one part after the other, each of them bounded.
+
+use actix_multipart::{Field, Multipart, MultipartError};
+use actix_web::error::PayloadError;
+use actix_web::http::header::{CONTENT_ENCODING, HeaderMap};
+use async_compression::tokio::bufread::GzipDecoder;
+use bytes::Bytes;
+use futures_util::{Stream, StreamExt, TryStreamExt};
+use tokio_util::io::{ReaderStream, StreamReader};
+
+use crate::domain::{Error, Kind, Result};
+use crate::http::body::{RequestBody, broken_off};
+
+/// The longest text field, in bytes.
+const MAX_TEXT_BYTES: usize = 8 * 1024;
+
+/// How many parts a form may have.
+const MAX_PARTS: usize = 64;
+
+/// The most that a form adds to the file in it, in bytes: text fields, headers and boundaries.
+pub const MAX_OVERHEAD_BYTES: u64 = (MAX_PARTS * (MAX_TEXT_BYTES + 64 * 1024)) as u64;
+
+/// A form being read.
+pub struct Form {
+    multipart: Multipart,
+    body: RequestBody,
+    parts: usize,
+}
+
+/// One part of it.
+pub enum Part {
+    /// A text field.
+    Text {
+        /// Its name.
+        name: String,
+        /// Its value.
+        value: String,
+    },
+    /// A file.
+    File {
+        /// The field's name.
+        name: String,
+        /// The file's name as the client gave it.
+        filename: String,
+        /// The file's bytes, to be read before the next part.
+        content: FileContent,
+    },
+}
+
+/// A file's bytes on their way in.
+pub struct FileContent(Box<Field>);
+
+impl Form {
+    /// The form in a request's body, or `None` when its content type is no multipart form. A body
+    /// may be packed with gzip.
+    ///
+    /// # Errors
+    /// `UnsupportedMedia` for any other content encoding.
+    pub fn new(headers: &HeaderMap, body: RequestBody) -> Result<Option<Self>> {
+        let encoding = headers.get(CONTENT_ENCODING).map(|value| value.to_str().unwrap_or("?").trim());
+        let multipart = match encoding {
+            None | Some("" | "identity") => Multipart::new(headers, body.clone()),
+            Some("gzip" | "x-gzip") => Multipart::new(headers, gunzip(body.clone())),
+            Some(_) => {
+                let text = "Unsupported Media Type - the only content encoding is gzip";
+                return Err(Error::new(Kind::UnsupportedMedia, text));
+            }
+        };
+        let is_form = headers
+            .get(actix_web::http::header::CONTENT_TYPE)
+            .and_then(|value| value.to_str().ok())
+            .is_some_and(|value| value.to_ascii_lowercase().starts_with("multipart/form-data"));
+        Ok(is_form.then_some(Self { multipart, body, parts: 0 }))
+    }
+
+    /// The next part; `None` when the form and the body around it ended as they should.
+    ///
+    /// # Errors
+    /// `Invalid` for a form that breaks off or is none, or has too many or too long parts.
+    pub async fn next(&mut self) -> Result<Option<Part>> {
+        let Some(field) = self.multipart.next().await else {
+            self.body.finish().await?;
+            return Ok(None);
+        };
+        let mut field = field.map_err(fault)?;
+        self.parts += 1;
+        if self.parts > MAX_PARTS {
+            return Err(Error::new(Kind::Invalid, format!("the form has more than {MAX_PARTS} parts")));
+        }
+        let name = field.name().unwrap_or_default().to_owned();
+        let filename = field.content_disposition().and_then(|d| d.get_filename()).map(str::to_owned);
+        if let Some(filename) = filename {
+            return Ok(Some(Part::File { name, filename, content: FileContent(Box::new(field)) }));
+        }
+        let too_long =
+            |_| Error::new(Kind::Invalid, format!("a form field is longer than {MAX_TEXT_BYTES} bytes"));
+        let value = field.bytes(MAX_TEXT_BYTES).await.map_err(too_long)?.map_err(fault)?;
+        let value = String::from_utf8(value.into())
+            .map_err(|_| Error::new(Kind::Invalid, "a form field is not valid UTF-8"))?;
+        Ok(Some(Part::Text { name, value }))
+    }
+}
+
+impl FileContent {
+    /// The next bytes of the file.
+    ///
+    /// # Errors
+    /// `Invalid` when the form breaks off.
+    pub async fn next(&mut self) -> Result<Option<Bytes>> {
+        self.0.next().await.transpose().map_err(fault)
+    }
+}
+
+fn gunzip(body: RequestBody) -> impl Stream<Item = Result<Bytes, PayloadError>> {
+    let packed = body.map_err(std::io::Error::other);
+    let mut decoder = GzipDecoder::new(StreamReader::new(packed));
+    decoder.multiple_members(true);
+    ReaderStream::new(decoder).map_err(PayloadError::Io)
+}
+
+fn fault(error: MultipartError) -> Error {
+    match error {
+        MultipartError::Incomplete | MultipartError::Payload(_) => broken_off(error),
+        other => Error::new(Kind::Invalid, "the multipart form cannot be read").because(other.to_string()),
+    }
+}

@@ -1,0 +1,56 @@
+//! Query parameters, as Rack reads them: decoded, the last of several winning.
+
+/// Decoded query parameters.
+#[derive(Debug, Clone, Default)]
+pub struct Query(Vec<(String, String)>);
+
+/// The text is no boolean.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NotABoolean;
+
+impl Query {
+    /// Reads a query string; nothing in it can be wrong.
+    pub fn parse(text: &str) -> Self {
+        Self(form_urlencoded::parse(text.as_bytes()).into_owned().collect())
+    }
+
+    /// The value of a parameter.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.0.iter().rev().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+
+    /// The value of a parameter, an empty one as if it were not there.
+    pub fn get_filled(&self, name: &str) -> Option<&str> {
+        self.get(name).filter(|value| !value.is_empty())
+    }
+
+    /// A boolean parameter, `false` when absent or empty. Clients write them in many ways, Python
+    /// among them.
+    ///
+    /// # Errors
+    /// [`NotABoolean`] for anything that is none.
+    pub fn flag(&self, name: &str) -> Result<bool, NotABoolean> {
+        match self.get(name).unwrap_or_default().to_ascii_lowercase().as_str() {
+            "true" | "t" | "1" | "yes" | "on" => Ok(true),
+            "" | "false" | "f" | "0" | "no" | "off" => Ok(false),
+            _ => Err(NotABoolean),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_of_several_wins_and_plus_is_a_space() {
+        let query = Query::parse("job=a&job=build+it%3A+%5Ba%2Fb%5D&empty=&flag=True");
+        assert_eq!(query.get("job"), Some("build it: [a/b]"));
+        assert_eq!(query.get("empty"), Some(""));
+        assert_eq!(query.get_filled("empty"), None);
+        assert_eq!(query.get("none"), None);
+        assert_eq!(query.flag("flag"), Ok(true));
+        assert_eq!(query.flag("none"), Ok(false));
+        assert_eq!(query.flag("job"), Err(NotABoolean));
+    }
+}

@@ -1,0 +1,144 @@
+//! The one write path: stream → hash → blob → scan → row.
+//!
+//! Nothing is visible before the row is committed, and a row is only ever committed for bytes that
+//! are durable. What is not needed after all is removed again.
+
+mod scan;
+
+pub use scan::scan_archive;
+
+use crate::catalog::artifacts::{self, Added, Artifact, NewArtifact};
+use crate::catalog::{Catalog, Db, jobs};
+use crate::domain::artifact::{Accessibility, ArtifactFormat, ArtifactKind};
+use crate::domain::status::Status;
+use crate::domain::{Error, Kind, Result, Timestamp, byte_size};
+use crate::store::{Store, Stored, Upload};
+
+/// Bytes being received.
+#[derive(Debug)]
+pub struct Incoming {
+    upload: Upload,
+    limit_bytes: Option<u64>,
+}
+
+/// What an artifact is to be, once its bytes are here.
+#[derive(Debug, Clone)]
+pub struct Declared {
+    /// The project it belongs to.
+    pub project_id: i64,
+    /// The job that made it.
+    pub job_id: i64,
+    /// What it is for.
+    pub kind: ArtifactKind,
+    /// How it is packed.
+    pub format: ArtifactFormat,
+    /// The name for a download.
+    pub filename: String,
+    /// Who may read it.
+    pub accessibility: Accessibility,
+    /// When it expires.
+    pub expire_at: Option<Timestamp>,
+}
+
+/// What became of an upload.
+#[derive(Debug)]
+pub enum Outcome {
+    /// Stored.
+    Created(i64),
+    /// The same bytes are there already; nothing was changed.
+    AlreadyThere,
+    /// The job has other bytes under that kind.
+    Occupied,
+    /// The job ended while its artifact was on the way.
+    JobEnded(Status),
+}
+
+/// The smaller of two limits, where `None` and 0 mean no limit.
+pub fn effective_limit(instance_bytes: Option<u64>, project_bytes: Option<i64>) -> Option<u64> {
+    let project = project_bytes.and_then(|bytes| u64::try_from(bytes).ok());
+    [instance_bytes, project].into_iter().flatten().filter(|bytes| *bytes > 0).min()
+}
+
+/// The refusal of anything larger than `limit_bytes`.
+pub fn too_large(limit_bytes: u64) -> Error {
+    let limit = byte_size::show(limit_bytes);
+    Error::new(Kind::TooLarge, format!("file size has reached maximum size limit ({limit})"))
+}
+
+impl Incoming {
+    /// Begins to receive at most `limit_bytes`.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn begin(store: &Store, limit_bytes: Option<u64>) -> Result<Self> {
+        Ok(Self { upload: store.begin().await?, limit_bytes })
+    }
+
+    /// Appends bytes.
+    ///
+    /// # Errors
+    /// `TooLarge` at the first byte past the limit; those of the store.
+    pub async fn write(&mut self, bytes: &[u8]) -> Result<()> {
+        match self.limit_bytes {
+            Some(limit) if self.upload.size() + bytes.len() as u64 > limit => Err(too_large(limit)),
+            _ => self.upload.write(bytes).await,
+        }
+    }
+
+    /// Makes the artifact that `declared` says, for a job that still runs.
+    ///
+    /// # Errors
+    /// Those of store and catalog; nothing is visible then.
+    pub async fn finish(
+        self,
+        store: &Store,
+        catalog: &Catalog,
+        declared: Declared,
+        now: Timestamp,
+    ) -> Result<Outcome> {
+        let stored = self.upload.commit().await?;
+        let key = stored.key.clone();
+        if declared.format == ArtifactFormat::Zip {
+            scan_archive(store, &stored, declared.job_id).await?;
+        }
+        let outcome = catalog.write(move |db| record(db, declared, &stored, now)).await;
+        // An unsure answer may stand for a commit that did happen: its bytes are left to `gc`.
+        if let Ok(Outcome::AlreadyThere | Outcome::Occupied | Outcome::JobEnded(_)) = outcome {
+            store.delete(&key).await?;
+        }
+        outcome
+    }
+}
+
+fn record(db: &mut Db, declared: Declared, stored: &Stored, now: Timestamp) -> Result<Outcome> {
+    let status = jobs::find(db, declared.job_id)?.map_or(Status::Canceled, |job| job.status);
+    if !status.is_executing() {
+        return Ok(Outcome::JobEnded(status));
+    }
+    Ok(match artifacts::add(db, &declared.with(stored)?, now)? {
+        Added::New(id) => Outcome::Created(id),
+        Added::Exists(Artifact { sha256, .. }) if sha256 == stored.sha256 => Outcome::AlreadyThere,
+        Added::Exists(_) => Outcome::Occupied,
+    })
+}
+
+impl Declared {
+    /// The row for these bytes.
+    ///
+    /// # Errors
+    /// `Internal` for a size past 8 EiB.
+    pub fn with(self, stored: &Stored) -> Result<NewArtifact> {
+        Ok(NewArtifact {
+            project_id: self.project_id,
+            job_id: self.job_id,
+            kind: self.kind,
+            format: self.format,
+            filename: self.filename,
+            accessibility: self.accessibility,
+            size_bytes: i64::try_from(stored.size).map_err(Error::internal)?,
+            sha256: stored.sha256,
+            store_key: stored.key.to_string(),
+            expire_at: self.expire_at,
+        })
+    }
+}

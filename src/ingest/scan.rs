@@ -1,0 +1,35 @@
+//! A look at an archive's directory when it arrives, so that the log tells of a damaged one while
+//! the job that made it can still be found. It is kept either way (contract, row 20).
+
+use crate::archive::{DirectoryError, Fault, Limits, read_directory, walk};
+use crate::domain::{Error, Result};
+use crate::store::{Store, Stored};
+
+/// Reads a stored archive's directory within the limits and logs what is wrong with it.
+///
+/// # Errors
+/// Only when the store cannot be read.
+pub async fn scan_archive(store: &Store, stored: &Stored, job_id: i64) -> Result<()> {
+    let blob = store.open_blob(&stored.key, stored.size).await?;
+    let limits = Limits::default();
+    let read = read_directory(async |range| blob.bytes(range).await, blob.size(), &limits).await;
+    let entries: Result<u64, Fault> = match read {
+        Ok(directory) => tokio::task::spawn_blocking(move || {
+            walk(&directory.bytes, &directory.span, |_| Ok(())).map(|()| directory.span.entries)
+        })
+        .await
+        .map_err(Error::internal)?,
+        Err(DirectoryError::Fault(fault)) => Err(fault),
+        Err(DirectoryError::Read(error)) => return Err(error.into()),
+    };
+    match entries {
+        Ok(entries) => tracing::debug!(job.id = job_id, entries, "archive scanned"),
+        Err(fault) => tracing::warn!(
+            job.id = job_id,
+            size_bytes = stored.size,
+            reason = %fault,
+            "archive is kept, but its files cannot be served one by one"
+        ),
+    }
+    Ok(())
+}

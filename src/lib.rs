@@ -1,0 +1,30 @@
+//! artigate: a GitLab-compatible artifact gateway.
+//!
+//! Bytes come in through [`ingest`] and go out through [`deliver`]; the [`catalog`] knows facts, the
+//! [`store`] holds bytes, [`archive`] knows zip; the dialects under [`api`] only translate.
+//!
+//! ```text
+//! cli ── server ── api ── http ── app ── ingest · deliver · auth
+//!                                         └─ catalog · store · archive ── settings ── domain
+//! ```
+//!
+//! Arrows point to what a room may use: itself and anything to its right. A test holds them.
+
+#![forbid(unsafe_code)]
+#![warn(missing_docs)]
+
+pub mod api;
+pub mod app;
+pub mod archive;
+pub mod auth;
+pub mod catalog;
+pub mod cli;
+pub mod deliver;
+pub mod domain;
+pub mod http;
+pub mod ingest;
+pub mod registry;
+pub mod server;
+pub mod settings;
+pub mod store;
+pub mod telemetry;

@@ -1,0 +1,313 @@
+//! Applies checked documents to the catalog, inside one transaction.
+//!
+//! First everything is there, then parents are set: parents and children may stand in any order.
+
+use std::collections::{BTreeMap, HashSet};
+
+use super::document::{Artifact, Job, Pipeline, Project, User};
+use super::read::{numbered, wrong};
+use super::stage::Staged;
+use super::{LoadError, Source};
+use crate::catalog::artifacts::{Added, ArtifactChanges, NewArtifact};
+use crate::catalog::jobs::JobChanges;
+use crate::catalog::pipelines::{CommitFields, PipelineChanges};
+use crate::catalog::projects::ProjectChanges;
+use crate::catalog::tokens::TokenChanges;
+use crate::catalog::users::UserChanges;
+use crate::catalog::{Db, artifacts, jobs, pipelines, projects, tokens, users};
+use crate::domain::artifact::{Accessibility, clean_filename};
+use crate::domain::project::ProjectRef;
+use crate::domain::{Error, Kind, Sha256Digest, Timestamp};
+use crate::store::StoreKey;
+
+/// Applies all documents and tells which of the staged blobs are named now.
+pub(super) fn apply(
+    db: &mut Db,
+    sources: &[Source],
+    staged: &Staged,
+    now: Timestamp,
+) -> Result<HashSet<StoreKey>, LoadError> {
+    db.lock_whole_catalog().map_err(Error::from)?;
+    let mut applying = Applying { db, staged, now, used: HashSet::new() };
+    for source in sources {
+        for (place, user) in numbered("users", &source.document.users) {
+            applying.user(user).map_err(|why| why.at(source, &place))?;
+        }
+    }
+    for source in sources {
+        for (place, project) in numbered("projects", &source.document.projects) {
+            applying.project(project).map_err(|why| why.at(source, &place))?;
+            for (place, pipeline) in numbered(&format!("{place}.pipelines"), &project.pipelines) {
+                applying.pipeline(project.id, pipeline).map_err(|why| why.at(source, &place))?;
+                for (place, job) in numbered(&format!("{place}.jobs"), &pipeline.jobs) {
+                    applying.job(project.id, pipeline.id, job).map_err(|why| why.at(source, &place))?;
+                    for (place, artifact) in numbered(&format!("{place}.artifacts"), &job.artifacts) {
+                        applying
+                            .artifact(project.id, job.id, artifact)
+                            .map_err(|why| why.at(source, &place))?;
+                    }
+                }
+            }
+        }
+    }
+    applying.parents(sources)?;
+    Ok(applying.used)
+}
+
+/// What is wrong with the item at hand, or that the catalog failed.
+enum Fault {
+    Wrong(String),
+    Failed(Error),
+}
+
+impl Fault {
+    fn at(self, source: &Source, place: &str) -> LoadError {
+        match self {
+            Self::Wrong(why) => wrong(source, place, why),
+            // What the catalog refuses as such is a matter of the document.
+            Self::Failed(error) if matches!(error.kind(), Kind::Conflict | Kind::Invalid) => {
+                wrong(source, place, error)
+            }
+            Self::Failed(error) => error.into(),
+        }
+    }
+}
+
+impl From<Error> for Fault {
+    fn from(error: Error) -> Self {
+        Self::Failed(error)
+    }
+}
+
+struct Applying<'a> {
+    db: &'a mut Db,
+    staged: &'a Staged,
+    now: Timestamp,
+    used: HashSet<StoreKey>,
+}
+
+impl Applying<'_> {
+    fn user(&mut self, user: &User) -> Result<(), Fault> {
+        if users::id_by_username(self.db, &user.username)?.is_some_and(|id| id != user.id) {
+            return Err(Fault::Wrong(format!("username: {} is another user's", user.username)));
+        }
+        let changes = UserChanges {
+            username: user.username.clone(),
+            name: user.name.clone(),
+            email: user.email.clone(),
+            admin: user.admin,
+        };
+        users::upsert(self.db, user.id, &changes, self.now)?;
+        for token in &user.tokens {
+            let changes = TokenChanges {
+                user_id: user.id,
+                name: token.name.clone(),
+                scopes: token.scopes.as_ref().map(|scopes| scopes.join(" ")),
+                expires_at: token.expires_at.map(|time| time.map(Timestamp::as_millis)),
+                revoked: token.revoked,
+            };
+            tokens::upsert(self.db, Sha256Digest::of(token.value.as_bytes()), &changes, self.now)?;
+        }
+        Ok(())
+    }
+
+    fn project(&mut self, project: &Project) -> Result<(), Fault> {
+        let same_path = projects::find(self.db, &ProjectRef::Path(project.path.clone()))?;
+        if same_path.is_some_and(|other| other.id != project.id) {
+            return Err(Fault::Wrong(format!("path: {} is another project's", project.path)));
+        }
+        let max_artifact_bytes = match project.max_artifact_size {
+            None => None,
+            Some(size) => Some(size.map(|size| i64::try_from(size.0)).transpose().map_err(Error::internal)?),
+        };
+        let changes = ProjectChanges {
+            path: project.path.clone(),
+            path_lower: project.path.to_lowercase(),
+            name: project.name.clone(),
+            visibility: project.visibility.map(|visibility| visibility.as_str()),
+            public_jobs: project.public_jobs,
+            default_branch: project.default_branch.clone(),
+            keep_latest_artifact: project.keep_latest_artifact,
+            max_artifact_bytes,
+        };
+        projects::upsert(self.db, project.id, &changes, self.now)?;
+        if let Some(members) = &project.members {
+            let mut by_id = BTreeMap::new();
+            for (username, role) in members {
+                by_id.insert(self.user_id("members", username)?, *role);
+            }
+            projects::set_members(self.db, project.id, &by_id)?;
+        }
+        if let Some(paths) = &project.job_token_allowlist {
+            let distinct: HashSet<&str> = paths.iter().map(String::as_str).collect();
+            projects::set_allowlist(self.db, project.id, distinct)?;
+        }
+        Ok(())
+    }
+
+    fn pipeline(&mut self, project_id: i64, pipeline: &Pipeline) -> Result<(), Fault> {
+        if pipelines::project_of(self.db, pipeline.id)?.is_some_and(|owner| owner != project_id) {
+            return Err(Fault::Wrong(format!("id: pipeline {} is another project's", pipeline.id)));
+        }
+        if let Some(commit) = &pipeline.commit {
+            let fields = CommitFields {
+                title: commit.title.clone(),
+                message: commit.message.clone(),
+                author_name: commit.author_name.clone(),
+                author_email: commit.author_email.clone(),
+                created_at: commit.created_at.map(Timestamp::as_millis),
+            };
+            pipelines::upsert_commit(self.db, project_id, &pipeline.sha, &fields)?;
+        }
+        let changes = PipelineChanges {
+            iid: pipeline.iid,
+            ref_name: pipeline.ref_name.clone(),
+            tag: pipeline.tag,
+            sha: pipeline.sha.clone(),
+            status: pipeline.status.as_str(),
+            source: pipeline.source.map(|source| source.as_str()),
+            user_id: self.named_user(&pipeline.user)?,
+            created_at: pipeline.created_at.map(Timestamp::as_millis),
+            updated_at: self.now.as_millis(),
+            started_at: millis(pipeline.started_at),
+            finished_at: millis(pipeline.finished_at),
+        };
+        Ok(pipelines::upsert(self.db, pipeline.id, project_id, &changes, self.now)?)
+    }
+
+    fn job(&mut self, project_id: i64, pipeline_id: i64, job: &Job) -> Result<(), Fault> {
+        if jobs::find(self.db, job.id)?.is_some_and(|known| known.pipeline_id != pipeline_id) {
+            return Err(Fault::Wrong(format!("id: job {} is another pipeline's", job.id)));
+        }
+        let digest = job.token.as_ref().map(|token| token.as_deref().map(|t| Sha256Digest::of(t.as_bytes())));
+        if let Some(Some(digest)) = digest
+            && jobs::find_by_token(self.db, digest)?.is_some_and(|other| other.job.id != job.id)
+        {
+            return Err(Fault::Wrong("token: is another job's".into()));
+        }
+        let changes = JobChanges {
+            name: job.name.clone(),
+            stage: job.stage.clone(),
+            status: job.status.as_str(),
+            allow_failure: job.allow_failure,
+            retried: job.retried,
+            user_id: self.named_user(&job.user)?,
+            token_sha256: digest.map(|digest| digest.map(|digest| digest.as_bytes().to_vec())),
+            coverage: job.coverage,
+            failure_reason: job.failure_reason.clone(),
+            created_at: job.created_at.map(Timestamp::as_millis),
+            started_at: millis(job.started_at),
+            finished_at: millis(job.finished_at),
+            erased_at: millis(job.erased_at),
+        };
+        Ok(jobs::upsert(self.db, job.id, project_id, pipeline_id, &changes, self.now)?)
+    }
+
+    /// The document is the authority: other bytes replace what is there, the same bytes change
+    /// only what is named.
+    fn artifact(&mut self, project_id: i64, job_id: i64, artifact: &Artifact) -> Result<(), Fault> {
+        let existing = artifacts::find(self.db, job_id, artifact.kind)?;
+        let Some(stored) = self.staged.get(&(job_id, artifact.kind)) else {
+            let existing = existing.ok_or_else(|| changed_meanwhile(artifact))?;
+            return self.change(existing.id, artifact);
+        };
+        match existing {
+            Some(existing) if existing.sha256 == stored.sha256 => return self.change(existing.id, artifact),
+            Some(existing) => artifacts::bury(self.db, existing.id, self.now)?,
+            None => {}
+        }
+        let expire_at = match (artifact.expire_in, artifact.expire_at) {
+            (Some(lifetime), _) => {
+                let expiry = lifetime.0.expires_at(self.now);
+                expiry.map_err(|why| Fault::Wrong(format!("expire_in: {why}")))?
+            }
+            (None, time) => time.flatten(),
+        };
+        let filename = artifact.filename.as_deref().and_then(clean_filename);
+        let new = NewArtifact {
+            project_id,
+            job_id,
+            kind: artifact.kind,
+            format: artifact.kind.format(),
+            filename: filename.unwrap_or_else(|| artifact.kind.default_filename().to_owned()),
+            accessibility: artifact.accessibility.unwrap_or(Accessibility::Public),
+            size_bytes: i64::try_from(stored.size).map_err(Error::internal)?,
+            sha256: stored.sha256,
+            store_key: stored.key.to_string(),
+            expire_at,
+        };
+        match artifacts::add(self.db, &new, self.now)? {
+            Added::New(_) => {
+                self.used.insert(stored.key.clone());
+                Ok(())
+            }
+            Added::Exists(_) => Err(changed_meanwhile(artifact)),
+        }
+    }
+
+    fn change(&mut self, id: i64, artifact: &Artifact) -> Result<(), Fault> {
+        let changes = ArtifactChanges {
+            filename: artifact.filename.as_deref().and_then(clean_filename),
+            accessibility: artifact.accessibility.map(|accessibility| accessibility.as_str()),
+            expire_at: millis(artifact.expire_at),
+        };
+        Ok(artifacts::change(self.db, id, &changes, self.now)?)
+    }
+
+    /// Sets the parents that are named. All of these are made roots first, so that a family may be
+    /// turned over in any order.
+    fn parents(&mut self, sources: &[Source]) -> Result<(), LoadError> {
+        let named = || {
+            sources.iter().flat_map(|source| {
+                numbered("projects", &source.document.projects).flat_map(move |(place, project)| {
+                    numbered(&format!("{place}.pipelines"), &project.pipelines).filter_map(
+                        move |(place, pipeline)| {
+                            Some((source, place, project.id, pipeline.id, pipeline.parent?))
+                        },
+                    )
+                })
+            })
+        };
+        for (.., id, _) in named() {
+            if pipelines::parent_of(self.db, id)?.is_some() {
+                pipelines::place(self.db, id, None)?;
+            }
+        }
+        for (source, place, project_id, id, parent) in named() {
+            let Some(parent) = parent else { continue };
+            self.parent(project_id, id, parent).map_err(|why| why.at(source, &format!("{place}.parent")))?;
+        }
+        Ok(())
+    }
+
+    fn parent(&mut self, project_id: i64, id: i64, parent: i64) -> Result<(), Fault> {
+        match pipelines::project_of(self.db, parent)? {
+            None => Err(Fault::Wrong(format!("there is no pipeline {parent}"))),
+            Some(other) if other != project_id => {
+                Err(Fault::Wrong(format!("pipeline {parent} is another project's")))
+            }
+            Some(_) => Ok(pipelines::place(self.db, id, Some(parent))?),
+        }
+    }
+
+    fn named_user(&mut self, username: &Option<Option<String>>) -> Result<Option<Option<i64>>, Fault> {
+        match username {
+            None => Ok(None),
+            Some(None) => Ok(Some(None)),
+            Some(Some(username)) => Ok(Some(Some(self.user_id("user", username)?))),
+        }
+    }
+
+    fn user_id(&mut self, field: &str, username: &str) -> Result<i64, Fault> {
+        users::id_by_username(self.db, username)?
+            .ok_or_else(|| Fault::Wrong(format!("{field}: there is no user {username:?}")))
+    }
+}
+
+fn changed_meanwhile(artifact: &Artifact) -> Fault {
+    Fault::Wrong(format!("the {} artifact was changed meanwhile, load again", artifact.kind))
+}
+
+fn millis(time: Option<Option<Timestamp>>) -> Option<Option<i64>> {
+    time.map(|time| time.map(Timestamp::as_millis))
+}

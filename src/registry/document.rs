@@ -1,0 +1,229 @@
+//! A registry document as it is written; the README describes it.
+//!
+//! A field that is not named stays as it is; one that is named as `null` is set to nothing. Hence
+//! the options in options.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Deserializer};
+
+use super::Loaded;
+use crate::domain::Timestamp;
+use crate::domain::artifact::{Accessibility, ArtifactFormat, ArtifactKind};
+use crate::domain::byte_size;
+use crate::domain::expiry::Lifetime;
+use crate::domain::pipeline::Source;
+use crate::domain::project::Visibility;
+use crate::domain::role::Role;
+use crate::domain::status::Status;
+
+/// Not named, named as nothing, or named.
+type Named<T> = Option<Option<T>>;
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Document {
+    #[serde(default)]
+    pub(super) users: Vec<User>,
+    #[serde(default)]
+    pub(super) projects: Vec<Project>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct User {
+    pub(super) id: i64,
+    pub(super) username: String,
+    pub(super) name: Option<String>,
+    #[serde(default, deserialize_with = "named")]
+    pub(super) email: Named<String>,
+    pub(super) admin: Option<bool>,
+    #[serde(default)]
+    pub(super) tokens: Vec<Token>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Token {
+    pub(super) value: String,
+    pub(super) name: Option<String>,
+    pub(super) scopes: Option<Vec<String>>,
+    #[serde(default, deserialize_with = "named")]
+    pub(super) expires_at: Named<Timestamp>,
+    pub(super) revoked: Option<bool>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Project {
+    pub(super) id: i64,
+    pub(super) path: String,
+    pub(super) name: Option<String>,
+    pub(super) visibility: Option<Visibility>,
+    pub(super) public_jobs: Option<bool>,
+    #[serde(default, deserialize_with = "named")]
+    pub(super) default_branch: Named<String>,
+    pub(super) keep_latest_artifact: Option<bool>,
+    #[serde(default, deserialize_with = "named")]
+    pub(super) max_artifact_size: Named<Size>,
+    pub(super) job_token_allowlist: Option<Vec<String>>,
+    pub(super) members: Option<BTreeMap<String, Role>>,
+    #[serde(default)]
+    pub(super) pipelines: Vec<Pipeline>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Pipeline {
+    pub(super) id: i64,
+    pub(super) iid: Option<i64>,
+    #[serde(rename = "ref")]
+    pub(super) ref_name: String,
+    pub(super) tag: Option<bool>,
+    pub(super) sha: String,
+    pub(super) status: Status,
+    pub(super) source: Option<Source>,
+    #[serde(default, deserialize_with = "named")]
+    pub(super) parent: Named<i64>,
+    #[serde(default, deserialize_with = "named")]
+    pub(super) user: Named<String>,
+    pub(super) created_at: Option<Timestamp>,
+    #[serde(default, deserialize_with = "named")]
+    pub(super) started_at: Named<Timestamp>,
+    #[serde(default, deserialize_with = "named")]
+    pub(super) finished_at: Named<Timestamp>,
+    pub(super) commit: Option<Commit>,
+    #[serde(default)]
+    pub(super) jobs: Vec<Job>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Commit {
+    #[serde(default)]
+    pub(super) title: String,
+    #[serde(default)]
+    pub(super) message: String,
+    #[serde(default)]
+    pub(super) author_name: String,
+    #[serde(default)]
+    pub(super) author_email: String,
+    pub(super) created_at: Option<Timestamp>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Job {
+    pub(super) id: i64,
+    pub(super) name: String,
+    pub(super) stage: Option<String>,
+    pub(super) status: Status,
+    pub(super) allow_failure: Option<bool>,
+    pub(super) retried: Option<bool>,
+    #[serde(default, deserialize_with = "named")]
+    pub(super) user: Named<String>,
+    #[serde(default, deserialize_with = "named")]
+    pub(super) token: Named<String>,
+    #[serde(default, deserialize_with = "named")]
+    pub(super) coverage: Named<f64>,
+    #[serde(default, deserialize_with = "named")]
+    pub(super) failure_reason: Named<String>,
+    #[serde(default, deserialize_with = "named")]
+    pub(super) erased_at: Named<Timestamp>,
+    pub(super) created_at: Option<Timestamp>,
+    #[serde(default, deserialize_with = "named")]
+    pub(super) started_at: Named<Timestamp>,
+    #[serde(default, deserialize_with = "named")]
+    pub(super) finished_at: Named<Timestamp>,
+    #[serde(default)]
+    pub(super) artifacts: Vec<Artifact>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Artifact {
+    #[serde(rename = "type", default = "archive")]
+    pub(super) kind: ArtifactKind,
+    pub(super) format: Option<ArtifactFormat>,
+    pub(super) file: String,
+    pub(super) filename: Option<String>,
+    pub(super) accessibility: Option<Accessibility>,
+    pub(super) expire_in: Option<ExpireIn>,
+    #[serde(default, deserialize_with = "named")]
+    pub(super) expire_at: Named<Timestamp>,
+}
+
+fn archive() -> ArtifactKind {
+    ArtifactKind::Archive
+}
+
+fn named<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<Named<T>, D::Error> {
+    Option::deserialize(from).map(Some)
+}
+
+/// A size in bytes, written as people write sizes.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Size(pub(super) u64);
+
+impl<'de> Deserialize<'de> for Size {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let text = NumberOrText::deserialize(from)?.into_text();
+        byte_size::parse(&text).map(Self).map_err(serde::de::Error::custom)
+    }
+}
+
+/// How long an artifact is kept.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct ExpireIn(pub(super) Lifetime);
+
+impl<'de> Deserialize<'de> for ExpireIn {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let text = NumberOrText::deserialize(from)?.into_text();
+        Lifetime::parse(&text).map(Self).map_err(serde::de::Error::custom)
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum NumberOrText {
+    Number(u64),
+    Text(String),
+}
+
+impl NumberOrText {
+    fn into_text(self) -> String {
+        match self {
+            Self::Number(number) => number.to_string(),
+            Self::Text(text) => text,
+        }
+    }
+}
+
+/// The values of tokens stay out of whatever prints a document.
+impl std::fmt::Debug for Token {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Token").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+/// As for [`Token`].
+impl std::fmt::Debug for Job {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Job").field("id", &self.id).field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+impl Document {
+    /// How much of everything it names.
+    pub(super) fn count(&self) -> Loaded {
+        let pipelines = || self.projects.iter().flat_map(|project| &project.pipelines);
+        let jobs = || pipelines().flat_map(|pipeline| &pipeline.jobs);
+        Loaded {
+            users: self.users.len(),
+            projects: self.projects.len(),
+            pipelines: pipelines().count(),
+            jobs: jobs().count(),
+            artifacts: jobs().map(|job| job.artifacts.len()).sum(),
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! Registry documents: how somebody tells artigate which users, projects, pipelines, jobs and
+//! artifacts exist.
+//!
+//! Read, check, stage the bytes of artifacts, then apply everything in one transaction: a document
+//! is loaded in full or not at all, and loading it again changes nothing.
+
+mod apply;
+mod document;
+mod files;
+mod read;
+mod stage;
+
+use std::path::Path;
+
+pub use files::Files;
+
+use crate::catalog::Catalog;
+use crate::domain::{Error, Timestamp};
+use crate::store::Store;
+use document::Document;
+
+/// Why documents were not loaded. Nothing has changed then.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// A document says something wrong; the text names file, path inside it, and what was expected.
+    #[error("{0}")]
+    Wrong(String),
+    /// A file cannot be read.
+    #[error("{0}")]
+    Unreadable(String),
+    /// Catalog or store failed.
+    #[error("{}", .0.causes().unwrap_or_else(|| .0.to_string()))]
+    Failed(#[from] Error),
+}
+
+/// What was loaded.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Loaded {
+    /// Users named.
+    pub users: usize,
+    /// Projects named.
+    pub projects: usize,
+    /// Pipelines named.
+    pub pipelines: usize,
+    /// Jobs named.
+    pub jobs: usize,
+    /// Artifacts named.
+    pub artifacts: usize,
+}
+
+/// A document and where it came from.
+struct Source {
+    /// What errors call it.
+    name: String,
+    document: Document,
+    files: Files,
+}
+
+/// Loads documents from files, all of them or none.
+///
+/// # Errors
+/// [`LoadError`]; nothing has changed then.
+pub async fn load_files(
+    paths: &[impl AsRef<Path>],
+    catalog: &Catalog,
+    store: &Store,
+    now: Timestamp,
+) -> Result<Loaded, LoadError> {
+    let mut sources = Vec::new();
+    for path in paths.iter().map(AsRef::as_ref) {
+        let name = path.display().to_string();
+        let text = std::fs::read_to_string(path)
+            .map_err(|e| LoadError::Unreadable(format!("{name}: cannot be read: {e}")))?;
+        let folder = path.parent().unwrap_or(Path::new("")).to_owned();
+        sources.push(Source {
+            document: read::document(&name, &text)?,
+            files: Files::Directory(folder),
+            name,
+        });
+    }
+    load(sources, catalog, store, now).await
+}
+
+/// Loads one document that is already in memory.
+///
+/// # Errors
+/// [`LoadError`]; nothing has changed then.
+pub async fn load_text(
+    name: &str,
+    text: &str,
+    files: Files,
+    catalog: &Catalog,
+    store: &Store,
+    now: Timestamp,
+) -> Result<Loaded, LoadError> {
+    let source = Source { name: name.to_owned(), document: read::document(name, text)?, files };
+    load(vec![source], catalog, store, now).await
+}
+
+async fn load(
+    sources: Vec<Source>,
+    catalog: &Catalog,
+    store: &Store,
+    now: Timestamp,
+) -> Result<Loaded, LoadError> {
+    read::check_together(&sources)?;
+    let loaded = sources.iter().map(|source| source.document.count()).fold(Loaded::default(), Loaded::plus);
+    let staged = stage::stage(&sources, catalog, store).await?;
+    let keys: Vec<_> = staged.values().map(|stored| stored.key.clone()).collect();
+    let applied = catalog.write(move |db| apply::apply(db, &sources, &staged, now)).await;
+    let unused = match &applied {
+        Ok(used) => keys.into_iter().filter(|key| !used.contains(key)).collect(),
+        // The answer to a commit may be lost while the commit was not; `gc` knows afterwards.
+        Err(LoadError::Failed(_)) => Vec::new(),
+        Err(LoadError::Wrong(_) | LoadError::Unreadable(_)) => keys,
+    };
+    for key in &unused {
+        store.delete(key).await?;
+    }
+    applied.map(|_| loaded)
+}
+
+impl Loaded {
+    fn plus(self, other: Self) -> Self {
+        Self {
+            users: self.users + other.users,
+            projects: self.projects + other.projects,
+            pipelines: self.pipelines + other.pipelines,
+            jobs: self.jobs + other.jobs,
+            artifacts: self.artifacts + other.artifacts,
+        }
+    }
+}

@@ -1,0 +1,173 @@
+//! From text to a checked document. What only the catalog can tell is checked while applying.
+
+use std::collections::HashSet;
+use std::fmt::Display;
+use std::hash::Hash;
+
+use serde_saphyr::{Budget, DuplicateKeyPolicy, Options};
+
+use super::document::{Artifact, Document, Pipeline, Project, User};
+use super::{LoadError, Source};
+use crate::domain::project::is_valid_path;
+
+/// Far above any real document; only there to stop one that unfolds without end.
+const MAX_NODES: usize = 100_000_000;
+
+/// Parses YAML, and so JSON, and checks what can be checked without the catalog.
+pub(super) fn document(name: &str, text: &str) -> Result<Document, LoadError> {
+    let mut place = String::new();
+    let parsed = serde_saphyr::with_deserializer_from_str_with_options(text, options(), |yaml| {
+        let unknown_path = serde_path_to_error::deserialize(yaml);
+        unknown_path.map_err(|error| {
+            place = error.path().to_string();
+            error.into_inner()
+        })
+    });
+    let document: Option<Document> = parsed.map_err(|error| wrong_text(name, &place, &error))?;
+    document.ok_or_else(|| LoadError::Wrong(format!("{name}: the document is empty")))
+}
+
+fn options() -> Options {
+    let mut options = Options::default();
+    options.with_snippet = false;
+    options.duplicate_keys = DuplicateKeyPolicy::Error;
+    let mut budget = Budget::default();
+    budget.max_events = MAX_NODES;
+    budget.max_nodes = MAX_NODES;
+    budget.max_total_scalar_bytes = usize::MAX;
+    options.budget = Some(budget);
+    options
+}
+
+fn wrong_text(name: &str, place: &str, error: &serde_saphyr::Error) -> LoadError {
+    let line = error.location().map(|at| format!("line {} column {}: ", at.line(), at.column()));
+    let place = match place {
+        "" | "." | "?" => String::new(),
+        place => format!("{place}: "),
+    };
+    LoadError::Wrong(format!("{name}: {}{place}{error}", line.unwrap_or_default()))
+}
+
+/// Checks all documents of one load against each other.
+pub(super) fn check_together(sources: &[Source]) -> Result<(), LoadError> {
+    let mut seen = Seen::default();
+    for source in sources {
+        for (place, user) in numbered("users", &source.document.users) {
+            seen.user(user).map_err(|why| wrong(source, &place, why))?;
+        }
+        for (place, project) in numbered("projects", &source.document.projects) {
+            seen.project(project).map_err(|why| wrong(source, &place, why))?;
+            for (place, pipeline) in numbered(&format!("{place}.pipelines"), &project.pipelines) {
+                seen.pipeline(pipeline).map_err(|why| wrong(source, &place, why))?;
+                for (place, job) in numbered(&format!("{place}.jobs"), &pipeline.jobs) {
+                    seen.job(job.id, job.token.as_ref().and_then(|token| token.as_deref()))
+                        .map_err(|why| wrong(source, &place, why))?;
+                    let mut kinds = HashSet::new();
+                    for (place, artifact) in numbered(&format!("{place}.artifacts"), &job.artifacts) {
+                        once(&mut kinds, artifact.kind, "type")
+                            .and_then(|()| check_artifact(artifact))
+                            .map_err(|why| wrong(source, &place, why))?;
+                    }
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// An error at a place in a document.
+pub(super) fn wrong(source: &Source, place: &str, why: impl Display) -> LoadError {
+    LoadError::Wrong(format!("{}: {place}: {why}", source.name))
+}
+
+/// The items of a list with their paths in the document.
+pub(super) fn numbered<'a, T>(
+    name: &str,
+    items: &'a [T],
+) -> impl Iterator<Item = (String, &'a T)> + use<'a, T> {
+    let name = name.to_owned();
+    items.iter().enumerate().map(move |(number, item)| (format!("{name}[{number}]"), item))
+}
+
+/// What must not come twice.
+#[derive(Default)]
+struct Seen {
+    users: HashSet<i64>,
+    usernames: HashSet<String>,
+    tokens: HashSet<String>,
+    projects: HashSet<i64>,
+    paths: HashSet<String>,
+    pipelines: HashSet<i64>,
+    jobs: HashSet<i64>,
+}
+
+impl Seen {
+    fn user(&mut self, user: &User) -> Result<(), String> {
+        once(&mut self.users, user.id, "id")?;
+        once(&mut self.usernames, user.username.clone(), "username")?;
+        if user.username.is_empty() || user.username.chars().any(|c| c.is_control() || c.is_whitespace()) {
+            return Err("username: expected a name without spaces".into());
+        }
+        for (place, token) in numbered("tokens", &user.tokens) {
+            if token.value.is_empty() {
+                return Err(format!("{place}.value: expected a token"));
+            }
+            if !self.tokens.insert(token.value.clone()) {
+                return Err(format!("{place}.value: the same token stands in two places"));
+            }
+            let wrong_scope = |scope: &&String| scope.is_empty() || scope.contains(char::is_whitespace);
+            if let Some(scope) = token.scopes.iter().flatten().find(wrong_scope) {
+                return Err(format!("{place}.scopes: {scope:?} is no scope, expected for example read_api"));
+            }
+        }
+        Ok(())
+    }
+
+    fn project(&mut self, project: &Project) -> Result<(), String> {
+        once(&mut self.projects, project.id, "id")?;
+        once(&mut self.paths, project.path.to_lowercase(), "path")?;
+        if !is_valid_path(&project.path) {
+            return Err(format!(
+                "path: {:?} is no full path, expected for example group/project",
+                project.path
+            ));
+        }
+        Ok(())
+    }
+
+    fn pipeline(&mut self, pipeline: &Pipeline) -> Result<(), String> {
+        once(&mut self.pipelines, pipeline.id, "id")
+    }
+
+    fn job(&mut self, id: i64, token: Option<&str>) -> Result<(), String> {
+        once(&mut self.jobs, id, "id")?;
+        match token {
+            Some("") => Err("token: expected a token".into()),
+            Some(token) if !self.tokens.insert(token.to_owned()) => {
+                Err("token: the same token stands in two places".into())
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+fn once<T: Hash + Eq + Clone + Display>(seen: &mut HashSet<T>, value: T, field: &str) -> Result<(), String> {
+    match seen.insert(value.clone()) {
+        true => Ok(()),
+        false => Err(format!("{field}: {value} stands in two places")),
+    }
+}
+
+fn check_artifact(artifact: &Artifact) -> Result<(), String> {
+    let own = artifact.kind.format();
+    match artifact.format {
+        Some(format) if format != own => {
+            return Err(format!("format: {} artifacts are {own}, not {format}", artifact.kind));
+        }
+        _ => {}
+    }
+    if artifact.expire_in.is_some() && artifact.expire_at.is_some() {
+        return Err("expected expire_in or expire_at, not both".into());
+    }
+    Ok(())
+}

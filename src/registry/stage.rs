@@ -1,0 +1,109 @@
+//! Puts the bytes of a document's artifacts into the store before the transaction that names them.
+//! Bytes that their row has already are not stored again.
+
+use std::collections::HashMap;
+use std::io::Read;
+
+use sha2::{Digest, Sha256};
+
+use super::document::Artifact;
+use super::read::{numbered, wrong};
+use super::{Files, LoadError, Source};
+use crate::catalog::{Catalog, artifacts};
+use crate::domain::artifact::ArtifactKind;
+use crate::domain::{Error, Sha256Digest};
+use crate::store::{Store, Stored};
+
+/// The bytes of new artifacts, by job and kind.
+pub(super) type Staged = HashMap<(i64, ArtifactKind), Stored>;
+
+/// How much of a file is read at a time, in bytes.
+const PIECE_BYTES: usize = 256 * 1024;
+
+/// Stores what is not there yet. On failure everything stored so far is removed again.
+pub(super) async fn stage(sources: &[Source], catalog: &Catalog, store: &Store) -> Result<Staged, LoadError> {
+    let mut staged = Staged::new();
+    for (source, place, job_id, artifact) in all_artifacts(sources) {
+        match stage_one(source, &place, job_id, artifact, catalog, store).await {
+            Ok(None) => {}
+            Ok(Some(stored)) => {
+                staged.insert((job_id, artifact.kind), stored);
+            }
+            Err(error) => {
+                for stored in staged.into_values() {
+                    store.delete(&stored.key).await?;
+                }
+                return Err(error);
+            }
+        }
+    }
+    Ok(staged)
+}
+
+fn all_artifacts(sources: &[Source]) -> impl Iterator<Item = (&Source, String, i64, &Artifact)> {
+    sources.iter().flat_map(|source| {
+        numbered("projects", &source.document.projects)
+            .flat_map(|(place, project)| numbered(&format!("{place}.pipelines"), &project.pipelines))
+            .flat_map(|(place, pipeline)| numbered(&format!("{place}.jobs"), &pipeline.jobs))
+            .flat_map(move |(place, job)| {
+                numbered(&format!("{place}.artifacts"), &job.artifacts)
+                    .map(move |(place, artifact)| (source, place, job.id, artifact))
+            })
+    })
+}
+
+async fn stage_one(
+    source: &Source,
+    place: &str,
+    job_id: i64,
+    artifact: &Artifact,
+    catalog: &Catalog,
+    store: &Store,
+) -> Result<Option<Stored>, LoadError> {
+    let unreadable = |error: std::io::Error| {
+        let why = format!("file: {} cannot be read: {error}", artifact.file);
+        match wrong(source, place, why) {
+            LoadError::Wrong(text) => LoadError::Unreadable(text),
+            other => other,
+        }
+    };
+    let kind = artifact.kind;
+    let existing = catalog.read(move |db| artifacts::find(db, job_id, kind)).await?;
+    if let Some(existing) = existing {
+        let (files, name) = (source.files.clone(), artifact.file.clone());
+        let digest =
+            tokio::task::spawn_blocking(move || digest(&files, &name)).await.map_err(Error::internal)?;
+        if digest.map_err(unreadable)? == existing.sha256 {
+            return Ok(None);
+        }
+    }
+    let mut upload = store.begin().await?;
+    let mut file = source.files.open(&artifact.file).map_err(unreadable)?;
+    let mut piece = vec![0; PIECE_BYTES];
+    loop {
+        let length = file.read(&mut piece).map_err(unreadable)?;
+        if length == 0 {
+            return Ok(Some(upload.commit().await?));
+        }
+        upload.write(&piece[..length]).await?;
+    }
+}
+
+fn digest(files: &Files, name: &str) -> std::io::Result<Sha256Digest> {
+    let mut hasher = Sha256::new();
+    std::io::copy(&mut files.open(name)?, &mut HashWriter(&mut hasher))?;
+    Ok(hasher.into())
+}
+
+struct HashWriter<'a>(&'a mut Sha256);
+
+impl std::io::Write for HashWriter<'_> {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.update(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}

@@ -1,0 +1,137 @@
+//! Blobs as files: `DIRECTORY/ab/ab12…`, 256 folders made once.
+//!
+//! A blob is written under a temporary name in its folder, then fsync, rename, fsync of the folder:
+//! after a power cut it is there in full or not at all. Everything here blocks.
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::ops::Range;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures_util::stream::{self, Stream};
+use sha2::{Digest, Sha256};
+use tempfile::NamedTempFile;
+use tokio::task::JoinHandle;
+
+use super::StoreKey;
+use crate::domain::Sha256Digest;
+
+/// What unfinished uploads are called until they are committed; a crash may leave one behind.
+const TEMPORARY_PREFIX: &str = ".upload-";
+
+/// How much one read takes from the disk, in bytes. A download holds at most two of these.
+const PIECE_BYTES: u64 = 256 * 1024;
+
+/// The directory that holds the blobs.
+#[derive(Debug)]
+pub(super) struct Directory {
+    root: PathBuf,
+}
+
+impl Directory {
+    pub(super) fn open(root: &Path) -> io::Result<Self> {
+        let named = |e: io::Error| io::Error::new(e.kind(), format!("{}: {e}", root.display()));
+        for folder in 0..=255_u8 {
+            fs::create_dir_all(root.join(format!("{folder:02x}"))).map_err(named)?;
+        }
+        sync_folder(root).map_err(named)?;
+        Ok(Self { root: root.to_owned() })
+    }
+
+    pub(super) fn begin(&self, key: StoreKey) -> io::Result<Part> {
+        let folder = self.root.join(key.folder());
+        let file = tempfile::Builder::new().prefix(TEMPORARY_PREFIX).tempfile_in(&folder)?;
+        Ok(Part { file, hasher: Sha256::new(), path: self.root.join(key.as_str()), folder, key })
+    }
+
+    pub(super) fn open_blob(&self, key: &StoreKey) -> io::Result<(File, u64)> {
+        let file = File::open(self.root.join(key.as_str()))?;
+        let size = file.metadata()?.len();
+        Ok((file, size))
+    }
+
+    pub(super) fn delete(&self, key: &StoreKey) -> io::Result<()> {
+        match fs::remove_file(self.root.join(key.as_str())) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => sync_folder(&self.root.join(key.folder())),
+        }
+    }
+}
+
+/// A file being written. Dropping it removes it.
+#[derive(Debug)]
+pub(super) struct Part {
+    file: NamedTempFile,
+    hasher: Sha256,
+    key: StoreKey,
+    folder: PathBuf,
+    path: PathBuf,
+}
+
+impl Part {
+    pub(super) fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.hasher.update(bytes);
+        self.file.write_all(bytes)
+    }
+
+    pub(super) fn commit(self) -> io::Result<(StoreKey, Sha256Digest)> {
+        self.file.as_file().sync_all()?;
+        self.file.persist_noclobber(&self.path).map_err(|e| e.error)?;
+        sync_folder(&self.folder)?;
+        Ok((self.key, self.hasher.into()))
+    }
+}
+
+fn sync_folder(folder: &Path) -> io::Result<()> {
+    File::open(folder)?.sync_all()
+}
+
+pub(super) fn read_at(file: &File, range: Range<u64>) -> io::Result<Bytes> {
+    let length = usize::try_from(range.end.saturating_sub(range.start)).map_err(io::Error::other)?;
+    let mut bytes = vec![0; length];
+    file.read_exact_at(&mut bytes, range.start)?;
+    Ok(bytes.into())
+}
+
+/// The range in pieces, of which one is read ahead while the last one is on its way out.
+pub(super) fn pieces(
+    file: Arc<File>,
+    range: Range<u64>,
+) -> impl Stream<Item = io::Result<Bytes>> + Send + 'static {
+    stream::unfold(ReadAhead { file, next: range.start, end: range.end, reading: None }, |mut ahead| async {
+        let reading = ahead.reading.take().or_else(|| ahead.read_next())?;
+        match reading.await.map_err(io::Error::other).flatten() {
+            Ok(piece) => {
+                ahead.reading = ahead.read_next();
+                Some((Ok(piece), ahead))
+            }
+            Err(error) => {
+                ahead.next = ahead.end;
+                Some((Err(error), ahead))
+            }
+        }
+    })
+}
+
+struct ReadAhead {
+    file: Arc<File>,
+    next: u64,
+    end: u64,
+    reading: Option<JoinHandle<io::Result<Bytes>>>,
+}
+
+impl ReadAhead {
+    /// Starts reading the next piece on another thread, if there is one.
+    fn read_next(&mut self) -> Option<JoinHandle<io::Result<Bytes>>> {
+        if self.next >= self.end {
+            return None;
+        }
+        let piece = self.next..self.end.min(self.next + PIECE_BYTES);
+        self.next = piece.end;
+        let file = Arc::clone(&self.file);
+        Some(tokio::task::spawn_blocking(move || read_at(&file, piece)))
+    }
+}

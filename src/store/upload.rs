@@ -1,0 +1,94 @@
+//! A blob being written: hashed on the way, invisible until committed.
+//!
+//! Network pieces are small and many; they are gathered into large ones, and each of those is
+//! hashed and written on a thread that may block while the next is being filled.
+
+use std::io;
+
+use bytes::{Bytes, BytesMut};
+use tokio::task::JoinHandle;
+
+use super::local::Part;
+use super::{StoreKey, blocking};
+use crate::domain::{Result, Sha256Digest};
+
+/// How much is gathered before it is written, in bytes. An upload holds at most two of these.
+const PIECE_BYTES: usize = 256 * 1024;
+
+/// A committed blob.
+#[derive(Debug, Clone)]
+pub struct Stored {
+    /// Its name.
+    pub key: StoreKey,
+    /// Its size in bytes.
+    pub size: u64,
+    /// The digest of its bytes.
+    pub sha256: Sha256Digest,
+}
+
+/// A blob being written. Dropping it leaves nothing in the store.
+#[derive(Debug)]
+pub struct Upload {
+    gathered: BytesMut,
+    size: u64,
+    writer: Writer,
+}
+
+/// The part is with us, or away on another thread being written to.
+#[derive(Debug)]
+enum Writer {
+    Idle(Part),
+    Busy(JoinHandle<io::Result<Part>>),
+    Failed,
+}
+
+impl Upload {
+    pub(super) fn new(part: Part) -> Self {
+        Self { gathered: BytesMut::new(), size: 0, writer: Writer::Idle(part) }
+    }
+
+    /// How many bytes were written so far.
+    pub fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// Appends bytes. An error may tell of bytes that were written earlier.
+    ///
+    /// # Errors
+    /// `OutOfSpace` or `Internal`; the upload can then only be dropped.
+    pub async fn write(&mut self, bytes: &[u8]) -> Result<()> {
+        self.size += bytes.len() as u64;
+        self.gathered.extend_from_slice(bytes);
+        if self.gathered.len() >= PIECE_BYTES {
+            let full = std::mem::replace(&mut self.gathered, BytesMut::with_capacity(PIECE_BYTES)).freeze();
+            let part = self.idle_part().await?;
+            self.writer = Writer::Busy(tokio::task::spawn_blocking(move || append(part, &full)));
+        }
+        Ok(())
+    }
+
+    /// Makes the blob durable and visible under its key.
+    ///
+    /// # Errors
+    /// `OutOfSpace` or `Internal`; nothing is left in the store then.
+    pub async fn commit(mut self) -> Result<Stored> {
+        let rest: Bytes = std::mem::take(&mut self.gathered).freeze();
+        let part = self.idle_part().await?;
+        let size = self.size;
+        let (key, sha256) = blocking(move || append(part, &rest)?.commit()).await?;
+        Ok(Stored { key, size, sha256 })
+    }
+
+    async fn idle_part(&mut self) -> io::Result<Part> {
+        match std::mem::replace(&mut self.writer, Writer::Failed) {
+            Writer::Idle(part) => Ok(part),
+            Writer::Busy(write) => write.await.map_err(io::Error::other)?,
+            Writer::Failed => Err(io::Error::other("an earlier write failed")),
+        }
+    }
+}
+
+fn append(mut part: Part, bytes: &[u8]) -> io::Result<Part> {
+    part.append(bytes)?;
+    Ok(part)
+}
