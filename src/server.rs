@@ -54,7 +54,7 @@ pub fn listen(app: Arc<App>) -> Result<Listening> {
     .keep_alive(KEEP_ALIVE)
     .shutdown_timeout(drain_seconds)
     .bind(&address)
-    .map_err(|e| Error::internal(format!("cannot listen on {address}: {e}")))?;
+    .map_err(|e| Error::internal(format!("server.listen: cannot listen on {address}: {e}")))?;
     let bound = server.addrs().first().copied();
     let address = bound.ok_or_else(|| Error::internal(format!("no address for {address}")))?;
     Ok(Listening { address, server: server.run() })

@@ -23,6 +23,8 @@ pub fn init(filter: &str, format: LogFormat) -> Result<(), ParseError> {
     let lines = tracing_subscriber::fmt()
         .with_env_filter(EnvFilter::try_new(filter)?)
         .with_writer(std::io::stderr)
+        // Its complaint about a closed standard error would go to standard error, and panic.
+        .log_internal_errors(false)
         .with_ansi(std::io::stderr().is_terminal());
     match format {
         LogFormat::Text => lines.init(),

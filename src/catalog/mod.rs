@@ -56,7 +56,7 @@ impl Catalog {
             .test_on_check_out(matches!(url, DatabaseUrl::Postgres(_)))
             .error_handler(Box::new(LogErrors))
             .build(Manager::new(url.clone()))
-            .map_err(Error::unavailable)?;
+            .map_err(|error| Error::unavailable(format!("database.url: {error}")))?;
         Ok(Self { pool, permits: Arc::new(Semaphore::new(MAX_CONNECTIONS as usize)) })
     }
 

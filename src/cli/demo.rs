@@ -3,8 +3,8 @@
 
 use crate::app::App;
 use crate::catalog::{projects, users};
+use crate::domain::Result;
 use crate::domain::project::ProjectRef;
-use crate::domain::{Error, Result};
 use crate::registry::{self, Files};
 
 use super::CommandError;
@@ -33,8 +33,7 @@ pub(super) async fn load(app: &App) -> std::result::Result<Option<Lines>, Comman
         let demo = projects::find(db, &ProjectRef::Path(DEMO_PROJECT.into()))?;
         Ok((users::any(db)?, demo.is_some()))
     });
-    let failed = |e: Error| CommandError::unusable("cannot start", e);
-    match state.await.map_err(failed)? {
+    match state.await.map_err(CommandError::unusable)? {
         (true, true) => Ok(Some(lines)),
         (true, false) => {
             tracing::warn!("the database is not empty, the demo is not loaded");

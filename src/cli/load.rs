@@ -11,7 +11,7 @@ use crate::store::Store;
 /// Loads all files or none.
 pub(super) fn run(settings: &Settings, files: &[PathBuf]) -> Result<(), CommandError> {
     let (catalog, _) = migrate::open(settings)?;
-    let store = Store::open(&settings.storage).map_err(|e| CommandError::unusable("storage.url", e))?;
+    let store = Store::open(&settings.storage).map_err(CommandError::unusable)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .build()
         .map_err(|e| CommandError::Configuration(e.into()))?;

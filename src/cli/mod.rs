@@ -75,9 +75,10 @@ impl CommandError {
     }
 
     /// A part that the settings name cannot be used.
-    fn unusable(what: &str, error: Error) -> Self {
+    fn unusable(error: Error) -> Self {
         let why = error.causes().unwrap_or_else(|| error.to_string());
-        Self::Configuration(anyhow::anyhow!("{what}: {why}"))
+        // The database library's texts run over several lines.
+        Self::Configuration(anyhow::Error::msg(why.split_whitespace().collect::<Vec<_>>().join(" ")))
     }
 }
 

@@ -11,12 +11,13 @@ use crate::settings::Settings;
 
 /// Serves until SIGTERM or SIGINT.
 pub(super) fn run(settings: Settings, with_demo: bool) -> Result<(), CommandError> {
-    let app = App::open(settings, Clock::System).map_err(|e| CommandError::unusable("cannot start", e))?;
-    let app = Arc::new(app);
+    let app = Arc::new(App::open(settings, Clock::System).map_err(CommandError::unusable)?);
     actix_web::rt::System::new().block_on(async {
         let lines = if with_demo { demo::load(&app).await? } else { None };
-        let listening =
-            server::listen(Arc::clone(&app)).map_err(|e| CommandError::unusable("server.listen", e))?;
+        let listening = server::listen(Arc::clone(&app)).map_err(CommandError::unusable)?;
+        let serving = actix_web::rt::spawn(listening.server);
+        // Signals are taken from the server's first turn on; only then may somebody send one.
+        tokio::task::yield_now().await;
         let address = listening.address;
         tracing::info!(%address, "listening on http://{address}");
         if let Some(lines) = lines {
@@ -24,7 +25,8 @@ pub(super) fn run(settings: Settings, with_demo: bool) -> Result<(), CommandErro
             let mut out = std::io::stdout().lock();
             let _ = write!(out, "{}", lines(&format!("http://{address}"))).and_then(|()| out.flush());
         }
-        listening.server.await.map_err(|e| CommandError::Configuration(e.into()))
+        let stopped = serving.await.map_err(std::io::Error::other).flatten();
+        stopped.map_err(|e| CommandError::Configuration(e.into()))
     })?;
     tracing::info!("stopped");
     Ok(())

@@ -33,7 +33,9 @@ impl Store {
     /// `Internal` when the directory cannot be created or written.
     pub fn open(url: &StorageUrl) -> Result<Self> {
         let StorageUrl::Directory(path) = url;
-        Ok(Self { directory: Arc::new(local::Directory::open(path)?) })
+        let opened = local::Directory::open(path);
+        let directory = opened.map_err(|error| Error::internal(format!("storage.url: {error}")))?;
+        Ok(Self { directory: Arc::new(directory) })
     }
 
     /// Begins a new blob. Dropping the upload before it is committed leaves nothing behind.

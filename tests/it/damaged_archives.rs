@@ -1,0 +1,137 @@
+//! Archives that are broken, lie, or are too much: kept and served whole, and refused file by file
+//! with the reason.
+
+use crate::support::gateway::Gateway;
+use crate::support::wire::{Answer, Form};
+use crate::support::world::{self, ARCHIVE, UPLOAD, UPLOADED};
+use crate::support::zips::{self, Entry};
+
+fn file(gateway: &Gateway, path: &str) -> Answer {
+    gateway.get(&format!("{ARCHIVE}/{path}")).send()
+}
+
+/// The archive is served whole, and its file `a` refused with this reason.
+fn assert_whole_but_not_readable(gateway: &Gateway, archive: &[u8], reason: &str) {
+    world::small(gateway, archive);
+    assert!(gateway.get(ARCHIVE).send().body == archive, "the archive is not as it was");
+    let refused = file(gateway, "a");
+    let expected = format!("{{\"message\":\"{reason}\"}}");
+    assert_eq!(refused.says(), (422, expected.as_str()));
+    assert_eq!(gateway.head(&format!("{ARCHIVE}/a")).send().status, 422);
+}
+
+on_both_databases! {
+    fn what_is_no_archive_is_kept_whole_and_says_why(gateway) {
+        let good = zips::by_hand(&[Entry::stored("a", b"content")]);
+        let directory = good.windows(4).position(|w| w == b"PK\x01\x02").unwrap();
+        let change = |at: usize, bytes: &[u8]| {
+            let mut archive = good.clone();
+            archive[at..at + bytes.len()].copy_from_slice(bytes);
+            archive
+        };
+        let no_end = "not a zip archive: no end-of-central-directory record";
+        for (archive, reason) in [
+            (b"this is no zip".to_vec(), no_end),
+            (b"".to_vec(), no_end),
+            (good[..good.len() - 5].to_vec(), no_end),
+            (change(directory, b"XX"), "archive directory is damaged at entry 1"),
+        ] {
+            assert_whole_but_not_readable(&gateway, &archive, reason);
+        }
+    }
+
+    fn an_archive_that_lies_about_places_is_not_readable(gateway) {
+        let good = zips::by_hand(&[Entry::stored("a", b"content")]);
+        let directory = good.windows(4).position(|w| w == b"PK\x01\x02").unwrap();
+        let end = good.len() - 22;
+        for (at, value) in [(directory + 42, 9_999_u32), (directory + 20, 9_999), (end + 16, 3), (end + 8, 0x0009_0009)] {
+            let mut archive = good.clone();
+            archive[at..at + 4].copy_from_slice(&value.to_le_bytes());
+            world::small(&gateway, &archive);
+            assert!(gateway.get(ARCHIVE).send().body == archive);
+            let refused = file(&gateway, "a");
+            assert_eq!(refused.status, 422, "{}", refused.text());
+        }
+    }
+
+    fn an_entry_that_lies_about_its_size_or_checksum_never_arrives_in_full(gateway) {
+        let content = zips::noise(300_000);
+        let truth = || Entry::stored("a", &content);
+        let lies = [
+            Entry { crc32: 1, ..truth() },
+            Entry { unpacked_bytes: 299_999, ..truth() },
+            Entry { unpacked_bytes: 300_001, ..truth() },
+            Entry { method: 8, ..truth() },
+            Entry { method: 93, ..truth() },
+        ];
+        for (number, lie) in lies.into_iter().enumerate() {
+            world::small(&gateway, &zips::by_hand(&[lie]));
+            let answer = file(&gateway, "a");
+            let whole = answer.status == 200 && answer.complete;
+            assert!(!whole, "lie {number} came through");
+            assert!(gateway.get(ARCHIVE).send().complete);
+        }
+    }
+
+    fn a_small_damaged_entry_is_an_error_before_its_first_byte(gateway) {
+        world::small(&gateway, &zips::by_hand(&[Entry { crc32: 1, ..Entry::stored("a", b"content") }]));
+        assert_eq!(file(&gateway, "a").says(), (500, r#"{"message":"500 Internal Server Error"}"#));
+    }
+
+    fn encrypted_and_unknown_entries_are_refused_by_name_of_the_method(gateway) {
+        let entries = [
+            Entry { flags: 1, ..Entry::stored("locked", b"x") },
+            Entry { method: 14, ..Entry::stored("lzma", b"x") },
+            Entry { method: 12_345, ..Entry::stored("odd", b"x") },
+            Entry::stored("plain", b"fine"),
+        ];
+        world::small(&gateway, &zips::by_hand(&entries));
+        for (path, message) in [
+            ("locked", r#"{"message":"entry is encrypted"}"#),
+            ("lzma", r#"{"message":"entry uses compression method 14, which is not supported"}"#),
+            ("odd", r#"{"message":"entry uses compression method 12345, which is not supported"}"#),
+        ] {
+            assert_eq!(file(&gateway, path).says(), (422, message), "{path}");
+            assert_eq!(gateway.head(&format!("{ARCHIVE}/{path}")).send().status, 422);
+        }
+        assert_eq!(file(&gateway, "plain").text(), "fine");
+    }
+
+    fn hostile_names_do_no_harm_to_their_neighbours(gateway) {
+        let long = "n".repeat(65_535);
+        let names: [&[u8]; 6] = [b"../../up", b"nul\0", b"bad\xff\xfe", long.as_bytes(), b"", b"good"];
+        let entries: Vec<Entry> = names.iter().map(|name| Entry::stored(name, b"content")).collect();
+        world::small(&gateway, &zips::by_hand(&entries));
+        assert_eq!(file(&gateway, "good").text(), "content");
+        let asked_for_by_its_long_name = file(&gateway, &long[..60_000]);
+        assert_eq!(asked_for_by_its_long_name.status, 404);
+    }
+
+    fn an_unreadable_archive_is_accepted_when_it_is_uploaded(gateway) {
+        world::small(&gateway, b"");
+        let broken = b"a runner's disk was full and this is what it sent".to_vec();
+        let answer = gateway.post(UPLOAD).job_token(world::RUNNING).form(Form::default().file("a.zip", &broken)).send();
+        assert_eq!(answer.status, 201);
+        assert_eq!(gateway.get(UPLOADED).send().body, broken);
+        assert_eq!(gateway.get(&format!("{UPLOADED}/a")).send().status, 422);
+    }
+}
+
+#[test]
+fn a_million_entries_are_served_and_one_more_is_refused() {
+    let gateway = Gateway::on_sqlite();
+    let archive = zips::of_many_entries(1_000_000);
+    world::small(&gateway, &archive);
+    for name in ["e0", "e999999", "e500000"] {
+        assert_eq!(file(&gateway, name).status, 200, "{name}");
+    }
+    assert_eq!(file(&gateway, "e1000000").status, 404);
+    let archive = zips::of_many_entries(1_000_001);
+    let upload =
+        gateway.post(UPLOAD).job_token(world::RUNNING).form(Form::default().file("a.zip", &archive)).send();
+    assert_eq!(upload.status, 201);
+    let refused = gateway.get(&format!("{UPLOADED}/e0")).send();
+    let reason = r#"{"message":"archive has 1000001 entries, more than the limit of 1000000"}"#;
+    assert_eq!(refused.says(), (422, reason));
+    assert!(gateway.get(UPLOADED).send().body == archive);
+}

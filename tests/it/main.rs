@@ -1,0 +1,22 @@
+//! The one integration-test binary: a real server on a socket, on SQLite and on PostgreSQL.
+//!
+//! `tests/run` starts PostgreSQL and names it in `ARTIGATE_TEST_POSTGRES`; without it the PostgreSQL
+//! half of each test fails and says so.
+
+#[macro_use]
+mod support;
+
+mod by_ref;
+mod clients;
+mod credentials;
+mod damaged_archives;
+mod downloads;
+mod logs;
+mod permissions;
+mod program;
+mod registry;
+mod settings;
+mod single_files;
+mod structure;
+mod uploads;
+mod uploads_broken;

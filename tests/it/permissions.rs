@@ -1,0 +1,104 @@
+//! The permission table as clients meet it: every cell over HTTP, against `domain::access`.
+
+use artigate::domain::access::{Action, Caller, Project, Reach, Verdict, may};
+use artigate::domain::artifact::Accessibility;
+use artigate::domain::project::Visibility;
+use artigate::domain::role::Role;
+
+use crate::support::world::{self, MEMBERS, USERS};
+use crate::support::zips;
+
+fn user(admin: bool, role: Option<Role>) -> Caller {
+    Caller::User { admin, role, reach: Reach::Anywhere }
+}
+
+on_both_databases! {
+    fn every_cell_of_the_permission_table_is_answered_as_it_says(gateway) {
+        gateway.write_file("archive.zip", &zips::deflated(&[("a.txt", b"hello")]));
+        let mut projects = Vec::new();
+        let mut document = format!("{USERS}\nprojects:\n");
+        for visibility in Visibility::ALL {
+            for public_jobs in [true, false] {
+                let id = projects.len() as i64 + 1;
+                projects.push((id, Project { visibility: *visibility, public_jobs }));
+                document.push_str(&format!("
+  - id: {id}
+    path: group/p{id}
+    visibility: {visibility}
+    public_jobs: {public_jobs}
+    members: {MEMBERS}
+    pipelines:
+      - id: {id}
+        ref: main
+        sha: a
+        status: success
+        jobs:
+"));
+                for (number, accessibility) in Accessibility::ALL.iter().enumerate() {
+                    let job = id * 10 + number as i64;
+                    document.push_str(&format!("          - {{id: {job}, name: {accessibility}, status: success, artifacts: [{{file: archive.zip, accessibility: {accessibility}}}]}}\n"));
+                }
+            }
+        }
+        gateway.load(&document);
+        let callers = [
+            (None, Caller::Anonymous),
+            (Some(world::OUTSIDER), user(false, None)),
+            (Some(world::GUEST), user(false, Some(Role::Guest))),
+            (Some(world::REPORTER), user(false, Some(Role::Reporter))),
+            (Some(world::DEVELOPER), user(false, Some(Role::Developer))),
+            (Some(world::MAINTAINER), user(false, Some(Role::Maintainer))),
+            (Some(world::ADMIN), user(true, None)),
+        ];
+        for (id, project) in projects {
+            for (number, accessibility) in Accessibility::ALL.iter().enumerate() {
+                let job = id * 10 + number as i64;
+                for (token, caller) in callers {
+                    let expected = match may(caller, Action::ReadArtifact(*accessibility), project) {
+                        Verdict::Allowed => 200,
+                        Verdict::Forbidden | Verdict::OutOfReach => 403,
+                        Verdict::Hidden => 404,
+                    };
+                    for path in [
+                        format!("jobs/{job}/artifacts"),
+                        format!("jobs/{job}/artifacts/a.txt"),
+                        format!("jobs/artifacts/main/download?job={accessibility}"),
+                        format!("jobs/artifacts/main/raw/a.txt?job={accessibility}"),
+                    ] {
+                        let mut request = gateway.get(&format!("/api/v4/projects/{id}/{path}"));
+                        if let Some(token) = token {
+                            request = request.private_token(token);
+                        }
+                        let answer = request.send();
+                        assert_eq!(answer.status, expected, "{project:?} {accessibility} {token:?} {path}");
+                        match answer.status {
+                            403 => assert_eq!(answer.text(), r#"{"message":"403 Forbidden"}"#),
+                            404 => assert_eq!(answer.text(), r#"{"message":"404 Project Not Found"}"#),
+                            _ => {}
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    fn a_dependent_job_gets_what_people_may_not(gateway) {
+        gateway.write_file("archive.zip", b"bytes");
+        gateway.load(&format!("{USERS}
+projects:
+  - id: 1
+    path: group/project
+    members: {{reporter: reporter, guest: guest}}
+    public_jobs: false
+    pipelines:
+      - {{id: 1, ref: main, sha: a, status: running, jobs: [
+          {{id: 10, name: a, status: success, artifacts: [{{file: archive.zip, accessibility: none}}]}},
+          {{id: 20, name: b, status: running, user: reporter, token: glcbt-reporter}},
+          {{id: 21, name: c, status: running, user: guest, token: glcbt-guest}}]}}
+"));
+        assert_eq!(gateway.get(world::ARCHIVE).private_token(world::ADMIN).send().status, 403);
+        assert_eq!(gateway.get("/api/v4/jobs/10/artifacts").job_token("glcbt-reporter").send().status, 200);
+        let guest = gateway.get("/api/v4/jobs/10/artifacts").job_token("glcbt-guest").send();
+        assert_eq!(guest.says(), (403, r#"{"message":"403 Forbidden"}"#));
+    }
+}

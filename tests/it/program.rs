@@ -1,0 +1,172 @@
+//! The program itself: commands, exit codes, signals, and the demo from an empty directory.
+
+use std::io::{BufRead, BufReader, Read};
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+
+/// The program in a directory, with no settings of the caller's.
+pub fn artigate(folder: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_artigate"));
+    command.current_dir(folder).args(arguments).stdin(Stdio::null());
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("ARTIGATE_") {
+            command.env_remove(name);
+        }
+    }
+    command
+}
+
+fn run(folder: &Path, arguments: &[&str]) -> (Option<i32>, String, String) {
+    let Output { status, stdout, stderr } = artigate(folder, arguments).output().unwrap();
+    (status.code(), String::from_utf8(stdout).unwrap(), String::from_utf8(stderr).unwrap())
+}
+
+/// A server that is stopped with its test.
+pub struct Serving {
+    child: Child,
+    /// `http://…`
+    pub base_url: String,
+    /// What stood on standard output before the first request.
+    pub printed: Vec<String>,
+}
+
+impl Serving {
+    /// Starts `serve --demo` on a free port and waits until it says that it listens.
+    pub fn demo(folder: &Path, log: Stdio) -> Self {
+        let mut child = artigate(folder, &["serve", "--demo"])
+            .env("ARTIGATE_SERVER__LISTEN", "127.0.0.1:0")
+            .env("ARTIGATE_LOG_FORMAT", "json")
+            .stdout(Stdio::piped())
+            .stderr(log)
+            .spawn()
+            .unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        // The demo's last line is the upload.
+        let mut printed = Vec::new();
+        for line in lines {
+            printed.push(line.unwrap());
+            if printed.last().unwrap().contains("/jobs/1015/artifacts") {
+                break;
+            }
+        }
+        let line = printed.iter().find(|line| line.contains("http://")).expect("a line to paste");
+        let start = line.find("http://").unwrap();
+        let base_url = line[start..].split("/api").next().unwrap().to_owned();
+        Self { child, base_url, printed }
+    }
+
+    /// Sends SIGTERM and waits for the end.
+    pub fn stop(mut self) -> Option<i32> {
+        let status = Command::new("kill").arg(self.child.id().to_string()).status().unwrap();
+        assert!(status.success());
+        self.child.wait().unwrap().code()
+    }
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[test]
+fn the_demo_works_from_an_empty_directory_and_every_line_it_prints_can_be_pasted() {
+    let folder = tempfile::tempdir().unwrap();
+    let serving = Serving::demo(folder.path(), Stdio::null());
+    let lines: Vec<&String> = serving.printed.iter().filter(|line| line.contains("curl ")).collect();
+    assert!(lines.len() >= 6, "{:?}", serving.printed);
+    for line in lines {
+        let pasted = Command::new("bash").arg("-c").arg(line).current_dir(folder.path()).output().unwrap();
+        assert!(pasted.status.success(), "{line}: {}", String::from_utf8_lossy(&pasted.stderr));
+    }
+    let downloaded = std::fs::read(folder.path().join("artifacts.zip")).unwrap();
+    assert_eq!(downloaded, include_bytes!("../../fixtures/archives/site.zip"));
+    assert_eq!(serving.stop(), Some(0));
+    let again = Serving::demo(folder.path(), Stdio::null());
+    assert_eq!(again.stop(), Some(0), "a second start finds the demo loaded");
+}
+
+#[test]
+fn the_demo_leaves_a_database_with_other_content_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("own.yml"), "users: [{id: 1, username: mine}]").unwrap();
+    assert_eq!(run(folder.path(), &["load", "own.yml"]).0, Some(0));
+    let mut child = artigate(folder.path(), &["serve", "--demo"])
+        .env("ARTIGATE_SERVER__LISTEN", "127.0.0.1:0")
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let log = BufReader::new(child.stderr.take().unwrap());
+    let seen: Vec<String> =
+        log.lines().map_while(Result::ok).take_while(|line| !line.contains("listening on")).collect();
+    assert!(seen.iter().any(|line| line.contains("the demo is not loaded")), "{seen:?}");
+    Command::new("kill").arg(child.id().to_string()).status().unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    let mut out = String::new();
+    child.stdout.take().unwrap().read_to_string(&mut out).unwrap();
+    assert_eq!(out, "");
+}
+
+#[test]
+fn load_says_what_it_did_or_why_it_did_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    std::fs::write(path.join("good.yml"), "users: [{id: 1, username: a}]").unwrap();
+    std::fs::write(path.join("bad.yml"), "users: [{id: 1, username: a, colour: red}]").unwrap();
+    let (code, out, _) = run(path, &["load", "good.yml"]);
+    assert_eq!(
+        (code, out.as_str()),
+        (Some(0), "loaded 1 users, 0 projects, 0 pipelines, 0 jobs, 0 artifacts\n")
+    );
+    let (code, out, error) = run(path, &["load", "good.yml", "bad.yml"]);
+    assert_eq!((code, out.as_str()), (Some(1), ""));
+    assert!(error.contains("artigate: bad.yml: line 1") && error.contains("colour"), "{error}");
+    let (code, _, error) = run(path, &["load", "missing.yml"]);
+    assert_eq!(code, Some(2));
+    assert!(error.contains("missing.yml: cannot be read"), "{error}");
+}
+
+#[test]
+fn migrate_can_be_run_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let (code, out, error) = run(folder.path(), &["migrate"]);
+    assert_eq!(
+        (code, out.as_str()),
+        (Some(0), "1 migrations run, the database schema is up to date\n"),
+        "{error}"
+    );
+    assert!(run(folder.path(), &["migrate"]).1.starts_with("0 migrations run"));
+}
+
+#[test]
+fn wrong_use_and_wrong_configuration_exit_with_2_and_one_clear_sentence() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    std::fs::write(path.join("bad.toml"), "[server]\nport = 1").unwrap();
+    std::fs::write(path.join("a-file"), "").unwrap();
+    for (arguments, says) in [
+        (vec!["nonsense"], "nonsense"),
+        (vec!["load"], "FILE"),
+        (vec!["--config", "bad.toml", "migrate"], "unknown key server.port (from bad.toml)"),
+        (vec!["migrate", "--config", "bad.toml"], "unknown key server.port (from bad.toml)"),
+        (vec!["migrate", "--config", "missing.toml"], "missing.toml"),
+        (vec!["migrate", "--log", "info,,=,"], "--log"),
+    ] {
+        let (code, out, error) = run(path, &arguments);
+        assert_eq!((code, out.as_str()), (Some(2), ""), "{arguments:?}");
+        assert!(error.contains(says), "{error}");
+    }
+    for (variable, value, says) in [
+        ("ARTIGATE_DATABASE__URL", "sqlite://a-file/x.db", "database.url"),
+        ("ARTIGATE_DATABASE__URL", "postgres://127.0.0.1:1/none?connect_timeout=1", "database.url"),
+        ("ARTIGATE_STORAGE__URL", "file://a-file/blobs", "a-file/blobs"),
+        ("ARTIGATE_SERVER__LISTEN", "192.0.2.1:1", "192.0.2.1:1"),
+    ] {
+        let output = artigate(path, &["serve"]).env(variable, value).output().unwrap();
+        let error = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{error}");
+        assert!(error.lines().last().unwrap().contains(says), "{error}");
+    }
+}

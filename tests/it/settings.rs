@@ -1,0 +1,116 @@
+//! Settings: where they come from, which wins, and what stops the start.
+
+use std::path::Path;
+
+use artigate::domain::expiry::Lifetime;
+use artigate::settings::{DatabaseUrl, Settings, StorageUrl};
+use secrecy::ExposeSecret;
+
+fn load(toml: &str, environment: &[(&str, &str)]) -> Result<Settings, String> {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("gateway.toml");
+    std::fs::write(&file, toml).unwrap();
+    from(Some(&file), environment)
+}
+
+fn from(file: Option<&Path>, environment: &[(&str, &str)]) -> Result<Settings, String> {
+    let environment = environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    Settings::load(file, environment).map_err(|e| e.to_string())
+}
+
+#[test]
+fn without_anything_the_defaults_hold() {
+    let settings = from(None, &[]).unwrap();
+    assert_eq!(settings.listen, "127.0.0.1:8929");
+    assert_eq!(settings.max_artifact_bytes, Some(100 << 20));
+    assert_eq!(settings.default_expire_in, Lifetime::Seconds(30 * 86_400));
+    assert!(
+        matches!(settings.database, DatabaseUrl::Sqlite(path) if path == Path::new("artigate-data/artigate.db"))
+    );
+    let StorageUrl::Directory(blobs) = settings.storage;
+    assert_eq!(blobs, Path::new("artigate-data/blobs"));
+}
+
+#[test]
+fn the_environment_wins_over_the_file() {
+    let toml = "[server]\nlisten = '0.0.0.0:1'\ndrain_timeout = 7\n[limits]\nmax_artifact_size = '1 GB'\nfailed_auth_per_minute = 0\n[storage]\ndirect_download = true";
+    let settings = load(
+        toml,
+        &[
+            ("ARTIGATE_SERVER__LISTEN", "[::1]:2"),
+            ("ARTIGATE_RETENTION__DEFAULT_EXPIRE_IN", "never"),
+            ("ARTIGATE_RETENTION__SWEEP_INTERVAL", "0"),
+            ("ARTIGATE_SERVER__EXTERNAL_URL", "https://ci.example.com/artifacts/"),
+            ("ARTIGATE_LOG", "debug"),
+            ("OTHER__THING", "ignored"),
+        ],
+    );
+    let settings = settings.unwrap();
+    assert_eq!(settings.listen, "[::1]:2");
+    assert_eq!(settings.drain_timeout.as_secs(), 7);
+    assert_eq!(settings.max_artifact_bytes, Some(1_000_000_000));
+    assert_eq!(settings.failed_auth_per_minute, 0);
+    assert_eq!(settings.default_expire_in, Lifetime::Never);
+    assert!(settings.sweep_interval.is_zero());
+    assert!(settings.direct_download);
+    assert_eq!(settings.external_url.as_deref(), Some("https://ci.example.com/artifacts"));
+    assert_eq!(load("", &[("ARTIGATE_LIMITS__MAX_ARTIFACT_SIZE", "0")]).unwrap().max_artifact_bytes, None);
+}
+
+#[test]
+fn an_unknown_key_or_a_wrong_value_names_itself_and_its_origin() {
+    for (toml, environment, expected) in [
+        ("[server]\nport = 1", vec![], vec!["unknown key server.port", "gateway.toml"]),
+        ("listen = 'x'", vec![], vec!["unknown key listen", "gateway.toml"]),
+        ("[sever]\nlisten = 'x'", vec![], vec!["unknown key sever.listen", "gateway.toml"]),
+        ("[server]\nlisten = 'nowhere'", vec![], vec!["server.listen", "gateway.toml", "host:port"]),
+        ("[server]\nlisten = ['x']", vec![], vec!["server.listen", "gateway.toml", "string"]),
+        ("[server\n", vec![], vec!["gateway.toml"]),
+        ("", vec![("ARTIGATE_SERVER__PORT", "1")], vec!["unknown key server.port", "ARTIGATE_SERVER__PORT"]),
+        (
+            "",
+            vec![("ARTIGATE_LIMITS__MAX_ARTIFACT_SIZE", "lots")],
+            vec!["limits.max_artifact_size", "ARTIGATE_LIMITS__MAX_ARTIFACT_SIZE", "100 MiB"],
+        ),
+        ("", vec![("ARTIGATE_SERVER__DRAIN_TIMEOUT", "soon")], vec!["server.drain_timeout", "30 days"]),
+        (
+            "",
+            vec![("ARTIGATE_STORAGE__DIRECT_DOWNLOAD", "maybe")],
+            vec!["storage.direct_download", "true or false"],
+        ),
+        (
+            "",
+            vec![("ARTIGATE_STORAGE__URL", "s3://bucket/prefix")],
+            vec!["storage.url", "object storage is not supported"],
+        ),
+        ("", vec![("ARTIGATE_STORAGE__URL", "ftp://x")], vec!["storage.url", "file://PATH"]),
+        ("", vec![("ARTIGATE_SERVER__EXTERNAL_URL", "ci.example.com")], vec!["server.external_url", "http"]),
+    ] {
+        let error = load(toml, &environment).unwrap_err();
+        for part in expected {
+            assert!(error.contains(part), "{error:?} does not say {part:?}");
+        }
+    }
+    let missing = from(Some(Path::new("no/such/file.toml")), &[]).unwrap_err();
+    assert!(missing.contains("no/such/file.toml"), "{missing}");
+}
+
+#[test]
+fn a_database_url_is_checked_without_repeating_its_password() {
+    let url = |url: &str| load("", &[("ARTIGATE_DATABASE__URL", url)]);
+    for good in ["postgres://u:p@h/db", "postgresql://h/db?sslmode=disable"] {
+        let DatabaseUrl::Postgres(stored) = url(good).unwrap().database else { panic!("{good}") };
+        assert_eq!(stored.expose_secret(), good);
+    }
+    for bad in [
+        "mysql://u:hunter2@h/db",
+        "postgres://u:hunter2@h/db?sslmode=require",
+        "postgres://u:hunter2@h/db?x=1&sslmode=prefer",
+        "sqlite://",
+        "sqlite://:memory:",
+    ] {
+        let error = url(bad).unwrap_err();
+        assert!(error.contains("database.url") && !error.contains("hunter2"), "{error}");
+    }
+    assert!(!format!("{:?}", url("postgres://u:hunter2@h/db").unwrap()).contains("hunter2"));
+}

@@ -1,0 +1,127 @@
+//! The house's arrows, held: who may use whom, and which crate is named where.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// Rooms from the top to the ground; a room may use those below its own line and, on its line,
+/// only itself.
+const STOREYS: &[&[&str]] = &[
+    &["cli"],
+    &["server"],
+    &["api"],
+    &["http"],
+    &["app"],
+    &["ingest", "deliver", "auth", "registry"],
+    &["catalog", "store", "archive"],
+    &["settings", "telemetry"],
+    &["domain"],
+];
+
+/// Crates that only these rooms may name.
+const KEPT_TO: &[(&str, &[&str])] = &[
+    ("diesel::", &["catalog"]),
+    ("diesel_migrations::", &["catalog"]),
+    ("actix_web::", &["http", "api", "server", "cli"]),
+    ("actix_multipart::", &["http"]),
+    ("async_compression::", &["archive", "http"]),
+    ("clap::", &["cli", "telemetry"]),
+    ("serde_saphyr::", &["registry"]),
+];
+
+fn sources() -> Vec<(PathBuf, String)> {
+    fn collect(folder: &Path, found: &mut Vec<(PathBuf, String)>) {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                collect(&path, found);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let text = std::fs::read_to_string(&path).unwrap();
+                found.push((path, text));
+            }
+        }
+    }
+    let mut found = Vec::new();
+    collect(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut found);
+    found
+}
+
+/// The room that a file belongs to: the first name below `src`.
+fn room(path: &Path) -> String {
+    let inside = path.strip_prefix(Path::new(env!("CARGO_MANIFEST_DIR")).join("src")).unwrap();
+    inside.components().next().unwrap().as_os_str().to_str().unwrap().trim_end_matches(".rs").to_owned()
+}
+
+fn storey(room: &str) -> Option<usize> {
+    STOREYS.iter().position(|rooms| rooms.contains(&room))
+}
+
+#[test]
+fn arrows_go_down_only() {
+    let mut wrong = BTreeSet::new();
+    for (path, text) in sources() {
+        let from = room(&path);
+        if matches!(from.as_str(), "lib" | "main") {
+            continue;
+        }
+        let height = storey(&from).unwrap_or_else(|| panic!("{from} is not in the house's plan"));
+        for used in text.split("crate::").skip(1) {
+            let to: String = used.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+            let below = storey(&to).is_none_or(|other| other > height || to == from);
+            if !below {
+                wrong.insert(format!("{} uses {to}", path.display()));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn crates_are_named_only_in_their_rooms() {
+    for (path, text) in sources() {
+        for (name, rooms) in KEPT_TO {
+            let allowed = rooms.contains(&room(&path).as_str());
+            assert!(allowed || !text.contains(name), "{} names {name}", path.display());
+        }
+    }
+}
+
+#[test]
+fn every_file_opens_with_what_it_is_for() {
+    for (path, text) in sources() {
+        assert!(text.starts_with("//! "), "{} does not open with //!", path.display());
+    }
+}
+
+#[test]
+fn there_is_one_of_each_heavy_crate_and_no_foreign_tls() {
+    let tree = Command::new(env!("CARGO"))
+        .args([
+            "tree",
+            "--locked",
+            "--offline",
+            "--edges",
+            "normal,build",
+            "--prefix",
+            "none",
+            "--format",
+            "{p}",
+        ])
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .output()
+        .unwrap();
+    assert!(tree.status.success(), "{}", String::from_utf8_lossy(&tree.stderr));
+    let tree = String::from_utf8(tree.stdout).unwrap();
+    let packages: BTreeSet<&str> = tree.lines().map(|line| line.trim_end_matches(" (*)")).collect();
+    for name in ["hyper", "h2", "rustls", "libsqlite3-sys", "diesel", "tokio"] {
+        let versions = packages.iter().filter(|package| package.split(' ').next() == Some(name)).count();
+        assert!(versions <= 1, "{versions} versions of {name}");
+    }
+    for name in ["openssl-sys", "native-tls", "aws-lc-sys"] {
+        assert!(
+            !packages.iter().any(|package| package.split(' ').next() == Some(name)),
+            "{name} is in the tree"
+        );
+    }
+    assert!(packages.len() < 300, "{} packages", packages.len());
+}

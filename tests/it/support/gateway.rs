@@ -1,0 +1,216 @@
+//! A gateway of its own for each test: a fresh database and store, a clock set by hand, and the real
+//! server on a free port of the loopback.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::mpsc;
+use std::thread::JoinHandle;
+
+use artigate::app::App;
+use artigate::catalog::Catalog;
+use artigate::domain::{Clock, Timestamp};
+use artigate::registry::{self, LoadError, Loaded};
+use artigate::server;
+use artigate::settings::{DatabaseUrl, Settings, StorageUrl};
+use artigate::store::Store;
+use diesel::connection::SimpleConnection;
+use diesel::{Connection, PgConnection};
+
+use super::wire::Request;
+
+/// When every test begins.
+pub const START: &str = "2026-02-01T12:00:00Z";
+
+/// A running gateway.
+pub struct Gateway {
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// Its parts.
+    pub app: Arc<App>,
+    /// A folder for the test's own files; the store is in `blobs` below it.
+    pub folder: tempfile::TempDir,
+    clock: Arc<AtomicI64>,
+    runtime: tokio::runtime::Runtime,
+    handle: actix_web::dev::ServerHandle,
+    thread: Option<JoinHandle<()>>,
+    _database: Option<PostgresDatabase>,
+}
+
+impl Gateway {
+    pub fn on_sqlite() -> Self {
+        Self::on_sqlite_with(|_| {})
+    }
+
+    pub fn on_postgres() -> Self {
+        let database = PostgresDatabase::create();
+        let url = DatabaseUrl::Postgres(database.url.clone().into());
+        Self::start(url, Some(database), |_| {})
+    }
+
+    /// With other settings than the defaults.
+    pub fn on_sqlite_with(change: impl FnOnce(&mut Settings)) -> Self {
+        Self::start(DatabaseUrl::Sqlite(PathBuf::new()), None, change)
+    }
+
+    fn start(
+        database: DatabaseUrl,
+        owner: Option<PostgresDatabase>,
+        change: impl FnOnce(&mut Settings),
+    ) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let mut settings = Settings {
+            listen: "127.0.0.1:0".into(),
+            database: match database {
+                DatabaseUrl::Sqlite(_) => DatabaseUrl::Sqlite(folder.path().join("artigate.db")),
+                postgres => postgres,
+            },
+            storage: StorageUrl::Directory(folder.path().join("blobs")),
+            ..Settings::default()
+        };
+        change(&mut settings);
+        let clock = Arc::new(AtomicI64::new(Timestamp::parse(START).unwrap().as_millis()));
+        let app = Arc::new(App::open(settings, Clock::Manual(Arc::clone(&clock))).unwrap());
+        let (listening, started) = mpsc::channel();
+        let shared = Arc::clone(&app);
+        let thread = std::thread::spawn(move || {
+            actix_web::rt::System::new().block_on(async {
+                let server = server::listen(shared).unwrap();
+                listening.send((server.address, server.server.handle())).unwrap();
+                server.server.await.unwrap();
+            });
+        });
+        let (address, handle) = started.recv().unwrap();
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).build().unwrap();
+        let thread = Some(thread);
+        Self { address, app, folder, clock, runtime, handle, thread, _database: owner }
+    }
+
+    /// Moves the clock.
+    pub fn wait_seconds(&self, seconds: i64) {
+        self.clock.fetch_add(seconds * 1000, Ordering::SeqCst);
+    }
+
+    pub fn now(&self) -> Timestamp {
+        self.app.clock.now()
+    }
+
+    /// Loads a registry document, whose files are those of the test's folder.
+    pub fn load(&self, document: &str) -> Loaded {
+        self.try_load(document).unwrap()
+    }
+
+    pub fn try_load(&self, document: &str) -> Result<Loaded, LoadError> {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        let name = format!("registry-{}.yml", NEXT.fetch_add(1, Ordering::SeqCst));
+        let path = self.folder.path().join(name);
+        std::fs::write(&path, document).unwrap();
+        self.try_load_files(&[path])
+    }
+
+    pub fn try_load_files(&self, paths: &[PathBuf]) -> Result<Loaded, LoadError> {
+        let (catalog, store): (&Catalog, &Store) = (&self.app.catalog, &self.app.store);
+        self.runtime.block_on(registry::load_files(paths, catalog, store, self.now()))
+    }
+
+    /// Asks the catalog.
+    pub fn catalog<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut artigate::catalog::Db) -> artigate::domain::Result<T> + Send + 'static,
+    ) -> T {
+        self.runtime.block_on(self.app.catalog.read(work)).unwrap()
+    }
+
+    /// Writes a file that a document can name.
+    pub fn write_file(&self, name: &str, bytes: &[u8]) -> PathBuf {
+        let path = self.folder.path().join(name);
+        std::fs::write(&path, bytes).unwrap();
+        path
+    }
+
+    /// Every file in the store, unfinished ones included.
+    pub fn blobs(&self) -> Vec<PathBuf> {
+        let mut found = Vec::new();
+        for folder in std::fs::read_dir(self.folder.path().join("blobs")).unwrap() {
+            let files = std::fs::read_dir(folder.unwrap().path()).unwrap();
+            found.extend(files.map(|file| file.unwrap().path()));
+        }
+        found
+    }
+
+    /// Waits until the store holds this many files; what is aborted goes on another thread.
+    pub fn until_blobs(&self, count: usize) {
+        for _ in 0..10_000 {
+            if self.blobs().len() == count {
+                return;
+            }
+            std::thread::yield_now();
+            std::thread::park_timeout(std::time::Duration::from_millis(1));
+        }
+        panic!("expected {count} files in the store, there are {:?}", self.blobs());
+    }
+
+    pub fn get(&self, path: &str) -> Request {
+        Request::new(self.address, "GET", path)
+    }
+
+    pub fn head(&self, path: &str) -> Request {
+        Request::new(self.address, "HEAD", path)
+    }
+
+    pub fn post(&self, path: &str) -> Request {
+        Request::new(self.address, "POST", path)
+    }
+
+    pub fn base_url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    pub fn path(&self) -> &Path {
+        self.folder.path()
+    }
+}
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        drop(self.handle.stop(false));
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// A database of its own on the server that `tests/run` started; dropped with the test.
+pub struct PostgresDatabase {
+    /// Its URL.
+    pub url: String,
+    name: String,
+}
+
+impl PostgresDatabase {
+    pub fn create() -> Self {
+        let name = format!("test_{}", uuid::Uuid::now_v7().simple());
+        Self::administer(&format!("CREATE DATABASE {name}"));
+        let server = Self::server_url();
+        let (base, _) = server.rsplit_once('/').unwrap();
+        Self { url: format!("{base}/{name}"), name }
+    }
+
+    fn server_url() -> String {
+        std::env::var("ARTIGATE_TEST_POSTGRES")
+            .expect("ARTIGATE_TEST_POSTGRES names no PostgreSQL server: use tests/run, which starts one")
+    }
+
+    fn administer(statement: &str) {
+        PgConnection::establish(&Self::server_url()).unwrap().batch_execute(statement).unwrap();
+    }
+}
+
+impl Drop for PostgresDatabase {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            Self::administer(&format!("DROP DATABASE {} WITH (FORCE)", self.name));
+        }
+    }
+}

@@ -1,0 +1,152 @@
+//! Archives: real ones by the `zip` crate, and odd ones byte by byte.
+
+use std::io::{Cursor, Write};
+
+use zip::write::{SimpleFileOptions, StreamWriter};
+use zip::{CompressionMethod, ZipWriter};
+
+/// One entry to be written by hand.
+pub struct Entry {
+    pub name: Vec<u8>,
+    pub method: u16,
+    pub flags: u16,
+    pub crc32: u32,
+    pub packed: Vec<u8>,
+    pub unpacked_bytes: u32,
+}
+
+impl Entry {
+    /// A stored entry that tells the truth.
+    pub fn stored(name: impl AsRef<[u8]>, content: &[u8]) -> Self {
+        Self {
+            name: name.as_ref().to_vec(),
+            method: 0,
+            flags: 0,
+            crc32: crc32fast::hash(content),
+            packed: content.to_vec(),
+            unpacked_bytes: content.len() as u32,
+        }
+    }
+}
+
+/// Writes entries as they are told, whether that is true or not.
+pub fn by_hand(entries: &[Entry]) -> Vec<u8> {
+    let mut file = Vec::new();
+    let mut directory = Vec::new();
+    for entry in entries {
+        let offset = file.len() as u32;
+        file.extend_from_slice(b"PK\x03\x04\x14\0");
+        file.extend_from_slice(&common_fields(entry));
+        file.extend_from_slice(&entry.name);
+        file.extend_from_slice(&entry.packed);
+        directory.extend_from_slice(b"PK\x01\x02\x14\x03\x14\0");
+        directory.extend_from_slice(&common_fields(entry));
+        directory.extend_from_slice(&[0; 6]);
+        directory.extend_from_slice(&(0o100_644_u32 << 16).to_le_bytes());
+        directory.extend_from_slice(&offset.to_le_bytes());
+        directory.extend_from_slice(&entry.name);
+    }
+    end(&mut file, &directory, entries.len() as u16);
+    file
+}
+
+/// The 24 bytes that local and central headers share: from the flags to the extra field's length.
+fn common_fields(entry: &Entry) -> Vec<u8> {
+    let mut fields = Vec::new();
+    fields.extend_from_slice(&entry.flags.to_le_bytes());
+    fields.extend_from_slice(&entry.method.to_le_bytes());
+    fields.extend_from_slice(&[0; 4]);
+    fields.extend_from_slice(&entry.crc32.to_le_bytes());
+    fields.extend_from_slice(&(entry.packed.len() as u32).to_le_bytes());
+    fields.extend_from_slice(&entry.unpacked_bytes.to_le_bytes());
+    fields.extend_from_slice(&(entry.name.len() as u16).to_le_bytes());
+    fields.extend_from_slice(&0_u16.to_le_bytes());
+    fields
+}
+
+fn end(file: &mut Vec<u8>, directory: &[u8], entries: u16) {
+    let start = file.len() as u32;
+    file.extend_from_slice(directory);
+    file.extend_from_slice(b"PK\x05\x06\0\0\0\0");
+    file.extend_from_slice(&entries.to_le_bytes());
+    file.extend_from_slice(&entries.to_le_bytes());
+    file.extend_from_slice(&(directory.len() as u32).to_le_bytes());
+    file.extend_from_slice(&start.to_le_bytes());
+    file.extend_from_slice(&[0, 0]);
+}
+
+/// An archive of so many empty entries `e0`, `e1`, …, with the ZIP64 end record that such a number
+/// needs.
+pub fn of_many_entries(count: u64) -> Vec<u8> {
+    let mut file = Vec::new();
+    let mut directory = Vec::new();
+    for number in 0..count {
+        let entry = Entry::stored(format!("e{number}"), b"");
+        let offset = file.len() as u32;
+        file.extend_from_slice(b"PK\x03\x04\x14\0");
+        file.extend_from_slice(&common_fields(&entry));
+        file.extend_from_slice(&entry.name);
+        directory.extend_from_slice(b"PK\x01\x02\x14\x03\x14\0");
+        directory.extend_from_slice(&common_fields(&entry));
+        directory.extend_from_slice(&[0; 10]);
+        directory.extend_from_slice(&offset.to_le_bytes());
+        directory.extend_from_slice(&entry.name);
+    }
+    let start = file.len() as u64;
+    file.extend_from_slice(&directory);
+    let end = file.len() as u64;
+    file.extend_from_slice(b"PK\x06\x06");
+    file.extend_from_slice(&44_u64.to_le_bytes());
+    file.extend_from_slice(&[45, 0, 45, 0]);
+    file.extend_from_slice(&[0; 8]);
+    for number in [count, count, directory.len() as u64, start] {
+        file.extend_from_slice(&number.to_le_bytes());
+    }
+    file.extend_from_slice(b"PK\x06\x07\0\0\0\0");
+    file.extend_from_slice(&end.to_le_bytes());
+    file.extend_from_slice(&1_u32.to_le_bytes());
+    file.extend_from_slice(b"PK\x05\x06\0\0\0\0");
+    file.extend_from_slice(&[0xff; 12]);
+    file.extend_from_slice(&[0, 0]);
+    file
+}
+
+/// An archive by the `zip` crate, deflated.
+pub fn deflated(files: &[(&str, &[u8])]) -> Vec<u8> {
+    packed(CompressionMethod::Deflated, files)
+}
+
+pub fn packed(method: CompressionMethod, files: &[(&str, &[u8])]) -> Vec<u8> {
+    let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
+    for (name, content) in files {
+        let options = SimpleFileOptions::default().compression_method(method);
+        writer.start_file(*name, options).unwrap();
+        writer.write_all(content).unwrap();
+    }
+    writer.finish().unwrap().into_inner()
+}
+
+/// As the runner's writers do it: local headers without sizes, data descriptors behind the bytes.
+pub fn streamed(files: &[(&str, &[u8])]) -> Vec<u8> {
+    let mut writer: ZipWriter<StreamWriter<Vec<u8>>> = ZipWriter::new_stream(Vec::new());
+    for (name, content) in files {
+        let options = SimpleFileOptions::default().compression_method(CompressionMethod::Deflated);
+        writer.start_file(*name, options).unwrap();
+        writer.write_all(content).unwrap();
+    }
+    writer.finish().unwrap().into_inner()
+}
+
+/// Bytes that do not compress, the same at each call.
+pub fn noise(length: usize) -> Vec<u8> {
+    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+    let mut bytes = Vec::with_capacity(length + 8);
+    while bytes.len() < length {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        bytes.extend_from_slice(&state.to_le_bytes());
+    }
+    bytes.truncate(length);
+    bytes
+}
