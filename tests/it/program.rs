@@ -100,7 +100,7 @@ fn the_demo_leaves_a_database_with_other_content_alone() {
         .unwrap();
     let log = BufReader::new(child.stderr.take().unwrap());
     let seen: Vec<String> =
-        log.lines().map_while(Result::ok).take_while(|line| !line.contains("listening on")).collect();
+        log.lines().map_while(Result::ok).take_while(|line| !line.contains("listening on http:")).collect();
     assert!(seen.iter().any(|line| line.contains("the demo is not loaded")), "{seen:?}");
     Command::new("kill").arg(child.id().to_string()).status().unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(0));
