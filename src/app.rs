@@ -4,6 +4,7 @@ use crate::archive::Limits;
 use crate::catalog::Catalog;
 use crate::deliver::IndexCache;
 use crate::domain::{Clock, Result};
+use crate::ingest::Ingest;
 use crate::settings::Settings;
 use crate::store::Store;
 
@@ -18,6 +19,8 @@ pub struct App {
     pub catalog: Catalog,
     /// Bytes.
     pub store: Store,
+    /// What receives artifacts.
+    pub ingest: Ingest,
     /// Indexes of archives.
     pub indexes: IndexCache,
 }
@@ -34,6 +37,8 @@ impl App {
             tracing::info!(migrations, "database schema is up to date");
         }
         let store = Store::open(&settings.storage)?;
-        Ok(Self { settings, clock, catalog, store, indexes: IndexCache::new(Limits::default()) })
+        let limits = Limits::default();
+        let ingest = Ingest::new(catalog.clone(), store.clone(), limits);
+        Ok(Self { settings, clock, catalog, store, ingest, indexes: IndexCache::new(limits) })
     }
 }

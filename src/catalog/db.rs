@@ -118,10 +118,12 @@ fn open_sqlite(path: &std::path::Path) -> ConnectionResult<SqliteConnection> {
     }
     let path = path.to_str().ok_or_else(|| ConnectionError::BadConnection("path is not UTF-8".into()))?;
     let mut sqlite = SqliteConnection::establish(path)?;
-    // The time to wait comes first: the others may already have to. The journal mode stays in the
-    // file and is set by `migrate`; setting it at each connect would fail under load.
+    // The time to wait comes first: the others may already have to. It is long because a registry
+    // file may take that long to load, and an upload that is refused meanwhile is sent again in full.
+    // The journal mode stays in the file and is set by `migrate`; setting it at each connect would
+    // fail under load. What was acknowledged must survive a power cut: hence FULL.
     sqlite
-        .batch_execute("PRAGMA busy_timeout = 5000; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;")
+        .batch_execute("PRAGMA busy_timeout = 30000; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;")
         .map_err(ConnectionError::CouldntSetupConfiguration)?;
     Ok(sqlite)
 }
@@ -144,6 +146,11 @@ impl From<diesel::result::Error> for Error {
                     || information.message().contains("terminating connection") =>
             {
                 Self::unavailable(error)
+            }
+            Diesel::DatabaseError(_, information)
+                if information.message().contains("invalid byte sequence for encoding") =>
+            {
+                Self::new(Kind::Invalid, "text must not contain NUL bytes")
             }
             Diesel::DatabaseError(_, information)
                 if information.message().contains("database or disk is full") =>

@@ -41,6 +41,9 @@ pub struct Catalog {
     pool: Pool<Manager>,
     /// One permit a connection, so that a request waits for one without blocking a thread.
     permits: Arc<Semaphore>,
+    /// SQLite has one writer at a time: the others of this node wait here and not on connections
+    /// that readers need.
+    writers: Arc<Semaphore>,
 }
 
 impl Catalog {
@@ -57,7 +60,16 @@ impl Catalog {
             .error_handler(Box::new(LogErrors))
             .build(Manager::new(url.clone()))
             .map_err(|error| Error::unavailable(format!("database.url: {error}")))?;
-        Ok(Self { pool, permits: Arc::new(Semaphore::new(MAX_CONNECTIONS as usize)) })
+        let connections = MAX_CONNECTIONS as usize;
+        let writers = match url {
+            DatabaseUrl::Sqlite(_) => 1,
+            DatabaseUrl::Postgres(_) => connections,
+        };
+        Ok(Self {
+            pool,
+            permits: Arc::new(Semaphore::new(connections)),
+            writers: Arc::new(Semaphore::new(writers)),
+        })
     }
 
     /// Runs `work` with a connection on a thread that may block.
@@ -91,6 +103,7 @@ impl Catalog {
         E: From<Error> + Send + 'static,
         F: FnOnce(&mut Db) -> Result<T, E> + Send + 'static,
     {
+        let _turn = self.writers.acquire().await.map_err(Error::internal)?;
         self.read(move |db| db.write(work)).await
     }
 

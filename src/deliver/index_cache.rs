@@ -5,8 +5,8 @@
 
 use std::sync::Arc;
 
-use quick_cache::Weighter;
 use quick_cache::sync::Cache;
+use quick_cache::{OptionsBuilder, Weighter};
 use tokio::sync::Semaphore;
 
 use crate::archive::{DirectoryError, Fault, Index, Limits, read_directory};
@@ -46,8 +46,15 @@ impl Weighter<String, Known> for HeapBytes {
 impl IndexCache {
     /// An empty cache, for archives within `limits`.
     pub fn new(limits: Limits) -> Self {
+        // One shard: of several, each would keep only indexes that fit its share of the capacity.
+        let options = OptionsBuilder::new()
+            .estimated_items_capacity(EXPECTED_ARCHIVES)
+            .weight_capacity(CAPACITY_BYTES)
+            .shards(1)
+            .build()
+            .expect("all that it needs is set");
         Self {
-            cache: Cache::with_weighter(EXPECTED_ARCHIVES, CAPACITY_BYTES, HeapBytes),
+            cache: Cache::with_options(options, HeapBytes, Default::default(), Default::default()),
             loads: Semaphore::new(CONCURRENT_LOADS),
             limits,
         }

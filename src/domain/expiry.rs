@@ -1,8 +1,8 @@
 //! When artifacts go: GitLab's `expire_in` phrases, and who may still read what.
 //!
 //! The phrases are those of the Ruby library that GitLab parses them with: units in many
-//! spellings, number words, clock forms, bare numbers as seconds. A year has 365 days and a month
-//! has 30. Settings use the same phrases for durations.
+//! spellings, number words, clock forms, bare numbers as seconds. A year has 365.25 days and a
+//! month has 30. Settings use the same phrases for durations.
 
 use crate::domain::Timestamp;
 
@@ -30,10 +30,10 @@ const UNITS: &[(&[&str], u64)] = &[
     (&["days", "day", "dy", "d"], 86_400),
     (&["weeks", "week", "wks", "wk", "w"], 604_800),
     (&["months", "month", "mos", "mo"], 2_592_000),
-    (&["years", "year", "yrs", "yr", "y"], 31_536_000),
+    (&["years", "year", "yrs", "yr", "y"], 31_557_600),
 ];
 
-const NUMBER_WORDS: &[&str] = &[
+const SMALL_NUMBERS: &[&str] = &[
     "zero",
     "one",
     "two",
@@ -54,8 +54,9 @@ const NUMBER_WORDS: &[&str] = &[
     "seventeen",
     "eighteen",
     "nineteen",
-    "twenty",
 ];
+
+const TENS: &[&str] = &["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"];
 
 const JOINERS: &[&str] = &["and", "with", "plus"];
 
@@ -118,19 +119,54 @@ fn clock_seconds(phrase: &str) -> Option<f64> {
         .sum()
 }
 
+/// Numbers with units behind them: a unit without a number counts once, a number without a unit is
+/// seconds.
 fn worded_seconds(phrase: &str) -> Option<f64> {
-    let mut words = words(phrase)?.into_iter().filter(|word| !JOINERS.contains(word)).peekable();
-    words.peek()?;
-    let mut total = 0.0;
-    while let Some(word) = words.next() {
-        let count = number(word)?;
-        let unit = match words.peek() {
-            Some(next) if number(next).is_none() => unit_seconds(words.next()?)?,
-            _ => 1,
-        };
-        total += count * unit as f64;
+    let words = words(phrase)?;
+    let mut total = None;
+    let mut count: Option<Count> = None;
+    for word in words.into_iter().filter(|word| !JOINERS.contains(word)) {
+        if let Some(unit) = unit_seconds(word) {
+            let times = count.take().map_or(1.0, |count| count.0);
+            *total.get_or_insert(0.0) += times * unit as f64;
+        } else {
+            count = Some(Count::read(word, count)?);
+        }
     }
-    Some(total)
+    match count {
+        Some(seconds) => Some(total.unwrap_or(0.0) + seconds.0),
+        None => total,
+    }
+}
+
+/// A number that may go on: `twenty` and `one`, `two` and `hundred`.
+struct Count(f64, Expects);
+
+#[derive(PartialEq)]
+enum Expects {
+    Unit,
+    Digit,
+    Hundred,
+}
+
+impl Count {
+    fn read(word: &str, before: Option<Self>) -> Option<Self> {
+        let small = SMALL_NUMBERS.iter().position(|name| *name == word).map(|n| n as f64);
+        let tens = TENS.iter().position(|name| *name == word).map(|n| (n as f64 + 2.0) * 10.0);
+        match (before, small, tens) {
+            (None, Some(small), _) => Some(Self(small, Expects::Hundred)),
+            (None, _, Some(tens)) => Some(Self(tens, Expects::Digit)),
+            (None, None, None) if word == "hundred" => Some(Self(100.0, Expects::Unit)),
+            (None, None, None) => number(word).map(|number| Self(number, Expects::Unit)),
+            (Some(Self(tens, Expects::Digit)), Some(digit), _) if (1.0..10.0).contains(&digit) => {
+                Some(Self(tens + digit, Expects::Unit))
+            }
+            (Some(Self(digit, Expects::Hundred)), ..) if word == "hundred" => {
+                Some(Self(digit * 100.0, Expects::Unit))
+            }
+            (Some(_), ..) => None,
+        }
+    }
 }
 
 /// Splits into runs of digits (with a point) and runs of letters; `None` on any other character.
@@ -156,11 +192,9 @@ fn words(phrase: &str) -> Option<Vec<&str>> {
 }
 
 fn number(word: &str) -> Option<f64> {
-    if word.starts_with(|c: char| c.is_ascii_digit()) && word.bytes().all(|b| b.is_ascii_digit() || b == b'.')
-    {
-        return word.parse().ok();
-    }
-    NUMBER_WORDS.iter().position(|name| *name == word).map(|n| n as f64)
+    let plain = word.starts_with(|c: char| c.is_ascii_digit())
+        && word.bytes().all(|b| b.is_ascii_digit() || b == b'.');
+    word.parse().ok().filter(|_| plain)
 }
 
 fn unit_seconds(word: &str) -> Option<u64> {
@@ -190,9 +224,17 @@ mod tests {
             ("2 hrs 20 min", 8400),
             ("2h20min", 8400),
             ("6 mos 1 day", 181 * day),
-            ("1 year 6 mos 1 day", (365 + 181) * day),
-            ("47 yrs 6 mos and 4d", (47 * 365 + 180 + 4) * day),
-            ("47 yrs 6 mos and 4.5d", (47 * 365 + 180 + 4) * day + day / 2),
+            ("1 y", 31_557_600),
+            ("47 yrs 6 mos and 4.5d", 1_499_148_000),
+            ("1:2:3:4", 93_784),
+            ("day", day),
+            ("days 5", day + 5),
+            ("twenty one days", 21 * day),
+            ("forty days", 40 * day),
+            ("two hundred days", 200 * day),
+            ("3 weeks, plus 2 days", 23 * day),
+            ("3 hours and ", 3 * 3600),
+            ("12.4 secs", 13),
             ("3 weeks and 2 days", 23 * day),
             ("  1 Week ", 7 * day),
             ("2 days, 3 hours", 2 * day + 3 * 3600),
@@ -218,8 +260,10 @@ mod tests {
             " ",
             "soon",
             "1 fortnight",
-            "days",
-            "day 1",
+            "a day",
+            "2 days ago",
+            "5 5 days",
+            "twenty twelve",
             "-1 day",
             "1 day!",
             "1..5 days",

@@ -9,9 +9,11 @@ pub struct Query(Vec<(String, String)>);
 pub struct NotABoolean;
 
 impl Query {
-    /// Reads a query string; nothing in it can be wrong.
+    /// Reads a query string; nothing in it can be wrong. A NUL, which PostgreSQL would stumble
+    /// over, becomes what undecodable bytes become: text that names nothing.
     pub fn parse(text: &str) -> Self {
-        Self(form_urlencoded::parse(text.as_bytes()).into_owned().collect())
+        let pairs = form_urlencoded::parse(text.as_bytes());
+        Self(pairs.map(|(name, value)| (name.into_owned(), value.replace('\0', "\u{fffd}"))).collect())
     }
 
     /// The value of a parameter.

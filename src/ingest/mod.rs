@@ -5,14 +5,27 @@
 
 mod scan;
 
-pub use scan::scan_archive;
+use tokio::sync::Semaphore;
 
+use crate::archive::Limits;
 use crate::catalog::artifacts::{self, Added, Artifact, NewArtifact};
 use crate::catalog::{Catalog, Db, jobs};
 use crate::domain::artifact::{Accessibility, ArtifactFormat, ArtifactKind};
 use crate::domain::status::Status;
 use crate::domain::{Error, Kind, Result, Timestamp, byte_size};
 use crate::store::{Store, Stored, Upload};
+
+/// How many archives are looked at at the same time; each may need its whole directory in memory.
+const CONCURRENT_SCANS: usize = 2;
+
+/// What receives artifacts.
+#[derive(Debug)]
+pub struct Ingest {
+    catalog: Catalog,
+    store: Store,
+    limits: Limits,
+    scans: Semaphore,
+}
 
 /// Bytes being received.
 #[derive(Debug)]
@@ -65,15 +78,41 @@ pub fn too_large(limit_bytes: u64) -> Error {
     Error::new(Kind::TooLarge, format!("file size has reached maximum size limit ({limit})"))
 }
 
-impl Incoming {
+impl Ingest {
+    /// Receives into `store` and `catalog`, and looks into archives within `limits`.
+    pub fn new(catalog: Catalog, store: Store, limits: Limits) -> Self {
+        Self { catalog, store, limits, scans: Semaphore::new(CONCURRENT_SCANS) }
+    }
+
     /// Begins to receive at most `limit_bytes`.
     ///
     /// # Errors
     /// Those of the store.
-    pub async fn begin(store: &Store, limit_bytes: Option<u64>) -> Result<Self> {
-        Ok(Self { upload: store.begin().await?, limit_bytes })
+    pub async fn begin(&self, limit_bytes: Option<u64>) -> Result<Incoming> {
+        Ok(Incoming { upload: self.store.begin().await?, limit_bytes })
     }
 
+    /// Makes the artifact that `declared` says, for a job that still runs.
+    ///
+    /// # Errors
+    /// Those of store and catalog; nothing is visible then.
+    pub async fn finish(&self, incoming: Incoming, declared: Declared, now: Timestamp) -> Result<Outcome> {
+        let stored = incoming.upload.commit().await?;
+        let key = stored.key.clone();
+        if declared.format == ArtifactFormat::Zip {
+            let _permit = self.scans.acquire().await.map_err(Error::internal)?;
+            scan::scan_archive(&self.store, &stored, &self.limits, declared.job_id).await?;
+        }
+        let outcome = self.catalog.write(move |db| record(db, declared, &stored, now)).await;
+        // An unsure answer may stand for a commit that did happen: its bytes are left to `gc`.
+        if let Ok(Outcome::AlreadyThere | Outcome::Occupied | Outcome::JobEnded(_)) = outcome {
+            self.store.delete(&key).await?;
+        }
+        outcome
+    }
+}
+
+impl Incoming {
     /// Appends bytes.
     ///
     /// # Errors
@@ -83,30 +122,6 @@ impl Incoming {
             Some(limit) if self.upload.size() + bytes.len() as u64 > limit => Err(too_large(limit)),
             _ => self.upload.write(bytes).await,
         }
-    }
-
-    /// Makes the artifact that `declared` says, for a job that still runs.
-    ///
-    /// # Errors
-    /// Those of store and catalog; nothing is visible then.
-    pub async fn finish(
-        self,
-        store: &Store,
-        catalog: &Catalog,
-        declared: Declared,
-        now: Timestamp,
-    ) -> Result<Outcome> {
-        let stored = self.upload.commit().await?;
-        let key = stored.key.clone();
-        if declared.format == ArtifactFormat::Zip {
-            scan_archive(store, &stored, declared.job_id).await?;
-        }
-        let outcome = catalog.write(move |db| record(db, declared, &stored, now)).await;
-        // An unsure answer may stand for a commit that did happen: its bytes are left to `gc`.
-        if let Ok(Outcome::AlreadyThere | Outcome::Occupied | Outcome::JobEnded(_)) = outcome {
-            store.delete(&key).await?;
-        }
-        outcome
     }
 }
 
@@ -127,7 +142,7 @@ impl Declared {
     ///
     /// # Errors
     /// `Internal` for a size past 8 EiB.
-    pub fn with(self, stored: &Stored) -> Result<NewArtifact> {
+    fn with(self, stored: &Stored) -> Result<NewArtifact> {
         Ok(NewArtifact {
             project_id: self.project_id,
             job_id: self.job_id,

@@ -9,10 +9,9 @@ use crate::store::{Store, Stored};
 ///
 /// # Errors
 /// Only when the store cannot be read.
-pub async fn scan_archive(store: &Store, stored: &Stored, job_id: i64) -> Result<()> {
+pub(super) async fn scan_archive(store: &Store, stored: &Stored, limits: &Limits, job_id: i64) -> Result<()> {
     let blob = store.open_blob(&stored.key, stored.size).await?;
-    let limits = Limits::default();
-    let read = read_directory(async |range| blob.bytes(range).await, blob.size(), &limits).await;
+    let read = read_directory(async |range| blob.bytes(range).await, blob.size(), limits).await;
     let entries: Result<u64, Fault> = match read {
         Ok(directory) => tokio::task::spawn_blocking(move || {
             walk(&directory.bytes, &directory.span, |_| Ok(())).map(|()| directory.span.entries)

@@ -103,7 +103,7 @@ struct Seen {
 
 impl Seen {
     fn user(&mut self, user: &User) -> Result<(), String> {
-        once(&mut self.users, user.id, "id")?;
+        identify(&mut self.users, user.id)?;
         once(&mut self.usernames, user.username.clone(), "username")?;
         if user.username.is_empty() || user.username.chars().any(|c| c.is_control() || c.is_whitespace()) {
             return Err("username: expected a name without spaces".into());
@@ -124,7 +124,7 @@ impl Seen {
     }
 
     fn project(&mut self, project: &Project) -> Result<(), String> {
-        once(&mut self.projects, project.id, "id")?;
+        identify(&mut self.projects, project.id)?;
         once(&mut self.paths, project.path.to_lowercase(), "path")?;
         if !is_valid_path(&project.path) {
             return Err(format!(
@@ -136,11 +136,11 @@ impl Seen {
     }
 
     fn pipeline(&mut self, pipeline: &Pipeline) -> Result<(), String> {
-        once(&mut self.pipelines, pipeline.id, "id")
+        identify(&mut self.pipelines, pipeline.id)
     }
 
     fn job(&mut self, id: i64, token: Option<&str>) -> Result<(), String> {
-        once(&mut self.jobs, id, "id")?;
+        identify(&mut self.jobs, id)?;
         match token {
             Some("") => Err("token: expected a token".into()),
             Some(token) if !self.tokens.insert(token.to_owned()) => {
@@ -148,6 +148,13 @@ impl Seen {
             }
             _ => Ok(()),
         }
+    }
+}
+
+fn identify(seen: &mut HashSet<i64>, id: i64) -> Result<(), String> {
+    match id {
+        1.. => once(seen, id, "id"),
+        _ => Err(format!("id: {id} is no id, expected a number from 1 on")),
     }
 }
 

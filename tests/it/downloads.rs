@@ -57,6 +57,10 @@ on_both_databases! {
         for (path, body) in [
             ("projects/9/jobs/10/artifacts", r#"{"message":"404 Project Not Found"}"#),
             ("projects/no%2Fsuch/jobs/10/artifacts", r#"{"message":"404 Project Not Found"}"#),
+            ("projects/group%2Fproject%00/jobs/10/artifacts", r#"{"message":"404 Project Not Found"}"#),
+            ("projects/1/jobs/artifacts/main%00/download?job=build", r#"{"message":"404 Not found"}"#),
+            ("projects/1/jobs/artifacts/main/download?job=build%00", r#"{"message":"404 Not found"}"#),
+            ("projects/1/jobs/artifacts/ma%ffin/download?job=build%ff", r#"{"message":"404 Not found"}"#),
             ("projects/1/jobs/99/artifacts", r#"{"message":"404 Not found"}"#),
             ("projects/1/jobs/99999999999999999999/artifacts", r#"{"message":"404 Not found"}"#),
             ("projects/1/jobs/21/artifacts", r#"{"message":"404 Not Found"}"#),

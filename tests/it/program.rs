@@ -88,6 +88,21 @@ fn the_demo_works_from_an_empty_directory_and_every_line_it_prints_can_be_pasted
 }
 
 #[test]
+fn every_line_of_the_readme_about_fetching_works_on_the_demo() {
+    let readme = include_str!("../../README.md");
+    let start = readme.find("API=http://127.0.0.1:8929").expect("the block of curl lines");
+    let block = readme[start..].split("```").next().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let serving = Serving::demo(folder.path(), Stdio::null());
+    let script = format!("set -e\n{}", block.replace("http://127.0.0.1:8929", &serving.base_url));
+    let pasted = Command::new("bash").arg("-c").arg(script).current_dir(folder.path()).output().unwrap();
+    assert!(pasted.status.success(), "{}", String::from_utf8_lossy(&pasted.stderr));
+    let firmware = std::fs::read(folder.path().join("firmware.zip")).unwrap();
+    assert_eq!(firmware, include_bytes!("../../fixtures/archives/firmware.zip"));
+    assert_eq!(serving.stop(), Some(0));
+}
+
+#[test]
 fn the_demo_leaves_a_database_with_other_content_alone() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("own.yml"), "users: [{id: 1, username: mine}]").unwrap();

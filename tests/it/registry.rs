@@ -83,6 +83,7 @@ on_both_databases! {
             ("users: [{id: 1}]".into(), vec!["users[0]", "username"]),
             ("users: [{id: 1, username: a, colour: red}]".into(), vec!["users[0]", "colour"]),
             ("users: [{id: x, username: a}]".into(), vec!["users[0].id"]),
+            ("users: [{id: 0, username: a}]".into(), vec!["users[0]", "id: 0 is no id"]),
             ("users: [{id: 1, username: a}, {id: 1, username: b}]".into(), vec!["users[1]", "id: 1 stands in two places"]),
             ("users: [{id: 70, username: admin}]".into(), vec!["users[0]", "username: admin is another user's"]),
             ("users: [{id: 70, username: x, tokens: [{value: a, expires_at: tomorrow}]}]".into(), vec!["users[0].tokens[0].expires_at", "2026-01-11"]),

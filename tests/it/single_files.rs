@@ -124,6 +124,17 @@ on_both_databases! {
         assert_eq!(by_ref.says(), (400, r#"{"message":"400 Bad request"}"#));
     }
 
+    fn an_index_is_read_once_and_then_kept(gateway) {
+        let archive = zips::packed(CompressionMethod::Stored, &[("a", b"first"), ("b", b"second")]);
+        world::small(&gateway, &archive);
+        assert_eq!(file(&gateway, "a").text(), "first");
+        // Without its directory on disk, only the kept one can tell where the file lies.
+        let directory = archive.windows(4).position(|window| window == b"PK\x01\x02").unwrap();
+        let blanked = [&archive[..directory], &vec![0; archive.len() - directory]].concat();
+        std::fs::write(gateway.blobs().remove(0), blanked).unwrap();
+        assert_eq!(file(&gateway, "b").text(), "second");
+    }
+
     fn ambiguous_paths_find_the_ref_and_file_that_are_there(gateway) {
         world::small(&gateway, &zips::deflated(&[("a/raw/b", b"raw"), ("bin/download", b"download")]));
         for path in ["a/raw/b", "bin/download"] {

@@ -58,7 +58,9 @@ on_both_databases! {
         let query_wins = Form::default().field("artifact_type", "sast").file("a.zip", &archive()).field("accessibility", "none");
         assert_eq!(upload(&gateway, "artifact_type=archive&artifact_format=zip&accessibility=public", query_wins).status, 201);
         assert_eq!(gateway.get(UPLOADED).send().body, archive());
-        assert_eq!(gateway.blobs().len(), 4, "the world's own and three");
+        gateway.until_blobs(4);
+        let wrong_in_the_form = Form::default().field("artifact_type", "nonsense").file("c", b"{}");
+        assert_eq!(upload(&gateway, "artifact_type=codequality&artifact_format=raw", wrong_in_the_form).status, 201);
     }
 
     fn the_same_bytes_again_are_fine_and_other_bytes_are_not(gateway) {

@@ -4,8 +4,6 @@
 //! meanings. They are listed as GitLab would try them: the longest ref first, a project that is
 //! encoded before one that is not.
 
-use std::borrow::Cow;
-
 use percent_encoding::percent_decode_str;
 
 use crate::domain::project::ProjectRef;
@@ -67,9 +65,9 @@ pub fn meanings(raw_path: &str) -> Vec<Route> {
     let segments: Vec<&str> = path.strip_suffix('/').unwrap_or(path).split('/').collect();
     let mut routes = Vec::new();
     match segments[..] {
-        ["jobs", job_id, "artifacts"] => routes.push(Route::JobArtifacts { job_id: text(job_id) }),
+        ["jobs", job_id, "artifacts"] => routes.push(Route::JobArtifacts { job_id: joined_text(&[job_id]) }),
         ["jobs", job_id, "artifacts", "authorize"] => {
-            routes.push(Route::AuthorizeUpload { job_id: text(job_id) });
+            routes.push(Route::AuthorizeUpload { job_id: joined_text(&[job_id]) });
         }
         ["projects", ref rest @ ..] => {
             for (jobs, _) in rest.iter().enumerate().skip(1).filter(|(_, segment)| **segment == "jobs") {
@@ -100,10 +98,10 @@ fn below_jobs(project: &ProjectRef, rest: &[&str], routes: &mut Vec<Route>) {
     }
     match rest {
         [job_id, "artifacts"] => {
-            routes.push(Route::ArchiveOfJob { project: project(), job_id: text(job_id) });
+            routes.push(Route::ArchiveOfJob { project: project(), job_id: joined_text(&[job_id]) });
         }
         [job_id, "artifacts", path @ ..] => {
-            let (job_id, path) = (text(job_id), joined_bytes(path));
+            let (job_id, path) = (joined_text(&[job_id]), joined_bytes(path));
             routes.push(Route::FileOfJob { project: project(), job_id, path });
         }
         _ => {}
@@ -124,17 +122,10 @@ fn joined_bytes(segments: &[&str]) -> Vec<u8> {
     percent_decode_str(&segments.join("/")).collect()
 }
 
-/// Decoded text; what is not UTF-8 can name nothing that we have and turns into text that does not
-/// either.
+/// Decoded text. What is not UTF-8, or holds a NUL that PostgreSQL would stumble over, can name
+/// nothing that we have and turns into text that does not either.
 fn joined_text(segments: &[&str]) -> String {
-    String::from_utf8_lossy(&joined_bytes(segments)).into_owned()
-}
-
-fn text(segment: &str) -> String {
-    match percent_decode_str(segment).decode_utf8_lossy() {
-        Cow::Borrowed(text) => text.to_owned(),
-        Cow::Owned(text) => text,
-    }
+    String::from_utf8_lossy(&joined_bytes(segments)).replace('\0', "\u{fffd}")
 }
 
 #[cfg(test)]

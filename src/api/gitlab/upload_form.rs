@@ -9,7 +9,7 @@ use crate::domain::expiry::Lifetime;
 use crate::domain::{Error, Kind, Timestamp};
 use crate::http::query::Query;
 
-/// The parameters that are known; others are ignored, as GitLab does.
+/// The parameters of the query; a token there is read with the other credentials.
 const NAMES: &[&str] = &["artifact_type", "artifact_format", "accessibility", "expire_in"];
 
 /// What has been said so far, every bit of it checked.
@@ -27,38 +27,30 @@ impl Parameters {
     pub(super) fn from_query(query: &Query) -> Result<Self, Failure> {
         let mut parameters = Self::default();
         for name in NAMES {
-            if let Some(value) = query.get_filled(name) {
-                parameters.set(name, value)?;
-            }
+            parameters.add(name, query.get(name).unwrap_or_default())?;
         }
         Ok(parameters)
     }
 
-    /// Adds a form field.
-    pub(super) fn add(&mut self, name: &str, value: String) -> Result<(), Failure> {
-        let mut said = Self::default();
-        if !value.is_empty() {
-            said.set(name, &value)?;
-        }
-        self.kind = self.kind.or(said.kind);
-        self.format = self.format.or(said.format);
-        self.accessibility = self.accessibility.or(said.accessibility);
-        self.lifetime = self.lifetime.or(said.lifetime);
-        self.token = self.token.take().or(said.token);
-        Ok(())
-    }
-
-    fn set(&mut self, name: &str, value: &str) -> Result<(), Failure> {
+    /// Adds a form field, unless the same was said already. An empty value says nothing.
+    pub(super) fn add(&mut self, name: &str, value: &str) -> Result<(), Failure> {
         let wrong = || Failure::Parameter(format!("{name} does not have a valid value"));
         match name {
-            "artifact_type" => {
+            _ if value.is_empty() => {}
+            "artifact_type" if self.kind.is_none() => {
                 let kind = value.parse().ok().filter(|kind: &ArtifactKind| kind.is_uploadable());
                 self.kind = Some(kind.ok_or_else(wrong)?);
             }
-            "artifact_format" => self.format = Some(value.to_ascii_lowercase().parse().map_err(|_| wrong())?),
-            "accessibility" => self.accessibility = Some(accessibility(value).ok_or_else(wrong)?),
-            "expire_in" => self.lifetime = Some(Lifetime::parse(value).map_err(|e| bad_expiry(&e))?),
-            "token" => self.token = Some(value.into()),
+            "artifact_format" if self.format.is_none() => {
+                self.format = Some(value.to_ascii_lowercase().parse().map_err(|_| wrong())?);
+            }
+            "accessibility" if self.accessibility.is_none() => {
+                self.accessibility = Some(accessibility(value).ok_or_else(wrong)?);
+            }
+            "expire_in" if self.lifetime.is_none() => {
+                self.lifetime = Some(Lifetime::parse(value).map_err(|e| bad_expiry(&e))?);
+            }
+            "token" if self.token.is_none() => self.token = Some(value.into()),
             _ => {}
         }
         Ok(())

@@ -49,7 +49,7 @@ pub(super) async fn receive(
             Part::Text { name, .. } if name == "file" => {
                 return Err(Failure::Parameter("file is invalid".into()));
             }
-            Part::Text { name, value } => parameters.add(&name, value)?,
+            Part::Text { name, value } => parameters.add(&name, &value)?,
             Part::File { name, filename, content } => {
                 // Bytes are only taken from somebody who is known: a token in the form stands
                 // before the file.
@@ -110,7 +110,7 @@ fn refuse_file_field(name: &str, have_one: bool) -> Result<(), Failure> {
 }
 
 async fn take(call: &Call, mut content: FileContent, limit: Option<u64>) -> Result<Incoming, Failure> {
-    let mut incoming = Incoming::begin(&call.app.store, limit).await?;
+    let mut incoming = call.app.ingest.begin(limit).await?;
     while let Some(bytes) = content.next().await? {
         incoming.write(&bytes).await?;
     }
@@ -134,8 +134,7 @@ async fn finish(
         accessibility: parameters.accessibility(),
         expire_at: parameters.expire_at(call.app.settings.default_expire_in, now)?,
     };
-    let app = &call.app;
-    match received.incoming.finish(&app.store, &app.catalog, declared, now).await? {
+    match call.app.ingest.finish(received.incoming, declared, now).await? {
         Outcome::Created(artifact_id) => {
             tracing::info!(job.id = uploader.job.id, artifact.id = artifact_id, kind = %kind, "artifact stored");
             Ok(created())
