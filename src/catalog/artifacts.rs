@@ -38,29 +38,32 @@ pub struct Artifact {
     pub expire_at: Option<Timestamp>,
 }
 
-/// An artifact about to be made; its bytes are in the store already.
+/// What an artifact is to be, whatever its bytes.
 #[derive(Debug, Clone)]
-pub struct NewArtifact {
+pub struct Declared {
     /// The project it belongs to.
     pub project_id: i64,
     /// The job that made it.
     pub job_id: i64,
-    /// What it is for; also its name, as a job has one of each.
+    /// What it is for; also its name, as a job has one of each, and what decides its format.
     pub kind: ArtifactKind,
-    /// How it is packed.
-    pub format: ArtifactFormat,
     /// The name for a download.
     pub filename: String,
     /// Who may read it.
     pub accessibility: Accessibility,
-    /// Its size in bytes.
-    pub size_bytes: i64,
-    /// The digest of its bytes.
-    pub sha256: Sha256Digest,
-    /// Where its bytes are.
-    pub store_key: String,
     /// When it expires.
     pub expire_at: Option<Timestamp>,
+}
+
+/// The bytes of an artifact; they are in the store already.
+#[derive(Debug, Clone)]
+pub struct Contents {
+    /// Their number.
+    pub size_bytes: u64,
+    /// Their digest.
+    pub sha256: Sha256Digest,
+    /// Where they are.
+    pub store_key: String,
 }
 
 /// What a registry file may change of an artifact whose bytes stay.
@@ -103,9 +106,10 @@ pub fn find(db: &mut Db, job_id: i64, kind: ArtifactKind) -> Result<Option<Artif
 ///
 /// # Errors
 /// Only those of the database.
-pub fn add(db: &mut Db, new: &NewArtifact, now: Timestamp) -> Result<Added> {
+pub fn add(db: &mut Db, new: &Declared, contents: &Contents, now: Timestamp) -> Result<Added> {
+    let size_bytes = i64::try_from(contents.size_bytes).map_err(Error::internal)?;
     // A failed statement must have a savepoint of its own, or PostgreSQL gives up the transaction.
-    match db.transaction(|db| insert(db, new, now)) {
+    match db.transaction(|db| insert(db, new, contents, size_bytes, now)) {
         Ok(id) => Ok(Added::New(id)),
         Err(DieselError::DatabaseError(DatabaseErrorKind::UniqueViolation, info)) => {
             let existing = find(db, new.job_id, new.kind)?;
@@ -115,7 +119,13 @@ pub fn add(db: &mut Db, new: &NewArtifact, now: Timestamp) -> Result<Added> {
     }
 }
 
-fn insert(db: &mut Db, new: &NewArtifact, now: Timestamp) -> QueryResult<i64> {
+fn insert(
+    db: &mut Db,
+    new: &Declared,
+    contents: &Contents,
+    size_bytes: i64,
+    now: Timestamp,
+) -> QueryResult<i64> {
     diesel::insert_into(artifacts::table)
         .values((
             artifacts::uuid.eq(new_uuid()),
@@ -123,13 +133,13 @@ fn insert(db: &mut Db, new: &NewArtifact, now: Timestamp) -> QueryResult<i64> {
             artifacts::job_id.eq(new.job_id),
             artifacts::name.eq(new.kind.as_str()),
             artifacts::kind.eq(new.kind.as_str()),
-            artifacts::format.eq(new.format.as_str()),
+            artifacts::format.eq(new.kind.format().as_str()),
             artifacts::filename.eq(&new.filename),
             artifacts::accessibility.eq(new.accessibility.as_str()),
             artifacts::state.eq(ArtifactState::Finished.as_str()),
-            artifacts::size_bytes.eq(new.size_bytes),
-            artifacts::sha256.eq(new.sha256.as_bytes().as_slice()),
-            artifacts::store_key.eq(&new.store_key),
+            artifacts::size_bytes.eq(size_bytes),
+            artifacts::sha256.eq(contents.sha256.as_bytes().as_slice()),
+            artifacts::store_key.eq(&contents.store_key),
             artifacts::created_at.eq(now.as_millis()),
             artifacts::updated_at.eq(now.as_millis()),
             artifacts::expire_at.eq(millis(new.expire_at)),

@@ -38,7 +38,8 @@ struct State {
 impl RequestBody {
     /// Takes over the body of a request.
     pub fn new(payload: Payload) -> Self {
-        Self(Rc::new(RefCell::new(State { payload, ended: false })))
+        let ended = matches!(payload, Payload::None);
+        Self(Rc::new(RefCell::new(State { payload, ended })))
     }
 
     /// Reads to the end, so that a body which was cut off behind its last part is not taken for a
@@ -112,6 +113,7 @@ impl MessageBody for Draining {
                 return Poll::Ready(Some(piece));
             }
             this.answered = true;
+            this.idle.as_mut().reset(Instant::now() + DRAIN_IDLE);
         }
         while let Poll::Ready(piece) = Pin::new(&mut this.body).poll_next(cx) {
             match piece {

@@ -8,9 +8,9 @@ mod scan;
 use tokio::sync::Semaphore;
 
 use crate::archive::Limits;
-use crate::catalog::artifacts::{self, Added, Artifact, NewArtifact};
+use crate::catalog::artifacts::{self, Added, Artifact, Contents, Declared};
 use crate::catalog::{Catalog, Db, jobs};
-use crate::domain::artifact::{Accessibility, ArtifactFormat, ArtifactKind};
+use crate::domain::artifact::ArtifactFormat;
 use crate::domain::status::Status;
 use crate::domain::{Error, Kind, Result, Timestamp, byte_size};
 use crate::store::{Store, Stored, Upload};
@@ -32,25 +32,6 @@ pub struct Ingest {
 pub struct Incoming {
     upload: Upload,
     limit_bytes: Option<u64>,
-}
-
-/// What an artifact is to be, once its bytes are here.
-#[derive(Debug, Clone)]
-pub struct Declared {
-    /// The project it belongs to.
-    pub project_id: i64,
-    /// The job that made it.
-    pub job_id: i64,
-    /// What it is for.
-    pub kind: ArtifactKind,
-    /// How it is packed.
-    pub format: ArtifactFormat,
-    /// The name for a download.
-    pub filename: String,
-    /// Who may read it.
-    pub accessibility: Accessibility,
-    /// When it expires.
-    pub expire_at: Option<Timestamp>,
 }
 
 /// What became of an upload.
@@ -99,11 +80,11 @@ impl Ingest {
     pub async fn finish(&self, incoming: Incoming, declared: Declared, now: Timestamp) -> Result<Outcome> {
         let stored = incoming.upload.commit().await?;
         let key = stored.key.clone();
-        if declared.format == ArtifactFormat::Zip {
+        if declared.kind.format() == ArtifactFormat::Zip {
             let _permit = self.scans.acquire().await.map_err(Error::internal)?;
             scan::scan_archive(&self.store, &stored, &self.limits, declared.job_id).await?;
         }
-        let outcome = self.catalog.write(move |db| record(db, declared, &stored, now)).await;
+        let outcome = self.catalog.write(move |db| record(db, &declared, &stored, now)).await;
         // An unsure answer may stand for a commit that did happen: its bytes are left to `gc`.
         if let Ok(Outcome::AlreadyThere | Outcome::Occupied | Outcome::JobEnded(_)) = outcome {
             self.store.delete(&key).await?;
@@ -125,35 +106,16 @@ impl Incoming {
     }
 }
 
-fn record(db: &mut Db, declared: Declared, stored: &Stored, now: Timestamp) -> Result<Outcome> {
+fn record(db: &mut Db, declared: &Declared, stored: &Stored, now: Timestamp) -> Result<Outcome> {
     let status = jobs::find(db, declared.job_id)?.map_or(Status::Canceled, |job| job.status);
     if !status.is_executing() {
         return Ok(Outcome::JobEnded(status));
     }
-    Ok(match artifacts::add(db, &declared.with(stored)?, now)? {
+    let contents =
+        Contents { size_bytes: stored.size, sha256: stored.sha256, store_key: stored.key.to_string() };
+    Ok(match artifacts::add(db, declared, &contents, now)? {
         Added::New(id) => Outcome::Created(id),
         Added::Exists(Artifact { sha256, .. }) if sha256 == stored.sha256 => Outcome::AlreadyThere,
         Added::Exists(_) => Outcome::Occupied,
     })
-}
-
-impl Declared {
-    /// The row for these bytes.
-    ///
-    /// # Errors
-    /// `Internal` for a size past 8 EiB.
-    fn with(self, stored: &Stored) -> Result<NewArtifact> {
-        Ok(NewArtifact {
-            project_id: self.project_id,
-            job_id: self.job_id,
-            kind: self.kind,
-            format: self.format,
-            filename: self.filename,
-            accessibility: self.accessibility,
-            size_bytes: i64::try_from(stored.size).map_err(Error::internal)?,
-            sha256: stored.sha256,
-            store_key: stored.key.to_string(),
-            expire_at: self.expire_at,
-        })
-    }
 }

@@ -8,7 +8,7 @@ use super::document::{Artifact, Job, Pipeline, Project, User};
 use super::read::{numbered, wrong};
 use super::stage::Staged;
 use super::{LoadError, Source};
-use crate::catalog::artifacts::{Added, ArtifactChanges, NewArtifact};
+use crate::catalog::artifacts::{Added, ArtifactChanges, Contents, Declared};
 use crate::catalog::jobs::JobChanges;
 use crate::catalog::pipelines::{CommitFields, PipelineChanges};
 use crate::catalog::projects::ProjectChanges;
@@ -224,19 +224,17 @@ impl Applying<'_> {
             (None, time) => time.flatten(),
         };
         let filename = artifact.filename.as_deref().and_then(clean_filename);
-        let new = NewArtifact {
+        let declared = Declared {
             project_id,
             job_id,
             kind: artifact.kind,
-            format: artifact.kind.format(),
             filename: filename.unwrap_or_else(|| artifact.kind.default_filename().to_owned()),
             accessibility: artifact.accessibility.unwrap_or(Accessibility::Public),
-            size_bytes: i64::try_from(stored.size).map_err(Error::internal)?,
-            sha256: stored.sha256,
-            store_key: stored.key.to_string(),
             expire_at,
         };
-        match artifacts::add(self.db, &new, self.now)? {
+        let contents =
+            Contents { size_bytes: stored.size, sha256: stored.sha256, store_key: stored.key.to_string() };
+        match artifacts::add(self.db, &declared, &contents, self.now)? {
             Added::New(_) => {
                 self.used.insert(stored.key.clone());
                 Ok(())

@@ -61,15 +61,15 @@ impl Parameters {
         self.token.as_ref()
     }
 
-    /// Kind and format, which must fit each other.
-    pub(super) fn kind_and_format(&self) -> Result<(ArtifactKind, ArtifactFormat), Failure> {
+    /// The kind, which the format must fit.
+    pub(super) fn kind(&self) -> Result<ArtifactKind, Failure> {
         let kind = self.kind.unwrap_or(ArtifactKind::Archive);
         let format = self.format.unwrap_or(ArtifactFormat::Zip);
         if kind.format() != format {
             let text = "Validation failed: Invalid file format with specified file type";
             return Err(Failure::Validation(text.into()));
         }
-        Ok((kind, format))
+        Ok(kind)
     }
 
     /// Who may read it.

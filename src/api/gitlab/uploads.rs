@@ -10,12 +10,13 @@ use crate::api::gitlab::credentials;
 use crate::api::gitlab::failure::Failure;
 use crate::api::gitlab::upload_form::Parameters;
 use crate::auth;
+use crate::catalog::artifacts::Declared;
 use crate::catalog::jobs::TokenJob;
 use crate::domain::artifact::clean_filename;
 use crate::domain::{Error, Kind};
 use crate::http::body::RequestBody;
 use crate::http::multipart::{FileContent, Form, MAX_OVERHEAD_BYTES, Part};
-use crate::ingest::{self, Declared, Incoming, Outcome};
+use crate::ingest::{self, Incoming, Outcome};
 
 /// A file that was received, under the name that the client gave it.
 struct Received {
@@ -123,13 +124,12 @@ async fn finish(
     parameters: &Parameters,
     received: Received,
 ) -> Result<HttpResponse, Failure> {
-    let (kind, format) = parameters.kind_and_format()?;
+    let kind = parameters.kind()?;
     let now = call.app.clock.now();
     let declared = Declared {
         project_id: uploader.job.project_id,
         job_id: uploader.job.id,
         kind,
-        format,
         filename: clean_filename(&received.filename).unwrap_or_else(|| kind.default_filename().to_owned()),
         accessibility: parameters.accessibility(),
         expire_at: parameters.expire_at(call.app.settings.default_expire_in, now)?,
