@@ -4,6 +4,8 @@ use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 
+use crate::support::zips;
+
 /// The program in a directory, with no settings of the caller's.
 pub fn artigate(folder: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_artigate"));
@@ -53,6 +55,28 @@ impl Serving {
         let start = line.find("http://").unwrap();
         let base_url = line[start..].split("/api").next().unwrap().to_owned();
         Self { child, base_url, printed }
+    }
+
+    /// Starts `serve` on a free port and waits until it says that it listens.
+    pub fn plain(folder: &Path) -> Self {
+        let mut child = artigate(folder, &["serve"])
+            .env("ARTIGATE_SERVER__LISTEN", "127.0.0.1:0")
+            .env("ARTIGATE_LIMITS__MAX_ARTIFACT_SIZE", "0")
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut log = BufReader::new(child.stderr.take().unwrap()).lines();
+        let line = log.find(|line| line.as_ref().unwrap().contains("listening on http:")).unwrap().unwrap();
+        std::thread::spawn(move || log.for_each(drop));
+        let base_url = line[line.find("http:").unwrap()..].split(' ').next().unwrap().to_owned();
+        Self { child, base_url, printed: Vec::new() }
+    }
+
+    /// The most memory that it has used so far, in bytes.
+    pub fn peak_memory_bytes(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap();
+        line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() * 1024
     }
 
     /// Sends SIGTERM and waits for the end.
@@ -141,6 +165,35 @@ fn load_says_what_it_did_or_why_it_did_nothing() {
     let (code, _, error) = run(path, &["load", "missing.yml"]);
     assert_eq!(code, Some(2));
     assert!(error.contains("missing.yml: cannot be read"), "{error}");
+}
+
+#[test]
+fn memory_does_not_grow_with_the_size_of_what_goes_through() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    let archive = zips::deflated(&[("zeros", &vec![0; 300 << 20])]);
+    std::fs::write(path.join("deflated.zip"), archive).unwrap();
+    std::fs::File::create(path.join("big")).unwrap().set_len(200 << 20).unwrap();
+    let document = "projects: [{id: 1, path: g/p, visibility: public, pipelines: [{id: 1, ref: main, sha: a, status: running, jobs: [
+        {id: 1, name: a, status: success, artifacts: [{file: deflated.zip}]},
+        {id: 2, name: b, status: running, token: t}]}]}]";
+    std::fs::write(path.join("registry.yml"), document).unwrap();
+    assert_eq!(run(path, &["load", "registry.yml"]).0, Some(0));
+    let serving = Serving::plain(path);
+    let api = format!("{}/api/v4", serving.base_url);
+    let curl = |arguments: &[&str]| {
+        let mut command = Command::new("curl");
+        command.args(["-sS", "--fail", "-o", "/dev/null", "-w", "%{size_download}"]);
+        let output = command.current_dir(path).args(arguments).output().unwrap();
+        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let chunked = ["-H", "JOB-TOKEN: t", "-H", "Transfer-Encoding: chunked", "-F", "file=@big"];
+    curl(&[&chunked[..], &[&format!("{api}/jobs/2/artifacts")]].concat());
+    assert_eq!(curl(&[&format!("{api}/projects/1/jobs/2/artifacts")]), (200 << 20).to_string());
+    assert_eq!(curl(&[&format!("{api}/projects/1/jobs/1/artifacts/zeros")]), (300 << 20).to_string());
+    assert!(serving.peak_memory_bytes() < 64 << 20, "{} bytes", serving.peak_memory_bytes());
+    assert_eq!(serving.stop(), Some(0));
 }
 
 #[test]
