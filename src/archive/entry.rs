@@ -183,7 +183,7 @@ where
     Ok(())
 }
 
-fn local_lengths(header: &[u8]) -> Option<(u16, u16)> {
+pub(super) fn local_lengths(header: &[u8]) -> Option<(u16, u16)> {
     let mut fields = Fields::new(header);
     fields.signature(0x0403_4b50)?;
     let _all_known_from_the_directory = fields.take(22)?;

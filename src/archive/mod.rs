@@ -16,6 +16,7 @@ mod fields;
 mod index;
 mod limits;
 mod packed;
+mod raw;
 mod timestamp;
 
 #[cfg(test)]
@@ -29,3 +30,4 @@ pub use fault::Fault;
 pub use fetch::{Directory, DirectoryError, read_directory};
 pub use index::Index;
 pub use limits::Limits;
+pub use raw::{header_start_bytes, local_header_bytes, raw};

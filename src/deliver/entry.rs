@@ -1,9 +1,11 @@
-//! One file out of an archive, decompressed and checked while it is read.
+//! One file out of an archive: unpacked and checked while it is read, a part of it, or packed as it
+//! lies there for a client that unpacks it.
 
 use std::io;
+use std::ops::Range;
 
-use bytes::Bytes;
-use futures_util::{Stream, StreamExt, stream};
+use bytes::{Buf, Bytes};
+use futures_util::{Stream, StreamExt, TryStreamExt, stream};
 use tokio_util::io::StreamReader;
 
 use super::{ByteStream, IndexCache, open_artifact};
@@ -12,11 +14,36 @@ use crate::catalog::artifacts::Artifact;
 use crate::domain::{EntryPath, Error, Kind, Result};
 use crate::store::{Blob, Store};
 
+/// The fixed header of a gzip member without name or time (RFC 1952): deflate, unknown system.
+const GZIP_HEADER: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255];
+
+/// What stands behind a gzip member: CRC-32 and length, four bytes each.
+const GZIP_TRAILER_BYTES: u64 = 8;
+
 /// A file that was found in an archive.
 #[derive(Debug)]
 pub struct EntryDelivery {
     blob: Blob,
     entry: EntryMeta,
+}
+
+/// How a file lies in its archive, when that is a form that HTTP clients unpack.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PackedAs {
+    /// Deflated; sent with a gzip header and trailer around it.
+    Gzip,
+    /// Zstandard frames.
+    Zstd,
+}
+
+impl PackedAs {
+    /// The name of the content coding.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Gzip => "gzip",
+            Self::Zstd => "zstd",
+        }
+    }
 }
 
 /// Finds the file at `path` in an archive.
@@ -44,9 +71,27 @@ fn unprocessable(why: impl std::error::Error) -> Error {
 }
 
 impl EntryDelivery {
-    /// The size of the file in bytes, decompressed.
+    /// The size of the file in bytes, unpacked.
     pub fn size(&self) -> u64 {
         self.entry.unpacked_bytes
+    }
+
+    /// How it could be sent without unpacking it; an empty one is better sent as it is.
+    pub fn packed_as(&self) -> Option<PackedAs> {
+        match self.entry.method {
+            _ if self.entry.packed_bytes == 0 || self.entry.unpacked_bytes == 0 => None,
+            8 => Some(PackedAs::Gzip),
+            93 => Some(PackedAs::Zstd),
+            _ => None,
+        }
+    }
+
+    /// The size in bytes of what [`EntryDelivery::into_packed_stream`] sends.
+    pub fn packed_size(&self, form: PackedAs) -> u64 {
+        match form {
+            PackedAs::Gzip => GZIP_HEADER.len() as u64 + self.entry.packed_bytes + GZIP_TRAILER_BYTES,
+            PackedAs::Zstd => self.entry.packed_bytes,
+        }
     }
 
     /// The file's bytes. The first piece is read before this returns, so that damage found there
@@ -55,24 +100,86 @@ impl EntryDelivery {
     /// # Errors
     /// `Internal` when the first piece is damaged or cannot be read.
     pub async fn into_stream(self) -> Result<ByteStream> {
-        let name = String::from_utf8_lossy(&self.entry.name).into_owned();
-        let packed = Box::pin(packed(self.blob, &self.entry));
-        let pieces = archive::open(StreamReader::new(packed), self.entry).map_err(unprocessable)?;
-        let mut pieces = Box::pin(pieces.inspect(move |piece| {
-            if let Err(error) = piece {
-                tracing::error!(entry.name = name, %error, "an archive's entry is damaged");
-            }
-        }));
-        match pieces.next().await {
-            None => Ok(Box::pin(stream::empty())),
-            Some(first) => Ok(Box::pin(stream::iter([Ok(first?)]).chain(pieces))),
-        }
+        let source = StreamReader::new(Box::pin(from_header(self.blob, &self.entry)));
+        let name = self.entry.name.clone();
+        begin(archive::open(source, self.entry).map_err(unprocessable)?, name).await
     }
+
+    /// A part of the file's bytes, which must lie inside it. A stored file is read from there on; a
+    /// packed one is unpacked from its start, and checked as far as that goes.
+    ///
+    /// # Errors
+    /// As [`EntryDelivery::into_stream`].
+    pub async fn into_part(self, part: Range<u64>) -> Result<ByteStream> {
+        if self.entry.method != 0 {
+            return Ok(Box::pin(cut(self.into_stream().await?, part)));
+        }
+        let Self { blob, entry } = self;
+        let header = entry.header_offset..entry.header_offset + archive::header_start_bytes(&entry);
+        let header_bytes = archive::local_header_bytes(&blob.bytes(header).await?, &entry);
+        let start = entry.header_offset + header_bytes.map_err(Error::internal)?;
+        if start + entry.packed_bytes > blob.size() || part.end > entry.packed_bytes {
+            return Err(Error::internal("a stored entry reaches past its archive"));
+        }
+        begin(blob.stream(start + part.start..start + part.end), entry.name).await
+    }
+
+    /// The packed bytes as they lie in the archive, in a form that an HTTP client unpacks and
+    /// checks itself.
+    ///
+    /// # Errors
+    /// `Internal` when the entry's header is damaged or cannot be read.
+    pub async fn into_packed_stream(self, form: PackedAs) -> Result<ByteStream> {
+        let Self { blob, entry } = self;
+        let packed = archive::raw(Box::pin(from_header(blob, &entry)), entry.clone());
+        let packed = begin(packed, entry.name.clone()).await?;
+        if form == PackedAs::Zstd {
+            return Ok(packed);
+        }
+        // The trailer holds the length modulo 2^32.
+        let length = (entry.unpacked_bytes & u64::from(u32::MAX)) as u32;
+        let trailer = [entry.crc32.to_le_bytes(), length.to_le_bytes()].concat();
+        let header = stream::iter([Ok(Bytes::from_static(&GZIP_HEADER))]);
+        Ok(Box::pin(header.chain(packed).chain(stream::iter([Ok(Bytes::from(trailer))]))))
+    }
+}
+
+/// Reads the first piece of a stream, and has later failures logged under the entry's name.
+async fn begin(
+    pieces: impl Stream<Item = io::Result<Bytes>> + Send + 'static,
+    name: Box<[u8]>,
+) -> Result<ByteStream> {
+    let mut pieces = Box::pin(pieces.inspect_err(move |error| {
+        tracing::error!(entry.name = %String::from_utf8_lossy(&name), %error, "an archive's entry is damaged");
+    }));
+    match pieces.next().await {
+        None => Ok(Box::pin(stream::empty())),
+        Some(first) => Ok(Box::pin(stream::iter([Ok(first?)]).chain(pieces))),
+    }
+}
+
+/// Leaves out what lies before `part` and ends with it.
+fn cut(pieces: ByteStream, part: Range<u64>) -> impl Stream<Item = io::Result<Bytes>> + Send {
+    let start = (pieces, part.start, part.end - part.start);
+    stream::try_unfold(start, |(mut pieces, mut skip, mut left)| async move {
+        while left > 0 {
+            let mut piece = pieces.try_next().await?.ok_or(io::ErrorKind::UnexpectedEof)?;
+            let skipped = skip.min(piece.len() as u64);
+            piece.advance(skipped as usize);
+            piece.truncate(left.min(piece.len() as u64) as usize);
+            skip -= skipped;
+            left -= piece.len() as u64;
+            if !piece.is_empty() {
+                return Ok(Some((piece, (pieces, skip, left))));
+            }
+        }
+        Ok(None)
+    })
 }
 
 /// The archive from the entry's header on. What the entry surely needs is one ranged read; the
 /// rest is a second one, begun only when its header turns out to be longer than headers are.
-fn packed(blob: Blob, entry: &EntryMeta) -> impl Stream<Item = io::Result<Bytes>> + Send + use<> {
+fn from_header(blob: Blob, entry: &EntryMeta) -> impl Stream<Item = io::Result<Bytes>> + Send + use<> {
     let start = entry.header_offset;
     let middle = blob.size().min(start.saturating_add(archive::probable_span(entry)));
     let likely = blob.stream(start..middle);

@@ -12,7 +12,7 @@ use std::pin::Pin;
 use bytes::Bytes;
 use futures_util::Stream;
 
-pub use entry::{EntryDelivery, find_entry};
+pub use entry::{EntryDelivery, PackedAs, find_entry};
 pub use index_cache::IndexCache;
 
 use crate::catalog::artifacts::Artifact;

@@ -45,6 +45,15 @@ pub enum Action {
     ReadArtifact(Accessibility),
     /// Fetch an artifact for a job that depends on it; its accessibility is not asked.
     FetchDependency,
+    /// Take away an artifact's expiry.
+    KeepArtifacts,
+    /// Remove a job's artifacts, or all of the project's.
+    DeleteArtifacts,
+    /// Remove everything that a job left behind.
+    EraseJob {
+        /// Whether the caller is the one whose rights the job had.
+        own: bool,
+    },
 }
 
 /// What it is about.
@@ -93,6 +102,10 @@ pub fn may(caller: Caller, action: Action, project: Project) -> Verdict {
     let reads_jobs = project.public_jobs || at_least(Role::Reporter);
     let allowed = match action {
         Action::SeeProject => true,
+        // Accessibility governs reading only.
+        Action::KeepArtifacts => at_least(Role::Developer),
+        Action::DeleteArtifacts | Action::EraseJob { own: false } => at_least(Role::Maintainer),
+        Action::EraseJob { own: true } => at_least(Role::Developer),
         Action::ReadJobs | Action::FetchDependency => reads_jobs,
         Action::ReadArtifact(accessibility) => {
             reads_jobs

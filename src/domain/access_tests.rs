@@ -19,68 +19,70 @@ const fn user(admin: bool, role: Option<Role>) -> Caller {
     Caller::User { admin, role, reach: Reach::Anywhere }
 }
 
-/// `.` allowed, `F` forbidden, `H` hidden. Columns: see project, read jobs, fetch dependency, then
-/// artifacts that are public, private, maintainer, none.
+/// `.` allowed, `F` forbidden, `H` hidden. Columns: see project, read jobs, fetch dependency; read
+/// artifacts that are public, private, maintainer, none; keep, delete, erase another's job, erase own.
 const TABLE: &str = "
-    public   on   anonymous   ...  .FFF
-    public   on   outsider    ...  .FFF
-    public   on   guest       ...  .FFF
-    public   on   planner     ...  .FFF
-    public   on   reporter    ...  .FFF
-    public   on   developer   ...  ..FF
-    public   on   maintainer  ...  ...F
-    public   on   owner       ...  ...F
-    public   on   admin       ...  ...F
-    public   off  anonymous   .FF  FFFF
-    public   off  outsider    .FF  FFFF
-    public   off  guest       .FF  FFFF
-    public   off  planner     .FF  FFFF
-    public   off  reporter    ...  .FFF
-    public   off  developer   ...  ..FF
-    public   off  maintainer  ...  ...F
-    public   off  owner       ...  ...F
-    public   off  admin       ...  ...F
-    internal on   anonymous   HHH  HHHH
-    internal on   outsider    ...  .FFF
-    internal on   guest       ...  .FFF
-    internal on   planner     ...  .FFF
-    internal on   reporter    ...  .FFF
-    internal on   developer   ...  ..FF
-    internal on   maintainer  ...  ...F
-    internal on   owner       ...  ...F
-    internal on   admin       ...  ...F
-    internal off  anonymous   HHH  HHHH
-    internal off  outsider    .FF  FFFF
-    internal off  guest       .FF  FFFF
-    internal off  planner     .FF  FFFF
-    internal off  reporter    ...  .FFF
-    internal off  developer   ...  ..FF
-    internal off  maintainer  ...  ...F
-    internal off  owner       ...  ...F
-    internal off  admin       ...  ...F
-    private  on   anonymous   HHH  HHHH
-    private  on   outsider    HHH  HHHH
-    private  on   guest       ...  .FFF
-    private  on   planner     ...  .FFF
-    private  on   reporter    ...  .FFF
-    private  on   developer   ...  ..FF
-    private  on   maintainer  ...  ...F
-    private  on   owner       ...  ...F
-    private  on   admin       ...  ...F
-    private  off  anonymous   HHH  HHHH
-    private  off  outsider    HHH  HHHH
-    private  off  guest       .FF  FFFF
-    private  off  planner     .FF  FFFF
-    private  off  reporter    ...  .FFF
-    private  off  developer   ...  ..FF
-    private  off  maintainer  ...  ...F
-    private  off  owner       ...  ...F
-    private  off  admin       ...  ...F
+    public   on   anonymous   ...  .FFF  FFFF
+    public   on   outsider    ...  .FFF  FFFF
+    public   on   guest       ...  .FFF  FFFF
+    public   on   planner     ...  .FFF  FFFF
+    public   on   reporter    ...  .FFF  FFFF
+    public   on   developer   ...  ..FF  .FF.
+    public   on   maintainer  ...  ...F  ....
+    public   on   owner       ...  ...F  ....
+    public   on   admin       ...  ...F  ....
+    public   off  anonymous   .FF  FFFF  FFFF
+    public   off  outsider    .FF  FFFF  FFFF
+    public   off  guest       .FF  FFFF  FFFF
+    public   off  planner     .FF  FFFF  FFFF
+    public   off  reporter    ...  .FFF  FFFF
+    public   off  developer   ...  ..FF  .FF.
+    public   off  maintainer  ...  ...F  ....
+    public   off  owner       ...  ...F  ....
+    public   off  admin       ...  ...F  ....
+    internal on   anonymous   HHH  HHHH  HHHH
+    internal on   outsider    ...  .FFF  FFFF
+    internal on   guest       ...  .FFF  FFFF
+    internal on   planner     ...  .FFF  FFFF
+    internal on   reporter    ...  .FFF  FFFF
+    internal on   developer   ...  ..FF  .FF.
+    internal on   maintainer  ...  ...F  ....
+    internal on   owner       ...  ...F  ....
+    internal on   admin       ...  ...F  ....
+    internal off  anonymous   HHH  HHHH  HHHH
+    internal off  outsider    .FF  FFFF  FFFF
+    internal off  guest       .FF  FFFF  FFFF
+    internal off  planner     .FF  FFFF  FFFF
+    internal off  reporter    ...  .FFF  FFFF
+    internal off  developer   ...  ..FF  .FF.
+    internal off  maintainer  ...  ...F  ....
+    internal off  owner       ...  ...F  ....
+    internal off  admin       ...  ...F  ....
+    private  on   anonymous   HHH  HHHH  HHHH
+    private  on   outsider    HHH  HHHH  HHHH
+    private  on   guest       ...  .FFF  FFFF
+    private  on   planner     ...  .FFF  FFFF
+    private  on   reporter    ...  .FFF  FFFF
+    private  on   developer   ...  ..FF  .FF.
+    private  on   maintainer  ...  ...F  ....
+    private  on   owner       ...  ...F  ....
+    private  on   admin       ...  ...F  ....
+    private  off  anonymous   HHH  HHHH  HHHH
+    private  off  outsider    HHH  HHHH  HHHH
+    private  off  guest       .FF  FFFF  FFFF
+    private  off  planner     .FF  FFFF  FFFF
+    private  off  reporter    ...  .FFF  FFFF
+    private  off  developer   ...  ..FF  .FF.
+    private  off  maintainer  ...  ...F  ....
+    private  off  owner       ...  ...F  ....
+    private  off  admin       ...  ...F  ....
 ";
 
 fn actions() -> Vec<Action> {
     let mut actions = vec![Action::SeeProject, Action::ReadJobs, Action::FetchDependency];
     actions.extend(Accessibility::ALL.iter().map(|a| Action::ReadArtifact(*a)));
+    actions.extend([Action::KeepArtifacts, Action::DeleteArtifacts]);
+    actions.extend([Action::EraseJob { own: false }, Action::EraseJob { own: true }]);
     actions
 }
 
@@ -89,10 +91,10 @@ fn every_cell_of_the_table_is_as_written() {
     let mut cells = 0;
     for line in TABLE.lines().filter(|line| !line.trim().is_empty()) {
         let words: Vec<&str> = line.split_whitespace().collect();
-        let [visibility, public_jobs, name, gates, artifacts] = words[..] else { panic!("{line}") };
+        let [visibility, public_jobs, name, gates, artifacts, writes] = words[..] else { panic!("{line}") };
         let project = Project { visibility: visibility.parse().unwrap(), public_jobs: public_jobs == "on" };
         let caller = CALLERS.iter().find(|(known, _)| *known == name).unwrap().1;
-        for (action, expected) in actions().into_iter().zip(gates.chars().chain(artifacts.chars())) {
+        for (action, expected) in actions().into_iter().zip([gates, artifacts, writes].concat().chars()) {
             let verdict = match may(caller, action, project) {
                 Verdict::Allowed => '.',
                 Verdict::Forbidden => 'F',
@@ -103,7 +105,7 @@ fn every_cell_of_the_table_is_as_written() {
             cells += 1;
         }
     }
-    assert_eq!(cells, Visibility::ALL.len() * 2 * CALLERS.len() * 7);
+    assert_eq!(cells, Visibility::ALL.len() * 2 * CALLERS.len() * 11);
 }
 
 #[test]

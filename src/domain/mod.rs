@@ -15,6 +15,7 @@ pub mod error;
 pub mod expiry;
 pub mod pipeline;
 pub mod project;
+pub mod range;
 pub mod role;
 pub mod status;
 pub mod time;

@@ -1,29 +1,123 @@
-//! Answers that carry bytes: sized streams, and their heads alone.
+//! Downloads: conditions and ranges decided, headers written, bytes sent.
 
-use actix_web::body::{BoxBody, SizedStream};
-use actix_web::http::header;
-use actix_web::{HttpResponse, HttpResponseBuilder};
+use std::ops::Range;
+
+use actix_web::body::SizedStream;
+use actix_web::http::{StatusCode, header};
+use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
 use futures_util::stream;
 
 use crate::deliver::ByteStream;
+use crate::domain::range::{self, Requested};
+use crate::http::conditional::{Condition, Validators};
 use crate::http::headers::attachment;
 
-/// A download of exactly `size` bytes, named `filename`.
-pub fn download(filename: &str, media_type: &'static str) -> HttpResponseBuilder {
-    let mut response = HttpResponse::Ok();
-    response
-        .insert_header((header::CONTENT_TYPE, media_type))
-        .insert_header((header::CONTENT_DISPOSITION, attachment(filename)));
-    response
+/// What is to be downloaded, before a byte of it is read.
+#[derive(Debug, Clone)]
+pub struct Download {
+    /// The name to save it under.
+    pub filename: String,
+    /// Its media type.
+    pub media_type: &'static str,
+    /// What identifies it.
+    pub validators: Validators,
+    /// Its exact size in bytes, as it is sent.
+    pub size: u64,
+    /// Whether parts of it may be asked for.
+    pub ranges: bool,
+    /// The content coding that it is sent in.
+    pub coding: Option<&'static str>,
+    /// Whether another client would get it in another coding.
+    pub varies: bool,
+    /// Further headers.
+    pub headers: Vec<(&'static str, String)>,
 }
 
-/// Sends `body`, which must be of `size` bytes; a body that ends early cuts the connection.
-pub fn stream(mut response: HttpResponseBuilder, size: u64, body: ByteStream) -> HttpResponse {
-    response.body(SizedStream::new(size, body))
+/// Why nothing is sent.
+#[derive(Debug)]
+pub enum NotSent<E> {
+    /// 412.
+    PreconditionFailed,
+    /// 416, with the whole size.
+    Unsatisfiable(u64),
+    /// It could not be opened.
+    Failed(E),
 }
 
-/// Sends the head that a `GET` would have had, `Content-Length` included (RFC 9110, section 9.3.2).
-pub fn head_only(mut response: HttpResponseBuilder, size: u64) -> HttpResponse {
-    let nothing = stream::empty::<Result<bytes::Bytes, std::io::Error>>();
-    response.body(BoxBody::new(SizedStream::new(size, nothing)))
+/// Answers a `GET` or `HEAD`. `open` gets the bytes, all or the part that was asked for; it is
+/// called only when bytes are to be sent. A body that then ends early cuts the connection.
+///
+/// # Errors
+/// [`NotSent`], for the dialect to put into words.
+pub async fn send<E>(
+    request: &HttpRequest,
+    download: &Download,
+    open: impl AsyncFnOnce(Option<Range<u64>>) -> Result<ByteStream, E>,
+) -> Result<HttpResponse, NotSent<E>> {
+    match download.validators.check(request.headers()) {
+        Condition::Failed => return Err(NotSent::PreconditionFailed),
+        Condition::NotModified => {
+            let mut answer = HttpResponse::NotModified();
+            identify(&mut answer, download);
+            return Ok(answer.finish());
+        }
+        Condition::Holds => {}
+    }
+    let is_head = request.method() == actix_web::http::Method::HEAD;
+    let part = match requested(request, download, is_head) {
+        Requested::Whole => None,
+        Requested::Part(part) => Some(part),
+        Requested::Unsatisfiable => return Err(NotSent::Unsatisfiable(download.size)),
+    };
+    let mut answer = describe(download, part.as_ref());
+    let size = part.as_ref().map_or(download.size, |part| part.end - part.start);
+    let body: ByteStream = match is_head {
+        // What `GET` would have said, `Content-Length` included (RFC 9110, section 9.3.2).
+        true => Box::pin(stream::empty()),
+        false => open(part).await.map_err(NotSent::Failed)?,
+    };
+    Ok(answer.body(SizedStream::new(size, body)))
+}
+
+fn requested(request: &HttpRequest, download: &Download, is_head: bool) -> Requested {
+    let header = request.headers().get(header::RANGE).and_then(|value| value.to_str().ok());
+    match header {
+        Some(header)
+            if download.ranges && !is_head && download.validators.allows_range(request.headers()) =>
+        {
+            range::parse(header, download.size)
+        }
+        _ => Requested::Whole,
+    }
+}
+
+fn describe(download: &Download, part: Option<&Range<u64>>) -> HttpResponseBuilder {
+    let mut answer = HttpResponse::Ok();
+    if let Some(part) = part {
+        let content_range = format!("bytes {}-{}/{}", part.start, part.end - 1, download.size);
+        answer.status(StatusCode::PARTIAL_CONTENT).insert_header((header::CONTENT_RANGE, content_range));
+    }
+    identify(&mut answer, download);
+    answer
+        .insert_header((header::CONTENT_TYPE, download.media_type))
+        .insert_header((header::CONTENT_DISPOSITION, attachment(&download.filename)))
+        .insert_header((header::ACCEPT_RANGES, if download.ranges { "bytes" } else { "none" }));
+    if let Some(coding) = download.coding {
+        answer.insert_header((header::CONTENT_ENCODING, coding));
+    }
+    for (name, value) in &download.headers {
+        answer.insert_header((*name, value.as_str()));
+    }
+    answer
+}
+
+/// What a 304 carries too. Whoever may read it was asked for; a shared cache must not answer for us.
+fn identify(answer: &mut HttpResponseBuilder, download: &Download) {
+    answer
+        .insert_header((header::ETAG, download.validators.etag.as_str()))
+        .insert_header((header::LAST_MODIFIED, download.validators.date()))
+        .insert_header((header::CACHE_CONTROL, "private, no-cache"));
+    if download.varies {
+        answer.insert_header((header::VARY, "Accept-Encoding"));
+    }
 }

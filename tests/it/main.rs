@@ -14,6 +14,7 @@ mod downloads;
 mod logs;
 mod permissions;
 mod program;
+mod ranges;
 mod registry;
 mod settings;
 mod single_files;

@@ -4,24 +4,28 @@
 use actix_web::HttpResponse;
 
 use crate::api::gitlab::call::{Call, number};
+use crate::api::gitlab::downloads::{file, whole};
 use crate::api::gitlab::failure::Failure;
 use crate::api::gitlab::gate::{READ_SCOPES, Readable, ask, readable};
 use crate::auth::{self, Actor, Refusal};
 use crate::catalog::artifacts::{self, Artifact};
 use crate::catalog::{jobs, lookup, projects};
-use crate::deliver;
-use crate::domain::EntryPath;
 use crate::domain::access::Action;
 use crate::domain::artifact::ArtifactKind;
 use crate::domain::project::ProjectRef;
-use crate::http::{headers, response};
-
-const BINARY: &str = "application/octet-stream";
 
 /// `GET /projects/:id/jobs/:job_id/artifacts`
 pub(super) async fn of_job(call: &Call, project: ProjectRef, job_id: &str) -> Result<HttpResponse, Failure> {
-    let archive = archive_of_job(call, project, job_id).await?;
-    whole(call, &archive).await
+    let kind = match call.query.get_filled("file_type") {
+        None => ArtifactKind::Archive,
+        Some(name) => name
+            .parse()
+            .ok()
+            .filter(|kind: &ArtifactKind| kind.is_downloadable())
+            .ok_or_else(|| Failure::Parameter("file_type does not have a valid value".into()))?,
+    };
+    let artifact = artifact_of_job(call, project, job_id, kind).await?;
+    whole(call, &artifact).await
 }
 
 /// `GET /projects/:id/jobs/artifacts/:ref_name/download`
@@ -41,7 +45,7 @@ pub(super) async fn file_of_job(
     job_id: &str,
     path: Vec<u8>,
 ) -> Result<HttpResponse, Failure> {
-    let archive = archive_of_job(call, project, job_id).await?;
+    let archive = artifact_of_job(call, project, job_id, ArtifactKind::Archive).await?;
     file(call, &archive, path).await
 }
 
@@ -60,6 +64,8 @@ pub(super) async fn file_of_ref(
 /// other job; that one's accessibility is not asked.
 pub(super) async fn for_dependent_job(call: &Call, job_id: &str) -> Result<HttpResponse, Failure> {
     let job_id = number(job_id, "id")?;
+    // A directory is never redirected to; the parameter only has to be one.
+    call.flag("direct_download")?;
     let (credentials, now) = (call.credentials(), call.now);
     let archive = call
         .read(move |db| {
@@ -83,7 +89,12 @@ pub(super) async fn for_dependent_job(call: &Call, job_id: &str) -> Result<HttpR
     whole(call, &archive).await
 }
 
-async fn archive_of_job(call: &Call, project: ProjectRef, job_id: &str) -> Result<Artifact, Failure> {
+async fn artifact_of_job(
+    call: &Call,
+    project: ProjectRef,
+    job_id: &str,
+    kind: ArtifactKind,
+) -> Result<Artifact, Failure> {
     let job_id = number(job_id, "job_id")?;
     let (credentials, now) = (call.credentials(), call.now);
     call.read(move |db| {
@@ -91,17 +102,14 @@ async fn archive_of_job(call: &Call, project: ProjectRef, job_id: &str) -> Resul
         let job = jobs::find(db, job_id)?
             .filter(|job| job.project_id == readable.project.id)
             .ok_or(Failure::no_record())?;
-        readable.archive(db, &job)
+        readable.artifact(db, &job, kind)
     })
     .await
 }
 
 async fn archive_of_ref(call: &Call, project: ProjectRef, ref_name: String) -> Result<Artifact, Failure> {
     let job_name = call.query.get("job").ok_or(Failure::Parameter("job is missing".into()))?.to_owned();
-    let search_recent = call
-        .query
-        .flag("search_recent_successful_pipelines")
-        .map_err(|_| Failure::Parameter("search_recent_successful_pipelines is invalid".into()))?;
+    let search_recent = call.flag("search_recent_successful_pipelines")?;
     let (credentials, now) = (call.credentials(), call.now);
     call.read(move |db| {
         let readable = Readable::enter(db, &credentials, &project, now)?;
@@ -113,32 +121,7 @@ async fn archive_of_ref(call: &Call, project: ProjectRef, ref_name: String) -> R
                 lookup::job_by_ref(db, project, &ref_name, &job_name, now)?.ok_or(Failure::no_record())?
             }
         };
-        readable.archive(db, &job)
+        readable.artifact(db, &job, ArtifactKind::Archive)
     })
     .await
-}
-
-async fn whole(call: &Call, archive: &Artifact) -> Result<HttpResponse, Failure> {
-    let blob = deliver::open_artifact(&call.app.store, archive).await?;
-    let size = blob.size();
-    let mut head = response::download(&archive.filename, BINARY);
-    head.insert_header(("Content-Transfer-Encoding", "binary"));
-    Ok(match call.head {
-        true => response::head_only(head, size),
-        false => response::stream(head, size, Box::pin(blob.stream(0..size))),
-    })
-}
-
-async fn file(call: &Call, archive: &Artifact, path: Vec<u8>) -> Result<HttpResponse, Failure> {
-    let path = EntryPath::from_bytes(path).map_err(|fault| {
-        tracing::debug!(%fault, "refused a path");
-        Failure::bad_request()
-    })?;
-    let entry = deliver::find_entry(&call.app.store, &call.app.indexes, archive, &path).await?;
-    let size = entry.size();
-    let head = response::download(path.base_name(), headers::content_type(path.base_name()));
-    Ok(match call.head {
-        true => response::head_only(head, size),
-        false => response::stream(head, size, entry.into_stream().await?),
-    })
 }

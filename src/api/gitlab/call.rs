@@ -20,7 +20,7 @@ pub(super) struct Call {
     pub(super) query: Query,
     /// The time at which all of it is judged.
     pub(super) now: Timestamp,
-    request: HttpRequest,
+    pub(super) request: HttpRequest,
 }
 
 impl Call {
@@ -37,6 +37,11 @@ impl Call {
     /// What it brought along to show who asks.
     pub(super) fn credentials(&self) -> Credentials {
         credentials::read(self.request.headers(), &self.query)
+    }
+
+    /// A boolean parameter.
+    pub(super) fn flag(&self, name: &'static str) -> Result<bool, Failure> {
+        self.query.flag(name).map_err(|_| Failure::Parameter(format!("{name} is invalid")))
     }
 
     /// Asks the catalog, in one visit.

@@ -23,6 +23,10 @@ pub(super) enum Failure {
     Token(Refusal),
     /// The job that uploads does not run.
     JobNotRunning(Status),
+    /// The request's conditions do not hold.
+    PreconditionFailed,
+    /// The part that is asked for is not there; the whole has so many bytes.
+    RangeNotSatisfiable(u64),
     /// Anything that is no matter of the dialect.
     Domain(Error),
 }
@@ -67,6 +71,12 @@ impl Failure {
             Self::JobNotRunning(status) => HttpResponse::Forbidden()
                 .insert_header(("Job-Status", status.as_str()))
                 .json(json!({ "message": "403 Forbidden - Job is not processing on runner" })),
+            Self::PreconditionFailed => {
+                HttpResponse::PreconditionFailed().json(json!({ "message": "412 Precondition Failed" }))
+            }
+            Self::RangeNotSatisfiable(size) => HttpResponse::RangeNotSatisfiable()
+                .insert_header((header::CONTENT_RANGE, format!("bytes */{size}")))
+                .json(json!({ "message": "416 Range Not Satisfiable" })),
             Self::Domain(error) => answer(&error),
         }
     }

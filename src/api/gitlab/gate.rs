@@ -37,13 +37,24 @@ impl Readable {
         Ok(Self { project, caller, now })
     }
 
-    /// A job's archive, when the caller may read it and it still can be read.
-    pub(super) fn archive(&self, db: &mut Db, job: &Job) -> Result<Artifact, Failure> {
+    /// A job's artifact of a kind, when the caller may read it and it still can be read. The
+    /// archive's accessibility is that of the whole job.
+    pub(super) fn artifact(&self, db: &mut Db, job: &Job, kind: ArtifactKind) -> Result<Artifact, Failure> {
         let archive = artifacts::find(db, job.id, ArtifactKind::Archive)?;
-        // Without an archive there is nothing to protect: the answer is that there is none.
-        let accessibility = archive.as_ref().map_or(Accessibility::Public, |archive| archive.accessibility);
+        self.ask_for(archive.as_ref())?;
+        let artifact = match kind {
+            ArtifactKind::Archive => archive,
+            other => artifacts::find(db, job.id, other)?,
+        };
+        self.ask_for(artifact.as_ref())?;
+        readable(db, &self.project, job, artifact, self.now)
+    }
+
+    /// Where there is nothing, there is nothing to protect: the answer is that there is none.
+    fn ask_for(&self, artifact: Option<&Artifact>) -> Result<(), Failure> {
+        let accessibility = artifact.map_or(Accessibility::Public, |artifact| artifact.accessibility);
         match may(self.caller, Action::ReadArtifact(accessibility), subject(&self.project)) {
-            Verdict::Allowed => readable(db, &self.project, job, archive, self.now),
+            Verdict::Allowed => Ok(()),
             Verdict::Forbidden | Verdict::Hidden | Verdict::OutOfReach => Err(Failure::forbidden()),
         }
     }

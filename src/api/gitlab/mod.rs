@@ -6,6 +6,7 @@
 mod archives;
 mod call;
 mod credentials;
+mod downloads;
 mod failure;
 mod gate;
 pub mod routes;

@@ -1,0 +1,94 @@
+//! What GitLab's clients get to see of a download: names, tags, types, codings.
+
+use std::ops::Range;
+
+use actix_web::HttpResponse;
+use actix_web::http::header::RANGE;
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+
+use crate::api::gitlab::call::Call;
+use crate::api::gitlab::failure::Failure;
+use crate::catalog::artifacts::Artifact;
+use crate::deliver::{self, ByteStream, EntryDelivery, PackedAs};
+use crate::domain::{EntryPath, Sha256Digest};
+use crate::http::conditional::Validators;
+use crate::http::response::{self, Download, NotSent};
+use crate::http::{coding, headers};
+
+const BINARY: &str = "application/octet-stream";
+
+/// Sends an artifact as it was uploaded.
+pub(super) async fn whole(call: &Call, artifact: &Artifact) -> Result<HttpResponse, Failure> {
+    let blob = deliver::open_artifact(&call.app.store, artifact).await?;
+    let digest = BASE64_STANDARD.encode(artifact.sha256.as_bytes());
+    let download = Download {
+        filename: artifact.filename.clone(),
+        media_type: BINARY,
+        validators: validators(artifact, artifact.sha256, ""),
+        size: blob.size(),
+        ranges: true,
+        coding: None,
+        varies: false,
+        headers: vec![
+            ("Content-Transfer-Encoding", "binary".into()),
+            ("Repr-Digest", format!("sha-256=:{digest}:")),
+        ],
+    };
+    let open = async |part: Option<Range<u64>>| -> Result<ByteStream, Failure> {
+        let body: ByteStream = Box::pin(blob.stream(part.unwrap_or(0..blob.size())));
+        Ok(body)
+    };
+    Ok(response::send(&call.request, &download, open).await?)
+}
+
+/// Sends one file of an archive: as it lies there to a client that unpacks it itself, unpacked to
+/// every other one, and to whoever wants a part of it.
+pub(super) async fn file(call: &Call, archive: &Artifact, path: Vec<u8>) -> Result<HttpResponse, Failure> {
+    let path = EntryPath::from_bytes(path).map_err(|fault| {
+        tracing::debug!(%fault, "refused a path");
+        Failure::bad_request()
+    })?;
+    let entry = deliver::find_entry(&call.app.store, &call.app.indexes, archive, &path).await?;
+    let form = chosen_form(call, &entry);
+    let suffix = form.map(|form| format!("-{}", form.as_str())).unwrap_or_default();
+    let digest = Sha256Digest::of(format!("{}:{}", archive.sha256, path.as_str()).as_bytes());
+    let download = Download {
+        filename: path.base_name().to_owned(),
+        media_type: headers::content_type(path.base_name()),
+        validators: validators(archive, digest, &suffix),
+        size: form.map_or(entry.size(), |form| entry.packed_size(form)),
+        ranges: true,
+        coding: form.map(PackedAs::as_str),
+        varies: entry.packed_as().is_some(),
+        headers: Vec::new(),
+    };
+    let open = async |part: Option<Range<u64>>| -> Result<ByteStream, Failure> {
+        Ok(match (form, part) {
+            (Some(form), _) => entry.into_packed_stream(form).await?,
+            (None, None) => entry.into_stream().await?,
+            (None, Some(part)) => entry.into_part(part).await?,
+        })
+    };
+    Ok(response::send(&call.request, &download, open).await?)
+}
+
+fn chosen_form(call: &Call, entry: &EntryDelivery) -> Option<PackedAs> {
+    let headers = call.request.headers();
+    let wants_part = !call.head && headers.contains_key(RANGE);
+    entry.packed_as().filter(|form| !wants_part && coding::prefers(headers, form.as_str()))
+}
+
+fn validators(artifact: &Artifact, digest: Sha256Digest, suffix: &str) -> Validators {
+    Validators { etag: format!("\"{digest}{suffix}\""), last_modified: artifact.created_at }
+}
+
+impl From<NotSent<Failure>> for Failure {
+    fn from(not_sent: NotSent<Failure>) -> Self {
+        match not_sent {
+            NotSent::PreconditionFailed => Self::PreconditionFailed,
+            NotSent::Unsatisfiable(size) => Self::RangeNotSatisfiable(size),
+            NotSent::Failed(failure) => failure,
+        }
+    }
+}
