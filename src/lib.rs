@@ -4,7 +4,7 @@
 //! [`store`] holds bytes, [`archive`] knows zip; the dialects under [`api`] only translate.
 //!
 //! ```text
-//! cli ── server ── api ── http ── app ── ingest · deliver · auth
+//! cli ── server ── api ── http ── app ── ingest · deliver · retention · auth · registry
 //!                                         └─ catalog · store · archive ── settings ── domain
 //! ```
 //!
@@ -24,6 +24,7 @@ pub mod domain;
 pub mod http;
 pub mod ingest;
 pub mod registry;
+pub mod retention;
 pub mod server;
 pub mod settings;
 pub mod store;

@@ -159,17 +159,53 @@ pub fn change(db: &mut Db, id: i64, changes: &ArtifactChanges, now: Timestamp) -
     Ok(())
 }
 
-/// Takes an artifact away from readers and leaves a tombstone, from which its bytes are found and
-/// removed later.
+/// Takes away the expiry of all of a job's artifacts, and tells how many there are.
 ///
 /// # Errors
 /// Only those of the database.
-pub fn bury(db: &mut Db, id: i64, now: Timestamp) -> Result<()> {
-    diesel::update(artifacts::table.find(id))
-        .set((
-            artifacts::state.eq(ArtifactState::Deleted.as_str()),
-            artifacts::updated_at.eq(now.as_millis()),
-        ))
-        .execute(db)?;
-    Ok(())
+pub fn keep_all(db: &mut Db, job_id: i64, now: Timestamp) -> Result<usize> {
+    let kept = artifacts::table
+        .filter(artifacts::job_id.eq(job_id))
+        .filter(artifacts::state.eq(ArtifactState::Finished.as_str()));
+    Ok(diesel::update(kept)
+        .set((artifacts::expire_at.eq(None::<i64>), artifacts::updated_at.eq(now.as_millis())))
+        .execute(db)?)
+}
+
+/// All finished artifacts of a job, oldest first.
+///
+/// # Errors
+/// Only those of the database.
+pub fn of_job(db: &mut Db, job_id: i64) -> Result<Vec<Artifact>> {
+    Ok(artifacts::table
+        .filter(artifacts::job_id.eq(job_id))
+        .filter(artifacts::state.eq(ArtifactState::Finished.as_str()))
+        .order(artifacts::id.asc())
+        .select(Artifact::as_select())
+        .load(db)?)
+}
+
+/// Finished artifacts by number, at most `limit` of those behind `after`.
+///
+/// # Errors
+/// Only those of the database.
+pub fn page(db: &mut Db, after: i64, limit: i64) -> Result<Vec<Artifact>> {
+    Ok(artifacts::table
+        .filter(artifacts::id.gt(after))
+        .filter(artifacts::state.eq(ArtifactState::Finished.as_str()))
+        .order(artifacts::id.asc())
+        .limit(limit)
+        .select(Artifact::as_select())
+        .load(db)?)
+}
+
+/// How many finished artifacts there are.
+///
+/// # Errors
+/// Only those of the database.
+pub fn count(db: &mut Db) -> Result<i64> {
+    Ok(artifacts::table
+        .filter(artifacts::state.eq(ArtifactState::Finished.as_str()))
+        .count()
+        .get_result(db)?)
 }

@@ -10,9 +10,8 @@ use diesel::prelude::*;
 use super::Db;
 use super::artifacts::Artifact;
 use super::jobs::Job;
-use super::pipelines::ancestry;
 use super::projects::Project;
-use super::schema::{artifacts, jobs, pipelines};
+use super::schema::{artifacts, jobs, pipelines, projects};
 use crate::domain::artifact::{ArtifactKind, ArtifactState};
 use crate::domain::expiry::is_available;
 use crate::domain::pipeline::Source;
@@ -119,23 +118,50 @@ pub fn can_be_read(
     Ok(is_available(artifact.expire_at, false, now) || is_locked(db, project, job.pipeline_id)?)
 }
 
-/// Whether a pipeline's artifacts are kept whatever their expiry: it, or one above it, is the
-/// newest successful pipeline of its ref, and the project keeps the latest.
+/// Whether a pipeline's artifacts are kept whatever their expiry.
 fn is_locked(db: &mut Db, project: &Project, pipeline_id: i64) -> Result<bool> {
-    if !project.keep_latest_artifact {
-        return Ok(false);
-    }
-    let refs: Vec<(i64, String)> = pipelines::table
-        .filter(pipelines::id.eq_any(ancestry(db, pipeline_id)?))
-        .filter(pipelines::project_id.eq(project.id))
-        .select((pipelines::id, pipelines::ref_name))
-        .load(db)?;
-    for (id, ref_name) in refs {
-        if newest_successful(db, project.id, &ref_name)?.is_some_and(|newest| newest.id == id) {
-            return Ok(true);
+    Ok(project.keep_latest_artifact && locked_among(db, &[pipeline_id])?.contains(&pipeline_id))
+}
+
+/// Those of `pipeline_ids` whose artifacts are kept whatever their expiry: the pipeline, or one
+/// above it, is the newest successful one of its ref, and the project keeps the latest.
+///
+/// # Errors
+/// Only those of the database.
+pub fn locked_among(db: &mut Db, pipeline_ids: &[i64]) -> Result<HashSet<i64>> {
+    let mut parents: HashMap<i64, Option<i64>> = HashMap::new();
+    let mut refs: HashSet<(i64, String)> = HashSet::new();
+    let mut level: HashSet<i64> = pipeline_ids.iter().copied().collect();
+    while !level.is_empty() {
+        let rows: Vec<(i64, i64, String, Option<i64>, bool)> = pipelines::table
+            .inner_join(projects::table)
+            .filter(pipelines::id.eq_any(level.drain()))
+            .select((
+                pipelines::id,
+                pipelines::project_id,
+                pipelines::ref_name,
+                pipelines::parent_id,
+                projects::keep_latest_artifact,
+            ))
+            .load(db)?;
+        for (id, project_id, ref_name, parent_id, keeps_latest) in rows {
+            parents.insert(id, parent_id);
+            if keeps_latest {
+                refs.insert((project_id, ref_name));
+            }
+            level.extend(parent_id.filter(|parent| !parents.contains_key(parent)));
         }
     }
-    Ok(false)
+    let mut newest = HashSet::new();
+    for (project_id, ref_name) in refs {
+        newest.extend(newest_successful(db, project_id, &ref_name)?.map(|place| place.id));
+    }
+    let is_below_newest = |id: i64| {
+        // The tree is as deep as there are rows, at most.
+        let mut climb = std::iter::successors(Some(id), |id| parents.get(id).copied().flatten());
+        climb.by_ref().take(parents.len()).any(|id| newest.contains(&id))
+    };
+    Ok(pipeline_ids.iter().copied().filter(|id| is_below_newest(*id)).collect())
 }
 
 /// The successful pipeline of a ref with the highest id, dangling ones left out.

@@ -5,6 +5,7 @@
 
 pub mod artifacts;
 mod db;
+pub mod deletions;
 pub mod jobs;
 pub mod lookup;
 mod migrate;

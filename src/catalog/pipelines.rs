@@ -172,7 +172,7 @@ pub fn place(db: &mut Db, id: i64, parent: Option<i64>) -> Result<()> {
 ///
 /// # Errors
 /// Only those of the database.
-pub fn ancestry(db: &mut Db, id: i64) -> Result<Vec<i64>> {
+fn ancestry(db: &mut Db, id: i64) -> Result<Vec<i64>> {
     let mut chain = vec![id];
     let mut seen = HashSet::from([id]);
     let mut current = id;

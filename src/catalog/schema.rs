@@ -37,6 +37,7 @@ diesel::table! {
         default_branch -> Nullable<Text>,
         keep_latest_artifact -> Bool,
         max_artifact_bytes -> Nullable<BigInt>,
+        purge_requested_at -> Nullable<BigInt>,
         created_at -> BigInt,
     }
 }
@@ -131,10 +132,12 @@ diesel::table! {
         created_at -> BigInt,
         updated_at -> BigInt,
         expire_at -> Nullable<BigInt>,
+        remove_after -> Nullable<BigInt>,
     }
 }
 
 diesel::joinable!(access_tokens -> users (user_id));
+diesel::joinable!(pipelines -> projects (project_id));
 diesel::joinable!(jobs -> pipelines (pipeline_id));
 diesel::joinable!(jobs -> projects (project_id));
 diesel::joinable!(jobs -> users (user_id));

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::{CommandError, demo};
 use crate::app::App;
 use crate::domain::Clock;
+use crate::retention;
 use crate::server;
 use crate::settings::Settings;
 
@@ -15,6 +16,10 @@ pub(super) fn run(settings: Settings, with_demo: bool) -> Result<(), CommandErro
     actix_web::rt::System::new().block_on(async {
         let lines = if with_demo { demo::load(&app).await? } else { None };
         let listening = server::listen(Arc::clone(&app)).map_err(CommandError::unusable)?;
+        let (catalog, store) = (app.catalog.clone(), app.store.clone());
+        let sweeping =
+            retention::sweep_forever(catalog, store, app.clock.clone(), app.settings.sweep_interval);
+        actix_web::rt::spawn(sweeping);
         let serving = actix_web::rt::spawn(listening.server);
         // Signals are taken from the server's first turn on; only then may somebody send one.
         tokio::task::yield_now().await;

@@ -14,7 +14,7 @@ use crate::catalog::pipelines::{CommitFields, PipelineChanges};
 use crate::catalog::projects::ProjectChanges;
 use crate::catalog::tokens::TokenChanges;
 use crate::catalog::users::UserChanges;
-use crate::catalog::{Db, artifacts, jobs, pipelines, projects, tokens, users};
+use crate::catalog::{Db, artifacts, deletions, jobs, pipelines, projects, tokens, users};
 use crate::domain::artifact::{Accessibility, clean_filename};
 use crate::domain::project::ProjectRef;
 use crate::domain::{Error, Kind, Sha256Digest, Timestamp};
@@ -213,7 +213,7 @@ impl Applying<'_> {
         };
         match existing {
             Some(existing) if existing.sha256 == stored.sha256 => return self.change(existing.id, artifact),
-            Some(existing) => artifacts::bury(self.db, existing.id, self.now)?,
+            Some(existing) => deletions::bury(self.db, existing.id, self.now)?,
             None => {}
         }
         let expire_at = match (artifact.expire_in, artifact.expire_at) {

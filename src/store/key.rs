@@ -8,6 +8,9 @@ use std::str::FromStr;
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct StoreKey(String);
 
+/// How many parts the store is listed in: one for each folder.
+pub const SHARDS: u16 = 256;
+
 /// The text is no store key.
 #[derive(Debug, thiserror::Error)]
 #[error("not a store key")]
@@ -28,6 +31,11 @@ impl StoreKey {
     /// The folder it lies in.
     pub(super) fn folder(&self) -> &str {
         &self.0[..2]
+    }
+
+    /// The folder that is listed as a shard.
+    pub(super) fn folder_of(shard: u16) -> String {
+        format!("{shard:02x}")
     }
 }
 

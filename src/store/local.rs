@@ -9,6 +9,7 @@ use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use bytes::Bytes;
 use futures_util::stream::{self, Stream};
@@ -16,7 +17,7 @@ use sha2::{Digest, Sha256};
 use tempfile::NamedTempFile;
 use tokio::task::JoinHandle;
 
-use super::StoreKey;
+use super::{SHARDS, StoreKey};
 use crate::domain::Sha256Digest;
 
 /// What unfinished uploads are called until they are committed; a crash may leave one behind.
@@ -34,8 +35,8 @@ pub(super) struct Directory {
 impl Directory {
     pub(super) fn open(root: &Path) -> io::Result<Self> {
         let named = |e: io::Error| io::Error::new(e.kind(), format!("{}: {e}", root.display()));
-        for folder in 0..=255_u8 {
-            fs::create_dir_all(root.join(format!("{folder:02x}"))).map_err(named)?;
+        for shard in 0..SHARDS {
+            fs::create_dir_all(root.join(StoreKey::folder_of(shard))).map_err(named)?;
         }
         sync_folder(root).map_err(named)?;
         Ok(Self { root: root.to_owned() })
@@ -53,12 +54,51 @@ impl Directory {
         Ok((file, size))
     }
 
+    pub(super) fn list(&self, shard: u16) -> io::Result<Vec<Listed>> {
+        let folder = StoreKey::folder_of(shard);
+        let mut listed = Vec::new();
+        for file in fs::read_dir(self.root.join(&folder))? {
+            let file = file?;
+            let name = format!("{folder}/{}", file.file_name().to_string_lossy());
+            let key: Option<StoreKey> = name.parse().ok();
+            let is_ours = key.is_some() || file.file_name().to_string_lossy().starts_with(TEMPORARY_PREFIX);
+            match file.metadata() {
+                Ok(metadata) if is_ours && metadata.is_file() => {
+                    let (size, modified) = (metadata.len(), metadata.modified()?);
+                    listed.push(Listed { key, name, size, modified });
+                }
+                // Not ours, or gone meanwhile.
+                _ => {}
+            }
+        }
+        Ok(listed)
+    }
+
+    pub(super) fn remove_listed(&self, listed: &Listed) -> io::Result<()> {
+        match fs::remove_file(self.root.join(&listed.name)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
+    }
+
     pub(super) fn delete(&self, key: &StoreKey) -> io::Result<()> {
         match fs::remove_file(self.root.join(key.as_str())) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
             _ => sync_folder(&self.root.join(key.folder())),
         }
     }
+}
+
+/// Something that lies in the store.
+#[derive(Debug, Clone)]
+pub struct Listed {
+    /// The blob's key; `None` for an upload that is not finished.
+    pub key: Option<StoreKey>,
+    /// Its size in bytes.
+    pub size: u64,
+    /// When it was last written to, by the machine's clock.
+    pub modified: SystemTime,
+    name: String,
 }
 
 /// A file being written. Dropping it removes it.

@@ -14,7 +14,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures_util::Stream;
 
-pub use key::StoreKey;
+pub use key::{SHARDS, StoreKey};
+pub use local::Listed;
 pub use upload::{Stored, Upload};
 
 use crate::domain::{Error, Kind, Result};
@@ -78,6 +79,27 @@ impl Store {
         let directory = Arc::clone(&self.directory);
         let key = key.clone();
         Ok(blocking(move || directory.delete(&key)).await?)
+    }
+}
+
+impl Store {
+    /// Everything in one of the store's [`SHARDS`], unfinished uploads included.
+    ///
+    /// # Errors
+    /// `Internal` when it cannot be read.
+    pub async fn list(&self, shard: u16) -> Result<Vec<Listed>> {
+        let directory = Arc::clone(&self.directory);
+        Ok(blocking(move || directory.list(shard)).await?)
+    }
+
+    /// Removes what was listed; it is no error when it is gone already.
+    ///
+    /// # Errors
+    /// `Internal` when it cannot be removed.
+    pub async fn remove_listed(&self, listed: &Listed) -> Result<()> {
+        let directory = Arc::clone(&self.directory);
+        let listed = listed.clone();
+        Ok(blocking(move || directory.remove_listed(&listed)).await?)
     }
 }
 

@@ -154,7 +154,7 @@ on_both_databases! {
         let now = gateway.now();
         gateway.catalog(move |db| {
             let archive = artigate::catalog::artifacts::find(db, 10, artigate::domain::artifact::ArtifactKind::Archive)?.unwrap();
-            artigate::catalog::artifacts::bury(db, archive.id, now)
+            artigate::catalog::deletions::bury(db, archive.id, now)
         });
         assert_eq!(status(&gateway, ARCHIVE), 404);
         world::small(&gateway, b"bytes");

@@ -12,7 +12,7 @@ const STOREYS: &[&[&str]] = &[
     &["api"],
     &["http"],
     &["app"],
-    &["ingest", "deliver", "auth", "registry"],
+    &["ingest", "deliver", "retention", "auth", "registry"],
     &["catalog", "store", "archive"],
     &["settings", "telemetry"],
     &["domain"],

@@ -35,6 +35,7 @@ CREATE TABLE projects (
     default_branch       TEXT,
     keep_latest_artifact BOOLEAN NOT NULL,
     max_artifact_bytes   BIGINT,
+    purge_requested_at   BIGINT, -- the next sweep removes what was made until then and is not locked
     created_at           BIGINT NOT NULL
 );
 
@@ -133,10 +134,12 @@ CREATE TABLE artifacts (
     store_key     TEXT NOT NULL UNIQUE,
     created_at    BIGINT NOT NULL,
     updated_at    BIGINT NOT NULL,
-    expire_at     BIGINT
+    expire_at     BIGINT,
+    remove_after  BIGINT -- of a tombstone: when its bytes may be removed; pushed ahead by who does it
 );
 CREATE UNIQUE INDEX artifacts_by_job ON artifacts (job_id, name) WHERE state = 'finished';
 CREATE INDEX artifacts_of_job ON artifacts (job_id, state);
--- What is due to expire, and what waits to be removed.
-CREATE INDEX artifacts_due ON artifacts (state, expire_at);
-CREATE INDEX artifacts_by_project ON artifacts (project_id, state);
+-- What is due to expire, and tombstones whose bytes wait to be removed.
+CREATE INDEX artifacts_due ON artifacts (state, expire_at, id);
+CREATE INDEX artifacts_to_remove ON artifacts (remove_after) WHERE remove_after IS NOT NULL;
+CREATE INDEX artifacts_by_project ON artifacts (project_id, state, id);

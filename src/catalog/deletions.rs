@@ -1,0 +1,227 @@
+//! How artifacts go: marked first, so that no reader finds them, then their bytes are removed, then
+//! the row. A crash anywhere leaves something to go on with, and never a row without bytes.
+
+use diesel::prelude::*;
+use diesel::sql_types::BigInt;
+
+use super::lookup::locked_among;
+use super::schema::{artifacts, jobs, projects};
+use super::{Db, db::MultiBackend};
+use crate::domain::artifact::{ArtifactKind, ArtifactState};
+use crate::domain::{Result, Timestamp};
+
+/// How long whoever removes bytes has for a batch before another may try, in milliseconds.
+const LEASE_MILLIS: i64 = 10 * 60 * 1000;
+
+/// Where a pass over artifacts has got to.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Cursor {
+    expire_at: i64,
+    id: i64,
+}
+
+/// What a batch of a pass did.
+#[derive(Debug, Clone, Copy)]
+pub struct Batch {
+    /// How many artifacts went.
+    pub gone: usize,
+    /// Where the next batch begins; `None` at the end.
+    pub next: Option<Cursor>,
+}
+
+/// A tombstone whose bytes are to be removed.
+#[derive(Debug, Clone, Queryable, Selectable)]
+#[diesel(table_name = artifacts, check_for_backend(MultiBackend))]
+pub struct Tombstone {
+    /// The row.
+    pub id: i64,
+    /// Where the bytes are.
+    pub store_key: String,
+}
+
+/// An artifact that has expired.
+#[derive(QueryableByName)]
+#[diesel(check_for_backend(MultiBackend))]
+struct Due {
+    #[diesel(sql_type = BigInt)]
+    id: i64,
+    #[diesel(sql_type = BigInt)]
+    expire_at: i64,
+    #[diesel(sql_type = BigInt)]
+    pipeline_id: i64,
+}
+
+/// Takes an artifact away from readers.
+///
+/// # Errors
+/// Only those of the database.
+pub fn bury(db: &mut Db, id: i64, now: Timestamp) -> Result<()> {
+    bury_all(db, &[id], ArtifactState::Deleted, now).map(|_| ())
+}
+
+/// Takes all artifacts of a job away from readers; its log stays unless `log_too`. Tells how many
+/// went.
+///
+/// # Errors
+/// Only those of the database.
+pub fn bury_job(db: &mut Db, job_id: i64, log_too: bool, now: Timestamp) -> Result<usize> {
+    let spared = if log_too { vec![] } else { vec![ArtifactKind::Trace.as_str()] };
+    let ids: Vec<i64> = artifacts::table
+        .filter(artifacts::job_id.eq(job_id))
+        .filter(artifacts::state.eq(ArtifactState::Finished.as_str()))
+        .filter(artifacts::kind.ne_all(spared))
+        .select(artifacts::id)
+        .load(db)?;
+    bury_all(db, &ids, ArtifactState::Deleted, now)
+}
+
+fn bury_all(db: &mut Db, ids: &[i64], state: ArtifactState, now: Timestamp) -> Result<usize> {
+    let finished = artifacts::table
+        .filter(artifacts::id.eq_any(ids))
+        .filter(artifacts::state.eq(ArtifactState::Finished.as_str()));
+    Ok(diesel::update(finished)
+        .set((
+            artifacts::state.eq(state.as_str()),
+            artifacts::updated_at.eq(now.as_millis()),
+            artifacts::remove_after.eq(now.as_millis()),
+        ))
+        .execute(db)?)
+}
+
+/// Takes expired artifacts away, as far as they are not locked: at most `limit` of those behind
+/// `after` are looked at. Logs never expire.
+///
+/// # Errors
+/// Only those of the database.
+pub fn expire_batch(db: &mut Db, after: Cursor, limit: i64, now: Timestamp) -> Result<Batch> {
+    let due: Vec<Due> = diesel::sql_query(
+        "SELECT artifacts.id, artifacts.expire_at, jobs.pipeline_id \
+         FROM artifacts JOIN jobs ON jobs.id = artifacts.job_id \
+         WHERE artifacts.state = 'finished' AND artifacts.expire_at <= $1 \
+         AND (artifacts.expire_at, artifacts.id) > ($2, $3) AND artifacts.kind <> 'trace' \
+         ORDER BY artifacts.expire_at, artifacts.id LIMIT $4",
+    )
+    .bind::<BigInt, _>(now.as_millis())
+    .bind::<BigInt, _>(after.expire_at)
+    .bind::<BigInt, _>(after.id)
+    .bind::<BigInt, _>(limit)
+    .load(db)?;
+    let next = due.last().map(|last| Cursor { expire_at: last.expire_at, id: last.id });
+    let ids = unlocked(db, due.iter().map(|due| (due.id, due.pipeline_id)))?;
+    // Whoever kept one meanwhile has taken its expiry away.
+    let still_due = artifacts::table
+        .filter(artifacts::id.eq_any(&ids))
+        .filter(artifacts::expire_at.le(now.as_millis()))
+        .select(artifacts::id);
+    let ids: Vec<i64> = still_due.load(db)?;
+    let gone = bury_all(db, &ids, ArtifactState::Expired, now)?;
+    Ok(Batch { gone, next: next.filter(|_| due.len() as i64 == limit) })
+}
+
+/// Asks for the removal of all that a project has and that is not locked.
+///
+/// # Errors
+/// Only those of the database.
+pub fn request_purge(db: &mut Db, project_id: i64, now: Timestamp) -> Result<()> {
+    diesel::update(projects::table.find(project_id))
+        .set(projects::purge_requested_at.eq(now.as_millis()))
+        .execute(db)?;
+    Ok(())
+}
+
+/// Projects whose removal was asked for, and when.
+///
+/// # Errors
+/// Only those of the database.
+pub fn requested_purges(db: &mut Db) -> Result<Vec<(i64, i64)>> {
+    let requests: Vec<(i64, Option<i64>)> = projects::table
+        .filter(projects::purge_requested_at.is_not_null())
+        .order(projects::id.asc())
+        .select((projects::id, projects::purge_requested_at))
+        .load(db)?;
+    Ok(requests.into_iter().filter_map(|(id, requested_at)| Some((id, requested_at?))).collect())
+}
+
+/// Carries out a part of such a request; its end closes it. What came after the request stays.
+///
+/// # Errors
+/// Only those of the database.
+pub fn purge_batch(
+    db: &mut Db,
+    (project_id, requested_at): (i64, i64),
+    after: Cursor,
+    limit: i64,
+    now: Timestamp,
+) -> Result<Batch> {
+    let all: Vec<(i64, i64)> = artifacts::table
+        .inner_join(jobs::table)
+        .filter(artifacts::project_id.eq(project_id))
+        .filter(artifacts::state.eq(ArtifactState::Finished.as_str()))
+        .filter(artifacts::id.gt(after.id))
+        .filter(artifacts::created_at.le(requested_at))
+        .filter(artifacts::kind.ne(ArtifactKind::Trace.as_str()))
+        .order(artifacts::id.asc())
+        .limit(limit)
+        .select((artifacts::id, jobs::pipeline_id))
+        .load(db)?;
+    let ids = unlocked(db, all.iter().copied())?;
+    let gone = bury_all(db, &ids, ArtifactState::Expired, now)?;
+    if (all.len() as i64) < limit {
+        let this_request =
+            projects::table.find(project_id).filter(projects::purge_requested_at.eq(requested_at));
+        diesel::update(this_request).set(projects::purge_requested_at.eq(None::<i64>)).execute(db)?;
+        return Ok(Batch { gone, next: None });
+    }
+    Ok(Batch { gone, next: all.last().map(|(id, _)| Cursor { expire_at: 0, id: *id }) })
+}
+
+/// The artifacts among `(artifact, pipeline)` whose pipeline is not locked.
+fn unlocked(db: &mut Db, artifacts: impl Iterator<Item = (i64, i64)> + Clone) -> Result<Vec<i64>> {
+    let mut pipelines: Vec<i64> = artifacts.clone().map(|(_, pipeline)| pipeline).collect();
+    pipelines.sort_unstable();
+    pipelines.dedup();
+    let locked = locked_among(db, &pipelines)?;
+    Ok(artifacts.filter(|(_, pipeline)| !locked.contains(pipeline)).map(|(id, _)| id).collect())
+}
+
+/// Takes tombstones to remove the bytes of, at most `limit`; for a while nobody else gets them.
+/// `leased_too` takes those as well that somebody has, who may be dead.
+///
+/// # Errors
+/// Only those of the database.
+pub fn claim(db: &mut Db, limit: i64, leased_too: bool, now: Timestamp) -> Result<Vec<Tombstone>> {
+    let until = now.as_millis() + LEASE_MILLIS;
+    let due = if leased_too { until } else { now.as_millis() };
+    let next: Vec<i64> = artifacts::table
+        .filter(artifacts::remove_after.le(due))
+        .order(artifacts::remove_after.asc())
+        .limit(limit)
+        .select(artifacts::id)
+        .load(db)?;
+    // Of several who chose the same rows, the database lets one at a time past this condition.
+    let claimed = artifacts::table.filter(artifacts::id.eq_any(next)).filter(artifacts::remove_after.le(due));
+    Ok(diesel::update(claimed)
+        .set(artifacts::remove_after.eq(until))
+        .returning(<Tombstone as Selectable<MultiBackend>>::construct_selection())
+        .get_results(db)?)
+}
+
+/// Forgets tombstones whose bytes are gone.
+///
+/// # Errors
+/// Only those of the database.
+pub fn forget(db: &mut Db, ids: &[i64]) -> Result<()> {
+    let gone = artifacts::table
+        .filter(artifacts::id.eq_any(ids))
+        .filter(artifacts::state.ne(ArtifactState::Finished.as_str()));
+    diesel::delete(gone).execute(db)?;
+    Ok(())
+}
+
+/// Those of `keys` that some row names, tombstones included.
+///
+/// # Errors
+/// Only those of the database.
+pub fn named_among(db: &mut Db, keys: &[&str]) -> Result<Vec<String>> {
+    Ok(artifacts::table.filter(artifacts::store_key.eq_any(keys)).select(artifacts::store_key).load(db)?)
+}

@@ -1,0 +1,48 @@
+//! One expiry pass: what has expired, what was asked to go, and the bytes of all that.
+
+use super::remove::{Removed, remove_bytes};
+use crate::catalog::Catalog;
+use crate::catalog::deletions::{self, Cursor};
+use crate::domain::{Clock, Result};
+use crate::store::Store;
+
+/// How many artifacts a transaction looks at: long enough to be fast, short enough that writers
+/// who wait for it do not notice.
+const BATCH: i64 = 1_000;
+
+/// What a pass did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Swept {
+    /// Artifacts that readers no longer find.
+    pub expired: usize,
+    /// What was removed from the store.
+    pub removed: Removed,
+}
+
+/// Makes one pass.
+///
+/// # Errors
+/// Those of the catalog; what was done until then stays done. Bytes that cannot be removed are
+/// counted and tried again by a later pass.
+pub async fn sweep(catalog: &Catalog, store: &Store, clock: &Clock) -> Result<Swept> {
+    let mut expired = 0;
+    let mut next = Some(Cursor::default());
+    while let Some(after) = next {
+        let now = clock.now();
+        let batch = catalog.write(move |db| deletions::expire_batch(db, after, BATCH, now)).await?;
+        expired += batch.gone;
+        next = batch.next;
+    }
+    for request in catalog.read(deletions::requested_purges).await? {
+        let mut next = Some(Cursor::default());
+        while let Some(after) = next {
+            let now = clock.now();
+            let batch =
+                catalog.write(move |db| deletions::purge_batch(db, request, after, BATCH, now)).await?;
+            expired += batch.gone;
+            next = batch.next;
+        }
+    }
+    let removed = remove_bytes(catalog, store, clock, false).await?;
+    Ok(Swept { expired, removed })
+}
