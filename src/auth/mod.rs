@@ -50,8 +50,8 @@ pub enum Refusal {
     Expired,
     /// Taken back.
     Revoked,
-    /// Good, but not for this.
-    MissingScope,
+    /// Good, but not for this, which needs one of these scopes.
+    MissingScope(&'static [&'static str]),
 }
 
 /// A refused credential, or no answer from the catalog.
@@ -82,7 +82,7 @@ impl From<Refusal> for AuthError {
 pub fn authenticate(
     db: &mut Db,
     credentials: &Credentials,
-    scopes: &[&str],
+    scopes: &'static [&'static str],
     now: Timestamp,
 ) -> Result<Actor, AuthError> {
     if let Some(token) = &credentials.personal {
@@ -100,10 +100,24 @@ pub fn authenticate(
     }
 }
 
+/// Finds the user behind `credentials`, where a job's token is none.
+///
+/// # Errors
+/// [`AuthError::Refused`] for any credential that is present but not good, and when there is none.
+pub fn authenticate_user(
+    db: &mut Db,
+    credentials: &Credentials,
+    scopes: &'static [&'static str],
+    now: Timestamp,
+) -> Result<Actor, AuthError> {
+    let token = credentials.personal.as_ref().or(credentials.bearer.as_ref()).ok_or(Refusal::Unknown)?;
+    personal(db, token, scopes, now)?.ok_or(Refusal::Unknown.into())
+}
+
 fn personal(
     db: &mut Db,
     token: &SecretString,
-    scopes: &[&str],
+    scopes: &'static [&'static str],
     now: Timestamp,
 ) -> Result<Option<Actor>, AuthError> {
     let digest = digest(token);
@@ -118,7 +132,7 @@ fn personal(
         return Err(Refusal::Revoked.into());
     }
     if !known.scopes.split(' ').any(|scope| scopes.contains(&scope)) {
-        return Err(Refusal::MissingScope.into());
+        return Err(Refusal::MissingScope(scopes).into());
     }
     Ok(Some(Actor::User(user)))
 }

@@ -24,6 +24,8 @@ pub struct Job {
     pub name: String,
     /// Where it stands.
     pub status: Status,
+    /// Whose rights it has.
+    pub user_id: Option<i64>,
     /// When its results were erased.
     pub erased_at: Option<Timestamp>,
 }
@@ -105,6 +107,15 @@ pub fn find_by_token(db: &mut Db, digest: Sha256Digest) -> Result<Option<TokenJo
     Ok(found.and_then(|(token_sha256, job, project_path, max_artifact_bytes, user)| {
         Some(TokenJob { token_sha256: token_sha256?, job, project_path, max_artifact_bytes, user })
     }))
+}
+
+/// Notes that a job's results were erased.
+///
+/// # Errors
+/// Only those of the database.
+pub fn mark_erased(db: &mut Db, id: i64, now: Timestamp) -> Result<()> {
+    diesel::update(jobs::table.find(id)).set(jobs::erased_at.eq(now.as_millis())).execute(db)?;
+    Ok(())
 }
 
 /// Creates or updates the job `id` of a pipeline.

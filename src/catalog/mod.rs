@@ -6,6 +6,7 @@
 pub mod artifacts;
 mod db;
 pub mod deletions;
+pub mod details;
 pub mod jobs;
 pub mod lookup;
 mod migrate;

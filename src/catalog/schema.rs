@@ -142,6 +142,7 @@ diesel::joinable!(jobs -> pipelines (pipeline_id));
 diesel::joinable!(jobs -> projects (project_id));
 diesel::joinable!(jobs -> users (user_id));
 diesel::joinable!(artifacts -> jobs (job_id));
+diesel::joinable!(pipelines -> users (user_id));
 diesel::allow_tables_to_appear_in_same_query!(
     users,
     access_tokens,

@@ -1,19 +1,26 @@
 //! The command line: one file a command.
 
 mod demo;
+mod fsck;
+mod gc;
 mod load;
 mod migrate;
 mod serve;
+mod sweep;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 
+use crate::catalog::Catalog;
 use crate::domain::Error;
+use crate::domain::expiry::{NotADuration, parse_seconds};
 use crate::registry::LoadError;
 use crate::settings::{Settings, SettingsError};
+use crate::store::Store;
 use crate::telemetry::{self, LogFormat};
 
 /// A GitLab-compatible artifact gateway.
@@ -52,6 +59,44 @@ enum Command {
         #[arg(required = true, value_name = "FILE")]
         files: Vec<PathBuf>,
     },
+    /// Make one expiry pass, as `serve` does on its timer.
+    ///
+    /// Expired artifacts that are not locked go, and what was deleted; then their bytes. Safe while
+    /// servers run.
+    Sweep {
+        /// Print one JSON object.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Remove bytes that no row names, and finish queued removals.
+    ///
+    /// Bytes without a row are left by a server that died between storing and recording an upload.
+    /// Safe while servers run, unless the grace is shorter than an upload takes to be recorded.
+    Gc {
+        /// How old such bytes must be; retention.orphan_grace by default. `0s` only while nobody
+        /// uploads.
+        #[arg(long, value_name = "DURATION", value_parser = duration)]
+        grace: Option<Duration>,
+        /// Print one JSON object.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Check every artifact's bytes: present, of the right size, with the right SHA-256.
+    ///
+    /// One line for each fault on standard output, a summary on standard error; exit code 1 when
+    /// there is any.
+    Fsck {
+        /// Look only whether the bytes are there and of the right size.
+        #[arg(long)]
+        quick: bool,
+        /// Print one JSON object a fault.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+fn duration(text: &str) -> Result<Duration, NotADuration> {
+    parse_seconds(text).map(Duration::from_secs)
 }
 
 /// Why a command failed; decides the exit code.
@@ -97,6 +142,37 @@ impl From<LoadError> for CommandError {
     }
 }
 
+/// What the commands that work on the data need.
+struct Parts {
+    catalog: Catalog,
+    store: Store,
+    runtime: tokio::runtime::Runtime,
+}
+
+impl Parts {
+    fn open(settings: &Settings) -> Result<Self, CommandError> {
+        let (catalog, _) = migrate::open(settings)?;
+        let store = Store::open(&settings.storage).map_err(CommandError::unusable)?;
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .build()
+            .map_err(|error| CommandError::Configuration(error.into()))?;
+        Ok(Self { catalog, store, runtime })
+    }
+
+    fn block_on<T, E: Into<CommandError>>(
+        &self,
+        work: impl Future<Output = Result<T, E>>,
+    ) -> Result<T, CommandError> {
+        self.runtime.block_on(work).map_err(Into::into)
+    }
+}
+
+impl From<Error> for CommandError {
+    fn from(error: Error) -> Self {
+        Self::Data(anyhow::Error::msg(error.causes().unwrap_or_else(|| error.to_string())))
+    }
+}
+
 /// Parses the arguments and runs the command. Help and wrong use end the program here.
 ///
 /// # Errors
@@ -110,6 +186,9 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Result<(), CommandE
         Command::Serve { demo } => serve::run(settings, demo),
         Command::Migrate => migrate::run(&settings),
         Command::Load { files } => load::run(&settings, &files),
+        Command::Sweep { json } => sweep::run(&settings, json),
+        Command::Gc { grace, json } => gc::run(&settings, grace, json),
+        Command::Fsck { quick, json } => fsck::run(&settings, quick, json),
     }
 }
 

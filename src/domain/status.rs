@@ -37,4 +37,9 @@ impl Status {
     pub const fn is_executing(self) -> bool {
         matches!(self, Self::Running | Self::Canceling)
     }
+
+    /// Whether it has come to its end.
+    pub const fn is_finished(self) -> bool {
+        matches!(self, Self::Success | Self::Failed | Self::Canceled | Self::Skipped)
+    }
 }

@@ -7,6 +7,7 @@
 mod support;
 
 mod by_ref;
+mod changes;
 mod clients;
 mod credentials;
 mod damaged_archives;
@@ -16,6 +17,7 @@ mod permissions;
 mod program;
 mod ranges;
 mod registry;
+mod retention;
 mod settings;
 mod single_files;
 mod structure;

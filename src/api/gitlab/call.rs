@@ -44,6 +44,26 @@ impl Call {
         self.query.flag(name).map_err(|_| Failure::Parameter(format!("{name} is invalid")))
     }
 
+    /// The base of absolute URLs: what was set, or what the client itself used.
+    pub(super) fn base_url(&self) -> String {
+        match &self.app.settings.external_url {
+            Some(url) => url.clone(),
+            None => {
+                let connection = self.request.connection_info();
+                format!("{}://{}", connection.scheme(), connection.host())
+            }
+        }
+    }
+
+    /// Changes the catalog, in one transaction.
+    pub(super) async fn write<T, F>(&self, work: F) -> Result<T, Failure>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut Db) -> Result<T, Failure> + Send + 'static,
+    {
+        self.app.catalog.write(work).await
+    }
+
     /// Asks the catalog, in one visit.
     pub(super) async fn read<T, F>(&self, work: F) -> Result<T, Failure>
     where

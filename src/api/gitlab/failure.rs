@@ -120,12 +120,12 @@ fn refused(refusal: Refusal) -> HttpResponse {
         Refusal::Unknown => {
             return HttpResponse::Unauthorized().json(json!({ "message": "401 Unauthorized" }));
         }
-        Refusal::MissingScope => {
+        Refusal::MissingScope(scopes) => {
             return HttpResponse::Forbidden().json(json!({
                 "error": "insufficient_scope",
                 "error_description":
                     "The request requires higher privileges than provided by the access token.",
-                "scope": "api read_api",
+                "scope": scopes.join(" "),
             }));
         }
         Refusal::Expired => {

@@ -5,10 +5,12 @@
 
 mod archives;
 mod call;
+mod changes;
 mod credentials;
 mod downloads;
 mod failure;
 mod gate;
+mod json;
 pub mod routes;
 mod upload_form;
 mod uploads;
@@ -35,16 +37,15 @@ async fn answer(app: Data<App>, request: HttpRequest, payload: Payload) -> HttpR
     let call = Call::new(app, &request);
     let result = match request.method() {
         &Method::GET | &Method::HEAD => read(&call, request.uri().path()).await,
-        &Method::POST => write(&call, &request, body.clone()).await,
-        _ => Err(Failure::NoRoute),
+        _ => write(&call, &request, body.clone()).await,
     };
     body.drain_behind(result.unwrap_or_else(Failure::into_response))
 }
 
 /// Answers for the first meaning of the path that names something that is there.
 async fn read(call: &Call, path: &str) -> Result<HttpResponse, Failure> {
-    let mut meanings = meanings(path).into_iter().peekable();
-    while let Some(route) = meanings.next() {
+    let mut last = Failure::NoRoute;
+    for route in meanings(path) {
         let result = match route {
             Route::ArchiveOfJob { project, job_id } => archives::of_job(call, project, &job_id).await,
             Route::ArchiveOfRef { project, ref_name } => archives::of_ref(call, project, ref_name).await,
@@ -55,25 +56,40 @@ async fn read(call: &Call, path: &str) -> Result<HttpResponse, Failure> {
                 archives::file_of_ref(call, project, ref_name, path).await
             }
             Route::JobArtifacts { job_id } => archives::for_dependent_job(call, &job_id).await,
-            Route::AuthorizeUpload { .. } => Err(Failure::NoRoute),
+            Route::AuthorizeUpload { .. }
+            | Route::Keep { .. }
+            | Route::Erase { .. }
+            | Route::ProjectArtifacts { .. } => continue,
         };
         match result {
-            Err(failure) if failure.is_not_found() && meanings.peek().is_some() => {}
+            Err(failure) if failure.is_not_found() => last = failure,
             result => return result,
         }
     }
-    Err(Failure::NoRoute)
+    Err(last)
 }
 
+/// A change is made for the first meaning that can be changed, and no other is tried.
 async fn write(call: &Call, request: &HttpRequest, body: RequestBody) -> Result<HttpResponse, Failure> {
-    match meanings(request.uri().path()).into_iter().next() {
-        Some(Route::JobArtifacts { job_id }) => {
-            uploads::receive(call, request.headers(), &job_id, body).await
-        }
-        // Only GitLab's own proxy may ask this, with a signature that nobody else can make.
-        Some(Route::AuthorizeUpload { .. }) => Err(Failure::forbidden()),
-        _ => Err(Failure::NoRoute),
+    for route in meanings(request.uri().path()) {
+        return match (request.method(), route) {
+            (&Method::POST, Route::JobArtifacts { job_id }) => {
+                uploads::receive(call, request.headers(), &job_id, body).await
+            }
+            // Only GitLab's own proxy may ask this, with a signature that nobody else can make.
+            (&Method::POST, Route::AuthorizeUpload { .. }) => Err(Failure::forbidden()),
+            (&Method::POST, Route::Keep { project, job_id }) => changes::keep(call, project, &job_id).await,
+            (&Method::POST, Route::Erase { project, job_id }) => changes::erase(call, project, &job_id).await,
+            (&Method::DELETE, Route::ArchiveOfJob { project, job_id }) => {
+                changes::delete_of_job(call, project, &job_id).await
+            }
+            (&Method::DELETE, Route::ProjectArtifacts { project }) => {
+                changes::delete_of_project(call, project).await
+            }
+            _ => continue,
+        };
     }
+    Err(Failure::NoRoute)
 }
 
 fn meanings(path: &str) -> Vec<Route> {

@@ -46,6 +46,25 @@ pub enum Route {
         /// The path in the archive, decoded.
         path: Vec<u8>,
     },
+    /// `/projects/:id/jobs/:job_id/artifacts/keep`
+    Keep {
+        /// The project.
+        project: ProjectRef,
+        /// The job's number.
+        job_id: String,
+    },
+    /// `/projects/:id/jobs/:job_id/erase`
+    Erase {
+        /// The project.
+        project: ProjectRef,
+        /// The job's number.
+        job_id: String,
+    },
+    /// `/projects/:id/artifacts`
+    ProjectArtifacts {
+        /// The project.
+        project: ProjectRef,
+    },
     /// `/jobs/:id/artifacts`, the runner's.
     JobArtifacts {
         /// The job's number.
@@ -68,6 +87,9 @@ pub fn meanings(raw_path: &str) -> Vec<Route> {
         ["jobs", job_id, "artifacts"] => routes.push(Route::JobArtifacts { job_id: joined_text(&[job_id]) }),
         ["jobs", job_id, "artifacts", "authorize"] => {
             routes.push(Route::AuthorizeUpload { job_id: joined_text(&[job_id]) });
+        }
+        ["projects", ref project @ .., "artifacts"] if !project.is_empty() && !project.contains(&"jobs") => {
+            routes.push(Route::ProjectArtifacts { project: project_ref(project) });
         }
         ["projects", ref rest @ ..] => {
             for (jobs, _) in rest.iter().enumerate().skip(1).filter(|(_, segment)| **segment == "jobs") {
@@ -100,7 +122,11 @@ fn below_jobs(project: &ProjectRef, rest: &[&str], routes: &mut Vec<Route>) {
         [job_id, "artifacts"] => {
             routes.push(Route::ArchiveOfJob { project: project(), job_id: joined_text(&[job_id]) });
         }
+        [job_id, "erase"] => routes.push(Route::Erase { project: project(), job_id: joined_text(&[job_id]) }),
         [job_id, "artifacts", path @ ..] => {
+            if path == ["keep"] {
+                routes.push(Route::Keep { project: project(), job_id: joined_text(&[job_id]) });
+            }
             let (job_id, path) = (joined_text(&[job_id]), joined_bytes(path));
             routes.push(Route::FileOfJob { project: project(), job_id, path });
         }

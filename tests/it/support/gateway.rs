@@ -114,6 +114,11 @@ impl Gateway {
         self.runtime.block_on(registry::load_files(paths, catalog, store, self.now()))
     }
 
+    /// Runs what the gateway's parts do in the background.
+    pub fn block_on<T>(&self, work: impl Future<Output = T>) -> T {
+        self.runtime.block_on(work)
+    }
+
     /// Asks the catalog.
     pub fn catalog<T: Send + 'static>(
         &self,

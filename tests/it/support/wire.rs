@@ -114,8 +114,11 @@ pub fn read_answer(mut stream: TcpStream, is_head: bool) -> io::Result<Answer> {
         .collect();
     let length =
         headers.iter().find(|(name, _)| name == "content-length").map(|(_, value)| value.parse().unwrap());
-    let length: usize =
-        if is_head || status == 304 { 0 } else { length.expect("every answer has a Content-Length") };
+    let length: usize = if is_head || matches!(status, 204 | 304) {
+        0
+    } else {
+        length.expect("every answer has a Content-Length")
+    };
     while body.len() < length {
         let mut piece = vec![0; 256 * 1024];
         match stream.read(&mut piece) {

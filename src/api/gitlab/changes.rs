@@ -1,0 +1,152 @@
+//! Keep, delete and erase. All of them need a user: a job's token is no credential here, as GitLab
+//! has it.
+
+use actix_web::HttpResponse;
+use serde_json::json;
+
+use crate::api::gitlab::call::{Call, number};
+use crate::api::gitlab::failure::Failure;
+use crate::api::gitlab::gate::ask;
+use crate::api::gitlab::json::{Job, Surroundings};
+use crate::auth::{self, Actor, Credentials};
+use crate::catalog::artifacts::{self, Artifact};
+use crate::catalog::details::{self, JobDetails};
+use crate::catalog::projects::{self, Project};
+use crate::catalog::{Db, deletions, jobs, lookup};
+use crate::domain::Timestamp;
+use crate::domain::access::{Action, Caller};
+use crate::domain::artifact::ArtifactKind;
+use crate::domain::project::ProjectRef;
+
+/// What a personal token must be good for to change something.
+const WRITE_SCOPES: &[&str] = &["api"];
+
+/// A project that the caller sees.
+struct Seen {
+    actor: Actor,
+    project: Project,
+    caller: Caller,
+}
+
+impl Seen {
+    fn enter(
+        db: &mut Db,
+        credentials: &Credentials,
+        project: &ProjectRef,
+        now: Timestamp,
+    ) -> Result<Self, Failure> {
+        let actor = auth::authenticate_user(db, credentials, WRITE_SCOPES, now)?;
+        let project = projects::find(db, project)?.ok_or(Failure::not_found("Project Not Found"))?;
+        let caller = auth::caller_in(db, &actor, &project)?;
+        let seen = Self { actor, project, caller };
+        seen.ask(Action::SeeProject)?;
+        Ok(seen)
+    }
+
+    fn ask(&self, action: Action) -> Result<(), Failure> {
+        ask(self.caller, action, &self.project, &self.actor)
+    }
+
+    fn job(&self, db: &mut Db, job_id: i64) -> Result<jobs::Job, Failure> {
+        let job = jobs::find(db, job_id)?.filter(|job| job.project_id == self.project.id);
+        job.ok_or(Failure::no_record())
+    }
+
+    /// A job's details, with the artifacts that can be read.
+    fn details(&self, db: &mut Db, job: &jobs::Job, now: Timestamp) -> Result<JobDetails, Failure> {
+        let mut details = details::job(db, job.id)?.ok_or(Failure::no_record())?;
+        let mut readable: Vec<Artifact> = Vec::new();
+        for artifact in details.artifacts {
+            if lookup::can_be_read(db, &self.project, job, &artifact, now)? {
+                readable.push(artifact);
+            }
+        }
+        details.artifacts = readable;
+        Ok(details)
+    }
+}
+
+/// `POST /projects/:id/jobs/:job_id/artifacts/keep`
+pub(super) async fn keep(call: &Call, project: ProjectRef, job_id: &str) -> Result<HttpResponse, Failure> {
+    let job_id = number(job_id, "job_id")?;
+    let (credentials, now) = (call.credentials(), call.now);
+    let shown = call.write(move |db| {
+        let seen = Seen::enter(db, &credentials, &project, now)?;
+        let job = seen.job(db, job_id)?;
+        seen.ask(Action::KeepArtifacts)?;
+        let archive = artifacts::find(db, job.id, ArtifactKind::Archive)?;
+        let archive = archive.ok_or(Failure::not_found("Not Found"))?;
+        if !lookup::can_be_read(db, &seen.project, &job, &archive, now)? {
+            return Err(Failure::not_found("Not Found"));
+        }
+        artifacts::keep_all(db, job.id, now)?;
+        // A sweep may have been quicker; then there is nothing left to keep.
+        artifacts::find(db, job.id, ArtifactKind::Archive)?.ok_or(Failure::not_found("Not Found"))?;
+        Ok((seen.details(db, &job, now)?, seen.project.path))
+    });
+    let (details, project_path) = shown.await?;
+    Ok(HttpResponse::Ok().json(job_json(call, details, &project_path)))
+}
+
+/// `DELETE /projects/:id/jobs/:job_id/artifacts`
+pub(super) async fn delete_of_job(
+    call: &Call,
+    project: ProjectRef,
+    job_id: &str,
+) -> Result<HttpResponse, Failure> {
+    let job_id = number(job_id, "job_id")?;
+    let (credentials, now) = (call.credentials(), call.now);
+    let deleted = call
+        .write(move |db| {
+            let seen = Seen::enter(db, &credentials, &project, now)?;
+            seen.ask(Action::DeleteArtifacts)?;
+            let job = seen.job(db, job_id)?;
+            Ok(deletions::bury_job(db, job.id, false, now)?)
+        })
+        .await?;
+    tracing::info!(job.id = job_id, deleted, "artifacts of a job deleted");
+    Ok(HttpResponse::NoContent().finish())
+}
+
+/// `DELETE /projects/:id/artifacts`: the next sweep carries it out.
+pub(super) async fn delete_of_project(call: &Call, project: ProjectRef) -> Result<HttpResponse, Failure> {
+    let (credentials, now) = (call.credentials(), call.now);
+    let project_id = call
+        .write(move |db| {
+            let seen = Seen::enter(db, &credentials, &project, now)?;
+            seen.ask(Action::DeleteArtifacts)?;
+            deletions::request_purge(db, seen.project.id, now)?;
+            Ok(seen.project.id)
+        })
+        .await?;
+    tracing::info!(project.id = project_id, "removal of a project's artifacts requested");
+    Ok(HttpResponse::Accepted().json(json!({ "message": "202 Accepted" })))
+}
+
+/// `POST /projects/:id/jobs/:job_id/erase`: artifacts and log.
+pub(super) async fn erase(call: &Call, project: ProjectRef, job_id: &str) -> Result<HttpResponse, Failure> {
+    let job_id = number(job_id, "job_id")?;
+    let (credentials, now) = (call.credentials(), call.now);
+    let shown = call.write(move |db| {
+        let seen = Seen::enter(db, &credentials, &project, now)?;
+        // Whoever may erase nothing at all does not learn which jobs there are.
+        seen.ask(Action::EraseJob { own: true })?;
+        let job = seen.job(db, job_id)?;
+        let own = matches!(&seen.actor, Actor::User(user) if Some(user.id) == job.user_id);
+        seen.ask(Action::EraseJob { own })?;
+        let not_erasable = || Failure::forbidden_because("Job is not erasable!");
+        if !job.status.is_finished() || deletions::bury_job(db, job.id, true, now)? == 0 {
+            return Err(not_erasable());
+        }
+        jobs::mark_erased(db, job.id, now)?;
+        Ok((seen.details(db, &job, now)?, seen.project.path))
+    });
+    let (details, project_path) = shown.await?;
+    tracing::info!(job.id = job_id, "job erased");
+    Ok(HttpResponse::Created().json(job_json(call, details, &project_path)))
+}
+
+fn job_json(call: &Call, details: JobDetails, project_path: &str) -> Job {
+    let base_url = call.base_url();
+    Job::new(details, &Surroundings { base_url: &base_url, project_path, now: call.now })
+}

@@ -1,0 +1,30 @@
+//! `artigate fsck`
+
+use serde_json::json;
+
+use super::{CommandError, Parts};
+use crate::catalog::artifacts;
+use crate::retention::{self, Fault};
+use crate::settings::Settings;
+
+/// Holds every row against its blob; a fault is one line on standard output.
+pub(super) fn run(settings: &Settings, quick: bool, as_json: bool) -> Result<(), CommandError> {
+    let parts = Parts::open(settings)?;
+    let _total = parts.block_on(parts.catalog.read(artifacts::count))?;
+    let report = |fault: &Fault| match as_json {
+        true => println!(
+            "{}",
+            json!({ "artifact": fault.artifact_id, "job": fault.job_id, "kind": fault.kind, "blob": fault.store_key, "problem": fault.problem })
+        ),
+        false => println!("{fault}"),
+    };
+    let checked = parts.block_on(retention::check(&parts.catalog, &parts.store, quick, || {}, report))?;
+    let summary = format!("{} artifacts checked, {} faults", checked.artifacts, checked.faults);
+    match checked.faults {
+        0 => {
+            eprintln!("{summary}");
+            Ok(())
+        }
+        _ => Err(CommandError::Data(anyhow::Error::msg(summary))),
+    }
+}

@@ -1,0 +1,20 @@
+//! `artigate sweep`
+
+use serde_json::json;
+
+use super::{CommandError, Parts};
+use crate::domain::Clock;
+use crate::retention;
+use crate::settings::Settings;
+
+/// Makes one expiry pass.
+pub(super) fn run(settings: &Settings, as_json: bool) -> Result<(), CommandError> {
+    let parts = Parts::open(settings)?;
+    let swept = parts.block_on(retention::sweep(&parts.catalog, &parts.store, &Clock::System))?;
+    let (expired, removed, failed) = (swept.expired, swept.removed.blobs, swept.removed.failed);
+    match as_json {
+        true => println!("{}", json!({ "expired": expired, "removed": removed, "failed": failed })),
+        false => println!("{expired} artifacts expired, {removed} blobs removed, {failed} could not be"),
+    }
+    Ok(())
+}
