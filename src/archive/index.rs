@@ -91,13 +91,20 @@ impl Index {
         size_of_val(&*self.names) + size_of_val(&*self.rows) + size_of_val(&*self.order)
     }
 
-    fn name(&self, row: u32) -> &[u8] {
+    /// The rows whose names begin with `prefix`, ordered by name and then by directory order.
+    pub(super) fn rows_below(&self, prefix: &[u8]) -> &[u32] {
+        let start = self.order.partition_point(|&row| self.name(row) < prefix);
+        let rows = &self.order[start..];
+        &rows[..rows.partition_point(|&row| self.name(row).starts_with(prefix))]
+    }
+
+    pub(super) fn name(&self, row: u32) -> &[u8] {
         let row = &self.rows[row as usize];
         let start = row.name_start as usize;
         &self.names[start..start + usize::from(row.name_bytes)]
     }
 
-    fn entry(&self, number: u32) -> Entry<'_> {
+    pub(super) fn entry(&self, number: u32) -> Entry<'_> {
         let row = &self.rows[number as usize];
         Entry {
             name: self.name(number),

@@ -1,9 +1,9 @@
 //! What the gateway knows about ZIP: where the central directory lies, what it lists, and
-//! how to get one entry's bytes out, checked.
+//! how to get one entry's bytes out, checked; what a folder holds.
 //!
 //! Nothing here knows where an archive lies. The caller brings a way to read ranges to
-//! [`read_directory`], the directory to [`Index::build`], and a reader at an entry's local header to
-//! [`open`].
+//! [`read_directory`], the directory to [`Index::build`], and a reader at an entry's local
+//! header to [`open`].
 //! Every number in an archive is a claim by whoever made it: it is checked before use.
 
 mod damage;
@@ -15,8 +15,10 @@ mod fetch;
 mod fields;
 mod index;
 mod limits;
+mod listing;
 mod packed;
 mod raw;
+mod paths;
 mod timestamp;
 
 #[cfg(test)]
@@ -31,3 +33,4 @@ pub use fetch::{Directory, DirectoryError, read_directory};
 pub use index::Index;
 pub use limits::Limits;
 pub use raw::{header_start_bytes, local_header_bytes, raw};
+pub use listing::{Item, Listing};
