@@ -39,8 +39,32 @@ pub enum Damage {
 
 impl Damage {
     pub(super) fn other_name(name: &[u8]) -> Self {
-        let shown: String = String::from_utf8_lossy(name).chars().take(200).collect();
-        Self::OtherName { name: format!("{shown:?}") }
+        Self::OtherName { name: quoted(name) }
+    }
+
+    pub(super) fn of_entry(self, name: &[u8]) -> DamagedEntry {
+        DamagedEntry { name: quoted(name), damage: self }
+    }
+}
+
+fn quoted(name: &[u8]) -> String {
+    let shown: String = String::from_utf8_lossy(name).chars().take(200).collect();
+    format!("{shown:?}")
+}
+
+/// Damage met where many entries are read in a row, with the entry that has it.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+#[error("{damage} (entry {name})")]
+pub struct DamagedEntry {
+    /// The directory's name, quoted and escaped, at most 200 characters of it.
+    pub name: String,
+    /// What is wrong with it.
+    pub damage: Damage,
+}
+
+impl From<DamagedEntry> for io::Error {
+    fn from(damaged: DamagedEntry) -> Self {
+        Self::new(io::ErrorKind::InvalidData, damaged)
     }
 }
 

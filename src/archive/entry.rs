@@ -86,7 +86,12 @@ pub enum Unsupported {
 /// local extra fields are longer than 512 bytes. It can reach past the end of the file, so
 /// clamp it; a source that ends there and turns out short must be continued.
 pub fn probable_span(entry: &EntryMeta) -> u64 {
-    (LOCAL_HEADER_BYTES + EXTRA_SLACK_BYTES + entry.name.len() as u64).saturating_add(entry.packed_bytes)
+    probable_bytes(&entry.name, entry.packed_bytes)
+}
+
+/// [`probable_span`] from what it takes.
+pub(super) fn probable_bytes(name: &[u8], packed_bytes: u64) -> u64 {
+    (LOCAL_HEADER_BYTES + EXTRA_SLACK_BYTES + name.len() as u64).saturating_add(packed_bytes)
 }
 
 /// Unpacks `entry` from `source`, which begins at the entry's local header and goes on at
@@ -183,6 +188,10 @@ where
     Ok(())
 }
 
+<<<<<<< HEAD
+=======
+/// How long the name and the extra fields behind a local header are, if it is one.
+>>>>>>> e49ebec (Copy one folder of an archive as a zip of its own)
 pub(super) fn local_lengths(header: &[u8]) -> Option<(u16, u16)> {
     let mut fields = Fields::new(header);
     fields.signature(0x0403_4b50)?;

@@ -14,6 +14,8 @@ pub struct Index {
     rows: Box<[Row]>,
     /// Numbers of rows, ordered by name and then by directory order.
     order: Box<[u32]>,
+    /// Where the directory begins in its archive: every entry lies before it.
+    directory_start: u64,
 }
 
 /// An [`Entry`] in 48 bytes: the options are folded into values that mean "none".
@@ -61,6 +63,7 @@ impl Index {
             names: names.into_boxed_slice(),
             order: (0..rows.len() as u32).collect(),
             rows: rows.into_boxed_slice(),
+            directory_start: span.start,
         };
         let mut order = std::mem::take(&mut index.order);
         order.sort_unstable_by_key(|&row| (index.name(row), row));
@@ -96,6 +99,10 @@ impl Index {
         let start = self.order.partition_point(|&row| self.name(row) < prefix);
         let rows = &self.order[start..];
         &rows[..rows.partition_point(|&row| self.name(row).starts_with(prefix))]
+    }
+
+    pub(super) fn directory_start(&self) -> u64 {
+        self.directory_start
     }
 
     pub(super) fn name(&self, row: u32) -> &[u8] {

@@ -1,9 +1,9 @@
 //! What the gateway knows about ZIP: where the central directory lies, what it lists, and
-//! how to get one entry's bytes out, checked; what a folder holds.
+//! how to get one entry's bytes out, checked; what a folder holds, and a zip of just that.
 //!
 //! Nothing here knows where an archive lies. The caller brings a way to read ranges to
-//! [`read_directory`], the directory to [`Index::build`], and a reader at an entry's local
-//! header to [`open`].
+//! [`read_directory`], the directory to [`Index::build`], a reader at an entry's local header to
+//! [`open`], and a reader of ranges to [`Subset::into_stream`].
 //! Every number in an archive is a claim by whoever made it: it is checked before use.
 
 mod damage;
@@ -13,18 +13,21 @@ mod entry;
 mod fault;
 mod fetch;
 mod fields;
+mod forward;
+mod headers;
 mod index;
 mod limits;
 mod listing;
 mod packed;
 mod raw;
 mod paths;
+mod subset;
 mod timestamp;
 
 #[cfg(test)]
 mod tests;
 
-pub use damage::Damage;
+pub use damage::{Damage, DamagedEntry};
 pub use directory::{Entry, walk};
 pub use end_record::{Located, Span, TAIL_BYTES, locate};
 pub use entry::{EntryMeta, Unsupported, open, probable_span};
@@ -34,3 +37,4 @@ pub use index::Index;
 pub use limits::Limits;
 pub use raw::{header_start_bytes, local_header_bytes, raw};
 pub use listing::{Item, Listing};
+pub use subset::{Subset, Uncopyable};

@@ -1,6 +1,12 @@
 //! MS-DOS date and time fields as Unix seconds. They carry no time zone and runners write
 //! their local time; they are read as UTC, so hours may be off. Prefer the extended timestamp.
 
+use chrono::{DateTime, Datelike, Timelike};
+
+/// 1980-01-01 00:00:00 and 2107-12-31 23:59:58.
+const FIRST: i64 = 315_532_800;
+const LAST: i64 = 4_354_819_198;
+
 /// Seconds since 1970 for a date and a time as in a directory record, or `None` where they
 /// name no moment (a date of zero is what writers without a clock leave).
 pub(super) fn unix_seconds(dos_date: u16, dos_time: u16) -> Option<i64> {
@@ -9,6 +15,17 @@ pub(super) fn unix_seconds(dos_date: u16, dos_time: u16) -> Option<i64> {
     let days = days_since_1970(1980 + (date >> 9), date >> 5 & 15, date & 31)?;
     let (hour, minute, second) = (time >> 11, time >> 5 & 63, (time & 31) * 2);
     (hour < 24 && minute < 60 && second < 60).then(|| days * 86_400 + hour * 3_600 + minute * 60 + second)
+}
+
+/// The date and the time that stand for a moment in a directory record, rounded down to two
+/// seconds. Moments before 1980 and after 2107 become the first and the last that fit.
+pub(super) fn dos_fields(unix_seconds: i64) -> (u16, u16) {
+    let moment = DateTime::from_timestamp(unix_seconds.clamp(FIRST, LAST), 0).unwrap_or_default();
+    // The bounds hold the year in 7 bits; chrono's other fields fit theirs.
+    let years = (moment.year() - 1980) as u32;
+    let date = years << 9 | moment.month() << 5 | moment.day();
+    let time = moment.hour() << 11 | moment.minute() << 5 | (moment.second() / 2);
+    (date as u16, time as u16)
 }
 
 fn days_since_1970(year: i64, month: i64, day: i64) -> Option<i64> {
@@ -29,7 +46,9 @@ fn days_since_1970(year: i64, month: i64, day: i64) -> Option<i64> {
 
 #[cfg(test)]
 mod tests {
-    use super::unix_seconds;
+    use proptest::prelude::*;
+
+    use super::{FIRST, LAST, dos_fields, unix_seconds};
 
     fn date(year: u16, month: u16, day: u16) -> u16 {
         (year - 1980) << 9 | month << 5 | day
@@ -58,5 +77,21 @@ mod tests {
         assert_eq!(unix_seconds(date(2024, 1, 1), time(24, 0, 0)), None);
         assert_eq!(unix_seconds(date(2024, 1, 1), 60 << 5), None);
         assert_eq!(unix_seconds(date(2024, 1, 1), 30), None);
+    }
+
+    proptest! {
+        #[test]
+        fn fields_come_back_from_the_moment_that_they_name(seconds in FIRST..=LAST) {
+            let (date, time) = dos_fields(seconds);
+            prop_assert_eq!(unix_seconds(date, time), Some(seconds - seconds % 2));
+        }
+    }
+
+    #[test]
+    fn moments_that_do_not_fit_become_the_nearest_that_does() {
+        for (seconds, nearest) in [(i64::MIN, FIRST), (0, FIRST), (LAST + 2, LAST), (i64::MAX, LAST)] {
+            let (date, time) = dos_fields(seconds);
+            assert_eq!(unix_seconds(date, time), Some(nearest));
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! No bytes, however made, bring the room to panic, to loop, or to take more memory than the
 //! bytes that are there allow.
 
-use std::ops::Range;
+use std::{ops::Range, sync::Arc};
 
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
@@ -12,7 +12,7 @@ use super::{
     agreement::some_entries,
     archives::{End, Record, directory_of, entries, sound, span_from, streamed, zip64},
 };
-use crate::archive::{Entry, Index, Limits, open};
+use crate::archive::{Entry, Index, Limits, Subset, open};
 
 const LIMITS: Limits = Limits { entries: 1000, directory_bytes: 64 * 1024 };
 
@@ -23,14 +23,42 @@ fn exercise(file: &[u8], tail_bytes: usize) {
     };
     assert!(span.entries <= LIMITS.entries && span.bytes <= LIMITS.directory_bytes);
     assert!(span.start + span.bytes <= file.len() as u64);
-    let Ok(index) = Index::build(directory_of(file, &span), &span) else {
+    let Ok(index) = Index::build(directory_of(file, &span), &span).map(Arc::new) else {
         return;
     };
     assert!(index.heap_bytes() as u64 <= span.bytes + 52 * span.entries);
+    visit(file, &index, "");
     for entry in entries(file).unwrap_or_default() {
         assert_eq!(index.find(entry.name).unwrap().name, entry.name);
         read(file, entry);
+        let folder = String::from_utf8_lossy(entry.name);
+        visit(file, &index, folder.rsplit_once('/').map_or("", |(folder, _)| folder));
     }
+}
+
+/// Lists a folder and copies it.
+fn visit(file: &[u8], index: &Arc<Index>, folder: &str) {
+    let all = index.list(folder, true, 0..usize::MAX);
+    let children = index.list(folder, false, 0..usize::MAX);
+    assert_eq!(all.is_some(), children.is_some());
+    for listing in [&all, &children].into_iter().flatten() {
+        assert_eq!(listing.total, listing.items.len());
+    }
+    let Ok(subset) = Subset::plan(Arc::clone(index), folder) else {
+        return;
+    };
+    assert_eq!(all.is_some(), subset.is_some());
+    let Some(subset) = subset else {
+        return;
+    };
+    let stated = subset.size_bytes();
+    let file = Bytes::copy_from_slice(file);
+    let read = |range: Range<u64>| stream::iter([Ok(file.slice(range.start as usize..range.end as usize))]);
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let pieces: Vec<_> = runtime.block_on(subset.into_stream(read).collect());
+    let total: usize = pieces.iter().flatten().map(Bytes::len).sum();
+    let is_whole = pieces.iter().all(Result::is_ok);
+    assert!(if is_whole { total as u64 == stated } else { (total as u64) < stated });
 }
 
 /// Reads an entry to its end or its first error, up to a MiB of it.

@@ -1,11 +1,14 @@
 //! Tests of the whole room, by the behaviour that is asked of it: agreement with the `zip`
-//! crate, strictness, hostile bytes, reading entries, and folders. Units are tested in their files.
+//! crate, strictness, hostile bytes, reading entries, folders, and zips of one folder. Units are tested in their files.
 
 mod agreement;
 mod archives;
 mod end_records;
+mod far_apart;
 mod hostile;
 mod listing;
 mod lookup;
 mod reading;
 mod records;
+mod subset;
+mod subset_damage;
