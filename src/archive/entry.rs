@@ -188,10 +188,7 @@ where
     Ok(())
 }
 
-<<<<<<< HEAD
-=======
 /// How long the name and the extra fields behind a local header are, if it is one.
->>>>>>> e49ebec (Copy one folder of an archive as a zip of its own)
 pub(super) fn local_lengths(header: &[u8]) -> Option<(u16, u16)> {
     let mut fields = Fields::new(header);
     fields.signature(0x0403_4b50)?;

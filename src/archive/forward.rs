@@ -51,6 +51,11 @@ where
         self.pieces = Some(Box::pin((self.read)(self.position..self.end)));
     }
 
+    /// Where the next bytes come from.
+    pub(super) fn position(&self) -> u64 {
+        self.position
+    }
+
     /// Drops what lies before `offset`.
     pub(super) async fn skip_to(&mut self, offset: u64) -> io::Result<()> {
         self.skip(offset.saturating_sub(self.position)).await

@@ -19,8 +19,8 @@ mod index;
 mod limits;
 mod listing;
 mod packed;
-mod raw;
 mod paths;
+mod raw;
 mod subset;
 mod timestamp;
 
@@ -35,6 +35,6 @@ pub use fault::Fault;
 pub use fetch::{Directory, DirectoryError, read_directory};
 pub use index::Index;
 pub use limits::Limits;
-pub use raw::{header_start_bytes, local_header_bytes, raw};
 pub use listing::{Item, Listing};
+pub use raw::raw;
 pub use subset::{Subset, Uncopyable};

@@ -114,14 +114,7 @@ impl EntryDelivery {
         if self.entry.method != 0 {
             return Ok(Box::pin(cut(self.into_stream().await?, part)));
         }
-        let Self { blob, entry } = self;
-        let header = entry.header_offset..entry.header_offset + archive::header_start_bytes(&entry);
-        let header_bytes = archive::local_header_bytes(&blob.bytes(header).await?, &entry);
-        let start = entry.header_offset + header_bytes.map_err(Error::internal)?;
-        if start + entry.packed_bytes > blob.size() || part.end > entry.packed_bytes {
-            return Err(Error::internal("a stored entry reaches past its archive"));
-        }
-        begin(blob.stream(start + part.start..start + part.end), entry.name).await
+        begin(raw(&self.blob, &self.entry, Some(part)), self.entry.name).await
     }
 
     /// The packed bytes as they lie in the archive, in a form that an HTTP client unpacks and
@@ -131,8 +124,7 @@ impl EntryDelivery {
     /// `Internal` when the entry's header is damaged or cannot be read.
     pub async fn into_packed_stream(self, form: PackedAs) -> Result<ByteStream> {
         let Self { blob, entry } = self;
-        let packed = archive::raw(Box::pin(from_header(blob, &entry)), entry.clone());
-        let packed = begin(packed, entry.name.clone()).await?;
+        let packed = begin(raw(&blob, &entry, None), entry.name.clone()).await?;
         if form == PackedAs::Zstd {
             return Ok(packed);
         }
@@ -156,6 +148,15 @@ async fn begin(
         None => Ok(Box::pin(stream::empty())),
         Some(first) => Ok(Box::pin(stream::iter([Ok(first?)]).chain(pieces))),
     }
+}
+
+fn raw(
+    blob: &Blob,
+    entry: &EntryMeta,
+    part: Option<Range<u64>>,
+) -> impl Stream<Item = io::Result<Bytes>> + Send + use<> {
+    let (blob, size) = (blob.clone(), blob.size());
+    archive::raw(move |range| blob.stream(range), size, entry.clone(), part)
 }
 
 /// Leaves out what lies before `part` and ends with it.
