@@ -11,6 +11,10 @@ const POSTGRES: EmbeddedMigrations = embed_migrations!("migrations/postgres");
 
 /// Runs what is pending, all of it or nothing, and tells how many migrations that were.
 pub(super) fn run(db: &mut Db) -> Result<usize> {
+    // Nobody should wait here for a registry file that another process loads just now.
+    if is_up_to_date(db) {
+        return Ok(0);
+    }
     if let Db::Sqlite(sqlite) = db {
         sqlite.batch_execute("PRAGMA journal_mode = WAL;")?;
     }
@@ -23,4 +27,14 @@ pub(super) fn run(db: &mut Db) -> Result<usize> {
         };
         done.map_err(Error::internal)
     })
+}
+
+/// Asks without a lock. A failure is as good as a no: nodes that start together disturb each other
+/// here, and what is really wrong shows itself again under the lock.
+fn is_up_to_date(db: &mut Db) -> bool {
+    let pending = match db {
+        Db::Sqlite(sqlite) => sqlite.has_pending_migration(SQLITE),
+        Db::Postgres(postgres) => postgres.has_pending_migration(POSTGRES),
+    };
+    matches!(pending, Ok(false))
 }
