@@ -1,7 +1,9 @@
 //! `artigate load`
 
 use std::path::PathBuf;
+use std::sync::OnceLock;
 
+use super::progress::Progress;
 use super::{CommandError, Parts};
 use crate::domain::Clock;
 use crate::registry;
@@ -10,8 +12,16 @@ use crate::settings::Settings;
 /// Loads all files or none.
 pub(super) fn run(settings: &Settings, files: &[PathBuf]) -> Result<(), CommandError> {
     let parts = Parts::open(settings)?;
-    let loading = registry::load_files(files, &parts.catalog, &parts.store, Clock::System.now());
-    let loaded = parts.block_on(loading)?;
+    let progress = OnceLock::new();
+    let stored = |total| {
+        progress.get_or_init(|| Progress::new("storing artifacts", Some(total))).advance(1);
+    };
+    let loading = registry::load_files(files, &parts.catalog, &parts.store, Clock::System.now(), &stored);
+    let loaded = parts.block_on(loading);
+    if let Some(progress) = progress.into_inner() {
+        progress.finish();
+    }
+    let loaded = loaded?;
     println!(
         "loaded {} users, {} projects, {} pipelines, {} jobs, {} artifacts",
         loaded.users, loaded.projects, loaded.pipelines, loaded.jobs, loaded.artifacts

@@ -5,6 +5,7 @@ mod fsck;
 mod gc;
 mod load;
 mod migrate;
+mod progress;
 mod serve;
 mod sweep;
 

@@ -48,6 +48,9 @@ pub struct Loaded {
     pub artifacts: usize,
 }
 
+/// Called when the bytes of one more artifact are in the store, with the number of all.
+pub type Stored<'a> = &'a (dyn Fn(usize) + Sync);
+
 /// A document and where it came from.
 struct Source {
     /// What errors call it.
@@ -56,7 +59,7 @@ struct Source {
     files: Files,
 }
 
-/// Loads documents from files, all of them or none.
+/// Loads documents from files, all of them or none; tells `stored` how far it is.
 ///
 /// # Errors
 /// [`LoadError`]; nothing has changed then.
@@ -65,6 +68,7 @@ pub async fn load_files(
     catalog: &Catalog,
     store: &Store,
     now: Timestamp,
+    stored: Stored<'_>,
 ) -> Result<Loaded, LoadError> {
     let mut sources = Vec::new();
     for path in paths.iter().map(AsRef::as_ref) {
@@ -78,7 +82,7 @@ pub async fn load_files(
             name,
         });
     }
-    load(sources, catalog, store, now).await
+    load(sources, catalog, store, now, stored).await
 }
 
 /// Loads one document that is already in memory.
@@ -94,7 +98,7 @@ pub async fn load_text(
     now: Timestamp,
 ) -> Result<Loaded, LoadError> {
     let source = Source { name: name.to_owned(), document: read::document(name, text)?, files };
-    load(vec![source], catalog, store, now).await
+    load(vec![source], catalog, store, now, &|_| ()).await
 }
 
 async fn load(
@@ -102,10 +106,11 @@ async fn load(
     catalog: &Catalog,
     store: &Store,
     now: Timestamp,
+    stored: Stored<'_>,
 ) -> Result<Loaded, LoadError> {
     read::check_together(&sources)?;
     let loaded = sources.iter().map(|source| source.document.count()).fold(Loaded::default(), Loaded::plus);
-    let staged = stage::stage(&sources, catalog, store).await?;
+    let staged = stage::stage(&sources, catalog, store, &|| stored(loaded.artifacts)).await?;
     let keys: Vec<_> = staged.values().map(|stored| stored.key.clone()).collect();
     let applied = catalog.write(move |db| apply::apply(db, &sources, &staged, now)).await;
     let unused = match &applied {

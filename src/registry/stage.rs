@@ -20,14 +20,20 @@ pub(super) type Staged = HashMap<(i64, ArtifactKind), Stored>;
 /// How much of a file is read at a time, in bytes.
 const PIECE_BYTES: usize = 256 * 1024;
 
-/// Stores what is not there yet. On failure everything stored so far is removed again.
-pub(super) async fn stage(sources: &[Source], catalog: &Catalog, store: &Store) -> Result<Staged, LoadError> {
+/// Stores what is not there yet and calls `stored` for each artifact. On failure everything stored so
+/// far is removed again.
+pub(super) async fn stage(
+    sources: &[Source],
+    catalog: &Catalog,
+    store: &Store,
+    stored: &(dyn Fn() + Sync),
+) -> Result<Staged, LoadError> {
     let mut staged = Staged::new();
     for (source, place, job_id, artifact) in all_artifacts(sources) {
         match stage_one(source, &place, job_id, artifact, catalog, store).await {
-            Ok(None) => {}
-            Ok(Some(stored)) => {
-                staged.insert((job_id, artifact.kind), stored);
+            Ok(found) => {
+                staged.extend(found.map(|found| ((job_id, artifact.kind), found)));
+                stored();
             }
             Err(error) => {
                 for stored in staged.into_values() {

@@ -111,7 +111,7 @@ impl Gateway {
 
     pub fn try_load_files(&self, paths: &[PathBuf]) -> Result<Loaded, LoadError> {
         let (catalog, store): (&Catalog, &Store) = (&self.app.catalog, &self.app.store);
-        self.runtime.block_on(registry::load_files(paths, catalog, store, self.now()))
+        self.runtime.block_on(registry::load_files(paths, catalog, store, self.now(), &|_| ()))
     }
 
     /// Runs what the gateway's parts do in the background.
