@@ -2,8 +2,12 @@
 //!
 //! A credential that is present but wrong is refused; it never falls back to "nobody".
 
+mod issue;
+
 use secrecy::{ExposeSecret, SecretString};
 use subtle::ConstantTimeEq;
+
+pub use issue::{FreshToken, fresh_personal_token};
 
 use crate::catalog::jobs::TokenJob;
 use crate::catalog::projects::Project;

@@ -1,16 +1,22 @@
-//! Projects, their members, and whose job tokens they let in.
+//! Projects. Whom one lets in is told in `admission`.
 
-use std::collections::BTreeMap;
+mod admission;
 
 use diesel::prelude::*;
 
 use super::Db;
 use super::db::MultiBackend;
-use super::schema::{job_token_allowlist, project_members, projects};
+use super::schema::{artifacts, jobs, pipelines, projects};
+use super::users::next_number;
 use super::values::new_uuid;
-use crate::domain::project::{ProjectRef, Visibility, path_covers};
-use crate::domain::role::Role;
-use crate::domain::{Result, Timestamp};
+use crate::domain::artifact::ArtifactState;
+use crate::domain::project::{ProjectRef, Visibility};
+use crate::domain::{Error, Kind, Result, Timestamp};
+
+pub use admission::{
+    admits_job_tokens_of, allow, allowlist, disallow, members, remove_member, role_of, set_allowlist,
+    set_member, set_members,
+};
 
 /// A project.
 #[derive(Debug, Clone, Queryable, Selectable)]
@@ -30,7 +36,35 @@ pub struct Project {
     pub max_artifact_bytes: Option<i64>,
 }
 
-/// What a registry file names of a project; `None` leaves a column as it is, or at its default.
+/// All there is to tell about a project itself.
+#[derive(Debug, Clone, Queryable, Selectable)]
+#[diesel(table_name = projects, check_for_backend(MultiBackend))]
+pub struct ProjectDetails {
+    /// What the rules ask of it.
+    #[diesel(embed)]
+    pub project: Project,
+    /// The name to show.
+    pub name: String,
+    /// The branch that is shown first.
+    pub default_branch: Option<String>,
+    /// When it was made.
+    pub created_at: Timestamp,
+}
+
+/// How much a project holds.
+#[derive(Debug, Clone, Copy)]
+pub struct Holdings {
+    /// Its pipelines.
+    pub pipelines: i64,
+    /// Their jobs.
+    pub jobs: i64,
+    /// Their artifacts, expired ones included until they are swept.
+    pub artifacts: i64,
+    /// The bytes of these.
+    pub artifact_bytes: i64,
+}
+
+/// What a registry file or a command names of a project; `None` leaves a column as it is, or at its default.
 #[derive(Debug, AsChangeset)]
 #[diesel(table_name = projects)]
 pub struct ProjectChanges {
@@ -67,31 +101,87 @@ pub fn find(db: &mut Db, project: &ProjectRef) -> Result<Option<Project>> {
     Ok(found.optional()?)
 }
 
-/// The role of a user in a project.
+/// Finds the project that somebody named by its path.
 ///
 /// # Errors
-/// Only those of the database.
-pub fn role_of(db: &mut Db, project_id: i64, user_id: i64) -> Result<Option<Role>> {
-    Ok(project_members::table
-        .find((project_id, user_id))
-        .select(project_members::role)
-        .first(db)
-        .optional()?)
+/// `NotFound`, with a text that repeats the path.
+pub fn named(db: &mut Db, path: &str) -> Result<Project> {
+    find(db, &ProjectRef::Path(path.to_owned()))?
+        .ok_or_else(|| Error::new(Kind::NotFound, format!("there is no project {path:?}")))
 }
 
-/// Whether `project` lets in job tokens of the project at `source_path`. It always lets in its own.
+/// Every project, by number; only `id` if given.
 ///
 /// # Errors
 /// Only those of the database.
-pub fn admits_job_tokens_of(db: &mut Db, project: &Project, source_path: &str) -> Result<bool> {
-    if project.path.eq_ignore_ascii_case(source_path) {
-        return Ok(true);
+pub fn details(db: &mut Db, id: Option<i64>) -> Result<Vec<ProjectDetails>> {
+    let of_all = projects::table.order(projects::id).select(ProjectDetails::as_select());
+    Ok(match id {
+        Some(id) => of_all.filter(projects::id.eq(id)).load(db)?,
+        None => of_all.load(db)?,
+    })
+}
+
+/// Counts what a project holds.
+///
+/// # Errors
+/// Only those of the database.
+pub fn holdings(db: &mut Db, id: i64) -> Result<Holdings> {
+    // The sum of BIGINTs is wider than one in PostgreSQL, hence the cast.
+    let bytes = diesel::dsl::sql::<diesel::sql_types::BigInt>(
+        "CAST(COALESCE(SUM(artifacts.size_bytes), 0) AS BIGINT)",
+    );
+    let (artifacts, artifact_bytes) = artifacts::table
+        .filter(artifacts::project_id.eq(id))
+        .filter(artifacts::state.eq(ArtifactState::Finished.as_str()))
+        .select((diesel::dsl::count_star(), bytes))
+        .first(db)?;
+    Ok(Holdings {
+        pipelines: pipelines::table.filter(pipelines::project_id.eq(id)).count().get_result(db)?,
+        jobs: jobs::table.filter(jobs::project_id.eq(id)).count().get_result(db)?,
+        artifacts,
+        artifact_bytes,
+    })
+}
+
+/// Creates a project, with the next free number unless `id` is given. Needs
+/// [`super::Catalog::write`].
+///
+/// # Errors
+/// `Conflict`, with a text that names what is taken already.
+pub fn create(db: &mut Db, id: Option<i64>, new: &ProjectChanges, now: Timestamp) -> Result<i64> {
+    db.lock_whole_catalog()?;
+    if let Some(other) = find(db, &ProjectRef::Path(new.path.clone()))? {
+        return Err(Error::new(Kind::Conflict, format!("there is a project {:?} already", other.path)));
     }
-    let entries: Vec<String> = job_token_allowlist::table
-        .filter(job_token_allowlist::project_id.eq(project.id))
-        .select(job_token_allowlist::path)
-        .load(db)?;
-    Ok(entries.iter().any(|entry| path_covers(entry, source_path)))
+    let id = match id {
+        Some(id) => {
+            if let Some(other) = find(db, &ProjectRef::Id(id))? {
+                let text = format!("number {id} is project {:?} already", other.path);
+                return Err(Error::new(Kind::Conflict, text));
+            }
+            id
+        }
+        None => {
+            let last: Option<i64> = projects::table.select(diesel::dsl::max(projects::id)).first(db)?;
+            next_number(last, "project")?
+        }
+    };
+    upsert(db, id, new, now)?;
+    Ok(id)
+}
+
+/// Changes the project that `changes` names in any case; its path stays as it is. Needs
+/// [`super::Catalog::write`].
+///
+/// # Errors
+/// `NotFound`, with a text that repeats the path.
+pub fn change(db: &mut Db, changes: ProjectChanges) -> Result<()> {
+    db.lock_whole_catalog()?;
+    let Project { id, path, .. } = named(db, &changes.path)?;
+    let changes = ProjectChanges { path_lower: path.to_lowercase(), path, ..changes };
+    diesel::update(projects::table.find(id)).set(&changes).execute(db)?;
+    Ok(())
 }
 
 /// Creates or updates the project `id`.
@@ -115,43 +205,6 @@ pub fn upsert(db: &mut Db, id: i64, changes: &ProjectChanges, now: Timestamp) ->
                 projects::max_artifact_bytes.eq(changes.max_artifact_bytes.flatten()),
                 projects::created_at.eq(now.as_millis()),
             ))
-            .execute(db)?;
-    }
-    Ok(())
-}
-
-/// Makes `members`, by user id, the only members.
-///
-/// # Errors
-/// Only those of the database.
-pub fn set_members(db: &mut Db, project_id: i64, members: &BTreeMap<i64, Role>) -> Result<()> {
-    diesel::delete(project_members::table.filter(project_members::project_id.eq(project_id))).execute(db)?;
-    for (user_id, role) in members {
-        diesel::insert_into(project_members::table)
-            .values((
-                project_members::project_id.eq(project_id),
-                project_members::user_id.eq(user_id),
-                project_members::role.eq(role.as_str()),
-            ))
-            .execute(db)?;
-    }
-    Ok(())
-}
-
-/// Makes `paths` the only entries of the allowlist.
-///
-/// # Errors
-/// Only those of the database.
-pub fn set_allowlist<'a>(
-    db: &mut Db,
-    project_id: i64,
-    paths: impl IntoIterator<Item = &'a str>,
-) -> Result<()> {
-    diesel::delete(job_token_allowlist::table.filter(job_token_allowlist::project_id.eq(project_id)))
-        .execute(db)?;
-    for path in paths {
-        diesel::insert_into(job_token_allowlist::table)
-            .values((job_token_allowlist::project_id.eq(project_id), job_token_allowlist::path.eq(path)))
             .execute(db)?;
     }
     Ok(())

@@ -138,6 +138,7 @@ diesel::table! {
 
 diesel::joinable!(access_tokens -> users (user_id));
 diesel::joinable!(pipelines -> projects (project_id));
+diesel::joinable!(project_members -> users (user_id));
 diesel::joinable!(jobs -> pipelines (pipeline_id));
 diesel::joinable!(jobs -> projects (project_id));
 diesel::joinable!(jobs -> users (user_id));

@@ -6,7 +6,7 @@ use super::Db;
 use super::db::MultiBackend;
 use super::schema::{access_tokens, users};
 use super::users::User;
-use crate::domain::{Result, Sha256Digest, Timestamp};
+use crate::domain::{Error, Kind, Result, Sha256Digest, Timestamp};
 
 /// A personal token as it was found, valid or not.
 #[derive(Debug, Clone, Queryable, Selectable)]
@@ -22,7 +22,25 @@ pub struct AccessToken {
     pub revoked: bool,
 }
 
-/// What a registry file names of a token; `None` leaves a column as it is, or at its default.
+/// What may be told about a token; its digest is not.
+#[derive(Debug, Clone, Queryable, Selectable)]
+#[diesel(table_name = access_tokens, check_for_backend(MultiBackend))]
+pub struct TokenDetails {
+    /// Its number.
+    pub id: i64,
+    /// What its owner calls it.
+    pub name: String,
+    /// What it is good for, separated by spaces.
+    pub scopes: String,
+    /// From when on it is good for nothing.
+    pub expires_at: Option<Timestamp>,
+    /// Whether it was taken back.
+    pub revoked: bool,
+    /// When it was made.
+    pub created_at: Timestamp,
+}
+
+/// What a registry file or a command names of a token; `None` leaves a column as it is, or at its default.
 #[derive(Debug, AsChangeset)]
 #[diesel(table_name = access_tokens)]
 pub struct TokenChanges {
@@ -56,20 +74,54 @@ pub fn find(db: &mut Db, digest: Sha256Digest) -> Result<Option<(AccessToken, Us
 /// # Errors
 /// Only those of the database.
 pub fn upsert(db: &mut Db, digest: Sha256Digest, changes: &TokenChanges, now: Timestamp) -> Result<()> {
-    let digest = digest.as_bytes().as_slice();
-    let known = access_tokens::table.filter(access_tokens::sha256.eq(digest));
+    let known = access_tokens::table.filter(access_tokens::sha256.eq(digest.as_bytes().as_slice()));
     if diesel::update(known).set(changes).execute(db)? == 0 {
-        diesel::insert_into(access_tokens::table)
-            .values((
-                access_tokens::user_id.eq(changes.user_id),
-                access_tokens::name.eq(changes.name.as_deref().unwrap_or_default()),
-                access_tokens::sha256.eq(digest),
-                access_tokens::scopes.eq(changes.scopes.as_deref().unwrap_or_default()),
-                access_tokens::expires_at.eq(changes.expires_at.flatten()),
-                access_tokens::revoked.eq(changes.revoked.unwrap_or(false)),
-                access_tokens::created_at.eq(now.as_millis()),
-            ))
-            .execute(db)?;
+        add(db, digest, changes, now)?;
     }
     Ok(())
+}
+
+/// Adds a token and tells its number.
+///
+/// # Errors
+/// `Conflict` when it is there already.
+pub fn add(db: &mut Db, digest: Sha256Digest, new: &TokenChanges, now: Timestamp) -> Result<i64> {
+    Ok(diesel::insert_into(access_tokens::table)
+        .values((
+            access_tokens::user_id.eq(new.user_id),
+            access_tokens::name.eq(new.name.as_deref().unwrap_or_default()),
+            access_tokens::sha256.eq(digest.as_bytes().as_slice()),
+            access_tokens::scopes.eq(new.scopes.as_deref().unwrap_or_default()),
+            access_tokens::expires_at.eq(new.expires_at.flatten()),
+            access_tokens::revoked.eq(new.revoked.unwrap_or(false)),
+            access_tokens::created_at.eq(now.as_millis()),
+        ))
+        .returning(access_tokens::id)
+        .get_result(db)?)
+}
+
+/// Every token with its user's name, by number; only those of `user_id` if given.
+///
+/// # Errors
+/// Only those of the database.
+pub fn all(db: &mut Db, user_id: Option<i64>) -> Result<Vec<(TokenDetails, String)>> {
+    let of_all = access_tokens::table
+        .inner_join(users::table)
+        .order(access_tokens::id)
+        .select((TokenDetails::as_select(), users::username));
+    Ok(match user_id {
+        Some(user_id) => of_all.filter(access_tokens::user_id.eq(user_id)).load(db)?,
+        None => of_all.load(db)?,
+    })
+}
+
+/// Takes a token back, from the next request on. It may have been taken back before.
+///
+/// # Errors
+/// `NotFound`, with a text that repeats the number.
+pub fn revoke(db: &mut Db, id: i64) -> Result<()> {
+    match diesel::update(access_tokens::table.find(id)).set(access_tokens::revoked.eq(true)).execute(db)? {
+        0 => Err(Error::new(Kind::NotFound, format!("there is no token {id}"))),
+        _ => Ok(()),
+    }
 }

@@ -5,7 +5,7 @@ use diesel::prelude::*;
 use super::schema::users;
 use super::values::new_uuid;
 use super::{Db, db::MultiBackend};
-use crate::domain::{Result, Timestamp};
+use crate::domain::{Error, Kind, Result, Timestamp};
 
 /// A user, as the permission rules need one.
 #[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable)]
@@ -19,7 +19,25 @@ pub struct User {
     pub admin: bool,
 }
 
-/// What a registry file names of a user; `None` leaves a column as it is, or at its default in a
+/// All there is to tell about a user.
+#[derive(Debug, Clone, Queryable, Selectable)]
+#[diesel(table_name = users, check_for_backend(MultiBackend))]
+pub struct UserDetails {
+    /// Its number.
+    pub id: i64,
+    /// Its unique short name.
+    pub username: String,
+    /// The name to show.
+    pub name: String,
+    /// The address.
+    pub email: Option<String>,
+    /// Whether it needs no membership.
+    pub admin: bool,
+    /// When it was made.
+    pub created_at: Timestamp,
+}
+
+/// What a registry file or a command names of a user; `None` leaves a column as it is, or at its default in a
 /// new row.
 #[derive(Debug, AsChangeset)]
 #[diesel(table_name = users)]
@@ -53,6 +71,75 @@ pub fn upsert(db: &mut Db, id: i64, changes: &UserChanges, now: Timestamp) -> Re
             .execute(db)?;
     }
     Ok(())
+}
+
+/// Creates a user, with the next free number unless `id` is given. Needs [`super::Catalog::write`].
+///
+/// # Errors
+/// `Conflict`, with a text that names what is taken already.
+pub fn create(db: &mut Db, id: Option<i64>, new: &UserChanges, now: Timestamp) -> Result<i64> {
+    db.lock_whole_catalog()?;
+    if id_by_username(db, &new.username)?.is_some() {
+        return Err(Error::new(Kind::Conflict, format!("there is a user {:?} already", new.username)));
+    }
+    let id = match id {
+        Some(id) => {
+            let holder: Option<String> =
+                users::table.find(id).select(users::username).first(db).optional()?;
+            if let Some(holder) = holder {
+                return Err(Error::new(Kind::Conflict, format!("number {id} is user {holder:?} already")));
+            }
+            id
+        }
+        None => {
+            let last: Option<i64> = users::table.select(diesel::dsl::max(users::id)).first(db)?;
+            next_number(last, "user")?
+        }
+    };
+    upsert(db, id, new, now)?;
+    Ok(id)
+}
+
+/// Changes the user that `changes` names.
+///
+/// # Errors
+/// `NotFound`, with a text that repeats the name.
+pub fn change(db: &mut Db, changes: &UserChanges) -> Result<()> {
+    let user = users::table.filter(users::username.eq(&changes.username));
+    match diesel::update(user).set(changes).execute(db)? {
+        0 => Err(unknown(&changes.username)),
+        _ => Ok(()),
+    }
+}
+
+/// The number after the last one.
+pub(super) fn next_number(last: Option<i64>, what: &str) -> Result<i64> {
+    last.unwrap_or(0).checked_add(1).ok_or_else(|| {
+        Error::new(
+            Kind::Conflict,
+            format!("the last possible number is a {what} already, choose one below it"),
+        )
+    })
+}
+
+/// Every user, by number.
+///
+/// # Errors
+/// Only those of the database.
+pub fn all(db: &mut Db) -> Result<Vec<UserDetails>> {
+    Ok(users::table.order(users::id).select(UserDetails::as_select()).load(db)?)
+}
+
+/// The number of the user that somebody named.
+///
+/// # Errors
+/// `NotFound`, with a text that repeats the name.
+pub fn named(db: &mut Db, username: &str) -> Result<i64> {
+    id_by_username(db, username)?.ok_or_else(|| unknown(username))
+}
+
+fn unknown(username: &str) -> Error {
+    Error::new(Kind::NotFound, format!("there is no user {username:?}"))
 }
 
 /// The number of the user with this name.

@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use super::progress::Progress;
 use super::{CommandError, Parts};
 use crate::catalog::artifacts;
 use crate::retention::{self, Fault};
@@ -10,7 +11,8 @@ use crate::settings::Settings;
 /// Holds every row against its blob; a fault is one line on standard output.
 pub(super) fn run(settings: &Settings, quick: bool, as_json: bool) -> Result<(), CommandError> {
     let parts = Parts::open(settings)?;
-    let _total = parts.block_on(parts.catalog.read(artifacts::count))?;
+    let total = parts.block_on(parts.catalog.read(artifacts::count))?;
+    let progress = Progress::new("checking artifacts", usize::try_from(total).ok());
     let report = |fault: &Fault| match as_json {
         true => println!(
             "{}",
@@ -18,7 +20,10 @@ pub(super) fn run(settings: &Settings, quick: bool, as_json: bool) -> Result<(),
         ),
         false => println!("{fault}"),
     };
-    let checked = parts.block_on(retention::check(&parts.catalog, &parts.store, quick, || {}, report))?;
+    let checking = retention::check(&parts.catalog, &parts.store, quick, || progress.advance(1), report);
+    let checked = parts.block_on(checking);
+    progress.finish();
+    let checked = checked?;
     let summary = format!("{} artifacts checked, {} faults", checked.artifacts, checked.faults);
     match checked.faults {
         0 => {

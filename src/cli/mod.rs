@@ -1,13 +1,19 @@
 //! The command line: one file a command.
 
+mod administration;
 mod demo;
 mod fsck;
 mod gc;
+mod listing;
 mod load;
 mod migrate;
+mod options;
 mod progress;
+mod project;
 mod serve;
 mod sweep;
+mod token;
+mod user;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -17,27 +23,30 @@ use std::time::Duration;
 use clap::{Parser, Subcommand};
 
 use crate::catalog::Catalog;
-use crate::domain::Error;
 use crate::domain::expiry::{NotADuration, parse_seconds};
+use crate::domain::{Error, Kind};
 use crate::registry::LoadError;
 use crate::settings::{Settings, SettingsError};
 use crate::store::Store;
 use crate::telemetry::{self, LogFormat};
+
+/// Keeps the options of every command apart from those of the one whose help is read.
+const GLOBAL: &str = "Options of every command";
 
 /// A GitLab-compatible artifact gateway.
 #[derive(Debug, Parser)]
 #[command(name = "artigate", version, arg_required_else_help = true)]
 struct Arguments {
     /// Read settings from this file instead of artigate.toml in the working directory.
-    #[arg(long, global = true, value_name = "FILE")]
+    #[arg(long, global = true, help_heading = GLOBAL, value_name = "FILE")]
     config: Option<PathBuf>,
 
     /// What to log: a level, or directives such as info,artigate::ingest=debug.
-    #[arg(long, global = true, value_name = "FILTER", env = "ARTIGATE_LOG", default_value = "info")]
+    #[arg(long, global = true, help_heading = GLOBAL, value_name = "FILTER", env = "ARTIGATE_LOG", default_value = "info")]
     log: String,
 
     /// The form of log lines.
-    #[arg(long, global = true, value_enum, env = "ARTIGATE_LOG_FORMAT", default_value = "text")]
+    #[arg(long, global = true, help_heading = GLOBAL, value_enum, env = "ARTIGATE_LOG_FORMAT", default_value = "text")]
     log_format: LogFormat,
 
     #[command(subcommand)]
@@ -94,6 +103,15 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Make, list and revoke personal access tokens.
+    #[command(subcommand, after_help = token::EXAMPLES)]
+    Token(token::TokenCommand),
+    /// Create, list and change users.
+    #[command(subcommand, after_help = user::EXAMPLES)]
+    User(user::UserCommand),
+    /// Create, show and change projects, their members, and whose job tokens they let in.
+    #[command(subcommand, after_help = project::EXAMPLES)]
+    Project(project::ProjectCommand),
 }
 
 fn duration(text: &str) -> Result<Duration, NotADuration> {
@@ -122,10 +140,24 @@ impl CommandError {
 
     /// A part that the settings name cannot be used.
     fn unusable(error: Error) -> Self {
-        let why = error.causes().unwrap_or_else(|| error.to_string());
-        // The database library's texts run over several lines.
-        Self::Configuration(anyhow::Error::msg(why.split_whitespace().collect::<Vec<_>>().join(" ")))
+        Self::Configuration(truth(&error))
     }
+
+    /// The catalog said no, and why in its public text, or failed.
+    fn refused(error: Error) -> Self {
+        match error.kind() {
+            Kind::NotFound | Kind::Conflict | Kind::Invalid => Self::Data(anyhow::anyhow!("{error}")),
+            Kind::Unavailable => Self::unusable(error),
+            _ => Self::Data(truth(&error)),
+        }
+    }
+}
+
+/// What the log would get of an error.
+fn truth(error: &Error) -> anyhow::Error {
+    let why = error.causes().unwrap_or_else(|| error.to_string());
+    // The database library's texts run over several lines.
+    anyhow::Error::msg(why.split_whitespace().collect::<Vec<_>>().join(" "))
 }
 
 impl From<SettingsError> for CommandError {
@@ -170,7 +202,7 @@ impl Parts {
 
 impl From<Error> for CommandError {
     fn from(error: Error) -> Self {
-        Self::Data(anyhow::Error::msg(error.causes().unwrap_or_else(|| error.to_string())))
+        Self::refused(error)
     }
 }
 
@@ -190,6 +222,9 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Result<(), CommandE
         Command::Sweep { json } => sweep::run(&settings, json),
         Command::Gc { grace, json } => gc::run(&settings, grace, json),
         Command::Fsck { quick, json } => fsck::run(&settings, quick, json),
+        Command::Token(command) => token::run(&settings, command),
+        Command::User(command) => user::run(&settings, command),
+        Command::Project(command) => project::run(&settings, command),
     }
 }
 

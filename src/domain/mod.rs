@@ -19,8 +19,10 @@ pub mod range;
 pub mod role;
 pub mod status;
 pub mod time;
+pub mod user;
 
 pub use digest::Sha256Digest;
 pub use entry_path::EntryPath;
 pub use error::{Error, Kind, Result};
+pub use names::UnknownName;
 pub use time::{Clock, Timestamp};

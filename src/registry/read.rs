@@ -9,6 +9,7 @@ use serde_saphyr::{Budget, DuplicateKeyPolicy, Options};
 use super::document::{Artifact, Document, Pipeline, Project, User};
 use super::{LoadError, Source};
 use crate::domain::project::is_valid_path;
+use crate::domain::user::is_valid_username;
 
 /// Far above any real document; only there to stop one that unfolds without end.
 const MAX_NODES: usize = 100_000_000;
@@ -105,7 +106,7 @@ impl Seen {
     fn user(&mut self, user: &User) -> Result<(), String> {
         identify(&mut self.users, user.id)?;
         once(&mut self.usernames, user.username.clone(), "username")?;
-        if user.username.is_empty() || user.username.chars().any(|c| c.is_control() || c.is_whitespace()) {
+        if !is_valid_username(&user.username) {
             return Err("username: expected a name without spaces".into());
         }
         for (place, token) in numbered("tokens", &user.tokens) {

@@ -6,6 +6,7 @@
 #[macro_use]
 mod support;
 
+mod administration;
 mod by_ref;
 mod changes;
 mod clients;

@@ -1,0 +1,43 @@
+//! What the administration commands stand on: a catalog that is up to date, and a thread to wait on.
+//!
+//! All of them work while servers run: each changes the catalog in one transaction, and a server
+//! keeps no copy of what they change.
+
+use tokio::runtime::{Builder, Runtime};
+
+use super::{CommandError, migrate};
+use crate::catalog::{Catalog, Db};
+use crate::domain::Result;
+use crate::settings::Settings;
+
+/// A catalog to ask and to change.
+pub(super) struct Administration {
+    catalog: Catalog,
+    runtime: Runtime,
+}
+
+impl Administration {
+    /// Opens the catalog and brings its schema up to date.
+    pub(super) fn open(settings: &Settings) -> Result<Self, CommandError> {
+        let (catalog, _) = migrate::open(settings)?;
+        let runtime =
+            Builder::new_current_thread().build().map_err(|e| CommandError::Configuration(e.into()))?;
+        Ok(Self { catalog, runtime })
+    }
+
+    /// Asks the catalog.
+    pub(super) fn read<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Db) -> Result<T> + Send + 'static,
+    ) -> Result<T, CommandError> {
+        self.runtime.block_on(self.catalog.read(work)).map_err(CommandError::refused)
+    }
+
+    /// Changes the catalog in one transaction.
+    pub(super) fn write<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Db) -> Result<T> + Send + 'static,
+    ) -> Result<T, CommandError> {
+        self.runtime.block_on(self.catalog.write(work)).map_err(CommandError::refused)
+    }
+}

@@ -1,0 +1,87 @@
+//! `artigate project member`, `allow` and `disallow`: whom a project lets in.
+
+use clap::Subcommand;
+
+use crate::catalog::{projects, users};
+use crate::cli::CommandError;
+use crate::cli::administration::Administration;
+use crate::cli::listing;
+use crate::cli::options::one_of;
+use crate::domain::role::Role;
+use crate::domain::{Error, Kind};
+
+#[derive(Debug, Subcommand)]
+pub(in crate::cli) enum MemberCommand {
+    /// Make a user a member, or give a member another role.
+    Add {
+        /// The project's full path.
+        path: String,
+        /// The user's short name.
+        user: String,
+        /// What the user may do in the project.
+        #[arg(value_parser = one_of(Role::ALL, Role::as_str))]
+        role: Role,
+    },
+    /// Take a member out.
+    Remove {
+        /// The project's full path.
+        path: String,
+        /// The user's short name.
+        user: String,
+    },
+}
+
+/// Adds or removes a member.
+pub(super) fn member(administration: &Administration, command: MemberCommand) -> Result<(), CommandError> {
+    let said = match command {
+        MemberCommand::Add { path, user, role } => administration.write(move |db| {
+            let project = projects::named(db, &path)?;
+            let user_id = users::named(db, &user)?;
+            projects::set_member(db, project.id, user_id, role)?;
+            Ok(format!("{user} is {role} of {}\n", project.path))
+        }),
+        MemberCommand::Remove { path, user } => administration.write(move |db| {
+            let project = projects::named(db, &path)?;
+            let user_id = users::named(db, &user)?;
+            match projects::remove_member(db, project.id, user_id)? {
+                true => Ok(format!("{user} is no member of {} any more\n", project.path)),
+                false => Err(missing(format!("{user:?} is no member of {:?}", project.path))),
+            }
+        }),
+    };
+    listing::print(&said?)
+}
+
+/// Adds to the allowlist.
+pub(super) fn allow(
+    administration: &Administration,
+    path: String,
+    other: String,
+) -> Result<(), CommandError> {
+    let said = administration.write(move |db| {
+        let project = projects::named(db, &path)?;
+        projects::allow(db, project.id, &other)?;
+        Ok(format!("{} lets in the job tokens of {other}\n", project.path))
+    });
+    listing::print(&said?)
+}
+
+/// Takes from the allowlist.
+pub(super) fn disallow(
+    administration: &Administration,
+    path: String,
+    other: String,
+) -> Result<(), CommandError> {
+    let said = administration.write(move |db| {
+        let project = projects::named(db, &path)?;
+        match projects::disallow(db, project.id, &other)? {
+            true => Ok(format!("{} does not let in the job tokens of {other} any more\n", project.path)),
+            false => Err(missing(format!("{other:?} is not on the allowlist of {:?}", project.path))),
+        }
+    });
+    listing::print(&said?)
+}
+
+fn missing(why: String) -> Error {
+    Error::new(Kind::NotFound, why)
+}

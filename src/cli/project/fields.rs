@@ -1,0 +1,69 @@
+//! `artigate project create` and `set`, which take the same options.
+
+use clap::Args;
+
+use crate::catalog::projects::{self, ProjectChanges};
+use crate::cli::CommandError;
+use crate::cli::administration::Administration;
+use crate::cli::listing;
+use crate::cli::options::{SizeLimit, Switch, one_of, unless_empty};
+use crate::domain::Clock;
+use crate::domain::project::Visibility;
+
+#[derive(Debug, Args)]
+#[group(multiple = true)]
+pub(in crate::cli) struct Fields {
+    /// The name to show; the path's last segment at first.
+    #[arg(long)]
+    name: Option<String>,
+    /// Who may see the project: its members, whoever is signed in, or everybody; private at first.
+    #[arg(long, value_parser = one_of(Visibility::ALL, Visibility::as_str))]
+    visibility: Option<Visibility>,
+    /// Whether those who see the project may read its jobs and artifacts; on at first.
+    #[arg(long, value_name = "ON|OFF", hide_possible_values = true)]
+    public_jobs: Option<Switch>,
+    /// Whether the newest successful pipeline of each ref keeps its artifacts past their expiry; on
+    /// at first.
+    #[arg(long, value_name = "ON|OFF", hide_possible_values = true)]
+    keep_latest: Option<Switch>,
+    /// The largest artifact, for example 10 MiB, or none for the limit of all projects.
+    #[arg(long, value_name = "SIZE|none")]
+    max_artifact_size: Option<SizeLimit>,
+    /// The branch that is shown first; an empty text removes it.
+    #[arg(long, value_name = "BRANCH")]
+    default_branch: Option<String>,
+}
+
+impl Fields {
+    fn of(self, path: String) -> ProjectChanges {
+        ProjectChanges {
+            path_lower: path.to_lowercase(),
+            path,
+            name: self.name,
+            visibility: self.visibility.map(Visibility::as_str),
+            public_jobs: self.public_jobs.map(Switch::is_on),
+            default_branch: self.default_branch.map(unless_empty),
+            keep_latest_artifact: self.keep_latest.map(Switch::is_on),
+            max_artifact_bytes: self.max_artifact_size.map(|SizeLimit(bytes)| bytes),
+        }
+    }
+}
+
+/// Creates a project.
+pub(super) fn create(
+    administration: &Administration,
+    path: String,
+    id: Option<i64>,
+    fields: Fields,
+) -> Result<(), CommandError> {
+    let new = fields.of(path.clone());
+    let id = administration.write(move |db| projects::create(db, id, &new, Clock::System.now()))?;
+    listing::print(&format!("created project {path} with number {id}\n"))
+}
+
+/// Changes a project.
+pub(super) fn set(administration: &Administration, path: String, fields: Fields) -> Result<(), CommandError> {
+    let changes = fields.of(path.clone());
+    administration.write(move |db| projects::change(db, changes))?;
+    listing::print(&format!("changed project {path}\n"))
+}

@@ -1,0 +1,58 @@
+//! `artigate project list` and `show`. Fields are called as in registry files.
+
+use serde_json::{Map, Value};
+
+use crate::catalog::projects::{self, ProjectDetails};
+use crate::cli::CommandError;
+use crate::cli::administration::Administration;
+use crate::cli::listing::{self, Record};
+use crate::domain::{Error, byte_size};
+
+/// Lists all projects.
+pub(super) fn list(administration: &Administration, json: bool) -> Result<(), CommandError> {
+    let found = administration.read(|db| projects::details(db, None))?;
+    let records: Vec<Record> = found.into_iter().map(record).collect();
+    let columns = ["id", "path", "visibility", "public_jobs", "keep_latest_artifact", "max_artifact_size"];
+    listing::print_all(&columns, &records, json)
+}
+
+/// Shows one project and what belongs to it.
+pub(super) fn show(administration: &Administration, path: String, json: bool) -> Result<(), CommandError> {
+    let record = administration.read(move |db| {
+        let id = projects::named(db, &path)?.id;
+        let details = projects::details(db, Some(id))?.pop();
+        let details = details.ok_or_else(|| Error::internal("the project went away meanwhile"))?;
+        let members: Map<String, Value> = projects::members(db, id)?
+            .into_iter()
+            .map(|(username, role)| (username, role.as_str().into()))
+            .collect();
+        let holdings = projects::holdings(db, id)?;
+        Ok(record(details)
+            .with("members", members)
+            .with("job_token_allowlist", projects::allowlist(db, id)?)
+            .with("pipelines", holdings.pipelines)
+            .with("jobs", holdings.jobs)
+            .with("artifacts", holdings.artifacts)
+            .with_shown("artifact_bytes", holdings.artifact_bytes, Some(size(holdings.artifact_bytes))))
+    })?;
+    listing::print_one(&record, json)
+}
+
+fn record(ProjectDetails { project, name, default_branch, created_at }: ProjectDetails) -> Record {
+    let limit = project.max_artifact_bytes;
+    Record::default()
+        .with("id", project.id)
+        .with("path", project.path)
+        .with("name", name)
+        .with("visibility", project.visibility.as_str())
+        .with("public_jobs", project.public_jobs)
+        .with("keep_latest_artifact", project.keep_latest_artifact)
+        .with_shown("max_artifact_size", limit, limit.map(size))
+        .with("default_branch", default_branch)
+        .with("created_at", created_at.to_string())
+}
+
+/// Sizes in the catalog are never negative.
+fn size(bytes: i64) -> String {
+    byte_size::show(bytes.unsigned_abs())
+}

@@ -1,0 +1,162 @@
+//! `artigate token …`
+//!
+//! A token's text leaves this file once, on standard output. Only its digest is kept, and that is
+//! never shown.
+
+use clap::{Args, Subcommand};
+use secrecy::ExposeSecret;
+
+use super::CommandError;
+use super::administration::Administration;
+use super::listing::{self, Record};
+use super::options::one_of;
+use crate::auth::{FreshToken, fresh_personal_token};
+use crate::catalog::tokens::{self, TokenChanges, TokenDetails};
+use crate::catalog::users;
+use crate::domain::expiry::Lifetime;
+use crate::domain::user::Scope;
+use crate::domain::{Clock, Timestamp};
+use crate::settings::Settings;
+
+pub(super) const EXAMPLES: &str = "\
+Examples:
+  artigate token create --user alice --name laptop --scopes read_api
+  artigate token create --user alice --scopes api --expires-in '30 days' > token
+  artigate token list --user alice
+  artigate token revoke 7";
+
+#[derive(Debug, Subcommand)]
+pub(super) enum TokenCommand {
+    /// Make a personal access token and print it; it cannot be shown again.
+    Create(Create),
+    /// List tokens, by number; never their text.
+    List {
+        /// Only the tokens of this user.
+        #[arg(long, value_name = "NAME")]
+        user: Option<String>,
+        /// Print one JSON array.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Take a token back: servers refuse it from the next request on.
+    Revoke {
+        /// The token's number, from the list.
+        id: i64,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Create {
+    /// Whose token it is to be.
+    #[arg(long, value_name = "NAME")]
+    user: String,
+    /// What its owner calls it.
+    #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
+    name: String,
+    /// What it is good for, separated by commas: read_api reads, api also changes.
+    #[arg(long, value_name = "SCOPE,…", required = true, value_delimiter = ',', value_parser = one_of(Scope::ALL, Scope::as_str))]
+    scopes: Vec<Scope>,
+    /// How long it is good, or never for no end.
+    #[arg(long, value_name = "DURATION", default_value = "365 days", value_parser = lifetime)]
+    expires_in: Lifetime,
+    /// From which day (at 00:00 UTC) or time on it is good no more.
+    #[arg(long, value_name = "TIME", value_parser = Timestamp::parse, conflicts_with = "expires_in")]
+    expires_at: Option<Timestamp>,
+}
+
+/// Runs one of the commands.
+pub(super) fn run(settings: &Settings, command: TokenCommand) -> Result<(), CommandError> {
+    let now = Clock::System.now();
+    match command {
+        TokenCommand::Create(create) => create.run(settings, now),
+        TokenCommand::List { user, json } => list(&Administration::open(settings)?, user, json, now),
+        TokenCommand::Revoke { id } => {
+            Administration::open(settings)?.write(move |db| tokens::revoke(db, id))?;
+            listing::print(&format!("token {id} is revoked\n"))
+        }
+    }
+}
+
+impl Create {
+    fn run(mut self, settings: &Settings, now: Timestamp) -> Result<(), CommandError> {
+        let expires_at = self.expires_at(now)?;
+        self.scopes.sort_unstable();
+        self.scopes.dedup();
+        let scopes: Vec<&str> = self.scopes.iter().map(|scope| scope.as_str()).collect();
+        let scopes = scopes.join(" ");
+        let (user, name) = (self.user.clone(), self.name);
+        let FreshToken { text, sha256 } = fresh_personal_token().map_err(CommandError::refused)?;
+        let id = Administration::open(settings)?.write(move |db| {
+            let new = TokenChanges {
+                user_id: users::named(db, &user)?,
+                name: Some(name),
+                scopes: Some(scopes),
+                expires_at: Some(expires_at.map(Timestamp::as_millis)),
+                revoked: None,
+            };
+            tokens::add(db, sha256, &new, now)
+        })?;
+        listing::write(&format!("{}\n", text.expose_secret())).map_err(|error| {
+            let why = format!("token {id} could not be printed and is lost, revoke it: {error}");
+            CommandError::Configuration(anyhow::Error::msg(why))
+        })?;
+        let until = expires_at.map_or_else(|| "until it is revoked".into(), |time| format!("until {time}"));
+        eprintln!("This is token {id} of {}, good {until}. It is shown only now.", self.user);
+        Ok(())
+    }
+
+    fn expires_at(&self, now: Timestamp) -> Result<Option<Timestamp>, CommandError> {
+        let wrong = |why: String| CommandError::Configuration(anyhow::Error::msg(why));
+        match self.expires_at {
+            Some(time) if time <= now => Err(wrong(format!("--expires-at: {time} is past"))),
+            Some(time) => Ok(Some(time)),
+            None => self.expires_in.expires_at(now).map_err(|why| wrong(format!("--expires-in: {why}"))),
+        }
+    }
+}
+
+/// As in `expire_in`, except that `0` is more likely a slip than a wish for a token without end.
+fn lifetime(text: &str) -> Result<Lifetime, String> {
+    match Lifetime::parse(text) {
+        Ok(Lifetime::Never) if !text.trim().eq_ignore_ascii_case("never") => {
+            Err("expected a duration above zero, or never".into())
+        }
+        other => other.map_err(|e| e.to_string()),
+    }
+}
+
+fn list(
+    administration: &Administration,
+    user: Option<String>,
+    json: bool,
+    now: Timestamp,
+) -> Result<(), CommandError> {
+    let found = administration.read(move |db| {
+        let user_id = user.map(|name| users::named(db, &name)).transpose()?;
+        tokens::all(db, user_id)
+    })?;
+    let records: Vec<Record> = found
+        .into_iter()
+        .map(|(token, user)| {
+            let state = state(&token, now);
+            let scopes: Vec<&str> = token.scopes.split_whitespace().collect();
+            Record::default()
+                .with("id", token.id)
+                .with("user", user)
+                .with("name", token.name)
+                .with("scopes", scopes)
+                .with("created_at", token.created_at.to_string())
+                .with("expires_at", token.expires_at.map(|time| time.to_string()))
+                .with("state", state)
+        })
+        .collect();
+    listing::print_all(&["id", "user", "name", "scopes", "created_at", "expires_at", "state"], &records, json)
+}
+
+fn state(token: &TokenDetails, now: Timestamp) -> &'static str {
+    match token.expires_at {
+        _ if token.revoked => "revoked",
+        Some(time) if time <= now => "expired",
+        _ => "active",
+    }
+}

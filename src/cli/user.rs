@@ -1,0 +1,126 @@
+//! `artigate user …`
+
+use clap::{Args, Subcommand};
+
+use super::CommandError;
+use super::administration::Administration;
+use super::listing::{self, Record};
+use super::options::{unless_empty, username};
+use crate::catalog::users::{self, UserChanges};
+use crate::domain::Clock;
+use crate::settings::Settings;
+
+pub(super) const EXAMPLES: &str = "\
+Examples:
+  artigate user create alice --name 'Alice Smith' --email alice@example.com
+  artigate user set alice --admin
+  artigate user list --json";
+
+#[derive(Debug, Subcommand)]
+pub(super) enum UserCommand {
+    /// Create a user and say its number.
+    Create(Create),
+    /// List all users, by number.
+    List {
+        /// Print one JSON array.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Change what is named of a user and leave the rest.
+    Set {
+        /// The user's short name.
+        username: String,
+        #[command(flatten)]
+        changes: Changes,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Create {
+    /// A short name without spaces that nobody else has.
+    #[arg(value_parser = username)]
+    username: String,
+    /// The user's number, instead of the next free one.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(i64).range(1..))]
+    id: Option<i64>,
+    /// The name to show, instead of the short one.
+    #[arg(long)]
+    name: Option<String>,
+    /// The user's e-mail address.
+    #[arg(long, value_name = "ADDRESS")]
+    email: Option<String>,
+    /// Let the user do everything in every project.
+    #[arg(long)]
+    admin: bool,
+}
+
+#[derive(Debug, Args)]
+#[group(required = true, multiple = true)]
+pub(super) struct Changes {
+    /// The name to show.
+    #[arg(long)]
+    name: Option<String>,
+    /// The user's e-mail address; an empty text removes it.
+    #[arg(long, value_name = "ADDRESS")]
+    email: Option<String>,
+    /// Let the user do everything in every project.
+    #[arg(long, conflicts_with = "no_admin")]
+    admin: bool,
+    /// Let the user do only what memberships allow.
+    #[arg(long)]
+    no_admin: bool,
+}
+
+/// Runs one of the commands.
+pub(super) fn run(settings: &Settings, command: UserCommand) -> Result<(), CommandError> {
+    let administration = Administration::open(settings)?;
+    match command {
+        UserCommand::Create(create) => create.run(&administration),
+        UserCommand::List { json } => list(&administration, json),
+        UserCommand::Set { username, changes } => changes.run(&administration, username),
+    }
+}
+
+impl Create {
+    fn run(self, administration: &Administration) -> Result<(), CommandError> {
+        let (id, username) = (self.id, self.username.clone());
+        let new = UserChanges {
+            username: self.username,
+            name: self.name,
+            email: Some(self.email.and_then(unless_empty)),
+            admin: Some(self.admin),
+        };
+        let id = administration.write(move |db| users::create(db, id, &new, Clock::System.now()))?;
+        listing::print(&format!("created user {username} with number {id}\n"))
+    }
+}
+
+impl Changes {
+    fn run(self, administration: &Administration, username: String) -> Result<(), CommandError> {
+        let changes = UserChanges {
+            username: username.clone(),
+            name: self.name,
+            email: self.email.map(unless_empty),
+            admin: (self.admin || self.no_admin).then_some(self.admin),
+        };
+        administration.write(move |db| users::change(db, &changes))?;
+        listing::print(&format!("changed user {username}\n"))
+    }
+}
+
+fn list(administration: &Administration, json: bool) -> Result<(), CommandError> {
+    let records: Vec<Record> = administration
+        .read(users::all)?
+        .into_iter()
+        .map(|user| {
+            Record::default()
+                .with("id", user.id)
+                .with("username", user.username)
+                .with("name", user.name)
+                .with("email", user.email)
+                .with("admin", user.admin)
+                .with("created_at", user.created_at.to_string())
+        })
+        .collect();
+    listing::print_all(&["id", "username", "name", "email", "admin", "created_at"], &records, json)
+}

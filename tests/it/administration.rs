@@ -1,0 +1,392 @@
+//! The administration commands: the real program beside a running gateway, on the same database.
+
+use std::process::{Child, Command, Stdio};
+
+use artigate::catalog::users::{self, UserChanges};
+use artigate::domain::{Clock, Error, Sha256Digest};
+use artigate::settings::DatabaseUrl;
+use secrecy::ExposeSecret;
+use serde_json::{Value, json};
+
+use crate::program::{Serving, artigate};
+use crate::support::gateway::{Gateway, PostgresDatabase};
+use crate::support::wire::Request;
+use crate::support::world::{self, ARCHIVE};
+
+/// The program on the gateway's database.
+fn command(gateway: &Gateway, arguments: &[&str]) -> Command {
+    let url = match &gateway.app.settings.database {
+        DatabaseUrl::Sqlite(path) => format!("sqlite://{}", path.display()),
+        DatabaseUrl::Postgres(url) => url.expose_secret().to_owned(),
+    };
+    let mut command = artigate(gateway.path(), arguments);
+    // What waits for a lock for ever fails instead.
+    command.env("ARTIGATE_DATABASE__URL", url).env("PGOPTIONS", "-c lock_timeout=20s");
+    command
+}
+
+fn run(gateway: &Gateway, arguments: &[&str]) -> (Option<i32>, String, String) {
+    let output = command(gateway, arguments).output().unwrap();
+    let (out, error) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
+    (output.status.code(), out, error)
+}
+
+/// What a command that succeeds prints; it has no complaints.
+fn done(gateway: &Gateway, arguments: &[&str]) -> String {
+    let (code, out, error) = run(gateway, arguments);
+    assert_eq!((code, error.as_str()), (Some(0), ""), "{arguments:?}: {out}");
+    out
+}
+
+fn parsed(gateway: &Gateway, arguments: &[&str]) -> Value {
+    serde_json::from_str(&done(gateway, &[arguments, &["--json"]].concat())).unwrap()
+}
+
+/// One sentence on standard error, exit code 1.
+fn refused(gateway: &Gateway, arguments: &[&str], sentence: &str) {
+    let (code, out, error) = run(gateway, arguments);
+    assert_eq!((code, out.as_str()), (Some(1), ""), "{arguments:?}");
+    assert_eq!(error, format!("artigate: {sentence}\n"), "{arguments:?}");
+}
+
+fn token(gateway: &Gateway, arguments: &[&str]) -> String {
+    let (code, out, error) = run(gateway, &[&["token", "create"], arguments].concat());
+    assert_eq!(code, Some(0), "{error}");
+    assert!(error.contains("shown only now") && !error.contains("glpat-"), "{error}");
+    let token = out.strip_suffix('\n').unwrap();
+    assert!(token.starts_with("glpat-") && token.len() == 49 && !token.contains(char::is_whitespace));
+    token.to_owned()
+}
+
+fn status(gateway: &Gateway, token: &str) -> u16 {
+    gateway.get(ARCHIVE).private_token(token).send().status
+}
+
+/// The small world, closed to all but its members.
+fn private_world(gateway: &Gateway) {
+    world::small(gateway, b"bytes");
+    done(gateway, &["project", "set", "group/project", "--visibility", "private"]);
+}
+
+on_both_databases! {
+    fn a_user_is_created_listed_and_changed(gateway) {
+        assert_eq!(done(&gateway, &["user", "list"]), "ID  USERNAME  NAME  EMAIL  ADMIN  CREATED_AT\n");
+        assert_eq!(parsed(&gateway, &["user", "list"]), json!([]));
+        assert_eq!(done(&gateway, &["user", "create", "alice"]), "created user alice with number 1\n");
+        let bob = ["user", "create", "bob", "--id", "7", "--name", "Bob B.", "--email", "b@example.com", "--admin"];
+        assert_eq!(done(&gateway, &bob), "created user bob with number 7\n");
+        assert_eq!(done(&gateway, &["user", "create", "eve"]), "created user eve with number 8\n");
+        done(&gateway, &["user", "set", "alice", "--name", "Alice", "--admin"]);
+        done(&gateway, &["user", "set", "bob", "--email", "", "--no-admin"]);
+        let users = parsed(&gateway, &["user", "list"]);
+        let facts: Vec<Value> = users.as_array().unwrap().iter().map(|user| {
+            assert!(user["created_at"].as_str().unwrap().ends_with('Z'));
+            json!([user["id"], user["username"], user["name"], user["email"], user["admin"]])
+        }).collect();
+        assert_eq!(facts, [
+            json!([1, "alice", "Alice", null, true]),
+            json!([7, "bob", "Bob B.", null, false]),
+            json!([8, "eve", "eve", null, false]),
+        ]);
+        let text = done(&gateway, &["user", "list"]);
+        assert!(text.contains("\n1   alice     Alice   -      yes    "), "{text}");
+        refused(&gateway, &["user", "create", "bob"], "there is a user \"bob\" already");
+        refused(&gateway, &["user", "create", "carl", "--id", "7"], "number 7 is user \"bob\" already");
+        refused(&gateway, &["user", "set", "carl", "--admin"], "there is no user \"carl\"");
+        done(&gateway, &["user", "create", "last", "--id", &i64::MAX.to_string()]);
+        let full = "the last possible number is a user already, choose one below it";
+        refused(&gateway, &["user", "create", "carl"], full);
+    }
+
+    fn a_created_token_opens_what_its_user_may_see_until_it_is_revoked(gateway) {
+        private_world(&gateway);
+        let reader = token(&gateway, &["--user", "guest", "--name", "ci", "--scopes", "read_api"]);
+        assert_eq!(status(&gateway, &reader), 200);
+        let stranger = token(&gateway, &["--user", "outsider", "--scopes", "api"]);
+        assert_eq!(status(&gateway, &stranger), 404);
+        let narrow = token(&gateway, &["--user", "guest", "--scopes", "read_user,read_registry"]);
+        assert_eq!(status(&gateway, &narrow), 403);
+        let listed = parsed(&gateway, &["token", "list", "--user", "guest"]);
+        let own = &listed.as_array().unwrap()[1];
+        assert_eq!((&own["name"], &own["state"]), (&json!("ci"), &json!("active")));
+        let id = own["id"].to_string();
+        assert_eq!(done(&gateway, &["token", "revoke", &id]), format!("token {id} is revoked\n"));
+        assert_eq!(status(&gateway, &reader), 401);
+        done(&gateway, &["token", "revoke", &id]);
+        let listed = parsed(&gateway, &["token", "list", "--user", "guest"]);
+        assert_eq!(listed[1]["state"], "revoked");
+        assert_eq!(listed[2]["scopes"], json!(["read_user", "read_registry"]));
+        refused(&gateway, &["token", "revoke", "4711"], "there is no token 4711");
+        refused(&gateway, &["token", "list", "--user", "carl"], "there is no user \"carl\"");
+        let unknown = ["token", "create", "--user", "carl", "--scopes", "api"];
+        refused(&gateway, &unknown, "there is no user \"carl\"");
+    }
+
+    fn a_token_ends_when_it_was_told_to(gateway) {
+        private_world(&gateway);
+        gateway.load("users: [{id: 9, username: old, tokens: [{value: glpat-old, expires_at: 2020-01-01}]}]");
+        let hour = token(&gateway, &["--user", "guest", "--scopes", "api", "--expires-in", "1 hour"]);
+        token(&gateway, &["--user", "old", "--scopes", "api,api"]);
+        token(&gateway, &["--user", "old", "--scopes", "api", "--expires-at", "9999-01-01"]);
+        token(&gateway, &["--user", "old", "--scopes", "api", "--expires-in", "never"]);
+        assert_eq!(status(&gateway, &hour), 200);
+        let behind = Clock::System.now().as_millis() - gateway.now().as_millis();
+        gateway.wait_seconds(behind / 1000 + 3601);
+        assert_eq!(status(&gateway, &hour), 401);
+        let listed = parsed(&gateway, &["token", "list", "--user", "old"]);
+        let states: Vec<&str> = listed.as_array().unwrap().iter().map(|t| t["state"].as_str().unwrap()).collect();
+        assert_eq!(states, ["expired", "active", "active", "active"]);
+        assert_eq!(listed[1]["scopes"], json!(["api"]));
+        let day = |name: &str| listed[1][name].as_str().unwrap()[..10].parse::<chrono::NaiveDate>().unwrap();
+        assert_eq!((day("expires_at") - day("created_at")).num_days(), 365);
+        assert_eq!(listed[2]["expires_at"], "9999-01-01T00:00:00.000Z");
+        assert_eq!(listed[3]["expires_at"], Value::Null);
+    }
+
+    fn a_project_is_created_shown_and_changed(gateway) {
+        let heading = "ID  PATH  VISIBILITY  PUBLIC_JOBS  KEEP_LATEST_ARTIFACT  MAX_ARTIFACT_SIZE\n";
+        assert_eq!(done(&gateway, &["project", "list"]), heading);
+        let plain = done(&gateway, &["project", "create", "group/plain"]);
+        assert_eq!(plain, "created project group/plain with number 1\n");
+        done(&gateway, &["project", "create", "Group/Own", "--id", "5", "--name", "Our own", "--visibility",
+            "internal", "--public-jobs", "off", "--keep-latest", "off", "--max-artifact-size", "10 MiB",
+            "--default-branch", "main"]);
+        let listed = parsed(&gateway, &["project", "list"]);
+        let plain = json!({"id": 1, "path": "group/plain", "name": "plain", "visibility": "private",
+            "public_jobs": true, "keep_latest_artifact": true, "max_artifact_size": null, "default_branch": null,
+            "created_at": listed[0]["created_at"]});
+        assert_eq!(listed[0], plain);
+        let own = json!({"id": 5, "path": "Group/Own", "name": "Our own", "visibility": "internal",
+            "public_jobs": false, "keep_latest_artifact": false, "max_artifact_size": 10 << 20,
+            "default_branch": "main", "created_at": listed[1]["created_at"]});
+        assert_eq!(listed[1], own);
+        let line = "5   Group/Own    internal    no           no                    10 MiB\n";
+        assert!(done(&gateway, &["project", "list"]).ends_with(line));
+        done(&gateway, &["project", "set", "group/own", "--max-artifact-size", "none", "--default-branch", ""]);
+        done(&gateway, &["project", "set", "group/own", "--public-jobs", "on"]);
+        let shown = parsed(&gateway, &["project", "show", "group/own"]);
+        assert_eq!(shown["path"], "Group/Own", "another case names the project and does not rename it");
+        assert_eq!((&shown["max_artifact_size"], &shown["default_branch"]), (&Value::Null, &Value::Null));
+        assert_eq!((&shown["public_jobs"], &shown["keep_latest_artifact"]), (&json!(true), &json!(false)));
+        refused(&gateway, &["project", "create", "GROUP/OWN"], "there is a project \"Group/Own\" already");
+        let taken = "number 1 is project \"group/plain\" already";
+        refused(&gateway, &["project", "create", "a", "--id", "1"], taken);
+        for arguments in [&["set", "no/one", "--name", "x"][..], &["show", "no/one"], &["allow", "no/one", "a"],
+            &["disallow", "no/one", "a"], &["member", "add", "no/one", "a", "guest"],
+            &["member", "remove", "no/one", "a"]] {
+            refused(&gateway, &[&["project"], arguments].concat(), "there is no project \"no/one\"");
+        }
+    }
+
+    fn a_project_shows_how_much_it_holds(gateway) {
+        world::small(&gateway, &[0; 2048]);
+        let shown = parsed(&gateway, &["project", "show", "group/project"]);
+        assert_eq!((&shown["pipelines"], &shown["jobs"]), (&json!(2), &json!(3)));
+        assert_eq!((&shown["artifacts"], &shown["artifact_bytes"]), (&json!(1), &json!(2048)));
+        assert_eq!(shown["members"]["maintainer"], "maintainer");
+        let text = done(&gateway, &["project", "show", "group/project"]);
+        for line in ["path                  group/project\n", "members               developer developer\n",
+            "                      guest guest\n", "artifact_bytes        2 KiB\n"] {
+            assert!(text.contains(line), "{line:?} is not in {text}");
+        }
+    }
+
+    fn members_come_and_go(gateway) {
+        private_world(&gateway);
+        assert_eq!(status(&gateway, world::OUTSIDER), 404);
+        let member = |arguments: &[&str]| done(&gateway, &[&["project", "member"], arguments].concat());
+        let added = member(&["add", "Group/Project", "outsider", "guest"]);
+        assert_eq!(added, "outsider is guest of group/project\n");
+        assert_eq!(status(&gateway, world::OUTSIDER), 200);
+        member(&["add", "group/project", "outsider", "owner"]);
+        let shown = parsed(&gateway, &["project", "show", "group/project"]);
+        assert_eq!(shown["members"]["outsider"], "owner");
+        member(&["remove", "group/project", "outsider"]);
+        assert_eq!(status(&gateway, world::OUTSIDER), 404);
+        let again = ["project", "member", "remove", "group/project", "outsider"];
+        refused(&gateway, &again, "\"outsider\" is no member of \"group/project\"");
+        let unknown = ["project", "member", "add", "group/project", "carl", "guest"];
+        refused(&gateway, &unknown, "there is no user \"carl\"");
+    }
+
+    fn job_tokens_are_let_in_by_the_allowlist(gateway) {
+        private_world(&gateway);
+        gateway.load("projects: [{id: 2, path: other/sub/project, pipelines: [{id: 900, ref: main, sha: a,
+            status: running, user: developer, jobs: [{id: 90, name: a, status: running, token: glcbt-other}]}]}]");
+        let status = || gateway.get(ARCHIVE).job_token("glcbt-other").send().status;
+        let outside = status();
+        assert!(outside >= 400);
+        done(&gateway, &["project", "allow", "group/project", "Other"]);
+        done(&gateway, &["project", "allow", "group/project", "other"]);
+        assert_eq!(status(), 200);
+        let shown = parsed(&gateway, &["project", "show", "group/project"]);
+        assert_eq!(shown["job_token_allowlist"], json!(["Other"]));
+        done(&gateway, &["project", "disallow", "group/project", "OTHER"]);
+        assert_eq!(status(), outside);
+        let again = ["project", "disallow", "group/project", "other"];
+        refused(&gateway, &again, "\"other\" is not on the allowlist of \"group/project\"");
+    }
+
+    fn no_output_tells_a_digest_or_a_token_again(gateway) {
+        private_world(&gateway);
+        let token = token(&gateway, &["--user", "guest", "--scopes", "api", "--log", "trace"]);
+        let digest = Sha256Digest::of(token.as_bytes()).to_string();
+        for arguments in [&["token", "list"][..], &["token", "list", "--json"], &["user", "list", "--json"],
+            &["project", "show", "group/project", "--json"], &["token", "revoke", "1"], &["token", "revoke", "99"]] {
+            let (_, out, error) = run(&gateway, &[arguments, &["--log", "trace"]].concat());
+            for secret in [&token, &digest, "glpat-"] {
+                assert!(!out.contains(secret) && !error.contains(secret), "{arguments:?}: {out}{error}");
+            }
+        }
+    }
+
+    fn looking_does_not_wait_for_a_long_change(gateway) {
+        let new = UserChanges { username: "late".into(), name: None, email: None, admin: None };
+        let mut list = command(&gateway, &["user", "list", "--json"]);
+        let now = gateway.now();
+        let change = gateway.app.catalog.write(move |db| {
+            users::create(db, None, &new, now)?;
+            Ok::<_, Error>(list.output().unwrap())
+        });
+        let output = tokio::runtime::Builder::new_multi_thread().build().unwrap().block_on(change).unwrap();
+        assert_eq!((output.status.code(), output.stdout.as_slice()), (Some(0), &b"[]\n"[..]));
+        assert_eq!(parsed(&gateway, &["user", "list"])[0]["username"], "late");
+    }
+}
+
+/// Ten programs at once, none of which has seen the database before.
+fn ten_at_once_in_an_empty_database(url: Option<&str>) {
+    let folder = tempfile::tempdir().unwrap();
+    let start = |arguments: &[&str]| {
+        let mut command = artigate(folder.path(), arguments);
+        command.envs(url.map(|url| ("ARTIGATE_DATABASE__URL", url)));
+        command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+    };
+    let users: Vec<Child> =
+        (0..10).map(|number| start(&["user", "create", &format!("user{number}")])).collect();
+    for user in users {
+        let output = user.wait_with_output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+    let listed = start(&["user", "list", "--json"]).wait_with_output().unwrap().stdout;
+    let listed: Value = serde_json::from_slice(&listed).unwrap();
+    let ids: Vec<i64> = listed.as_array().unwrap().iter().map(|user| user["id"].as_i64().unwrap()).collect();
+    assert_eq!(ids, (1..=10).collect::<Vec<_>>());
+    let rivals: Vec<Child> = (0..10).map(|_| start(&["project", "create", "group/one"])).collect();
+    let errors: Vec<Vec<u8>> = rivals
+        .into_iter()
+        .map(|rival| rival.wait_with_output().unwrap())
+        .filter(|output| !output.status.success())
+        .map(|output| output.stderr)
+        .collect();
+    assert_eq!(errors, vec![b"artigate: there is a project \"group/one\" already\n"; 9]);
+}
+
+#[test]
+fn ten_users_created_at_once_get_ten_numbers_on_sqlite() {
+    ten_at_once_in_an_empty_database(None);
+}
+
+#[test]
+fn ten_users_created_at_once_get_ten_numbers_on_postgres() {
+    ten_at_once_in_an_empty_database(Some(&PostgresDatabase::create().url));
+}
+
+#[test]
+fn a_server_never_logs_the_tokens_that_are_made_beside_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("log");
+    let serving = Serving::demo(folder.path(), Stdio::from(std::fs::File::create(&log).unwrap()));
+    let create = ["token", "create", "--user", "alice", "--scopes", "read_api"];
+    let token = String::from_utf8(artigate(folder.path(), &create).output().unwrap().stdout).unwrap();
+    let address = serving.base_url.trim_start_matches("http://").parse().unwrap();
+    let get = || {
+        let request = Request::new(address, "GET", "/api/v4/projects/2/jobs/1016/artifacts");
+        request.private_token(token.trim_end()).send().status
+    };
+    assert_eq!(get(), 200);
+    let list = artigate(folder.path(), &["token", "list", "--json"]).output().unwrap().stdout;
+    let list: Value = serde_json::from_slice(&list).unwrap();
+    let id = list.as_array().unwrap().last().unwrap()["id"].to_string();
+    assert!(artigate(folder.path(), &["token", "revoke", &id]).output().unwrap().status.success());
+    assert_eq!(get(), 401);
+    assert_eq!(serving.stop(), Some(0));
+    let log = std::fs::read_to_string(log).unwrap();
+    let digest = Sha256Digest::of(token.trim_end().as_bytes()).to_string();
+    assert!(log.contains("/api/v4/projects/2") && !log.contains("glpat-") && !log.contains(&digest), "{log}");
+}
+
+#[test]
+fn wrong_use_exits_with_2_and_names_what_was_expected() {
+    let folder = tempfile::tempdir().unwrap();
+    let create = |more: &[&'static str]| [&["token", "create", "--user", "a"], more].concat();
+    for (arguments, says) in [
+        (create(&[]), "--scopes"),
+        (create(&["--scopes", "api,sudo"]), "api, read_api, read_user, read_repository, write_repository"),
+        (create(&["--scopes", "api", "--expires-in", "0"]), "above zero, or never"),
+        (create(&["--scopes", "api", "--expires-in", "soon"]), "expected a duration"),
+        (
+            create(&["--scopes", "api", "--expires-at", "2020-01-01"]),
+            "--expires-at: 2020-01-01T00:00:00.000Z is past",
+        ),
+        (
+            create(&["--scopes", "api", "--expires-at", "2999-01-01", "--expires-in", "1 day"]),
+            "cannot be used with",
+        ),
+        (vec!["token", "revoke", "x"], "invalid value 'x'"),
+        (vec!["user", "create", "a b"], "expected a name without spaces"),
+        (vec!["user", "create", "a", "--id", "0"], "--id"),
+        (vec!["user", "set", "a"], "--no-admin"),
+        (vec!["user", "set", "a", "--admin", "--no-admin"], "cannot be used with"),
+        (vec!["project", "create", "a//b"], "expected a full path"),
+        (vec!["project", "create", "42"], "expected a full path"),
+        (vec!["project", "set", "a/b"], "--visibility"),
+        (vec!["project", "set", "a/b", "--visibility", "secret"], "private, internal, public"),
+        (vec!["project", "set", "a/b", "--public-jobs", "maybe"], "on, off"),
+        (
+            vec!["project", "set", "a/b", "--max-artifact-size", "0"],
+            "expected a size such as 10 MiB, or none",
+        ),
+        (vec!["project", "member", "add", "a/b", "c", "boss"], "guest, planner, reporter"),
+        (vec!["project", "allow", "a/b", "c d"], "expected a full path"),
+    ] {
+        let output = artigate(folder.path(), &arguments).output().unwrap();
+        let error = String::from_utf8(output.stderr).unwrap();
+        assert_eq!((output.status.code(), output.stdout.as_slice()), (Some(2), &b""[..]), "{arguments:?}");
+        assert!(error.contains(says), "{arguments:?}: {error}");
+    }
+    assert!(!folder.path().join("artigate-data").exists(), "wrong use touches no database");
+}
+
+#[test]
+fn the_help_of_each_group_shows_examples_that_are_right() {
+    let folder = tempfile::tempdir().unwrap();
+    for group in ["user", "project", "token"] {
+        let help = artigate(folder.path(), &[group, "--help"]).output().unwrap();
+        let help = String::from_utf8(help.stdout).unwrap();
+        let examples = help.split("Examples:\n").nth(1).unwrap().split("\n\n").next().unwrap();
+        assert!(examples.contains(&format!("artigate {group} ")), "{help}");
+        // There is one token here, not seven.
+        paste(folder.path(), &examples.replace("revoke 7", "revoke 1"));
+    }
+}
+
+#[test]
+fn every_line_of_the_readme_about_administration_works() {
+    let readme = include_str!("../../README.md");
+    let section =
+        readme.split("\n## Administer\n").nth(1).expect("the section").split("\n## ").next().unwrap();
+    let block = section.split("```sh\n").nth(1).unwrap().split("```").next().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    paste(folder.path(), block);
+}
+
+/// Runs lines in a shell that finds the program.
+fn paste(folder: &std::path::Path, lines: &str) {
+    let program = std::path::Path::new(env!("CARGO_BIN_EXE_artigate")).parent().unwrap();
+    let path = format!("{}:{}", program.display(), std::env::var("PATH").unwrap());
+    let mut command = Command::new("bash");
+    command.arg("-ec").arg(lines).current_dir(folder).env("PATH", path).env_remove("ARTIGATE_DATABASE__URL");
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{lines}: {}", String::from_utf8_lossy(&output.stderr));
+}
