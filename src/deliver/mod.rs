@@ -4,6 +4,7 @@
 //! memory but an archive's index and two pieces of its bytes.
 
 mod entry;
+mod folder;
 mod index_cache;
 
 use std::io;
@@ -13,6 +14,7 @@ use bytes::Bytes;
 use futures_util::Stream;
 
 pub use entry::{EntryDelivery, PackedAs, find_entry};
+pub use folder::{FolderDelivery, list_folder, plan_folder};
 pub use index_cache::IndexCache;
 
 use crate::catalog::artifacts::Artifact;

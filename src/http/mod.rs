@@ -7,6 +7,7 @@ pub mod failure;
 pub mod headers;
 pub mod middleware;
 pub mod multipart;
+pub mod paging;
 pub mod query;
 pub mod response;
 pub mod span;

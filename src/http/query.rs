@@ -1,5 +1,7 @@
 //! Query parameters, as Rack reads them: decoded, the last of several winning.
 
+use percent_encoding::percent_decode_str;
+
 /// Decoded query parameters.
 #[derive(Debug, Clone, Default)]
 pub struct Query(Vec<(String, String)>);
@@ -24,6 +26,14 @@ impl Query {
     /// The value of a parameter, an empty one as if it were not there.
     pub fn get_filled(&self, name: &str) -> Option<&str> {
         self.get(name).filter(|value| !value.is_empty())
+    }
+
+    /// The decoded bytes of a parameter in a raw query string, whether they are text or not: for a
+    /// value whose faults have an answer of their own.
+    pub fn bytes_of(query: &str, name: &str) -> Option<Vec<u8>> {
+        let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
+        let value = pairs.filter(|(known, _)| *known == name).map(|(_, value)| value).last()?;
+        Some(percent_decode_str(&value.replace('+', " ")).collect())
     }
 
     /// A boolean parameter, `false` when absent or empty. Clients write them in many ways, Python
@@ -51,6 +61,8 @@ mod tests {
         assert_eq!(query.get("empty"), Some(""));
         assert_eq!(query.get_filled("empty"), None);
         assert_eq!(query.get("none"), None);
+        assert_eq!(Query::bytes_of("path=a&path=b+%ff%00", "path").as_deref(), Some(&b"b \xff\0"[..]));
+        assert_eq!(Query::bytes_of("a=b&pat=c&path", "path"), None);
         assert_eq!(query.flag("flag"), Ok(true));
         assert_eq!(query.flag("none"), Ok(false));
         assert_eq!(query.flag("job"), Err(NotABoolean));

@@ -46,14 +46,16 @@ impl RootSpanBuilder for RequestSpan {
     }
 }
 
-/// A query string without the values of its credentials. Names are compared decoded, as the
-/// readers of the query do.
+/// Whether a raw `name=value` pair of a query holds a credential. The name is compared decoded, as
+/// the readers of the query do.
+pub fn is_secret(pair: &str) -> bool {
+    let name = pair.split('=').next().unwrap_or_default();
+    let name = form_urlencoded::parse(name.as_bytes()).next().map(|(name, _)| name.to_ascii_lowercase());
+    name.is_some_and(|name| SECRET_PARAMETERS.contains(&name.as_str()))
+}
+
+/// A query string without the values of its credentials.
 pub fn redact(query: &str) -> Cow<'_, str> {
-    let is_secret = |pair: &str| {
-        let name = pair.split('=').next().unwrap_or_default();
-        let name = form_urlencoded::parse(name.as_bytes()).next().map(|(name, _)| name.to_ascii_lowercase());
-        name.is_some_and(|name| SECRET_PARAMETERS.contains(&name.as_str()))
-    };
     if !query.split('&').any(is_secret) {
         return Cow::Borrowed(query);
     }

@@ -3,6 +3,7 @@
 //! Nothing is visible before the row is committed, and a row is only ever committed for bytes that
 //! are durable. What is not needed after all is removed again.
 
+mod dotenv;
 mod scan;
 
 use tokio::sync::Semaphore;
@@ -10,7 +11,7 @@ use tokio::sync::Semaphore;
 use crate::archive::Limits;
 use crate::catalog::artifacts::{self, Added, Artifact, Contents, Declared};
 use crate::catalog::{Catalog, Db, jobs};
-use crate::domain::artifact::ArtifactFormat;
+use crate::domain::artifact::{ArtifactFormat, ArtifactKind};
 use crate::domain::status::Status;
 use crate::domain::{Error, Kind, Result, Timestamp, byte_size};
 use crate::store::{Store, Stored, Upload};
@@ -43,6 +44,8 @@ pub enum Outcome {
     AlreadyThere,
     /// The job has other bytes under that kind.
     Occupied,
+    /// The bytes are not what the kind promises; the text says why.
+    Malformed(&'static str),
     /// The job ended while its artifact was on the way.
     JobEnded(Status),
 }
@@ -84,12 +87,29 @@ impl Ingest {
             let _permit = self.scans.acquire().await.map_err(Error::internal)?;
             scan::scan_archive(&self.store, &stored, &self.limits, declared.job_id).await?;
         }
+        if declared.kind == ArtifactKind::Dotenv
+            && let Err(refusal) = self.check_dotenv(&stored).await?
+        {
+            self.store.delete(&key).await?;
+            return Ok(Outcome::Malformed(refusal));
+        }
         let outcome = self.catalog.write(move |db| record(db, &declared, &stored, now)).await;
         // An unsure answer may stand for a commit that did happen: its bytes are left to `gc`.
         if let Ok(Outcome::AlreadyThere | Outcome::Occupied | Outcome::JobEnded(_)) = outcome {
             self.store.delete(&key).await?;
         }
         outcome
+    }
+}
+
+impl Ingest {
+    async fn check_dotenv(&self, stored: &Stored) -> Result<Result<(), &'static str>> {
+        if stored.size > dotenv::MAX_BYTES {
+            return Ok(Err("Dotenv Artifact Too Big"));
+        }
+        let blob = self.store.open_blob(&stored.key, stored.size).await?;
+        let bytes = blob.bytes(0..stored.size).await?;
+        tokio::task::spawn_blocking(move || dotenv::check(&bytes)).await.map_err(Error::internal)
     }
 }
 

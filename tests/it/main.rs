@@ -13,6 +13,7 @@ mod clients;
 mod credentials;
 mod damaged_archives;
 mod downloads;
+mod folders;
 mod logs;
 mod permissions;
 mod program;

@@ -16,6 +16,12 @@ fn upload(gateway: &Gateway, query: &str, form: Form) -> Answer {
     gateway.post(&format!("{UPLOAD}?{query}")).job_token(RUNNING).form(form).send()
 }
 
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    std::io::Write::write_all(&mut encoder, bytes).unwrap();
+    encoder.finish().unwrap()
+}
+
 fn file() -> Form {
     Form::default().file("artifacts.zip", &archive())
 }
@@ -81,7 +87,11 @@ on_both_databases! {
         for kind in ArtifactKind::ALL {
             for format in ["raw", "zip", "gzip"] {
                 let query = format!("artifact_type={kind}&artifact_format={format}");
-                let answer = upload(&gateway, &query, Form::default().file("x", kind.as_str().as_bytes()));
+                let content = match kind {
+                    ArtifactKind::Dotenv => gzip(b"NAME=value\n"),
+                    other => other.as_str().into(),
+                };
+                let answer = upload(&gateway, &query, Form::default().file("x", &content));
                 if !kind.is_uploadable() {
                     assert_eq!(answer.says(), (400, r#"{"error":"artifact_type does not have a valid value"}"#), "{query}");
                 } else if kind.format().as_str() == format {
@@ -192,9 +202,7 @@ on_both_databases! {
 
     fn a_body_packed_with_gzip_is_unpacked(gateway) {
         world::small(&gateway, b"");
-        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
-        std::io::Write::write_all(&mut encoder, &file().bytes()).unwrap();
-        let packed = encoder.finish().unwrap();
+        let packed = gzip(&file().bytes());
         let request = gateway.post(UPLOAD).job_token(RUNNING).form_type().header("Content-Encoding", "gzip");
         assert_eq!(request.body(packed).send().status, 201);
         assert_eq!(gateway.get(UPLOADED).send().body, archive());
@@ -218,6 +226,27 @@ on_both_databases! {
             let whole = gateway.get(&format!("/api/v4/projects/1/jobs/{id}/artifacts")).send();
             assert_eq!(whole.header("content-disposition"), Some(expected), "{sent}");
         }
+    }
+
+    fn a_dotenv_report_must_be_one(gateway) {
+        world::small(&gateway, b"");
+        let dotenv = |content: &[u8]| upload(&gateway, "artifact_type=dotenv&artifact_format=gzip", Form::default().file(".env.gz", content));
+        let refused = (400, r#"{"message":"Invalid Format"}"#);
+        for content in [&b"no gzip"[..], &gzip(b"no variable"), &[gzip(b"A=1\n"), gzip(b"# comment")].concat()] {
+            assert_eq!(dotenv(content).says(), refused);
+        }
+        gateway.until_blobs(1);
+        assert_eq!(dotenv(&[gzip(b"A=1\n"), gzip(b"B=2\n")].concat()).status, 201);
+    }
+
+    fn a_report_of_several_gzip_members_comes_back_as_it_was(gateway) {
+        world::small(&gateway, b"");
+        let members = include_bytes!("../../fixtures/archives/junit.xml.gz");
+        let sent = upload(&gateway, "artifact_type=junit&artifact_format=gzip", Form::default().file("junit.xml.gz", members));
+        assert_eq!(sent.status, 201);
+        let answer = gateway.get(&format!("{UPLOADED}?file_type=junit")).send();
+        assert_eq!(answer.body, members);
+        assert_eq!(answer.header("content-encoding"), None);
     }
 
     fn many_uploads_of_one_kind_at_once_have_one_winner(gateway) {

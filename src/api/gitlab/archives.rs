@@ -4,7 +4,7 @@
 use actix_web::HttpResponse;
 
 use crate::api::gitlab::call::{Call, number};
-use crate::api::gitlab::downloads::{file, whole};
+use crate::api::gitlab::downloads::{file, whole, whole_or_folder};
 use crate::api::gitlab::failure::Failure;
 use crate::api::gitlab::gate::{READ_SCOPES, Readable, ask, readable};
 use crate::auth::{self, Actor, Refusal};
@@ -25,7 +25,7 @@ pub(super) async fn of_job(call: &Call, project: ProjectRef, job_id: &str) -> Re
             .ok_or_else(|| Failure::Parameter("file_type does not have a valid value".into()))?,
     };
     let artifact = artifact_of_job(call, project, job_id, kind).await?;
-    whole(call, &artifact).await
+    whole_or_folder(call, &artifact).await
 }
 
 /// `GET /projects/:id/jobs/artifacts/:ref_name/download`
@@ -35,7 +35,7 @@ pub(super) async fn of_ref(
     ref_name: String,
 ) -> Result<HttpResponse, Failure> {
     let archive = archive_of_ref(call, project, ref_name).await?;
-    whole(call, &archive).await
+    whole_or_folder(call, &archive).await
 }
 
 /// `GET /projects/:id/jobs/:job_id/artifacts/*artifact_path`
@@ -89,7 +89,7 @@ pub(super) async fn for_dependent_job(call: &Call, job_id: &str) -> Result<HttpR
     whole(call, &archive).await
 }
 
-async fn artifact_of_job(
+pub(super) async fn artifact_of_job(
     call: &Call,
     project: ProjectRef,
     job_id: &str,

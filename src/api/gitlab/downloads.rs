@@ -11,8 +11,10 @@ use crate::api::gitlab::call::Call;
 use crate::api::gitlab::failure::Failure;
 use crate::catalog::artifacts::Artifact;
 use crate::deliver::{self, ByteStream, EntryDelivery, PackedAs};
+use crate::domain::artifact::ArtifactKind;
 use crate::domain::{EntryPath, Sha256Digest};
 use crate::http::conditional::Validators;
+use crate::http::query::Query;
 use crate::http::response::{self, Download, NotSent};
 use crate::http::{coding, headers};
 
@@ -42,13 +44,54 @@ pub(super) async fn whole(call: &Call, artifact: &Artifact) -> Result<HttpRespon
     Ok(response::send(&call.request, &download, open).await?)
 }
 
+/// Sends an artifact, or the folder of an archive that `path` names as a zip of its own.
+pub(super) async fn whole_or_folder(call: &Call, artifact: &Artifact) -> Result<HttpResponse, Failure> {
+    match folder_path(call)? {
+        Some(path) if artifact.kind == ArtifactKind::Archive => folder(call, artifact, path).await,
+        _ => whole(call, artifact).await,
+    }
+}
+
+/// The folder that `path` names, without a slash at its end; none for the whole archive.
+pub(super) fn folder_path(call: &Call) -> Result<Option<EntryPath>, Failure> {
+    let path = Query::bytes_of(call.request.query_string(), "path").unwrap_or_default();
+    match path.strip_suffix(b"/").unwrap_or(&path) {
+        [] => Ok(None),
+        path => entry_path(path.to_vec()).map(Some),
+    }
+}
+
+fn entry_path(path: Vec<u8>) -> Result<EntryPath, Failure> {
+    EntryPath::from_bytes(path).map_err(|fault| {
+        tracing::debug!(%fault, "refused a path");
+        Failure::bad_request()
+    })
+}
+
+async fn folder(call: &Call, archive: &Artifact, path: EntryPath) -> Result<HttpResponse, Failure> {
+    let digest = Sha256Digest::of(format!("{}:{}/", archive.sha256, path.as_str()).as_bytes());
+    let filename = format!("{}.zip", path.base_name());
+    let folder = deliver::plan_folder(&call.app.store, &call.app.indexes, archive, path)
+        .await?
+        .ok_or(Failure::not_found("Not Found"))?;
+    let download = Download {
+        filename,
+        media_type: BINARY,
+        validators: validators(archive, digest, ""),
+        size: folder.size(),
+        ranges: false,
+        coding: None,
+        varies: false,
+        headers: vec![("Content-Transfer-Encoding", "binary".into())],
+    };
+    let open = async |_| -> Result<ByteStream, Failure> { Ok(folder.into_stream()) };
+    Ok(response::send(&call.request, &download, open).await?)
+}
+
 /// Sends one file of an archive: as it lies there to a client that unpacks it itself, unpacked to
 /// every other one, and to whoever wants a part of it.
 pub(super) async fn file(call: &Call, archive: &Artifact, path: Vec<u8>) -> Result<HttpResponse, Failure> {
-    let path = EntryPath::from_bytes(path).map_err(|fault| {
-        tracing::debug!(%fault, "refused a path");
-        Failure::bad_request()
-    })?;
+    let path = entry_path(path)?;
     let entry = deliver::find_entry(&call.app.store, &call.app.indexes, archive, &path).await?;
     let form = chosen_form(call, &entry);
     let suffix = form.map(|form| format!("-{}", form.as_str())).unwrap_or_default();

@@ -62,6 +62,11 @@ impl Failure {
         matches!(self, Self::Domain(error) if error.kind() == Kind::NotFound)
     }
 
+    /// Whether a job was found and its file was not, as [`Failure::not_found`] says it.
+    pub(super) fn is_missing_file(&self) -> bool {
+        matches!(self, Self::Domain(error) if error.kind() == Kind::NotFound && error.public() == "Not Found")
+    }
+
     pub(super) fn into_response(self) -> HttpResponse {
         match self {
             Self::NoRoute => HttpResponse::NotFound().json(json!({ "error": "404 Not Found" })),

@@ -12,6 +12,7 @@ mod failure;
 mod gate;
 mod json;
 pub mod routes;
+mod tree;
 mod upload_form;
 mod uploads;
 
@@ -55,6 +56,7 @@ async fn read(call: &Call, path: &str) -> Result<HttpResponse, Failure> {
             Route::FileOfRef { project, ref_name, path } => {
                 archives::file_of_ref(call, project, ref_name, path).await
             }
+            Route::Tree { project, job_id } => tree::list(call, project, &job_id).await,
             Route::JobArtifacts { job_id } => archives::for_dependent_job(call, &job_id).await,
             Route::AuthorizeUpload { .. }
             | Route::Keep { .. }

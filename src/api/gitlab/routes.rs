@@ -46,6 +46,13 @@ pub enum Route {
         /// The path in the archive, decoded.
         path: Vec<u8>,
     },
+    /// `/projects/:id/jobs/:job_id/artifacts/tree`; it hides a file of that name.
+    Tree {
+        /// The project.
+        project: ProjectRef,
+        /// The job's number.
+        job_id: String,
+    },
     /// `/projects/:id/jobs/:job_id/artifacts/keep`
     Keep {
         /// The project.
@@ -123,6 +130,9 @@ fn below_jobs(project: &ProjectRef, rest: &[&str], routes: &mut Vec<Route>) {
             routes.push(Route::ArchiveOfJob { project: project(), job_id: joined_text(&[job_id]) });
         }
         [job_id, "erase"] => routes.push(Route::Erase { project: project(), job_id: joined_text(&[job_id]) }),
+        [job_id, "artifacts", "tree"] => {
+            routes.push(Route::Tree { project: project(), job_id: joined_text(&[job_id]) });
+        }
         [job_id, "artifacts", path @ ..] => {
             if path == ["keep"] {
                 routes.push(Route::Keep { project: project(), job_id: joined_text(&[job_id]) });

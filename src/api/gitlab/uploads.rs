@@ -143,6 +143,7 @@ async fn finish(
         Outcome::Occupied => {
             Err(Failure::Validation("another artifact of the same type already exists".into()))
         }
+        Outcome::Malformed(why) => Err(Failure::Validation(why.into())),
         Outcome::JobEnded(status) => Err(Failure::JobNotRunning(status)),
     }
 }

@@ -1,0 +1,58 @@
+//! `GET /projects/:id/jobs/:job_id/artifacts/tree`: what is in an archive, straight from its index.
+
+use actix_web::HttpResponse;
+use serde::Serialize;
+
+use crate::api::gitlab::archives::artifact_of_job;
+use crate::api::gitlab::call::Call;
+use crate::api::gitlab::downloads::folder_path;
+use crate::api::gitlab::failure::Failure;
+use crate::archive::Item;
+use crate::deliver;
+use crate::domain::artifact::ArtifactKind;
+use crate::domain::project::ProjectRef;
+use crate::http::paging::Page;
+
+#[derive(Debug, Serialize)]
+struct TreeItem {
+    name: String,
+    path: String,
+    #[serde(rename = "type")]
+    kind: &'static str,
+    /// Files only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    size: Option<u64>,
+    mode: String,
+}
+
+pub(super) async fn list(call: &Call, project: ProjectRef, job_id: &str) -> Result<HttpResponse, Failure> {
+    let recursive = call.flag("recursive")?;
+    let page =
+        Page::from_query(&call.query).map_err(|name| Failure::Parameter(format!("{name} is invalid")))?;
+    let found = artifact_of_job(call, project, job_id, ArtifactKind::Archive).await;
+    let archive = found.map_err(|failure| match failure.is_missing_file() {
+        true => Failure::not_found("Artifacts Not Found"),
+        false => failure,
+    })?;
+    let path = folder_path(call)?;
+    let app = &call.app;
+    let listing = deliver::list_folder(&app.store, &app.indexes, &archive, path, recursive, page.window())
+        .await?
+        .ok_or(Failure::not_found("Path Not Found"))?;
+    let mut answer = HttpResponse::Ok();
+    let url = format!("{}{}", call.base_url(), call.request.path());
+    page.describe(&mut answer, listing.total, &url, call.request.query_string());
+    Ok(answer.json(listing.items.into_iter().map(TreeItem::from).collect::<Vec<_>>()))
+}
+
+impl From<Item> for TreeItem {
+    fn from(item: Item) -> Self {
+        Self {
+            name: item.name,
+            path: item.path,
+            kind: if item.is_directory { "directory" } else { "file" },
+            size: (!item.is_directory).then_some(item.size_bytes),
+            mode: format!("{:06o}", item.mode),
+        }
+    }
+}
