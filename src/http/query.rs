@@ -32,7 +32,7 @@ impl Query {
     /// value whose faults have an answer of their own.
     pub fn bytes_of(query: &str, name: &str) -> Option<Vec<u8>> {
         let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
-        let value = pairs.filter(|(known, _)| *known == name).map(|(_, value)| value).last()?;
+        let value = pairs.filter(|(known, _)| *known == name).map(|(_, value)| value).next_back()?;
         Some(percent_decode_str(&value.replace('+', " ")).collect())
     }
 
