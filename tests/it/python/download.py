@@ -1,8 +1,8 @@
 """Downloads one job's artifacts in every way that python-gitlab knows.
 
-Usage: download.py BASE_URL TOKEN PROJECT_PATH JOB_ID REF JOB_NAME ENTRY_PATH OUT_DIR
+Usage: download.py BASE_URL TOKEN PROJECT_PATH JOB_ID REF JOB_NAME OUT_DIR ENTRY_PATH...
 
-The caller compares the files in OUT_DIR with what the archive holds. Project and job are lazy
+The caller compares the files in OUT_DIR with the archive and what it holds. Project and job are lazy
 objects, so no request is made but the downloads themselves.
 """
 
@@ -10,23 +10,29 @@ import sys
 from pathlib import Path
 
 import gitlab
+from expecting import expect
 from gitlab.exceptions import GitlabAuthenticationError, GitlabGetError
 
 
-def expect(error, status, call):
-    """Asserts that `call` raises exactly `error` with the HTTP status `status`."""
-    try:
-        call()
-    except gitlab.exceptions.GitlabError as raised:
-        assert type(raised) is error, f"expected {error.__name__}, got {raised!r}"
-        assert raised.response_code == status, f"expected {status}, got {raised!r}"
-    else:
-        raise AssertionError(f"expected {error.__name__}, got an answer")
+def create(path):
+    """Opens a file for writing, with the folders above it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return open(path, "wb")
 
 
-def main(base_url, token, project_path, job_id, ref, job_name, entry, out_dir):
+def three_ways(download, out, name):
+    """Downloads to NAME, streamed-NAME and iterator-NAME."""
+    with create(out / name) as file:
+        file.write(download())
+    with create(out / f"streamed-{name}") as file:
+        download(streamed=True, action=file.write)
+    with create(out / f"iterator-{name}") as file:
+        for chunk in download(iterator=True):
+            file.write(chunk)
+
+
+def main(base_url, token, project_path, job_id, ref, job_name, out_dir, *entries):
     out = Path(out_dir)
-    out.mkdir(parents=True, exist_ok=True)
 
     def project_as(private_token):
         client = gitlab.Gitlab(base_url, private_token=private_token, timeout=60)
@@ -36,25 +42,16 @@ def main(base_url, token, project_path, job_id, ref, job_name, entry, out_dir):
     job = project.jobs.get(int(job_id), lazy=True)
     artifacts = project.artifacts
 
-    (out / "by-id.zip").write_bytes(job.artifacts())
-    with open(out / "by-id-streamed.zip", "wb") as file:
-        job.artifacts(streamed=True, action=file.write)
-    with open(out / "by-id-iterator.zip", "wb") as file:
-        for chunk in job.artifacts(iterator=True):
-            file.write(chunk)
+    three_ways(job.artifacts, out, "by-id.zip")
+    three_ways(lambda **how: artifacts.download(ref_name=ref, job=job_name, **how), out, "by-ref.zip")
+    for entry in entries:
+        three_ways(lambda **how: job.artifact(entry, **how), out, f"by-id/{entry}")
+        three_ways(lambda **how: artifacts.raw(ref, entry, job_name, **how), out, f"by-ref/{entry}")
 
-    (out / "by-ref.zip").write_bytes(artifacts.download(ref_name=ref, job=job_name))
-    with open(out / "by-ref-streamed.zip", "wb") as file:
-        artifacts.download(ref_name=ref, job=job_name, streamed=True, action=file.write)
-
-    (out / "entry-by-id").write_bytes(job.artifact(entry))
-    (out / "entry-by-ref").write_bytes(artifacts.raw(ref, entry, job_name))
-    with open(out / "entry-by-ref-streamed", "wb") as file:
-        artifacts.raw(ref, entry, job_name, streamed=True, action=file.write)
-
-    missing = entry + ".missing"
+    missing = entries[0] + ".missing"
     expect(GitlabGetError, 404, lambda: job.artifact(missing))
     expect(GitlabGetError, 404, lambda: artifacts.raw(ref, missing, job_name))
+    expect(GitlabGetError, 404, lambda: artifacts.download(ref, job_name + "?"))
     print("missing: 404")
 
     stranger = project_as("no-such-token")
@@ -64,6 +61,6 @@ def main(base_url, token, project_path, job_id, ref, job_name, entry, out_dir):
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 9:
+    if len(sys.argv) < 9:
         sys.exit(__doc__)
     main(*sys.argv[1:])

@@ -1,0 +1,42 @@
+//! gitbeaker for Node, from its registry.
+
+use std::process::Command;
+
+use super::story::{self, EXPIRING_JOB, JOB_NAME, NEWEST_JOB, PROJECT, REF, UNLOCKED_JOB};
+use super::{run, script};
+use crate::support::world;
+
+fn node(name: &str) -> Command {
+    assert!(
+        std::env::var_os("ARTIGATE_TEST_NODE_MODULES").is_some(),
+        "ARTIGATE_TEST_NODE_MODULES names a folder with @gitbeaker/rest: use tests/run, which fills one"
+    );
+    let mut command = Command::new("node");
+    command.arg(script("node").join(name));
+    command
+}
+
+on_both_databases! {
+    fn gitbeaker_downloads_by_id_and_by_ref_and_understands_what_it_gets(gateway) {
+        let story = story::begin(&gateway);
+        let out = gateway.path().join("out");
+        let printed = run(node("download.mjs")
+            .args([&gateway.base_url(), world::REPORTER, PROJECT, NEWEST_JOB, REF, JOB_NAME])
+            .arg(&out)
+            .args(story.paths()));
+        assert_eq!(printed, "missing: 404\nunauthorized: 401\n");
+        story.assert_archives(&out, &["by-id.zip", "streamed-by-id.zip", "by-ref.zip", "streamed-by-ref.zip"]);
+        story.assert_files(&[out.join("by-id"), out.join("by-ref")]);
+    }
+
+    fn gitbeaker_keeps_and_deletes(gateway) {
+        story::begin(&gateway);
+        let base_url = gateway.base_url();
+        let kept = run(node("keep.mjs").args([&base_url, world::MAINTAINER, world::REPORTER, PROJECT, EXPIRING_JOB]));
+        story::assert_kept(&kept, &gateway);
+        story::let_expire(&gateway);
+        let deleted = run(node("delete.mjs").args([&base_url, world::MAINTAINER, PROJECT, EXPIRING_JOB, UNLOCKED_JOB]));
+        assert_eq!(deleted, "job: 204\nproject: 202\n");
+        story::assert_project_deleted(&gateway);
+    }
+}

@@ -1,0 +1,37 @@
+//! Real clients, unmodified, each against a gateway of its own: what they ask for, how they ask, and
+//! what they make of the answer. The scripts that they run are in `tests/it/{python,node,ruby,go}`.
+
+mod aria2;
+mod curl;
+mod gitbeaker;
+mod python_gitlab;
+mod ruby_gitlab;
+mod story;
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// What the command printed; panics with its standard error unless it succeeded.
+fn run(command: &mut Command) -> String {
+    let output = command.output().unwrap_or_else(|e| panic!("{command:?}: {e}"));
+    assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+fn read(folder: &Path, name: &str) -> Vec<u8> {
+    std::fs::read(folder.join(name)).unwrap_or_else(|e| panic!("{name}: {e}"))
+}
+
+/// A script in the folder of the tests.
+fn script(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it").join(name)
+}
+
+/// A script with the Python that has python-gitlab.
+fn python(name: &str) -> Command {
+    let python = std::env::var_os("ARTIGATE_TEST_PYTHON")
+        .expect("ARTIGATE_TEST_PYTHON names a Python with python-gitlab: use tests/run, which installs one");
+    let mut command = Command::new(python);
+    command.env("PYTHONDONTWRITEBYTECODE", "1").arg(script("python").join(name));
+    command
+}

@@ -1,0 +1,34 @@
+//! python-gitlab, the library, from its registry.
+
+use super::story::{self, EXPIRING_JOB, JOB_NAME, NEWEST_JOB, PROJECT, REF, UNLOCKED_JOB};
+use super::{python, run};
+use crate::support::world;
+
+on_both_databases! {
+    fn python_gitlab_downloads_by_id_and_by_ref_whole_streamed_and_by_pieces(gateway) {
+        let story = story::begin(&gateway);
+        let out = gateway.path().join("out");
+        let printed = run(python("download.py")
+            .args([&gateway.base_url(), world::REPORTER, PROJECT, NEWEST_JOB, REF, JOB_NAME])
+            .arg(&out)
+            .args(story.paths()));
+        assert_eq!(printed, "missing: 404\nunauthorized: 401\n");
+        for by in ["by-id", "by-ref"] {
+            for how in ["", "streamed-", "iterator-"] {
+                story.assert_archives(&out, &[&format!("{how}{by}.zip")]);
+                story.assert_files(&[out.join(format!("{how}{by}"))]);
+            }
+        }
+    }
+
+    fn python_gitlab_keeps_and_deletes(gateway) {
+        story::begin(&gateway);
+        let base_url = gateway.base_url();
+        let kept = run(python("keep.py").args([&base_url, world::MAINTAINER, world::REPORTER, PROJECT, EXPIRING_JOB]));
+        story::assert_kept(&kept, &gateway);
+        story::let_expire(&gateway);
+        let deleted = run(python("delete.py").args([&base_url, world::MAINTAINER, PROJECT, EXPIRING_JOB, UNLOCKED_JOB]));
+        assert_eq!(deleted, "job: 204\nproject: 202\n");
+        story::assert_project_deleted(&gateway);
+    }
+}

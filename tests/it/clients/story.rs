@@ -1,0 +1,181 @@
+//! What the client libraries go through: a project with names that have to be encoded, whose archives
+//! are downloaded, kept and deleted.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use artigate::retention;
+use serde_json::{Value, json};
+
+use super::read;
+use crate::support::gateway::Gateway;
+use crate::support::world;
+use crate::support::zips;
+
+pub const PROJECT: &str = "group/sub/pro.j";
+pub const REF: &str = "feature/x";
+pub const JOB_NAME: &str = "build: [a/b]";
+
+/// Of the newest successful pipeline of the ref, so what it has is locked.
+pub const NEWEST_JOB: &str = "10301";
+/// Of the pipeline before; its archive and its report expire within a week.
+pub const EXPIRING_JOB: &str = "10300";
+/// Of the pipeline before; its archive never expires, but is not locked either.
+pub const UNLOCKED_JOB: &str = "10310";
+
+/// The maintainer's other token. Some clients send long tokens in another header than short ones.
+pub const LONG_TOKEN: &str = "glpat-maintainer-0123456789abcdef0123456789abcdef0123456789abcdef";
+
+const SHA: &str = "0ff3ae198f8601a285adcf5c0fff204ee6fba5fd";
+
+/// The newest job's files: bytes, JSON in its shortest form, text and a compressed file. None is pure
+/// ASCII.
+pub struct Story {
+    pub files: Vec<(&'static str, Vec<u8>)>,
+    pub archive: Vec<u8>,
+}
+
+fn gzip(content: &[u8]) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    encoder.write_all(content).unwrap();
+    encoder.finish().unwrap()
+}
+
+/// Loads the project.
+pub fn begin(gateway: &Gateway) -> Story {
+    let files = vec![
+        ("out/sub/data.bin", zips::noise(300_000)),
+        ("out/report.json", r#"{"name":"prüfung","results":[1,2,{"ok":true}]}"#.into()),
+        ("out/notes.txt", "Grüße\n".repeat(1000).into()),
+        ("out/logs.gz", gzip("inside, and still packed on arrival\n".repeat(100).as_bytes())),
+    ];
+    let pairs: Vec<(&str, &[u8])> = files.iter().map(|(name, content)| (*name, &content[..])).collect();
+    let archive = zips::deflated(&pairs);
+    gateway.write_file("newest.zip", &archive);
+    gateway.write_file("older.zip", &zips::deflated(&[("older", &zips::noise(1000))]));
+    gateway.write_file("junit.xml.gz", &gzip(b"<testsuites/>"));
+    gateway.load(&document());
+    Story { files, archive }
+}
+
+fn document() -> String {
+    format!(
+        "{}
+projects:
+  - id: 1
+    path: {PROJECT}
+    visibility: private
+    members: {}
+    pipelines:
+      - id: 300
+        ref: {REF}
+        sha: {SHA}
+        status: success
+        user: developer
+        commit: {{title: Build, message: Build, author_name: Dev, author_email: dev@example.com}}
+        jobs:
+          - id: {EXPIRING_JOB}
+            name: '{JOB_NAME}'
+            status: success
+            artifacts:
+              - {{file: older.zip, expire_in: 1 week}}
+              - {{file: junit.xml.gz, type: junit, filename: junit.xml.gz, expire_in: 1 week}}
+          - {{id: {UNLOCKED_JOB}, name: other, status: success, artifacts: [{{file: older.zip}}]}}
+      - id: 301
+        ref: {REF}
+        sha: {SHA}
+        status: success
+        user: developer
+        jobs:
+          - {{id: {NEWEST_JOB}, name: '{JOB_NAME}', status: success, artifacts: [{{file: newest.zip}}]}}
+",
+        world::USERS.replace(
+            "tokens: [{value: glpat-maintainer, scopes: [api]}]",
+            &format!(
+                "tokens: [{{value: glpat-maintainer, scopes: [api]}}, {{value: {LONG_TOKEN}, scopes: [api]}}]"
+            ),
+        ),
+        world::MEMBERS,
+    )
+}
+
+impl Story {
+    /// The paths in the newest job's archive.
+    pub fn paths(&self) -> impl Iterator<Item = &str> {
+        self.files.iter().map(|(path, _)| *path)
+    }
+
+    /// Asserts that each file in `folder` under one of these names is the newest job's archive.
+    pub fn assert_archives(&self, folder: &Path, names: &[&str]) {
+        for name in names {
+            assert!(read(folder, name) == self.archive, "{name} is not as it was");
+        }
+    }
+
+    /// Asserts that below each of these folders every file of the newest job's archive lies.
+    pub fn assert_files(&self, folders: &[PathBuf]) {
+        for folder in folders {
+            for (path, content) in &self.files {
+                assert!(read(folder, path) == *content, "{path} in {} is not as it was", folder.display());
+            }
+        }
+    }
+}
+
+/// Asserts that a client was given the expiring job, kept.
+pub fn assert_kept(printed: &str, gateway: &Gateway) {
+    let job: Value = serde_json::from_str(printed).unwrap_or_else(|e| panic!("{e}: {printed}"));
+    for (pointer, expected) in [
+        ("/id", json!(10300)),
+        ("/name", json!(JOB_NAME)),
+        ("/stage", json!("test")),
+        ("/status", json!("success")),
+        ("/ref", json!(REF)),
+        ("/tag", json!(false)),
+        ("/artifacts_expire_at", Value::Null),
+        ("/artifacts_file/filename", json!("artifacts.zip")),
+        ("/artifacts_file/size", json!(size(gateway, "older.zip"))),
+        ("/commit/id", json!(SHA)),
+        ("/commit/short_id", json!(&SHA[..8])),
+        ("/commit/title", json!("Build")),
+        ("/pipeline/id", json!(300)),
+        ("/pipeline/project_id", json!(1)),
+        ("/pipeline/ref", json!(REF)),
+        ("/pipeline/sha", json!(SHA)),
+        ("/pipeline/status", json!("success")),
+        ("/user/username", json!("developer")),
+        ("/web_url", json!(format!("{}/{PROJECT}/-/jobs/{EXPIRING_JOB}", gateway.base_url()))),
+    ] {
+        assert_eq!(job.pointer(pointer), Some(&expected), "{pointer} of {job:#}");
+    }
+    let mut artifacts = job["artifacts"].as_array().expect("artifacts is a list").clone();
+    artifacts.sort_by_key(|artifact| artifact["file_type"].to_string());
+    assert_eq!(
+        Value::Array(artifacts),
+        json!([
+            {"file_type": "archive", "size": size(gateway, "older.zip"), "filename": "artifacts.zip", "file_format": "zip"},
+            {"file_type": "junit", "size": size(gateway, "junit.xml.gz"), "filename": "junit.xml.gz", "file_format": "gzip"},
+        ])
+    );
+}
+
+fn size(gateway: &Gateway, name: &str) -> usize {
+    read(gateway.path(), name).len()
+}
+
+/// Longer than the expiring job's artifacts live if nobody keeps them.
+pub fn let_expire(gateway: &Gateway) {
+    gateway.wait_seconds(30 * 24 * 3600);
+}
+
+/// Asserts that the deletion of all the project's artifacts was asked for: the next sweep takes them,
+/// except the locked ones.
+pub fn assert_project_deleted(gateway: &Gateway) {
+    let app = &gateway.app;
+    gateway.block_on(retention::sweep(&app.catalog, &app.store, &app.clock)).unwrap();
+    let status = |job: &str| {
+        let archive = gateway.get(&format!("/api/v4/projects/1/jobs/{job}/artifacts"));
+        archive.private_token(world::MAINTAINER).send().status
+    };
+    assert_eq!((status(UNLOCKED_JOB), status(NEWEST_JOB)), (404, 200));
+}
