@@ -7,6 +7,7 @@ mod gitbeaker;
 mod python_gitlab;
 mod ruby_gitlab;
 mod story;
+mod zip_readers;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
