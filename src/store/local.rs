@@ -75,17 +75,19 @@ impl Directory {
     }
 
     pub(super) fn remove_listed(&self, listed: &Listed) -> io::Result<()> {
-        match fs::remove_file(self.root.join(&listed.name)) {
+        self.remove(&listed.name)
+    }
+
+    /// Not made durable: a file that a power cut brings back is one that no row names, for `gc`.
+    fn remove(&self, name: &str) -> io::Result<()> {
+        match fs::remove_file(self.root.join(name)) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
             _ => Ok(()),
         }
     }
 
     pub(super) fn delete(&self, key: &StoreKey) -> io::Result<()> {
-        match fs::remove_file(self.root.join(key.as_str())) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-            _ => sync_folder(&self.root.join(key.folder())),
-        }
+        self.remove(key.as_str())
     }
 }
 
