@@ -5,6 +5,7 @@ use crate::catalog::Catalog;
 use crate::deliver::IndexCache;
 use crate::domain::{Clock, Result};
 use crate::ingest::Ingest;
+use crate::readiness::Readiness;
 use crate::settings::Settings;
 use crate::store::Store;
 
@@ -23,6 +24,8 @@ pub struct App {
     pub ingest: Ingest,
     /// Indexes of archives.
     pub indexes: IndexCache,
+    /// Whether catalog and store answer.
+    pub readiness: Readiness,
 }
 
 impl App {
@@ -39,6 +42,7 @@ impl App {
         let store = Store::open(&settings.storage)?;
         let limits = Limits::default();
         let ingest = Ingest::new(catalog.clone(), store.clone(), limits);
-        Ok(Self { settings, clock, catalog, store, ingest, indexes: IndexCache::new(limits) })
+        let (indexes, readiness) = (IndexCache::new(limits), Readiness::default());
+        Ok(Self { settings, clock, catalog, store, ingest, indexes, readiness })
     }
 }

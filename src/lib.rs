@@ -4,7 +4,7 @@
 //! [`store`] holds bytes, [`archive`] knows zip; the dialects under [`api`] only translate.
 //!
 //! ```text
-//! cli ── server ── api ── http ── app ── ingest · deliver · retention · auth · registry
+//! cli ── server ── api ── http ── app ── registry ── ingest · deliver · retention · auth · readiness
 //!                                         └─ catalog · store · archive ── settings ── domain
 //! ```
 //!
@@ -23,6 +23,7 @@ pub mod deliver;
 pub mod domain;
 pub mod http;
 pub mod ingest;
+pub mod readiness;
 pub mod registry;
 pub mod retention;
 pub mod server;

@@ -55,6 +55,19 @@ pub enum DatabaseUrl {
 pub enum StorageUrl {
     /// A directory.
     Directory(PathBuf),
+    /// A bucket of an S3-compatible service.
+    Bucket(BucketUrl),
+}
+
+/// Which bucket.
+#[derive(Debug, Clone)]
+pub struct BucketUrl {
+    /// Its name.
+    pub bucket: String,
+    /// What the names of all blobs begin with, without slashes around it; may be empty.
+    pub prefix: String,
+    /// The `AWS_*` variables, by name: where the service is, and who asks.
+    pub options: Vec<(String, SecretString)>,
 }
 
 /// A setting that cannot be used, with its key and where it came from.
@@ -109,9 +122,11 @@ impl Settings {
         environment: impl IntoIterator<Item = (String, String)>,
     ) -> Result<Self, SettingsError> {
         let path = file.unwrap_or(Path::new(DEFAULT_FILE));
+        let environment: Vec<(String, String)> = environment.into_iter().collect();
         let variables = environment
-            .into_iter()
+            .iter()
             .filter(|(name, _)| name.starts_with("ARTIGATE_") && name.contains("__"))
+            .cloned()
             .collect();
         let mut settings = Self::default();
         for source in [
@@ -130,6 +145,7 @@ impl Settings {
             let layer = source.map_err(|e| SettingsError(format!("{}: {e}", path.display())))?;
             settings.apply(&layer.cache)?;
         }
+        settings.storage = settings.storage.with_environment(&environment);
         Ok(settings)
     }
 
@@ -243,11 +259,37 @@ fn database_url(text: &str) -> Result<DatabaseUrl, String> {
 }
 
 fn storage_url(text: &str) -> Result<StorageUrl, String> {
-    if text.starts_with("s3://") {
-        return Err("object storage is not supported by this version, use file://PATH".into());
+    let expected = || "expected file://PATH or s3://BUCKET/PREFIX".to_owned();
+    if let Some(path) = text.strip_prefix("file://") {
+        return match path {
+            "" => Err(expected()),
+            path => Ok(StorageUrl::Directory(path.into())),
+        };
     }
-    match text.strip_prefix("file://") {
-        Some(path) if !path.is_empty() => Ok(StorageUrl::Directory(path.into())),
-        _ => Err("expected file://PATH".into()),
+    let name = text.strip_prefix("s3://").ok_or_else(expected)?;
+    let (bucket, prefix) = name.split_once('/').unwrap_or((name, ""));
+    let prefix = prefix.trim_matches('/');
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-._".contains(c);
+    if bucket.is_empty() || !bucket.chars().all(is_plain) {
+        return Err(expected());
+    }
+    let segments_are_plain =
+        prefix.split('/').all(|s| !s.is_empty() && !matches!(s, "." | "..") && s.chars().all(is_plain));
+    if !prefix.is_empty() && !segments_are_plain {
+        return Err("a prefix is letters, digits, '-', '.', '_' and single slashes".into());
+    }
+    Ok(StorageUrl::Bucket(BucketUrl { bucket: bucket.into(), prefix: prefix.into(), options: Vec::new() }))
+}
+
+impl StorageUrl {
+    /// Takes over from the environment what a bucket needs besides its URL.
+    fn with_environment(self, environment: &[(String, String)]) -> Self {
+        let Self::Bucket(url) = self else { return self };
+        let options = environment
+            .iter()
+            .filter(|(name, _)| name.starts_with("AWS_"))
+            .map(|(name, value)| (name.clone(), SecretString::from(value.as_str())))
+            .collect();
+        Self::Bucket(BucketUrl { options, ..url })
     }
 }

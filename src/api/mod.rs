@@ -2,10 +2,12 @@
 //! else. They never use one another.
 
 pub mod gitlab;
+mod health;
 
 use actix_web::web::ServiceConfig;
 
 /// Mounts every dialect, and GitLab's answer for whatever is none of theirs.
 pub fn routes(config: &mut ServiceConfig) {
+    health::mount(config);
     gitlab::mount(config);
 }

@@ -38,8 +38,17 @@ impl From<io::Error> for DirectoryError {
     }
 }
 
-/// Fetches the directory of an archive of `size` bytes, of which `read` gets a range. Usually that
-/// is one read; two for a directory larger than the tail.
+impl Directory {
+    /// How many bytes at the end of an archive of `size` bytes [`read_directory`] has to begin with to
+    /// find everything in one read.
+    pub fn tail_bytes(&self, size: u64) -> u64 {
+        size.saturating_sub(self.span.start)
+    }
+}
+
+/// Fetches the directory of an archive of `size` bytes, of which `read` gets a range: the last
+/// `tail_bytes` to begin with, where somebody knows how many that takes. Else that is one read, and
+/// two for a directory larger than usual.
 ///
 /// # Errors
 /// What is wrong with the archive, or what `read` says.
@@ -47,8 +56,11 @@ pub async fn read_directory(
     read: impl AsyncFn(Range<u64>) -> io::Result<Bytes>,
     size: u64,
     limits: &Limits,
+    tail_bytes: Option<u64>,
 ) -> Result<Directory, DirectoryError> {
-    let mut tail_start = size.saturating_sub(TAIL_BYTES);
+    // A claim like any other: it may not make us read more than a directory may take.
+    let likely = tail_bytes.unwrap_or(0).min(limits.directory_bytes).max(TAIL_BYTES);
+    let mut tail_start = size.saturating_sub(likely);
     let mut tail = read(tail_start..size).await?;
     let span = loop {
         match locate(&tail, size, limits)? {

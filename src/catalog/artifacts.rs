@@ -36,6 +36,8 @@ pub struct Artifact {
     pub created_at: Timestamp,
     /// When it expires.
     pub expire_at: Option<Timestamp>,
+    /// How many bytes at its end hold an archive's directory, if somebody looked.
+    pub tail_bytes: Option<i64>,
 }
 
 /// What an artifact is to be, whatever its bytes.
@@ -64,6 +66,8 @@ pub struct Contents {
     pub sha256: Sha256Digest,
     /// Where they are.
     pub store_key: String,
+    /// How many of them at the end hold an archive's directory, if that is known.
+    pub tail_bytes: Option<u64>,
 }
 
 /// What a registry file may change of an artifact whose bytes stay.
@@ -143,6 +147,7 @@ fn insert(
             artifacts::created_at.eq(now.as_millis()),
             artifacts::updated_at.eq(now.as_millis()),
             artifacts::expire_at.eq(millis(new.expire_at)),
+            artifacts::tail_bytes.eq(contents.tail_bytes.and_then(|bytes| i64::try_from(bytes).ok())),
         ))
         .returning(artifacts::id)
         .get_result(db)

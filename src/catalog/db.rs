@@ -62,6 +62,11 @@ impl Db {
         }
     }
 
+    /// Asks for an answer, whichever.
+    pub(super) fn probe(&mut self) -> Result<(), Error> {
+        diesel::sql_query("SELECT 1").execute(self).map(drop).map_err(Error::unavailable)
+    }
+
     /// Keeps every other node from migrating or loading until this transaction ends. SQLite's write
     /// lock does that already.
     pub(crate) fn lock_whole_catalog(&mut self) -> QueryResult<()> {

@@ -109,6 +109,14 @@ impl Catalog {
         self.read(move |db| db.write(work)).await
     }
 
+    /// Whether the database answers.
+    ///
+    /// # Errors
+    /// `Unavailable` when it does not.
+    pub async fn probe(&self) -> Result<()> {
+        self.read(Db::probe).await
+    }
+
     /// Brings the schema up to date; safe while other nodes do the same. Blocks.
     ///
     /// # Errors

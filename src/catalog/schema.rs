@@ -133,6 +133,7 @@ diesel::table! {
         updated_at -> BigInt,
         expire_at -> Nullable<BigInt>,
         remove_after -> Nullable<BigInt>,
+        tail_bytes -> Nullable<BigInt>,
     }
 }
 

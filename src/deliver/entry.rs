@@ -8,7 +8,7 @@ use bytes::{Buf, Bytes};
 use futures_util::{Stream, StreamExt, TryStreamExt, stream};
 use tokio_util::io::StreamReader;
 
-use super::{ByteStream, IndexCache, open_artifact};
+use super::{ByteStream, IndexCache, begun, open_artifact};
 use crate::archive::{self, EntryMeta};
 use crate::catalog::artifacts::Artifact;
 use crate::domain::{EntryPath, Error, Kind, Result};
@@ -58,7 +58,7 @@ pub async fn find_entry(
     path: &EntryPath,
 ) -> Result<EntryDelivery> {
     let blob = open_artifact(store, archive).await?;
-    let index = indexes.get(&archive.store_key, &blob).await?.map_err(unprocessable)?;
+    let index = indexes.get(archive, &blob).await?.map_err(unprocessable)?;
     let entry =
         index.find(path.as_str().as_bytes()).ok_or_else(|| Error::new(Kind::NotFound, "Not Found"))?;
     let entry = EntryMeta::from(entry);
@@ -136,18 +136,16 @@ impl EntryDelivery {
     }
 }
 
-/// Reads the first piece of a stream, and has later failures logged under the entry's name.
+/// Begins a stream whose failures are logged under the entry's name.
 async fn begin(
     pieces: impl Stream<Item = io::Result<Bytes>> + Send + 'static,
     name: Box<[u8]>,
 ) -> Result<ByteStream> {
-    let mut pieces = Box::pin(pieces.inspect_err(move |error| {
-        tracing::error!(entry.name = %String::from_utf8_lossy(&name), %error, "an archive's entry is damaged");
-    }));
-    match pieces.next().await {
-        None => Ok(Box::pin(stream::empty())),
-        Some(first) => Ok(Box::pin(stream::iter([Ok(first?)]).chain(pieces))),
-    }
+    let logged = pieces.inspect_err(move |error| {
+        let name = String::from_utf8_lossy(&name);
+        tracing::error!(entry.name = %name, %error, "an archive's entry is damaged or cannot be read");
+    });
+    begun(logged).await
 }
 
 fn raw(

@@ -52,7 +52,7 @@ pub async fn plan_folder(
 
 async fn index_of(store: &Store, indexes: &IndexCache, archive: &Artifact) -> Result<(Blob, Arc<Index>)> {
     let blob = open_artifact(store, archive).await?;
-    let index = indexes.get(&archive.store_key, &blob).await?;
+    let index = indexes.get(archive, &blob).await?;
     let index = index.map_err(|fault| Error::new(Kind::Unprocessable, fault.to_string()))?;
     Ok((blob, index))
 }

@@ -10,6 +10,7 @@ use quick_cache::{OptionsBuilder, Weighter};
 use tokio::sync::Semaphore;
 
 use crate::archive::{DirectoryError, Fault, Index, Limits, read_directory};
+use crate::catalog::artifacts::Artifact;
 use crate::domain::{Error, Result};
 use crate::store::Blob;
 
@@ -60,22 +61,23 @@ impl IndexCache {
         }
     }
 
-    /// The index of the archive in `blob`, whose store key is `key`.
+    /// The index of the archive in `blob`.
     ///
     /// # Errors
     /// `Internal` when the blob cannot be read. That it is no archive is a [`Fault`] inside.
-    pub(super) async fn get(&self, key: &str, blob: &Blob) -> Result<Known> {
-        self.cache.get_or_insert_async(key, self.load(blob)).await
+    pub(super) async fn get(&self, archive: &Artifact, blob: &Blob) -> Result<Known> {
+        let tail_bytes = archive.tail_bytes.and_then(|bytes| u64::try_from(bytes).ok());
+        self.cache.get_or_insert_async(archive.store_key.as_str(), self.load(blob, tail_bytes)).await
     }
 
-    async fn load(&self, blob: &Blob) -> Result<Known> {
+    async fn load(&self, blob: &Blob, tail_bytes: Option<u64>) -> Result<Known> {
         let _permit = self.loads.acquire().await.map_err(Error::internal)?;
-        let directory =
-            match read_directory(async |range| blob.bytes(range).await, blob.size(), &self.limits).await {
-                Ok(directory) => directory,
-                Err(DirectoryError::Fault(fault)) => return Ok(Err(fault)),
-                Err(DirectoryError::Read(error)) => return Err(error.into()),
-            };
+        let read = async |range| blob.bytes(range).await;
+        let directory = match read_directory(read, blob.size(), &self.limits, tail_bytes).await {
+            Ok(directory) => directory,
+            Err(DirectoryError::Fault(fault)) => return Ok(Err(fault)),
+            Err(DirectoryError::Read(error)) => return Err(error.into()),
+        };
         // A large directory takes long enough to parse to be felt by everybody else on this thread.
         tokio::task::spawn_blocking(move || Index::build(&directory.bytes, &directory.span).map(Arc::new))
             .await

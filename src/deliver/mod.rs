@@ -8,10 +8,12 @@ mod folder;
 mod index_cache;
 
 use std::io;
+use std::ops::Range;
 use std::pin::Pin;
+use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::Stream;
+use futures_util::{Stream, StreamExt, TryStreamExt, stream};
 
 pub use entry::{EntryDelivery, PackedAs, find_entry};
 pub use folder::{FolderDelivery, list_folder, plan_folder};
@@ -24,6 +26,25 @@ use crate::store::{Blob, Store, StoreKey};
 /// Bytes on their way out.
 pub type ByteStream = Pin<Box<dyn Stream<Item = io::Result<Bytes>> + Send>>;
 
+/// How long a signed address is good: long enough for a client that asks twice, and no longer than it
+/// may lie around in somebody's log.
+const SIGNED_URL_LIFETIME: Duration = Duration::from_secs(600);
+
+/// Where an artifact can be fetched from the store itself, by `GET` or by `HEAD`, as a download with this
+/// `Content-Disposition`; `None` when the store has no server of its own.
+///
+/// # Errors
+/// Those of the store.
+pub async fn signed_url(
+    store: &Store,
+    artifact: &Artifact,
+    head: bool,
+    disposition: String,
+) -> Result<Option<String>> {
+    let key: StoreKey = artifact.store_key.parse().map_err(Error::internal)?;
+    store.signed_url(&key, head, disposition, SIGNED_URL_LIFETIME).await
+}
+
 /// Opens an artifact's bytes.
 ///
 /// # Errors
@@ -32,4 +53,23 @@ pub async fn open_artifact(store: &Store, artifact: &Artifact) -> Result<Blob> {
     let key: StoreKey = artifact.store_key.parse().map_err(Error::internal)?;
     let size = u64::try_from(artifact.size_bytes).map_err(Error::internal)?;
     store.open_blob(&key, size).await
+}
+
+/// A part of an artifact's bytes, or all of them. That they cannot be read at all is an error; what goes
+/// wrong later ends the stream with one.
+///
+/// # Errors
+/// `NotFound`, `Unavailable` or `Internal` when the first piece cannot be read.
+pub async fn read_artifact(blob: &Blob, part: Range<u64>) -> Result<ByteStream> {
+    let logged = blob.stream(part).inspect_err(|error| tracing::error!(%error, "an artifact cannot be read"));
+    begun(logged).await
+}
+
+/// The stream, once its first piece is there.
+async fn begun(pieces: impl Stream<Item = io::Result<Bytes>> + Send + 'static) -> Result<ByteStream> {
+    let mut pieces = Box::pin(pieces);
+    match pieces.next().await {
+        None => Ok(Box::pin(stream::empty())),
+        Some(first) => Ok(Box::pin(stream::iter([Ok(first?)]).chain(pieces))),
+    }
 }

@@ -26,7 +26,7 @@ pub enum Kind {
     Unprocessable,
     /// A part that we need does not answer; worth another try.
     Unavailable,
-    /// The store is full.
+    /// The store takes no more: it is full, or may only be read.
     OutOfSpace,
     /// A fault of ours.
     Internal,
@@ -103,13 +103,17 @@ impl StdError for Error {
     }
 }
 
-/// A failed read or write of bytes: a full disk is told apart, the rest is ours.
+/// A failed read or write of bytes: a store that takes no more and one that does not answer are told
+/// apart, the rest is ours.
 impl From<std::io::Error> for Error {
     fn from(error: std::io::Error) -> Self {
+        use std::io::ErrorKind as Io;
         match error.kind() {
-            std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => {
+            Io::StorageFull | Io::QuotaExceeded | Io::ReadOnlyFilesystem => {
                 Self::new(Kind::OutOfSpace, "Insufficient Storage").because(error)
             }
+            Io::NotConnected | Io::TimedOut => Self::unavailable(error),
+            Io::NotFound => Self::new(Kind::NotFound, "Not Found").because(error),
             _ => Self::internal(error),
         }
     }

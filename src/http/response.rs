@@ -44,6 +44,25 @@ pub enum NotSent<E> {
     Failed(E),
 }
 
+/// Answers a `GET` or `HEAD` with the address where the download itself is, unless the client has it
+/// already.
+///
+/// # Errors
+/// [`NotSent`], for the dialect to put into words.
+pub fn redirect<E>(
+    request: &HttpRequest,
+    download: &Download,
+    address: &str,
+) -> Result<HttpResponse, NotSent<E>> {
+    if let Some(answer) = answer_without_bytes(request, download)? {
+        return Ok(answer);
+    }
+    let mut answer = HttpResponse::Found();
+    // The address is good for whoever has it: no cache may keep it for others, or past its time.
+    answer.insert_header((header::LOCATION, address)).insert_header((header::CACHE_CONTROL, "no-store"));
+    Ok(answer.finish())
+}
+
 /// Answers a `GET` or `HEAD`. `open` gets the bytes, all or the part that was asked for; it is
 /// called only when bytes are to be sent. A body that then ends early cuts the connection.
 ///
@@ -54,14 +73,8 @@ pub async fn send<E>(
     download: &Download,
     open: impl AsyncFnOnce(Option<Range<u64>>) -> Result<ByteStream, E>,
 ) -> Result<HttpResponse, NotSent<E>> {
-    match download.validators.check(request.headers()) {
-        Condition::Failed => return Err(NotSent::PreconditionFailed),
-        Condition::NotModified => {
-            let mut answer = HttpResponse::NotModified();
-            identify(&mut answer, download);
-            return Ok(answer.finish());
-        }
-        Condition::Holds => {}
+    if let Some(answer) = answer_without_bytes(request, download)? {
+        return Ok(answer);
     }
     let is_head = request.method() == actix_web::http::Method::HEAD;
     let part = match requested(request, download, is_head) {
@@ -77,6 +90,22 @@ pub async fn send<E>(
         false => open(part).await.map_err(NotSent::Failed)?,
     };
     Ok(answer.body(SizedStream::new(size, body)))
+}
+
+/// The answer where the request's conditions spare us the bytes.
+fn answer_without_bytes<E>(
+    request: &HttpRequest,
+    download: &Download,
+) -> Result<Option<HttpResponse>, NotSent<E>> {
+    match download.validators.check(request.headers()) {
+        Condition::Failed => Err(NotSent::PreconditionFailed),
+        Condition::NotModified => {
+            let mut answer = HttpResponse::NotModified();
+            identify(&mut answer, download);
+            Ok(Some(answer.finish()))
+        }
+        Condition::Holds => Ok(None),
+    }
 }
 
 fn requested(request: &HttpRequest, download: &Download, is_head: bool) -> Requested {

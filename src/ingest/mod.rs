@@ -6,6 +6,7 @@
 mod dotenv;
 mod scan;
 
+pub use scan::scan_archive;
 use tokio::sync::Semaphore;
 
 use crate::archive::Limits;
@@ -83,9 +84,10 @@ impl Ingest {
     pub async fn finish(&self, incoming: Incoming, declared: Declared, now: Timestamp) -> Result<Outcome> {
         let stored = incoming.upload.commit().await?;
         let key = stored.key.clone();
+        let mut tail_bytes = None;
         if declared.kind.format() == ArtifactFormat::Zip {
             let _permit = self.scans.acquire().await.map_err(Error::internal)?;
-            scan::scan_archive(&self.store, &stored, &self.limits, declared.job_id).await?;
+            tail_bytes = scan_archive(&self.store, &stored, &self.limits, declared.job_id).await?;
         }
         if declared.kind == ArtifactKind::Dotenv
             && let Err(refusal) = self.check_dotenv(&stored).await?
@@ -93,7 +95,7 @@ impl Ingest {
             self.store.delete(&key).await?;
             return Ok(Outcome::Malformed(refusal));
         }
-        let outcome = self.catalog.write(move |db| record(db, &declared, &stored, now)).await;
+        let outcome = self.catalog.write(move |db| record(db, &declared, &stored, tail_bytes, now)).await;
         // An unsure answer may stand for a commit that did happen: its bytes are left to `gc`.
         if let Ok(Outcome::AlreadyThere | Outcome::Occupied | Outcome::JobEnded(_)) = outcome {
             self.store.delete(&key).await?;
@@ -126,13 +128,23 @@ impl Incoming {
     }
 }
 
-fn record(db: &mut Db, declared: &Declared, stored: &Stored, now: Timestamp) -> Result<Outcome> {
+fn record(
+    db: &mut Db,
+    declared: &Declared,
+    stored: &Stored,
+    tail_bytes: Option<u64>,
+    now: Timestamp,
+) -> Result<Outcome> {
     let status = jobs::find(db, declared.job_id)?.map_or(Status::Canceled, |job| job.status);
     if !status.is_executing() {
         return Ok(Outcome::JobEnded(status));
     }
-    let contents =
-        Contents { size_bytes: stored.size, sha256: stored.sha256, store_key: stored.key.to_string() };
+    let contents = Contents {
+        size_bytes: stored.size,
+        sha256: stored.sha256,
+        store_key: stored.key.to_string(),
+        tail_bytes,
+    };
     Ok(match artifacts::add(db, declared, &contents, now)? {
         Added::New(id) => Outcome::Created(id),
         Added::Exists(Artifact { sha256, .. }) if sha256 == stored.sha256 => Outcome::AlreadyThere,

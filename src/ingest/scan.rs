@@ -5,30 +5,35 @@ use crate::archive::{DirectoryError, Fault, Limits, read_directory, walk};
 use crate::domain::{Error, Result};
 use crate::store::{Store, Stored};
 
-/// Reads a stored archive's directory within the limits and logs what is wrong with it.
+/// Reads a stored archive's directory within the limits and logs what is wrong with it. Tells how many
+/// bytes at the archive's end hold it, unless it is damaged.
 ///
 /// # Errors
 /// Only when the store cannot be read.
-pub(super) async fn scan_archive(store: &Store, stored: &Stored, limits: &Limits, job_id: i64) -> Result<()> {
+pub async fn scan_archive(
+    store: &Store,
+    stored: &Stored,
+    limits: &Limits,
+    job_id: i64,
+) -> Result<Option<u64>> {
     let blob = store.open_blob(&stored.key, stored.size).await?;
-    let read = read_directory(async |range| blob.bytes(range).await, blob.size(), limits).await;
-    let entries: Result<u64, Fault> = match read {
+    let read = read_directory(async |range| blob.bytes(range).await, blob.size(), limits, None).await;
+    let tail_bytes: Result<u64, Fault> = match read {
         Ok(directory) => tokio::task::spawn_blocking(move || {
-            walk(&directory.bytes, &directory.span, |_| Ok(())).map(|()| directory.span.entries)
+            walk(&directory.bytes, &directory.span, |_| Ok(())).map(|()| directory.tail_bytes(blob.size()))
         })
         .await
         .map_err(Error::internal)?,
         Err(DirectoryError::Fault(fault)) => Err(fault),
         Err(DirectoryError::Read(error)) => return Err(error.into()),
     };
-    match entries {
-        Ok(entries) => tracing::debug!(job.id = job_id, entries, "archive scanned"),
-        Err(fault) => tracing::warn!(
+    if let Err(fault) = &tail_bytes {
+        tracing::warn!(
             job.id = job_id,
             size_bytes = stored.size,
             reason = %fault,
             "archive is kept, but its files cannot be served one by one"
-        ),
+        );
     }
-    Ok(())
+    Ok(tail_bytes.ok())
 }

@@ -207,7 +207,7 @@ impl Applying<'_> {
     /// only what is named.
     fn artifact(&mut self, project_id: i64, job_id: i64, artifact: &Artifact) -> Result<(), Fault> {
         let existing = artifacts::find(self.db, job_id, artifact.kind)?;
-        let Some(stored) = self.staged.get(&(job_id, artifact.kind)) else {
+        let Some((stored, tail_bytes)) = self.staged.get(&(job_id, artifact.kind)) else {
             let existing = existing.ok_or_else(|| changed_meanwhile(artifact))?;
             return self.change(existing.id, artifact);
         };
@@ -232,8 +232,12 @@ impl Applying<'_> {
             accessibility: artifact.accessibility.unwrap_or(Accessibility::Public),
             expire_at,
         };
-        let contents =
-            Contents { size_bytes: stored.size, sha256: stored.sha256, store_key: stored.key.to_string() };
+        let contents = Contents {
+            size_bytes: stored.size,
+            sha256: stored.sha256,
+            store_key: stored.key.to_string(),
+            tail_bytes: *tail_bytes,
+        };
         match artifacts::add(self.db, &declared, &contents, self.now)? {
             Added::New(_) => {
                 self.used.insert(stored.key.clone());

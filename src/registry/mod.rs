@@ -111,7 +111,7 @@ async fn load(
     read::check_together(&sources)?;
     let loaded = sources.iter().map(|source| source.document.count()).fold(Loaded::default(), Loaded::plus);
     let staged = stage::stage(&sources, catalog, store, &|| stored(loaded.artifacts)).await?;
-    let keys: Vec<_> = staged.values().map(|stored| stored.key.clone()).collect();
+    let keys: Vec<_> = staged.values().map(|(stored, _)| stored.key.clone()).collect();
     let applied = catalog.write(move |db| apply::apply(db, &sources, &staged, now)).await;
     let unused = match &applied {
         Ok(used) => keys.into_iter().filter(|key| !used.contains(key)).collect(),

@@ -9,13 +9,15 @@ use sha2::{Digest, Sha256};
 use super::document::Artifact;
 use super::read::{numbered, wrong};
 use super::{Files, LoadError, Source};
+use crate::archive::Limits;
 use crate::catalog::{Catalog, artifacts};
-use crate::domain::artifact::ArtifactKind;
+use crate::domain::artifact::{ArtifactFormat, ArtifactKind};
 use crate::domain::{Error, Sha256Digest};
+use crate::ingest::scan_archive;
 use crate::store::{Store, Stored};
 
-/// The bytes of new artifacts, by job and kind.
-pub(super) type Staged = HashMap<(i64, ArtifactKind), Stored>;
+/// The bytes of new artifacts, by job and kind, with how many at an archive's end hold its directory.
+pub(super) type Staged = HashMap<(i64, ArtifactKind), (Stored, Option<u64>)>;
 
 /// How much of a file is read at a time, in bytes.
 const PIECE_BYTES: usize = 256 * 1024;
@@ -36,7 +38,7 @@ pub(super) async fn stage(
                 stored();
             }
             Err(error) => {
-                for stored in staged.into_values() {
+                for (stored, _) in staged.into_values() {
                     store.delete(&stored.key).await?;
                 }
                 return Err(error);
@@ -65,7 +67,7 @@ async fn stage_one(
     artifact: &Artifact,
     catalog: &Catalog,
     store: &Store,
-) -> Result<Option<Stored>, LoadError> {
+) -> Result<Option<(Stored, Option<u64>)>, LoadError> {
     let unreadable = |error: std::io::Error| {
         let why = format!("file: {} cannot be read: {error}", artifact.file);
         match wrong(source, place, why) {
@@ -89,10 +91,16 @@ async fn stage_one(
     loop {
         let length = file.read(&mut piece).map_err(unreadable)?;
         if length == 0 {
-            return Ok(Some(upload.commit().await?));
+            break;
         }
         upload.write(&piece[..length]).await?;
     }
+    let stored = upload.commit().await?;
+    let tail_bytes = match kind.format() {
+        ArtifactFormat::Zip => scan_archive(store, &stored, &Limits::default(), job_id).await?,
+        ArtifactFormat::Raw | ArtifactFormat::Gzip => None,
+    };
+    Ok(Some((stored, tail_bytes)))
 }
 
 fn digest(files: &Files, name: &str) -> std::io::Result<Sha256Digest> {

@@ -37,8 +37,10 @@ pub async fn collect(
     grace: Duration,
     progress: impl Fn(),
 ) -> Result<Collected> {
-    let mut collected =
-        Collected { removed: remove_bytes(catalog, store, clock, true).await?, ..Collected::default() };
+    let mut collected = Collected {
+        removed: remove_bytes(catalog, store, clock, true, |_| {}).await?,
+        ..Collected::default()
+    };
     // The store's files carry the machine's time, not that of a clock set by hand.
     let newest = SystemTime::now().checked_sub(grace);
     for shard in 0..SHARDS {

@@ -29,7 +29,7 @@ pub async fn sweep_forever(catalog: Catalog, store: Store, clock: Clock, interva
     timer.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         timer.tick().await;
-        match sweep(&catalog, &store, &clock).await {
+        match sweep(&catalog, &store, &clock, |_| {}).await {
             Ok(swept) if swept == Swept::default() => tracing::debug!("nothing to sweep"),
             Ok(swept) => tracing::info!(
                 expired = swept.expired,

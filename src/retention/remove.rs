@@ -1,17 +1,12 @@
 //! Removes the bytes of tombstones, and then the tombstones.
 
-use futures_util::{StreamExt, stream};
-
 use crate::catalog::Catalog;
 use crate::catalog::deletions::{self, Tombstone};
-use crate::domain::{Clock, Error, Result};
+use crate::domain::{Clock, Result};
 use crate::store::{Store, StoreKey};
 
 /// How many tombstones are taken at a time.
 const BATCH: i64 = 500;
-
-/// How many blobs are removed at the same time.
-const CONCURRENT: usize = 8;
 
 /// What was removed from the store.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -23,7 +18,7 @@ pub struct Removed {
 }
 
 /// Carries out queued removals until none is due. `leased_too` takes over those that another node
-/// has begun, for when that one is known to be gone.
+/// has begun, for when that one is known to be gone. `progress` is told how many blobs are gone.
 ///
 /// # Errors
 /// Those of the catalog.
@@ -32,6 +27,7 @@ pub async fn remove_bytes(
     store: &Store,
     clock: &Clock,
     leased_too: bool,
+    progress: impl Fn(usize),
 ) -> Result<Removed> {
     let mut removed = Removed::default();
     // What fails is leased, too: taken again in this pass it would fail for ever.
@@ -43,31 +39,35 @@ pub async fn remove_bytes(
             return Ok(removed);
         }
         let count = claimed.len();
-        let gone: Vec<i64> = stream::iter(claimed)
-            .map(|tombstone| remove(store, tombstone))
-            .buffer_unordered(CONCURRENT)
-            .filter_map(|gone| async move { gone })
-            .collect()
-            .await;
+        let gone = remove_all(store, claimed).await;
         removed.blobs += gone.len();
+        progress(gone.len());
         removed.failed += count - gone.len();
         take_leased &= gone.len() == count;
         catalog.write(move |db| deletions::forget(db, &gone)).await?;
     }
 }
 
-/// The row's number when its bytes are gone.
-async fn remove(store: &Store, tombstone: Tombstone) -> Option<i64> {
-    let key: std::result::Result<StoreKey, _> = tombstone.store_key.parse();
-    let removed = match key.map_err(Error::internal) {
-        Ok(key) => store.delete(&key).await,
-        Err(error) => Err(error),
-    };
-    match removed {
-        Ok(()) => Some(tombstone.id),
-        Err(error) => {
-            tracing::warn!(artifact.id = tombstone.id, causes = error.causes(), "bytes not removed");
-            None
+/// The rows whose bytes are gone.
+async fn remove_all(store: &Store, tombstones: Vec<Tombstone>) -> Vec<i64> {
+    let mut rows = Vec::new();
+    let mut keys: Vec<StoreKey> = Vec::new();
+    for tombstone in tombstones {
+        match tombstone.store_key.parse() {
+            Ok(key) => {
+                rows.push(tombstone.id);
+                keys.push(key);
+            }
+            Err(error) => tracing::warn!(artifact.id = tombstone.id, %error, "bytes not removed"),
         }
     }
+    let outcomes = store.delete_all(keys).await;
+    let gone = rows.into_iter().zip(outcomes).filter_map(|(id, outcome)| match outcome {
+        Ok(()) => Some(id),
+        Err(error) => {
+            tracing::warn!(artifact.id = id, causes = error.causes(), "bytes not removed");
+            None
+        }
+    });
+    gone.collect()
 }

@@ -19,18 +19,25 @@ pub struct Swept {
     pub removed: Removed,
 }
 
-/// Makes one pass.
+/// Makes one pass; `progress` is told of artifacts that went and of blobs that were removed, each by
+/// number.
 ///
 /// # Errors
 /// Those of the catalog; what was done until then stays done. Bytes that cannot be removed are
 /// counted and tried again by a later pass.
-pub async fn sweep(catalog: &Catalog, store: &Store, clock: &Clock) -> Result<Swept> {
+pub async fn sweep(
+    catalog: &Catalog,
+    store: &Store,
+    clock: &Clock,
+    progress: impl Fn(usize),
+) -> Result<Swept> {
     let mut expired = 0;
     let mut next = Some(Cursor::default());
     while let Some(after) = next {
         let now = clock.now();
         let batch = catalog.write(move |db| deletions::expire_batch(db, after, BATCH, now)).await?;
         expired += batch.gone;
+        progress(batch.gone);
         next = batch.next;
     }
     for request in catalog.read(deletions::requested_purges).await? {
@@ -40,9 +47,10 @@ pub async fn sweep(catalog: &Catalog, store: &Store, clock: &Clock) -> Result<Sw
             let batch =
                 catalog.write(move |db| deletions::purge_batch(db, request, after, BATCH, now)).await?;
             expired += batch.gone;
+            progress(batch.gone);
             next = batch.next;
         }
     }
-    let removed = remove_bytes(catalog, store, clock, false).await?;
+    let removed = remove_bytes(catalog, store, clock, false, progress).await?;
     Ok(Swept { expired, removed })
 }

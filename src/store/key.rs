@@ -33,6 +33,11 @@ impl StoreKey {
         &self.0[..2]
     }
 
+    /// What it is called in there.
+    pub(super) fn name(&self) -> &str {
+        &self.0[3..]
+    }
+
     /// The folder that is listed as a shard.
     pub(super) fn folder_of(shard: u16) -> String {
         format!("{shard:02x}")

@@ -9,7 +9,6 @@ use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::SystemTime;
 
 use bytes::Bytes;
 use futures_util::stream::{self, Stream};
@@ -17,6 +16,7 @@ use sha2::{Digest, Sha256};
 use tempfile::NamedTempFile;
 use tokio::task::JoinHandle;
 
+use super::listed::{Leftover, Listed};
 use super::{SHARDS, StoreKey};
 use crate::domain::Sha256Digest;
 
@@ -65,7 +65,7 @@ impl Directory {
             match file.metadata() {
                 Ok(metadata) if is_ours && metadata.is_file() => {
                     let (size, modified) = (metadata.len(), metadata.modified()?);
-                    listed.push(Listed { key, name, size, modified });
+                    listed.push(Listed::new(key, size, modified, Leftover::File(name)));
                 }
                 // Not ours, or gone meanwhile.
                 _ => {}
@@ -74,33 +74,18 @@ impl Directory {
         Ok(listed)
     }
 
-    pub(super) fn remove_listed(&self, listed: &Listed) -> io::Result<()> {
-        self.remove(&listed.name)
-    }
-
     /// Not made durable: a file that a power cut brings back is one that no row names, for `gc`.
-    fn remove(&self, name: &str) -> io::Result<()> {
+    pub(super) fn remove(&self, name: &str) -> io::Result<()> {
         match fs::remove_file(self.root.join(name)) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
             _ => Ok(()),
         }
     }
 
-    pub(super) fn delete(&self, key: &StoreKey) -> io::Result<()> {
-        self.remove(key.as_str())
+    /// Whether the directory can be read.
+    pub(super) fn probe(&self) -> io::Result<()> {
+        fs::read_dir(self.root.join(StoreKey::folder_of(0))).map(drop)
     }
-}
-
-/// Something that lies in the store.
-#[derive(Debug, Clone)]
-pub struct Listed {
-    /// The blob's key; `None` for an upload that is not finished.
-    pub key: Option<StoreKey>,
-    /// Its size in bytes.
-    pub size: u64,
-    /// When it was last written to, by the machine's clock.
-    pub modified: SystemTime,
-    name: String,
 }
 
 /// A file being written. Dropping it removes it.

@@ -1,42 +1,74 @@
-//! Bytes on disk: blobs under keys that are never used twice, whose bytes never change.
+//! Bytes in a directory or a bucket: blobs under keys that are never used twice, whose bytes never
+//! change.
 //!
 //! The store knows nothing of jobs or archives. A blob is invisible until it was committed; what is
 //! done after that, and whether a row names it, is the caller's business.
 
+mod blob;
+mod bucket;
 mod key;
+mod listed;
 mod local;
 mod upload;
 
 use std::io;
-use std::ops::Range;
 use std::sync::Arc;
+use std::time::Duration;
 
-use bytes::Bytes;
-use futures_util::Stream;
-
+pub use blob::Blob;
 pub use key::{SHARDS, StoreKey};
-pub use local::Listed;
+pub use listed::Listed;
 pub use upload::{Stored, Upload};
 
 use crate::domain::{Error, Kind, Result};
 use crate::settings::StorageUrl;
+use bucket::Bucket;
+use listed::Leftover;
+use local::Directory;
+use upload::Part;
 
 /// Where blobs are kept.
 #[derive(Debug, Clone)]
 pub struct Store {
-    directory: Arc<local::Directory>,
+    backend: Backend,
+}
+
+#[derive(Debug, Clone)]
+enum Backend {
+    Directory(Arc<Directory>),
+    Bucket(Arc<Bucket>),
 }
 
 impl Store {
-    /// Opens the store, creating its directory when missing.
+    /// Opens the store: creates a directory when missing, asks a bucket nothing.
     ///
     /// # Errors
-    /// `Internal` when the directory cannot be created or written.
+    /// `Internal` when the directory cannot be created or written, or what is said of the bucket
+    /// does not fit together.
     pub fn open(url: &StorageUrl) -> Result<Self> {
-        let StorageUrl::Directory(path) = url;
-        let opened = local::Directory::open(path);
-        let directory = opened.map_err(|error| Error::internal(format!("storage.url: {error}")))?;
-        Ok(Self { directory: Arc::new(directory) })
+        let opened = match url {
+            StorageUrl::Directory(path) => {
+                Directory::open(path).map(|directory| Backend::Directory(Arc::new(directory)))
+            }
+            StorageUrl::Bucket(url) => Bucket::open(url).map(Backend::Bucket),
+        };
+        let backend = opened.map_err(|error| Error::internal(format!("storage.url: {error}")))?;
+        Ok(Self { backend })
+    }
+
+    /// Whether the store answers.
+    ///
+    /// # Errors
+    /// `Unavailable` when it does not.
+    pub async fn probe(&self) -> Result<()> {
+        let probed = match &self.backend {
+            Backend::Directory(directory) => {
+                let directory = Arc::clone(directory);
+                blocking(move || directory.probe()).await
+            }
+            Backend::Bucket(bucket) => bucket.probe().await,
+        };
+        probed.map_err(Error::unavailable)
     }
 
     /// Begins a new blob. Dropping the upload before it is committed leaves nothing behind.
@@ -44,19 +76,28 @@ impl Store {
     /// # Errors
     /// `OutOfSpace` or `Internal` when it cannot be created.
     pub async fn begin(&self) -> Result<Upload> {
-        let directory = Arc::clone(&self.directory);
         let key = StoreKey::random();
-        let part = blocking(move || directory.begin(key)).await?;
+        let part = match &self.backend {
+            Backend::Directory(directory) => {
+                let directory = Arc::clone(directory);
+                Part::File(blocking(move || directory.begin(key)).await?)
+            }
+            Backend::Bucket(bucket) => Part::Object(Box::new(bucket::Part::begin(Arc::clone(bucket), key))),
+        };
         Ok(Upload::new(part))
     }
 
-    /// Opens a blob of `size` bytes for any number of ranged reads; it stays readable while open,
-    /// even when it is deleted meanwhile.
+    /// Opens a blob of `size` bytes for any number of ranged reads. A file is looked at now, and stays
+    /// readable while it is open, even when it is deleted meanwhile; a bucket is asked with each read.
     ///
     /// # Errors
-    /// `NotFound` when it is not there, `Internal` when it has another size.
+    /// `NotFound` when it is not there, `Internal` when it has another size; for a bucket, reading has
+    /// these errors.
     pub async fn open_blob(&self, key: &StoreKey, size: u64) -> Result<Blob> {
-        let directory = Arc::clone(&self.directory);
+        let directory = match &self.backend {
+            Backend::Directory(directory) => Arc::clone(directory),
+            Backend::Bucket(bucket) => return Ok(Blob::object(Arc::clone(bucket), key.clone(), size)),
+        };
         let path = key.clone();
         let opened = blocking(move || directory.open_blob(&path)).await;
         let (file, found) = opened.map_err(|error| match error.kind() {
@@ -68,66 +109,84 @@ impl Store {
         if found != size {
             return Err(Error::internal(format!("blob {key} has {found} bytes, its row says {size}")));
         }
-        Ok(Blob { file: Arc::new(file), size })
+        Ok(Blob::file(file, size))
+    }
+
+    /// Removes blobs and tells the outcome of each; it is no error when one is gone already.
+    pub async fn delete_all(&self, keys: Vec<StoreKey>) -> Vec<Result<()>> {
+        let count = keys.len();
+        let outcomes = match &self.backend {
+            Backend::Directory(directory) => {
+                let directory = Arc::clone(directory);
+                let removed = tokio::task::spawn_blocking(move || {
+                    keys.iter().map(|key| directory.remove(key.as_str())).collect::<Vec<_>>()
+                });
+                let failed = |error: tokio::task::JoinError| {
+                    let why = error.to_string();
+                    (0..count).map(|_| Err(io::Error::other(why.clone()))).collect()
+                };
+                removed.await.unwrap_or_else(failed)
+            }
+            Backend::Bucket(bucket) => bucket.delete(keys).await,
+        };
+        outcomes.into_iter().map(|outcome| outcome.map_err(Error::from)).collect()
     }
 
     /// Removes a blob; it is no error when it is gone already.
     ///
     /// # Errors
-    /// `Internal` when it cannot be removed.
+    /// `Internal` or `Unavailable` when it cannot be removed.
     pub async fn delete(&self, key: &StoreKey) -> Result<()> {
-        let directory = Arc::clone(&self.directory);
-        let key = key.clone();
-        Ok(blocking(move || directory.delete(&key)).await?)
+        self.delete_all(vec![key.clone()]).await.pop().unwrap_or(Ok(()))
     }
-}
 
-impl Store {
     /// Everything in one of the store's [`SHARDS`], unfinished uploads included.
     ///
     /// # Errors
-    /// `Internal` when it cannot be read.
+    /// `Internal` or `Unavailable` when it cannot be read.
     pub async fn list(&self, shard: u16) -> Result<Vec<Listed>> {
-        let directory = Arc::clone(&self.directory);
-        Ok(blocking(move || directory.list(shard)).await?)
+        Ok(match &self.backend {
+            Backend::Directory(directory) => {
+                let directory = Arc::clone(directory);
+                blocking(move || directory.list(shard)).await?
+            }
+            Backend::Bucket(bucket) => bucket.list(shard).await?,
+        })
     }
 
     /// Removes what was listed; it is no error when it is gone already.
     ///
     /// # Errors
-    /// `Internal` when it cannot be removed.
+    /// `Internal` or `Unavailable` when it cannot be removed.
     pub async fn remove_listed(&self, listed: &Listed) -> Result<()> {
-        let directory = Arc::clone(&self.directory);
-        let listed = listed.clone();
-        Ok(blocking(move || directory.remove_listed(&listed)).await?)
-    }
-}
-
-/// An open blob.
-#[derive(Debug, Clone)]
-pub struct Blob {
-    file: Arc<std::fs::File>,
-    size: u64,
-}
-
-impl Blob {
-    /// Its size in bytes.
-    pub fn size(&self) -> u64 {
-        self.size
+        match (&self.backend, listed.leftover.clone()) {
+            (Backend::Directory(directory), Leftover::File(name)) => {
+                let directory = Arc::clone(directory);
+                blocking(move || directory.remove(&name)).await?;
+            }
+            (Backend::Bucket(bucket), leftover) => bucket.remove(leftover).await?,
+            (Backend::Directory(_), _) => return Err(Error::internal("listed by another store")),
+        }
+        Ok(())
     }
 
-    /// Reads `range` into memory; the caller bounds it.
+    /// An address from which a blob can be read without credentials until `lifetime` is over, by `GET`
+    /// or by `HEAD`, as a download with this `Content-Disposition`; `None` for a directory, which has
+    /// no server of its own.
     ///
     /// # Errors
-    /// When the range is not all there or cannot be read.
-    pub async fn bytes(&self, range: Range<u64>) -> io::Result<Bytes> {
-        let file = Arc::clone(&self.file);
-        blocking(move || local::read_at(&file, range)).await
-    }
-
-    /// Reads `range` piece by piece, one piece ahead of the reader, in flat memory.
-    pub fn stream(&self, range: Range<u64>) -> impl Stream<Item = io::Result<Bytes>> + Send + use<> {
-        local::pieces(Arc::clone(&self.file), range)
+    /// `Internal` or `Unavailable` when it cannot be signed.
+    pub async fn signed_url(
+        &self,
+        key: &StoreKey,
+        head: bool,
+        disposition: String,
+        lifetime: Duration,
+    ) -> Result<Option<String>> {
+        match &self.backend {
+            Backend::Directory(_) => Ok(None),
+            Backend::Bucket(bucket) => Ok(Some(bucket.signed_url(key, head, disposition, lifetime).await?)),
+        }
     }
 }
 

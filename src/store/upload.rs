@@ -1,18 +1,18 @@
 //! A blob being written: hashed on the way, invisible until committed.
 //!
 //! Network pieces are small and many; they are gathered into large ones, and each of those is
-//! hashed and written on a thread that may block while the next is being filled.
+//! hashed and written on another thread while the next is being filled.
 
 use std::io;
 
 use bytes::{Bytes, BytesMut};
 use tokio::task::JoinHandle;
 
-use super::local::Part;
-use super::{StoreKey, blocking};
+use super::{StoreKey, blocking, bucket, local};
 use crate::domain::{Result, Sha256Digest};
 
-/// How much is gathered before it is written, in bytes. An upload holds at most two of these.
+/// How much is gathered before it is written, in bytes. An upload to a directory holds at most two of
+/// these.
 const PIECE_BYTES: usize = 256 * 1024;
 
 /// A committed blob.
@@ -38,7 +38,8 @@ pub struct Upload {
 #[derive(Debug)]
 enum Writer {
     Idle(Part),
-    Busy(JoinHandle<io::Result<Part>>),
+    File(JoinHandle<io::Result<local::Part>>),
+    Object(JoinHandle<io::Result<bucket::Part>>),
     Failed,
 }
 
@@ -61,8 +62,7 @@ impl Upload {
         self.gathered.extend_from_slice(bytes);
         if self.gathered.len() >= PIECE_BYTES {
             let full = std::mem::replace(&mut self.gathered, BytesMut::with_capacity(PIECE_BYTES)).freeze();
-            let part = self.idle_part().await?;
-            self.writer = Writer::Busy(tokio::task::spawn_blocking(move || append(part, &full)));
+            self.writer = self.idle_part().await?.append(full);
         }
         Ok(())
     }
@@ -75,20 +75,45 @@ impl Upload {
         let rest: Bytes = std::mem::take(&mut self.gathered).freeze();
         let part = self.idle_part().await?;
         let size = self.size;
-        let (key, sha256) = blocking(move || append(part, &rest)?.commit()).await?;
+        let (key, sha256) = part.commit(rest).await?;
         Ok(Stored { key, size, sha256 })
     }
 
     async fn idle_part(&mut self) -> io::Result<Part> {
         match std::mem::replace(&mut self.writer, Writer::Failed) {
             Writer::Idle(part) => Ok(part),
-            Writer::Busy(write) => write.await.map_err(io::Error::other)?,
+            Writer::File(write) => Ok(Part::File(write.await.map_err(io::Error::other)??)),
+            Writer::Object(write) => Ok(Part::Object(Box::new(write.await.map_err(io::Error::other)??))),
             Writer::Failed => Err(io::Error::other("an earlier write failed")),
         }
     }
 }
 
-fn append(mut part: Part, bytes: &[u8]) -> io::Result<Part> {
+/// What is written to.
+#[derive(Debug)]
+pub(super) enum Part {
+    File(local::Part),
+    Object(Box<bucket::Part>),
+}
+
+impl Part {
+    /// Writes a piece in the background.
+    fn append(self, piece: Bytes) -> Writer {
+        match self {
+            Self::File(part) => Writer::File(tokio::task::spawn_blocking(move || append(part, &piece))),
+            Self::Object(part) => Writer::Object(part.append(piece)),
+        }
+    }
+
+    async fn commit(self, rest: Bytes) -> io::Result<(StoreKey, Sha256Digest)> {
+        match self {
+            Self::File(part) => blocking(move || append(part, &rest)?.commit()).await,
+            Self::Object(part) => part.commit(rest).await,
+        }
+    }
+}
+
+fn append(mut part: local::Part, bytes: &[u8]) -> io::Result<local::Part> {
     part.append(bytes)?;
     Ok(part)
 }

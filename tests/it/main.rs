@@ -7,6 +7,7 @@
 mod support;
 
 mod administration;
+mod buckets;
 mod by_ref;
 mod changes;
 mod clients;
@@ -22,6 +23,7 @@ mod registry;
 mod retention;
 mod settings;
 mod single_files;
+mod stores;
 mod structure;
 mod uploads;
 mod uploads_broken;

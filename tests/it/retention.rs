@@ -11,7 +11,9 @@ use crate::support::world::{self, ARCHIVE, RUNNING, UPLOAD, USERS};
 use crate::support::zips;
 
 fn sweep(gateway: &Gateway) -> Swept {
-    gateway.block_on(retention::sweep(&gateway.app.catalog, &gateway.app.store, &gateway.app.clock)).unwrap()
+    gateway
+        .block_on(retention::sweep(&gateway.app.catalog, &gateway.app.store, &gateway.app.clock, |_| {}))
+        .unwrap()
 }
 
 fn collect(gateway: &Gateway, grace: Duration) -> Collected {

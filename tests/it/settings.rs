@@ -27,7 +27,7 @@ fn without_anything_the_defaults_hold() {
     assert!(
         matches!(settings.database, DatabaseUrl::Sqlite(path) if path == Path::new("artigate-data/artigate.db"))
     );
-    let StorageUrl::Directory(blobs) = settings.storage;
+    let StorageUrl::Directory(blobs) = settings.storage else { panic!("{:?}", settings.storage) };
     assert_eq!(blobs, Path::new("artigate-data/blobs"));
 }
 
@@ -78,11 +78,10 @@ fn an_unknown_key_or_a_wrong_value_names_itself_and_its_origin() {
             vec![("ARTIGATE_STORAGE__DIRECT_DOWNLOAD", "maybe")],
             vec!["storage.direct_download", "true or false"],
         ),
-        (
-            "",
-            vec![("ARTIGATE_STORAGE__URL", "s3://bucket/prefix")],
-            vec!["storage.url", "object storage is not supported"],
-        ),
+        ("", vec![("ARTIGATE_STORAGE__URL", "s3://")], vec!["storage.url", "s3://BUCKET/PREFIX"]),
+        ("", vec![("ARTIGATE_STORAGE__URL", "s3://a b/c")], vec!["storage.url", "s3://BUCKET/PREFIX"]),
+        ("", vec![("ARTIGATE_STORAGE__URL", "s3://bucket/../x")], vec!["storage.url", "single slashes"]),
+        ("", vec![("ARTIGATE_STORAGE__URL", "s3://bucket/a//b")], vec!["storage.url", "single slashes"]),
         ("", vec![("ARTIGATE_STORAGE__URL", "ftp://x")], vec!["storage.url", "file://PATH"]),
         ("", vec![("ARTIGATE_SERVER__EXTERNAL_URL", "ci.example.com")], vec!["server.external_url", "http"]),
     ] {
@@ -93,6 +92,21 @@ fn an_unknown_key_or_a_wrong_value_names_itself_and_its_origin() {
     }
     let missing = from(Some(Path::new("no/such/file.toml")), &[]).unwrap_err();
     assert!(missing.contains("no/such/file.toml"), "{missing}");
+}
+
+#[test]
+fn a_bucket_is_named_by_its_url_and_reached_by_the_usual_variables() {
+    let environment = [
+        ("ARTIGATE_STORAGE__URL", "s3://bucket/a/b/"),
+        ("AWS_SECRET_ACCESS_KEY", "hunter2"),
+        ("HOME", "/root"),
+    ];
+    let settings = load("", &environment).unwrap();
+    let StorageUrl::Bucket(url) = &settings.storage else { panic!("{:?}", settings.storage) };
+    assert_eq!((url.bucket.as_str(), url.prefix.as_str()), ("bucket", "a/b"));
+    let [(name, value)] = &url.options[..] else { panic!("{url:?}") };
+    assert_eq!((name.as_str(), value.expose_secret()), ("AWS_SECRET_ACCESS_KEY", "hunter2"));
+    assert!(!format!("{settings:?}").contains("hunter2"));
 }
 
 #[test]

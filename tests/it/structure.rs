@@ -12,7 +12,8 @@ const STOREYS: &[&[&str]] = &[
     &["api"],
     &["http"],
     &["app"],
-    &["ingest", "deliver", "retention", "auth", "registry"],
+    &["registry"],
+    &["ingest", "deliver", "retention", "auth", "readiness"],
     &["catalog", "store", "archive"],
     &["settings", "telemetry"],
     &["domain"],
@@ -27,6 +28,9 @@ const KEPT_TO: &[(&str, &[&str])] = &[
     ("async_compression::", &["archive", "http"]),
     ("clap::", &["cli", "telemetry"]),
     ("serde_saphyr::", &["registry"]),
+    ("object_store::", &["store"]),
+    ("quick_xml::", &["store"]),
+    ("rustls::", &["store"]),
 ];
 
 fn sources() -> Vec<(PathBuf, String)> {

@@ -64,8 +64,7 @@ pub(super) async fn file_of_ref(
 /// other job; that one's accessibility is not asked.
 pub(super) async fn for_dependent_job(call: &Call, job_id: &str) -> Result<HttpResponse, Failure> {
     let job_id = number(job_id, "id")?;
-    // A directory is never redirected to; the parameter only has to be one.
-    call.flag("direct_download")?;
+    let follows = call.flag("direct_download")?;
     let (credentials, now) = (call.credentials(), call.now);
     let archive = call
         .read(move |db| {
@@ -86,7 +85,7 @@ pub(super) async fn for_dependent_job(call: &Call, job_id: &str) -> Result<HttpR
             readable(db, &project, &job, archive, now)
         })
         .await?;
-    whole(call, &archive).await
+    whole(call, &archive, follows).await
 }
 
 pub(super) async fn artifact_of_job(

@@ -12,7 +12,7 @@ use crate::api::gitlab::failure::Failure;
 use crate::catalog::artifacts::Artifact;
 use crate::deliver::{self, ByteStream, EntryDelivery, PackedAs};
 use crate::domain::artifact::ArtifactKind;
-use crate::domain::{EntryPath, Sha256Digest};
+use crate::domain::{EntryPath, Error, Sha256Digest};
 use crate::http::conditional::Validators;
 use crate::http::query::Query;
 use crate::http::response::{self, Download, NotSent};
@@ -20,15 +20,31 @@ use crate::http::{coding, headers};
 
 const BINARY: &str = "application/octet-stream";
 
-/// Sends an artifact as it was uploaded.
-pub(super) async fn whole(call: &Call, artifact: &Artifact) -> Result<HttpResponse, Failure> {
+/// Sends an artifact as it was uploaded; a client that `follows` redirects is sent to the store itself
+/// where the settings say so and the store can be asked.
+pub(super) async fn whole(call: &Call, artifact: &Artifact, follows: bool) -> Result<HttpResponse, Failure> {
+    let download = describe_whole(artifact)?;
+    if follows && call.app.settings.direct_download {
+        let disposition = headers::attachment(&artifact.filename);
+        let store = &call.app.store;
+        if let Some(url) = deliver::signed_url(store, artifact, call.head, disposition).await? {
+            return Ok(response::redirect(&call.request, &download, &url)?);
+        }
+    }
     let blob = deliver::open_artifact(&call.app.store, artifact).await?;
+    let open = async |part: Option<Range<u64>>| -> Result<ByteStream, Failure> {
+        Ok(deliver::read_artifact(&blob, part.unwrap_or(0..blob.size())).await?)
+    };
+    Ok(response::send(&call.request, &download, open).await?)
+}
+
+fn describe_whole(artifact: &Artifact) -> Result<Download, Failure> {
     let digest = BASE64_STANDARD.encode(artifact.sha256.as_bytes());
-    let download = Download {
+    Ok(Download {
         filename: artifact.filename.clone(),
         media_type: BINARY,
         validators: validators(artifact, artifact.sha256, ""),
-        size: blob.size(),
+        size: u64::try_from(artifact.size_bytes).map_err(Error::internal)?,
         ranges: true,
         coding: None,
         varies: false,
@@ -36,19 +52,14 @@ pub(super) async fn whole(call: &Call, artifact: &Artifact) -> Result<HttpRespon
             ("Content-Transfer-Encoding", "binary".into()),
             ("Repr-Digest", format!("sha-256=:{digest}:")),
         ],
-    };
-    let open = async |part: Option<Range<u64>>| -> Result<ByteStream, Failure> {
-        let body: ByteStream = Box::pin(blob.stream(part.unwrap_or(0..blob.size())));
-        Ok(body)
-    };
-    Ok(response::send(&call.request, &download, open).await?)
+    })
 }
 
 /// Sends an artifact, or the folder of an archive that `path` names as a zip of its own.
 pub(super) async fn whole_or_folder(call: &Call, artifact: &Artifact) -> Result<HttpResponse, Failure> {
     match folder_path(call)? {
         Some(path) if artifact.kind == ArtifactKind::Archive => folder(call, artifact, path).await,
-        _ => whole(call, artifact).await,
+        _ => whole(call, artifact, true).await,
     }
 }
 

@@ -172,7 +172,7 @@ pub fn let_expire(gateway: &Gateway) {
 /// except the locked ones.
 pub fn assert_project_deleted(gateway: &Gateway) {
     let app = &gateway.app;
-    gateway.block_on(retention::sweep(&app.catalog, &app.store, &app.clock)).unwrap();
+    gateway.block_on(retention::sweep(&app.catalog, &app.store, &app.clock, |_| {})).unwrap();
     let status = |job: &str| {
         let archive = gateway.get(&format!("/api/v4/projects/1/jobs/{job}/artifacts"));
         archive.private_token(world::MAINTAINER).send().status

@@ -54,6 +54,14 @@ impl Gateway {
         Self::start(DatabaseUrl::Sqlite(PathBuf::new()), None, change)
     }
 
+    /// On SQLite, with its blobs in the bucket that `endpoint` leads to.
+    pub fn in_a_bucket(endpoint: SocketAddr, change: impl FnOnce(&mut Settings)) -> Self {
+        Self::on_sqlite_with(|settings| {
+            settings.storage = super::bucket::fresh(endpoint);
+            change(settings);
+        })
+    }
+
     fn start(
         database: DatabaseUrl,
         owner: Option<PostgresDatabase>,

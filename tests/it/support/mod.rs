@@ -1,5 +1,6 @@
 //! What the tests stand on: gateways, requests, archives.
 
+pub mod bucket;
 pub mod gateway;
 pub mod wire;
 pub mod world;

@@ -1,0 +1,49 @@
+//! `/-/health`, `/-/liveness` and `/-/readiness`, at the addresses and in the form that GitLab has them,
+//! for load balancers and orchestrators. They need no credentials and tell no more than yes or no.
+
+use actix_web::web::{self, Data, ServiceConfig};
+use actix_web::{HttpResponse, Responder};
+use serde_json::{Value, json};
+
+use crate::app::App;
+use crate::domain::{Error, Result};
+use crate::http::failure::RETRY_AFTER_SECONDS;
+
+/// Mounts them.
+pub(super) fn mount(config: &mut ServiceConfig) {
+    config
+        .service(web::resource("/-/health").to(health))
+        .service(web::resource("/-/liveness").to(liveness))
+        .service(web::resource("/-/readiness").to(readiness));
+}
+
+/// Whoever gets this has reached a server that answers.
+async fn health() -> impl Responder {
+    HttpResponse::Ok().content_type("text/plain").body("artigate OK")
+}
+
+async fn liveness() -> impl Responder {
+    HttpResponse::Ok().json(json!({ "status": "ok" }))
+}
+
+/// Whether requests can be served: database and store answer, too.
+async fn readiness(app: Data<App>) -> impl Responder {
+    let found = app.readiness.check(&app.catalog, &app.store).await;
+    let ok = found.catalog.is_ok() && found.store.is_ok();
+    let body = json!({
+        "status": if ok { "ok" } else { "failed" },
+        "db_check": [check(&found.catalog)],
+        "store_check": [check(&found.store)],
+    });
+    if ok {
+        return HttpResponse::Ok().json(body);
+    }
+    HttpResponse::ServiceUnavailable().insert_header(("Retry-After", RETRY_AFTER_SECONDS)).json(body)
+}
+
+fn check(outcome: &Result<(), std::sync::Arc<Error>>) -> Value {
+    match outcome {
+        Ok(()) => json!({ "status": "ok" }),
+        Err(_) => json!({ "status": "failed" }),
+    }
+}

@@ -1,0 +1,55 @@
+//! Whether the parts that every request needs answer.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::Mutex;
+
+use crate::catalog::Catalog;
+use crate::domain::{Error, Result};
+use crate::store::Store;
+
+/// How long an answer is good: whoever asks without pause asks us, and not the parts behind us.
+const GOOD_FOR: Duration = Duration::from_secs(1);
+
+/// How long a part may take.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// What was found, one part each.
+#[derive(Debug, Clone)]
+pub struct Found {
+    /// The catalog.
+    pub catalog: Result<(), Arc<Error>>,
+    /// The store.
+    pub store: Result<(), Arc<Error>>,
+}
+
+/// Asks one at a time, and remembers for a moment.
+#[derive(Debug, Default)]
+pub struct Readiness(Mutex<Option<(Instant, Found)>>);
+
+impl Readiness {
+    /// Asks catalog and store, at the same time; what does not answer is logged.
+    pub async fn check(&self, catalog: &Catalog, store: &Store) -> Found {
+        let mut last = self.0.lock().await;
+        if let Some((at, found)) = &*last
+            && at.elapsed() < GOOD_FOR
+        {
+            return found.clone();
+        }
+        let (catalog, store) = tokio::join!(in_time(catalog.probe()), in_time(store.probe()));
+        let found = Found { catalog, store };
+        for (part, outcome) in [("the database", &found.catalog), ("the store", &found.store)] {
+            if let Err(error) = outcome {
+                tracing::error!(causes = error.causes(), "{part} does not answer");
+            }
+        }
+        *last = Some((Instant::now(), found.clone()));
+        found
+    }
+}
+
+async fn in_time(probe: impl Future<Output = Result<()>>) -> Result<(), Arc<Error>> {
+    let answer = tokio::time::timeout(PATIENCE, probe).await;
+    answer.unwrap_or_else(|late| Err(Error::unavailable(late))).map_err(Arc::new)
+}

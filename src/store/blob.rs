@@ -1,0 +1,66 @@
+//! A blob that can be read, wherever it lies.
+
+use std::fs::File;
+use std::io;
+use std::ops::Range;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures_util::{Stream, StreamExt};
+
+use super::bucket::Bucket;
+use super::{StoreKey, blocking, local};
+
+/// A blob of a known size. One on disk is open, and stays readable even when it is deleted
+/// meanwhile; one in a bucket is asked for with each read, and nothing is known of it before.
+#[derive(Debug, Clone)]
+pub struct Blob {
+    place: Place,
+    size: u64,
+}
+
+#[derive(Debug, Clone)]
+enum Place {
+    File(Arc<File>),
+    Object(Arc<Bucket>, StoreKey),
+}
+
+impl Blob {
+    pub(super) fn file(file: File, size: u64) -> Self {
+        Self { place: Place::File(Arc::new(file)), size }
+    }
+
+    pub(super) fn object(bucket: Arc<Bucket>, key: StoreKey, size: u64) -> Self {
+        Self { place: Place::Object(bucket, key), size }
+    }
+
+    /// Its size in bytes.
+    pub fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// Reads `range` into memory; the caller bounds it.
+    ///
+    /// # Errors
+    /// When the range is not all there or cannot be read.
+    pub async fn bytes(&self, range: Range<u64>) -> io::Result<Bytes> {
+        match &self.place {
+            Place::File(file) => {
+                let file = Arc::clone(file);
+                blocking(move || local::read_at(&file, range)).await
+            }
+            Place::Object(bucket, key) => bucket.read(key, range, self.size).await,
+        }
+    }
+
+    /// Reads `range` piece by piece, a little ahead of the reader, in flat memory. Nothing is read
+    /// before the stream is first polled.
+    pub fn stream(&self, range: Range<u64>) -> impl Stream<Item = io::Result<Bytes>> + Send + use<> {
+        match &self.place {
+            Place::File(file) => local::pieces(Arc::clone(file), range).left_stream(),
+            Place::Object(bucket, key) => {
+                Arc::clone(bucket).stream(key.clone(), range, self.size).right_stream()
+            }
+        }
+    }
+}

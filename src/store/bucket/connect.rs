@@ -1,0 +1,106 @@
+//! Opens a bucket, and the runtime that talks to it.
+
+use std::fmt;
+use std::future::Future;
+use std::io;
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey};
+use object_store::client::{HttpConnector, ReqwestConnector};
+use object_store::path::Path;
+use object_store::{BackoffConfig, ClientOptions, RetryConfig};
+use secrecy::ExposeSecret;
+use tokio::task::JoinHandle;
+
+use super::Bucket;
+use crate::settings::BucketUrl;
+
+/// Signing, TLS and copying share these; hashing has threads of its own.
+const THREADS: usize = 2;
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long the bucket may be silent in the middle of an answer. There is no bound on a whole one: a
+/// slow client may take hours over a large artifact.
+const SILENCE_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// A request that fails is tried again after 0.1 s, then twice as long, as long as a client would wait.
+const RETRIES: RetryConfig = RetryConfig {
+    backoff: BackoffConfig {
+        init_backoff: Duration::from_millis(100),
+        max_backoff: Duration::from_secs(2),
+        base: 2.0,
+    },
+    max_retries: 5,
+    retry_timeout: Duration::from_secs(15),
+};
+
+impl Bucket {
+    /// Opens the bucket without asking it anything.
+    pub(in crate::store) fn open(url: &BucketUrl) -> io::Result<Arc<Self>> {
+        // There is one provider; whoever installed it before installed the same.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let mut options = ClientOptions::new()
+            .with_timeout_disabled()
+            .with_read_timeout(SILENCE_TIMEOUT)
+            .with_connect_timeout(CONNECT_TIMEOUT);
+        let mut builder = AmazonS3Builder::new();
+        let mut endpoint_is_plain = false;
+        for (name, value) in &url.options {
+            // A variable that is none of the store's, such as AWS_PAGER, is somebody else's.
+            let Ok(key) = AmazonS3ConfigKey::from_str(&name.to_ascii_lowercase()) else { continue };
+            if matches!(key, AmazonS3ConfigKey::Endpoint | AmazonS3ConfigKey::S3Endpoint) {
+                endpoint_is_plain = value.expose_secret().starts_with("http://");
+            }
+            builder = builder.with_config(key, value.expose_secret());
+        }
+        if endpoint_is_plain {
+            // Without TLS no certificate is needed, and a machine without any is no reason to fail.
+            options = options.with_allow_http(true).with_no_system_certificates(true);
+        }
+        let s3 = builder
+            .with_bucket_name(&url.bucket)
+            .with_client_options(options.clone())
+            .with_retry(RETRIES)
+            .build()
+            .map_err(io::Error::other)?;
+        let http = ReqwestConnector::default().connect(&options).map_err(io::Error::other)?;
+        let prefix = Path::parse(&url.prefix).map_err(io::Error::other)?;
+        Ok(Arc::new(Self { s3, http, prefix, runtime: Runtime::start()? }))
+    }
+}
+
+/// A runtime that may be dropped anywhere.
+pub(super) struct Runtime(Option<tokio::runtime::Runtime>);
+
+impl Runtime {
+    fn start() -> io::Result<Self> {
+        let mut builder = tokio::runtime::Builder::new_multi_thread();
+        let runtime = builder.worker_threads(THREADS).thread_name("bucket").enable_all().build()?;
+        Ok(Self(Some(runtime)))
+    }
+
+    pub(super) fn spawn<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = T> + Send + 'static,
+    ) -> JoinHandle<T> {
+        self.0.as_ref().expect("it is there until it is dropped").spawn(work)
+    }
+}
+
+impl Drop for Runtime {
+    fn drop(&mut self) {
+        // Waiting for the threads would panic inside another runtime.
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+impl fmt::Debug for Runtime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Runtime")
+    }
+}

@@ -1,0 +1,160 @@
+//! Blobs as objects of an S3-compatible bucket: `PREFIX/ab/ab12…`.
+//!
+//! Everything that talks to the bucket runs on a runtime of its own. A connection of the pool belongs
+//! to the runtime that opened it: were that a worker of the server, everybody who gets the connection
+//! next would wait for that worker.
+
+mod connect;
+mod read;
+mod unfinished;
+mod write;
+
+use std::future::Future;
+use std::io;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use futures_util::{StreamExt, TryStreamExt, stream};
+use object_store::aws::AmazonS3;
+use object_store::client::HttpClient;
+use object_store::multipart::MultipartStore;
+use object_store::path::Path;
+use object_store::signer::{Method, SignedUrlOptions, Signer};
+use object_store::{ObjectStore, ObjectStoreExt};
+
+use super::StoreKey;
+use super::listed::{Leftover, Listed};
+use connect::Runtime;
+pub(super) use write::Part;
+
+/// How long the bucket may take to say that it is there.
+const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// A bucket, and where in it the blobs are.
+#[derive(Debug)]
+pub(super) struct Bucket {
+    s3: AmazonS3,
+    /// For the one question that the store's own interface cannot ask.
+    http: HttpClient,
+    prefix: Path,
+    runtime: Runtime,
+}
+
+impl Bucket {
+    fn path(&self, key: &StoreKey) -> Path {
+        self.prefix.clone().join(key.folder()).join(key.name())
+    }
+
+    /// Runs `work` on the bucket's runtime.
+    async fn run<T: Send + 'static>(
+        self: &Arc<Self>,
+        work: impl Future<Output = object_store::Result<T>> + Send + 'static,
+    ) -> io::Result<T> {
+        self.runtime.spawn(work).await.map_err(io::Error::other)?.map_err(failed)
+    }
+
+    /// Whether the bucket answers: any object will do, and one that is not there does.
+    pub(super) async fn probe(self: &Arc<Self>) -> io::Result<()> {
+        let bucket = Arc::clone(self);
+        let asked = self.run(async move { bucket.s3.head(&bucket.prefix.clone().join("probe")).await });
+        match tokio::time::timeout(PROBE_TIMEOUT, asked).await {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(error)) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            Ok(Err(error)) => Err(error),
+            Err(late) => Err(io::Error::new(io::ErrorKind::TimedOut, late)),
+        }
+    }
+
+    /// Removes blobs, each with its own outcome; one that is gone already is no failure.
+    pub(super) async fn delete(self: &Arc<Self>, keys: Vec<StoreKey>) -> Vec<io::Result<()>> {
+        let paths: Vec<_> = keys.iter().map(|key| Ok(self.path(key))).collect();
+        let (bucket, count) = (Arc::clone(self), keys.len());
+        let deleted = self.runtime.spawn(async move {
+            let outcomes = bucket.s3.delete_stream(stream::iter(paths).boxed());
+            outcomes.map(|outcome| outcome.map(|_| ())).collect::<Vec<_>>().await
+        });
+        let mut outcomes: Vec<io::Result<()>> = match deleted.await {
+            Ok(outcomes) => outcomes.into_iter().map(|outcome| gone(outcome.map_err(failed))).collect(),
+            Err(error) => vec![Err(io::Error::other(error))],
+        };
+        // A request for many that fails as a whole has one outcome for all of them.
+        outcomes.resize_with(count, || Err(io::Error::other("not deleted")));
+        outcomes
+    }
+
+    pub(super) async fn list(self: &Arc<Self>, shard: u16) -> io::Result<Vec<Listed>> {
+        let folder = self.prefix.clone().join(StoreKey::folder_of(shard));
+        let (bucket, asked) = (Arc::clone(self), folder.clone());
+        let objects: Vec<_> =
+            self.run(async move { bucket.s3.list(Some(&asked)).try_collect().await }).await?;
+        let mut listed: Vec<Listed> = objects
+            .into_iter()
+            .filter_map(|object| {
+                let key: StoreKey =
+                    format!("{}/{}", StoreKey::folder_of(shard), object.location.filename()?).parse().ok()?;
+                let modified = SystemTime::from(object.last_modified);
+                Some(Listed::new(Some(key), object.size, modified, Leftover::Object(object.location)))
+            })
+            .collect();
+        listed.extend(self.unfinished(folder).await?);
+        Ok(listed)
+    }
+
+    pub(super) async fn remove(self: &Arc<Self>, leftover: Leftover) -> io::Result<()> {
+        let bucket = Arc::clone(self);
+        gone(
+            self.run(async move {
+                match leftover {
+                    Leftover::Object(path) => bucket.s3.delete(&path).await,
+                    Leftover::Unfinished { path, upload_id } => {
+                        bucket.s3.abort_multipart(&path, &upload_id).await
+                    }
+                    // Listed by another store.
+                    Leftover::File(_) => Ok(()),
+                }
+            })
+            .await,
+        )
+    }
+
+    /// An address from which whoever has it may read the blob until `lifetime` is over.
+    pub(super) async fn signed_url(
+        self: &Arc<Self>,
+        key: &StoreKey,
+        head: bool,
+        disposition: String,
+        lifetime: Duration,
+    ) -> io::Result<String> {
+        let (bucket, path) = (Arc::clone(self), self.path(key));
+        let method = if head { Method::HEAD } else { Method::GET };
+        let options = SignedUrlOptions::new().with_query([
+            ("response-content-disposition", disposition),
+            ("response-content-type", "application/octet-stream".to_owned()),
+        ]);
+        let url = self.run(async move { bucket.s3.signed_url_opts(method, &path, lifetime, &options).await });
+        Ok(url.await?.to_string())
+    }
+}
+
+/// What is not there need not be removed.
+fn gone(outcome: io::Result<()>) -> io::Result<()> {
+    match outcome {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        outcome => outcome,
+    }
+}
+
+/// A bucket that does not answer, or not as it should, is worth another try later: whatever it said,
+/// its data is not at fault.
+fn failed(error: object_store::Error) -> io::Error {
+    use object_store::Error as Store;
+    let kind = match &error {
+        Store::NotFound { .. } => io::ErrorKind::NotFound,
+        Store::AlreadyExists { .. } => io::ErrorKind::AlreadyExists,
+        Store::Generic { .. } | Store::PermissionDenied { .. } | Store::Unauthenticated { .. } => {
+            io::ErrorKind::NotConnected
+        }
+        _ => io::ErrorKind::Other,
+    };
+    io::Error::new(kind, error)
+}

@@ -1,0 +1,109 @@
+//! Ranged reads, with a bounded number of pieces between the bucket and a slow reader.
+
+use std::io;
+use std::ops::Range;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures_util::{Stream, StreamExt, stream};
+use object_store::{GetOptions, GetRange, GetResult, ObjectStore};
+use tokio::sync::mpsc;
+
+use super::{Bucket, failed};
+use crate::store::StoreKey;
+
+/// How many pieces wait for a reader; each is what the network gave at a time, mostly below 256 KiB.
+const PIECES_AHEAD: usize = 4;
+
+impl Bucket {
+    pub(in crate::store) async fn read(
+        self: &Arc<Self>,
+        key: &StoreKey,
+        range: Range<u64>,
+        size: u64,
+    ) -> io::Result<Bytes> {
+        if range.is_empty() {
+            return Ok(Bytes::new());
+        }
+        let (bucket, key) = (Arc::clone(self), key.clone());
+        let length = range.end - range.start;
+        let read = self.runtime.spawn(async move {
+            let answer = bucket.get(&key, range, size).await?;
+            answer.bytes().await.map_err(failed)
+        });
+        let bytes = read.await.map_err(io::Error::other)??;
+        match bytes.len() as u64 == length {
+            true => Ok(bytes),
+            false => Err(io::ErrorKind::UnexpectedEof.into()),
+        }
+    }
+
+    /// Asks when first polled. A reader that goes away ends the request.
+    pub(in crate::store) fn stream(
+        self: Arc<Self>,
+        key: StoreKey,
+        range: Range<u64>,
+        size: u64,
+    ) -> impl Stream<Item = io::Result<Bytes>> + Send + 'static {
+        stream::once(async move {
+            let (to_reader, pieces) = mpsc::channel(PIECES_AHEAD);
+            if !range.is_empty() {
+                let bucket = Arc::clone(&self);
+                self.runtime.spawn(async move { bucket.send_pieces(&key, range, size, to_reader).await });
+            }
+            stream::unfold(pieces, |mut pieces| async { Some((pieces.recv().await?, pieces)) })
+        })
+        .flatten()
+    }
+
+    async fn send_pieces(
+        &self,
+        key: &StoreKey,
+        range: Range<u64>,
+        size: u64,
+        to_reader: mpsc::Sender<io::Result<Bytes>>,
+    ) {
+        let mut due = range.end - range.start;
+        let outcome = match self.get(key, range, size).await {
+            Err(error) => Err(error),
+            Ok(answer) => {
+                let mut pieces = answer.into_stream();
+                loop {
+                    match pieces.next().await {
+                        Some(Ok(piece)) => {
+                            due = due.saturating_sub(piece.len() as u64);
+                            if to_reader.send(Ok(piece)).await.is_err() {
+                                return;
+                            }
+                        }
+                        Some(Err(error)) => break Err(failed(error)),
+                        None if due > 0 => break Err(io::ErrorKind::UnexpectedEof.into()),
+                        None => break Ok(()),
+                    }
+                }
+            }
+        };
+        if let Err(error) = outcome {
+            // Nobody waits for it any more when the reader has gone.
+            let _ = to_reader.send(Err(error)).await;
+        }
+    }
+
+    /// Begins a ranged read of a blob that should have `size` bytes.
+    async fn get(&self, key: &StoreKey, range: Range<u64>, size: u64) -> io::Result<GetResult> {
+        let options = GetOptions { range: Some(GetRange::Bounded(range)), ..GetOptions::default() };
+        let answer = self.s3.get_opts(&self.path(key), options).await.map_err(|error| match error {
+            object_store::Error::NotFound { .. } => {
+                io::Error::new(io::ErrorKind::NotFound, format!("blob {key} is not in the store"))
+            }
+            other => failed(other),
+        })?;
+        match answer.meta.size == size {
+            true => Ok(answer),
+            false => {
+                let found = answer.meta.size;
+                Err(io::Error::other(format!("blob {key} has {found} bytes, its row says {size}")))
+            }
+        }
+    }
+}

@@ -1,0 +1,36 @@
+//! What lies in the store, seen from outside: for whoever looks for things that no row names.
+
+use std::time::SystemTime;
+
+use object_store::path::Path;
+
+use super::StoreKey;
+
+/// Something that lies in the store.
+#[derive(Debug, Clone)]
+pub struct Listed {
+    /// The blob's key; `None` for an upload that is not finished.
+    pub key: Option<StoreKey>,
+    /// Its size in bytes, 0 where that is not told.
+    pub size: u64,
+    /// When it was last written to, or begun, by the store's own clock.
+    pub modified: SystemTime,
+    pub(super) leftover: Leftover,
+}
+
+/// How to remove it.
+#[derive(Debug, Clone)]
+pub(super) enum Leftover {
+    /// A file, by its name below the directory.
+    File(String),
+    /// An object.
+    Object(Path),
+    /// Parts of an object that was never finished.
+    Unfinished { path: Path, upload_id: String },
+}
+
+impl Listed {
+    pub(super) fn new(key: Option<StoreKey>, size: u64, modified: SystemTime, leftover: Leftover) -> Self {
+        Self { key, size, modified, leftover }
+    }
+}

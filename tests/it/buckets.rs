@@ -1,0 +1,184 @@
+//! A gateway whose blobs lie in a bucket: what it asks of the bucket, whom it sends there, and what
+//! clients see when the bucket fails.
+
+use std::process::Command;
+
+use crate::support::bucket::{self, Fault, Proxy, Seen};
+use crate::support::gateway::Gateway;
+use crate::support::wire::{Answer, Form};
+use crate::support::world::{self, ARCHIVE, RUNNING, UPLOAD, UPLOADED};
+use crate::support::zips;
+
+/// A gateway whose bucket is behind a proxy.
+fn behind_a_proxy() -> (Gateway, Proxy) {
+    let proxy = Proxy::start();
+    let gateway = Gateway::in_a_bucket(proxy.address, |_| {});
+    (gateway, proxy)
+}
+
+fn redirecting() -> Gateway {
+    Gateway::in_a_bucket(bucket::server(), |settings| settings.direct_download = true)
+}
+
+fn upload(gateway: &Gateway, content: &[u8]) -> Answer {
+    gateway
+        .post(UPLOAD)
+        .job_token(RUNNING)
+        .chunked_form(Form::default().file("artifacts.zip", content))
+        .send()
+}
+
+/// More entries than fit into the part of an archive that is usually fetched first.
+fn many_entries() -> Vec<u8> {
+    let names: Vec<String> = (0..5_000).map(|number| format!("some/folder/file-{number:05}")).collect();
+    let files: Vec<(&str, &[u8])> =
+        names.iter().map(|name| (name.as_str(), &b"content of a file"[..])).collect();
+    zips::deflated(&files)
+}
+
+fn ranged_gets(seen: &[Seen]) -> usize {
+    assert!(seen.iter().all(|seen| seen.method == "GET" && seen.range.is_some()), "{seen:?}");
+    seen.len()
+}
+
+#[test]
+fn everything_a_directory_serves_a_bucket_serves() {
+    let gateway = Gateway::in_a_bucket(bucket::server(), |_| {});
+    world::small(&gateway, b"");
+    let big = zips::noise(9 << 20);
+    let archive = zips::deflated(&[("a/small.txt", b"hello"), ("a/big.bin", &big), ("other", b"x")]);
+    assert_eq!(upload(&gateway, &archive).says(), (201, "201"));
+    let whole = gateway.get(UPLOADED).send();
+    assert!(whole.complete && whole.body == archive);
+    assert_eq!(gateway.get(&format!("{UPLOADED}/a/small.txt")).send().text(), "hello");
+    assert!(gateway.get(&format!("{UPLOADED}/a/big.bin")).send().body == big);
+    let part = gateway.get(&format!("{UPLOADED}/a/big.bin")).header("Range", "bytes=9000000-9000099").send();
+    assert_eq!((part.status, &part.body[..]), (206, &big[9_000_000..9_000_100]));
+    let part = gateway.get(UPLOADED).header("Range", "bytes=-100").send();
+    assert_eq!((part.status, &part.body[..]), (206, &archive[archive.len() - 100..]));
+    let folder = gateway.get(&format!("{UPLOADED}?path=a")).send();
+    assert!(folder.complete);
+    assert_eq!(zip::ZipArchive::new(std::io::Cursor::new(folder.body)).unwrap().len(), 2);
+    assert!(gateway.get(&format!("{UPLOADED}/tree?path=a")).send().text().contains("big.bin"));
+    assert_eq!(upload(&gateway, &archive).status, 201, "the same again");
+    assert_eq!(upload(&gateway, b"other").status, 400);
+}
+
+#[test]
+fn a_single_file_costs_two_reads_when_cold_and_one_when_warm() {
+    let (gateway, proxy) = behind_a_proxy();
+    world::small(&gateway, b"");
+    assert_eq!(upload(&gateway, &many_entries()).status, 201);
+    gateway.load(&format!("projects: [{{id: 1, path: group/project, pipelines: [{{id: 100, ref: main, sha: a, status: success, jobs: [{{id: 10, name: build, status: success, artifacts: [{{file: {}}}]}}]}}]}}]",
+        gateway.write_file("many.zip", &many_entries()).display()));
+    for path in [UPLOADED, ARCHIVE] {
+        proxy.take_seen();
+        for (number, expected) in [(7, 2), (7, 1), (4_999, 1), (0, 1)] {
+            let answer = gateway.get(&format!("{path}/some/folder/file-{number:05}")).send();
+            assert_eq!((answer.status, answer.text()), (200, "content of a file"));
+            assert_eq!(ranged_gets(&proxy.take_seen()), expected, "file {number}");
+        }
+        assert_eq!(gateway.get(&format!("{path}/tree?per_page=1")).send().status, 200);
+        assert_eq!(gateway.head(&format!("{path}/some/folder/file-00001")).send().status, 200);
+        assert_eq!(gateway.head(path).send().status, 200);
+        assert_eq!(proxy.take_seen(), [], "what the index knows is not asked again");
+        assert_eq!(gateway.get(path).send().status, 200);
+        assert_eq!(ranged_gets(&proxy.take_seen()), 1);
+    }
+}
+
+#[test]
+fn whoever_follows_redirects_is_sent_to_the_bucket() {
+    let gateway = redirecting();
+    let archive = zips::deflated(&[("a/b.txt", b"hello")]);
+    world::small(&gateway, &archive);
+    assert_eq!(upload(&gateway, &archive).status, 201);
+    let by_ref = "/api/v4/projects/1/jobs/artifacts/main/download?job=build";
+    for (path, head) in [(ARCHIVE, false), (by_ref, false), (ARCHIVE, true)] {
+        let request = if head { gateway.head(path) } else { gateway.get(path) };
+        let answer = request.send();
+        assert_eq!((answer.status, answer.header("cache-control")), (302, Some("no-store")), "{path}");
+        let address = answer.header("location").unwrap();
+        let mut curl = Command::new("curl");
+        curl.args(["-sS", "--fail", "-D", "-"]).args(if head { &["-I"][..] } else { &[] }).arg(address);
+        let got = curl.output().unwrap();
+        assert!(got.status.success(), "{path}: {}", String::from_utf8_lossy(&got.stderr));
+        let printed = String::from_utf8_lossy(&got.stdout).to_lowercase();
+        assert!(printed.contains("content-disposition: attachment; filename=\"artifacts.zip\""), "{printed}");
+        assert!(head || got.stdout.ends_with(&archive));
+    }
+    let runner =
+        |query: &str| gateway.get(&format!("/api/v4/jobs/20/artifacts{query}")).job_token(RUNNING).send();
+    assert_eq!(runner("?direct_download=true").status, 302);
+    assert_eq!((runner("").status, runner("?direct_download=false").status), (200, 200));
+    for streamed in ["/a/b.txt", "?path=a", "/tree"] {
+        assert_eq!(gateway.get(&format!("{ARCHIVE}{streamed}")).send().status, 200, "{streamed}");
+    }
+    let tag = format!("\"{}\"", artigate::domain::Sha256Digest::of(&archive));
+    assert_eq!(
+        gateway.get(ARCHIVE).header("If-None-Match", &tag).send().status,
+        304,
+        "nothing to fetch there"
+    );
+    assert_eq!(gateway.get(ARCHIVE).header("If-Match", "\"other\"").send().status, 412);
+}
+
+#[test]
+fn curl_follows_to_the_bucket_and_leaves_its_token_behind() {
+    let gateway = redirecting();
+    let archive = zips::deflated(&[("a", &zips::noise(100_000))]);
+    world::small(&gateway, &archive);
+    let target = gateway.path().join("down.zip");
+    let output = Command::new("curl")
+        .args(["-sSL", "--fail", "-H", &format!("Authorization: Bearer {}", world::REPORTER), "-o"])
+        .arg(&target)
+        .arg(format!("{}{ARCHIVE}", gateway.base_url()))
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(std::fs::read(target).unwrap() == archive);
+}
+
+#[test]
+fn a_failing_bucket_is_a_503_and_service_returns_by_itself() {
+    let (gateway, proxy) = behind_a_proxy();
+    let archive = zips::deflated(&[("a.txt", b"hello"), ("b.bin", &zips::noise(2 << 20))]);
+    world::small(&gateway, &archive);
+    assert_eq!(gateway.get(&format!("{ARCHIVE}/a.txt")).send().status, 200);
+    for fault in [Fault::Status(503), Fault::Close, Fault::Status(403)] {
+        proxy.fail(fault);
+        for (answer, what) in [
+            (gateway.get(ARCHIVE).send(), "whole"),
+            (gateway.get(&format!("{ARCHIVE}/a.txt")).send(), "file"),
+            (upload(&gateway, b"archive"), "upload"),
+            (gateway.get("/-/readiness").send(), "readiness"),
+        ] {
+            assert_eq!(
+                (answer.status, answer.header("retry-after")),
+                (503, Some("5")),
+                "{what}, {fault:?}: {}",
+                answer.text()
+            );
+        }
+        assert_eq!(gateway.get("/-/liveness").send().status, 200);
+        proxy.fail(Fault::None);
+        assert!(gateway.get(ARCHIVE).send().body == archive);
+        assert_eq!(gateway.get(&format!("{ARCHIVE}/a.txt")).send().text(), "hello");
+    }
+    assert_eq!(gateway.get(UPLOADED).send().status, 404, "a refused upload left nothing behind");
+    assert_eq!(upload(&gateway, &archive).status, 201);
+}
+
+#[test]
+fn an_answer_that_the_bucket_cuts_short_is_not_taken_for_a_whole_one() {
+    let (gateway, proxy) = behind_a_proxy();
+    let archive = zips::deflated(&[("a.txt", b"hello"), ("b.bin", &zips::noise(2 << 20))]);
+    world::small(&gateway, &archive);
+    // Each try to go on where it was cut off gets a little further, and the last one gives up.
+    proxy.fail(Fault::Truncate(1_000));
+    let whole = gateway.get(ARCHIVE).send();
+    assert!(whole.status == 503 || !whole.complete, "{} {}", whole.status, whole.body.len());
+    assert!(archive.starts_with(&whole.body) || whole.status == 503);
+    proxy.fail(Fault::None);
+    assert!(gateway.get(ARCHIVE).send().body == archive);
+}

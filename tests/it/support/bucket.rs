@@ -1,0 +1,169 @@
+//! Buckets on the SeaweedFS that `tests/run` started, each test below a prefix of its own; and a proxy
+//! in front of one, which counts what it is asked and fails as it is told.
+
+use std::io::{self, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::{Arc, Mutex};
+
+use artigate::settings::{BucketUrl, StorageUrl};
+
+/// The identity that `tests/run` gives the server.
+pub const ACCESS_KEY: &str = "artigate-tests";
+pub const SECRET_KEY: &str = "artigate-tests-secret";
+
+const BUCKET: &str = "artigate-tests";
+
+/// Where the server listens.
+pub fn server() -> SocketAddr {
+    let address = std::env::var("ARTIGATE_TEST_S3")
+        .expect("ARTIGATE_TEST_S3 names no S3 server: use tests/run, which starts one");
+    address.parse().unwrap()
+}
+
+/// An empty place in a bucket, reached through `endpoint`.
+pub fn fresh(endpoint: SocketAddr) -> StorageUrl {
+    let prefix = format!("test/{}", uuid::Uuid::now_v7().simple());
+    StorageUrl::Bucket(BucketUrl { bucket: BUCKET.into(), prefix, options: options(endpoint) })
+}
+
+/// The variables that name a server and an identity.
+pub fn variables(endpoint: SocketAddr) -> Vec<(&'static str, String)> {
+    vec![
+        ("AWS_ENDPOINT_URL", format!("http://{endpoint}")),
+        ("AWS_ACCESS_KEY_ID", ACCESS_KEY.into()),
+        ("AWS_SECRET_ACCESS_KEY", SECRET_KEY.into()),
+        ("AWS_REGION", "us-east-1".into()),
+    ]
+}
+
+fn options(endpoint: SocketAddr) -> Vec<(String, secrecy::SecretString)> {
+    variables(endpoint).into_iter().map(|(name, value)| (name.to_owned(), value.into())).collect()
+}
+
+/// What the proxy does with a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// Hands it on.
+    None,
+    /// Answers it with this status and nothing else.
+    Status(u16),
+    /// Closes the connection without an answer.
+    Close,
+    /// Hands on this many bytes of the answer's body, then closes.
+    Truncate(u64),
+}
+
+/// A request that the proxy saw.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Seen {
+    pub method: String,
+    pub target: String,
+    pub range: Option<String>,
+}
+
+/// A proxy in front of the server.
+pub struct Proxy {
+    pub address: SocketAddr,
+    state: Arc<Mutex<State>>,
+}
+
+#[derive(Debug)]
+struct State {
+    fault: Fault,
+    seen: Vec<Seen>,
+}
+
+impl Proxy {
+    pub fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let state = Arc::new(Mutex::new(State { fault: Fault::None, seen: Vec::new() }));
+        let shared = Arc::clone(&state);
+        std::thread::spawn(move || {
+            for client in listener.incoming().map_while(Result::ok) {
+                let state = Arc::clone(&shared);
+                // A broken connection is what some tests are about.
+                std::thread::spawn(move || drop(serve(client, &state)));
+            }
+        });
+        Self { address, state }
+    }
+
+    /// From now on.
+    pub fn fail(&self, fault: Fault) {
+        self.state.lock().unwrap().fault = fault;
+    }
+
+    /// What came since the last call.
+    pub fn take_seen(&self) -> Vec<Seen> {
+        std::mem::take(&mut self.state.lock().unwrap().seen)
+    }
+}
+
+/// Serves one request a connection: its answer says that the connection closes.
+fn serve(mut client: TcpStream, state: &Mutex<State>) -> io::Result<()> {
+    let (head, mut rest) = read_head(&mut client)?;
+    let fault = {
+        let mut state = state.lock().unwrap();
+        state.seen.push(seen(&head));
+        state.fault
+    };
+    match fault {
+        Fault::None | Fault::Truncate(_) => {}
+        Fault::Close => return client.shutdown(Shutdown::Both),
+        Fault::Status(status) => {
+            let answer = format!("HTTP/1.1 {status} Fault\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+            client.write_all(answer.as_bytes())?;
+            client.shutdown(Shutdown::Write)?;
+            let _ = client.read_to_end(&mut rest);
+            return Ok(());
+        }
+    }
+    let length: u64 = header(&head, "content-length").map_or(0, |length| length.parse().unwrap());
+    let mut server = TcpStream::connect(server())?;
+    server.write_all(&closing(&head))?;
+    server.write_all(&rest)?;
+    io::copy(&mut (&mut client).take(length - rest.len() as u64), &mut server)?;
+    let (head, rest) = read_head(&mut server)?;
+    client.write_all(&closing(&head))?;
+    let mut body = io::Cursor::new(rest).chain(server);
+    match fault {
+        Fault::Truncate(bytes) => io::copy(&mut body.take(bytes), &mut client)?,
+        _ => io::copy(&mut body, &mut client)?,
+    };
+    client.shutdown(Shutdown::Both)
+}
+
+fn seen(head: &str) -> Seen {
+    let mut words = head.split(' ');
+    let mut next = || words.next().unwrap_or_default().to_owned();
+    Seen { method: next(), target: next(), range: header(head, "range").map(str::to_owned) }
+}
+
+fn header<'h>(head: &'h str, name: &str) -> Option<&'h str> {
+    let mut fields = head.lines().filter_map(|line| line.split_once(": "));
+    fields.find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value)
+}
+
+/// A head, and what came behind it.
+fn read_head(stream: &mut TcpStream) -> io::Result<(String, Vec<u8>)> {
+    let mut received = Vec::new();
+    loop {
+        if let Some(end) = received.windows(4).position(|window| window == b"\r\n\r\n") {
+            let rest = received.split_off(end + 4);
+            return Ok((String::from_utf8_lossy(&received).into_owned(), rest));
+        }
+        let mut piece = [0; 8192];
+        match stream.read(&mut piece)? {
+            0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+            length => received.extend_from_slice(&piece[..length]),
+        }
+    }
+}
+
+/// The head, saying that the connection closes behind the message.
+fn closing(head: &str) -> Vec<u8> {
+    let kept = head.trim_end().lines().filter(|line| !line.to_ascii_lowercase().starts_with("connection:"));
+    let lines: Vec<&str> = kept.chain(["Connection: close", "", ""]).collect();
+    lines.join("\r\n").into_bytes()
+}
