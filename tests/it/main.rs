@@ -21,6 +21,7 @@ mod program;
 mod ranges;
 mod registry;
 mod retention;
+mod runner;
 mod settings;
 mod single_files;
 mod stores;
