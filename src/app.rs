@@ -34,15 +34,20 @@ impl App {
     /// # Errors
     /// `Unavailable` or `Internal` when one of them cannot be opened.
     pub fn open(settings: Settings, clock: Clock) -> Result<Self> {
-        let catalog = Catalog::open(&settings.database)?;
+        let catalog = Catalog::open(&settings)?;
         let migrations = catalog.migrate()?;
         if migrations > 0 {
             tracing::info!(migrations, "database schema is up to date");
         }
-        let store = Store::open(&settings.storage)?;
-        let limits = Limits::default();
-        let ingest = Ingest::new(catalog.clone(), store.clone(), limits);
-        let (indexes, readiness) = (IndexCache::new(limits), Readiness::default());
+        let store = Store::open(&settings)?;
+        let limits = Limits {
+            entries: settings.archive_entries,
+            directory_bytes: settings.archive_directory_bytes,
+            unpacked_bytes: settings.max_unpacked_bytes,
+        };
+        let ingest = Ingest::new(catalog.clone(), store.clone(), limits, settings.concurrent_uploads);
+        let (indexes, readiness) =
+            (IndexCache::new(limits, settings.index_cache_bytes), Readiness::default());
         Ok(Self { settings, clock, catalog, store, ingest, indexes, readiness })
     }
 }

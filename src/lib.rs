@@ -4,7 +4,7 @@
 //! [`store`] holds bytes, [`archive`] knows zip; the dialects under [`api`] only translate.
 //!
 //! ```text
-//! cli ── server ── api ── http ── app ── registry ── ingest · deliver · retention · auth · readiness
+//! cli ── server ── api ── http ── app ── registry ── ingest · deliver · retention · auth · readiness · relocation
 //!                                         └─ catalog · store · archive ── settings ── domain
 //! ```
 //!
@@ -25,6 +25,7 @@ pub mod http;
 pub mod ingest;
 pub mod readiness;
 pub mod registry;
+pub mod relocation;
 pub mod retention;
 pub mod server;
 pub mod settings;

@@ -1,11 +1,14 @@
 //! Sockets, workers and the graceful stop.
 
+use std::any::Any;
 use std::net::SocketAddr;
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::dev::Server;
 use actix_web::middleware::from_fn;
+use actix_web::rt::net::TcpStream;
 use actix_web::{App as Routes, HttpServer, web};
 use tracing_actix_web::TracingLogger;
 
@@ -14,12 +17,6 @@ use crate::app::App;
 use crate::domain::{Error, Result};
 use crate::http::middleware::dress;
 use crate::http::span::RequestSpan;
-
-/// How long a client may take to send a request's head.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(20);
-
-/// How long an idle connection is kept; longer than the runner's 90 seconds would be of no use.
-const KEEP_ALIVE: Duration = Duration::from_secs(75);
 
 /// How long a connection that is being closed may take to do so.
 const DISCONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -37,8 +34,9 @@ pub struct Listening {
 /// # Errors
 /// `Internal` when the address cannot be had.
 pub fn listen(app: Arc<App>) -> Result<Listening> {
-    let address = app.settings.listen.clone();
-    let drain_seconds = app.settings.drain_timeout.as_secs();
+    let settings = app.settings.clone();
+    let (address, stall_timeout) = (settings.listen, settings.stall_timeout);
+    let workers = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
     let shared = web::Data::from(app);
     let server = HttpServer::new(move || {
         Routes::new()
@@ -49,13 +47,25 @@ pub fn listen(app: Arc<App>) -> Result<Listening> {
     })
     // Small streamed answers would otherwise wait for the client's delayed acknowledgement.
     .tcp_nodelay(true)
-    .client_request_timeout(HEAD_TIMEOUT)
+    .on_connect(move |connection, _| drop_when_stalled(connection, stall_timeout))
+    .workers(workers)
+    .max_connections(settings.max_connections.div_ceil(workers))
+    .client_request_timeout(settings.head_timeout)
     .client_disconnect_timeout(DISCONNECT_TIMEOUT)
-    .keep_alive(KEEP_ALIVE)
-    .shutdown_timeout(drain_seconds)
+    .keep_alive(settings.keep_alive)
+    .shutdown_timeout(settings.drain_timeout.as_secs())
     .bind(&address)
     .map_err(|e| Error::internal(format!("server.listen: cannot listen on {address}: {e}")))?;
     let bound = server.addrs().first().copied();
     let address = bound.ok_or_else(|| Error::internal(format!("no address for {address}")))?;
     Ok(Listening { address, server: server.run() })
+}
+
+/// A client that takes nothing of an answer holds a file and its buffers for nobody. Only the system sees
+/// that: it gives the connection up when nothing was taken for so long, probes of a full window included.
+fn drop_when_stalled(connection: &dyn Any, timeout: Duration) {
+    let Some(stream) = connection.downcast_ref::<TcpStream>() else { return };
+    if let Err(error) = socket2::SockRef::from(stream).set_tcp_user_timeout(Some(timeout)) {
+        tracing::debug!(%error, "a stalled connection will not be noticed");
+    }
 }

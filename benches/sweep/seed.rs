@@ -4,7 +4,7 @@ use std::io::{Cursor, Write};
 use std::path::Path;
 
 use artigate::catalog::Catalog;
-use artigate::settings::{DatabaseUrl, StorageUrl};
+use artigate::settings::{DatabaseUrl, Settings, StorageUrl};
 use artigate::store::Store;
 use diesel::connection::SimpleConnection;
 use diesel::{Connection, PgConnection, SqliteConnection};
@@ -31,8 +31,10 @@ pub fn seed(folder: &Path, postgres: Option<&str>, count: u64) {
         Some(url) => DatabaseUrl::Postgres(url.to_owned().into()),
         None => DatabaseUrl::Sqlite(sqlite.clone()),
     };
-    Catalog::open(&url).expect("the database opens").migrate().expect("the schema is made");
-    Store::open(&StorageUrl::Directory(folder.join("artigate-data/blobs"))).expect("the store opens");
+    let settings = Settings { database: url, ..Settings::default() };
+    Catalog::open(&settings).expect("the database opens").migrate().expect("the schema is made");
+    let directory = StorageUrl::Directory(folder.join("artigate-data/blobs"));
+    Store::open_at(&directory, settings.storage_timeout).expect("the store opens");
     match postgres {
         Some(url) => fill(&mut PgConnection::establish(url).expect("PostgreSQL answers"), count, POSTGRES),
         None => {

@@ -1,5 +1,5 @@
 //! How large a central directory may be before the gateway declines to browse the archive.
-//! These bound memory; they say nothing about how large an archive or an entry may be.
+//! The first two bound memory and say nothing about how large an archive may be.
 
 /// Bounds on a central directory, checked before anything is fetched or allocated for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -8,10 +8,12 @@ pub struct Limits {
     pub entries: u64,
     /// The most bytes its central directory may take, inclusive.
     pub directory_bytes: u64,
+    /// The most bytes that an entry which has to be unpacked may come to, inclusive.
+    pub unpacked_bytes: Option<u64>,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { entries: 1_000_000, directory_bytes: 256 * 1024 * 1024 }
+        Self { entries: 1_000_000, directory_bytes: 256 * 1024 * 1024, unpacked_bytes: None }
     }
 }

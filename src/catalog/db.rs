@@ -98,7 +98,7 @@ impl ManageConnection for Manager {
     fn connect(&self) -> Result<Db, Self::Error> {
         let opened = match &self.url {
             DatabaseUrl::Sqlite(path) => open_sqlite(path).map(Db::Sqlite),
-            DatabaseUrl::Postgres(url) => PgConnection::establish(url.expose_secret()).map(Db::Postgres),
+            DatabaseUrl::Postgres(url) => open_postgres(url.expose_secret()).map(Db::Postgres),
         };
         opened.map_err(Self::Error::ConnectionError)
     }
@@ -113,6 +113,22 @@ impl ManageConnection for Manager {
     fn has_broken(&self, db: &mut Db) -> bool {
         std::thread::panicking() || R2D2Connection::is_broken(db)
     }
+}
+
+/// How libpq is to notice a server that is gone without a word, unless the URL says so itself: a thread
+/// that waits for one is a request that waits.
+const NOTICE: &[(&str, &str)] =
+    &[("connect_timeout", "5"), ("tcp_user_timeout", "10000"), ("keepalives_idle", "30")];
+
+fn open_postgres(url: &str) -> ConnectionResult<PgConnection> {
+    let mut url = url.to_owned();
+    for (name, value) in NOTICE {
+        if !url.contains(&format!("{name}=")) {
+            let mark = if url.contains('?') { '&' } else { '?' };
+            url.push_str(&format!("{mark}{name}={value}"));
+        }
+    }
+    PgConnection::establish(&url)
 }
 
 fn open_sqlite(path: &std::path::Path) -> ConnectionResult<SqliteConnection> {
@@ -133,6 +149,29 @@ fn open_sqlite(path: &std::path::Path) -> ConnectionResult<SqliteConnection> {
     Ok(sqlite)
 }
 
+/// What the databases say when another try may find them well again: busy, restarting, in the middle of
+/// a failover, cut off.
+const OUT_OF_REACH: &[&str] = &[
+    "database is locked",
+    "unable to open database file",
+    "terminating connection",
+    "server closed the connection",
+    "no connection to the server",
+    "could not send",
+    "could not receive",
+    "the database system is",
+    "in a read-only transaction",
+    "deadlock detected",
+];
+
+/// What they say when they cannot write.
+const TAKES_NO_MORE: &[&str] =
+    &["database or disk is full", "attempt to write a readonly database", "No space left on device"];
+
+fn says_any(message: &str, texts: &[&str]) -> bool {
+    texts.iter().any(|text| message.contains(text))
+}
+
 /// A database that does not answer is worth another try; anything else is a fault of ours.
 impl From<diesel::result::Error> for Error {
     fn from(error: diesel::result::Error) -> Self {
@@ -146,10 +185,7 @@ impl From<diesel::result::Error> for Error {
                 let constraint = information.constraint_name().unwrap_or(information.message()).to_owned();
                 Self::new(Kind::Conflict, "the same value is in use already").because(constraint)
             }
-            Diesel::DatabaseError(_, information)
-                if information.message().contains("database is locked")
-                    || information.message().contains("terminating connection") =>
-            {
+            Diesel::DatabaseError(_, information) if says_any(information.message(), OUT_OF_REACH) => {
                 Self::unavailable(error)
             }
             Diesel::DatabaseError(_, information)
@@ -157,9 +193,7 @@ impl From<diesel::result::Error> for Error {
             {
                 Self::new(Kind::Invalid, "text must not contain NUL bytes")
             }
-            Diesel::DatabaseError(_, information)
-                if information.message().contains("database or disk is full") =>
-            {
+            Diesel::DatabaseError(_, information) if says_any(information.message(), TAKES_NO_MORE) => {
                 Self::new(Kind::OutOfSpace, "Insufficient Storage").because(error)
             }
             _ => Self::internal(error),

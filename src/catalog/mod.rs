@@ -27,15 +27,11 @@ pub use db::Db;
 use db::Manager;
 
 use crate::domain::{Error, Result};
-use crate::settings::DatabaseUrl;
+use crate::settings::{DatabaseUrl, Settings};
 
-/// Connections that a node holds at most. SQLite writes one at a time anyway; its readers and
-/// PostgreSQL's sessions are bound by the cores, not by this number.
-const MAX_CONNECTIONS: u32 = 16;
-
-/// How long opening the database may take before the start fails, and a request before it is
-/// refused with 503.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long somebody may wait for SQLite's one writer of this node. It is long, as the writer may itself
+/// have to wait for another process that loads a registry file.
+const WRITER_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// The pooled database.
 #[derive(Debug, Clone)]
@@ -46,23 +42,27 @@ pub struct Catalog {
     /// SQLite has one writer at a time: the others of this node wait here and not on connections
     /// that readers need.
     writers: Arc<Semaphore>,
+    /// How long somebody may wait for a turn, and the turn for a connection.
+    timeout: Duration,
 }
 
 impl Catalog {
-    /// Opens the database without changing it; an SQLite file is created when missing.
+    /// Opens the database that the settings name without changing it; an SQLite file is created when
+    /// missing.
     ///
     /// # Errors
     /// `Unavailable` when it cannot be reached.
-    pub fn open(url: &DatabaseUrl) -> Result<Self> {
+    pub fn open(settings: &Settings) -> Result<Self> {
+        let (url, timeout) = (&settings.database, settings.database_timeout);
         let pool = Pool::builder()
-            .max_size(MAX_CONNECTIONS)
+            .max_size(settings.database_connections)
             .min_idle(Some(1))
-            .connection_timeout(CONNECT_TIMEOUT)
+            .connection_timeout(timeout)
             .test_on_check_out(matches!(url, DatabaseUrl::Postgres(_)))
             .error_handler(Box::new(LogErrors))
             .build(Manager::new(url.clone()))
             .map_err(|error| Error::unavailable(format!("database.url: {error}")))?;
-        let connections = MAX_CONNECTIONS as usize;
+        let connections = settings.database_connections as usize;
         let writers = match url {
             DatabaseUrl::Sqlite(_) => 1,
             DatabaseUrl::Postgres(_) => connections,
@@ -71,6 +71,7 @@ impl Catalog {
             pool,
             permits: Arc::new(Semaphore::new(connections)),
             writers: Arc::new(Semaphore::new(writers)),
+            timeout,
         })
     }
 
@@ -84,7 +85,10 @@ impl Catalog {
         E: From<Error> + Send + 'static,
         F: FnOnce(&mut Db) -> Result<T, E> + Send + 'static,
     {
-        let permit = Arc::clone(&self.permits).acquire_owned().await.map_err(Error::internal)?;
+        // When the database is gone, whoever waits for a connection holds one of these for as long:
+        // without a bound of its own, the queue behind them would never end.
+        let permit = tokio::time::timeout(self.timeout, Arc::clone(&self.permits).acquire_owned());
+        let permit = permit.await.map_err(|_| busy())?.map_err(Error::internal)?;
         let pool = self.pool.clone();
         tokio::task::spawn_blocking(move || {
             let _permit = permit;
@@ -105,7 +109,8 @@ impl Catalog {
         E: From<Error> + Send + 'static,
         F: FnOnce(&mut Db) -> Result<T, E> + Send + 'static,
     {
-        let _turn = self.writers.acquire().await.map_err(Error::internal)?;
+        let turn = tokio::time::timeout(WRITER_TIMEOUT, self.writers.acquire());
+        let _turn = turn.await.map_err(|_| busy())?.map_err(Error::internal)?;
         self.read(move |db| db.write(work)).await
     }
 
@@ -124,6 +129,10 @@ impl Catalog {
     pub fn migrate(&self) -> Result<usize> {
         migrate::run(&mut *self.pool.get().map_err(Error::unavailable)?)
     }
+}
+
+fn busy() -> Error {
+    Error::unavailable("all connections to the database are in use")
 }
 
 /// Sends the pool's own complaints to the log.

@@ -137,6 +137,13 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    doomed_blobs (store_key) {
+        store_key -> Text,
+        doomed_at -> BigInt,
+    }
+}
+
 diesel::joinable!(access_tokens -> users (user_id));
 diesel::joinable!(pipelines -> projects (project_id));
 diesel::joinable!(project_members -> users (user_id));

@@ -20,8 +20,10 @@ impl Administration {
     /// Opens the catalog and brings its schema up to date.
     pub(super) fn open(settings: &Settings) -> Result<Self, CommandError> {
         let (catalog, _) = migrate::open(settings)?;
-        let runtime =
-            Builder::new_current_thread().build().map_err(|e| CommandError::Configuration(e.into()))?;
+        let runtime = Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(|e| CommandError::Configuration(e.into()))?;
         Ok(Self { catalog, runtime })
     }
 

@@ -13,7 +13,7 @@ pub(super) fn run(settings: &Settings) -> Result<(), CommandError> {
 
 /// The catalog, and how many migrations that took.
 pub(super) fn open(settings: &Settings) -> Result<(Catalog, usize), CommandError> {
-    let catalog = Catalog::open(&settings.database).map_err(CommandError::unusable)?;
+    let catalog = Catalog::open(settings).map_err(CommandError::unusable)?;
     let migrations = catalog.migrate().map_err(CommandError::unusable)?;
     Ok((catalog, migrations))
 }

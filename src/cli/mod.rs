@@ -1,6 +1,7 @@
 //! The command line: one file a command.
 
 mod administration;
+mod copy_store;
 mod demo;
 mod fsck;
 mod gc;
@@ -103,6 +104,12 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Copy all blobs to another store and check what arrived.
+    ///
+    /// Safe while servers run, and when it is run again it goes on where it was. One line for each blob
+    /// that could not be copied, and exit code 1 then.
+    #[command(after_help = copy_store::EXAMPLES)]
+    CopyStore(copy_store::CopyStore),
     /// Make, list and revoke personal access tokens.
     #[command(subcommand, after_help = token::EXAMPLES)]
     Token(token::TokenCommand),
@@ -185,11 +192,8 @@ struct Parts {
 impl Parts {
     fn open(settings: &Settings) -> Result<Self, CommandError> {
         let (catalog, _) = migrate::open(settings)?;
-        let store = Store::open(&settings.storage).map_err(CommandError::unusable)?;
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .build()
-            .map_err(|error| CommandError::Configuration(error.into()))?;
-        Ok(Self { catalog, store, runtime })
+        let store = Store::open(settings).map_err(CommandError::unusable)?;
+        Ok(Self { catalog, store, runtime: runtime()? })
     }
 
     fn block_on<T, E: Into<CommandError>>(
@@ -198,6 +202,11 @@ impl Parts {
     ) -> Result<T, CommandError> {
         self.runtime.block_on(work).map_err(Into::into)
     }
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime, CommandError> {
+    let built = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    built.map_err(|error| CommandError::Configuration(error.into()))
 }
 
 impl From<Error> for CommandError {
@@ -222,6 +231,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Result<(), CommandE
         Command::Sweep { json } => sweep::run(&settings, json),
         Command::Gc { grace, json } => gc::run(&settings, grace, json),
         Command::Fsck { quick, json } => fsck::run(&settings, quick, json),
+        Command::CopyStore(command) => command.run(&settings),
         Command::Token(command) => token::run(&settings, command),
         Command::User(command) => user::run(&settings, command),
         Command::Project(command) => project::run(&settings, command),

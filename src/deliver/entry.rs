@@ -11,7 +11,7 @@ use tokio_util::io::StreamReader;
 use super::{ByteStream, IndexCache, begun, open_artifact};
 use crate::archive::{self, EntryMeta};
 use crate::catalog::artifacts::Artifact;
-use crate::domain::{EntryPath, Error, Kind, Result};
+use crate::domain::{EntryPath, Error, Kind, Result, byte_size};
 use crate::store::{Blob, Store};
 
 /// The fixed header of a gzip member without name or time (RFC 1952): deflate, unknown system.
@@ -63,7 +63,18 @@ pub async fn find_entry(
         index.find(path.as_str().as_bytes()).ok_or_else(|| Error::new(Kind::NotFound, "Not Found"))?;
     let entry = EntryMeta::from(entry);
     entry.check_supported().map_err(unprocessable)?;
-    Ok(EntryDelivery { blob, entry })
+    match indexes.limits().unpacked_bytes {
+        Some(limit) if entry.method != 0 && entry.unpacked_bytes > limit => Err(Error::new(
+            Kind::Unprocessable,
+            format!(
+                "entry unpacks to {} bytes, more than limits.max_unpacked_size ({}); the archive itself can be \
+                 downloaded",
+                entry.unpacked_bytes,
+                byte_size::show(limit)
+            ),
+        )),
+        _ => Ok(EntryDelivery { blob, entry }),
+    }
 }
 
 fn unprocessable(why: impl std::error::Error) -> Error {

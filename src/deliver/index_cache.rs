@@ -14,9 +14,6 @@ use crate::catalog::artifacts::Artifact;
 use crate::domain::{Error, Result};
 use crate::store::Blob;
 
-/// How much memory all indexes together may hold, in bytes.
-const CAPACITY_BYTES: u64 = 128 << 20;
-
 /// A guess at how many archives that is; only sizes the first allocation.
 const EXPECTED_ARCHIVES: usize = 1_000;
 
@@ -45,12 +42,13 @@ impl Weighter<String, Known> for HeapBytes {
 }
 
 impl IndexCache {
-    /// An empty cache, for archives within `limits`.
-    pub fn new(limits: Limits) -> Self {
+    /// An empty cache, for archives within `limits`; all indexes together hold at most `capacity_bytes`
+    /// of memory.
+    pub fn new(limits: Limits, capacity_bytes: u64) -> Self {
         // One shard: of several, each would keep only indexes that fit its share of the capacity.
         let options = OptionsBuilder::new()
             .estimated_items_capacity(EXPECTED_ARCHIVES)
-            .weight_capacity(CAPACITY_BYTES)
+            .weight_capacity(capacity_bytes)
             .shards(1)
             .build()
             .expect("all that it needs is set");
@@ -59,6 +57,11 @@ impl IndexCache {
             loads: Semaphore::new(CONCURRENT_LOADS),
             limits,
         }
+    }
+
+    /// The bounds on what is read of an archive.
+    pub(super) fn limits(&self) -> &Limits {
+        &self.limits
     }
 
     /// The index of the archive in `blob`.

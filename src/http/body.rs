@@ -16,7 +16,7 @@ use actix_web::error::PayloadError;
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
 use std::future::Future;
-use tokio::time::{Instant, Sleep, sleep_until};
+use tokio::time::{Instant, Sleep, sleep, sleep_until};
 
 use crate::domain::{Error, Kind, Result};
 
@@ -33,13 +33,17 @@ pub struct RequestBody(Rc<RefCell<State>>);
 struct State {
     payload: Payload,
     ended: bool,
+    stall_timeout: Duration,
+    /// Runs while we wait for the client.
+    stalled: Option<Pin<Box<Sleep>>>,
 }
 
 impl RequestBody {
-    /// Takes over the body of a request.
-    pub fn new(payload: Payload) -> Self {
+    /// Takes over the body of a request, which breaks off when the client sends nothing for
+    /// `stall_timeout`.
+    pub fn new(payload: Payload, stall_timeout: Duration) -> Self {
         let ended = matches!(payload, Payload::None);
-        Self(Rc::new(RefCell::new(State { payload, ended })))
+        Self(Rc::new(RefCell::new(State { payload, ended, stall_timeout, stalled: None })))
     }
 
     /// Reads to the end, so that a body which was cut off behind its last part is not taken for a
@@ -81,11 +85,20 @@ impl Stream for RequestBody {
     type Item = Result<Bytes, PayloadError>;
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let mut state = self.0.borrow_mut();
+        let state = &mut *self.0.borrow_mut();
         if state.ended {
             return Poll::Ready(None);
         }
-        let piece = ready!(Pin::new(&mut state.payload).poll_next(cx));
+        let piece = match Pin::new(&mut state.payload).poll_next(cx) {
+            Poll::Ready(piece) => piece,
+            Poll::Pending => {
+                let timeout = state.stall_timeout;
+                let stalled = state.stalled.get_or_insert_with(|| Box::pin(sleep(timeout)));
+                ready!(stalled.as_mut().poll(cx));
+                Some(Err(PayloadError::Io(std::io::ErrorKind::TimedOut.into())))
+            }
+        };
+        state.stalled = None;
         state.ended = !matches!(piece, Some(Ok(_)));
         Poll::Ready(piece)
     }

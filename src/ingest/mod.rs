@@ -6,8 +6,11 @@
 mod dotenv;
 mod scan;
 
+use std::sync::Arc;
+use std::time::Duration;
+
 pub use scan::scan_archive;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::archive::Limits;
 use crate::catalog::artifacts::{self, Added, Artifact, Contents, Declared};
@@ -20,6 +23,9 @@ use crate::store::{Store, Stored, Upload};
 /// How many archives are looked at at the same time; each may need its whole directory in memory.
 const CONCURRENT_SCANS: usize = 2;
 
+/// How long an upload waits for its turn: well below the ten minutes that a runner waits for an answer.
+const TURN_TIMEOUT: Duration = Duration::from_secs(60);
+
 /// What receives artifacts.
 #[derive(Debug)]
 pub struct Ingest {
@@ -27,6 +33,7 @@ pub struct Ingest {
     store: Store,
     limits: Limits,
     scans: Semaphore,
+    uploads: Arc<Semaphore>,
 }
 
 /// Bytes being received.
@@ -34,6 +41,8 @@ pub struct Ingest {
 pub struct Incoming {
     upload: Upload,
     limit_bytes: Option<u64>,
+    /// Held until the artifact is recorded, or given up.
+    _turn: OwnedSemaphorePermit,
 }
 
 /// What became of an upload.
@@ -64,17 +73,23 @@ pub fn too_large(limit_bytes: u64) -> Error {
 }
 
 impl Ingest {
-    /// Receives into `store` and `catalog`, and looks into archives within `limits`.
-    pub fn new(catalog: Catalog, store: Store, limits: Limits) -> Self {
-        Self { catalog, store, limits, scans: Semaphore::new(CONCURRENT_SCANS) }
+    /// Receives into `store` and `catalog`, at most `concurrent` artifacts at a time, and looks into
+    /// archives within `limits`.
+    pub fn new(catalog: Catalog, store: Store, limits: Limits, concurrent: usize) -> Self {
+        let (scans, uploads) = (Semaphore::new(CONCURRENT_SCANS), Arc::new(Semaphore::new(concurrent)));
+        Self { catalog, store, limits, scans, uploads }
     }
 
-    /// Begins to receive at most `limit_bytes`.
+    /// Begins to receive at most `limit_bytes`, when it is its turn. Until then the client's bytes wait
+    /// on its side: to be told to come back would make it send everything again.
     ///
     /// # Errors
-    /// Those of the store.
+    /// `Unavailable` when others take too long; those of the store.
     pub async fn begin(&self, limit_bytes: Option<u64>) -> Result<Incoming> {
-        Ok(Incoming { upload: self.store.begin().await?, limit_bytes })
+        let turn = tokio::time::timeout(TURN_TIMEOUT, Arc::clone(&self.uploads).acquire_owned());
+        let too_many = |_| Error::unavailable("as many artifacts as may be are being received");
+        let turn = turn.await.map_err(too_many)?.map_err(Error::internal)?;
+        Ok(Incoming { upload: self.store.begin().await?, limit_bytes, _turn: turn })
     }
 
     /// Makes the artifact that `declared` says, for a job that still runs.
@@ -82,7 +97,8 @@ impl Ingest {
     /// # Errors
     /// Those of store and catalog; nothing is visible then.
     pub async fn finish(&self, incoming: Incoming, declared: Declared, now: Timestamp) -> Result<Outcome> {
-        let stored = incoming.upload.commit().await?;
+        let Incoming { upload, _turn, .. } = incoming;
+        let stored = upload.commit().await?;
         let key = stored.key.clone();
         let mut tail_bytes = None;
         if declared.kind.format() == ArtifactFormat::Zip {

@@ -1,7 +1,6 @@
 //! Finds bytes that no row names — left by a node that died between blob and row, or in the middle
 //! of an upload — and removes those that are old enough not to belong to anybody at work.
 
-use std::collections::HashSet;
 use std::time::{Duration, SystemTime};
 
 use super::remove::{Removed, remove_bytes};
@@ -22,11 +21,17 @@ pub struct Collected {
     pub bytes: u64,
 }
 
+/// How many blobs are removed at a time.
+const BATCH: usize = 500;
+
+/// How much older than the grace an unfinished upload must be whose growing cannot be seen.
+const UNSEEN_GROWTH: Duration = Duration::from_secs(24 * 3600);
+
 /// Carries out all queued removals, then removes what nobody names and is older than `grace`;
 /// `progress` is told of each of the store's [`SHARDS`] that is done.
 ///
-/// A grace shorter than an upload takes to be recorded removes what somebody is just handing over:
-/// zero is for a store that nobody writes to.
+/// Nothing that was acknowledged is ever lost to this. A grace shorter than an upload takes only makes
+/// somebody's upload fail, who has to send it again; one of zero takes everything that is not finished.
 ///
 /// # Errors
 /// Those of catalog and store; what was done until then stays done.
@@ -37,45 +42,52 @@ pub async fn collect(
     grace: Duration,
     progress: impl Fn(),
 ) -> Result<Collected> {
-    let mut collected = Collected {
-        removed: remove_bytes(catalog, store, clock, true, |_| {}).await?,
-        ..Collected::default()
-    };
+    let removed = remove_bytes(catalog, store, clock, true, |_| {}).await?;
+    let mut collected = Collected { removed, ..Collected::default() };
     // The store's files carry the machine's time, not that of a clock set by hand.
-    let newest = SystemTime::now().checked_sub(grace);
+    let now = SystemTime::now();
+    let is_old = |item: &Listed| {
+        let extra = if item.grows_unseen && !grace.is_zero() { UNSEEN_GROWTH } else { Duration::ZERO };
+        now.checked_sub(grace + extra).is_some_and(|newest| item.modified <= newest)
+    };
     for shard in 0..SHARDS {
         let listed = store.list(shard).await?;
-        let old: Vec<Listed> =
-            listed.into_iter().filter(|item| newest.is_some_and(|newest| item.modified <= newest)).collect();
-        let named = named(catalog, &old).await?;
-        for item in old {
-            let is_orphan = match &item.key {
-                Some(key) if named.contains(key.as_str()) => continue,
-                key => key.is_some(),
-            };
+        let (blobs, unfinished): (Vec<Listed>, Vec<Listed>) =
+            listed.into_iter().filter(is_old).partition(|item| item.key.is_some());
+        for item in unfinished {
             store.remove_listed(&item).await?;
+            collected.unfinished += 1;
             collected.bytes += item.size;
-            if is_orphan {
-                collected.orphans += 1;
-            } else {
-                collected.unfinished += 1;
-            }
+        }
+        for batch in blobs.chunks(BATCH) {
+            remove_unnamed(catalog, store, clock, batch, &mut collected).await?;
         }
         progress();
     }
     Ok(collected)
 }
 
-/// The keys among the listed that rows name.
-async fn named(catalog: &Catalog, listed: &[Listed]) -> Result<HashSet<String>> {
-    let mut named = HashSet::new();
-    let keys: Vec<String> = listed.iter().filter_map(|item| Some(item.key.as_ref()?.to_string())).collect();
-    for batch in keys.chunks(500) {
-        let batch = batch.to_vec();
-        let found = catalog.read(move |db| {
-            deletions::named_among(db, &batch.iter().map(String::as_str).collect::<Vec<_>>())
-        });
-        named.extend(found.await?);
+async fn remove_unnamed(
+    catalog: &Catalog,
+    store: &Store,
+    clock: &Clock,
+    blobs: &[Listed],
+    collected: &mut Collected,
+) -> Result<()> {
+    let keys: Vec<String> = blobs.iter().filter_map(|item| Some(item.key.as_ref()?.to_string())).collect();
+    // Most of what lies there has its row; that is asked without holding anybody up.
+    let unnamed = catalog.read(move |db| deletions::unnamed(db, keys)).await?;
+    if unnamed.is_empty() {
+        return Ok(());
     }
-    Ok(named)
+    let at = clock.now();
+    let doomed = catalog.write(move |db| deletions::doom(db, &unnamed, at)).await?;
+    for item in blobs {
+        if item.key.as_ref().is_some_and(|key| doomed.iter().any(|doomed| doomed == key.as_str())) {
+            store.remove_listed(item).await?;
+            collected.orphans += 1;
+            collected.bytes += item.size;
+        }
+    }
+    catalog.write(move |db| deletions::pardon(db, &doomed)).await
 }

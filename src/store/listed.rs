@@ -15,6 +15,8 @@ pub struct Listed {
     pub size: u64,
     /// When it was last written to, or begun, by the store's own clock.
     pub modified: SystemTime,
+    /// Whether it may have been written to since: a bucket tells only when an upload was begun.
+    pub grows_unseen: bool,
     pub(super) leftover: Leftover,
 }
 
@@ -31,6 +33,7 @@ pub(super) enum Leftover {
 
 impl Listed {
     pub(super) fn new(key: Option<StoreKey>, size: u64, modified: SystemTime, leftover: Leftover) -> Self {
-        Self { key, size, modified, leftover }
+        let grows_unseen = matches!(leftover, Leftover::Unfinished { .. });
+        Self { key, size, modified, grows_unseen, leftover }
     }
 }

@@ -54,6 +54,14 @@ impl Directory {
         Ok((file, size))
     }
 
+    pub(super) fn size_of(&self, key: &StoreKey) -> io::Result<Option<u64>> {
+        match fs::metadata(self.root.join(key.as_str())) {
+            Ok(metadata) => Ok(Some(metadata.len())),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     pub(super) fn list(&self, shard: u16) -> io::Result<Vec<Listed>> {
         let folder = StoreKey::folder_of(shard);
         let mut listed = Vec::new();

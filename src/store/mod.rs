@@ -2,8 +2,10 @@
 //! change.
 //!
 //! The store knows nothing of jobs or archives. A blob is invisible until it was committed; what is
-//! done after that, and whether a row names it, is the caller's business.
+//! done after that, and whether a row names it, is the caller's business. While an instance moves from
+//! one store to another, blobs that are not in the new one yet are read from the previous one.
 
+mod backend;
 mod blob;
 mod bucket;
 mod key;
@@ -12,7 +14,6 @@ mod local;
 mod upload;
 
 use std::io;
-use std::sync::Arc;
 use std::time::Duration;
 
 pub use blob::Blob;
@@ -20,40 +21,41 @@ pub use key::{SHARDS, StoreKey};
 pub use listed::Listed;
 pub use upload::{Stored, Upload};
 
-use crate::domain::{Error, Kind, Result};
-use crate::settings::StorageUrl;
-use bucket::Bucket;
-use listed::Leftover;
-use local::Directory;
-use upload::Part;
+use crate::domain::{Error, Result};
+use crate::settings::{Settings, StorageUrl};
+use backend::Backend;
 
 /// Where blobs are kept.
 #[derive(Debug, Clone)]
 pub struct Store {
-    backend: Backend,
-}
-
-#[derive(Debug, Clone)]
-enum Backend {
-    Directory(Arc<Directory>),
-    Bucket(Arc<Bucket>),
+    current: Backend,
+    previous: Option<Backend>,
 }
 
 impl Store {
-    /// Opens the store: creates a directory when missing, asks a bucket nothing.
+    /// Opens the store that the settings name, and the previous one if they name that.
+    ///
+    /// # Errors
+    /// As [`Store::open_at`].
+    pub fn open(settings: &Settings) -> Result<Self> {
+        let open = |key: &str, url| {
+            let opened = Backend::open(url, settings.storage_timeout);
+            opened.map_err(|error| Error::internal(format!("{key}: {error}")))
+        };
+        let current = open("storage.url", &settings.storage)?;
+        let previous = settings.previous_storage.as_ref().map(|url| open("storage.previous_url", url));
+        Ok(Self { current, previous: previous.transpose()? })
+    }
+
+    /// Opens one store: creates a directory when missing, asks a bucket nothing. A request to a bucket
+    /// fails when it is silent for `timeout`.
     ///
     /// # Errors
     /// `Internal` when the directory cannot be created or written, or what is said of the bucket
     /// does not fit together.
-    pub fn open(url: &StorageUrl) -> Result<Self> {
-        let opened = match url {
-            StorageUrl::Directory(path) => {
-                Directory::open(path).map(|directory| Backend::Directory(Arc::new(directory)))
-            }
-            StorageUrl::Bucket(url) => Bucket::open(url).map(Backend::Bucket),
-        };
-        let backend = opened.map_err(|error| Error::internal(format!("storage.url: {error}")))?;
-        Ok(Self { backend })
+    pub fn open_at(url: &StorageUrl, timeout: Duration) -> Result<Self> {
+        let current = Backend::open(url, timeout).map_err(|error| Error::internal(error.to_string()))?;
+        Ok(Self { current, previous: None })
     }
 
     /// Whether the store answers.
@@ -61,14 +63,10 @@ impl Store {
     /// # Errors
     /// `Unavailable` when it does not.
     pub async fn probe(&self) -> Result<()> {
-        let probed = match &self.backend {
-            Backend::Directory(directory) => {
-                let directory = Arc::clone(directory);
-                blocking(move || directory.probe()).await
-            }
-            Backend::Bucket(bucket) => bucket.probe().await,
-        };
-        probed.map_err(Error::unavailable)
+        for backend in self.backends() {
+            backend.probe().await.map_err(Error::unavailable)?;
+        }
+        Ok(())
     }
 
     /// Begins a new blob. Dropping the upload before it is committed leaves nothing behind.
@@ -76,15 +74,15 @@ impl Store {
     /// # Errors
     /// `OutOfSpace` or `Internal` when it cannot be created.
     pub async fn begin(&self) -> Result<Upload> {
-        let key = StoreKey::random();
-        let part = match &self.backend {
-            Backend::Directory(directory) => {
-                let directory = Arc::clone(directory);
-                Part::File(blocking(move || directory.begin(key)).await?)
-            }
-            Backend::Bucket(bucket) => Part::Object(Box::new(bucket::Part::begin(Arc::clone(bucket), key))),
-        };
-        Ok(Upload::new(part))
+        self.begin_copy(StoreKey::random()).await
+    }
+
+    /// Begins a blob whose bytes are already known elsewhere under this key.
+    ///
+    /// # Errors
+    /// As [`Store::begin`].
+    pub async fn begin_copy(&self, key: StoreKey) -> Result<Upload> {
+        Ok(Upload::new(self.current.begin(key).await?))
     }
 
     /// Opens a blob of `size` bytes for any number of ranged reads. A file is looked at now, and stays
@@ -94,41 +92,24 @@ impl Store {
     /// `NotFound` when it is not there, `Internal` when it has another size; for a bucket, reading has
     /// these errors.
     pub async fn open_blob(&self, key: &StoreKey, size: u64) -> Result<Blob> {
-        let directory = match &self.backend {
-            Backend::Directory(directory) => Arc::clone(directory),
-            Backend::Bucket(bucket) => return Ok(Blob::object(Arc::clone(bucket), key.clone(), size)),
-        };
-        let path = key.clone();
-        let opened = blocking(move || directory.open_blob(&path)).await;
-        let (file, found) = opened.map_err(|error| match error.kind() {
-            io::ErrorKind::NotFound => {
-                Error::new(Kind::NotFound, "Not Found").because(format!("blob {key} is not in the store"))
-            }
-            _ => Error::from(error),
-        })?;
-        if found != size {
-            return Err(Error::internal(format!("blob {key} has {found} bytes, its row says {size}")));
-        }
-        Ok(Blob::file(file, size))
+        Ok(self.backend_of(key).await?.open_blob(key, size).await?)
+    }
+
+    /// The size of a blob in bytes, if it is there.
+    ///
+    /// # Errors
+    /// `Internal` or `Unavailable` when that cannot be told.
+    pub async fn size_of(&self, key: &StoreKey) -> Result<Option<u64>> {
+        Ok(self.backend_of(key).await?.size_of(key).await?)
     }
 
     /// Removes blobs and tells the outcome of each; it is no error when one is gone already.
     pub async fn delete_all(&self, keys: Vec<StoreKey>) -> Vec<Result<()>> {
-        let count = keys.len();
-        let outcomes = match &self.backend {
-            Backend::Directory(directory) => {
-                let directory = Arc::clone(directory);
-                let removed = tokio::task::spawn_blocking(move || {
-                    keys.iter().map(|key| directory.remove(key.as_str())).collect::<Vec<_>>()
-                });
-                let failed = |error: tokio::task::JoinError| {
-                    let why = error.to_string();
-                    (0..count).map(|_| Err(io::Error::other(why.clone()))).collect()
-                };
-                removed.await.unwrap_or_else(failed)
-            }
-            Backend::Bucket(bucket) => bucket.delete(keys).await,
-        };
+        let mut outcomes = self.current.delete(keys.clone()).await;
+        if let Some(previous) = &self.previous {
+            let there = previous.delete(keys).await;
+            outcomes = outcomes.into_iter().zip(there).map(|(here, there)| here.and(there)).collect();
+        }
         outcomes.into_iter().map(|outcome| outcome.map_err(Error::from)).collect()
     }
 
@@ -140,18 +121,13 @@ impl Store {
         self.delete_all(vec![key.clone()]).await.pop().unwrap_or(Ok(()))
     }
 
-    /// Everything in one of the store's [`SHARDS`], unfinished uploads included.
+    /// Everything in one of the store's [`SHARDS`], unfinished uploads included; nothing of the
+    /// previous store.
     ///
     /// # Errors
     /// `Internal` or `Unavailable` when it cannot be read.
     pub async fn list(&self, shard: u16) -> Result<Vec<Listed>> {
-        Ok(match &self.backend {
-            Backend::Directory(directory) => {
-                let directory = Arc::clone(directory);
-                blocking(move || directory.list(shard)).await?
-            }
-            Backend::Bucket(bucket) => bucket.list(shard).await?,
-        })
+        Ok(self.current.list(shard).await?)
     }
 
     /// Removes what was listed; it is no error when it is gone already.
@@ -159,15 +135,7 @@ impl Store {
     /// # Errors
     /// `Internal` or `Unavailable` when it cannot be removed.
     pub async fn remove_listed(&self, listed: &Listed) -> Result<()> {
-        match (&self.backend, listed.leftover.clone()) {
-            (Backend::Directory(directory), Leftover::File(name)) => {
-                let directory = Arc::clone(directory);
-                blocking(move || directory.remove(&name)).await?;
-            }
-            (Backend::Bucket(bucket), leftover) => bucket.remove(leftover).await?,
-            (Backend::Directory(_), _) => return Err(Error::internal("listed by another store")),
-        }
-        Ok(())
+        Ok(self.current.remove_listed(listed.leftover.clone()).await?)
     }
 
     /// An address from which a blob can be read without credentials until `lifetime` is over, by `GET`
@@ -183,10 +151,20 @@ impl Store {
         disposition: String,
         lifetime: Duration,
     ) -> Result<Option<String>> {
-        match &self.backend {
-            Backend::Directory(_) => Ok(None),
-            Backend::Bucket(bucket) => Ok(Some(bucket.signed_url(key, head, disposition, lifetime).await?)),
+        Ok(self.backend_of(key).await?.signed_url(key, head, disposition, lifetime).await?)
+    }
+
+    /// Where a blob is to be looked for. Only while there are two places, that is asked.
+    async fn backend_of(&self, key: &StoreKey) -> io::Result<&Backend> {
+        let Some(previous) = &self.previous else { return Ok(&self.current) };
+        match self.current.size_of(key).await? {
+            Some(_) => Ok(&self.current),
+            None => Ok(previous),
         }
+    }
+
+    fn backends(&self) -> impl Iterator<Item = &Backend> {
+        [&self.current].into_iter().chain(&self.previous)
     }
 }
 

@@ -2,6 +2,7 @@
 //! clients see when the bucket fails.
 
 use std::process::Command;
+use std::time::Duration;
 
 use crate::support::bucket::{self, Fault, Proxy, Seen};
 use crate::support::gateway::Gateway;
@@ -167,6 +168,21 @@ fn a_failing_bucket_is_a_503_and_service_returns_by_itself() {
     }
     assert_eq!(gateway.get(UPLOADED).send().status, 404, "a refused upload left nothing behind");
     assert_eq!(upload(&gateway, &archive).status, 201);
+}
+
+#[test]
+fn a_bucket_that_hangs_is_given_up_and_a_slow_one_is_waited_for() {
+    let proxy = Proxy::start();
+    let gateway =
+        Gateway::in_a_bucket(proxy.address, |settings| settings.storage_timeout = Duration::from_secs(1));
+    let archive = zips::deflated(&[("a.txt", b"hello")]);
+    world::small(&gateway, &archive);
+    proxy.fail(Fault::Hang);
+    let answer = gateway.get(ARCHIVE).send();
+    assert_eq!((answer.status, answer.header("retry-after")), (503, Some("5")));
+    proxy.fail(Fault::Delay(300));
+    assert!(gateway.get(ARCHIVE).send().body == archive);
+    assert_eq!(gateway.get(&format!("{ARCHIVE}/a.txt")).send().text(), "hello");
 }
 
 #[test]

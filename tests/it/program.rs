@@ -1,8 +1,10 @@
 //! The program itself: commands, exit codes, signals, and the demo from an empty directory.
 
 use std::io::{BufRead, BufReader, Read};
+use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::{Arc, Mutex};
 
 use crate::support::zips;
 
@@ -28,6 +30,8 @@ pub struct Serving {
     child: Child,
     /// `http://…`
     pub base_url: String,
+    /// What it has logged since it listens; empty for the demo.
+    pub log: Arc<Mutex<Vec<String>>>,
     /// What stood on standard output before the first request.
     pub printed: Vec<String>,
 }
@@ -54,22 +58,55 @@ impl Serving {
         let line = printed.iter().find(|line| line.contains("http://")).expect("a line to paste");
         let start = line.find("http://").unwrap();
         let base_url = line[start..].split("/api").next().unwrap().to_owned();
-        Self { child, base_url, printed }
+        Self { child, base_url, log: Arc::default(), printed }
     }
 
     /// Starts `serve` on a free port and waits until it says that it listens.
     pub fn plain(folder: &Path) -> Self {
-        let mut child = artigate(folder, &["serve"])
-            .env("ARTIGATE_SERVER__LISTEN", "127.0.0.1:0")
-            .env("ARTIGATE_LIMITS__MAX_ARTIFACT_SIZE", "0")
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut log = BufReader::new(child.stderr.take().unwrap()).lines();
-        let line = log.find(|line| line.as_ref().unwrap().contains("listening on http:")).unwrap().unwrap();
-        std::thread::spawn(move || log.for_each(drop));
+        let mut command = artigate(folder, &["serve"]);
+        command.env("ARTIGATE_LIMITS__MAX_ARTIFACT_SIZE", "0");
+        Self::run(command)
+    }
+
+    /// Runs a command that serves on a free port and waits until it says that it listens.
+    pub fn run(mut command: Command) -> Self {
+        command.env("ARTIGATE_SERVER__LISTEN", "127.0.0.1:0").stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);
+        let mut before = Vec::new();
+        let line = loop {
+            let line = lines.next().unwrap_or_else(|| panic!("it ended: {before:#?}"));
+            if line.contains("listening on http:") {
+                break line;
+            }
+            before.push(line);
+        };
+        let log: Arc<Mutex<Vec<String>>> = Arc::default();
+        let kept = Arc::clone(&log);
+        std::thread::spawn(move || lines.for_each(|line| kept.lock().unwrap().push(line)));
         let base_url = line[line.find("http:").unwrap()..].split(' ').next().unwrap().to_owned();
-        Self { child, base_url, printed: Vec::new() }
+        Self { child, base_url, log, printed: Vec::new() }
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.base_url.strip_prefix("http://").unwrap().parse().unwrap()
+    }
+
+    /// Its process id.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Sends SIGTERM.
+    pub fn terminate(&self) {
+        let status = Command::new("kill").arg(self.child.id().to_string()).status().unwrap();
+        assert!(status.success());
+    }
+
+    /// Waits for the end.
+    pub fn wait(mut self) -> Option<i32> {
+        self.child.wait().unwrap().code()
     }
 
     /// The most memory that it has used so far, in bytes.
@@ -80,10 +117,9 @@ impl Serving {
     }
 
     /// Sends SIGTERM and waits for the end.
-    pub fn stop(mut self) -> Option<i32> {
-        let status = Command::new("kill").arg(self.child.id().to_string()).status().unwrap();
-        assert!(status.success());
-        self.child.wait().unwrap().code()
+    pub fn stop(self) -> Option<i32> {
+        self.terminate();
+        self.wait()
     }
 }
 

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use artigate::domain::artifact::ArtifactKind;
+use artigate::catalog::artifacts::{self, Added, Contents, Declared};
+use artigate::catalog::deletions;
+use artigate::domain::artifact::{Accessibility, ArtifactKind};
+use artigate::domain::{Kind, Sha256Digest};
 use artigate::retention::{self, Checked, Collected, Removed, Swept};
 
 use crate::support::gateway::Gateway;
@@ -198,4 +201,52 @@ on_both_databases! {
         assert_eq!(full, Checked { artifacts: 4, faults: 3 });
         assert!(lines[2].contains("its SHA-256 is "), "{lines:?}");
     }
+
+    fn bytes_are_either_named_or_removed_whoever_comes_first(gateway) {
+        world::small(&gateway, b"bytes");
+        for number in 1..90 {
+            let key = artigate::store::StoreKey::random().to_string();
+            let (declared, contents) = declared(number, &key);
+            let now = gateway.now();
+            let (added, doomed) = std::thread::scope(|scope| {
+                let (gateway, key) = (&gateway, key.clone());
+                let adding = scope.spawn(move || gateway.try_write_catalog(move |db| artifacts::add(db, &declared, &contents, now)));
+                let dooming = scope.spawn(move || gateway.write_catalog(move |db| deletions::doom(db, &[key], now)));
+                (adding.join().unwrap(), dooming.join().unwrap())
+            });
+            match added {
+                Ok(added) => assert!(matches!(added, Added::New(_)) && doomed.is_empty(), "both had their way"),
+                Err(error) => assert!(error.kind() == Kind::Unavailable && doomed == [key], "{error:?} {doomed:?}"),
+            }
+        }
+        let (declared, contents) = declared(90, "ab/ab0123456789abcdef0123456789abcd");
+        let key = vec![contents.store_key.clone()];
+        let now = gateway.now();
+        assert_eq!(gateway.write_catalog({ let key = key.clone(); move |db| deletions::doom(db, &key, now) }), key);
+        let add = || { let (declared, contents) = (declared.clone(), contents.clone()); gateway.try_write_catalog(move |db| artifacts::add(db, &declared, &contents, now)) };
+        assert_eq!(add().unwrap_err().kind(), Kind::Unavailable);
+        gateway.write_catalog(move |db| deletions::pardon(db, &key));
+        assert!(add().is_ok());
+    }
+}
+
+/// An artifact of a job of its own, whose bytes are under `key`.
+fn declared(number: i64, key: &str) -> (Declared, Contents) {
+    let kind = ArtifactKind::ALL[number as usize % ArtifactKind::ALL.len()];
+    let job_id = [10, 20, 21][(number as usize / ArtifactKind::ALL.len()) % 3];
+    let declared = Declared {
+        project_id: 1,
+        job_id,
+        kind,
+        filename: "x".into(),
+        accessibility: Accessibility::Public,
+        expire_at: None,
+    };
+    let contents = Contents {
+        size_bytes: 1,
+        sha256: Sha256Digest::of(key.as_bytes()),
+        store_key: key.into(),
+        tail_bytes: None,
+    };
+    (declared, contents)
 }

@@ -29,7 +29,7 @@ impl Asked {
 
     fn open(url: &StorageUrl, folder: tempfile::TempDir) -> Self {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        Self { store: Store::open(url).unwrap(), runtime, _folder: folder }
+        Self { store: Store::open_at(url, Duration::from_secs(30)).unwrap(), runtime, _folder: folder }
     }
 
     fn put(&self, bytes: &[u8]) -> Stored {

@@ -13,7 +13,7 @@ const STOREYS: &[&[&str]] = &[
     &["http"],
     &["app"],
     &["registry"],
-    &["ingest", "deliver", "retention", "auth", "readiness"],
+    &["ingest", "deliver", "retention", "auth", "readiness", "relocation"],
     &["catalog", "store", "archive"],
     &["settings", "telemetry"],
     &["domain"],

@@ -34,7 +34,7 @@ pub(super) fn mount(config: &mut ServiceConfig) {
 }
 
 async fn answer(app: Data<App>, request: HttpRequest, payload: Payload) -> HttpResponse {
-    let body = RequestBody::new(payload.into_inner());
+    let body = RequestBody::new(payload.into_inner(), app.settings.stall_timeout);
     let call = Call::new(app, &request);
     let result = match request.method() {
         &Method::GET | &Method::HEAD => read(&call, request.uri().path()).await,

@@ -89,7 +89,7 @@ fn count_that_cannot_fit_the_directory_is_refused_before_a_walk() {
 fn limits_are_inclusive() {
     let file = plain(&BODY, &[record(b"a"), record(b"b")], |_| ());
     let with = |entries, directory_bytes| {
-        span_from(&file, TAIL_BYTES as usize, &Limits { entries, directory_bytes })
+        span_from(&file, TAIL_BYTES as usize, &Limits { entries, directory_bytes, ..Limits::default() })
     };
     assert!(with(2, 94).is_ok());
     let many = with(1, 94).unwrap_err();

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::archive::{Entry, Index, Limits, Subset, open};
 
-const LIMITS: Limits = Limits { entries: 1000, directory_bytes: 64 * 1024 };
+const LIMITS: Limits = Limits { entries: 1000, directory_bytes: 64 * 1024, unpacked_bytes: None };
 
 /// Does all that a caller may do with a file, and checks the bounds on the way.
 fn exercise(file: &[u8], tail_bytes: usize) {

@@ -22,10 +22,6 @@ const THREADS: usize = 2;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How long the bucket may be silent in the middle of an answer. There is no bound on a whole one: a
-/// slow client may take hours over a large artifact.
-const SILENCE_TIMEOUT: Duration = Duration::from_secs(30);
-
 /// A request that fails is tried again after 0.1 s, then twice as long, as long as a client would wait.
 const RETRIES: RetryConfig = RetryConfig {
     backoff: BackoffConfig {
@@ -38,13 +34,15 @@ const RETRIES: RetryConfig = RetryConfig {
 };
 
 impl Bucket {
-    /// Opens the bucket without asking it anything.
-    pub(in crate::store) fn open(url: &BucketUrl) -> io::Result<Arc<Self>> {
+    /// Opens the bucket without asking it anything. `timeout` is how long it may be silent, before an
+    /// answer or in the middle of one. There is no bound on a whole one: a slow client may take hours
+    /// over a large artifact.
+    pub(in crate::store) fn open(url: &BucketUrl, timeout: Duration) -> io::Result<Arc<Self>> {
         // There is one provider; whoever installed it before installed the same.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let mut options = ClientOptions::new()
             .with_timeout_disabled()
-            .with_read_timeout(SILENCE_TIMEOUT)
+            .with_read_timeout(timeout)
             .with_connect_timeout(CONNECT_TIMEOUT);
         let mut builder = AmazonS3Builder::new();
         let mut endpoint_is_plain = false;

@@ -65,6 +65,15 @@ impl Bucket {
         }
     }
 
+    pub(super) async fn size_of(self: &Arc<Self>, key: &StoreKey) -> io::Result<Option<u64>> {
+        let (bucket, path) = (Arc::clone(self), self.path(key));
+        match self.run(async move { bucket.s3.head(&path).await }).await {
+            Ok(found) => Ok(Some(found.size)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Removes blobs, each with its own outcome; one that is gone already is no failure.
     pub(super) async fn delete(self: &Arc<Self>, keys: Vec<StoreKey>) -> Vec<io::Result<()>> {
         let paths: Vec<_> = keys.iter().map(|key| Ok(self.path(key))).collect();

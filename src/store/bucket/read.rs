@@ -11,6 +11,7 @@ use tokio::sync::mpsc;
 
 use super::{Bucket, failed};
 use crate::store::StoreKey;
+use crate::store::backend::{missing, other_size};
 
 /// How many pieces wait for a reader; each is what the network gave at a time, mostly below 256 KiB.
 const PIECES_AHEAD: usize = 4;
@@ -93,17 +94,12 @@ impl Bucket {
     async fn get(&self, key: &StoreKey, range: Range<u64>, size: u64) -> io::Result<GetResult> {
         let options = GetOptions { range: Some(GetRange::Bounded(range)), ..GetOptions::default() };
         let answer = self.s3.get_opts(&self.path(key), options).await.map_err(|error| match error {
-            object_store::Error::NotFound { .. } => {
-                io::Error::new(io::ErrorKind::NotFound, format!("blob {key} is not in the store"))
-            }
+            object_store::Error::NotFound { .. } => missing(key),
             other => failed(other),
         })?;
         match answer.meta.size == size {
             true => Ok(answer),
-            false => {
-                let found = answer.meta.size;
-                Err(io::Error::other(format!("blob {key} has {found} bytes, its row says {size}")))
-            }
+            false => Err(other_size(key, answer.meta.size, size)),
         }
     }
 }

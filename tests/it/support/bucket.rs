@@ -4,6 +4,7 @@
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use artigate::settings::{BucketUrl, StorageUrl};
 
@@ -40,6 +41,14 @@ fn options(endpoint: SocketAddr) -> Vec<(String, secrecy::SecretString)> {
     variables(endpoint).into_iter().map(|(name, value)| (name.to_owned(), value.into())).collect()
 }
 
+/// The text of a bucket's URL, for the program's settings.
+pub fn text(url: &StorageUrl) -> String {
+    match url {
+        StorageUrl::Bucket(url) => format!("s3://{}/{}", url.bucket, url.prefix),
+        StorageUrl::Directory(path) => format!("file://{}", path.display()),
+    }
+}
+
 /// What the proxy does with a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
@@ -49,8 +58,12 @@ pub enum Fault {
     Status(u16),
     /// Closes the connection without an answer.
     Close,
+    /// Never answers.
+    Hang,
     /// Hands on this many bytes of the answer's body, then closes.
     Truncate(u64),
+    /// Hands on the answer after so many milliseconds.
+    Delay(u64),
 }
 
 /// A request that the proxy saw.
@@ -109,8 +122,13 @@ fn serve(mut client: TcpStream, state: &Mutex<State>) -> io::Result<()> {
         state.fault
     };
     match fault {
-        Fault::None | Fault::Truncate(_) => {}
+        Fault::None | Fault::Truncate(_) | Fault::Delay(_) => {}
         Fault::Close => return client.shutdown(Shutdown::Both),
+        Fault::Hang => {
+            // Until the client gives up.
+            let _ = client.read_to_end(&mut rest);
+            return Ok(());
+        }
         Fault::Status(status) => {
             let answer = format!("HTTP/1.1 {status} Fault\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
             client.write_all(answer.as_bytes())?;
@@ -125,6 +143,9 @@ fn serve(mut client: TcpStream, state: &Mutex<State>) -> io::Result<()> {
     server.write_all(&rest)?;
     io::copy(&mut (&mut client).take(length - rest.len() as u64), &mut server)?;
     let (head, rest) = read_head(&mut server)?;
+    if let Fault::Delay(millis) = fault {
+        std::thread::sleep(Duration::from_millis(millis));
+    }
     client.write_all(&closing(&head))?;
     let mut body = io::Cursor::new(rest).chain(server);
     match fault {

@@ -18,6 +18,7 @@ use artigate::store::Store;
 use diesel::connection::SimpleConnection;
 use diesel::{Connection, PgConnection};
 
+use super::gate::Gate;
 use super::wire::Request;
 
 /// When every test begins.
@@ -52,6 +53,16 @@ impl Gateway {
     /// With other settings than the defaults.
     pub fn on_sqlite_with(change: impl FnOnce(&mut Settings)) -> Self {
         Self::start(DatabaseUrl::Sqlite(PathBuf::new()), None, change)
+    }
+
+    /// On a PostgreSQL behind a gate, with other settings than the defaults.
+    pub fn on_postgres_behind_a_gate(change: impl FnOnce(&mut Settings)) -> (Self, Gate) {
+        let database = PostgresDatabase::create();
+        let (before, behind) = database.url.rsplit_once('@').unwrap();
+        let (server, name) = behind.split_once('/').unwrap();
+        let gate = Gate::before(server.parse().unwrap());
+        let url = DatabaseUrl::Postgres(format!("{before}@{}/{name}", gate.address).into());
+        (Self::start(url, Some(database), change), gate)
     }
 
     /// On SQLite, with its blobs in the bucket that `endpoint` leads to.
@@ -90,7 +101,8 @@ impl Gateway {
             });
         });
         let (address, handle) = started.recv().unwrap();
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).build().unwrap();
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let thread = Some(thread);
         Self { address, app, folder, clock, runtime, handle, thread, _database: owner }
     }
@@ -133,6 +145,21 @@ impl Gateway {
         work: impl FnOnce(&mut artigate::catalog::Db) -> artigate::domain::Result<T> + Send + 'static,
     ) -> T {
         self.runtime.block_on(self.app.catalog.read(work)).unwrap()
+    }
+
+    /// Changes the catalog.
+    pub fn write_catalog<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut artigate::catalog::Db) -> artigate::domain::Result<T> + Send + 'static,
+    ) -> T {
+        self.try_write_catalog(work).unwrap()
+    }
+
+    pub fn try_write_catalog<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut artigate::catalog::Db) -> artigate::domain::Result<T> + Send + 'static,
+    ) -> artigate::domain::Result<T> {
+        self.runtime.block_on(self.app.catalog.write(work))
     }
 
     /// Writes a file that a document can name.

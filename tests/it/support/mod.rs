@@ -1,6 +1,7 @@
 //! What the tests stand on: gateways, requests, archives.
 
 pub mod bucket;
+pub mod gate;
 pub mod gateway;
 pub mod wire;
 pub mod world;

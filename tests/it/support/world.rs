@@ -27,11 +27,16 @@ users:
 
 pub const MEMBERS: &str = "{maintainer: maintainer, developer: developer, reporter: reporter, guest: guest}";
 
-/// A public project with a finished job that has an archive (10), one that runs (20) and one that
-/// has finished without anything (21).
+/// Loads [`small_document`].
 pub fn small(gateway: &Gateway, archive: &[u8]) {
     gateway.write_file("archive.zip", archive);
-    gateway.load(&format!(
+    gateway.load(&small_document());
+}
+
+/// A public project with a finished job that has an archive (10), from a file `archive.zip`, one that
+/// runs (20) and one that has finished without anything (21).
+pub fn small_document() -> String {
+    format!(
         "{USERS}
 projects:
   - id: 1
@@ -55,7 +60,7 @@ projects:
           - {{id: 20, name: build, status: running, token: {RUNNING}}}
           - {{id: 21, name: lint, status: success, token: {FINISHED}}}
 "
-    ));
+    )
 }
 
 /// Where the archive of job 10 is.

@@ -1,14 +1,18 @@
 //! Settings: defaults, then `artigate.toml`, then the environment. Every check is made here, at the
 //! start; nothing reads the environment later.
 
-use std::path::{Path, PathBuf};
+mod urls;
+mod values;
+
+use std::path::Path;
 use std::time::Duration;
 
 use config::{Config, Environment, File, FileFormat, Value, ValueKind};
-use secrecy::SecretString;
 
-use crate::domain::byte_size;
-use crate::domain::expiry::{Lifetime, parse_seconds};
+use crate::domain::expiry::Lifetime;
+pub use urls::{BucketUrl, DatabaseUrl, StorageUrl};
+use urls::{database_url, storage_url};
+use values::{at_least_one, boolean, count, duration, external_url, lifetime, listen, size, timeout};
 
 /// The file read when none is named.
 pub const DEFAULT_FILE: &str = "artigate.toml";
@@ -23,51 +27,48 @@ pub struct Settings {
     pub external_url: Option<String>,
     /// How long running requests may go on after SIGTERM.
     pub drain_timeout: Duration,
+    /// How many connections a node keeps open; others wait to be accepted.
+    pub max_connections: usize,
+    /// How long a client may take to send a request's head.
+    pub head_timeout: Duration,
+    /// How long a connection without a request is kept.
+    pub keep_alive: Duration,
+    /// How long a client may neither send nor take a byte of what is under way.
+    pub stall_timeout: Duration,
     /// Where facts are kept.
     pub database: DatabaseUrl,
+    /// How many connections to the database a node holds at most.
+    pub database_connections: u32,
+    /// How long a request may wait for one of them.
+    pub database_timeout: Duration,
     /// Where bytes are kept.
     pub storage: StorageUrl,
+    /// Where bytes were kept before and may still be, while they are copied.
+    pub previous_storage: Option<StorageUrl>,
+    /// How long object storage may be silent before a request to it has failed.
+    pub storage_timeout: Duration,
     /// Whether archive downloads from object storage are redirected to it.
     pub direct_download: bool,
     /// Failed credentials for each client address and minute; 0 for no bound.
     pub failed_auth_per_minute: u64,
     /// The largest artifact in bytes; `None` for no limit.
     pub max_artifact_bytes: Option<u64>,
+    /// How many artifacts are received at the same time; others wait.
+    pub concurrent_uploads: usize,
+    /// The memory that indexes of archives may take together, in bytes.
+    pub index_cache_bytes: u64,
+    /// How many entries an archive may have to be served file by file.
+    pub archive_entries: u64,
+    /// How large an archive's directory may be for that, in bytes.
+    pub archive_directory_bytes: u64,
+    /// How large a file out of an archive may be that has to be unpacked; `None` for no limit.
+    pub max_unpacked_bytes: Option<u64>,
     /// How long artifacts are kept that do not say.
     pub default_expire_in: Lifetime,
     /// How often expired artifacts are swept; zero for never.
     pub sweep_interval: Duration,
     /// How old a blob that no row names must be before it is removed.
     pub orphan_grace: Duration,
-}
-
-/// Which database.
-#[derive(Debug, Clone)]
-pub enum DatabaseUrl {
-    /// A file.
-    Sqlite(PathBuf),
-    /// A server; the URL may hold a password.
-    Postgres(SecretString),
-}
-
-/// Which store.
-#[derive(Debug, Clone)]
-pub enum StorageUrl {
-    /// A directory.
-    Directory(PathBuf),
-    /// A bucket of an S3-compatible service.
-    Bucket(BucketUrl),
-}
-
-/// Which bucket.
-#[derive(Debug, Clone)]
-pub struct BucketUrl {
-    /// Its name.
-    pub bucket: String,
-    /// What the names of all blobs begin with, without slashes around it; may be empty.
-    pub prefix: String,
-    /// The `AWS_*` variables, by name: where the service is, and who asks.
-    pub options: Vec<(String, SecretString)>,
 }
 
 /// A setting that cannot be used, with its key and where it came from.
@@ -81,11 +82,27 @@ impl Default for Settings {
             listen: "127.0.0.1:8929".into(),
             external_url: None,
             drain_timeout: Duration::from_secs(30),
+            max_connections: 20_000,
+            head_timeout: Duration::from_secs(20),
+            // Longer than the runner keeps an idle one would be of no use: 90 seconds.
+            keep_alive: Duration::from_secs(75),
+            stall_timeout: Duration::from_secs(5 * 60),
             database: DatabaseUrl::Sqlite("artigate-data/artigate.db".into()),
+            // SQLite writes one at a time anyway; its readers and PostgreSQL's sessions are bound by the
+            // cores, not by this number.
+            database_connections: 16,
+            database_timeout: Duration::from_secs(5),
             storage: StorageUrl::Directory("artigate-data/blobs".into()),
+            previous_storage: None,
+            storage_timeout: Duration::from_secs(30),
             direct_download: false,
             failed_auth_per_minute: 60,
             max_artifact_bytes: Some(100 << 20),
+            concurrent_uploads: 64,
+            index_cache_bytes: 128 << 20,
+            archive_entries: 1_000_000,
+            archive_directory_bytes: 256 << 20,
+            max_unpacked_bytes: None,
             default_expire_in: Lifetime::Seconds(30 * 86_400),
             sweep_interval: Duration::from_secs(7 * 60),
             orphan_grace: Duration::from_secs(3_600),
@@ -100,12 +117,27 @@ const KEYS: &[(&str, Setter)] = &[
     ("server.listen", |s, text| listen(text).map(|v| s.listen = v)),
     ("server.external_url", |s, text| external_url(text).map(|v| s.external_url = v)),
     ("server.drain_timeout", |s, text| duration(text).map(|v| s.drain_timeout = v)),
+    ("server.max_connections", |s, text| at_least_one(text).map(|v| s.max_connections = v)),
+    ("server.head_timeout", |s, text| timeout(text).map(|v| s.head_timeout = v)),
+    ("server.keep_alive", |s, text| timeout(text).map(|v| s.keep_alive = v)),
+    ("server.stall_timeout", |s, text| timeout(text).map(|v| s.stall_timeout = v)),
     ("database.url", |s, text| database_url(text).map(|v| s.database = v)),
+    ("database.connections", |s, text| at_least_one(text).map(|v| s.database_connections = v)),
+    ("database.timeout", |s, text| timeout(text).map(|v| s.database_timeout = v)),
     ("storage.url", |s, text| storage_url(text).map(|v| s.storage = v)),
+    ("storage.previous_url", |s, text| storage_url(text).map(|v| s.previous_storage = Some(v))),
+    ("storage.timeout", |s, text| timeout(text).map(|v| s.storage_timeout = v)),
     ("storage.direct_download", |s, text| boolean(text).map(|v| s.direct_download = v)),
     ("limits.failed_auth_per_minute", |s, text| count(text).map(|v| s.failed_auth_per_minute = v)),
     ("limits.max_artifact_size", |s, text| {
         size(text).map(|v| s.max_artifact_bytes = Some(v).filter(|bytes| *bytes > 0))
+    }),
+    ("limits.concurrent_uploads", |s, text| at_least_one(text).map(|v| s.concurrent_uploads = v)),
+    ("limits.index_cache_size", |s, text| size(text).map(|v| s.index_cache_bytes = v)),
+    ("limits.archive_entries", |s, text| count(text).map(|v| s.archive_entries = v)),
+    ("limits.archive_directory_size", |s, text| size(text).map(|v| s.archive_directory_bytes = v)),
+    ("limits.max_unpacked_size", |s, text| {
+        size(text).map(|v| s.max_unpacked_bytes = Some(v).filter(|bytes| *bytes > 0))
     }),
     ("retention.default_expire_in", |s, text| lifetime(text).map(|v| s.default_expire_in = v)),
     ("retention.sweep_interval", |s, text| duration(text).map(|v| s.sweep_interval = v)),
@@ -146,6 +178,7 @@ impl Settings {
             settings.apply(&layer.cache)?;
         }
         settings.storage = settings.storage.with_environment(&environment);
+        settings.previous_storage = settings.previous_storage.map(|url| url.with_environment(&environment));
         Ok(settings)
     }
 
@@ -188,108 +221,5 @@ fn origin(key: &str, value: &Value) -> String {
     match value.origin() {
         Some(file) if file != "the environment" => file.to_owned(),
         _ => format!("environment variable ARTIGATE_{}", key.to_uppercase().replace('.', "__")),
-    }
-}
-
-fn listen(text: &str) -> Result<String, String> {
-    let port = text
-        .rsplit_once(':')
-        .filter(|(host, _)| !host.is_empty())
-        .and_then(|(_, port)| port.parse::<u16>().ok());
-    port.map(|_| text.to_owned()).ok_or_else(|| "expected host:port".into())
-}
-
-fn external_url(text: &str) -> Result<Option<String>, String> {
-    let text = text.trim_end_matches('/');
-    if text.is_empty() {
-        return Ok(None);
-    }
-    let host = text.strip_prefix("http://").or_else(|| text.strip_prefix("https://"));
-    match host {
-        Some(host) if !host.is_empty() && !host.contains(['?', '#', ' ']) => Ok(Some(text.to_owned())),
-        _ => Err("expected an http or https URL without query".into()),
-    }
-}
-
-fn duration(text: &str) -> Result<Duration, String> {
-    parse_seconds(text).map(Duration::from_secs).map_err(|e| e.to_string())
-}
-
-fn lifetime(text: &str) -> Result<Lifetime, String> {
-    Lifetime::parse(text).map_err(|e| e.to_string())
-}
-
-fn size(text: &str) -> Result<u64, String> {
-    byte_size::parse(text).map_err(|e| e.to_string())
-}
-
-fn count(text: &str) -> Result<u64, String> {
-    text.parse().map_err(|_| "expected a whole number".into())
-}
-
-fn boolean(text: &str) -> Result<bool, String> {
-    text.to_ascii_lowercase().parse().map_err(|_| "expected true or false".into())
-}
-
-/// The text may hold a password, so no message repeats it.
-fn database_url(text: &str) -> Result<DatabaseUrl, String> {
-    if let Some(path) = text.strip_prefix("sqlite://") {
-        return match path {
-            "" | ":memory:" => Err("expected sqlite://PATH with the path of a file".into()),
-            path => Ok(DatabaseUrl::Sqlite(path.into())),
-        };
-    }
-    if !(text.starts_with("postgres://") || text.starts_with("postgresql://")) {
-        return Err("expected sqlite://PATH or postgres://USER@HOST/NAME".into());
-    }
-    let query = text.split_once('?').map_or("", |(_, query)| query);
-    let sslmode = query.split('&').find_map(|pair| pair.strip_prefix("sslmode="));
-    match sslmode {
-        None | Some("disable") => {}
-        Some(_) if !cfg!(feature = "bundled-postgres") => {}
-        // libpq without TLS would silently go on in the clear where it is only preferred.
-        Some(mode) => {
-            return Err(format!(
-                "sslmode={mode} needs a build with the system's libpq (cargo build --no-default-features \
-                 --features bundled-sqlite)"
-            ));
-        }
-    }
-    Ok(DatabaseUrl::Postgres(text.to_owned().into()))
-}
-
-fn storage_url(text: &str) -> Result<StorageUrl, String> {
-    let expected = || "expected file://PATH or s3://BUCKET/PREFIX".to_owned();
-    if let Some(path) = text.strip_prefix("file://") {
-        return match path {
-            "" => Err(expected()),
-            path => Ok(StorageUrl::Directory(path.into())),
-        };
-    }
-    let name = text.strip_prefix("s3://").ok_or_else(expected)?;
-    let (bucket, prefix) = name.split_once('/').unwrap_or((name, ""));
-    let prefix = prefix.trim_matches('/');
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-._".contains(c);
-    if bucket.is_empty() || !bucket.chars().all(is_plain) {
-        return Err(expected());
-    }
-    let segments_are_plain =
-        prefix.split('/').all(|s| !s.is_empty() && !matches!(s, "." | "..") && s.chars().all(is_plain));
-    if !prefix.is_empty() && !segments_are_plain {
-        return Err("a prefix is letters, digits, '-', '.', '_' and single slashes".into());
-    }
-    Ok(StorageUrl::Bucket(BucketUrl { bucket: bucket.into(), prefix: prefix.into(), options: Vec::new() }))
-}
-
-impl StorageUrl {
-    /// Takes over from the environment what a bucket needs besides its URL.
-    fn with_environment(self, environment: &[(String, String)]) -> Self {
-        let Self::Bucket(url) = self else { return self };
-        let options = environment
-            .iter()
-            .filter(|(name, _)| name.starts_with("AWS_"))
-            .map(|(name, value)| (name.clone(), SecretString::from(value.as_str())))
-            .collect();
-        Self::Bucket(BucketUrl { options, ..url })
     }
 }

@@ -1,0 +1,81 @@
+//! `artigate copy-store`
+
+use clap::Args;
+use serde_json::json;
+
+use super::progress::Progress;
+use super::{CommandError, environment, migrate};
+use crate::catalog::artifacts::{self, Artifact};
+use crate::relocation::{Copied, copy_blobs};
+use crate::settings::{Settings, StorageUrl};
+use crate::store::Store;
+
+pub(super) const EXAMPLES: &str = "\
+Moving without a gap:
+  artigate copy-store --from file://artigate-data/blobs --to s3://bucket/artigate
+  then restart every node with storage.url = s3://… and storage.previous_url = file://…,
+  run the same command again for what came meanwhile, and take storage.previous_url away.";
+
+#[derive(Debug, Args)]
+pub(super) struct CopyStore {
+    /// Where blobs are: file://PATH or s3://BUCKET/PREFIX.
+    #[arg(long, value_name = "URL")]
+    from: String,
+    /// Where they are to be, too.
+    #[arg(long, value_name = "URL")]
+    to: String,
+    /// Print one JSON object, and one for each blob that could not be copied.
+    #[arg(long)]
+    json: bool,
+}
+
+impl CopyStore {
+    /// Copies what is missing and checks it.
+    pub(super) fn run(self, settings: &Settings) -> Result<(), CommandError> {
+        let open = |option: &str, text: &str| {
+            let wrong = |why: String| CommandError::Configuration(anyhow::anyhow!("{option}: {why}"));
+            let url = StorageUrl::parse(text, environment()).map_err(wrong)?;
+            Store::open_at(&url, settings.storage_timeout).map_err(CommandError::unusable)
+        };
+        let (from, to) = (open("--from", &self.from)?, open("--to", &self.to)?);
+        let (catalog, _) = migrate::open(settings)?;
+        let runtime = super::runtime()?;
+        let total = runtime.block_on(catalog.read(artifacts::count))?;
+        let progress = Progress::new("copying blobs", usize::try_from(total).ok());
+        let report = |artifact: &Artifact, why: &str| self.report(artifact, why);
+        let copied = runtime.block_on(copy_blobs(&catalog, &from, &to, || progress.advance(1), report));
+        progress.finish();
+        self.conclude(copied?)
+    }
+
+    fn report(&self, artifact: &Artifact, why: &str) {
+        let Artifact { id, job_id, kind, store_key, .. } = artifact;
+        match self.json {
+            true => println!(
+                "{}",
+                json!({ "artifact": id, "job": job_id, "kind": kind.as_str(), "blob": store_key, "problem": why })
+            ),
+            false => println!("artifact {id} ({kind} of job {job_id}), blob {store_key}: {why}"),
+        }
+    }
+
+    fn conclude(&self, copied: Copied) -> Result<(), CommandError> {
+        let Copied { blobs, bytes, already_there, faults } = copied;
+        let said = match self.json {
+            true => {
+                json!({ "copied": blobs, "bytes": bytes, "already_there": already_there, "faults": faults })
+                    .to_string()
+            }
+            false => format!(
+                "{blobs} blobs copied, {bytes} bytes; {already_there} were there already; {faults} could not be copied"
+            ),
+        };
+        match faults {
+            0 => {
+                println!("{said}");
+                Ok(())
+            }
+            _ => Err(CommandError::Data(anyhow::Error::msg(said))),
+        }
+    }
+}

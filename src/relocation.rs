@@ -1,0 +1,115 @@
+//! Copies all blobs from one store to another, while servers go on: what is there already is not copied
+//! again, and what arrived is held against its row's digest.
+
+use futures_util::{StreamExt, TryStreamExt, stream};
+
+use crate::catalog::Catalog;
+use crate::catalog::artifacts::{self, Artifact};
+use crate::domain::{Error, Kind, Result};
+use crate::store::{Store, StoreKey};
+
+/// How many rows are read at a time.
+const BATCH: i64 = 500;
+
+/// How many blobs are copied at the same time.
+const CONCURRENT: usize = 4;
+
+/// What was copied.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Copied {
+    /// Blobs that were copied.
+    pub blobs: usize,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Blobs that were there already.
+    pub already_there: usize,
+    /// Blobs that could not be copied.
+    pub faults: usize,
+}
+
+/// What became of one blob.
+enum Outcome {
+    Copied(u64),
+    AlreadyThere,
+    /// Its row has gone meanwhile, and so has it.
+    Gone,
+    Fault(String),
+}
+
+/// Copies the bytes of every artifact; `progress` is told of every row, and `report` of every blob that
+/// could not be copied, with its row.
+///
+/// # Errors
+/// Those of the catalog. What is wrong with a blob is a fault, not an error.
+pub async fn copy_blobs(
+    catalog: &Catalog,
+    from: &Store,
+    to: &Store,
+    progress: impl Fn(),
+    mut report: impl FnMut(&Artifact, &str),
+) -> Result<Copied> {
+    let mut copied = Copied::default();
+    let mut after = 0;
+    loop {
+        let rows = catalog.read(move |db| artifacts::page(db, after, BATCH)).await?;
+        let Some(last) = rows.last() else { return Ok(copied) };
+        after = last.id;
+        let copying = stream::iter(rows).map(|artifact| async move {
+            let outcome = copy(catalog, from, to, &artifact).await?;
+            Ok::<_, Error>((artifact, outcome))
+        });
+        let mut copying = copying.buffer_unordered(CONCURRENT);
+        while let Some((artifact, outcome)) = copying.try_next().await? {
+            match outcome {
+                Outcome::Copied(bytes) => {
+                    copied.blobs += 1;
+                    copied.bytes += bytes;
+                }
+                Outcome::AlreadyThere => copied.already_there += 1,
+                Outcome::Gone => {}
+                Outcome::Fault(why) => {
+                    copied.faults += 1;
+                    report(&artifact, &why);
+                }
+            }
+            progress();
+        }
+    }
+}
+
+async fn copy(catalog: &Catalog, from: &Store, to: &Store, artifact: &Artifact) -> Result<Outcome> {
+    match copy_bytes(from, to, artifact).await {
+        Ok(outcome) => Ok(outcome),
+        Err(error) => {
+            let (job_id, kind) = (artifact.job_id, artifact.kind);
+            let now = catalog.read(move |db| artifacts::find(db, job_id, kind)).await?;
+            match now.is_some_and(|now| now.store_key == artifact.store_key) {
+                true => Ok(Outcome::Fault(error.causes().unwrap_or_else(|| error.to_string()))),
+                false => Ok(Outcome::Gone),
+            }
+        }
+    }
+}
+
+async fn copy_bytes(from: &Store, to: &Store, artifact: &Artifact) -> Result<Outcome> {
+    let key: StoreKey = artifact.store_key.parse().map_err(Error::internal)?;
+    let size = u64::try_from(artifact.size_bytes).map_err(Error::internal)?;
+    match to.size_of(&key).await? {
+        Some(found) if found == size => return Ok(Outcome::AlreadyThere),
+        Some(found) => return Err(Error::internal(format!("{found} bytes are there already, of {size}"))),
+        None => {}
+    }
+    let blob = from.open_blob(&key, size).await?;
+    let mut upload = to.begin_copy(key.clone()).await?;
+    let mut pieces = Box::pin(blob.stream(0..size));
+    while let Some(piece) = pieces.try_next().await? {
+        upload.write(&piece).await?;
+    }
+    let stored = upload.commit().await?;
+    if stored.sha256 != artifact.sha256 {
+        to.delete(&key).await?;
+        let why = format!("its SHA-256 is {}, its row says {}", stored.sha256, artifact.sha256);
+        return Err(Error::new(Kind::Internal, "Internal Server Error").because(why));
+    }
+    Ok(Outcome::Copied(size))
+}

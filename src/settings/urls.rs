@@ -1,0 +1,109 @@
+//! Where facts and bytes are kept: the URLs of database and store.
+
+use std::path::PathBuf;
+
+use secrecy::SecretString;
+
+/// Which database.
+#[derive(Debug, Clone)]
+pub enum DatabaseUrl {
+    /// A file.
+    Sqlite(PathBuf),
+    /// A server; the URL may hold a password.
+    Postgres(SecretString),
+}
+
+/// Which store.
+#[derive(Debug, Clone)]
+pub enum StorageUrl {
+    /// A directory.
+    Directory(PathBuf),
+    /// A bucket of an S3-compatible service.
+    Bucket(BucketUrl),
+}
+
+/// Which bucket.
+#[derive(Debug, Clone)]
+pub struct BucketUrl {
+    /// Its name.
+    pub bucket: String,
+    /// What the names of all blobs begin with, without slashes around it; may be empty.
+    pub prefix: String,
+    /// The `AWS_*` variables, by name: where the service is, and who asks.
+    pub options: Vec<(String, SecretString)>,
+}
+
+/// The text may hold a password, so no message repeats it.
+pub(super) fn database_url(text: &str) -> Result<DatabaseUrl, String> {
+    if let Some(path) = text.strip_prefix("sqlite://") {
+        return match path {
+            "" | ":memory:" => Err("expected sqlite://PATH with the path of a file".into()),
+            path => Ok(DatabaseUrl::Sqlite(path.into())),
+        };
+    }
+    if !(text.starts_with("postgres://") || text.starts_with("postgresql://")) {
+        return Err("expected sqlite://PATH or postgres://USER@HOST/NAME".into());
+    }
+    let query = text.split_once('?').map_or("", |(_, query)| query);
+    let sslmode = query.split('&').find_map(|pair| pair.strip_prefix("sslmode="));
+    match sslmode {
+        None | Some("disable") => {}
+        Some(_) if !cfg!(feature = "bundled-postgres") => {}
+        // libpq without TLS would silently go on in the clear where it is only preferred.
+        Some(mode) => {
+            return Err(format!(
+                "sslmode={mode} needs a build with the system's libpq (cargo build --no-default-features \
+                 --features bundled-sqlite)"
+            ));
+        }
+    }
+    Ok(DatabaseUrl::Postgres(text.to_owned().into()))
+}
+
+pub(super) fn storage_url(text: &str) -> Result<StorageUrl, String> {
+    let expected = || "expected file://PATH or s3://BUCKET/PREFIX".to_owned();
+    if let Some(path) = text.strip_prefix("file://") {
+        return match path {
+            "" => Err(expected()),
+            path => Ok(StorageUrl::Directory(path.into())),
+        };
+    }
+    let name = text.strip_prefix("s3://").ok_or_else(expected)?;
+    let (bucket, prefix) = name.split_once('/').unwrap_or((name, ""));
+    let prefix = prefix.trim_matches('/');
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-._".contains(c);
+    if bucket.is_empty() || !bucket.chars().all(is_plain) {
+        return Err(expected());
+    }
+    let segments_are_plain =
+        prefix.split('/').all(|s| !s.is_empty() && !matches!(s, "." | "..") && s.chars().all(is_plain));
+    if !prefix.is_empty() && !segments_are_plain {
+        return Err("a prefix is letters, digits, '-', '.', '_' and single slashes".into());
+    }
+    Ok(StorageUrl::Bucket(BucketUrl { bucket: bucket.into(), prefix: prefix.into(), options: Vec::new() }))
+}
+
+impl StorageUrl {
+    /// Reads a URL as `storage.url` has it; `environment` tells of a bucket what its URL does not.
+    ///
+    /// # Errors
+    /// What was expected.
+    pub fn parse(
+        text: &str,
+        environment: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<Self, String> {
+        let environment: Vec<(String, String)> = environment.into_iter().collect();
+        Ok(storage_url(text)?.with_environment(&environment))
+    }
+
+    /// Takes over from the environment what a bucket needs besides its URL.
+    pub(super) fn with_environment(self, environment: &[(String, String)]) -> Self {
+        let Self::Bucket(url) = self else { return self };
+        let options = environment
+            .iter()
+            .filter(|(name, _)| name.starts_with("AWS_"))
+            .map(|(name, value)| (name.clone(), SecretString::from(value.as_str())))
+            .collect();
+        Self::Bucket(BucketUrl { options, ..url })
+    }
+}

@@ -1,0 +1,62 @@
+//! How the text of a setting becomes its value; the error says what was expected.
+
+use std::time::Duration;
+
+use crate::domain::byte_size;
+use crate::domain::expiry::{Lifetime, parse_seconds};
+
+pub(super) fn listen(text: &str) -> Result<String, String> {
+    let port = text
+        .rsplit_once(':')
+        .filter(|(host, _)| !host.is_empty())
+        .and_then(|(_, port)| port.parse::<u16>().ok());
+    port.map(|_| text.to_owned()).ok_or_else(|| "expected host:port".into())
+}
+
+pub(super) fn external_url(text: &str) -> Result<Option<String>, String> {
+    let text = text.trim_end_matches('/');
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let host = text.strip_prefix("http://").or_else(|| text.strip_prefix("https://"));
+    match host {
+        Some(host) if !host.is_empty() && !host.contains(['?', '#', ' ']) => Ok(Some(text.to_owned())),
+        _ => Err("expected an http or https URL without query".into()),
+    }
+}
+
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
+    parse_seconds(text).map(Duration::from_secs).map_err(|e| e.to_string())
+}
+
+pub(super) fn lifetime(text: &str) -> Result<Lifetime, String> {
+    Lifetime::parse(text).map_err(|e| e.to_string())
+}
+
+pub(super) fn size(text: &str) -> Result<u64, String> {
+    byte_size::parse(text).map_err(|e| e.to_string())
+}
+
+pub(super) fn count(text: &str) -> Result<u64, String> {
+    text.parse().map_err(|_| "expected a whole number".into())
+}
+
+/// Of what there can be none at all.
+pub(super) fn at_least_one<N: TryFrom<u64>>(text: &str) -> Result<N, String> {
+    let number = count(text).ok().filter(|number| *number > 0);
+    number
+        .and_then(|number| N::try_from(number).ok())
+        .ok_or_else(|| "expected a whole number from 1 on".into())
+}
+
+/// A duration that ends something; none at all would end it at once.
+pub(super) fn timeout(text: &str) -> Result<Duration, String> {
+    match duration(text)? {
+        Duration::ZERO => Err("expected a duration above zero".into()),
+        duration => Ok(duration),
+    }
+}
+
+pub(super) fn boolean(text: &str) -> Result<bool, String> {
+    text.to_ascii_lowercase().parse().map_err(|_| "expected true or false".into())
+}

@@ -1,0 +1,135 @@
+//! What the two kinds of store have in common, and where they differ.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::bucket::{self, Bucket};
+use super::listed::{Leftover, Listed};
+use super::local::Directory;
+use super::upload::Part;
+use super::{Blob, StoreKey, blocking};
+use crate::settings::StorageUrl;
+
+#[derive(Debug, Clone)]
+pub(super) enum Backend {
+    Directory(Arc<Directory>),
+    Bucket(Arc<Bucket>),
+}
+
+impl Backend {
+    pub(super) fn open(url: &StorageUrl, timeout: Duration) -> io::Result<Self> {
+        match url {
+            StorageUrl::Directory(path) => {
+                Directory::open(path).map(|opened| Self::Directory(Arc::new(opened)))
+            }
+            StorageUrl::Bucket(url) => Bucket::open(url, timeout).map(Self::Bucket),
+        }
+    }
+
+    pub(super) async fn probe(&self) -> io::Result<()> {
+        match self {
+            Self::Directory(directory) => {
+                let directory = Arc::clone(directory);
+                blocking(move || directory.probe()).await
+            }
+            Self::Bucket(bucket) => bucket.probe().await,
+        }
+    }
+
+    pub(super) async fn begin(&self, key: StoreKey) -> io::Result<Part> {
+        Ok(match self {
+            Self::Directory(directory) => {
+                let directory = Arc::clone(directory);
+                Part::File(blocking(move || directory.begin(key)).await?)
+            }
+            Self::Bucket(bucket) => Part::Object(Box::new(bucket::Part::begin(Arc::clone(bucket), key))),
+        })
+    }
+
+    /// A file is looked at now; a bucket is not asked.
+    pub(super) async fn open_blob(&self, key: &StoreKey, size: u64) -> io::Result<Blob> {
+        let directory = match self {
+            Self::Directory(directory) => Arc::clone(directory),
+            Self::Bucket(bucket) => return Ok(Blob::object(Arc::clone(bucket), key.clone(), size)),
+        };
+        let path = key.clone();
+        let (file, found) = match blocking(move || directory.open_blob(&path)).await {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(missing(key)),
+            opened => opened?,
+        };
+        match found == size {
+            true => Ok(Blob::file(file, size)),
+            false => Err(other_size(key, found, size)),
+        }
+    }
+
+    /// The size of a blob that is there.
+    pub(super) async fn size_of(&self, key: &StoreKey) -> io::Result<Option<u64>> {
+        match self {
+            Self::Directory(directory) => {
+                let (directory, key) = (Arc::clone(directory), key.clone());
+                blocking(move || directory.size_of(&key)).await
+            }
+            Self::Bucket(bucket) => bucket.size_of(key).await,
+        }
+    }
+
+    /// One outcome a key; one that is gone already is no failure.
+    pub(super) async fn delete(&self, keys: Vec<StoreKey>) -> Vec<io::Result<()>> {
+        let directory = match self {
+            Self::Directory(directory) => Arc::clone(directory),
+            Self::Bucket(bucket) => return bucket.delete(keys).await,
+        };
+        let count = keys.len();
+        let removed = tokio::task::spawn_blocking(move || {
+            keys.iter().map(|key| directory.remove(key.as_str())).collect::<Vec<_>>()
+        });
+        removed.await.unwrap_or_else(|error| {
+            let why = error.to_string();
+            (0..count).map(|_| Err(io::Error::other(why.clone()))).collect()
+        })
+    }
+
+    pub(super) async fn list(&self, shard: u16) -> io::Result<Vec<Listed>> {
+        match self {
+            Self::Directory(directory) => {
+                let directory = Arc::clone(directory);
+                blocking(move || directory.list(shard)).await
+            }
+            Self::Bucket(bucket) => bucket.list(shard).await,
+        }
+    }
+
+    pub(super) async fn remove_listed(&self, leftover: Leftover) -> io::Result<()> {
+        match (self, leftover) {
+            (Self::Directory(directory), Leftover::File(name)) => {
+                let directory = Arc::clone(directory);
+                blocking(move || directory.remove(&name)).await
+            }
+            (Self::Bucket(bucket), leftover) => bucket.remove(leftover).await,
+            (Self::Directory(_), _) => Err(io::Error::other("listed by another store")),
+        }
+    }
+
+    pub(super) async fn signed_url(
+        &self,
+        key: &StoreKey,
+        head: bool,
+        disposition: String,
+        lifetime: Duration,
+    ) -> io::Result<Option<String>> {
+        match self {
+            Self::Directory(_) => Ok(None),
+            Self::Bucket(bucket) => bucket.signed_url(key, head, disposition, lifetime).await.map(Some),
+        }
+    }
+}
+
+pub(super) fn missing(key: &StoreKey) -> io::Error {
+    io::Error::new(io::ErrorKind::NotFound, format!("blob {key} is not in the store"))
+}
+
+pub(super) fn other_size(key: &StoreKey, found: u64, expected: u64) -> io::Error {
+    io::Error::other(format!("blob {key} has {found} bytes, its row says {expected}"))
+}
