@@ -248,7 +248,7 @@ on_both_databases! {
             users::create(db, None, &new, now)?;
             Ok::<_, Error>(list.output().unwrap())
         });
-        let output = tokio::runtime::Builder::new_multi_thread().build().unwrap().block_on(change).unwrap();
+        let output = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap().block_on(change).unwrap();
         assert_eq!((output.status.code(), output.stdout.as_slice()), (Some(0), &b"[]\n"[..]));
         assert_eq!(parsed(&gateway, &["user", "list"])[0]["username"], "late");
     }
