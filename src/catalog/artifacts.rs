@@ -6,7 +6,7 @@ use diesel::result::{DatabaseErrorKind, Error as DieselError};
 use super::db::MultiBackend;
 use super::schema::artifacts;
 use super::values::{millis, new_uuid};
-use super::{Db, deletions};
+use super::{Db, orphans};
 use crate::domain::artifact::{Accessibility, ArtifactFormat, ArtifactKind, ArtifactState};
 use crate::domain::{Error, Result, Sha256Digest, Timestamp};
 
@@ -112,7 +112,7 @@ pub fn find(db: &mut Db, job_id: i64, kind: ArtifactKind) -> Result<Option<Artif
 /// `Unavailable` when the bytes have been taken for forgotten; those of the database.
 pub fn add(db: &mut Db, new: &Declared, contents: &Contents, now: Timestamp) -> Result<Added> {
     let size_bytes = i64::try_from(contents.size_bytes).map_err(Error::internal)?;
-    deletions::hold_off(db, &contents.store_key)?;
+    orphans::hold_off(db, &contents.store_key)?;
     // A failed statement must have a savepoint of its own, or PostgreSQL gives up the transaction.
     match db.transaction(|db| insert(db, new, contents, size_bytes, now)) {
         Ok(id) => Ok(Added::New(id)),

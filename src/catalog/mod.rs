@@ -10,6 +10,7 @@ pub mod details;
 pub mod jobs;
 pub mod lookup;
 mod migrate;
+pub mod orphans;
 pub mod pipelines;
 pub mod projects;
 mod schema;

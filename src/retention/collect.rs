@@ -4,7 +4,7 @@
 use std::time::{Duration, SystemTime};
 
 use super::remove::{Removed, remove_bytes};
-use crate::catalog::{Catalog, deletions};
+use crate::catalog::{Catalog, orphans};
 use crate::domain::{Clock, Result};
 use crate::store::{Listed, SHARDS, Store};
 
@@ -76,12 +76,12 @@ async fn remove_unnamed(
 ) -> Result<()> {
     let keys: Vec<String> = blobs.iter().filter_map(|item| Some(item.key.as_ref()?.to_string())).collect();
     // Most of what lies there has its row; that is asked without holding anybody up.
-    let unnamed = catalog.read(move |db| deletions::unnamed(db, keys)).await?;
+    let unnamed = catalog.read(move |db| orphans::unnamed(db, keys)).await?;
     if unnamed.is_empty() {
         return Ok(());
     }
     let at = clock.now();
-    let doomed = catalog.write(move |db| deletions::doom(db, &unnamed, at)).await?;
+    let doomed = catalog.write(move |db| orphans::doom(db, &unnamed, at)).await?;
     for item in blobs {
         if item.key.as_ref().is_some_and(|key| doomed.iter().any(|doomed| doomed == key.as_str())) {
             store.remove_listed(item).await?;
@@ -89,5 +89,5 @@ async fn remove_unnamed(
             collected.bytes += item.size;
         }
     }
-    catalog.write(move |db| deletions::pardon(db, &doomed)).await
+    catalog.write(move |db| orphans::pardon(db, &doomed)).await
 }

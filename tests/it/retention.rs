@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use artigate::catalog::artifacts::{self, Added, Contents, Declared};
-use artigate::catalog::deletions;
+use artigate::catalog::orphans;
 use artigate::domain::artifact::{Accessibility, ArtifactKind};
 use artigate::domain::{Kind, Sha256Digest};
 use artigate::retention::{self, Checked, Collected, Removed, Swept};
@@ -211,7 +211,7 @@ on_both_databases! {
             let (added, doomed) = std::thread::scope(|scope| {
                 let (gateway, key) = (&gateway, key.clone());
                 let adding = scope.spawn(move || gateway.try_write_catalog(move |db| artifacts::add(db, &declared, &contents, now)));
-                let dooming = scope.spawn(move || gateway.write_catalog(move |db| deletions::doom(db, &[key], now)));
+                let dooming = scope.spawn(move || gateway.write_catalog(move |db| orphans::doom(db, &[key], now)));
                 (adding.join().unwrap(), dooming.join().unwrap())
             });
             match added {
@@ -222,10 +222,10 @@ on_both_databases! {
         let (declared, contents) = declared(90, "ab/ab0123456789abcdef0123456789abcd");
         let key = vec![contents.store_key.clone()];
         let now = gateway.now();
-        assert_eq!(gateway.write_catalog({ let key = key.clone(); move |db| deletions::doom(db, &key, now) }), key);
+        assert_eq!(gateway.write_catalog({ let key = key.clone(); move |db| orphans::doom(db, &key, now) }), key);
         let add = || { let (declared, contents) = (declared.clone(), contents.clone()); gateway.try_write_catalog(move |db| artifacts::add(db, &declared, &contents, now)) };
         assert_eq!(add().unwrap_err().kind(), Kind::Unavailable);
-        gateway.write_catalog(move |db| deletions::pardon(db, &key));
+        gateway.write_catalog(move |db| orphans::pardon(db, &key));
         assert!(add().is_ok());
     }
 }
