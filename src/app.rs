@@ -1,6 +1,7 @@
 //! The long-lived parts, built once from the settings and handed down; there are no globals.
 
 use crate::archive::Limits;
+use crate::auth::FailureBound;
 use crate::catalog::Catalog;
 use crate::deliver::IndexCache;
 use crate::domain::{Clock, Result};
@@ -22,6 +23,8 @@ pub struct App {
     pub store: Store,
     /// What receives artifacts.
     pub ingest: Ingest,
+    /// Counts failed authentications.
+    pub failed_auth: FailureBound,
     /// Indexes of archives.
     pub indexes: IndexCache,
     /// Whether catalog and store answer.
@@ -48,6 +51,7 @@ impl App {
         let ingest = Ingest::new(catalog.clone(), store.clone(), limits, settings.concurrent_uploads);
         let (indexes, readiness) =
             (IndexCache::new(limits, settings.index_cache_bytes), Readiness::default());
-        Ok(Self { settings, clock, catalog, store, ingest, indexes, readiness })
+        let failed_auth = FailureBound::new(settings.failed_auth_per_minute);
+        Ok(Self { settings, clock, catalog, store, ingest, failed_auth, indexes, readiness })
     }
 }

@@ -14,14 +14,18 @@ pub enum LogFormat {
     Json,
 }
 
+/// The log target of audit lines.
+const AUDIT: &str = "audit";
+
 /// Sends the log to standard error; may be called once. `filter` is a level, or directives such as
-/// `info,artigate::ingest=debug`.
+/// `info,artigate::ingest=debug`. Audit lines are written whatever the level, unless a directive of
+/// their own says otherwise (`warn,audit=off`).
 ///
 /// # Errors
 /// When `filter` does not parse.
 pub fn init(filter: &str, format: LogFormat) -> Result<(), ParseError> {
     let lines = tracing_subscriber::fmt()
-        .with_env_filter(EnvFilter::try_new(filter)?)
+        .with_env_filter(env_filter(filter)?)
         .with_writer(std::io::stderr)
         // Its complaint about a closed standard error would go to standard error, and panic.
         .log_internal_errors(false)
@@ -31,4 +35,10 @@ pub fn init(filter: &str, format: LogFormat) -> Result<(), ParseError> {
         LogFormat::Json => lines.json().flatten_event(true).init(),
     }
     Ok(())
+}
+
+fn env_filter(filter: &str) -> Result<EnvFilter, ParseError> {
+    let names_audit = filter.split(',').any(|directive| directive.trim().starts_with(AUDIT));
+    let directives = if names_audit { filter.to_owned() } else { format!("{filter},{AUDIT}=info") };
+    EnvFilter::try_new(directives)
 }

@@ -2,11 +2,15 @@
 //!
 //! A credential that is present but wrong is refused; it never falls back to "nobody".
 
+pub mod audit;
+mod failures;
 mod issue;
 
 use secrecy::{ExposeSecret, SecretString};
 use subtle::ConstantTimeEq;
 
+pub use audit::Trail;
+pub use failures::FailureBound;
 pub use issue::{FreshToken, fresh_personal_token};
 
 use crate::catalog::jobs::TokenJob;
@@ -25,6 +29,8 @@ pub struct Credentials {
     pub bearer: Option<SecretString>,
     /// A job's token.
     pub job: Option<SecretString>,
+    /// Is told whose they are.
+    pub trail: Trail,
 }
 
 /// Who asks.
@@ -48,6 +54,8 @@ pub enum Actor {
 /// Why a credential is not accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Refusal {
+    /// There is none that counts here.
+    Missing,
     /// Not known, or its job does not run (any more).
     Unknown,
     /// Past its date.
@@ -56,6 +64,17 @@ pub enum Refusal {
     Revoked,
     /// Good, but not for this, which needs one of these scopes.
     MissingScope(&'static [&'static str]),
+}
+
+impl Refusal {
+    /// Whether a credential failed: one that was never or is no longer good. None at all and one
+    /// that is good for something else are no failures.
+    pub const fn is_failure(self) -> bool {
+        match self {
+            Self::Unknown | Self::Expired | Self::Revoked => true,
+            Self::Missing | Self::MissingScope(_) => false,
+        }
+    }
 }
 
 /// A refused credential, or no answer from the catalog.
@@ -89,17 +108,23 @@ pub fn authenticate(
     scopes: &'static [&'static str],
     now: Timestamp,
 ) -> Result<Actor, AuthError> {
+    let trail = &credentials.trail;
     if let Some(token) = &credentials.personal {
-        return personal(db, token, scopes, now)?.ok_or(Refusal::Unknown.into());
+        trail.shown("personal_token");
+        return personal(db, token, scopes, now, trail)?.ok_or(Refusal::Unknown.into());
     }
     if let Some(token) = &credentials.bearer {
-        return match personal(db, token, scopes, now)? {
+        trail.shown("bearer");
+        return match personal(db, token, scopes, now, trail)? {
             Some(actor) => Ok(actor),
-            None => job(db, token),
+            None => job(db, token, trail),
         };
     }
     match &credentials.job {
-        Some(token) => job(db, token),
+        Some(token) => {
+            trail.shown("job_token");
+            job(db, token, trail)
+        }
         None => Ok(Actor::Anonymous),
     }
 }
@@ -114,8 +139,13 @@ pub fn authenticate_user(
     scopes: &'static [&'static str],
     now: Timestamp,
 ) -> Result<Actor, AuthError> {
-    let token = credentials.personal.as_ref().or(credentials.bearer.as_ref()).ok_or(Refusal::Unknown)?;
-    personal(db, token, scopes, now)?.ok_or(Refusal::Unknown.into())
+    let (token, shown) = match (&credentials.personal, &credentials.bearer) {
+        (Some(token), _) => (token, "personal_token"),
+        (None, Some(token)) => (token, "bearer"),
+        (None, None) => return Err(Refusal::Missing.into()),
+    };
+    credentials.trail.shown(shown);
+    personal(db, token, scopes, now, &credentials.trail)?.ok_or(Refusal::Unknown.into())
 }
 
 fn personal(
@@ -123,12 +153,14 @@ fn personal(
     token: &SecretString,
     scopes: &'static [&'static str],
     now: Timestamp,
+    trail: &Trail,
 ) -> Result<Option<Actor>, AuthError> {
     let digest = digest(token);
     let Some((known, user)) = tokens::find(db, digest)?.filter(|(known, _)| same(known.sha256, digest))
     else {
         return Ok(None);
     };
+    trail.user(&user);
     if known.expires_at.is_some_and(|expiry| expiry <= now) {
         return Err(Refusal::Expired.into());
     }
@@ -141,20 +173,24 @@ fn personal(
     Ok(Some(Actor::User(user)))
 }
 
-fn job(db: &mut Db, token: &SecretString) -> Result<Actor, AuthError> {
+fn job(db: &mut Db, token: &SecretString, trail: &Trail) -> Result<Actor, AuthError> {
     let TokenJob { job, project_path, user, .. } =
-        job_of_token(db, token)?.filter(is_alive).ok_or(Refusal::Unknown)?;
+        job_of_token(db, token, trail)?.filter(is_alive).ok_or(Refusal::Unknown)?;
     let user = user.ok_or(Refusal::Unknown)?;
     Ok(Actor::Job { job_id: job.id, project_path, user })
 }
 
-/// The job that a token belongs to, whether it still runs or not.
+/// The job that a token belongs to, whether it still runs or not; `trail` is told.
 ///
 /// # Errors
 /// Only those of the catalog.
-pub fn job_of_token(db: &mut Db, token: &SecretString) -> Result<Option<TokenJob>, Error> {
+pub fn job_of_token(db: &mut Db, token: &SecretString, trail: &Trail) -> Result<Option<TokenJob>, Error> {
     let digest = digest(token);
-    Ok(jobs::find_by_token(db, digest)?.filter(|found| same(found.token_sha256, digest)))
+    let found = jobs::find_by_token(db, digest)?.filter(|found| same(found.token_sha256, digest));
+    if let Some(found) = &found {
+        trail.job_asks(found.job.id, &found.project_path, found.user.as_ref());
+    }
+    Ok(found)
 }
 
 /// A job's token is good only while a runner works on the job and its results stand.

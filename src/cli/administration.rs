@@ -6,6 +6,7 @@
 use tokio::runtime::{Builder, Runtime};
 
 use super::{CommandError, migrate};
+use crate::auth::audit::{Facts, Origin, Outcome, Who};
 use crate::catalog::{Catalog, Db};
 use crate::domain::Result;
 use crate::settings::Settings;
@@ -35,11 +36,33 @@ impl Administration {
         self.runtime.block_on(self.catalog.read(work)).map_err(CommandError::refused)
     }
 
-    /// Changes the catalog in one transaction.
+    /// Changes the catalog in one transaction, and tells the audit log that `action` was done to
+    /// `subject`.
     pub(super) fn write<T: Send + 'static>(
         &self,
+        action: &'static str,
+        subject: impl Into<String>,
         work: impl FnOnce(&mut Db) -> Result<T> + Send + 'static,
     ) -> Result<T, CommandError> {
-        self.runtime.block_on(self.catalog.write(work)).map_err(CommandError::refused)
+        let done = self.runtime.block_on(self.catalog.write(work)).map_err(CommandError::refused)?;
+        audit(action, subject.into());
+        Ok(done)
     }
+}
+
+/// Tells the audit log what a command has done to `subject`.
+pub(super) fn audit(action: &'static str, subject: String) {
+    let facts = Facts {
+        action: Some(action),
+        who: Who::CommandLine { uid: uid() },
+        subject: Some(subject),
+        ..Facts::default()
+    };
+    facts.log(Outcome::Done, None, Origin::default());
+}
+
+/// Whose process this is, where the system tells in a file.
+fn uid() -> Option<u32> {
+    use std::os::unix::fs::MetadataExt;
+    std::fs::metadata("/proc/self").ok().map(|process| process.uid())
 }

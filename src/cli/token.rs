@@ -71,7 +71,9 @@ pub(super) fn run(settings: &Settings, command: TokenCommand) -> Result<(), Comm
         TokenCommand::Create(create) => create.run(settings, now),
         TokenCommand::List { user, json } => list(&Administration::open(settings)?, user, json, now),
         TokenCommand::Revoke { id } => {
-            Administration::open(settings)?.write(move |db| tokens::revoke(db, id))?;
+            let subject = format!("token {id}");
+            Administration::open(settings)?
+                .write("token.revoke", subject, move |db| tokens::revoke(db, id))?;
             listing::print(&format!("token {id} is revoked\n"))
         }
     }
@@ -84,9 +86,11 @@ impl Create {
         self.scopes.dedup();
         let scopes: Vec<&str> = self.scopes.iter().map(|scope| scope.as_str()).collect();
         let scopes = scopes.join(" ");
-        let (user, name) = (self.user.clone(), self.name);
+        let user = self.user.clone();
         let FreshToken { text, sha256 } = fresh_personal_token().map_err(CommandError::refused)?;
-        let id = Administration::open(settings)?.write(move |db| {
+        let subject = format!("token {:?} of user {user}, scopes {scopes}", self.name);
+        let (user, name) = (user, self.name);
+        let id = Administration::open(settings)?.write("token.create", subject, move |db| {
             let new = TokenChanges {
                 user_id: users::named(db, &user)?,
                 name: Some(name),

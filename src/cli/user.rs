@@ -90,7 +90,9 @@ impl Create {
             email: Some(self.email.and_then(unless_empty)),
             admin: Some(self.admin),
         };
-        let id = administration.write(move |db| users::create(db, id, &new, Clock::System.now()))?;
+        let id = administration.write("user.create", format!("user {username}"), move |db| {
+            users::create(db, id, &new, Clock::System.now())
+        })?;
         listing::print(&format!("created user {username} with number {id}\n"))
     }
 }
@@ -103,7 +105,8 @@ impl Changes {
             email: self.email.map(unless_empty),
             admin: (self.admin || self.no_admin).then_some(self.admin),
         };
-        administration.write(move |db| users::change(db, &changes))?;
+        administration
+            .write("user.set", format!("user {username}"), move |db| users::change(db, &changes))?;
         listing::print(&format!("changed user {username}\n"))
     }
 }

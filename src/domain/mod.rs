@@ -13,6 +13,7 @@ pub mod digest;
 pub mod entry_path;
 pub mod error;
 pub mod expiry;
+pub mod network;
 pub mod pipeline;
 pub mod project;
 pub mod range;

@@ -8,6 +8,9 @@ use crate::domain::{Error, Kind};
 /// form of `Retry-After`.
 pub const RETRY_AFTER_SECONDS: u32 = 5;
 
+/// What a client is told that failed to authenticate too often.
+pub const TOO_MANY_FAILURES: &str = "Too many failed authentications. Try again later.";
+
 /// The status for an error.
 pub fn status(kind: Kind) -> StatusCode {
     match kind {

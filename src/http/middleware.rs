@@ -1,10 +1,15 @@
-//! What every answer carries: its request's id, and the headers that keep browsers from guessing.
+//! What every request is given and every answer carries: the client's address, the request's id, and
+//! the headers that keep browsers from guessing.
 
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::{HeaderName, HeaderValue, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS};
 use actix_web::middleware::Next;
+use actix_web::web::Data;
 use actix_web::{Error, HttpMessage};
+
+use crate::app::App;
+use crate::http::client::{self, Client};
 
 /// The header that ties a request to its log lines; runners send one and print ours.
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -16,7 +21,7 @@ const MAX_ID_BYTES: usize = 128;
 #[derive(Debug, Clone)]
 pub struct RequestId(pub String);
 
-/// Gives the request its id and the answer its headers.
+/// Gives the request its client and its id, and the answer its headers.
 ///
 /// # Errors
 /// Those of the handlers inside.
@@ -31,6 +36,11 @@ pub async fn dress(
         .filter(|id| is_plain(id))
         .map_or_else(|| uuid::Uuid::now_v7().simple().to_string(), str::to_owned);
     request.extensions_mut().insert(RequestId(id.clone()));
+    let trusted = request.app_data::<Data<App>>().map(|app| app.settings.trusted_proxies.as_slice());
+    if let Some(peer) = request.peer_addr() {
+        let address = client::behind(peer.ip(), request.headers(), trusted.unwrap_or_default());
+        request.extensions_mut().insert(Client(address));
+    }
     let mut response = next.call(request).await?;
     let headers = response.headers_mut();
     if let Ok(id) = HeaderValue::from_str(&id) {

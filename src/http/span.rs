@@ -9,6 +9,7 @@ use actix_web::{Error, HttpMessage};
 use tracing::Span;
 use tracing_actix_web::RootSpanBuilder;
 
+use crate::http::client;
 use crate::http::middleware::RequestId;
 
 /// Query parameters whose values are credentials.
@@ -23,7 +24,7 @@ impl RootSpanBuilder for RequestSpan {
     fn on_request_start(request: &ServiceRequest) -> Span {
         request.extensions_mut().insert(Started(Instant::now()));
         let id = request.extensions().get::<RequestId>().map(|id| id.0.clone()).unwrap_or_default();
-        let client = request.peer_addr().map(|address| address.ip().to_string()).unwrap_or_default();
+        let client = client::of(request).map(|address| address.to_string()).unwrap_or_default();
         tracing::info_span!("request", request.id = id, client.address = client)
     }
 

@@ -10,9 +10,12 @@ use std::time::Duration;
 use config::{Config, Environment, File, FileFormat, Value, ValueKind};
 
 use crate::domain::expiry::Lifetime;
+use crate::domain::network::Network;
 pub use urls::{BucketUrl, DatabaseUrl, StorageUrl};
 use urls::{database_url, storage_url};
-use values::{at_least_one, boolean, count, duration, external_url, lifetime, listen, size, timeout};
+use values::{
+    at_least_one, boolean, count, duration, external_url, lifetime, listen, networks, size, timeout,
+};
 
 /// The file read when none is named.
 pub const DEFAULT_FILE: &str = "artigate.toml";
@@ -25,6 +28,8 @@ pub struct Settings {
     /// Base of every absolute URL handed out, without a slash at its end; the request's host if
     /// none.
     pub external_url: Option<String>,
+    /// Whose word on the address of a client is taken: reverse proxies in front of this server.
+    pub trusted_proxies: Vec<Network>,
     /// How long running requests may go on after SIGTERM.
     pub drain_timeout: Duration,
     /// How many connections a node keeps open; others wait to be accepted.
@@ -81,6 +86,7 @@ impl Default for Settings {
         Self {
             listen: "127.0.0.1:8929".into(),
             external_url: None,
+            trusted_proxies: Vec::new(),
             drain_timeout: Duration::from_secs(30),
             max_connections: 20_000,
             head_timeout: Duration::from_secs(20),
@@ -116,6 +122,7 @@ type Setter = fn(&mut Settings, &str) -> Result<(), String>;
 const KEYS: &[(&str, Setter)] = &[
     ("server.listen", |s, text| listen(text).map(|v| s.listen = v)),
     ("server.external_url", |s, text| external_url(text).map(|v| s.external_url = v)),
+    ("server.trusted_proxies", |s, text| networks(text).map(|v| s.trusted_proxies = v)),
     ("server.drain_timeout", |s, text| duration(text).map(|v| s.drain_timeout = v)),
     ("server.max_connections", |s, text| at_least_one(text).map(|v| s.max_connections = v)),
     ("server.head_timeout", |s, text| timeout(text).map(|v| s.head_timeout = v)),

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::domain::byte_size;
 use crate::domain::expiry::{Lifetime, parse_seconds};
+use crate::domain::network::Network;
 
 pub(super) fn listen(text: &str) -> Result<String, String> {
     let port = text
@@ -23,6 +24,11 @@ pub(super) fn external_url(text: &str) -> Result<Option<String>, String> {
         Some(host) if !host.is_empty() && !host.contains(['?', '#', ' ']) => Ok(Some(text.to_owned())),
         _ => Err("expected an http or https URL without query".into()),
     }
+}
+
+pub(super) fn networks(text: &str) -> Result<Vec<Network>, String> {
+    let written = text.split(',').map(str::trim).filter(|network| !network.is_empty());
+    written.map(|network| network.parse().map_err(|why| format!("{network:?}: {why}"))).collect()
 }
 
 pub(super) fn duration(text: &str) -> Result<Duration, String> {

@@ -21,6 +21,8 @@ fn command(gateway: &Gateway, arguments: &[&str]) -> Command {
     };
     let mut command = artigate(gateway.path(), arguments);
     // What waits for a lock for ever fails instead.
+    // What stands on standard error is told apart from the audit log, which has tests of its own.
+    command.env("ARTIGATE_LOG", "info,audit=off");
     command.env("ARTIGATE_DATABASE__URL", url).env("PGOPTIONS", "-c lock_timeout=20s");
     command
 }

@@ -72,17 +72,22 @@ pub(super) async fn for_dependent_job(call: &Call, job_id: &str) -> Result<HttpR
             match actor {
                 Actor::Job { .. } => {}
                 Actor::User(_) => return Err(Failure::forbidden()),
-                Actor::Anonymous => return Err(Failure::Token(Refusal::Unknown)),
+                Actor::Anonymous => return Err(Failure::Token(Refusal::Missing)),
             }
+            let trail = &credentials.trail;
+            trail.job(job_id);
             let job = jobs::find(db, job_id)?.ok_or(Failure::forbidden())?;
             let project = projects::find(db, &ProjectRef::Id(job.project_id))?.ok_or(Failure::forbidden())?;
+            trail.project(&project);
             let caller = auth::caller_in(db, &actor, &project)?;
             ask(caller, Action::FetchDependency, &project, &actor).map_err(|failure| {
                 // A runner takes 403 for final; that the project is hidden is none of its business.
                 if failure.is_not_found() { Failure::forbidden() } else { failure }
             })?;
             let archive = artifacts::find(db, job.id, ArtifactKind::Archive)?;
-            readable(db, &project, &job, archive, now)
+            let archive = readable(db, &project, &job, archive, now)?;
+            trail.tell(|facts| facts.artifact_id = Some(archive.id));
+            Ok(archive)
         })
         .await?;
     whole(call, &archive, follows).await

@@ -7,9 +7,10 @@ use actix_web::web::Data;
 use crate::api::gitlab::credentials;
 use crate::api::gitlab::failure::Failure;
 use crate::app::App;
-use crate::auth::Credentials;
+use crate::auth::{Credentials, Trail};
 use crate::catalog::Db;
 use crate::domain::Timestamp;
+use crate::http::client;
 use crate::http::query::Query;
 
 /// A request, read.
@@ -21,6 +22,8 @@ pub(super) struct Call {
     /// The time at which all of it is judged.
     pub(super) now: Timestamp,
     pub(super) request: HttpRequest,
+    /// Is told what the audit log wants to know.
+    pub(super) trail: Trail,
 }
 
 impl Call {
@@ -30,13 +33,28 @@ impl Call {
             query: Query::parse(request.query_string()),
             now: app.clock.now(),
             request: request.clone(),
+            trail: Trail::default(),
             app,
         }
     }
 
     /// What it brought along to show who asks.
     pub(super) fn credentials(&self) -> Credentials {
-        credentials::read(self.request.headers(), &self.query)
+        credentials::read(self.request.headers(), &self.query, self.trail.clone())
+    }
+
+    /// Counts a failed authentication and, past the bound for the client's address, refuses with
+    /// that instead.
+    pub(super) fn bounded(&self, failure: Failure) -> Failure {
+        let shown = self.trail.look(|facts| facts.credential.is_some());
+        if !(shown && failure.is_failed_authentication()) {
+            return failure;
+        }
+        let client = client::of(&self.request);
+        match client.and_then(|client| self.app.failed_auth.count(client, self.now)) {
+            Some(seconds) => Failure::TooManyFailures { retry_after_seconds: seconds },
+            None => failure,
+        }
     }
 
     /// A boolean parameter.

@@ -37,6 +37,7 @@ impl Seen {
     ) -> Result<Self, Failure> {
         let actor = auth::authenticate_user(db, credentials, WRITE_SCOPES, now)?;
         let project = projects::find(db, project)?.ok_or(Failure::not_found("Project Not Found"))?;
+        credentials.trail.project(&project);
         let caller = auth::caller_in(db, &actor, &project)?;
         let seen = Self { actor, project, caller };
         seen.ask(Action::SeeProject)?;
@@ -69,6 +70,7 @@ impl Seen {
 /// `POST /projects/:id/jobs/:job_id/artifacts/keep`
 pub(super) async fn keep(call: &Call, project: ProjectRef, job_id: &str) -> Result<HttpResponse, Failure> {
     let job_id = number(job_id, "job_id")?;
+    call.trail.job(job_id);
     let (credentials, now) = (call.credentials(), call.now);
     let shown = call.write(move |db| {
         let seen = Seen::enter(db, &credentials, &project, now)?;
@@ -95,6 +97,7 @@ pub(super) async fn delete_of_job(
     job_id: &str,
 ) -> Result<HttpResponse, Failure> {
     let job_id = number(job_id, "job_id")?;
+    call.trail.job(job_id);
     let (credentials, now) = (call.credentials(), call.now);
     let deleted = call
         .write(move |db| {
@@ -126,6 +129,7 @@ pub(super) async fn delete_of_project(call: &Call, project: ProjectRef) -> Resul
 /// `POST /projects/:id/jobs/:job_id/erase`: artifacts and log.
 pub(super) async fn erase(call: &Call, project: ProjectRef, job_id: &str) -> Result<HttpResponse, Failure> {
     let job_id = number(job_id, "job_id")?;
+    call.trail.job(job_id);
     let (credentials, now) = (call.credentials(), call.now);
     let shown = call.write(move |db| {
         let seen = Seen::enter(db, &credentials, &project, now)?;

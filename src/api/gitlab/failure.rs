@@ -21,6 +21,13 @@ pub(super) enum Failure {
     Validation(String),
     /// The credential is not accepted.
     Token(Refusal),
+    /// The token of an upload is no job's.
+    UnknownJobToken,
+    /// Too many credentials from the same address were not good.
+    TooManyFailures {
+        /// How long the client is asked to wait.
+        retry_after_seconds: u32,
+    },
     /// The job that uploads does not run.
     JobNotRunning(Status),
     /// The request's conditions do not hold.
@@ -57,6 +64,15 @@ impl Failure {
         Self::Domain(Error::new(Kind::Invalid, ""))
     }
 
+    /// Whether a credential was shown that is not good.
+    pub(super) fn is_failed_authentication(&self) -> bool {
+        match self {
+            Self::Token(refusal) => refusal.is_failure(),
+            Self::UnknownJobToken => true,
+            _ => false,
+        }
+    }
+
     /// Whether another meaning of the same path is worth trying.
     pub(super) fn is_not_found(&self) -> bool {
         matches!(self, Self::Domain(error) if error.kind() == Kind::NotFound)
@@ -73,6 +89,10 @@ impl Failure {
             Self::Parameter(text) => HttpResponse::BadRequest().json(json!({ "error": text })),
             Self::Validation(text) => HttpResponse::BadRequest().json(json!({ "message": text })),
             Self::Token(refusal) => refused(refusal),
+            Self::UnknownJobToken => Self::forbidden().into_response(),
+            Self::TooManyFailures { retry_after_seconds } => HttpResponse::TooManyRequests()
+                .insert_header((header::RETRY_AFTER, retry_after_seconds))
+                .json(json!({ "message": { "error": failure::TOO_MANY_FAILURES } })),
             Self::JobNotRunning(status) => HttpResponse::Forbidden()
                 .insert_header(("Job-Status", status.as_str()))
                 .json(json!({ "message": "403 Forbidden - Job is not processing on runner" })),
@@ -122,7 +142,7 @@ fn reasoned(title: &str, reason: &str) -> String {
 
 fn refused(refusal: Refusal) -> HttpResponse {
     let (error, description) = match refusal {
-        Refusal::Unknown => {
+        Refusal::Missing | Refusal::Unknown => {
             return HttpResponse::Unauthorized().json(json!({ "message": "401 Unauthorized" }));
         }
         Refusal::MissingScope(scopes) => {

@@ -2,7 +2,7 @@
 //! does the job exist, may they read its archive, is it there.
 
 use crate::api::gitlab::failure::Failure;
-use crate::auth::{self, Actor, Credentials};
+use crate::auth::{self, Actor, Credentials, Trail};
 use crate::catalog::artifacts::{self, Artifact};
 use crate::catalog::jobs::Job;
 use crate::catalog::projects::{self, Project};
@@ -20,6 +20,7 @@ pub(super) struct Readable {
     pub(super) project: Project,
     caller: Caller,
     now: Timestamp,
+    trail: Trail,
 }
 
 impl Readable {
@@ -32,14 +33,17 @@ impl Readable {
     ) -> Result<Self, Failure> {
         let actor = auth::authenticate(db, credentials, READ_SCOPES, now)?;
         let project = projects::find(db, project)?.ok_or(Failure::not_found("Project Not Found"))?;
+        let trail = credentials.trail.clone();
+        trail.project(&project);
         let caller = auth::caller_in(db, &actor, &project)?;
         ask(caller, Action::ReadJobs, &project, &actor)?;
-        Ok(Self { project, caller, now })
+        Ok(Self { project, caller, now, trail })
     }
 
     /// A job's artifact of a kind, when the caller may read it and it still can be read. The
     /// archive's accessibility is that of the whole job.
     pub(super) fn artifact(&self, db: &mut Db, job: &Job, kind: ArtifactKind) -> Result<Artifact, Failure> {
+        self.trail.job(job.id);
         let archive = artifacts::find(db, job.id, ArtifactKind::Archive)?;
         self.ask_for(archive.as_ref())?;
         let artifact = match kind {
@@ -47,6 +51,7 @@ impl Readable {
             other => artifacts::find(db, job.id, other)?,
         };
         self.ask_for(artifact.as_ref())?;
+        self.trail.tell(|facts| facts.artifact_id = artifact.as_ref().map(|artifact| artifact.id));
         readable(db, &self.project, job, artifact, self.now)
     }
 

@@ -21,6 +21,7 @@ use actix_web::web::{self, Data, Payload, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse};
 
 use crate::app::App;
+use crate::http::audit;
 use crate::http::body::RequestBody;
 use call::Call;
 use failure::Failure;
@@ -40,13 +41,16 @@ async fn answer(app: Data<App>, request: HttpRequest, payload: Payload) -> HttpR
         &Method::GET | &Method::HEAD => read(&call, request.uri().path()).await,
         _ => write(&call, &request, body.clone()).await,
     };
-    body.drain_behind(result.unwrap_or_else(Failure::into_response))
+    let answer = result.unwrap_or_else(|failure| call.bounded(failure).into_response());
+    audit::log(&request, &call.trail, answer.status());
+    body.drain_behind(answer)
 }
 
 /// Answers for the first meaning of the path that names something that is there.
 async fn read(call: &Call, path: &str) -> Result<HttpResponse, Failure> {
     let mut last = Failure::NoRoute;
     for route in meanings(path) {
+        call.trail.begin(route.read_action());
         let result = match route {
             Route::ArchiveOfJob { project, job_id } => archives::of_job(call, project, &job_id).await,
             Route::ArchiveOfRef { project, ref_name } => archives::of_ref(call, project, ref_name).await,
@@ -74,6 +78,9 @@ async fn read(call: &Call, path: &str) -> Result<HttpResponse, Failure> {
 /// A change is made for the first meaning that can be changed, and no other is tried.
 async fn write(call: &Call, request: &HttpRequest, body: RequestBody) -> Result<HttpResponse, Failure> {
     for route in meanings(request.uri().path()) {
+        if let Some(action) = route.write_action(request.method()) {
+            call.trail.begin(action);
+        }
         return match (request.method(), route) {
             (&Method::POST, Route::JobArtifacts { job_id }) => {
                 uploads::receive(call, request.headers(), &job_id, body).await
@@ -92,6 +99,28 @@ async fn write(call: &Call, request: &HttpRequest, body: RequestBody) -> Result<
         };
     }
     Err(Failure::NoRoute)
+}
+
+impl Route {
+    /// What the audit log calls reading it.
+    fn read_action(&self) -> &'static str {
+        match self {
+            Self::Tree { .. } => "artifact.list",
+            _ => "artifact.read",
+        }
+    }
+
+    /// What the audit log calls changing it by a method, if that is a change.
+    fn write_action(&self, method: &Method) -> Option<&'static str> {
+        match (method, self) {
+            (&Method::POST, Self::JobArtifacts { .. }) => Some("artifact.upload"),
+            (&Method::POST, Self::Keep { .. }) => Some("artifact.keep"),
+            (&Method::POST, Self::Erase { .. }) => Some("job.erase"),
+            (&Method::DELETE, Self::ArchiveOfJob { .. }) => Some("artifact.delete"),
+            (&Method::DELETE, Self::ProjectArtifacts { .. }) => Some("project.purge"),
+            _ => None,
+        }
+    }
 }
 
 fn meanings(path: &str) -> Vec<Route> {

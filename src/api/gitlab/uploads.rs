@@ -32,6 +32,7 @@ pub(super) async fn receive(
     body: RequestBody,
 ) -> Result<HttpResponse, Failure> {
     let job_id = number(job_id, "id")?;
+    call.trail.job(job_id);
     let mut parameters = Parameters::from_query(&call.query)?;
     let mut uploader = match credentials::job_token(headers, &call.query) {
         Some(token) => Some(authorize(call, job_id, token).await?),
@@ -71,10 +72,14 @@ pub(super) async fn receive(
 
 /// The job whose token this is, when it may upload.
 async fn authorize(call: &Call, job_id: i64, token: SecretString) -> Result<TokenJob, Failure> {
+    let trail = call.trail.clone();
+    trail.shown("job_token");
     call.read(move |db| {
-        let found = auth::job_of_token(db, &token)?
-            .filter(|found| found.job.id == job_id)
-            .ok_or_else(Failure::forbidden)?;
+        let found = auth::job_of_token(db, &token, &trail)?.ok_or(Failure::UnknownJobToken)?;
+        if found.job.id != job_id {
+            return Err(Failure::forbidden());
+        }
+        trail.tell(|facts| facts.project = Some((found.job.project_id, found.project_path.clone())));
         if !found.job.status.is_executing() {
             return Err(Failure::JobNotRunning(found.job.status));
         }
@@ -136,6 +141,7 @@ async fn finish(
     };
     match call.app.ingest.finish(received.incoming, declared, now).await? {
         Outcome::Created(artifact_id) => {
+            call.trail.tell(|facts| facts.artifact_id = Some(artifact_id));
             tracing::info!(job.id = uploader.job.id, artifact.id = artifact_id, kind = %kind, "artifact stored");
             Ok(created())
         }

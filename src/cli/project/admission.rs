@@ -34,20 +34,26 @@ pub(in crate::cli) enum MemberCommand {
 /// Adds or removes a member.
 pub(super) fn member(administration: &Administration, command: MemberCommand) -> Result<(), CommandError> {
     let said = match command {
-        MemberCommand::Add { path, user, role } => administration.write(move |db| {
-            let project = projects::named(db, &path)?;
-            let user_id = users::named(db, &user)?;
-            projects::set_member(db, project.id, user_id, role)?;
-            Ok(format!("{user} is {role} of {}\n", project.path))
-        }),
-        MemberCommand::Remove { path, user } => administration.write(move |db| {
-            let project = projects::named(db, &path)?;
-            let user_id = users::named(db, &user)?;
-            match projects::remove_member(db, project.id, user_id)? {
-                true => Ok(format!("{user} is no member of {} any more\n", project.path)),
-                false => Err(missing(format!("{user:?} is no member of {:?}", project.path))),
-            }
-        }),
+        MemberCommand::Add { path, user, role } => {
+            let subject = format!("user {user} as {role} of project {path}");
+            administration.write("member.add", subject, move |db| {
+                let project = projects::named(db, &path)?;
+                let user_id = users::named(db, &user)?;
+                projects::set_member(db, project.id, user_id, role)?;
+                Ok(format!("{user} is {role} of {}\n", project.path))
+            })
+        }
+        MemberCommand::Remove { path, user } => {
+            let subject = format!("user {user} of project {path}");
+            administration.write("member.remove", subject, move |db| {
+                let project = projects::named(db, &path)?;
+                let user_id = users::named(db, &user)?;
+                match projects::remove_member(db, project.id, user_id)? {
+                    true => Ok(format!("{user} is no member of {} any more\n", project.path)),
+                    false => Err(missing(format!("{user:?} is no member of {:?}", project.path))),
+                }
+            })
+        }
     };
     listing::print(&said?)
 }
@@ -58,7 +64,8 @@ pub(super) fn allow(
     path: String,
     other: String,
 ) -> Result<(), CommandError> {
-    let said = administration.write(move |db| {
+    let subject = format!("job tokens of {other} in project {path}");
+    let said = administration.write("allowlist.add", subject, move |db| {
         let project = projects::named(db, &path)?;
         projects::allow(db, project.id, &other)?;
         Ok(format!("{} lets in the job tokens of {other}\n", project.path))
@@ -72,7 +79,8 @@ pub(super) fn disallow(
     path: String,
     other: String,
 ) -> Result<(), CommandError> {
-    let said = administration.write(move |db| {
+    let subject = format!("job tokens of {other} in project {path}");
+    let said = administration.write("allowlist.remove", subject, move |db| {
         let project = projects::named(db, &path)?;
         match projects::disallow(db, project.id, &other)? {
             true => Ok(format!("{} does not let in the job tokens of {other} any more\n", project.path)),

@@ -57,13 +57,16 @@ pub(super) fn create(
     fields: Fields,
 ) -> Result<(), CommandError> {
     let new = fields.of(path.clone());
-    let id = administration.write(move |db| projects::create(db, id, &new, Clock::System.now()))?;
+    let id = administration.write("project.create", format!("project {path}"), move |db| {
+        projects::create(db, id, &new, Clock::System.now())
+    })?;
     listing::print(&format!("created project {path} with number {id}\n"))
 }
 
 /// Changes a project.
 pub(super) fn set(administration: &Administration, path: String, fields: Fields) -> Result<(), CommandError> {
     let changes = fields.of(path.clone());
-    administration.write(move |db| projects::change(db, changes))?;
+    administration
+        .write("project.set", format!("project {path}"), move |db| projects::change(db, changes))?;
     listing::print(&format!("changed project {path}\n"))
 }
