@@ -3,11 +3,13 @@
 
 pub mod gitlab;
 mod health;
+pub mod registry;
 
 use actix_web::web::ServiceConfig;
 
 /// Mounts every dialect, and GitLab's answer for whatever is none of theirs.
 pub fn routes(config: &mut ServiceConfig) {
     health::mount(config);
+    registry::mount(config);
     gitlab::mount(config);
 }

@@ -5,7 +5,10 @@ use secrecy::SecretString;
 use crate::domain::{Error, Result, Sha256Digest};
 
 /// What GitLab's personal tokens begin with; scanners for leaked secrets look for it.
-const PREFIX: &str = "glpat-";
+const PERSONAL: &str = "glpat-";
+
+/// What GitLab's job tokens begin with.
+const JOB: &str = "glcbt-";
 
 /// Six bits each: 43 of them hold 258 bits.
 const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
@@ -25,10 +28,22 @@ pub struct FreshToken {
 /// # Errors
 /// `Internal` when the system gives no randomness.
 pub fn fresh_personal_token() -> Result<FreshToken> {
+    fresh(PERSONAL)
+}
+
+/// Makes a token for a job, as long and as plain as a personal one.
+///
+/// # Errors
+/// `Internal` when the system gives no randomness.
+pub fn fresh_job_token() -> Result<FreshToken> {
+    fresh(JOB)
+}
+
+fn fresh(prefix: &str) -> Result<FreshToken> {
     let mut random = [0; RANDOM_CHARACTERS];
     getrandom::fill(&mut random).map_err(|e| Error::internal(e.to_string()))?;
     let random = random.iter().map(|byte| char::from(ALPHABET[usize::from(byte % 64)]));
-    let text: String = PREFIX.chars().chain(random).collect();
+    let text: String = prefix.chars().chain(random).collect();
     Ok(FreshToken { sha256: Sha256Digest::of(text.as_bytes()), text: text.into() })
 }
 
@@ -43,9 +58,12 @@ mod tests {
     #[test]
     fn tokens_are_long_plain_and_never_the_same() {
         let mut seen = HashSet::new();
-        for _ in 0..1000 {
-            let token = fresh_personal_token().unwrap();
-            let random = token.text.expose_secret().strip_prefix("glpat-").unwrap();
+        for number in 0..1000 {
+            let (token, prefix) = match number % 2 {
+                0 => (fresh_personal_token().unwrap(), "glpat-"),
+                _ => (fresh_job_token().unwrap(), "glcbt-"),
+            };
+            let random = token.text.expose_secret().strip_prefix(prefix).unwrap();
             assert_eq!(random.len(), 43);
             assert!(random.bytes().all(|b| ALPHABET.contains(&b)));
             assert_eq!(token.sha256, Sha256Digest::of(token.text.expose_secret().as_bytes()));

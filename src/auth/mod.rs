@@ -11,7 +11,7 @@ use subtle::ConstantTimeEq;
 
 pub use audit::Trail;
 pub use failures::FailureBound;
-pub use issue::{FreshToken, fresh_personal_token};
+pub use issue::{FreshToken, fresh_job_token, fresh_personal_token};
 
 use crate::catalog::jobs::TokenJob;
 use crate::catalog::projects::Project;

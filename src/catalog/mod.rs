@@ -12,6 +12,7 @@ pub mod lookup;
 mod migrate;
 pub mod orphans;
 pub mod pipelines;
+pub mod progress;
 pub mod projects;
 mod schema;
 pub mod tokens;

@@ -9,6 +9,7 @@ use diesel::prelude::*;
 
 use super::Db;
 use super::schema::{commits, pipelines};
+use super::users::next_number;
 use super::values::new_uuid;
 use crate::domain::{Error, Kind, Result, Timestamp};
 
@@ -133,7 +134,7 @@ fn next_iid(db: &mut Db, project_id: i64) -> Result<i64> {
         .filter(pipelines::project_id.eq(project_id))
         .select(diesel::dsl::max(pipelines::iid))
         .first(db)?;
-    Ok(last.unwrap_or(0) + 1)
+    next_number(last, "pipeline")
 }
 
 /// Makes `parent` the parent of `id`, or `id` a root, and moves everything below it along.

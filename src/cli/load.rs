@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::OnceLock;
 
+use super::administration::audit;
 use super::progress::Progress;
 use super::{CommandError, Parts};
 use crate::domain::Clock;
@@ -22,9 +23,7 @@ pub(super) fn run(settings: &Settings, files: &[PathBuf]) -> Result<(), CommandE
         progress.finish();
     }
     let loaded = loaded?;
-    println!(
-        "loaded {} users, {} projects, {} pipelines, {} jobs, {} artifacts",
-        loaded.users, loaded.projects, loaded.pipelines, loaded.jobs, loaded.artifacts
-    );
+    println!("loaded {loaded}");
+    audit("registry.load", loaded.to_string());
     Ok(())
 }

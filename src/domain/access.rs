@@ -120,6 +120,12 @@ pub fn may(caller: Caller, action: Action, project: Project) -> Verdict {
     if allowed { Verdict::Allowed } else { Verdict::Forbidden }
 }
 
+/// Whether the caller may tell us what exists: every user, project, pipeline and job, and the tokens
+/// of all of them. That is more than any project can grant, so it takes an administrator in person.
+pub fn may_keep_registry(caller: Caller) -> bool {
+    matches!(caller, Caller::User { admin: true, reach: Reach::Anywhere, .. })
+}
+
 #[cfg(test)]
 #[path = "access_tests.rs"]
 mod tests;

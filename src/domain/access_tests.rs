@@ -126,3 +126,14 @@ fn a_job_token_needs_the_allowlist_unless_jobs_are_open_to_outsiders() {
         }
     }
 }
+
+#[test]
+fn only_an_administrator_in_person_keeps_the_registry() {
+    for (name, caller) in CALLERS {
+        assert_eq!(may_keep_registry(*caller), *name == "admin", "{name}");
+        let Caller::User { admin, role, .. } = *caller else { continue };
+        for reach in [Reach::Admitted, Reach::Foreign] {
+            assert!(!may_keep_registry(Caller::User { admin, role, reach }), "{name} by a job");
+        }
+    }
+}

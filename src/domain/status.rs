@@ -38,6 +38,17 @@ impl Status {
         matches!(self, Self::Running | Self::Canceling)
     }
 
+    /// Whether it ran to its end: a job stays there, as another attempt is another job. One that was
+    /// skipped did not run, and may still be taken up.
+    pub const fn is_final(self) -> bool {
+        matches!(self, Self::Success | Self::Failed | Self::Canceled)
+    }
+
+    /// Whether its job may have a new token: it runs, or is the next to run.
+    pub const fn awaits_token(self) -> bool {
+        matches!(self, Self::Pending) || self.is_executing()
+    }
+
     /// Whether it has come to its end.
     pub const fn is_finished(self) -> bool {
         matches!(self, Self::Success | Self::Failed | Self::Canceled | Self::Skipped)

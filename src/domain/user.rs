@@ -1,8 +1,8 @@
 //! What a user is to the rules: how it may be called, and what its tokens may be good for.
 
 named! {
-    /// What a personal token is good for, by GitLab's names. Only `api` and `read_api` open anything
-    /// here; the others are for clients that ask for them by name.
+    /// What a personal token is good for: GitLab's names, and one of our own. Only `api`, `read_api`
+    /// and `registry` open anything here; the others are for clients that ask for them by name.
     pub enum Scope ("scope") {
         /// Reads and changes.
         Api = "api",
@@ -18,6 +18,8 @@ named! {
         ReadRegistry = "read_registry",
         /// Reads and changes container images.
         WriteRegistry = "write_registry",
+        /// Tells us which users, projects, pipelines and jobs exist. GitLab knows no such scope.
+        Registry = "registry",
     }
 }
 

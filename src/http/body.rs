@@ -18,7 +18,7 @@ use futures_util::{Stream, StreamExt};
 use std::future::Future;
 use tokio::time::{Instant, Sleep, sleep, sleep_until};
 
-use crate::domain::{Error, Kind, Result};
+use crate::domain::{Error, Kind, Result, byte_size};
 
 /// How long a refused client may pause before we stop reading what it sends.
 const DRAIN_IDLE: Duration = Duration::from_secs(30);
@@ -56,6 +56,23 @@ impl RequestBody {
             piece.map_err(broken_off)?;
         }
         Ok(())
+    }
+
+    /// Reads a body that is held in memory.
+    ///
+    /// # Errors
+    /// `TooLarge` when it is longer than `limit` bytes, `Invalid` when it breaks off.
+    pub async fn read_whole(&mut self, limit: u64) -> Result<Vec<u8>> {
+        let mut whole = Vec::new();
+        while let Some(piece) = self.next().await {
+            let piece = piece.map_err(broken_off)?;
+            if whole.len() as u64 + piece.len() as u64 > limit {
+                let limit = byte_size::show(limit);
+                return Err(Error::new(Kind::TooLarge, format!("the body is larger than {limit}")));
+            }
+            whole.extend_from_slice(&piece);
+        }
+        Ok(whole)
     }
 
     /// The answer, behind which the rest of the body is read and thrown away.

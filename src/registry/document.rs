@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use serde::de::{Error, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
 use super::Loaded;
@@ -18,7 +19,7 @@ use crate::domain::role::Role;
 use crate::domain::status::Status;
 
 /// Not named, named as nothing, or named.
-type Named<T> = Option<Option<T>>;
+pub(super) type Named<T> = Option<Option<T>>;
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -67,6 +68,7 @@ pub(super) struct Project {
     #[serde(default, deserialize_with = "named")]
     pub(super) max_artifact_size: Named<Size>,
     pub(super) job_token_allowlist: Option<Vec<String>>,
+    #[serde(default, deserialize_with = "members")]
     pub(super) members: Option<BTreeMap<String, Role>>,
     #[serde(default)]
     pub(super) pipelines: Vec<Pipeline>,
@@ -157,8 +159,42 @@ fn archive() -> ArtifactKind {
     ArtifactKind::Archive
 }
 
-fn named<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<Named<T>, D::Error> {
+pub(super) fn named<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<Named<T>, D::Error> {
     Option::deserialize(from).map(Some)
+}
+
+/// Roles by user name; who is named twice is refused, as the second may have been meant for another.
+fn members<'de, D: Deserializer<'de>>(from: D) -> Result<Option<BTreeMap<String, Role>>, D::Error> {
+    struct Members(BTreeMap<String, Role>);
+
+    impl<'de> Deserialize<'de> for Members {
+        fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+            from.deserialize_map(MembersVisitor).map(Self)
+        }
+    }
+
+    struct MembersVisitor;
+
+    impl<'de> Visitor<'de> for MembersVisitor {
+        type Value = BTreeMap<String, Role>;
+
+        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("a map from user names to roles")
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, mut items: A) -> Result<Self::Value, A::Error> {
+            let mut members = BTreeMap::new();
+            while let Some((username, role)) = items.next_entry::<String, Role>()? {
+                if members.contains_key(&username) {
+                    return Err(A::Error::custom(format!("{username} stands in two places")));
+                }
+                members.insert(username, role);
+            }
+            Ok(members)
+        }
+    }
+
+    Ok(Option::<Members>::deserialize(from)?.map(|Members(members)| members))
 }
 
 /// A size in bytes, written as people write sizes.
@@ -168,7 +204,7 @@ pub(super) struct Size(pub(super) u64);
 impl<'de> Deserialize<'de> for Size {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         let text = NumberOrText::deserialize(from)?.into_text();
-        byte_size::parse(&text).map(Self).map_err(serde::de::Error::custom)
+        byte_size::parse(&text).map(Self).map_err(D::Error::custom)
     }
 }
 
@@ -179,7 +215,7 @@ pub(super) struct ExpireIn(pub(super) Lifetime);
 impl<'de> Deserialize<'de> for ExpireIn {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         let text = NumberOrText::deserialize(from)?.into_text();
-        Lifetime::parse(&text).map(Self).map_err(serde::de::Error::custom)
+        Lifetime::parse(&text).map(Self).map_err(D::Error::custom)
     }
 }
 

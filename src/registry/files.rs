@@ -1,4 +1,4 @@
-//! Where a document's artifacts lie: beside it on disk, or in the program itself.
+//! Where a document's artifacts lie: beside it on disk, in the program itself, or nowhere.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -11,6 +11,8 @@ pub enum Files {
     Directory(PathBuf),
     /// By name in a list.
     Embedded(&'static [(&'static str, &'static [u8])]),
+    /// There are none: the document came alone, and names no file of this machine.
+    Nowhere,
 }
 
 impl Files {
@@ -31,6 +33,7 @@ impl Files {
                 let found = files.iter().find(|(known, _)| *known == name);
                 found.map(|(_, bytes)| Box::new(*bytes) as _).ok_or(io::ErrorKind::NotFound.into())
             }
+            Self::Nowhere => Err(io::ErrorKind::NotFound.into()),
         }
     }
 }

@@ -5,23 +5,32 @@
 //! is loaded in full or not at all, and loading it again changes nothing.
 
 mod apply;
+mod change;
 mod document;
 mod files;
 mod read;
 mod stage;
+mod strict;
 
 use std::path::Path;
 
+use tokio::task::spawn_blocking;
+
+pub use change::{JobChange, PipelineChange, replace_job_token};
 pub use files::Files;
 
 use crate::catalog::Catalog;
 use crate::domain::{Error, Timestamp};
 use crate::store::Store;
 use document::Document;
+use stage::Staged;
 
 /// Why documents were not loaded. Nothing has changed then.
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
+    /// A document cannot be read as one; the text names file, place, and what was expected.
+    #[error("{0}")]
+    Malformed(String),
     /// A document says something wrong; the text names file, path inside it, and what was expected.
     #[error("{0}")]
     Wrong(String),
@@ -46,6 +55,15 @@ pub struct Loaded {
     pub jobs: usize,
     /// Artifacts named.
     pub artifacts: usize,
+}
+
+/// How a document is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// JSON.
+    Json,
+    /// YAML.
+    Yaml,
 }
 
 /// Called when the bytes of one more artifact are in the store, with the number of all.
@@ -101,6 +119,27 @@ pub async fn load_text(
     load(vec![source], catalog, store, now, &|_| ()).await
 }
 
+/// Loads a document that was sent: errors call it `document`. It cannot name files.
+///
+/// # Errors
+/// [`LoadError`]; nothing has changed then.
+pub async fn load_sent(
+    body: Vec<u8>,
+    format: Format,
+    catalog: &Catalog,
+    store: &Store,
+    now: Timestamp,
+) -> Result<Loaded, LoadError> {
+    let name = "document".to_owned();
+    let source = spawn_blocking(move || {
+        let document = read::sent_document(&name, &body, format)?;
+        Ok::<_, LoadError>(Source { name, document, files: Files::Nowhere })
+    })
+    .await
+    .map_err(Error::internal)??;
+    load(vec![source], catalog, store, now, &|_| ()).await
+}
+
 async fn load(
     sources: Vec<Source>,
     catalog: &Catalog,
@@ -108,21 +147,40 @@ async fn load(
     now: Timestamp,
     stored: Stored<'_>,
 ) -> Result<Loaded, LoadError> {
-    read::check_together(&sources)?;
-    let loaded = sources.iter().map(|source| source.document.count()).fold(Loaded::default(), Loaded::plus);
-    let staged = stage::stage(&sources, catalog, store, &|| stored(loaded.artifacts)).await?;
+    let (sources, loaded) = spawn_blocking(move || {
+        read::check_together(&sources)?;
+        let counts = sources.iter().map(|source| source.document.count());
+        let loaded = counts.fold(Loaded::default(), Loaded::plus);
+        Ok::<_, LoadError>((sources, loaded))
+    })
+    .await
+    .map_err(Error::internal)??;
+    let staged = match loaded.artifacts {
+        0 => Staged::new(),
+        all => stage::stage(&sources, catalog, store, &|| stored(all)).await?,
+    };
     let keys: Vec<_> = staged.values().map(|(stored, _)| stored.key.clone()).collect();
     let applied = catalog.write(move |db| apply::apply(db, &sources, &staged, now)).await;
     let unused = match &applied {
         Ok(used) => keys.into_iter().filter(|key| !used.contains(key)).collect(),
         // The answer to a commit may be lost while the commit was not; `gc` knows afterwards.
         Err(LoadError::Failed(_)) => Vec::new(),
-        Err(LoadError::Wrong(_) | LoadError::Unreadable(_)) => keys,
+        Err(LoadError::Malformed(_) | LoadError::Wrong(_) | LoadError::Unreadable(_)) => keys,
     };
     for key in &unused {
         store.delete(key).await?;
     }
     applied.map(|_| loaded)
+}
+
+impl std::fmt::Display for Loaded {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { users, projects, pipelines, jobs, artifacts } = self;
+        write!(
+            f,
+            "{users} users, {projects} projects, {pipelines} pipelines, {jobs} jobs, {artifacts} artifacts"
+        )
+    }
 }
 
 impl Loaded {

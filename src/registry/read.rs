@@ -4,20 +4,59 @@ use std::collections::HashSet;
 use std::fmt::Display;
 use std::hash::Hash;
 
+use serde::de::DeserializeOwned;
 use serde_saphyr::{Budget, DuplicateKeyPolicy, Options};
 
 use super::document::{Artifact, Document, Pipeline, Project, User};
-use super::{LoadError, Source};
+use super::strict::Strict;
+use super::{Files, Format, LoadError, Source};
 use crate::domain::project::is_valid_path;
 use crate::domain::user::is_valid_username;
 
 /// Far above any real document; only there to stop one that unfolds without end.
 const MAX_NODES: usize = 100_000_000;
 
-/// Parses YAML, and so JSON, and checks what can be checked without the catalog.
+/// Parses the YAML, and so JSON, of a file.
 pub(super) fn document(name: &str, text: &str) -> Result<Document, LoadError> {
+    yaml(name, text, options())
+}
+
+/// Parses what somebody has sent. Aliases may not make much more of it than was sent.
+pub(super) fn sent_document(name: &str, body: &[u8], format: Format) -> Result<Document, LoadError> {
+    let text =
+        std::str::from_utf8(body).map_err(|_| LoadError::Malformed(format!("{name}: is not valid UTF-8")))?;
+    match format {
+        Format::Json => json(text).map_err(|why| LoadError::Malformed(format!("{name}: {why}"))),
+        Format::Yaml => {
+            let mut options = options();
+            if let Some(budget) = &mut options.budget {
+                budget.max_total_scalar_bytes = text.len().saturating_mul(2).saturating_add(1 << 20);
+            }
+            yaml(name, text, options)
+        }
+    }
+}
+
+/// Parses a JSON value of a few fields.
+pub(super) fn json_value<T: DeserializeOwned>(body: &[u8]) -> Result<T, LoadError> {
+    let text = std::str::from_utf8(body);
+    let text = text.map_err(|_| LoadError::Malformed("the body is not valid UTF-8".into()))?;
+    json(text).map_err(LoadError::Malformed)
+}
+
+fn json<T: DeserializeOwned>(text: &str) -> Result<T, String> {
+    let mut json = serde_json::Deserializer::from_str(text);
+    let value = serde_path_to_error::deserialize(Strict(&mut json)).map_err(|error| {
+        let place = placed(&error.path().to_string());
+        format!("{place}{}", error.into_inner())
+    })?;
+    json.end().map_err(|error| error.to_string())?;
+    Ok(value)
+}
+
+fn yaml(name: &str, text: &str, options: Options) -> Result<Document, LoadError> {
     let mut place = String::new();
-    let parsed = serde_saphyr::with_deserializer_from_str_with_options(text, options(), |yaml| {
+    let parsed = serde_saphyr::with_deserializer_from_str_with_options(text, options, |yaml| {
         let unknown_path = serde_path_to_error::deserialize(yaml);
         unknown_path.map_err(|error| {
             place = error.path().to_string();
@@ -25,7 +64,7 @@ pub(super) fn document(name: &str, text: &str) -> Result<Document, LoadError> {
         })
     });
     let document: Option<Document> = parsed.map_err(|error| wrong_text(name, &place, &error))?;
-    document.ok_or_else(|| LoadError::Wrong(format!("{name}: the document is empty")))
+    document.ok_or_else(|| LoadError::Malformed(format!("{name}: the document is empty")))
 }
 
 fn options() -> Options {
@@ -42,11 +81,16 @@ fn options() -> Options {
 
 fn wrong_text(name: &str, place: &str, error: &serde_saphyr::Error) -> LoadError {
     let line = error.location().map(|at| format!("line {} column {}: ", at.line(), at.column()));
-    let place = match place {
+    let place = placed(place);
+    LoadError::Malformed(format!("{name}: {}{place}{error}", line.unwrap_or_default()))
+}
+
+/// A path in front of what is said about it; none for the document as a whole.
+fn placed(place: &str) -> String {
+    match place {
         "" | "." | "?" => String::new(),
         place => format!("{place}: "),
-    };
-    LoadError::Wrong(format!("{name}: {}{place}{error}", line.unwrap_or_default()))
+    }
 }
 
 /// Checks all documents of one load against each other.
@@ -66,7 +110,7 @@ pub(super) fn check_together(sources: &[Source]) -> Result<(), LoadError> {
                     let mut kinds = HashSet::new();
                     for (place, artifact) in numbered(&format!("{place}.artifacts"), &job.artifacts) {
                         once(&mut kinds, artifact.kind, "type")
-                            .and_then(|()| check_artifact(artifact))
+                            .and_then(|()| check_artifact(artifact, &source.files))
                             .map_err(|why| wrong(source, &place, why))?;
                     }
                 }
@@ -133,6 +177,13 @@ impl Seen {
                 project.path
             ));
         }
+        // One that is no path would let nobody in, and nobody would find out why.
+        let entries = project.job_token_allowlist.as_deref().unwrap_or_default();
+        for (place, entry) in numbered("job_token_allowlist", entries) {
+            if !is_valid_path(entry) {
+                return Err(format!("{place}: {entry:?} is no full path of a project or group"));
+            }
+        }
         Ok(())
     }
 
@@ -166,7 +217,11 @@ fn once<T: Hash + Eq + Clone + Display>(seen: &mut HashSet<T>, value: T, field: 
     }
 }
 
-fn check_artifact(artifact: &Artifact) -> Result<(), String> {
+fn check_artifact(artifact: &Artifact, files: &Files) -> Result<(), String> {
+    if matches!(files, Files::Nowhere) {
+        let why = "a document that is sent cannot name a file of the server; jobs upload artifacts";
+        return Err(format!("file: {why}"));
+    }
     let own = artifact.kind.format();
     match artifact.format {
         Some(format) if format != own => {
@@ -178,4 +233,42 @@ fn check_artifact(artifact: &Artifact) -> Result<(), String> {
         return Err("expected expire_in or expire_at, not both".into());
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::registry::{JobChange, PipelineChange};
+
+    /// Pieces of documents, so that more of them are nearly right than random bytes would be.
+    const PIECES: &str = r#"(\{|\}|\[|\]|,|: |\n  |- |&a |\*a|<<|"|users|projects|id|username|path|status|running|null|1|2\.0|\\u0000|[ -~]){0,60}"#;
+
+    proptest! {
+        #[test]
+        fn no_bytes_panic(bytes: Vec<u8>) {
+            for format in [Format::Json, Format::Yaml] {
+                let _ = sent_document("document", &bytes, format);
+            }
+            let _ = (JobChange::read(&bytes), PipelineChange::read(&bytes));
+        }
+
+        #[test]
+        fn no_text_panics_and_every_refusal_says_of_what(text in PIECES) {
+            for format in [Format::Json, Format::Yaml] {
+                if let Err(error) = sent_document("document", text.as_bytes(), format) {
+                    prop_assert!(error.to_string().starts_with("document: "), "{}", error);
+                }
+            }
+            let _ = (JobChange::read(text.as_bytes()), PipelineChange::read(text.as_bytes()));
+        }
+
+        #[test]
+        fn json_says_the_same_in_both_readers(id in 1..i64::MAX, name in "[a-z]{1,8}", admin: Option<bool>) {
+            let text = serde_json::json!({"users": [{"id": id, "username": name, "admin": admin}]}).to_string();
+            let read = |format| format!("{:?}", sent_document("document", text.as_bytes(), format).unwrap());
+            prop_assert_eq!(read(Format::Json), read(Format::Yaml));
+        }
+    }
 }

@@ -14,7 +14,8 @@ use crate::domain::network::Network;
 pub use urls::{BucketUrl, DatabaseUrl, StorageUrl};
 use urls::{database_url, storage_url};
 use values::{
-    at_least_one, boolean, count, duration, external_url, lifetime, listen, networks, size, timeout,
+    at_least_one, boolean, count, document_size, duration, external_url, lifetime, listen, networks, size,
+    timeout,
 };
 
 /// The file read when none is named.
@@ -68,6 +69,8 @@ pub struct Settings {
     pub archive_directory_bytes: u64,
     /// How large a file out of an archive may be that has to be unpacked; `None` for no limit.
     pub max_unpacked_bytes: Option<u64>,
+    /// The largest registry document that is taken over HTTP, in bytes.
+    pub max_document_bytes: u64,
     /// How long artifacts are kept that do not say.
     pub default_expire_in: Lifetime,
     /// How often expired artifacts are swept; zero for never.
@@ -109,6 +112,7 @@ impl Default for Settings {
             archive_entries: 1_000_000,
             archive_directory_bytes: 256 << 20,
             max_unpacked_bytes: None,
+            max_document_bytes: 16 << 20,
             default_expire_in: Lifetime::Seconds(30 * 86_400),
             sweep_interval: Duration::from_secs(7 * 60),
             orphan_grace: Duration::from_secs(3_600),
@@ -146,6 +150,7 @@ const KEYS: &[(&str, Setter)] = &[
     ("limits.max_unpacked_size", |s, text| {
         size(text).map(|v| s.max_unpacked_bytes = Some(v).filter(|bytes| *bytes > 0))
     }),
+    ("limits.max_document_size", |s, text| document_size(text).map(|v| s.max_document_bytes = v)),
     ("retention.default_expire_in", |s, text| lifetime(text).map(|v| s.default_expire_in = v)),
     ("retention.sweep_interval", |s, text| duration(text).map(|v| s.sweep_interval = v)),
     ("retention.orphan_grace", |s, text| duration(text).map(|v| s.orphan_grace = v)),

@@ -6,6 +6,9 @@ use crate::domain::byte_size;
 use crate::domain::expiry::{Lifetime, parse_seconds};
 use crate::domain::network::Network;
 
+/// What the largest registry document over HTTP can be set to, in bytes.
+const MAX_DOCUMENT_BYTES: u64 = 1 << 30;
+
 pub(super) fn listen(text: &str) -> Result<String, String> {
     let port = text
         .rsplit_once(':')
@@ -41,6 +44,14 @@ pub(super) fn lifetime(text: &str) -> Result<Lifetime, String> {
 
 pub(super) fn size(text: &str) -> Result<u64, String> {
     byte_size::parse(text).map_err(|e| e.to_string())
+}
+
+/// The whole document is held in memory while it is read.
+pub(super) fn document_size(text: &str) -> Result<u64, String> {
+    match size(text)? {
+        bytes @ 1..=MAX_DOCUMENT_BYTES => Ok(bytes),
+        _ => Err("expected a size from 1 B to 1 GiB".into()),
+    }
 }
 
 pub(super) fn count(text: &str) -> Result<u64, String> {

@@ -24,6 +24,7 @@ mod permissions;
 mod program;
 mod ranges;
 mod registry;
+mod registry_http;
 mod relocation;
 mod retention;
 mod runner;

@@ -50,6 +50,9 @@ fn the_environment_wins_over_the_file() {
     assert_eq!(settings.drain_timeout.as_secs(), 7);
     assert_eq!(settings.max_artifact_bytes, Some(1_000_000_000));
     assert_eq!(settings.failed_auth_per_minute, 0);
+    let proxies = load("[server]\ntrusted_proxies = '10.0.0.0/8, ::1'", &[]).unwrap().trusted_proxies;
+    assert_eq!(proxies, ["10.0.0.0/8".parse().unwrap(), "::1".parse().unwrap()]);
+    assert_eq!(load("[limits]\nmax_document_size = '1 MiB'", &[]).unwrap().max_document_bytes, 1 << 20);
     assert_eq!(settings.default_expire_in, Lifetime::Never);
     assert!(settings.sweep_interval.is_zero());
     assert!(settings.direct_download);
@@ -72,6 +75,8 @@ fn an_unknown_key_or_a_wrong_value_names_itself_and_its_origin() {
             vec![("ARTIGATE_LIMITS__MAX_ARTIFACT_SIZE", "lots")],
             vec!["limits.max_artifact_size", "ARTIGATE_LIMITS__MAX_ARTIFACT_SIZE", "100 MiB"],
         ),
+        ("[limits]\nmax_document_size = 0", vec![], vec!["limits.max_document_size", "1 GiB"]),
+        ("[server]\ntrusted_proxies = 'lo'", vec![], vec!["server.trusted_proxies", "\"lo\"", "10.0.0.0/8"]),
         ("", vec![("ARTIGATE_SERVER__DRAIN_TIMEOUT", "soon")], vec!["server.drain_timeout", "30 days"]),
         (
             "",

@@ -6,6 +6,7 @@ mod curl;
 mod gitbeaker;
 mod python_gitlab;
 mod ruby_gitlab;
+mod schemathesis;
 mod story;
 mod zip_readers;
 

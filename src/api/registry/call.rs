@@ -1,0 +1,99 @@
+//! One request: who sends it, and whether they may.
+
+use actix_web::HttpRequest;
+use actix_web::http::header::CONTENT_ENCODING;
+use actix_web::web::Data;
+
+use crate::api::registry::failure::Failure;
+use crate::app::App;
+use crate::auth::{self, Actor, Credentials, Refusal, Trail};
+use crate::catalog::Db;
+use crate::domain::access::{Caller, Reach, may_keep_registry};
+use crate::domain::{Error, Kind, Timestamp};
+use crate::http::client;
+use crate::http::credentials::{bearer, text};
+
+/// What a personal token must be good for.
+const SCOPES: &[&str] = &["registry"];
+
+/// A request, read.
+pub(super) struct Call {
+    pub(super) app: Data<App>,
+    /// The time at which all of it is judged.
+    pub(super) now: Timestamp,
+    pub(super) request: HttpRequest,
+    /// Is told what the audit log wants to know.
+    pub(super) trail: Trail,
+}
+
+impl Call {
+    pub(super) fn new(app: Data<App>, request: &HttpRequest) -> Self {
+        Self { now: app.clock.now(), request: request.clone(), trail: Trail::default(), app }
+    }
+
+    /// What was shown, or that nothing was: then nothing else has to be read.
+    pub(super) fn credentials(&self) -> Result<Credentials, Failure> {
+        let headers = self.request.headers();
+        let credentials = Credentials {
+            personal: text(headers, "private-token").map(Into::into),
+            bearer: bearer(headers).map(Into::into),
+            job: None,
+            trail: self.trail.clone(),
+        };
+        match credentials.personal.is_some() || credentials.bearer.is_some() {
+            true => Ok(credentials),
+            false => Err(Failure::Token(Refusal::Missing)),
+        }
+    }
+
+    /// The media type of the body in lower case, without parameters; none if there is none.
+    pub(super) fn media_type(&self) -> Result<Option<String>, Failure> {
+        let unsupported = |what: &str| Error::new(Kind::UnsupportedMedia, what.to_owned());
+        let headers = self.request.headers();
+        if text(headers, CONTENT_ENCODING.as_str()).is_some_and(|coding| coding != "identity") {
+            return Err(unsupported("Content-Encoding: send the body as it is").into());
+        }
+        match headers.get("content-type") {
+            None => Ok(None),
+            Some(value) => {
+                let value = value.to_str().map_err(|_| unsupported("Content-Type: not readable"))?;
+                let essence = value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+                Ok(Some(essence).filter(|essence| !essence.is_empty()))
+            }
+        }
+    }
+
+    /// Counts a failed authentication and, past the bound for the client's address, refuses with
+    /// that instead.
+    pub(super) fn bounded(&self, failure: Failure) -> Failure {
+        if !matches!(failure, Failure::Token(refusal) if refusal.is_failure()) {
+            return failure;
+        }
+        let client = client::of(&self.request);
+        match client.and_then(|client| self.app.failed_auth.count(client, self.now)) {
+            Some(seconds) => Failure::TooManyFailures { retry_after_seconds: seconds },
+            None => failure,
+        }
+    }
+}
+
+/// Lets an administrator in whose token has the scope.
+pub(super) fn authorize(db: &mut Db, credentials: &Credentials, now: Timestamp) -> Result<(), Failure> {
+    let caller = match auth::authenticate_user(db, credentials, SCOPES, now)? {
+        Actor::User(user) => Caller::User { admin: user.admin, role: None, reach: Reach::Anywhere },
+        Actor::Job { user, .. } => Caller::User { admin: user.admin, role: None, reach: Reach::Foreign },
+        Actor::Anonymous => Caller::Anonymous,
+    };
+    match may_keep_registry(caller) {
+        true => Ok(()),
+        false => Err(Error::new(Kind::Forbidden, "only an administrator may change the registry").into()),
+    }
+}
+
+/// The number in a path.
+pub(super) fn number(text: &str) -> Result<i64, Failure> {
+    let number = if text.bytes().all(|b| b.is_ascii_digit()) { text.parse().ok() } else { None };
+    number.filter(|number| *number > 0).ok_or_else(|| {
+        Error::new(Kind::Invalid, format!("id: expected a number from 1 to {}", i64::MAX)).into()
+    })
+}
