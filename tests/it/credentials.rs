@@ -152,6 +152,25 @@ on_both_databases! {
         assert_eq!(with(&gateway, |r| r.job_token("glcbt-stranger")).0, 403);
     }
 
+    fn an_allowlist_entry_covers_its_group_in_any_case_and_no_namesake(gateway) {
+        private(&gateway);
+        for (entries, status) in [
+            ("[friends/nested/other]", 200), ("[FRIENDS/Nested]", 200), ("[Friends]", 200), ("[strangers, friends/nested]", 200),
+            ("[]", 403), ("[friend]", 403), ("[friends/nest]", 403), ("[friends/nested/othe]", 403), ("[nested]", 403),
+            ("[friends/nested/other/below]", 403), ("[other]", 403),
+        ] {
+            gateway.load(&format!("projects: [{{id: 1, path: group/project, job_token_allowlist: {entries}}}]"));
+            assert_eq!(with(&gateway, |r| r.job_token("glcbt-friend")).0, status, "{entries}");
+            let by_ref = gateway.get("/api/v4/projects/1/jobs/artifacts/main/raw/a.txt?job=build").job_token("glcbt-friend");
+            assert_eq!(by_ref.send().status, status, "{entries} by ref");
+            let dependency = gateway.get("/api/v4/jobs/10/artifacts").job_token("glcbt-friend").send();
+            assert_eq!(dependency.status, status, "{entries} for a dependent job");
+            assert_eq!(with(&gateway, |r| r.job_token("glcbt-own")).0, 200, "{entries}: its own jobs are always let in");
+        }
+        gateway.load("projects: [{id: 1, path: Group/Project}]");
+        assert_eq!(with(&gateway, |r| r.job_token("glcbt-own")).0, 200);
+    }
+
     fn a_dependent_job_fetches_with_its_own_token_and_nothing_else_does(gateway) {
         private(&gateway);
         let path = "/api/v4/jobs/10/artifacts";

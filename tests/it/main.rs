@@ -7,6 +7,7 @@
 mod support;
 
 mod administration;
+mod audit;
 mod buckets;
 mod by_ref;
 mod changes;
@@ -15,6 +16,7 @@ mod clients;
 mod credentials;
 mod damaged_archives;
 mod downloads;
+mod failed_auth;
 mod faults;
 mod folders;
 mod limits;

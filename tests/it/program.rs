@@ -163,6 +163,22 @@ fn every_line_of_the_readme_about_fetching_works_on_the_demo() {
 }
 
 #[test]
+fn every_line_of_the_readme_about_the_registry_works_on_the_demo() {
+    let readme = include_str!("../../README.md");
+    let start = readme.find("REGISTRY=http://127.0.0.1:8929").expect("the block of curl lines");
+    let block = readme[start..].split("```").next().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let serving = Serving::demo(folder.path(), Stdio::null());
+    let fetch = "curl --fail --output fetched http://127.0.0.1:8929/api/v4/projects/3/jobs/3000/artifacts";
+    let script = format!("set -e -o pipefail\n{block}\n{fetch}");
+    let script = script.replace("http://127.0.0.1:8929", &serving.base_url);
+    let pasted = Command::new("bash").arg("-c").arg(script).current_dir(folder.path()).output().unwrap();
+    assert!(pasted.status.success(), "{}", String::from_utf8_lossy(&pasted.stderr));
+    assert_eq!(std::fs::read(folder.path().join("fetched")).unwrap(), b"hello\n");
+    assert_eq!(serving.stop(), Some(0));
+}
+
+#[test]
 fn the_demo_leaves_a_database_with_other_content_alone() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("own.yml"), "users: [{id: 1, username: mine}]").unwrap();
