@@ -44,7 +44,12 @@ impl Directory {
 
     pub(super) fn begin(&self, key: StoreKey) -> io::Result<Part> {
         let folder = self.root.join(key.folder());
-        let file = tempfile::Builder::new().prefix(TEMPORARY_PREFIX).tempfile_in(&folder)?;
+        let created = tempfile::Builder::new().prefix(TEMPORARY_PREFIX).tempfile_in(&folder);
+        // What is not found here is our folder, and nothing that a client asked for.
+        let file = created.map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => io::Error::other(error),
+            _ => error,
+        })?;
         Ok(Part { file, hasher: Sha256::new(), path: self.root.join(key.as_str()), folder, key })
     }
 
