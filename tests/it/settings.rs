@@ -145,8 +145,11 @@ fn the_readme_lists_settings_that_there_are_with_defaults_that_parse() {
         let variable = format!("ARTIGATE_{}", key.to_uppercase().replace('.', "__"));
         // What has no value of its own is described and not quoted.
         let value = default.strip_prefix('`').and_then(|text| text.strip_suffix('`'));
-        let fallback =
-            if key == "server.external_url" { "http://ci.example.com" } else { "file://elsewhere" };
+        let fallback = match key {
+            "server.external_url" => "http://ci.example.com",
+            "server.trusted_proxies" => "10.0.0.0/8, ::1",
+            _ => "file://elsewhere",
+        };
         load("", &[(&variable, value.unwrap_or(fallback))]).unwrap_or_else(|why| panic!("{why}"));
     }
 }
