@@ -39,7 +39,9 @@ pub fn seed(folder: &Path, postgres: Option<&str>, count: u64) {
         Some(url) => fill(&mut PgConnection::establish(url).expect("PostgreSQL answers"), count, POSTGRES),
         None => {
             let path = sqlite.to_str().expect("a path in UTF-8");
-            fill(&mut SqliteConnection::establish(path).expect("the file opens"), count, SQLITE);
+            let mut connection = SqliteConnection::establish(path).expect("the file opens");
+            connection.batch_execute("PRAGMA busy_timeout = 30000").expect("the file is a database");
+            fill(&mut connection, count, SQLITE);
         }
     }
     write_blobs(&folder.join("artigate-data/blobs"), count);
