@@ -1,10 +1,18 @@
 //! The schema, embedded, and how it is brought up to date.
 
+use std::time::Duration;
+
 use diesel::connection::SimpleConnection;
+use diesel::result::Error::DatabaseError;
+use diesel::{QueryResult, SqliteConnection};
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
 use super::Db;
 use crate::domain::{Error, Result};
+
+/// How often the switch to WAL is tried, and how long is waited in between.
+const WAL_TRIES: usize = 300;
+const WAL_PAUSE: Duration = Duration::from_millis(20);
 
 const SQLITE: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
 const POSTGRES: EmbeddedMigrations = embed_migrations!("migrations/postgres");
@@ -16,7 +24,7 @@ pub(super) fn run(db: &mut Db) -> Result<usize> {
         return Ok(0);
     }
     if let Db::Sqlite(sqlite) = db {
-        sqlite.batch_execute("PRAGMA journal_mode = WAL;")?;
+        switch_to_wal(sqlite)?;
     }
     // Without the lock, nodes that start together would each try to create the same tables.
     db.write(|db| {
@@ -27,6 +35,21 @@ pub(super) fn run(db: &mut Db) -> Result<usize> {
         };
         done.map_err(Error::internal)
     })
+}
+
+/// The switch needs the file for itself for a moment and does not wait for it, whatever the timeout says:
+/// of nodes that start together some have to come again.
+fn switch_to_wal(sqlite: &mut SqliteConnection) -> QueryResult<()> {
+    let mut tries = 0;
+    loop {
+        match sqlite.batch_execute("PRAGMA journal_mode = WAL;") {
+            Err(DatabaseError(_, why)) if tries < WAL_TRIES && why.message().contains("is locked") => {
+                tries += 1;
+                std::thread::sleep(WAL_PAUSE);
+            }
+            outcome => return outcome,
+        }
+    }
 }
 
 /// Asks without a lock. A failure is as good as a no: nodes that start together disturb each other
