@@ -15,6 +15,7 @@ mod chaos;
 mod clients;
 mod credentials;
 mod damaged_archives;
+mod deploy;
 mod downloads;
 mod failed_auth;
 mod faults;

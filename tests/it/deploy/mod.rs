@@ -1,0 +1,21 @@
+//! The files of `deploy/`, each taken as it is shipped: the proxies in front of real nodes.
+
+mod fronts;
+mod nginx_and_haproxy;
+
+use std::path::Path;
+
+/// A file of the folder.
+fn shipped(name: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy").join(name);
+    std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
+}
+
+/// The text with each of these replaced; all of them have to be in it.
+fn adapted(mut text: String, replacements: &[(&str, &str)]) -> String {
+    for (from, to) in replacements {
+        assert!(text.contains(from), "there is no {from:?} in\n{text}");
+        text = text.replace(from, to);
+    }
+    text
+}
