@@ -1,5 +1,7 @@
-//! The files of `deploy/`, each taken as it is shipped: the proxies in front of real nodes.
+//! The files of `deploy/`, each taken as it is shipped: the proxies in front of real nodes, and the
+//! commands of the backup page.
 
+mod backup;
 mod fronts;
 mod nginx_and_haproxy;
 
