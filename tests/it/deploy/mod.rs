@@ -1,6 +1,7 @@
-//! The files of `deploy/`, each taken as it is shipped: the proxies in front of real nodes, and the
-//! commands of the backup page.
+//! The files of `deploy/`, each taken as it is shipped: the proxies in front of real nodes, the commands
+//! of the backup page, and the settings that several files have to agree on.
 
+mod agreement;
 mod backup;
 mod fronts;
 mod nginx_and_haproxy;
