@@ -1,5 +1,7 @@
 //! Artifacts: one row a file in the store, and the tombstones of those that are gone.
 
+use std::collections::HashMap;
+
 use diesel::prelude::*;
 use diesel::result::{DatabaseErrorKind, Error as DieselError};
 
@@ -189,6 +191,24 @@ pub fn of_job(db: &mut Db, job_id: i64) -> Result<Vec<Artifact>> {
         .order(artifacts::id.asc())
         .select(Artifact::as_select())
         .load(db)?)
+}
+
+/// All finished artifacts of some jobs, by job, oldest first.
+///
+/// # Errors
+/// Only those of the database.
+pub fn of_jobs(db: &mut Db, job_ids: &[i64]) -> Result<HashMap<i64, Vec<Artifact>>> {
+    let rows: Vec<Artifact> = artifacts::table
+        .filter(artifacts::job_id.eq_any(job_ids))
+        .filter(artifacts::state.eq(ArtifactState::Finished.as_str()))
+        .order(artifacts::id.asc())
+        .select(Artifact::as_select())
+        .load(db)?;
+    let mut by_job: HashMap<i64, Vec<Artifact>> = HashMap::new();
+    for artifact in rows {
+        by_job.entry(artifact.job_id).or_default().push(artifact);
+    }
+    Ok(by_job)
 }
 
 /// Finished artifacts by number, at most `limit` of those behind `after`.

@@ -5,10 +5,14 @@
 
 use std::collections::{HashMap, HashSet};
 
+use diesel::dsl::sql;
+use diesel::expression::SqlLiteral;
 use diesel::prelude::*;
+use diesel::sql_types::Bool;
 
 use super::Db;
 use super::artifacts::Artifact;
+use super::details::JobDetails;
 use super::jobs::Job;
 use super::projects::Project;
 use super::schema::{artifacts, jobs, pipelines, projects};
@@ -123,38 +127,48 @@ fn is_locked(db: &mut Db, project: &Project, pipeline_id: i64) -> Result<bool> {
     Ok(project.keep_latest_artifact && locked_among(db, &[pipeline_id])?.contains(&pipeline_id))
 }
 
+/// Takes those artifacts out of some jobs that can no longer be read: one computation of what is
+/// locked, and none when nothing has expired.
+///
+/// # Errors
+/// Only those of the database.
+pub fn retain_readable(db: &mut Db, jobs: &mut [JobDetails], now: Timestamp) -> Result<()> {
+    let expired = |artifact: &Artifact| !is_available(artifact.expire_at, false, now);
+    let in_doubt = jobs.iter().filter(|details| details.artifacts.iter().any(expired));
+    let in_doubt: HashSet<i64> = in_doubt.map(|details| details.pipeline.id).collect();
+    if in_doubt.is_empty() {
+        return Ok(());
+    }
+    let locked = locked_among(db, &in_doubt.into_iter().collect::<Vec<_>>())?;
+    for details in jobs.iter_mut().filter(|details| !locked.contains(&details.pipeline.id)) {
+        details.artifacts.retain(|artifact| !expired(artifact));
+    }
+    Ok(())
+}
+
 /// Those of `pipeline_ids` whose artifacts are kept whatever their expiry: the pipeline, or one
-/// above it, is the newest successful one of its ref, and the project keeps the latest.
+/// above it, is the newest successful one of its ref, and the project keeps the latest. One statement
+/// a generation, however many they are.
 ///
 /// # Errors
 /// Only those of the database.
 pub fn locked_among(db: &mut Db, pipeline_ids: &[i64]) -> Result<HashSet<i64>> {
     let mut parents: HashMap<i64, Option<i64>> = HashMap::new();
-    let mut refs: HashSet<(i64, String)> = HashSet::new();
+    let mut newest: HashSet<i64> = HashSet::new();
     let mut level: HashSet<i64> = pipeline_ids.iter().copied().collect();
     while !level.is_empty() {
-        let rows: Vec<(i64, i64, String, Option<i64>, bool)> = pipelines::table
+        let rows: Vec<(i64, Option<i64>, bool)> = pipelines::table
             .inner_join(projects::table)
             .filter(pipelines::id.eq_any(level.drain()))
-            .select((
-                pipelines::id,
-                pipelines::project_id,
-                pipelines::ref_name,
-                pipelines::parent_id,
-                projects::keep_latest_artifact,
-            ))
+            .select((pipelines::id, pipelines::parent_id, is_kept_as_newest()))
             .load(db)?;
-        for (id, project_id, ref_name, parent_id, keeps_latest) in rows {
+        for (id, parent_id, is_newest) in rows {
             parents.insert(id, parent_id);
-            if keeps_latest {
-                refs.insert((project_id, ref_name));
+            if is_newest {
+                newest.insert(id);
             }
             level.extend(parent_id.filter(|parent| !parents.contains_key(parent)));
         }
-    }
-    let mut newest = HashSet::new();
-    for (project_id, ref_name) in refs {
-        newest.extend(newest_successful(db, project_id, &ref_name)?.map(|place| place.id));
     }
     let is_below_newest = |id: i64| {
         // The tree is as deep as there are rows, at most.
@@ -162,6 +176,22 @@ pub fn locked_among(db: &mut Db, pipeline_ids: &[i64]) -> Result<HashSet<i64>> {
         climb.by_ref().take(parents.len()).any(|id| newest.contains(&id))
     };
     Ok(pipeline_ids.iter().copied().filter(|id| is_below_newest(*id)).collect())
+}
+
+/// Whether a row is what [`newest_successful`] would find for its ref, and its project keeps that. No
+/// newer one stands in the index behind it, mostly; so this is one probe, and not a look at every
+/// pipeline of the ref.
+fn is_kept_as_newest() -> SqlLiteral<Bool> {
+    let dangling: Vec<String> = Source::DANGLING.iter().map(|source| format!("'{source}'")).collect();
+    let dangling = dangling.join(", ");
+    let counts = |table: &str| format!("{table}.status = 'success' AND {table}.source NOT IN ({dangling})");
+    sql(&format!(
+        "(projects.keep_latest_artifact AND {} AND NOT EXISTS (SELECT 1 FROM pipelines AS newer \
+         WHERE newer.project_id = pipelines.project_id AND newer.ref = pipelines.ref \
+         AND newer.id > pipelines.id AND {}))",
+        counts("pipelines"),
+        counts("newer"),
+    ))
 }
 
 /// The successful pipeline of a ref with the highest id, dangling ones left out.

@@ -11,6 +11,7 @@ pub mod jobs;
 pub mod lookup;
 mod migrate;
 pub mod orphans;
+pub mod pages;
 pub mod pipelines;
 pub mod progress;
 pub mod projects;

@@ -122,6 +122,14 @@ pub fn details(db: &mut Db, id: Option<i64>) -> Result<Vec<ProjectDetails>> {
     })
 }
 
+/// The branch of a project that is shown first.
+///
+/// # Errors
+/// Only those of the database.
+pub fn default_branch(db: &mut Db, id: i64) -> Result<Option<String>> {
+    Ok(projects::table.find(id).select(projects::default_branch).first(db).optional()?.flatten())
+}
+
 /// Counts what a project holds.
 ///
 /// # Errors

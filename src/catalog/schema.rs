@@ -157,6 +157,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     access_tokens,
     projects,
     project_members,
+    commits,
     pipelines,
     jobs,
     artifacts,

@@ -69,6 +69,18 @@ pub fn find(db: &mut Db, digest: Sha256Digest) -> Result<Option<(AccessToken, Us
         .optional()?)
 }
 
+/// What may be told about the token with this digest, and the number of its user.
+///
+/// # Errors
+/// Only those of the database.
+pub fn details(db: &mut Db, digest: Sha256Digest) -> Result<Option<(TokenDetails, i64)>> {
+    Ok(access_tokens::table
+        .filter(access_tokens::sha256.eq(digest.as_bytes().as_slice()))
+        .select((TokenDetails::as_select(), access_tokens::user_id))
+        .first(db)
+        .optional()?)
+}
+
 /// Creates or updates the token with this digest.
 ///
 /// # Errors

@@ -1,0 +1,250 @@
+//! Which pipelines are on a page.
+
+use diesel::dsl::sql;
+use diesel::prelude::*;
+use diesel::sql_types::Bool;
+
+use super::{COUNT_LIMIT, Count, Direction, Window};
+use crate::catalog::Db;
+use crate::catalog::db::MultiBackend;
+use crate::catalog::schema::pipelines;
+use crate::domain::pipeline::Source;
+use crate::domain::status::Status;
+use crate::domain::{Result, Timestamp};
+
+/// Which pipelines of a project are listed.
+#[derive(Debug, Clone)]
+pub struct ProjectPipelines {
+    /// The project.
+    pub project_id: i64,
+    /// Where they may stand; anywhere when empty.
+    pub statuses: Vec<Status>,
+    /// What started them. Children are listed only when they are asked for.
+    pub source: Option<Source>,
+    /// Only the newest of each branch or, with `true`, of each tag.
+    pub newest_of_tags: Option<bool>,
+    /// The ref that they ran on.
+    pub ref_name: Option<String>,
+    /// The commit that they ran on.
+    pub sha: Option<String>,
+    /// Who started them.
+    pub user_id: Option<i64>,
+    /// When they were last changed.
+    pub updated: Period,
+    /// When they were made.
+    pub created: Period,
+    /// What they are sorted by; ties are broken by number.
+    pub order: Order,
+    /// Which way the list runs.
+    pub direction: Direction,
+}
+
+/// A stretch of time, both ends included.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Period {
+    /// Its first instant.
+    pub from: Option<Timestamp>,
+    /// Its last.
+    pub until: Option<Timestamp>,
+}
+
+/// What pipelines can be sorted by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Order {
+    /// Their number.
+    Id,
+    /// Where they stand.
+    Status,
+    /// The ref that they ran on.
+    Ref,
+    /// When they were last changed.
+    UpdatedAt,
+    /// Who started them.
+    UserId,
+}
+
+/// The numbers of the pipelines in a part of the list, and how many there are in all.
+///
+/// # Errors
+/// Only those of the database.
+pub fn of_project(db: &mut Db, list: &ProjectPipelines, window: Window) -> Result<(Vec<i64>, Count)> {
+    if list.newest_of_tags.is_some()
+        && let Some(part) = part_of_few(db, list, window)?
+    {
+        return Ok(part);
+    }
+    let count = count(db, list)?;
+    let updated = match count {
+        // There are many: they are met soon enough on the way through the list's own order, while
+        // sorting what lies in the period would mean to read all of it.
+        Count::TooMany => Period::is_tested,
+        Count::Exactly(_) => Period::is_indexed,
+    };
+    let ids = sorted(listed(list, updated), list)
+        .offset(window.skip)
+        .limit(window.limit)
+        .select(pipelines::id)
+        .load(db)?;
+    Ok((ids, count))
+}
+
+/// The part and the count, from reading the whole list; none when it is long. The newest of each ref are
+/// found all together or not at all, so that is cheaper than to look for them twice.
+fn part_of_few(db: &mut Db, list: &ProjectPipelines, window: Window) -> Result<Option<(Vec<i64>, Count)>> {
+    let whole = sorted(listed(list, Period::is_indexed), list).limit(COUNT_LIMIT + 1).select(pipelines::id);
+    let whole: Vec<i64> = whole.load(db)?;
+    let count = whole.len() as i64;
+    let skip = usize::try_from(window.skip).unwrap_or(usize::MAX);
+    let part = whole.into_iter().skip(skip).take(usize::try_from(window.limit).unwrap_or(0)).collect();
+    Ok((count <= COUNT_LIMIT).then_some((part, Count::Exactly(count))))
+}
+
+fn count(db: &mut Db, list: &ProjectPipelines) -> Result<Count> {
+    let mut probe = listed(list, Period::is_indexed).offset(COUNT_LIMIT).limit(1).select(pipelines::id);
+    if list.statuses.len() > 1 {
+        // No index is fit to count these; the list's own has their statuses beside the numbers.
+        probe = probe.order(pipelines::id.desc());
+    }
+    Ok(match probe.first::<i64>(db).optional()? {
+        Some(_) => Count::TooMany,
+        None => Count::Exactly(listed(list, Period::is_indexed).count().get_result(db)?),
+    })
+}
+
+/// The newest pipeline of a ref, dangling ones left out, whatever became of it.
+///
+/// # Errors
+/// Only those of the database.
+pub fn latest_of_ref(db: &mut Db, project_id: i64, ref_name: &str) -> Result<Option<i64>> {
+    let dangling = Source::DANGLING.iter().map(|source| source.as_str());
+    Ok(pipelines::table
+        .filter(pipelines::project_id.eq(project_id))
+        .filter(pipelines::ref_name.eq(ref_name))
+        .filter(sql::<Bool>(NO_CHILD))
+        .filter(pipelines::source.ne_all(dangling))
+        .order(pipelines::id.desc())
+        .select(pipelines::id)
+        .first(db)
+        .optional()?)
+}
+
+/// The children of a pipeline in a part of their list, newest first, and how many there are in all.
+///
+/// # Errors
+/// Only those of the database.
+pub fn children(db: &mut Db, parent_id: i64, statuses: &[Status], window: Window) -> Result<(Vec<i64>, i64)> {
+    let listed = || {
+        let mut query = pipelines::table.filter(pipelines::parent_id.eq(parent_id)).into_boxed();
+        if !statuses.is_empty() {
+            query = query.filter(pipelines::status.eq_any(statuses.iter().map(|status| status.as_str())));
+        }
+        query
+    };
+    let ids = listed()
+        .order(pipelines::id.desc())
+        .offset(window.skip)
+        .limit(window.limit)
+        .select(pipelines::id)
+        .load(db)?;
+    Ok((ids, listed().count().get_result(db)?))
+}
+
+type Listed = pipelines::BoxedQuery<'static, MultiBackend>;
+
+/// What the partial indexes are for, in the words of the migration: another spelling would not match.
+const NO_CHILD: &str = "pipelines.source <> 'parent_pipeline'";
+
+fn listed(list: &ProjectPipelines, updated: fn(Period, Listed) -> Listed) -> Listed {
+    let mut query = pipelines::table.into_boxed();
+    query = match list.newest_of_tags {
+        // Few, and known by number: the project and the source are asked for inside.
+        Some(tags) => query.filter(sql::<Bool>(&is_newest_of_ref(list.project_id, tags))),
+        None => query.filter(pipelines::project_id.eq(list.project_id)),
+    };
+    query = match list.source {
+        Some(source) => query.filter(pipelines::source.eq(source.as_str())),
+        None if list.newest_of_tags.is_some() => query,
+        None => query.filter(sql::<Bool>(NO_CHILD)),
+    };
+    query = match list.statuses[..] {
+        [] => query,
+        [status] => query.filter(pipelines::status.eq(status.as_str())),
+        // Not from the index of one status: its runs would have to be sorted.
+        _ => {
+            let names: Vec<String> = list.statuses.iter().map(|status| format!("'{status}'")).collect();
+            query.filter(sql::<Bool>(&format!("pipelines.status || '' IN ({})", names.join(", "))))
+        }
+    };
+    if let Some(ref_name) = &list.ref_name {
+        query = query.filter(pipelines::ref_name.eq(ref_name.clone()));
+    }
+    if let Some(sha) = &list.sha {
+        query = query.filter(pipelines::sha.eq(sha.clone()));
+    }
+    if let Some(user_id) = list.user_id {
+        query = query.filter(pipelines::user_id.eq(user_id));
+    }
+    if let Some(from) = list.created.from {
+        query = query.filter(pipelines::created_at.ge(from.as_millis()));
+    }
+    if let Some(until) = list.created.until {
+        query = query.filter(pipelines::created_at.le(until.as_millis()));
+    }
+    updated(list.updated, query)
+}
+
+/// Whether a row is the newest of its branch or tag. The refs are found by stepping from one to the next
+/// through the index, which is cheaper than to group all pipelines by theirs.
+fn is_newest_of_ref(project_id: i64, tags: bool) -> String {
+    let of_project = format!("listed.project_id = {project_id} AND listed.source <> 'parent_pipeline'");
+    format!(
+        "pipelines.id IN (WITH RECURSIVE refs (ref) AS (\
+         SELECT MIN(listed.ref) FROM pipelines AS listed WHERE {of_project} \
+         UNION ALL SELECT (SELECT MIN(listed.ref) FROM pipelines AS listed WHERE {of_project} AND listed.ref > refs.ref) \
+         FROM refs WHERE refs.ref IS NOT NULL) \
+         SELECT (SELECT listed.id FROM pipelines AS listed WHERE {of_project} AND listed.ref = refs.ref AND listed.tag = {tags} \
+         ORDER BY listed.id DESC LIMIT 1) FROM refs WHERE refs.ref IS NOT NULL)"
+    )
+}
+
+impl Period {
+    /// The rows of the period, by the index of times when the database sees fit.
+    fn is_indexed(self, mut query: Listed) -> Listed {
+        if let Some(from) = self.from {
+            query = query.filter(pipelines::updated_at.ge(from.as_millis()));
+        }
+        if let Some(until) = self.until {
+            query = query.filter(pipelines::updated_at.le(until.as_millis()));
+        }
+        query
+    }
+
+    /// The same rows, each tested where the list comes upon it: no index has the sum.
+    fn is_tested(self, mut query: Listed) -> Listed {
+        if let Some(from) = self.from {
+            let text = format!("pipelines.updated_at + 0 >= {}", from.as_millis());
+            query = query.filter(sql::<Bool>(&text));
+        }
+        if let Some(until) = self.until {
+            let text = format!("pipelines.updated_at + 0 <= {}", until.as_millis());
+            query = query.filter(sql::<Bool>(&text));
+        }
+        query
+    }
+}
+
+fn sorted(query: Listed, list: &ProjectPipelines) -> Listed {
+    use pipelines::{id, ref_name, status, updated_at, user_id};
+    match (list.order, list.direction) {
+        (Order::Id, Direction::Ascending) => query.order(id.asc()),
+        (Order::Id, Direction::Descending) => query.order(id.desc()),
+        (Order::Status, Direction::Ascending) => query.order((status.asc(), id.asc())),
+        (Order::Status, Direction::Descending) => query.order((status.desc(), id.desc())),
+        (Order::Ref, Direction::Ascending) => query.order((ref_name.asc(), id.asc())),
+        (Order::Ref, Direction::Descending) => query.order((ref_name.desc(), id.desc())),
+        (Order::UpdatedAt, Direction::Ascending) => query.order((updated_at.asc(), id.asc())),
+        (Order::UpdatedAt, Direction::Descending) => query.order((updated_at.desc(), id.desc())),
+        (Order::UserId, Direction::Ascending) => query.order((user_id.asc(), id.asc())),
+        (Order::UserId, Direction::Descending) => query.order((user_id.desc(), id.desc())),
+    }
+}
