@@ -28,6 +28,17 @@ impl Query {
         self.get(name).filter(|value| !value.is_empty())
     }
 
+    /// All values of a list, written as `name[]=a&name[]=b`, `name[0]=a&name[1]=b` or, for a list of
+    /// one, `name=a`; empty ones left out.
+    pub fn list(&self, name: &str) -> Vec<&str> {
+        let is_item = |known: &str| {
+            known.strip_prefix(name).is_some_and(|rest| rest.starts_with('[') && rest.ends_with(']'))
+        };
+        let items = self.0.iter().filter(|(known, _)| is_item(known)).map(|(_, value)| value.as_str());
+        let items: Vec<&str> = items.filter(|value| !value.is_empty()).collect();
+        if items.is_empty() { self.get_filled(name).into_iter().collect() } else { items }
+    }
+
     /// The decoded bytes of a parameter in a raw query string, whether they are text or not: for a
     /// value whose faults have an answer of their own.
     pub fn bytes_of(query: &str, name: &str) -> Option<Vec<u8>> {
@@ -66,5 +77,14 @@ mod tests {
         assert_eq!(query.flag("flag"), Ok(true));
         assert_eq!(query.flag("none"), Ok(false));
         assert_eq!(query.flag("job"), Err(NotABoolean));
+    }
+    #[test]
+    fn a_list_is_written_in_three_ways() {
+        let list = |text: &str| Query::parse(text).list("scope").join(" ");
+        assert_eq!(list("scope%5B%5D=success&scope[]=failed&scope=none"), "success failed");
+        assert_eq!(list("scope[0]=success&scope%5B1%5D=failed"), "success failed");
+        assert_eq!(list("scope=success"), "success");
+        assert_eq!(list("scope[]=&scope="), "");
+        assert_eq!(list("scopes[]=a&other=b"), "");
     }
 }

@@ -26,6 +26,7 @@ mod migrations;
 mod permissions;
 mod program;
 mod ranges;
+mod reading;
 mod registry;
 mod registry_http;
 mod relocation;

@@ -57,11 +57,6 @@ impl Call {
         }
     }
 
-    /// A boolean parameter.
-    pub(super) fn flag(&self, name: &'static str) -> Result<bool, Failure> {
-        self.query.flag(name).map_err(|_| Failure::Parameter(format!("{name} is invalid")))
-    }
-
     /// The base of absolute URLs: what was set, or what the client itself used.
     pub(super) fn base_url(&self) -> String {
         match &self.app.settings.external_url {
@@ -71,6 +66,11 @@ impl Call {
                 format!("{}://{}", connection.scheme(), connection.host())
             }
         }
+    }
+
+    /// The address that was asked for, without its query.
+    pub(super) fn url(&self) -> String {
+        format!("{}{}", self.base_url(), self.request.path())
     }
 
     /// Changes the catalog, in one transaction.

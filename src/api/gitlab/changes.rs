@@ -7,10 +7,9 @@ use serde_json::json;
 use crate::api::gitlab::call::{Call, number};
 use crate::api::gitlab::failure::Failure;
 use crate::api::gitlab::gate::ask;
-use crate::api::gitlab::json::{Job, Surroundings};
+use crate::api::gitlab::jobs::{job_json, readable_job};
 use crate::auth::{self, Actor, Credentials};
-use crate::catalog::artifacts::{self, Artifact};
-use crate::catalog::details::{self, JobDetails};
+use crate::catalog::artifacts;
 use crate::catalog::projects::{self, Project};
 use crate::catalog::{Db, deletions, jobs, lookup};
 use crate::domain::Timestamp;
@@ -52,19 +51,6 @@ impl Seen {
         let job = jobs::find(db, job_id)?.filter(|job| job.project_id == self.project.id);
         job.ok_or(Failure::no_record())
     }
-
-    /// A job's details, with the artifacts that can be read.
-    fn details(&self, db: &mut Db, job: &jobs::Job, now: Timestamp) -> Result<JobDetails, Failure> {
-        let mut details = details::job(db, job.id)?.ok_or(Failure::no_record())?;
-        let mut readable: Vec<Artifact> = Vec::new();
-        for artifact in details.artifacts {
-            if lookup::can_be_read(db, &self.project, job, &artifact, now)? {
-                readable.push(artifact);
-            }
-        }
-        details.artifacts = readable;
-        Ok(details)
-    }
 }
 
 /// `POST /projects/:id/jobs/:job_id/artifacts/keep`
@@ -84,7 +70,7 @@ pub(super) async fn keep(call: &Call, project: ProjectRef, job_id: &str) -> Resu
         artifacts::keep_all(db, job.id, now)?;
         // A sweep may have been quicker; then there is nothing left to keep.
         artifacts::find(db, job.id, ArtifactKind::Archive)?.ok_or(Failure::not_found("Not Found"))?;
-        Ok((seen.details(db, &job, now)?, seen.project.path))
+        Ok((readable_job(db, job.id, now)?, seen.project.path))
     });
     let (details, project_path) = shown.await?;
     Ok(HttpResponse::Ok().json(job_json(call, details, &project_path)))
@@ -143,14 +129,9 @@ pub(super) async fn erase(call: &Call, project: ProjectRef, job_id: &str) -> Res
             return Err(not_erasable());
         }
         jobs::mark_erased(db, job.id, now)?;
-        Ok((seen.details(db, &job, now)?, seen.project.path))
+        Ok((readable_job(db, job.id, now)?, seen.project.path))
     });
     let (details, project_path) = shown.await?;
     tracing::info!(job.id = job_id, "job erased");
     Ok(HttpResponse::Created().json(job_json(call, details, &project_path)))
-}
-
-fn job_json(call: &Call, details: JobDetails, project_path: &str) -> Job {
-    let base_url = call.base_url();
-    Job::new(details, &Surroundings { base_url: &base_url, project_path, now: call.now })
 }

@@ -19,6 +19,8 @@ pub(super) enum Failure {
     Parameter(String),
     /// What was sent does not fit, in exactly these words.
     Validation(String),
+    /// The list cannot be walked this way.
+    NotAvailable(String),
     /// The credential is not accepted.
     Token(Refusal),
     /// The token of an upload is no job's.
@@ -78,6 +80,11 @@ impl Failure {
         matches!(self, Self::Domain(error) if error.kind() == Kind::NotFound)
     }
 
+    /// Whether the caller may not.
+    pub(super) fn is_forbidden(&self) -> bool {
+        matches!(self, Self::Domain(error) if error.kind() == Kind::Forbidden)
+    }
+
     /// Whether a job was found and its file was not, as [`Failure::not_found`] says it.
     pub(super) fn is_missing_file(&self) -> bool {
         matches!(self, Self::Domain(error) if error.kind() == Kind::NotFound && error.public() == "Not Found")
@@ -88,6 +95,7 @@ impl Failure {
             Self::NoRoute => HttpResponse::NotFound().json(json!({ "error": "404 Not Found" })),
             Self::Parameter(text) => HttpResponse::BadRequest().json(json!({ "error": text })),
             Self::Validation(text) => HttpResponse::BadRequest().json(json!({ "message": text })),
+            Self::NotAvailable(text) => HttpResponse::MethodNotAllowed().json(json!({ "error": text })),
             Self::Token(refusal) => refused(refusal),
             Self::UnknownJobToken => Self::forbidden().into_response(),
             Self::TooManyFailures { retry_after_seconds } => HttpResponse::TooManyRequests()

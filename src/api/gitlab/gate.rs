@@ -2,7 +2,7 @@
 //! does the job exist, may they read its archive, is it there.
 
 use crate::api::gitlab::failure::Failure;
-use crate::auth::{self, Actor, Credentials, Trail};
+use crate::auth::{self, Actor, Credentials, Refusal, Trail};
 use crate::catalog::artifacts::{self, Artifact};
 use crate::catalog::jobs::Job;
 use crate::catalog::projects::{self, Project};
@@ -14,6 +14,40 @@ use crate::domain::project::ProjectRef;
 
 /// What a personal token must be good for to read.
 pub(super) const READ_SCOPES: &[&str] = &["api", "read_api"];
+
+/// Whom a route takes, beside those whose personal token is good.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Guests {
+    /// Nobody.
+    None,
+    /// A job with its token; nobody without a credential.
+    Jobs,
+    /// Whoever brings no credential. A job's token is none here, unless it comes as a bearer's: then
+    /// it is wrong.
+    Strangers,
+    /// A job, and whoever brings no credential.
+    JobsAndStrangers,
+}
+
+/// Finds out who asks.
+pub(super) fn identify(
+    db: &mut Db,
+    credentials: &Credentials,
+    guests: Guests,
+    scopes: &'static [&'static str],
+    now: Timestamp,
+) -> Result<Actor, Failure> {
+    let is_anonymous = credentials.personal.is_none() && credentials.bearer.is_none();
+    let actor = match guests {
+        Guests::Strangers if is_anonymous => Actor::Anonymous,
+        Guests::None | Guests::Strangers => auth::authenticate_user(db, credentials, scopes, now)?,
+        Guests::Jobs | Guests::JobsAndStrangers => auth::authenticate(db, credentials, scopes, now)?,
+    };
+    match (guests, &actor) {
+        (Guests::Jobs, Actor::Anonymous) => Err(Failure::Token(Refusal::Missing)),
+        _ => Ok(actor),
+    }
+}
 
 /// A project whose jobs the caller may read.
 pub(super) struct Readable {
@@ -31,13 +65,24 @@ impl Readable {
         project: &ProjectRef,
         now: Timestamp,
     ) -> Result<Self, Failure> {
-        let actor = auth::authenticate(db, credentials, READ_SCOPES, now)?;
+        let actor = identify(db, credentials, Guests::JobsAndStrangers, READ_SCOPES, now)?;
+        Self::admit(db, &actor, Action::ReadJobs, project, now, &credentials.trail)
+    }
+
+    /// Lets somebody whom we know in, or not.
+    pub(super) fn admit(
+        db: &mut Db,
+        actor: &Actor,
+        action: Action,
+        project: &ProjectRef,
+        now: Timestamp,
+        trail: &Trail,
+    ) -> Result<Self, Failure> {
         let project = projects::find(db, project)?.ok_or(Failure::not_found("Project Not Found"))?;
-        let trail = credentials.trail.clone();
         trail.project(&project);
-        let caller = auth::caller_in(db, &actor, &project)?;
-        ask(caller, Action::ReadJobs, &project, &actor)?;
-        Ok(Self { project, caller, now, trail })
+        let caller = auth::caller_in(db, actor, &project)?;
+        ask(caller, action, &project, actor)?;
+        Ok(Self { project, caller, now, trail: trail.clone() })
     }
 
     /// A job's artifact of a kind, when the caller may read it and it still can be read. The

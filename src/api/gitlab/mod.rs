@@ -3,24 +3,31 @@
 //! GitLab's paths cannot be told apart segment by segment (refs, projects and files hold slashes),
 //! so one handler takes them all and [`routes`] says what each may mean.
 
+mod account;
 mod archives;
+mod browser;
 mod call;
 mod changes;
 mod credentials;
 mod downloads;
 mod failure;
 mod gate;
+mod jobs;
 mod json;
+mod parameters;
+mod pipelines;
+mod projects;
 pub mod routes;
 mod tree;
 mod upload_form;
 mod uploads;
 
 use actix_web::http::Method;
-use actix_web::web::{self, Data, Payload, ServiceConfig};
+use actix_web::web::{Data, Payload, ServiceConfig, to};
 use actix_web::{HttpRequest, HttpResponse};
 
 use crate::app::App;
+use crate::auth::Refusal;
 use crate::http::audit;
 use crate::http::body::RequestBody;
 use call::Call;
@@ -31,7 +38,7 @@ const PREFIX: &str = "/api/v4";
 
 /// Takes over everything: what is not under the API's path gets the API's 404, too.
 pub(super) fn mount(config: &mut ServiceConfig) {
-    config.default_service(web::to(answer));
+    config.default_service(to(answer));
 }
 
 async fn answer(app: Data<App>, request: HttpRequest, payload: Payload) -> HttpResponse {
@@ -48,36 +55,58 @@ async fn answer(app: Data<App>, request: HttpRequest, payload: Payload) -> HttpR
 
 /// Answers for the first meaning of the path that names something that is there.
 async fn read(call: &Call, path: &str) -> Result<HttpResponse, Failure> {
+    let Some(path) = below_prefix(path) else { return browser::read(call, path).await };
     let mut last = Failure::NoRoute;
-    for route in meanings(path) {
-        call.trail.begin(route.read_action());
-        let result = match route {
-            Route::ArchiveOfJob { project, job_id } => archives::of_job(call, project, &job_id).await,
-            Route::ArchiveOfRef { project, ref_name } => archives::of_ref(call, project, ref_name).await,
-            Route::FileOfJob { project, job_id, path } => {
-                archives::file_of_job(call, project, &job_id, path).await
-            }
-            Route::FileOfRef { project, ref_name, path } => {
-                archives::file_of_ref(call, project, ref_name, path).await
-            }
-            Route::Tree { project, job_id } => tree::list(call, project, &job_id).await,
-            Route::JobArtifacts { job_id } => archives::for_dependent_job(call, &job_id).await,
-            Route::AuthorizeUpload { .. }
-            | Route::Keep { .. }
-            | Route::Erase { .. }
-            | Route::ProjectArtifacts { .. } => continue,
-        };
-        match result {
+    for route in routes::meanings(path) {
+        match look_up(call, route).await {
             Err(failure) if failure.is_not_found() => last = failure,
+            Err(Failure::NoRoute) => {}
+            // A stranger who was let in to look for the first meaning is not sent away by another.
+            Err(Failure::Token(Refusal::Missing)) if last.is_not_found() => {}
             result => return result,
         }
     }
     Err(last)
 }
 
+async fn look_up(call: &Call, route: Route) -> Result<HttpResponse, Failure> {
+    call.trail.begin(route.read_action());
+    match route {
+        Route::ArchiveOfJob { project, job_id } => archives::of_job(call, project, &job_id).await,
+        Route::ArchiveOfRef { project, ref_name } => archives::of_ref(call, project, ref_name).await,
+        Route::FileOfJob { project, job_id, path } => {
+            archives::file_of_job(call, project, &job_id, path).await
+        }
+        Route::FileOfRef { project, ref_name, path } => {
+            archives::file_of_ref(call, project, ref_name, path).await
+        }
+        Route::Tree { project, job_id } => tree::list(call, project, &job_id).await,
+        Route::JobArtifacts { job_id } => archives::for_dependent_job(call, &job_id).await,
+        Route::Projects => projects::list(call).await,
+        Route::Project { project } => projects::one(call, project).await,
+        Route::Jobs { project } => jobs::of_project(call, project).await,
+        Route::Job { project, job_id } => jobs::one(call, project, &job_id).await,
+        Route::Pipelines { project } => pipelines::of_project(call, project).await,
+        Route::LatestPipeline { project } => pipelines::latest(call, project).await,
+        Route::Pipeline { project, pipeline_id } => pipelines::one(call, project, &pipeline_id).await,
+        Route::PipelineJobs { project, pipeline_id } => jobs::of_pipeline(call, project, &pipeline_id).await,
+        Route::Bridges { project, pipeline_id } => pipelines::bridges(call, project, &pipeline_id).await,
+        Route::CurrentJob => jobs::current(call).await,
+        Route::CurrentUser => account::user(call).await,
+        Route::CurrentToken => account::token(call).await,
+        Route::Version => account::version(call).await,
+        Route::Metadata => account::metadata(call).await,
+        Route::AuthorizeUpload { .. }
+        | Route::Keep { .. }
+        | Route::Erase { .. }
+        | Route::ProjectArtifacts { .. } => Err(Failure::NoRoute),
+    }
+}
+
 /// A change is made for the first meaning that can be changed, and no other is tried.
 async fn write(call: &Call, request: &HttpRequest, body: RequestBody) -> Result<HttpResponse, Failure> {
-    for route in meanings(request.uri().path()) {
+    let path = below_prefix(request.uri().path()).unwrap_or_default();
+    for route in routes::meanings(path) {
         if let Some(action) = route.write_action(request.method()) {
             call.trail.begin(action);
         }
@@ -106,7 +135,23 @@ impl Route {
     fn read_action(&self) -> &'static str {
         match self {
             Self::Tree { .. } => "artifact.list",
-            _ => "artifact.read",
+            Self::Projects => "project.list",
+            Self::Project { .. } => "project.read",
+            Self::Jobs { .. } | Self::PipelineJobs { .. } => "job.list",
+            Self::Job { .. } | Self::CurrentJob => "job.read",
+            Self::Pipelines { .. } | Self::Bridges { .. } => "pipeline.list",
+            Self::Pipeline { .. } | Self::LatestPipeline { .. } => "pipeline.read",
+            Self::CurrentUser | Self::CurrentToken => "user.read",
+            Self::Version | Self::Metadata => "server.read",
+            Self::ArchiveOfJob { .. }
+            | Self::ArchiveOfRef { .. }
+            | Self::FileOfJob { .. }
+            | Self::FileOfRef { .. }
+            | Self::JobArtifacts { .. }
+            | Self::Keep { .. }
+            | Self::Erase { .. }
+            | Self::ProjectArtifacts { .. }
+            | Self::AuthorizeUpload { .. } => "artifact.read",
         }
     }
 
@@ -123,6 +168,6 @@ impl Route {
     }
 }
 
-fn meanings(path: &str) -> Vec<Route> {
-    path.strip_prefix(PREFIX).map(routes::meanings).unwrap_or_default()
+fn below_prefix(path: &str) -> Option<&str> {
+    path.strip_prefix(PREFIX).filter(|rest| rest.is_empty() || rest.starts_with('/'))
 }

@@ -83,16 +83,117 @@ fn a_file_path_keeps_what_makes_it_absolute_or_undecodable() {
 }
 
 #[test]
+fn the_lists_of_a_project_and_what_is_in_them_are_known() {
+    for (id, expected) in [
+        ("7", ProjectRef::Id(7)),
+        ("grp%2Fpro%2Ej", project("grp/pro.j")),
+        ("grp/pro.j", project("grp/pro.j")),
+    ] {
+        let project = || expected.clone();
+        let pipeline_id = || "5".to_owned();
+        for (path, route) in [
+            ("", Route::Project { project: project() }),
+            ("/", Route::Project { project: project() }),
+            ("/jobs", Route::Jobs { project: project() }),
+            ("/jobs/5", Route::Job { project: project(), job_id: "5".into() }),
+            ("/pipelines", Route::Pipelines { project: project() }),
+            ("/pipelines/latest", Route::LatestPipeline { project: project() }),
+            ("/pipelines/5", Route::Pipeline { project: project(), pipeline_id: pipeline_id() }),
+            ("/pipelines/5/jobs", Route::PipelineJobs { project: project(), pipeline_id: pipeline_id() }),
+            ("/pipelines/5/bridges", Route::Bridges { project: project(), pipeline_id: pipeline_id() }),
+        ] {
+            assert_eq!(first(&format!("/projects/{id}{path}")), route, "{id}{path}");
+        }
+    }
+    assert_eq!(first("/projects"), Route::Projects);
+    assert_eq!(first("/projects/"), Route::Projects);
+    for (path, route) in [
+        ("/job", Route::CurrentJob),
+        ("/user", Route::CurrentUser),
+        ("/personal_access_tokens/self", Route::CurrentToken),
+        ("/version", Route::Version),
+        ("/metadata", Route::Metadata),
+    ] {
+        assert_eq!(meanings(path), [route]);
+    }
+}
+
+#[test]
+fn a_bare_path_that_ends_like_a_list_may_be_a_project() {
+    assert_eq!(
+        meanings("/projects/grp/jobs"),
+        [Route::Jobs { project: project("grp") }, Route::Project { project: project("grp/jobs") }]
+    );
+}
+
+#[test]
 fn everything_else_has_no_meaning() {
-    for path in ["", "/", "/jobs", "/projects/1/jobs", "/projects/1/jobs/artifacts/download", "/projects//x"]
-    {
+    for path in [
+        "",
+        "/",
+        "/jobs",
+        "/users",
+        "/personal_access_tokens",
+        "/projects/1/jobs/artifacts/download",
+        "/projects/1/repository/branches",
+        "/projects/grp%2Fpro/repository/branches",
+        "/projects//x",
+        "/projects/1/pipelines/5/variables",
+    ] {
         assert_eq!(meanings(path), [], "{path}");
+    }
+}
+
+#[test]
+fn an_address_from_a_browser_means_what_the_apis_does() {
+    let job = |path: &str| browser_meanings(&format!("/grp/sub/pro.j/-/jobs/42/artifacts/{path}"));
+    let (project, job_id) = (|| project("grp/sub/pro.j"), || "42".to_owned());
+    assert_eq!(job("download"), [Route::ArchiveOfJob { project: project(), job_id: job_id() }]);
+    for word in ["raw", "file"] {
+        let file = Route::FileOfJob { project: project(), job_id: job_id(), path: b"a b/-/c.txt".to_vec() };
+        assert_eq!(job(&format!("{word}/a%20b/-/c.txt")), [file]);
+    }
+    let by_ref = |path: &str| browser_meanings(&format!("/grp/sub/pro.j/-/jobs/artifacts/{path}"));
+    let ref_name = || "feature/x".to_owned();
+    for path in ["feature/x/download", "feature%2Fx/download", "feature/x/download/"] {
+        assert_eq!(by_ref(path), [Route::ArchiveOfRef { project: project(), ref_name: ref_name() }]);
+    }
+    for word in ["raw", "file"] {
+        let path = b"out/a.txt".to_vec();
+        assert_eq!(
+            by_ref(&format!("feature/x/{word}/out/a.txt")),
+            [Route::FileOfRef { project: project(), ref_name: ref_name(), path }]
+        );
+    }
+    assert_eq!(by_ref("main/raw/a/file/b").len(), 2);
+}
+
+#[test]
+fn other_addresses_of_a_browser_have_no_meaning() {
+    for path in [
+        "",
+        "/",
+        "/-/jobs/1/artifacts/download",
+        "/grp/pro",
+        "/grp/pro/jobs/1/artifacts/download",
+        "/grp/pro/-/jobs/1/artifacts",
+        "/grp/pro/-/jobs/1/artifacts/browse",
+        "/grp/pro/-/jobs/1/artifacts/raw",
+        "/grp/pro/-/jobs/1x/artifacts/download",
+        "/grp/pro/-/jobs/artifacts/download",
+        "/grp/pro/-/pipelines/1",
+        "//pro/-/jobs/1/artifacts/download",
+    ] {
+        assert_eq!(browser_meanings(path), [], "{path}");
     }
 }
 
 proptest! {
     #[test]
-    fn no_path_panics_or_has_many_meanings(path in "(/(jobs|projects|artifacts|raw|download|%2F|%|[a-z0-9]{0,3})){0,40}/?") {
-        prop_assert!(meanings(&path).len() <= MAX_MEANINGS);
+    fn no_path_panics_or_has_many_meanings(
+        path in "(/(jobs|projects|pipelines|latest|artifacts|raw|file|download|-|%2F|%|[a-z0-9]{0,3})){0,40}/?"
+    ) {
+        prop_assert!(meanings(&path).len() <= parse::MAX_MEANINGS);
+        prop_assert!(browser_meanings(&path).len() <= parse::MAX_MEANINGS);
     }
 }

@@ -11,7 +11,7 @@ use crate::archive::Item;
 use crate::deliver;
 use crate::domain::artifact::ArtifactKind;
 use crate::domain::project::ProjectRef;
-use crate::http::paging::Page;
+use crate::http::paging::Length;
 
 #[derive(Debug, Serialize)]
 struct TreeItem {
@@ -27,8 +27,7 @@ struct TreeItem {
 
 pub(super) async fn list(call: &Call, project: ProjectRef, job_id: &str) -> Result<HttpResponse, Failure> {
     let recursive = call.flag("recursive")?;
-    let page =
-        Page::from_query(&call.query).map_err(|name| Failure::Parameter(format!("{name} is invalid")))?;
+    let page = call.page()?;
     let found = artifact_of_job(call, project, job_id, ArtifactKind::Archive).await;
     let archive = found.map_err(|failure| match failure.is_missing_file() {
         true => Failure::not_found("Artifacts Not Found"),
@@ -40,8 +39,7 @@ pub(super) async fn list(call: &Call, project: ProjectRef, job_id: &str) -> Resu
         .await?
         .ok_or(Failure::not_found("Path Not Found"))?;
     let mut answer = HttpResponse::Ok();
-    let url = format!("{}{}", call.base_url(), call.request.path());
-    page.describe(&mut answer, listing.total, &url, call.request.query_string());
+    page.describe(&mut answer, Length::Known(listing.total), &call.url(), call.request.query_string());
     Ok(answer.json(listing.items.into_iter().map(TreeItem::from).collect::<Vec<_>>()))
 }
 

@@ -1,17 +1,19 @@
-//! GitLab's JSON, field by field. Clients in typed languages take numbers, nulls and times at their
-//! word, so every field has one type.
+//! Jobs, and the bridges that lead from a pipeline to its children.
 
 use serde::Serialize;
 
+use super::account::User;
+use super::pipeline::Pipeline;
+use super::{Surroundings, seconds};
 use crate::catalog::artifacts::Artifact;
-use crate::catalog::details::{CommitFacts, JobDetails, PipelineFacts, UserFacts};
+use crate::catalog::details::{CommitFacts, JobDetails, PipelineDetails, PipelineFacts};
 use crate::domain::Timestamp;
 use crate::domain::artifact::ArtifactKind;
 use crate::domain::status::Status;
 
-/// A job, as `GET …/jobs/:id`, `keep` and `erase` show it.
+/// A job, alone or in a list.
 #[derive(Debug, Serialize)]
-pub(super) struct Job {
+pub(in super::super) struct Job {
     id: i64,
     status: &'static str,
     stage: String,
@@ -66,21 +68,6 @@ struct JobArtifact {
 }
 
 #[derive(Debug, Serialize)]
-struct User {
-    id: i64,
-    username: String,
-    name: String,
-    state: &'static str,
-    locked: bool,
-    avatar_url: Option<String>,
-    web_url: String,
-    created_at: Timestamp,
-    bio: &'static str,
-    location: &'static str,
-    public_email: Option<String>,
-}
-
-#[derive(Debug, Serialize)]
 struct Commit {
     id: String,
     short_id: String,
@@ -97,36 +84,11 @@ struct Commit {
     web_url: String,
 }
 
-#[derive(Debug, Serialize)]
-struct Pipeline {
-    id: i64,
-    iid: i64,
-    project_id: i64,
-    sha: String,
-    #[serde(rename = "ref")]
-    ref_name: String,
-    status: &'static str,
-    source: &'static str,
-    created_at: Timestamp,
-    updated_at: Timestamp,
-    web_url: String,
-}
-
-/// What a job's JSON is told besides its details.
-pub(super) struct Surroundings<'a> {
-    /// The base of absolute URLs.
-    pub(super) base_url: &'a str,
-    /// The full path of the project.
-    pub(super) project_path: &'a str,
-    /// Now.
-    pub(super) now: Timestamp,
-}
-
 impl Job {
     /// `details` holds only artifacts that can be read.
-    pub(super) fn new(details: JobDetails, around: &Surroundings<'_>) -> Self {
+    pub(in super::super) fn new(details: JobDetails, around: &Surroundings<'_>) -> Self {
         let JobDetails { job, pipeline, commit, user, artifacts } = details;
-        let project_url = format!("{}/{}", around.base_url, around.project_path);
+        let project_url = around.project_url();
         let end = job.finished_at.or_else(|| job.status.is_executing().then_some(around.now));
         let archive = artifacts.iter().find(|artifact| artifact.kind == ArtifactKind::Archive);
         Self {
@@ -173,10 +135,6 @@ fn expiry(artifacts: &[Artifact]) -> Option<Timestamp> {
     }
 }
 
-fn seconds(from: Option<Timestamp>, to: Option<Timestamp>) -> Option<f64> {
-    Some((to?.as_millis() - from?.as_millis()) as f64 / 1000.0)
-}
-
 impl JobArtifact {
     fn new(artifact: Artifact) -> Self {
         Self {
@@ -184,24 +142,6 @@ impl JobArtifact {
             size: artifact.size_bytes,
             filename: artifact.filename,
             file_format: artifact.format.as_str(),
-        }
-    }
-}
-
-impl User {
-    fn new(user: UserFacts, base_url: &str) -> Self {
-        Self {
-            id: user.id,
-            web_url: format!("{base_url}/{}", user.username),
-            username: user.username,
-            name: user.name,
-            state: "active",
-            locked: false,
-            avatar_url: None,
-            created_at: user.created_at,
-            bio: "",
-            location: "",
-            public_email: None,
         }
     }
 }
@@ -226,19 +166,65 @@ impl Commit {
     }
 }
 
-impl Pipeline {
-    fn new(pipeline: PipelineFacts, project_url: &str) -> Self {
+/// The job in a pipeline that started another. Nobody tells us of such jobs; what is shown is what its
+/// child tells, whose number it has.
+#[derive(Debug, Serialize)]
+pub(in super::super) struct Bridge {
+    id: i64,
+    status: &'static str,
+    stage: &'static str,
+    name: String,
+    #[serde(rename = "ref")]
+    ref_name: String,
+    tag: bool,
+    coverage: Option<f64>,
+    allow_failure: bool,
+    created_at: Timestamp,
+    started_at: Option<Timestamp>,
+    finished_at: Option<Timestamp>,
+    erased_at: Option<Timestamp>,
+    duration: Option<f64>,
+    queued_duration: Option<f64>,
+    user: Option<User>,
+    commit: Option<Commit>,
+    pipeline: Pipeline,
+    web_url: String,
+    project: JobProject,
+    downstream_pipeline: Pipeline,
+}
+
+impl Bridge {
+    /// From a parent to one of its children.
+    pub(in super::super) fn new(
+        parent: PipelineFacts,
+        child: PipelineDetails,
+        commit: Option<CommitFacts>,
+        around: &Surroundings<'_>,
+    ) -> Self {
+        let project_url = around.project_url();
+        let PipelineDetails { pipeline: child, user, started_at, finished_at, .. } = child;
+        let end = finished_at.or_else(|| child.status.is_executing().then_some(around.now));
         Self {
-            web_url: format!("{project_url}/-/pipelines/{}", pipeline.id),
-            id: pipeline.id,
-            iid: pipeline.iid,
-            project_id: pipeline.project_id,
-            sha: pipeline.sha,
-            ref_name: pipeline.ref_name,
-            status: pipeline.status.as_str(),
-            source: pipeline.source.as_str(),
-            created_at: pipeline.created_at,
-            updated_at: pipeline.updated_at,
+            id: child.id,
+            status: child.status.as_str(),
+            stage: "test",
+            name: format!("pipeline {}", child.id),
+            ref_name: parent.ref_name.clone(),
+            tag: parent.tag,
+            coverage: None,
+            allow_failure: false,
+            created_at: child.created_at,
+            started_at,
+            finished_at,
+            erased_at: None,
+            duration: seconds(started_at, end),
+            queued_duration: seconds(Some(child.created_at), started_at),
+            user: user.map(|user| User::new(user, around.base_url)),
+            commit: commit.map(|commit| Commit::new(commit, &project_url)),
+            web_url: format!("{project_url}/-/pipelines/{}", child.id),
+            pipeline: Pipeline::new(parent, &project_url),
+            project: JobProject { ci_job_token_scope_enabled: false },
+            downstream_pipeline: Pipeline::new(child, &project_url),
         }
     }
 }

@@ -1,0 +1,179 @@
+//! Users, as others see them and as they see themselves; their tokens; the server.
+
+use serde::Serialize;
+
+use crate::catalog::details::UserFacts;
+use crate::catalog::tokens::TokenDetails;
+use crate::catalog::users::UserDetails;
+use crate::domain::Timestamp;
+
+/// The release of GitLab whose answers these are; clients decide by it what they may ask.
+const GITLAB_VERSION: &str = "18.10.0";
+
+/// What stands where GitLab names the commit that it was built from.
+const REVISION: &str = concat!("artigate-", env!("CARGO_PKG_VERSION"));
+
+/// A user, as jobs show theirs.
+#[derive(Debug, Serialize)]
+pub(super) struct User {
+    id: i64,
+    username: String,
+    name: String,
+    state: &'static str,
+    locked: bool,
+    avatar_url: Option<String>,
+    web_url: String,
+    created_at: Timestamp,
+    bio: &'static str,
+    location: &'static str,
+    public_email: Option<String>,
+}
+
+/// A user, as pipelines show theirs.
+#[derive(Debug, Serialize)]
+pub(super) struct UserInShort {
+    id: i64,
+    username: String,
+    public_email: Option<String>,
+    name: String,
+    state: &'static str,
+    locked: bool,
+    avatar_url: Option<String>,
+    web_url: String,
+}
+
+/// The user who asks.
+#[derive(Debug, Serialize)]
+pub(in super::super) struct CurrentUser {
+    #[serde(flatten)]
+    user: User,
+    email: Option<String>,
+    commit_email: Option<String>,
+    two_factor_enabled: bool,
+    external: bool,
+    private_profile: bool,
+    can_create_group: bool,
+    can_create_project: bool,
+    projects_limit: i64,
+    identities: Vec<String>,
+    /// GitLab has the key only for administrators.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    is_admin: Option<bool>,
+}
+
+/// The token that is asked with.
+#[derive(Debug, Serialize)]
+pub(in super::super) struct PersonalToken {
+    id: i64,
+    name: String,
+    revoked: bool,
+    created_at: Timestamp,
+    description: Option<String>,
+    scopes: Vec<String>,
+    user_id: i64,
+    last_used_at: Option<Timestamp>,
+    active: bool,
+    /// A date; the token is good for nothing from its beginning on.
+    expires_at: Option<String>,
+}
+
+/// `GET /version`
+#[derive(Debug, Serialize)]
+pub(in super::super) struct Version {
+    version: &'static str,
+    revision: &'static str,
+}
+
+/// `GET /metadata`
+#[derive(Debug, Serialize)]
+pub(in super::super) struct Metadata {
+    #[serde(flatten)]
+    version: Version,
+    kas: AgentServer,
+    enterprise: bool,
+}
+
+/// GitLab's server for agents in clusters: there is none.
+#[derive(Debug, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct AgentServer {
+    enabled: bool,
+    external_url: Option<String>,
+    external_k8s_proxy_url: Option<String>,
+    version: Option<String>,
+}
+
+impl User {
+    pub(super) fn new(user: UserFacts, base_url: &str) -> Self {
+        Self {
+            id: user.id,
+            web_url: format!("{base_url}/{}", user.username),
+            username: user.username,
+            name: user.name,
+            state: "active",
+            locked: false,
+            avatar_url: None,
+            created_at: user.created_at,
+            bio: "",
+            location: "",
+            public_email: None,
+        }
+    }
+}
+
+impl UserInShort {
+    pub(super) fn new(user: UserFacts, base_url: &str) -> Self {
+        let User { id, username, name, state, locked, avatar_url, web_url, public_email, .. } =
+            User::new(user, base_url);
+        Self { id, username, public_email, name, state, locked, avatar_url, web_url }
+    }
+}
+
+impl CurrentUser {
+    pub(in super::super) fn new(user: UserDetails, base_url: &str) -> Self {
+        let UserDetails { id, username, name, email, admin, created_at } = user;
+        Self {
+            user: User::new(UserFacts { id, username, name, created_at }, base_url),
+            commit_email: email.clone(),
+            email,
+            two_factor_enabled: false,
+            external: false,
+            private_profile: false,
+            can_create_group: false,
+            can_create_project: false,
+            projects_limit: 0,
+            identities: Vec::new(),
+            is_admin: admin.then_some(true),
+        }
+    }
+}
+
+impl PersonalToken {
+    /// A token that was just accepted.
+    pub(in super::super) fn new(token: TokenDetails, user_id: i64) -> Self {
+        Self {
+            id: token.id,
+            name: token.name,
+            revoked: token.revoked,
+            created_at: token.created_at,
+            description: None,
+            scopes: token.scopes.split_whitespace().map(str::to_owned).collect(),
+            user_id,
+            last_used_at: None,
+            active: true,
+            expires_at: token.expires_at.map(|time| time.to_string().chars().take(10).collect()),
+        }
+    }
+}
+
+impl Version {
+    pub(in super::super) fn ours() -> Self {
+        Self { version: GITLAB_VERSION, revision: REVISION }
+    }
+}
+
+impl Metadata {
+    pub(in super::super) fn ours() -> Self {
+        Self { version: Version::ours(), kas: AgentServer::default(), enterprise: false }
+    }
+}

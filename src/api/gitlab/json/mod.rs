@@ -1,0 +1,35 @@
+//! GitLab's JSON, field by field. Clients in typed languages take numbers, nulls and times at their
+//! word, so every field has one type.
+
+mod account;
+mod job;
+mod pipeline;
+mod project;
+
+use crate::domain::Timestamp;
+
+pub(super) use account::{CurrentUser, Metadata, PersonalToken, Version};
+pub(super) use job::{Bridge, Job};
+pub(super) use pipeline::{ListedPipeline, SinglePipeline};
+pub(super) use project::{Permissions, Project};
+
+/// What the JSON of a project's things is told besides their details.
+pub(super) struct Surroundings<'a> {
+    /// The base of absolute URLs.
+    pub(super) base_url: &'a str,
+    /// The full path of the project.
+    pub(super) project_path: &'a str,
+    /// Now.
+    pub(super) now: Timestamp,
+}
+
+impl Surroundings<'_> {
+    /// Where a browser would look at the project.
+    fn project_url(&self) -> String {
+        format!("{}/{}", self.base_url, self.project_path)
+    }
+}
+
+fn seconds(from: Option<Timestamp>, to: Option<Timestamp>) -> Option<f64> {
+    Some((to?.as_millis() - from?.as_millis()) as f64 / 1000.0)
+}

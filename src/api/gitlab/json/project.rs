@@ -1,0 +1,179 @@
+//! Projects. There are no repositories, issues or groups here, and the JSON says so.
+
+use serde::Serialize;
+
+use crate::catalog::projects::ProjectDetails;
+use crate::domain::Timestamp;
+use crate::domain::role::Role;
+
+/// A project, alone or in a list.
+#[derive(Debug, Serialize)]
+pub(in super::super) struct Project {
+    id: i64,
+    description: Option<String>,
+    name: String,
+    name_with_namespace: String,
+    path: String,
+    path_with_namespace: String,
+    created_at: Timestamp,
+    default_branch: Option<String>,
+    tag_list: Vec<String>,
+    topics: Vec<String>,
+    ssh_url_to_repo: Option<String>,
+    http_url_to_repo: String,
+    web_url: String,
+    readme_url: Option<String>,
+    forks_count: i64,
+    avatar_url: Option<String>,
+    star_count: i64,
+    last_activity_at: Timestamp,
+    visibility: &'static str,
+    namespace: Namespace,
+    /// What strangers, and those who ask for the simple form, are not told.
+    #[serde(flatten)]
+    inside: Option<Inside>,
+}
+
+#[derive(Debug, Serialize)]
+struct Inside {
+    #[serde(rename = "_links")]
+    links: Links,
+    archived: bool,
+    empty_repo: bool,
+    issues_enabled: bool,
+    merge_requests_enabled: bool,
+    wiki_enabled: bool,
+    jobs_enabled: bool,
+    snippets_enabled: bool,
+    packages_enabled: bool,
+    container_registry_enabled: bool,
+    shared_runners_enabled: bool,
+    lfs_enabled: bool,
+    public_jobs: bool,
+    keep_latest_artifact: bool,
+    ci_job_token_scope_enabled: bool,
+    builds_access_level: &'static str,
+    permissions: Permissions,
+}
+
+#[derive(Debug, Serialize)]
+struct Namespace {
+    /// Groups have no numbers here.
+    id: i64,
+    name: String,
+    path: String,
+    kind: &'static str,
+    full_path: String,
+    parent_id: Option<i64>,
+    avatar_url: Option<String>,
+    web_url: String,
+}
+
+#[derive(Debug, Serialize)]
+struct Links {
+    #[serde(rename = "self")]
+    this: String,
+}
+
+/// What the one who asks may do.
+#[derive(Debug, Serialize)]
+pub(in super::super) struct Permissions {
+    project_access: Option<ProjectAccess>,
+    group_access: Option<ProjectAccess>,
+}
+
+#[derive(Debug, Serialize)]
+struct ProjectAccess {
+    access_level: i64,
+    notification_level: i64,
+}
+
+impl Project {
+    /// `permissions` for a signed-in user who did not ask for the simple form.
+    pub(in super::super) fn new(
+        details: ProjectDetails,
+        permissions: Option<Permissions>,
+        base_url: &str,
+    ) -> Self {
+        let ProjectDetails { project, name, default_branch, created_at } = details;
+        let (group, last) = project.path.rsplit_once('/').unwrap_or(("", &project.path));
+        let web_url = format!("{base_url}/{}", project.path);
+        Self {
+            id: project.id,
+            description: None,
+            name_with_namespace: match group {
+                "" => name.clone(),
+                group => format!("{} / {name}", group.replace('/', " / ")),
+            },
+            name,
+            path: last.to_owned(),
+            created_at,
+            default_branch,
+            tag_list: Vec::new(),
+            topics: Vec::new(),
+            ssh_url_to_repo: None,
+            http_url_to_repo: format!("{web_url}.git"),
+            readme_url: None,
+            forks_count: 0,
+            avatar_url: None,
+            star_count: 0,
+            last_activity_at: created_at,
+            visibility: project.visibility.as_str(),
+            namespace: Namespace::new(group, base_url),
+            inside: permissions.map(|permissions| Inside {
+                links: Links { this: format!("{base_url}/api/v4/projects/{}", project.id) },
+                archived: false,
+                empty_repo: true,
+                issues_enabled: false,
+                merge_requests_enabled: false,
+                wiki_enabled: false,
+                jobs_enabled: true,
+                snippets_enabled: false,
+                packages_enabled: false,
+                container_registry_enabled: false,
+                shared_runners_enabled: false,
+                lfs_enabled: false,
+                public_jobs: project.public_jobs,
+                keep_latest_artifact: project.keep_latest_artifact,
+                ci_job_token_scope_enabled: false,
+                builds_access_level: "enabled",
+                permissions,
+            }),
+            web_url,
+            path_with_namespace: project.path,
+        }
+    }
+}
+
+impl Namespace {
+    fn new(full_path: &str, base_url: &str) -> Self {
+        let last = full_path.rsplit('/').next().unwrap_or(full_path);
+        Self {
+            id: 0,
+            name: last.to_owned(),
+            path: last.to_owned(),
+            kind: "group",
+            full_path: full_path.to_owned(),
+            parent_id: None,
+            avatar_url: None,
+            web_url: format!("{base_url}/groups/{full_path}"),
+        }
+    }
+}
+
+impl Permissions {
+    /// Those of a member with this role, or of none.
+    pub(in super::super) fn of(role: Option<Role>) -> Self {
+        let access_level = role.map(|role| match role {
+            Role::Guest => 10,
+            Role::Planner => 15,
+            Role::Reporter => 20,
+            Role::Developer => 30,
+            Role::Maintainer => 40,
+            Role::Owner => 50,
+        });
+        // The global notification level: nobody is notified by us.
+        let access = |access_level| ProjectAccess { access_level, notification_level: 3 };
+        Self { project_access: access_level.map(access), group_access: None }
+    }
+}
