@@ -39,4 +39,13 @@ on_both_databases! {
         assert_eq!(deleted, "job: 204\nproject: 202\n");
         story::assert_project_deleted(&gateway);
     }
+    fn gitbeaker_goes_from_a_projects_name_to_its_artifacts_and_cleans_up(gateway) {
+        let story = story::begin(&gateway);
+        let (out, entry) = (gateway.path().join("out"), "out/sub/data.bin");
+        let printed = run(node("whole.mjs")
+            .args([&gateway.base_url(), world::MAINTAINER, PROJECT, REF, JOB_NAME])
+            .arg(&out)
+            .arg(entry));
+        story::assert_whole(&story, &gateway, &printed, &out, entry);
+    }
 }

@@ -1,11 +1,13 @@
 //! Real clients, unmodified, each against a gateway of its own: what they ask for, how they ask, and
-//! what they make of the answer. The scripts that they run are in `tests/it/{python,node,ruby,go}`.
+//! what they make of the answer. The scripts that they run are in `tests/it/{python,node,ruby,go,rust}`.
 
 mod aria2;
+mod artifetch;
 mod curl;
 mod gitbeaker;
 mod python_gitlab;
 mod ruby_gitlab;
+mod rust_gitlab;
 mod schemathesis;
 mod story;
 mod zip_readers;
@@ -29,11 +31,21 @@ fn script(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it").join(name)
 }
 
-/// A script with the Python that has python-gitlab.
+/// The Python that has python-gitlab and artifetch.
+fn python_path() -> PathBuf {
+    std::env::var_os("ARTIGATE_TEST_PYTHON")
+        .expect("ARTIGATE_TEST_PYTHON names a Python with python-gitlab: use tests/run, which installs one")
+        .into()
+}
+
+/// A command that came with a package for that Python.
+fn beside_python(name: &str) -> PathBuf {
+    python_path().with_file_name(name)
+}
+
+/// A script with that Python.
 fn python(name: &str) -> Command {
-    let python = std::env::var_os("ARTIGATE_TEST_PYTHON")
-        .expect("ARTIGATE_TEST_PYTHON names a Python with python-gitlab: use tests/run, which installs one");
-    let mut command = Command::new(python);
+    let mut command = Command::new(python_path());
     command.env("PYTHONDONTWRITEBYTECODE", "1").arg(script("python").join(name));
     command
 }

@@ -1,7 +1,9 @@
-//! python-gitlab, the library, from its registry.
+//! python-gitlab from its registry: the library, and the command that comes with it.
+
+use std::process::Command;
 
 use super::story::{self, EXPIRING_JOB, JOB_NAME, NEWEST_JOB, PROJECT, REF, UNLOCKED_JOB};
-use super::{python, run};
+use super::{beside_python, python, run, script};
 use crate::support::world;
 
 on_both_databases! {
@@ -30,5 +32,26 @@ on_both_databases! {
         let deleted = run(python("delete.py").args([&base_url, world::MAINTAINER, PROJECT, EXPIRING_JOB, UNLOCKED_JOB]));
         assert_eq!(deleted, "job: 204\nproject: 202\n");
         story::assert_project_deleted(&gateway);
+    }
+    fn python_gitlab_goes_from_a_projects_name_to_its_artifacts_and_cleans_up(gateway) {
+        let story = story::begin(&gateway);
+        let (out, entry) = (gateway.path().join("out"), "out/report.json");
+        let printed = run(python("whole.py")
+            .args([&gateway.base_url(), world::MAINTAINER, PROJECT, REF, JOB_NAME])
+            .arg(&out)
+            .arg(entry));
+        story::assert_whole(&story, &gateway, &printed, &out, entry);
+    }
+
+    fn the_gitlab_command_goes_from_a_projects_name_to_its_artifacts_and_cleans_up(gateway) {
+        let story = story::begin(&gateway);
+        let (out, entry) = (gateway.path().join("out"), "out/sub/data.bin");
+        let printed = run(Command::new("bash")
+            .arg(script("python/command.sh"))
+            .arg(beside_python("gitlab"))
+            .args([&gateway.base_url(), world::MAINTAINER, PROJECT, REF, JOB_NAME])
+            .arg(&out)
+            .arg(entry));
+        story::assert_whole(&story, &gateway, &printed, &out, entry);
     }
 }

@@ -34,4 +34,13 @@ on_both_databases! {
         let deleted = run(ruby("delete.rb").args([&base_url, world::MAINTAINER, PROJECT, EXPIRING_JOB, UNLOCKED_JOB]));
         assert_eq!(deleted, "job: 204\n");
     }
+    fn ruby_gitlab_goes_from_a_projects_name_to_its_artifacts_and_cleans_up(gateway) {
+        let story = story::begin(&gateway);
+        let (out, entry) = (gateway.path().join("out"), "out/sub/data.bin");
+        let printed = run(ruby("whole.rb")
+            .args([&gateway.base_url(), world::MAINTAINER, PROJECT, REF, JOB_NAME])
+            .arg(&out)
+            .arg(entry));
+        story::assert_whole(&story, &gateway, &printed, &out, entry);
+    }
 }

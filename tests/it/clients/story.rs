@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::read;
 use crate::support::gateway::Gateway;
-use crate::support::world;
+use crate::support::world::{self, RUNNING};
 use crate::support::zips;
 
 pub const PROJECT: &str = "group/sub/pro.j";
@@ -22,6 +22,9 @@ pub const NEWEST_JOB: &str = "10301";
 pub const EXPIRING_JOB: &str = "10300";
 /// Of the pipeline before; its archive never expires, but is not locked either.
 pub const UNLOCKED_JOB: &str = "10310";
+
+/// Of another ref; it runs, with the token [`RUNNING`].
+const RUNNING_JOB: &str = "10320";
 
 /// The maintainer's other token. Some clients send long tokens in another header than short ones.
 pub const LONG_TOKEN: &str = "glpat-maintainer-0123456789abcdef0123456789abcdef0123456789abcdef";
@@ -88,6 +91,13 @@ projects:
         user: developer
         jobs:
           - {{id: {NEWEST_JOB}, name: '{JOB_NAME}', status: success, artifacts: [{{file: newest.zip}}]}}
+      - id: 302
+        ref: develop
+        sha: {SHA}
+        status: running
+        user: developer
+        jobs:
+          - {{id: {RUNNING_JOB}, name: '{JOB_NAME}', status: running, token: {RUNNING}}}
 ",
         world::USERS.replace(
             "tokens: [{value: glpat-maintainer, scopes: [api]}]",
@@ -178,4 +188,20 @@ pub fn assert_project_deleted(gateway: &Gateway) {
         archive.private_token(world::MAINTAINER).send().status
     };
     assert_eq!((status(UNLOCKED_JOB), status(NEWEST_JOB)), (404, 200));
+}
+
+/// Asserts that a client found its way from the project's name to the newest job's artifacts, kept and
+/// deleted them: what it printed on the way, and what it left in `folder`.
+pub fn assert_whole(story: &Story, gateway: &Gateway, printed: &str, folder: &Path, entry: &str) {
+    let expected = format!(
+        "user: maintainer\nproject: 1\njobs: {RUNNING_JOB} {UNLOCKED_JOB} {NEWEST_JOB} {EXPIRING_JOB}\n\
+         succeeded: {UNLOCKED_JOB} {NEWEST_JOB} {EXPIRING_JOB}\npipeline: 301\njob: {NEWEST_JOB}\n\
+         kept until: None\ndeleted\n"
+    );
+    assert_eq!(printed, expected);
+    story.assert_archives(folder, &["by-id.zip", "by-ref.zip"]);
+    let content = story.files.iter().find(|(path, _)| *path == entry).map(|(_, content)| content);
+    assert!(read(folder, "one") == *content.unwrap(), "{entry} is not as it was");
+    let archive = gateway.get(&format!("/api/v4/projects/1/jobs/{NEWEST_JOB}/artifacts"));
+    assert_eq!(archive.private_token(world::MAINTAINER).send().status, 404);
 }

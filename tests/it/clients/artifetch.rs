@@ -1,0 +1,21 @@
+//! artifetch, from its registry: it takes the address of a job's archive as a browser shows it, and asks
+//! for the project and the job first.
+
+use std::process::Command;
+
+use super::story::{self, NEWEST_JOB, PROJECT};
+use super::{beside_python, run};
+use crate::support::world;
+
+on_both_databases! {
+    fn artifetch_fetches_from_an_address_of_a_browser(gateway) {
+        let story = story::begin(&gateway);
+        let out = gateway.path().join("out");
+        run(Command::new(beside_python("artifetch"))
+            .arg(format!("{}/{PROJECT}/-/jobs/{NEWEST_JOB}/artifacts/download", gateway.base_url()))
+            .args(["--provider", "gitlab", "--dest"])
+            .arg(&out)
+            .env("GITLAB_TOKEN", world::REPORTER));
+        story.assert_archives(&out, &["group_sub_pro.j_job10301.zip"]);
+    }
+}
