@@ -151,7 +151,11 @@ fn the_demo_works_from_an_empty_directory_and_every_line_it_prints_can_be_pasted
 fn every_line_of_the_readme_about_fetching_works_on_the_demo() {
     let readme = include_str!("../../README.md");
     let start = readme.find("API=http://127.0.0.1:8929").expect("the block of curl lines");
-    let block = readme[start..].split("```").next().unwrap();
+    let (first, rest) = readme[start..].split_once("```").unwrap();
+    let others = rest.split("```sh\n").skip(1).map(|block| block.split("```").next().unwrap());
+    let uses_api = |block: &&str| block.contains("$API") || block.contains("${API");
+    let block = [first].into_iter().chain(others.filter(uses_api)).collect::<String>();
+    assert!(block.matches("\ncurl").count() >= 26, "{block}");
     let folder = tempfile::tempdir().unwrap();
     let serving = Serving::demo(folder.path(), Stdio::null());
     let script = format!("set -e\n{}", block.replace("http://127.0.0.1:8929", &serving.base_url));
