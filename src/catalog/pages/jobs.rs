@@ -30,6 +30,7 @@ struct Row {
 
 /// The numbers of the jobs in a part of the list. Each status has its own run in the index; both
 /// databases merge the runs as they read them, so a rare status beside a frequent one costs nothing.
+/// PostgreSQL does so only when each run says that it is in order.
 ///
 /// # Errors
 /// Only those of the database.
@@ -38,8 +39,12 @@ pub fn of_project(db: &mut Db, list: &ProjectJobs, window: Window) -> Result<Vec
         Direction::Ascending => ("ASC", '>', i64::MIN),
         Direction::Descending => ("DESC", '<', i64::MAX),
     };
-    let run =
-        |status: &str| format!("SELECT id FROM jobs WHERE project_id = $1{status} AND id {comparison} $2");
+    let run = |status: &str| {
+        format!(
+            "SELECT id FROM (SELECT id FROM jobs WHERE project_id = $1{status} AND id {comparison} $2 \
+             ORDER BY id {order}) AS run"
+        )
+    };
     let mut statuses = list.statuses.clone();
     statuses.sort_unstable();
     statuses.dedup();
