@@ -36,7 +36,7 @@ impl Asked {
             Some(cursor) if is_keyset => Some(Cursor::read(cursor).ok_or_else(|| invalid("cursor"))?),
             _ => None,
         };
-        let list = ProjectJobs { project_id: 0, statuses: call.scope()?, behind, direction: call.sort()? };
+        let list = ProjectJobs { statuses: call.scope()?, behind, direction: call.sort()? };
         match is_keyset {
             true if order != "id" => Err(no_keyset()),
             true => Ok(Self { list, page: Page { number: 1, ..page }, is_keyset }),
@@ -74,7 +74,7 @@ pub(super) async fn of_project(call: &Call, project: ProjectRef) -> Result<HttpR
             let project =
                 Readable::admit(db, &actor, Action::ReadJobs, &project, now, &credentials.trail)?.project;
             let one_more = Window { limit: page.limit() + 1, ..window(page) };
-            let ids = pages::of_project(db, &ProjectJobs { project_id: project.id, ..list }, one_more)?;
+            let ids = pages::of_project(db, project.id, &list, one_more)?;
             Ok((readable_jobs(db, &ids, now)?, project.path, page, is_keyset))
         })
         .await?;

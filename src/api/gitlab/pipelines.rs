@@ -65,7 +65,6 @@ impl Asked {
             statuses = vec![status];
         }
         let list = ProjectPipelines {
-            project_id: 0,
             statuses,
             source: call.choice("source")?,
             newest_of_tags: match scope {
@@ -93,7 +92,6 @@ pub(super) async fn of_project(call: &Call, project: ProjectRef) -> Result<HttpR
     let (shown, count, path) = call
         .read(move |db| {
             let project = enter(db, &credentials, &project, now)?;
-            list.project_id = project.id;
             if let Some(username) = &username {
                 list.user_id = users::id_by_username(db, username)?;
                 nothing |= list.user_id.is_none();
@@ -102,7 +100,7 @@ pub(super) async fn of_project(call: &Call, project: ProjectRef) -> Result<HttpR
                 return Ok((Vec::new(), Count::Exactly(0), project.path));
             }
             let one_more = Window { limit: page.limit() + 1, ..window(page) };
-            let (ids, count) = pages::of_project(db, &list, one_more)?;
+            let (ids, count) = pages::of_project(db, project.id, &list, one_more)?;
             Ok((details::all_pipelines(db, &ids)?, count, project.path))
         })
         .await?;

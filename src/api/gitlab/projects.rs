@@ -73,7 +73,6 @@ impl Asked {
         let roles = Role::ALL.iter().copied().filter(|role| least.is_some_and(|least| *role >= least));
         Ok(Self {
             list: VisibleProjects {
-                viewer: Viewer::Anonymous,
                 visibility: call.choice("visibility")?,
                 roles: roles.collect(),
                 search: call.query.get_filled("search").map(str::to_owned),
@@ -93,13 +92,13 @@ impl Asked {
 
 /// `GET /projects`
 pub(super) async fn list(call: &Call) -> Result<HttpResponse, Failure> {
-    let Asked { mut list, page, is_keyset, simple, nothing } = Asked::read(call)?;
+    let Asked { list, page, is_keyset, simple, nothing } = Asked::read(call)?;
     let direction = list.direction;
     let (credentials, now) = (call.credentials(), call.now);
     let (shown, viewer, mut roles, count) = call
         .read(move |db| {
             let actor = identify(db, &credentials, Guests::Strangers, READ_SCOPES, now)?;
-            list.viewer = match actor {
+            let viewer = match actor {
                 Actor::User(user) if user.admin => Viewer::Admin(user.id),
                 Actor::User(user) => Viewer::User(user.id),
                 Actor::Anonymous | Actor::Job { .. } => Viewer::Anonymous,
@@ -107,18 +106,18 @@ pub(super) async fn list(call: &Call) -> Result<HttpResponse, Failure> {
             let count = match (nothing, is_keyset) {
                 (true, _) => Count::Exactly(0),
                 (false, true) => Count::TooMany,
-                (false, false) => pages::count(db, &list)?,
+                (false, false) => pages::count(db, viewer, &list)?,
             };
             let one_more = Window { limit: page.limit() + 1, ..window(page) };
-            let shown = if nothing { Vec::new() } else { pages::visible(db, &list, one_more)? };
-            let roles = match list.viewer {
+            let shown = if nothing { Vec::new() } else { pages::visible(db, viewer, &list, one_more)? };
+            let roles = match viewer {
                 Viewer::User(id) | Viewer::Admin(id) if !simple => {
                     let ids: Vec<i64> = shown.iter().map(|details| details.project.id).collect();
                     pages::roles(db, id, &ids)?
                 }
                 _ => Default::default(),
             };
-            Ok((shown, list.viewer, roles, count))
+            Ok((shown, viewer, roles, count))
         })
         .await?;
     let more = shown.len() > page.size;

@@ -12,8 +12,6 @@ use crate::domain::status::Status;
 /// Which jobs of a project are listed.
 #[derive(Debug, Clone)]
 pub struct ProjectJobs {
-    /// The project.
-    pub project_id: i64,
     /// Where they may stand; anywhere when empty.
     pub statuses: Vec<Status>,
     /// Only those behind the job with this number, in the list's direction.
@@ -34,7 +32,7 @@ struct Row {
 ///
 /// # Errors
 /// Only those of the database.
-pub fn of_project(db: &mut Db, list: &ProjectJobs, window: Window) -> Result<Vec<i64>> {
+pub fn of_project(db: &mut Db, project_id: i64, list: &ProjectJobs, window: Window) -> Result<Vec<i64>> {
     let (order, comparison, start) = match list.direction {
         Direction::Ascending => ("ASC", '>', i64::MIN),
         Direction::Descending => ("DESC", '<', i64::MAX),
@@ -56,7 +54,7 @@ pub fn of_project(db: &mut Db, list: &ProjectJobs, window: Window) -> Result<Vec
     // SQLite counts parameters as it meets them, so they stand in order.
     let text = format!("{} ORDER BY id {order} LIMIT $3 OFFSET $4", runs.join(" UNION ALL "));
     let rows: Vec<Row> = diesel::sql_query(text)
-        .bind::<BigInt, _>(list.project_id)
+        .bind::<BigInt, _>(project_id)
         .bind::<BigInt, _>(list.behind.unwrap_or(start))
         .bind::<BigInt, _>(window.limit)
         .bind::<BigInt, _>(window.skip)

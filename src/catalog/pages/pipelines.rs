@@ -15,8 +15,6 @@ use crate::domain::{Result, Timestamp};
 /// Which pipelines of a project are listed.
 #[derive(Debug, Clone)]
 pub struct ProjectPipelines {
-    /// The project.
-    pub project_id: i64,
     /// Where they may stand; anywhere when empty.
     pub statuses: Vec<Status>,
     /// What started them. Children are listed only when they are asked for.
@@ -67,20 +65,25 @@ pub enum Order {
 ///
 /// # Errors
 /// Only those of the database.
-pub fn of_project(db: &mut Db, list: &ProjectPipelines, window: Window) -> Result<(Vec<i64>, Count)> {
+pub fn of_project(
+    db: &mut Db,
+    project_id: i64,
+    list: &ProjectPipelines,
+    window: Window,
+) -> Result<(Vec<i64>, Count)> {
     if list.newest_of_tags.is_some()
-        && let Some(part) = part_of_few(db, list, window)?
+        && let Some(part) = part_of_few(db, project_id, list, window)?
     {
         return Ok(part);
     }
-    let count = count(db, list)?;
+    let count = count(db, project_id, list)?;
     let updated = match count {
         // There are many: they are met soon enough on the way through the list's own order, while
         // sorting what lies in the period would mean to read all of it.
         Count::TooMany => Period::is_tested,
         Count::Exactly(_) => Period::is_indexed,
     };
-    let ids = sorted(listed(list, updated), list)
+    let ids = sorted(listed(project_id, list, updated), list)
         .offset(window.skip)
         .limit(window.limit)
         .select(pipelines::id)
@@ -90,8 +93,15 @@ pub fn of_project(db: &mut Db, list: &ProjectPipelines, window: Window) -> Resul
 
 /// The part and the count, from reading the whole list; none when it is long. The newest of each ref are
 /// found all together or not at all, so that is cheaper than to look for them twice.
-fn part_of_few(db: &mut Db, list: &ProjectPipelines, window: Window) -> Result<Option<(Vec<i64>, Count)>> {
-    let whole = sorted(listed(list, Period::is_indexed), list).limit(COUNT_LIMIT + 1).select(pipelines::id);
+fn part_of_few(
+    db: &mut Db,
+    project_id: i64,
+    list: &ProjectPipelines,
+    window: Window,
+) -> Result<Option<(Vec<i64>, Count)>> {
+    let whole = sorted(listed(project_id, list, Period::is_indexed), list)
+        .limit(COUNT_LIMIT + 1)
+        .select(pipelines::id);
     let whole: Vec<i64> = whole.load(db)?;
     let count = whole.len() as i64;
     let skip = usize::try_from(window.skip).unwrap_or(usize::MAX);
@@ -99,15 +109,16 @@ fn part_of_few(db: &mut Db, list: &ProjectPipelines, window: Window) -> Result<O
     Ok((count <= COUNT_LIMIT).then_some((part, Count::Exactly(count))))
 }
 
-fn count(db: &mut Db, list: &ProjectPipelines) -> Result<Count> {
-    let mut probe = listed(list, Period::is_indexed).offset(COUNT_LIMIT).limit(1).select(pipelines::id);
+fn count(db: &mut Db, project_id: i64, list: &ProjectPipelines) -> Result<Count> {
+    let mut probe =
+        listed(project_id, list, Period::is_indexed).offset(COUNT_LIMIT).limit(1).select(pipelines::id);
     if list.statuses.len() > 1 {
         // No index is fit to count these; the list's own has their statuses beside the numbers.
         probe = probe.order(pipelines::id.desc());
     }
     Ok(match probe.first::<i64>(db).optional()? {
         Some(_) => Count::TooMany,
-        None => Count::Exactly(listed(list, Period::is_indexed).count().get_result(db)?),
+        None => Count::Exactly(listed(project_id, list, Period::is_indexed).count().get_result(db)?),
     })
 }
 
@@ -154,12 +165,12 @@ type Listed = pipelines::BoxedQuery<'static, MultiBackend>;
 /// What the partial indexes are for, in the words of the migration: another spelling would not match.
 const NO_CHILD: &str = "pipelines.source <> 'parent_pipeline'";
 
-fn listed(list: &ProjectPipelines, updated: fn(Period, Listed) -> Listed) -> Listed {
+fn listed(project_id: i64, list: &ProjectPipelines, updated: fn(Period, Listed) -> Listed) -> Listed {
     let mut query = pipelines::table.into_boxed();
     query = match list.newest_of_tags {
         // Few, and known by number: the project and the source are asked for inside.
-        Some(tags) => query.filter(sql::<Bool>(&is_newest_of_ref(list.project_id, tags))),
-        None => query.filter(pipelines::project_id.eq(list.project_id)),
+        Some(tags) => query.filter(sql::<Bool>(&is_newest_of_ref(project_id, tags))),
+        None => query.filter(pipelines::project_id.eq(project_id)),
     };
     query = match list.source {
         Some(source) => query.filter(pipelines::source.eq(source.as_str())),

@@ -29,8 +29,6 @@ pub enum Viewer {
 /// Which projects are listed.
 #[derive(Debug, Clone)]
 pub struct VisibleProjects {
-    /// Who looks.
-    pub viewer: Viewer,
     /// Who may see them.
     pub visibility: Option<Visibility>,
     /// Only those in which the viewer has one of these roles; all when empty.
@@ -68,8 +66,13 @@ type Listed = projects::BoxedQuery<'static, MultiBackend>;
 ///
 /// # Errors
 /// Only those of the database.
-pub fn visible(db: &mut Db, list: &VisibleProjects, window: Window) -> Result<Vec<ProjectDetails>> {
-    Ok(sorted(listed(list), list)
+pub fn visible(
+    db: &mut Db,
+    viewer: Viewer,
+    list: &VisibleProjects,
+    window: Window,
+) -> Result<Vec<ProjectDetails>> {
+    Ok(sorted(listed(viewer, list), list)
         .offset(window.skip)
         .limit(window.limit)
         .select(ProjectDetails::as_select())
@@ -80,12 +83,12 @@ pub fn visible(db: &mut Db, list: &VisibleProjects, window: Window) -> Result<Ve
 ///
 /// # Errors
 /// Only those of the database.
-pub fn count(db: &mut Db, list: &VisibleProjects) -> Result<Count> {
+pub fn count(db: &mut Db, viewer: Viewer, list: &VisibleProjects) -> Result<Count> {
     let beyond: Option<i64> =
-        listed(list).offset(COUNT_LIMIT).limit(1).select(projects::id).first(db).optional()?;
+        listed(viewer, list).offset(COUNT_LIMIT).limit(1).select(projects::id).first(db).optional()?;
     Ok(match beyond {
         Some(_) => Count::TooMany,
-        None => Count::Exactly(listed(list).count().get_result(db)?),
+        None => Count::Exactly(listed(viewer, list).count().get_result(db)?),
     })
 }
 
@@ -102,14 +105,14 @@ pub fn roles(db: &mut Db, user_id: i64, project_ids: &[i64]) -> Result<HashMap<i
     Ok(rows.into_iter().collect())
 }
 
-fn listed(list: &VisibleProjects) -> Listed {
+fn listed(viewer: Viewer, list: &VisibleProjects) -> Listed {
     let memberships = |user_id: i64| {
         project_members::table
             .filter(project_members::user_id.eq(user_id))
             .select(project_members::project_id)
     };
     let mut query = projects::table.into_boxed();
-    query = match list.viewer {
+    query = match viewer {
         Viewer::Anonymous => query.filter(projects::visibility.eq(Visibility::Public.as_str())),
         Viewer::User(id) => query.filter(
             projects::visibility.ne(Visibility::Private.as_str()).or(projects::id.eq_any(memberships(id))),
@@ -121,7 +124,7 @@ fn listed(list: &VisibleProjects) -> Listed {
     }
     if !list.roles.is_empty() {
         // Nobody has no role anywhere.
-        let user_id = match list.viewer {
+        let user_id = match viewer {
             Viewer::Anonymous => -1,
             Viewer::User(id) | Viewer::Admin(id) => id,
         };

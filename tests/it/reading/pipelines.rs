@@ -1,5 +1,7 @@
 //! Pipelines: lists, the latest, one, and the bridges to its children.
 
+use artigate::catalog::Db;
+use diesel::RunQueryDsl;
 use serde_json::{Value, json};
 
 use super::{get, ids, json, link, load};
@@ -178,5 +180,37 @@ on_both_databases! {
             assert_eq!(gateway.get(&url).job_token(world::RUNNING).send().status, 404, "a job's token is none here");
             assert_eq!(gateway.head(&url).private_token(world::REPORTER).send().status, 200);
         }
+    }
+    fn more_than_ten_thousand_pipelines_are_not_counted(gateway) {
+        gateway.load("projects: [{id: 1, path: group/long, visibility: public}]");
+        gateway.catalog(|db| {
+            let uuid = match db {
+                Db::Sqlite(_) => "randomblob(16)",
+                Db::Postgres(_) => "uuid_send(gen_random_uuid())",
+            };
+            // One by one, as a document is loaded, this would take a minute.
+            diesel::sql_query(format!(
+                "WITH RECURSIVE s (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM s WHERE n < 10001) \
+                 INSERT INTO pipelines (id, uuid, project_id, iid, ref, tag, sha, status, source, root_id, depth, created_at, updated_at) \
+                 SELECT n, {uuid}, 1, n, 'main', FALSE, 'a', 'success', 'push', n, 0, 1770000000000, 1770000000000 FROM s"
+            ))
+            .execute(db)?;
+            Ok(())
+        });
+        let ask = |query: &str| get(&gateway, "", &format!("/projects/1/pipelines?{query}"));
+        for query in ["", "&status=success", "&updated_after=2026-01-01", "&scope=finished", "&updated_before=2027-01-01&order_by=updated_at"] {
+            let second = ask(&format!("per_page=2&page=2{query}"));
+            assert_eq!(ids(&second), [9_999, 9_998], "{query}");
+            assert_eq!((second.header("x-total"), second.header("x-total-pages"), link(&second, "last")), (None, None, None), "{query}");
+            assert_eq!((second.header("x-next-page"), second.header("x-prev-page")), (Some("3"), Some("1")), "{query}");
+        }
+        let last = ask("per_page=100&page=101");
+        assert_eq!((ids(&last), last.header("x-next-page")), (vec![1], Some("")));
+        gateway.load("projects: [{id: 1, path: group/long, pipelines: [{id: 7, ref: main, sha: a, status: failed}]}]");
+        let counted = ask("status=success&per_page=100&page=100");
+        assert_eq!((counted.header("x-total"), counted.header("x-total-pages")), (Some("10000"), Some("100")));
+        assert_eq!(ids(&counted).last(), Some(&1));
+        let branches = ask("scope=branches");
+        assert_eq!((ids(&branches), branches.header("x-total")), (vec![10_001], Some("1")));
     }
 }
