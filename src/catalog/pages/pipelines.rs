@@ -71,12 +71,14 @@ pub fn of_project(
     list: &ProjectPipelines,
     window: Window,
 ) -> Result<(Vec<i64>, Count)> {
-    if list.newest_of_tags.is_some()
-        && let Some(part) = part_of_few(db, project_id, list, window)?
-    {
-        return Ok(part);
-    }
-    let count = count(db, project_id, list)?;
+    let is_short = list.newest_of_tags.is_some() || (list.statuses.len() == 1 && list.updated.is_bounded());
+    let count = match is_short {
+        true => match part_of_short(db, project_id, list, window)? {
+            Some(part) => return Ok(part),
+            None => Count::TooMany,
+        },
+        false => count(db, project_id, list)?,
+    };
     let updated = match count {
         // There are many: they are met soon enough on the way through the list's own order, while
         // sorting what lies in the period would mean to read all of it.
@@ -91,15 +93,16 @@ pub fn of_project(
     Ok((ids, count))
 }
 
-/// The part and the count, from reading the whole list; none when it is long. The newest of each ref are
-/// found all together or not at all, so that is cheaper than to look for them twice.
-fn part_of_few(
+/// The part and the count, from reading the whole list; none when it is long after all. The newest of
+/// each ref are found all together or not at all; one status in a period of time is found on one walk
+/// through that status: cheaper than to count first and to read then.
+fn part_of_short(
     db: &mut Db,
     project_id: i64,
     list: &ProjectPipelines,
     window: Window,
 ) -> Result<Option<(Vec<i64>, Count)>> {
-    let whole = sorted(listed(project_id, list, Period::is_indexed), list)
+    let whole = sorted(listed(project_id, list, Period::is_tested), list)
         .limit(COUNT_LIMIT + 1)
         .select(pipelines::id);
     let whole: Vec<i64> = whole.load(db)?;
@@ -204,21 +207,30 @@ fn listed(project_id: i64, list: &ProjectPipelines, updated: fn(Period, Listed) 
     updated(list.updated, query)
 }
 
-/// Whether a row is the newest of its branch or tag. The refs are found by stepping from one to the next
-/// through the index, which is cheaper than to group all pipelines by theirs.
+/// Whether a row is the newest of its branch or tag. They are found by stepping through the index from
+/// the newest of one ref to that of the next, which is cheaper than to group all pipelines by theirs.
 fn is_newest_of_ref(project_id: i64, tags: bool) -> String {
-    let of_project = format!("listed.project_id = {project_id} AND listed.source <> 'parent_pipeline'");
+    let newest = |below: &str| {
+        format!(
+            "(SELECT listed.id FROM pipelines AS listed WHERE listed.project_id = {project_id} \
+             AND listed.source <> 'parent_pipeline' AND listed.tag = {tags}{below} \
+             ORDER BY listed.ref DESC, listed.id DESC LIMIT 1)"
+        )
+    };
+    let first = newest("");
+    let next = newest(" AND listed.ref < (SELECT last.ref FROM pipelines AS last WHERE last.id = heads.id)");
     format!(
-        "pipelines.id IN (WITH RECURSIVE refs (ref) AS (\
-         SELECT MIN(listed.ref) FROM pipelines AS listed WHERE {of_project} \
-         UNION ALL SELECT (SELECT MIN(listed.ref) FROM pipelines AS listed WHERE {of_project} AND listed.ref > refs.ref) \
-         FROM refs WHERE refs.ref IS NOT NULL) \
-         SELECT (SELECT listed.id FROM pipelines AS listed WHERE {of_project} AND listed.ref = refs.ref AND listed.tag = {tags} \
-         ORDER BY listed.id DESC LIMIT 1) FROM refs WHERE refs.ref IS NOT NULL)"
+        "pipelines.id IN (WITH RECURSIVE heads (id) AS (\
+         SELECT {first} UNION ALL SELECT {next} FROM heads WHERE heads.id IS NOT NULL) \
+         SELECT heads.id FROM heads WHERE heads.id IS NOT NULL)"
     )
 }
 
 impl Period {
+    fn is_bounded(self) -> bool {
+        self.from.is_some() || self.until.is_some()
+    }
+
     /// The rows of the period, by the index of times when the database sees fit.
     fn is_indexed(self, mut query: Listed) -> Listed {
         if let Some(from) = self.from {
