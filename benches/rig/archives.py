@@ -102,9 +102,9 @@ def site(path: Path) -> None:
     archive.close()
 
 
-def many(path: Path, entries: int) -> None:
-    """So many entries, all small but one."""
-    small, tiny = page(), Content.deflated(text(400, 3))
+def many(path: Path, entries: int, tiny: Content) -> None:
+    """So many entries, all tiny but one."""
+    small = page()
     archive = ZipWriter(path)
     for number in range(entries):
         if number == entries // 2:
@@ -148,8 +148,8 @@ def make(folder: Path, *names: str) -> None:
     """Makes those of the archives that are not there yet."""
     makers = {
         "site.zip": site,
-        "many.zip": lambda path: many(path, 100_000),
-        "million.zip": lambda path: many(path, 1_000_000),
+        "many.zip": lambda path: many(path, 100_000, Content.deflated(text(400, 3))),
+        "million.zip": lambda path: many(path, 1_000_000, Content.stored(b"x")),
         "log.zip": log,
         "large.zip": large,
     }

@@ -20,9 +20,10 @@ class Small:
     p99_ms: float
 
 
-def small(url: str, seconds: float, headers: list[str], connections: int = 16) -> Small:
-    """Asks for a small answer as fast as it comes."""
-    options = [part for header in headers for part in ("-H", header)]
+def small(url: str, seconds: float, headers: list[str], connections: int = 16, script: str | None = None) -> Small:
+    """Asks for a small answer as fast as it comes; a script of wrk may choose for which."""
+    options = ["-s", script] if script else []
+    options += [part for header in headers for part in ("-H", header)]
     command = [find("wrk"), "-t1", f"-c{connections}", f"-d{seconds:.0f}s", "--latency", *options, url]
     output = subprocess.run(pinned(LOAD_CORE, command), check=True, capture_output=True, text=True).stdout
     if "Non-2xx" in output or "Socket errors" in output:

@@ -5,6 +5,7 @@ import json
 import os
 import secrets
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -42,6 +43,7 @@ class Servers(contextlib.ExitStack):
 
     def __init__(self, keep: bool):
         super().__init__()
+        self.postgres_url = ""
         self.folder = Path(tempfile.mkdtemp(prefix="bench-", dir=ROOT / "target"))
         if keep:
             say(f"logs are kept in {self.folder}")
@@ -95,30 +97,44 @@ class Servers(contextlib.ExitStack):
         process = self.start(command, log, stdout=subprocess.PIPE)
         return Server(process, process.stdout.readline().strip())
 
-    def postgres(self) -> str:
-        """A PostgreSQL of our own, on both cores; returns its URL."""
+    def postgres(self, database: str) -> str:
+        """A database on a PostgreSQL of our own, which has both cores; returns its URL."""
+        if not self.postgres_url:
+            self.postgres_url = self.start_postgres()
+        create = f'CREATE DATABASE "{database}"'
+        subprocess.run([find("psql"), "-q", f"{self.postgres_url}/postgres", "-c", create], check=True)
+        return f"{self.postgres_url}/{database}"
+
+    def start_postgres(self) -> str:
         home = self.folder / "postgres"
         home.mkdir()
         as_owner = []
         if os.geteuid() == 0:
+            # It refuses to run as root.
             os.chmod(self.folder, 0o755)
             subprocess.run(["chown", "postgres:", str(home)], check=True)
             as_owner = ["setpriv", "--reuid=postgres", "--regid=postgres", "--init-groups"]
         data, port = str(home / "data"), free_port()
         subprocess.run([*as_owner, find("initdb"), "--pgdata", data, "--username=postgres", "--auth=trust",
                         "--encoding=UTF8", "--locale=C", "--no-sync"], check=True, stdout=subprocess.DEVNULL, cwd=home)
-        settings = {"listen_addresses": "127.0.0.1", "port": port, "unix_socket_directories": home,
+        # The socket would need a shorter path than this folder may have.
+        settings = {"listen_addresses": "127.0.0.1", "port": port, "unix_socket_directories": "",
                     "max_connections": 100, "shared_buffers": "512MB", "max_wal_size": "4GB", "fsync": "off"}
         options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
         command = [*as_owner, find("postgres"), "-D", data, *options]
         process = self.start(command, "postgres.log", core=None, cwd=home)
         ready = [find("pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(port)]
         wait_for(lambda: subprocess.run(ready).returncode == 0, process)
-        return f"postgres://postgres@127.0.0.1:{port}/postgres"
+        return f"postgres://postgres@127.0.0.1:{port}"
+
+    def stop(self, server: Server) -> None:
+        """Stops one before the end."""
+        stop(server.process)
 
 
 def stop(process: subprocess.Popen) -> None:
-    process.terminate()
+    # PostgreSQL would wait for its clients; its data is thrown away.
+    process.send_signal(signal.SIGINT if "postgres" in str(process.args) else signal.SIGTERM)
     try:
         process.wait(10)
     except subprocess.TimeoutExpired:
