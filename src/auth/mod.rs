@@ -15,9 +15,11 @@ pub use issue::{FreshToken, fresh_job_token, fresh_personal_token};
 
 use crate::catalog::jobs::TokenJob;
 use crate::catalog::projects::Project;
+use crate::catalog::tokens::AccessToken;
 use crate::catalog::users::User;
 use crate::catalog::{Db, jobs, projects, tokens};
 use crate::domain::access::{Caller, Reach};
+use crate::domain::role::Role;
 use crate::domain::{Error, Sha256Digest, Timestamp};
 
 /// What a request brought along, by what it claims to be.
@@ -161,6 +163,11 @@ fn personal(
         return Ok(None);
     };
     trail.user(&user);
+    good_for(&known, scopes, now).map(|()| Some(Actor::User(user)))
+}
+
+/// Whether a known token is good, and for one of `scopes`.
+fn good_for(known: &AccessToken, scopes: &'static [&'static str], now: Timestamp) -> Result<(), AuthError> {
     if known.expires_at.is_some_and(|expiry| expiry <= now) {
         return Err(Refusal::Expired.into());
     }
@@ -170,7 +177,33 @@ fn personal(
     if !known.scopes.split(' ').any(|scope| scopes.contains(&scope)) {
         return Err(Refusal::MissingScope(scopes).into());
     }
-    Ok(Some(Actor::User(user)))
+    Ok(())
+}
+
+/// The digest of the personal token that `credentials` may hold, where it decides alone.
+pub fn personal_digest(credentials: &Credentials) -> Option<Sha256Digest> {
+    credentials.personal.as_ref().or(credentials.bearer.as_ref()).map(digest)
+}
+
+/// What a personal token, found by its digest together with its user's `role`, is to that project's
+/// permission table: what [`authenticate`] and [`caller_in`] would say. `None` for another token.
+///
+/// # Errors
+/// [`AuthError::Refused`] for a token that is not good.
+pub fn caller_with(
+    (known, digest): (AccessToken, Sha256Digest),
+    user: &User,
+    role: Option<Role>,
+    scopes: &'static [&'static str],
+    now: Timestamp,
+    trail: &Trail,
+) -> Result<Option<Caller>, AuthError> {
+    if !same(known.sha256, digest) {
+        return Ok(None);
+    }
+    trail.user(user);
+    good_for(&known, scopes, now)?;
+    Ok(Some(Caller::User { admin: user.admin, role, reach: Reach::Anywhere }))
 }
 
 fn job(db: &mut Db, token: &SecretString, trail: &Trail) -> Result<Actor, AuthError> {

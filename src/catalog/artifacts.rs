@@ -7,7 +7,7 @@ use diesel::result::{DatabaseErrorKind, Error as DieselError};
 
 use super::db::MultiBackend;
 use super::schema::artifacts;
-use super::values::{millis, new_uuid};
+use super::values::{Finished, millis, new_uuid};
 use super::{Db, orphans};
 use crate::domain::artifact::{Accessibility, ArtifactFormat, ArtifactKind, ArtifactState};
 use crate::domain::{Error, Result, Sha256Digest, Timestamp};
@@ -100,10 +100,10 @@ pub enum Added {
 pub fn find(db: &mut Db, job_id: i64, kind: ArtifactKind) -> Result<Option<Artifact>> {
     Ok(artifacts::table
         .filter(artifacts::job_id.eq(job_id))
-        .filter(artifacts::state.eq(ArtifactState::Finished.as_str()))
+        .filter(artifacts::state.eq(Finished))
         .filter(artifacts::name.eq(kind.as_str()))
         .select(Artifact::as_select())
-        .first(db)
+        .get_result(db)
         .optional()?)
 }
 
@@ -172,9 +172,7 @@ pub fn change(db: &mut Db, id: i64, changes: &ArtifactChanges, now: Timestamp) -
 /// # Errors
 /// Only those of the database.
 pub fn keep_all(db: &mut Db, job_id: i64, now: Timestamp) -> Result<usize> {
-    let kept = artifacts::table
-        .filter(artifacts::job_id.eq(job_id))
-        .filter(artifacts::state.eq(ArtifactState::Finished.as_str()));
+    let kept = artifacts::table.filter(artifacts::job_id.eq(job_id)).filter(artifacts::state.eq(Finished));
     Ok(diesel::update(kept)
         .set((artifacts::expire_at.eq(None::<i64>), artifacts::updated_at.eq(now.as_millis())))
         .execute(db)?)
@@ -187,7 +185,7 @@ pub fn keep_all(db: &mut Db, job_id: i64, now: Timestamp) -> Result<usize> {
 pub fn of_job(db: &mut Db, job_id: i64) -> Result<Vec<Artifact>> {
     Ok(artifacts::table
         .filter(artifacts::job_id.eq(job_id))
-        .filter(artifacts::state.eq(ArtifactState::Finished.as_str()))
+        .filter(artifacts::state.eq(Finished))
         .order(artifacts::id.asc())
         .select(Artifact::as_select())
         .load(db)?)
@@ -218,7 +216,7 @@ pub fn of_jobs(db: &mut Db, job_ids: &[i64]) -> Result<HashMap<i64, Vec<Artifact
 pub fn page(db: &mut Db, after: i64, limit: i64) -> Result<Vec<Artifact>> {
     Ok(artifacts::table
         .filter(artifacts::id.gt(after))
-        .filter(artifacts::state.eq(ArtifactState::Finished.as_str()))
+        .filter(artifacts::state.eq(Finished))
         .order(artifacts::id.asc())
         .limit(limit)
         .select(Artifact::as_select())
@@ -230,8 +228,5 @@ pub fn page(db: &mut Db, after: i64, limit: i64) -> Result<Vec<Artifact>> {
 /// # Errors
 /// Only those of the database.
 pub fn count(db: &mut Db) -> Result<i64> {
-    Ok(artifacts::table
-        .filter(artifacts::state.eq(ArtifactState::Finished.as_str()))
-        .count()
-        .get_result(db)?)
+    Ok(artifacts::table.filter(artifacts::state.eq(Finished)).count().get_result(db)?)
 }

@@ -6,6 +6,7 @@ use diesel::sql_types::BigInt;
 
 use super::lookup::locked_among;
 use super::schema::{artifacts, jobs, projects};
+use super::values::Finished;
 use super::{Db, db::MultiBackend};
 use crate::domain::artifact::{ArtifactKind, ArtifactState};
 use crate::domain::{Result, Timestamp};
@@ -68,7 +69,7 @@ pub fn bury_job(db: &mut Db, job_id: i64, log_too: bool, now: Timestamp) -> Resu
     let spared = if log_too { vec![] } else { vec![ArtifactKind::Trace.as_str()] };
     let ids: Vec<i64> = artifacts::table
         .filter(artifacts::job_id.eq(job_id))
-        .filter(artifacts::state.eq(ArtifactState::Finished.as_str()))
+        .filter(artifacts::state.eq(Finished))
         .filter(artifacts::kind.ne_all(spared))
         .select(artifacts::id)
         .load(db)?;
@@ -76,9 +77,7 @@ pub fn bury_job(db: &mut Db, job_id: i64, log_too: bool, now: Timestamp) -> Resu
 }
 
 fn bury_all(db: &mut Db, ids: &[i64], state: ArtifactState, now: Timestamp) -> Result<usize> {
-    let finished = artifacts::table
-        .filter(artifacts::id.eq_any(ids))
-        .filter(artifacts::state.eq(ArtifactState::Finished.as_str()));
+    let finished = artifacts::table.filter(artifacts::id.eq_any(ids)).filter(artifacts::state.eq(Finished));
     Ok(diesel::update(finished)
         .set((
             artifacts::state.eq(state.as_str()),
@@ -156,7 +155,7 @@ pub fn purge_batch(
     let all: Vec<(i64, i64)> = artifacts::table
         .inner_join(jobs::table)
         .filter(artifacts::project_id.eq(project_id))
-        .filter(artifacts::state.eq(ArtifactState::Finished.as_str()))
+        .filter(artifacts::state.eq(Finished))
         .filter(artifacts::id.gt(after.id))
         .filter(artifacts::created_at.le(requested_at))
         .filter(artifacts::kind.ne(ArtifactKind::Trace.as_str()))

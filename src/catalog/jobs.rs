@@ -82,7 +82,7 @@ pub struct JobChanges {
 /// # Errors
 /// Only those of the database.
 pub fn find(db: &mut Db, id: i64) -> Result<Option<Job>> {
-    Ok(jobs::table.find(id).select(Job::as_select()).first(db).optional()?)
+    Ok(jobs::table.find(id).select(Job::as_select()).get_result(db).optional()?)
 }
 
 /// Finds a job by the digest of its token, whatever its status.
@@ -102,7 +102,7 @@ pub fn find_by_token(db: &mut Db, digest: Sha256Digest) -> Result<Option<TokenJo
             projects::max_artifact_bytes,
             Option::<User>::as_select(),
         ))
-        .first(db)
+        .get_result(db)
         .optional()?;
     Ok(found.and_then(|(token_sha256, job, project_path, max_artifact_bytes, user)| {
         Some(TokenJob { token_sha256: token_sha256?, job, project_path, max_artifact_bytes, user })

@@ -16,7 +16,8 @@ use super::details::JobDetails;
 use super::jobs::Job;
 use super::projects::Project;
 use super::schema::{artifacts, jobs, pipelines, projects};
-use crate::domain::artifact::{ArtifactKind, ArtifactState};
+use super::values::Finished;
+use crate::domain::artifact::ArtifactKind;
 use crate::domain::expiry::is_available;
 use crate::domain::pipeline::Source;
 use crate::domain::status::Status;
@@ -54,7 +55,7 @@ pub fn job_by_ref(
         .filter(jobs::name.eq(job_name))
         .filter(jobs::status.eq(Status::Success.as_str()))
         .filter(jobs::retried.eq(false))
-        .filter(artifacts::state.eq(ArtifactState::Finished.as_str()))
+        .filter(artifacts::state.eq(Finished))
         .order((pipelines::depth.asc(), pipelines::id.asc(), jobs::id.desc()))
         .select((pipelines::id, Job::as_select(), artifacts::kind, artifacts::expire_at))
         .load(db)?;
@@ -95,7 +96,7 @@ pub fn job_by_recent_ref(
         .filter(jobs::pipeline_id.eq_any(recent))
         .filter(jobs::name.eq(job_name))
         .filter(jobs::status.eq(Status::Success.as_str()))
-        .filter(artifacts::state.eq(ArtifactState::Finished.as_str()))
+        .filter(artifacts::state.eq(Finished))
         .filter(artifacts::name.eq(ArtifactKind::Archive.as_str()))
         .order((jobs::pipeline_id.desc(), jobs::id.desc()))
         .select((Job::as_select(), Artifact::as_select()))

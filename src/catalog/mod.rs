@@ -2,6 +2,9 @@
 //!
 //! The only user of diesel. One file holds all the SQL about one thing; functions take a [`Db`] and
 //! run inside whatever transaction the caller has opened. Nothing here knows where bytes are kept.
+//!
+//! What is found by a unique key is got with `get_result`, not with `first`: SQLite looks at the value
+//! that is bound to a `LIMIT`, and so plans a statement that has one anew at each execution.
 
 pub mod artifacts;
 mod db;
@@ -16,6 +19,7 @@ pub mod pipelines;
 pub mod progress;
 pub mod projects;
 mod schema;
+pub mod standing;
 pub mod tokens;
 pub mod users;
 mod values;
@@ -47,6 +51,8 @@ pub struct Catalog {
     writers: Arc<Semaphore>,
     /// How long somebody may wait for a turn, and the turn for a connection.
     timeout: Duration,
+    /// Whether an answer comes out of this process's memory or the page cache, and not over a network.
+    is_local: bool,
 }
 
 impl Catalog {
@@ -75,6 +81,7 @@ impl Catalog {
             permits: Arc::new(Semaphore::new(connections)),
             writers: Arc::new(Semaphore::new(writers)),
             timeout,
+            is_local: matches!(url, DatabaseUrl::Sqlite(_)),
         })
     }
 
@@ -99,6 +106,27 @@ impl Catalog {
         })
         .await
         .map_err(Error::internal)?
+    }
+
+    /// As [`Catalog::read`], for a few rows found by key. On SQLite it runs on the calling thread:
+    /// the hand-over to another would take longer than it does. Nothing is waited for there, as
+    /// readers wait for no writer; a page that is not in memory yet is one read from the disk.
+    ///
+    /// # Errors
+    /// As [`Catalog::read`].
+    pub async fn glance<T, E, F>(&self, work: F) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<Error> + Send + 'static,
+        F: FnOnce(&mut Db) -> Result<T, E> + Send + 'static,
+    {
+        if self.is_local
+            && let Ok(_permit) = self.permits.try_acquire()
+            && let Some(mut db) = self.pool.try_get()
+        {
+            return work(&mut db);
+        }
+        self.read(work).await
     }
 
     /// Runs `work` in a transaction that may write, on a thread that may block. It is committed

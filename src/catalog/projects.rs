@@ -8,8 +8,7 @@ use super::Db;
 use super::db::MultiBackend;
 use super::schema::{artifacts, jobs, pipelines, projects};
 use super::users::next_number;
-use super::values::new_uuid;
-use crate::domain::artifact::ArtifactState;
+use super::values::{Finished, new_uuid};
 use crate::domain::project::{ProjectRef, Visibility};
 use crate::domain::{Error, Kind, Result, Timestamp};
 
@@ -92,11 +91,11 @@ pub struct ProjectChanges {
 /// Only those of the database.
 pub fn find(db: &mut Db, project: &ProjectRef) -> Result<Option<Project>> {
     let found = match project {
-        ProjectRef::Id(id) => projects::table.find(*id).select(Project::as_select()).first(db),
+        ProjectRef::Id(id) => projects::table.find(*id).select(Project::as_select()).get_result(db),
         ProjectRef::Path(path) => projects::table
             .filter(projects::path_lower.eq(path.to_lowercase()))
             .select(Project::as_select())
-            .first(db),
+            .get_result(db),
     };
     Ok(found.optional()?)
 }
@@ -141,7 +140,7 @@ pub fn holdings(db: &mut Db, id: i64) -> Result<Holdings> {
     );
     let (artifacts, artifact_bytes) = artifacts::table
         .filter(artifacts::project_id.eq(id))
-        .filter(artifacts::state.eq(ArtifactState::Finished.as_str()))
+        .filter(artifacts::state.eq(Finished))
         .select((diesel::dsl::count_star(), bytes))
         .first(db)?;
     Ok(Holdings {

@@ -65,7 +65,7 @@ pub fn find(db: &mut Db, digest: Sha256Digest) -> Result<Option<(AccessToken, Us
         .inner_join(users::table)
         .filter(access_tokens::sha256.eq(digest.as_bytes().as_slice()))
         .select((AccessToken::as_select(), User::as_select()))
-        .first(db)
+        .get_result(db)
         .optional()?)
 }
 

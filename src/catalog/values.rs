@@ -4,6 +4,9 @@
 
 use diesel::backend::Backend;
 use diesel::deserialize::{FromSql, FromStaticSqlRow, Queryable, Result};
+use diesel::expression::{AppearsOnTable, Expression, SelectableExpression, ValidGrouping, is_aggregate};
+use diesel::query_builder::{AstPass, QueryFragment, QueryId};
+use diesel::result::QueryResult;
 use diesel::sql_types::{BigInt, Binary, Text};
 
 use crate::domain::artifact::{Accessibility, ArtifactFormat, ArtifactKind, ArtifactState};
@@ -57,6 +60,31 @@ macro_rules! stored_as {
 
 stored_as!(Timestamp, BigInt, i64, |millis| Ok(Timestamp::from_millis(millis)));
 stored_as!(Sha256Digest, Binary, Vec<u8>, |bytes: Vec<u8>| Ok(Sha256Digest::try_from(bytes)?));
+
+/// [`ArtifactState::Finished`] as a literal. The index of a job's finished artifacts is a partial one:
+/// for a bound value SQLite would plan the whole statement anew at each execution, to see whether that
+/// index may be used.
+#[derive(Debug, Clone, Copy, QueryId)]
+pub(super) struct Finished;
+
+impl Expression for Finished {
+    type SqlType = Text;
+}
+
+impl<Table> AppearsOnTable<Table> for Finished {}
+
+impl<Table> SelectableExpression<Table> for Finished {}
+
+impl<Grouping> ValidGrouping<Grouping> for Finished {
+    type IsAggregate = is_aggregate::Never;
+}
+
+impl<DB: Backend> QueryFragment<DB> for Finished {
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, DB>) -> QueryResult<()> {
+        out.push_sql("'finished'");
+        Ok(())
+    }
+}
 
 /// A fresh row's UUID, in order of time.
 pub(super) fn new_uuid() -> Vec<u8> {

@@ -101,7 +101,12 @@ pub(super) async fn artifact_of_job(
 ) -> Result<Artifact, Failure> {
     let job_id = number(job_id, "job_id")?;
     let (credentials, now) = (call.credentials(), call.now);
-    call.read(move |db| {
+    call.glance(move |db| {
+        if kind == ArtifactKind::Archive
+            && let Some(archive) = Readable::archive_at_once(db, &credentials, &project, job_id, now)?
+        {
+            return Ok(archive);
+        }
         let readable = Readable::enter(db, &credentials, &project, now)?;
         let job = jobs::find(db, job_id)?
             .filter(|job| job.project_id == readable.project.id)

@@ -82,6 +82,15 @@ impl Call {
         self.app.catalog.write(work).await
     }
 
+    /// Asks the catalog for a few rows by key, in one visit.
+    pub(super) async fn glance<T, F>(&self, work: F) -> Result<T, Failure>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut Db) -> Result<T, Failure> + Send + 'static,
+    {
+        self.app.catalog.glance(work).await
+    }
+
     /// Asks the catalog, in one visit.
     pub(super) async fn read<T, F>(&self, work: F) -> Result<T, Failure>
     where

@@ -6,6 +6,7 @@ use crate::auth::{self, Actor, Credentials, Refusal, Trail};
 use crate::catalog::artifacts::{self, Artifact};
 use crate::catalog::jobs::Job;
 use crate::catalog::projects::{self, Project};
+use crate::catalog::standing::{self, Standing};
 use crate::catalog::{Db, lookup};
 use crate::domain::Timestamp;
 use crate::domain::access::{self, Action, Caller, Verdict, may};
@@ -85,6 +86,32 @@ impl Readable {
         Ok(Self { project, caller, now, trail: trail.clone() })
     }
 
+    /// A job's archive, with all that decides about it found in one statement. `None` when there is
+    /// more to ask: [`Readable::enter`] and [`Readable::artifact`] do that.
+    pub(super) fn archive_at_once(
+        db: &mut Db,
+        credentials: &Credentials,
+        project: &ProjectRef,
+        job_id: i64,
+        now: Timestamp,
+    ) -> Result<Option<Artifact>, Failure> {
+        let Some(digest) = auth::personal_digest(credentials) else { return Ok(None) };
+        let found = standing::of_artifact(db, project, job_id, ArtifactKind::Archive, digest)?;
+        let Some(Standing { project, job, artifact, token: Some((token, user)), role }) = found else {
+            return Ok(None);
+        };
+        let trail = credentials.trail.clone();
+        let Some(caller) = auth::caller_with((token, digest), &user, role, READ_SCOPES, now, &trail)? else {
+            return Ok(None);
+        };
+        trail.project(&project);
+        ask(caller, Action::ReadJobs, &project, &Actor::User(user))?;
+        trail.job(job.id);
+        let readable = Self { project, caller, now, trail };
+        readable.ask_for(Some(&artifact))?;
+        readable.still(db, &job, Some(artifact)).map(Some)
+    }
+
     /// A job's artifact of a kind, when the caller may read it and it still can be read. The
     /// archive's accessibility is that of the whole job.
     pub(super) fn artifact(&self, db: &mut Db, job: &Job, kind: ArtifactKind) -> Result<Artifact, Failure> {
@@ -96,6 +123,10 @@ impl Readable {
             other => artifacts::find(db, job.id, other)?,
         };
         self.ask_for(artifact.as_ref())?;
+        self.still(db, job, artifact)
+    }
+
+    fn still(&self, db: &mut Db, job: &Job, artifact: Option<Artifact>) -> Result<Artifact, Failure> {
         self.trail.tell(|facts| facts.artifact_id = artifact.as_ref().map(|artifact| artifact.id));
         readable(db, &self.project, job, artifact, self.now)
     }

@@ -19,7 +19,7 @@ pub fn role_of(db: &mut Db, project_id: i64, user_id: i64) -> Result<Option<Role
     Ok(project_members::table
         .find((project_id, user_id))
         .select(project_members::role)
-        .first(db)
+        .get_result(db)
         .optional()?)
 }
 
