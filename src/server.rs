@@ -10,13 +10,11 @@ use actix_web::dev::Server;
 use actix_web::middleware::from_fn;
 use actix_web::rt::net::TcpStream;
 use actix_web::{App as Routes, HttpServer, web};
-use tracing_actix_web::TracingLogger;
 
 use crate::api;
 use crate::app::App;
 use crate::domain::{Error, Result};
 use crate::http::middleware::dress;
-use crate::http::span::RequestSpan;
 
 /// How long a connection that is being closed may take to do so.
 const DISCONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -39,11 +37,7 @@ pub fn listen(app: Arc<App>) -> Result<Listening> {
     let workers = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
     let shared = web::Data::from(app);
     let server = HttpServer::new(move || {
-        Routes::new()
-            .app_data(shared.clone())
-            .configure(api::routes)
-            .wrap(TracingLogger::<RequestSpan>::new())
-            .wrap(from_fn(dress))
+        Routes::new().app_data(shared.clone()).configure(api::routes).wrap(from_fn(dress))
     })
     // Small streamed answers would otherwise wait for the client's delayed acknowledgement.
     .tcp_nodelay(true)

@@ -1,5 +1,7 @@
-//! What every request is given and every answer carries: the client's address, the request's id, and
-//! the headers that keep browsers from guessing.
+//! What every request gets: its client's address, an id, a span, a line in the log; and every answer:
+//! that id, and the headers that keep browsers from guessing.
+
+use std::time::Instant;
 
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
@@ -7,9 +9,11 @@ use actix_web::http::header::{HeaderName, HeaderValue, X_CONTENT_TYPE_OPTIONS, X
 use actix_web::middleware::Next;
 use actix_web::web::Data;
 use actix_web::{Error, HttpMessage};
+use tracing::Instrument;
 
 use crate::app::App;
 use crate::http::client::{self, Client};
+use crate::http::span::{self, InSpan};
 
 /// The header that ties a request to its log lines; runners send one and print ours.
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -21,34 +25,42 @@ const MAX_ID_BYTES: usize = 128;
 #[derive(Debug, Clone)]
 pub struct RequestId(pub String);
 
-/// Gives the request its client and its id, and the answer its headers.
+/// Gives the request its client, id, span and line in the log, and the answer its headers.
 ///
 /// # Errors
 /// Those of the handlers inside.
 pub async fn dress(
     request: ServiceRequest,
-    next: Next<impl MessageBody>,
+    next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<impl MessageBody>, Error> {
+    let started = Instant::now();
     let id = request
         .headers()
         .get(X_REQUEST_ID)
         .and_then(|value| value.to_str().ok())
         .filter(|id| is_plain(id))
         .map_or_else(|| uuid::Uuid::now_v7().simple().to_string(), str::to_owned);
-    request.extensions_mut().insert(RequestId(id.clone()));
-    let trusted = request.app_data::<Data<App>>().map(|app| app.settings.trusted_proxies.as_slice());
-    if let Some(peer) = request.peer_addr() {
-        let address = client::behind(peer.ip(), request.headers(), trusted.unwrap_or_default());
-        request.extensions_mut().insert(Client(address));
-    }
-    let mut response = next.call(request).await?;
+    let span = {
+        let trusted = request.app_data::<Data<App>>().map(|app| app.settings.trusted_proxies.as_slice());
+        let client = request
+            .peer_addr()
+            .map(|peer| client::behind(peer.ip(), request.headers(), trusted.unwrap_or_default()));
+        let mut extensions = request.extensions_mut();
+        extensions.insert(RequestId(id.clone()));
+        if let Some(address) = client {
+            extensions.insert(Client(address));
+        }
+        span::of_request(&id, client)
+    };
+    let mut response = next.call(request).instrument(span.clone()).await?;
+    span::log(&span, &response, started);
     let headers = response.headers_mut();
     if let Ok(id) = HeaderValue::from_str(&id) {
         headers.insert(X_REQUEST_ID, id);
     }
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(X_FRAME_OPTIONS, HeaderValue::from_static("SAMEORIGIN"));
-    Ok(response)
+    Ok(response.map_body(|_, body| InSpan { body: body.boxed(), span }))
 }
 
 /// An id goes into the log and back to the client, so it is letters, digits and a few marks.

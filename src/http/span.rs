@@ -1,49 +1,57 @@
 //! One span and one log line a request, with every secret blanked.
 
 use std::borrow::Cow;
+use std::net::IpAddr;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 use std::time::Instant;
 
-use actix_web::body::MessageBody;
-use actix_web::dev::{ServiceRequest, ServiceResponse};
-use actix_web::{Error, HttpMessage};
+use actix_web::body::{BodySize, BoxBody, MessageBody};
+use actix_web::dev::ServiceResponse;
+use bytes::Bytes;
 use tracing::Span;
-use tracing_actix_web::RootSpanBuilder;
-
-use crate::http::client;
-use crate::http::middleware::RequestId;
 
 /// Query parameters whose values are credentials.
 const SECRET_PARAMETERS: &[&str] = &["private_token", "job_token", "token", "access_token", "bearer_token"];
 
-/// Makes the spans.
-pub struct RequestSpan;
+/// The span of a request.
+pub(super) fn of_request(id: &str, client: Option<IpAddr>) -> Span {
+    tracing::info_span!("request", request.id = id, client.address = client.map(tracing::field::display))
+}
 
-struct Started(Instant);
+/// Writes a request's line, when its answer is about to be sent.
+pub(super) fn log<B>(span: &Span, response: &ServiceResponse<B>, started: Instant) {
+    let (request, status) = (response.request(), response.status().as_u16());
+    let took_ms = (started.elapsed().as_secs_f64() * 1e6).round() / 1e3;
+    let query = redact(request.query_string());
+    let mark = if query.is_empty() { "" } else { "?" };
+    tracing::info!(
+        parent: span,
+        status,
+        took_ms,
+        "{} {}{mark}{query} {status}",
+        request.method(),
+        request.path(),
+    );
+}
 
-impl RootSpanBuilder for RequestSpan {
-    fn on_request_start(request: &ServiceRequest) -> Span {
-        request.extensions_mut().insert(Started(Instant::now()));
-        let id = request.extensions().get::<RequestId>().map(|id| id.0.clone()).unwrap_or_default();
-        let client = client::of(request).map(|address| address.to_string()).unwrap_or_default();
-        tracing::info_span!("request", request.id = id, client.address = client)
+/// A body whose making belongs to its request's span.
+pub(super) struct InSpan {
+    pub(super) body: BoxBody,
+    pub(super) span: Span,
+}
+
+impl MessageBody for InSpan {
+    type Error = Box<dyn std::error::Error>;
+
+    fn size(&self) -> BodySize {
+        self.body.size()
     }
 
-    fn on_request_end<B: MessageBody>(span: Span, outcome: &Result<ServiceResponse<B>, Error>) {
-        let Ok(response) = outcome else { return };
-        let request = response.request();
-        let took = request.extensions().get::<Started>().map(|started| started.0.elapsed());
-        let took_ms = took.map_or(0.0, |took| (took.as_secs_f64() * 1e6).round() / 1e3);
-        let query = redact(request.query_string());
-        let mark = if query.is_empty() { "" } else { "?" };
-        tracing::info!(
-            parent: &span,
-            status = response.status().as_u16(),
-            took_ms,
-            "{} {}{mark}{query} {}",
-            request.method(),
-            request.path(),
-            response.status().as_u16(),
-        );
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Self::Error>>> {
+        let this = self.get_mut();
+        let _entered = this.span.enter();
+        Pin::new(&mut this.body).poll_next(cx)
     }
 }
 
