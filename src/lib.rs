@@ -17,6 +17,7 @@ pub mod api;
 pub mod app;
 pub mod archive;
 pub mod auth;
+pub mod background;
 pub mod catalog;
 pub mod cli;
 pub mod deliver;

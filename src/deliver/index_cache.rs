@@ -10,6 +10,7 @@ use quick_cache::{OptionsBuilder, Weighter};
 use tokio::sync::Semaphore;
 
 use crate::archive::{DirectoryError, Fault, Index, Limits, read_directory};
+use crate::background;
 use crate::catalog::artifacts::Artifact;
 use crate::domain::{Error, Result};
 use crate::store::Blob;
@@ -81,9 +82,7 @@ impl IndexCache {
             Err(DirectoryError::Fault(fault)) => return Ok(Err(fault)),
             Err(DirectoryError::Read(error)) => return Err(error.into()),
         };
-        // A large directory takes long enough to parse to be felt by everybody else on this thread.
-        tokio::task::spawn_blocking(move || Index::build(&directory.bytes, &directory.span).map(Arc::new))
-            .await
-            .map_err(Error::internal)
+        let build = move || Index::build(&directory.bytes, &directory.span).map(Arc::new);
+        Ok(background::run(build).await?)
     }
 }

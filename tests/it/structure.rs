@@ -15,7 +15,7 @@ const STOREYS: &[&[&str]] = &[
     &["registry"],
     &["ingest", "deliver", "retention", "auth", "readiness", "relocation"],
     &["catalog", "store", "archive"],
-    &["settings", "telemetry"],
+    &["settings", "telemetry", "background"],
     &["domain"],
 ];
 
