@@ -53,8 +53,14 @@ impl Backend {
             Self::Directory(directory) => Arc::clone(directory),
             Self::Bucket(bucket) => return Ok(Blob::object(Arc::clone(bucket), key.clone(), size)),
         };
-        let path = key.clone();
-        let (file, found) = match blocking(move || directory.open_blob(&path)).await {
+        let opened = match directory.open_resident(key) {
+            Some(opened) => Ok(opened),
+            None => {
+                let path = key.clone();
+                blocking(move || directory.open_blob(&path)).await
+            }
+        };
+        let (file, found) = match opened {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(missing(key)),
             opened => opened?,
         };

@@ -10,6 +10,10 @@ use futures_util::{Stream, StreamExt};
 
 use super::bucket::Bucket;
 use super::{StoreKey, blocking, local};
+use crate::background;
+
+/// Copying more than this into memory takes long enough to be felt by others, in bytes.
+const LONG_BYTES: u64 = 4 << 20;
 
 /// A blob of a known size. One on disk is open, and stays readable even when it is deleted
 /// meanwhile; one in a bucket is asked for with each read, and nothing is known of it before.
@@ -45,15 +49,20 @@ impl Blob {
     /// When the range is not all there or cannot be read.
     pub async fn bytes(&self, range: Range<u64>) -> io::Result<Bytes> {
         match &self.place {
-            Place::File(file) => {
-                let file = Arc::clone(file);
-                blocking(move || local::read_at(&file, range)).await
-            }
+            Place::File(file) => match local::read_resident(file, &range) {
+                Some(bytes) => Ok(bytes),
+                None => {
+                    let file = Arc::clone(file);
+                    let is_long = range.end.saturating_sub(range.start) > LONG_BYTES;
+                    let read = move || local::read_at(&file, range);
+                    if is_long { background::run(read).await? } else { blocking(read).await }
+                }
+            },
             Place::Object(bucket, key) => bucket.read(key, range, self.size).await,
         }
     }
 
-    /// Reads `range` piece by piece, a little ahead of the reader, in flat memory. Nothing is read
+    /// Reads `range` piece by piece, in flat memory. Nothing is read
     /// before the stream is first polled.
     pub fn stream(&self, range: Range<u64>) -> impl Stream<Item = io::Result<Bytes>> + Send + use<> {
         match &self.place {

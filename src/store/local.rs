@@ -1,7 +1,7 @@
 //! Blobs as files: `DIRECTORY/ab/ab12…`, 256 folders made once.
 //!
 //! A blob is written under a temporary name in its folder, then fsync, rename, fsync of the folder:
-//! after a power cut it is there in full or not at all. Everything here blocks.
+//! after a power cut it is there in full or not at all. What is not said to be resident blocks.
 
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -10,21 +10,24 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use futures_util::stream::{self, Stream};
 use sha2::{Digest, Sha256};
 use tempfile::NamedTempFile;
-use tokio::task::JoinHandle;
 
 use super::listed::{Leftover, Listed};
-use super::{SHARDS, StoreKey};
+use super::{SHARDS, StoreKey, blocking, resident};
 use crate::domain::Sha256Digest;
 
 /// What unfinished uploads are called until they are committed; a crash may leave one behind.
 const TEMPORARY_PREFIX: &str = ".upload-";
 
-/// How much one read takes from the disk, in bytes. A download holds at most two of these.
-const PIECE_BYTES: u64 = 256 * 1024;
+/// How much one read takes, in bytes; a download holds one piece at a time. Larger ones were no faster
+/// once nothing is handed over between threads, and the kernel reads ahead by itself.
+const PIECE_BYTES: u64 = 64 * 1024;
+
+/// Up to so many bytes are looked for in the page cache before another thread is asked, in bytes.
+const RESIDENT_BYTES: u64 = 256 * 1024;
 
 /// The directory that holds the blobs.
 #[derive(Debug)]
@@ -65,6 +68,13 @@ impl Directory {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error),
         }
+    }
+
+    /// As [`Directory::open_blob`], only without waiting.
+    pub(super) fn open_resident(&self, key: &StoreKey) -> Option<(File, u64)> {
+        let file = resident::open(&self.root.join(key.as_str()))?;
+        let size = file.metadata().ok()?.len();
+        Some((file, size))
     }
 
     pub(super) fn list(&self, shard: u16) -> io::Result<Vec<Listed>> {
@@ -136,42 +146,49 @@ pub(super) fn read_at(file: &File, range: Range<u64>) -> io::Result<Bytes> {
     Ok(bytes.into())
 }
 
-/// The range in pieces, of which one is read ahead while the last one is on its way out.
+/// The range, when all of it is in memory and it is not long.
+pub(super) fn read_resident(file: &File, range: &Range<u64>) -> Option<Bytes> {
+    let length = range.end.checked_sub(range.start).filter(|length| *length <= RESIDENT_BYTES)?;
+    let mut bytes = vec![0; length as usize];
+    let read = resident::read(file, &mut bytes, range.start);
+    (read == bytes.len()).then(|| bytes.into())
+}
+
+/// The range in pieces: what is in memory is read when it is asked for, the rest on another thread.
 pub(super) fn pieces(
     file: Arc<File>,
     range: Range<u64>,
 ) -> impl Stream<Item = io::Result<Bytes>> + Send + 'static {
-    stream::unfold(ReadAhead { file, next: range.start, end: range.end, reading: None }, |mut ahead| async {
-        let reading = ahead.reading.take().or_else(|| ahead.read_next())?;
-        match reading.await.map_err(io::Error::other).flatten() {
-            Ok(piece) => {
-                ahead.reading = ahead.read_next();
-                Some((Ok(piece), ahead))
-            }
-            Err(error) => {
-                ahead.next = ahead.end;
-                Some((Err(error), ahead))
-            }
-        }
+    let start = Reading { file, next: range.start, end: range.end, buffer: BytesMut::new() };
+    stream::unfold(start, |mut reading| async {
+        let left = reading.end.checked_sub(reading.next).filter(|left| *left > 0)?;
+        let piece = match reading.resident_piece(left) {
+            Some(piece) => Ok(piece),
+            None => reading.piece(left).await,
+        };
+        reading.next = piece.as_ref().map_or(reading.end, |piece| reading.next + piece.len() as u64);
+        Some((piece, reading))
     })
 }
 
-struct ReadAhead {
+struct Reading {
     file: Arc<File>,
     next: u64,
     end: u64,
-    reading: Option<JoinHandle<io::Result<Bytes>>>,
+    /// Takes the memory of the last piece back once that was sent.
+    buffer: BytesMut,
 }
 
-impl ReadAhead {
-    /// Starts reading the next piece on another thread, if there is one.
-    fn read_next(&mut self) -> Option<JoinHandle<io::Result<Bytes>>> {
-        if self.next >= self.end {
-            return None;
-        }
-        let piece = self.next..self.end.min(self.next + PIECE_BYTES);
-        self.next = piece.end;
-        let file = Arc::clone(&self.file);
-        Some(tokio::task::spawn_blocking(move || read_at(&file, piece)))
+impl Reading {
+    fn resident_piece(&mut self, left: u64) -> Option<Bytes> {
+        self.buffer.resize(left.min(PIECE_BYTES) as usize, 0);
+        let read = resident::read(&self.file, &mut self.buffer, self.next);
+        self.buffer.truncate(read);
+        (read > 0).then(|| self.buffer.split().freeze())
+    }
+
+    async fn piece(&self, left: u64) -> io::Result<Bytes> {
+        let (file, start) = (Arc::clone(&self.file), self.next);
+        blocking(move || read_at(&file, start..start + left.min(PIECE_BYTES))).await
     }
 }

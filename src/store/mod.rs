@@ -11,6 +11,7 @@ mod bucket;
 mod key;
 mod listed;
 mod local;
+mod resident;
 mod upload;
 
 use std::io;
