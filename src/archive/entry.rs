@@ -18,7 +18,7 @@ use tokio::io::{AsyncBufRead, AsyncReadExt, copy_buf, sink};
 use super::{Damage, Entry, directory::LOCAL_HEADER_BYTES, fields::Fields, packed::Packed};
 
 /// The longest piece that is given out.
-const PIECE_BYTES: u64 = 64 * 1024;
+pub(super) const PIECE_BYTES: u64 = 64 * 1024;
 
 /// Room for the extra fields of a local header: runners write some 30 bytes of them.
 const EXTRA_SLACK_BYTES: u64 = 512;

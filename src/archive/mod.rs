@@ -6,6 +6,7 @@
 //! [`open`], and a reader of ranges to [`Subset::into_stream`].
 //! Every number in an archive is a claim by whoever made it: it is checked before use.
 
+mod at_once;
 mod damage;
 mod directory;
 mod end_record;
@@ -27,6 +28,7 @@ mod timestamp;
 #[cfg(test)]
 mod tests;
 
+pub use at_once::{is_small, packed_range, unpack};
 pub use damage::{Damage, DamagedEntry};
 pub use directory::{Entry, walk};
 pub use end_record::{Located, Span, TAIL_BYTES, locate};

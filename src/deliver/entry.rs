@@ -8,7 +8,7 @@ use bytes::{Buf, Bytes};
 use futures_util::{Stream, StreamExt, TryStreamExt, stream};
 use tokio_util::io::StreamReader;
 
-use super::{ByteStream, IndexCache, begun, open_artifact};
+use super::{Body, ByteStream, IndexCache, begun, open_artifact};
 use crate::archive::{self, EntryMeta};
 use crate::catalog::artifacts::Artifact;
 use crate::domain::{EntryPath, Error, Kind, Result, byte_size};
@@ -97,7 +97,7 @@ impl EntryDelivery {
         }
     }
 
-    /// The size in bytes of what [`EntryDelivery::into_packed_stream`] sends.
+    /// The size in bytes of what [`EntryDelivery::into_packed_body`] sends.
     pub fn packed_size(&self, form: PackedAs) -> u64 {
         match form {
             PackedAs::Gzip => GZIP_HEADER.len() as u64 + self.entry.packed_bytes + GZIP_TRAILER_BYTES,
@@ -110,7 +110,17 @@ impl EntryDelivery {
     ///
     /// # Errors
     /// `Internal` when the first piece is damaged or cannot be read.
-    pub async fn into_stream(self) -> Result<ByteStream> {
+    pub async fn into_body(self) -> Result<Body> {
+        let (entry, unpacked) = (&self.entry, |archive: &Bytes, packed: Range<usize>| {
+            archive::unpack(&self.entry, &archive[packed]).map(|bytes| bytes.map(Bytes::from))
+        });
+        match small(&self.blob, entry, unpacked).await? {
+            Some(bytes) => Ok(Body::AtOnce(bytes)),
+            None => self.into_stream().await.map(Body::InPieces),
+        }
+    }
+
+    async fn into_stream(self) -> Result<ByteStream> {
         let source = StreamReader::new(Box::pin(from_header(self.blob, &self.entry)));
         let name = self.entry.name.clone();
         begin(archive::open(source, self.entry).map_err(unprocessable)?, name).await
@@ -120,12 +130,12 @@ impl EntryDelivery {
     /// packed one is unpacked from its start, and checked as far as that goes.
     ///
     /// # Errors
-    /// As [`EntryDelivery::into_stream`].
-    pub async fn into_part(self, part: Range<u64>) -> Result<ByteStream> {
-        if self.entry.method != 0 {
-            return Ok(Box::pin(cut(self.into_stream().await?, part)));
-        }
-        begin(raw(&self.blob, &self.entry, Some(part)), self.entry.name).await
+    /// As [`EntryDelivery::into_body`].
+    pub async fn into_part(self, part: Range<u64>) -> Result<Body> {
+        Ok(Body::InPieces(match self.entry.method {
+            0 => begin(raw(&self.blob, &self.entry, Some(part)), self.entry.name).await?,
+            _ => Box::pin(cut(self.into_stream().await?, part)),
+        }))
     }
 
     /// The packed bytes as they lie in the archive, in a form that an HTTP client unpacks and
@@ -133,18 +143,50 @@ impl EntryDelivery {
     ///
     /// # Errors
     /// `Internal` when the entry's header is damaged or cannot be read.
-    pub async fn into_packed_stream(self, form: PackedAs) -> Result<ByteStream> {
-        let Self { blob, entry } = self;
-        let packed = begin(raw(&blob, &entry, None), entry.name.clone()).await?;
-        if form == PackedAs::Zstd {
-            return Ok(packed);
+    pub async fn into_packed_body(self, form: PackedAs) -> Result<Body> {
+        let Self { blob, entry } = &self;
+        let (header, trailer) = wrapping(form, entry);
+        let wrapped = |archive: &Bytes, packed: Range<usize>| {
+            Ok(Some(Bytes::from([header, &archive[packed], &trailer].concat())))
+        };
+        if let Some(bytes) = small(blob, entry, wrapped).await? {
+            return Ok(Body::AtOnce(bytes));
         }
-        // The trailer holds the length modulo 2^32.
-        let length = (entry.unpacked_bytes & u64::from(u32::MAX)) as u32;
-        let trailer = [entry.crc32.to_le_bytes(), length.to_le_bytes()].concat();
-        let header = stream::iter([Ok(Bytes::from_static(&GZIP_HEADER))]);
-        Ok(Box::pin(header.chain(packed).chain(stream::iter([Ok(Bytes::from(trailer))]))))
+        let packed = begin(raw(blob, entry, None), entry.name.clone()).await?;
+        let header = stream::iter([Ok(Bytes::from_static(header))]);
+        let trailer = stream::iter([Ok(Bytes::from(trailer))]);
+        Ok(Body::InPieces(Box::pin(header.chain(packed).chain(trailer))))
     }
+}
+
+/// What stands before and behind the packed bytes.
+fn wrapping(form: PackedAs, entry: &EntryMeta) -> (&'static [u8], Vec<u8>) {
+    match form {
+        PackedAs::Zstd => (&[], Vec::new()),
+        PackedAs::Gzip => {
+            // The trailer holds the length modulo 2^32.
+            let length = (entry.unpacked_bytes & u64::from(u32::MAX)) as u32;
+            (&GZIP_HEADER, [entry.crc32.to_le_bytes(), length.to_le_bytes()].concat())
+        }
+    }
+}
+
+/// What `make` makes of a small entry, of which it gets the archive's bytes from the local header on and
+/// where in them the packed bytes lie. `None` when it is not small, or `make` says so.
+async fn small(
+    blob: &Blob,
+    entry: &EntryMeta,
+    make: impl FnOnce(&Bytes, Range<usize>) -> io::Result<Option<Bytes>>,
+) -> Result<Option<Bytes>> {
+    if !archive::is_small(entry) {
+        return Ok(None);
+    }
+    let read = blob.bytes(likely_range(blob, entry)).await;
+    let made = read.and_then(|archive| match archive::packed_range(entry, &archive)? {
+        Some(packed) => make(&archive, packed),
+        None => Ok(None),
+    });
+    made.inspect_err(|error| log(&entry.name, error)).map_err(Error::from)
 }
 
 /// Begins a stream whose failures are logged under the entry's name.
@@ -152,11 +194,12 @@ async fn begin(
     pieces: impl Stream<Item = io::Result<Bytes>> + Send + 'static,
     name: Box<[u8]>,
 ) -> Result<ByteStream> {
-    let logged = pieces.inspect_err(move |error| {
-        let name = String::from_utf8_lossy(&name);
-        tracing::error!(entry.name = %name, %error, "an archive's entry is damaged or cannot be read");
-    });
-    begun(logged).await
+    begun(pieces.inspect_err(move |error| log(&name, error))).await
+}
+
+fn log(name: &[u8], error: &io::Error) {
+    let name = String::from_utf8_lossy(name);
+    tracing::error!(entry.name = %name, %error, "an archive's entry is damaged or cannot be read");
 }
 
 fn raw(
@@ -190,9 +233,12 @@ fn cut(pieces: ByteStream, part: Range<u64>) -> impl Stream<Item = io::Result<By
 /// The archive from the entry's header on. What the entry surely needs is one ranged read; the
 /// rest is a second one, begun only when its header turns out to be longer than headers are.
 fn from_header(blob: Blob, entry: &EntryMeta) -> impl Stream<Item = io::Result<Bytes>> + Send + use<> {
+    let likely = likely_range(&blob, entry);
+    let rest = likely.end..blob.size();
+    blob.stream(likely).chain(stream::once(async move { blob.stream(rest) }).flatten())
+}
+
+fn likely_range(blob: &Blob, entry: &EntryMeta) -> Range<u64> {
     let start = entry.header_offset;
-    let middle = blob.size().min(start.saturating_add(archive::probable_span(entry)));
-    let likely = blob.stream(start..middle);
-    let rest = stream::once(async move { blob.stream(middle..blob.size()) });
-    likely.chain(rest.flatten())
+    start..blob.size().min(start.saturating_add(archive::probable_span(entry)))
 }

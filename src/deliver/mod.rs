@@ -26,6 +26,14 @@ use crate::store::{Blob, Store, StoreKey};
 /// Bytes on their way out.
 pub type ByteStream = Pin<Box<dyn Stream<Item = io::Result<Bytes>> + Send>>;
 
+/// An answer's bytes.
+pub enum Body {
+    /// A few, all here.
+    AtOnce(Bytes),
+    /// Any number, on their way.
+    InPieces(ByteStream),
+}
+
 /// How long a signed address is good: long enough for a client that asks twice, and no longer than it
 /// may lie around in somebody's log.
 const SIGNED_URL_LIFETIME: Duration = Duration::from_secs(600);

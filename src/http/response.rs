@@ -1,16 +1,23 @@
 //! Downloads: conditions and ranges decided, headers written, bytes sent.
 
+use std::io;
 use std::ops::Range;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
 
 use actix_web::body::SizedStream;
 use actix_web::http::{StatusCode, header};
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
-use futures_util::stream;
+use bytes::Bytes;
+use futures_util::{Stream, stream};
 
-use crate::deliver::ByteStream;
+use crate::deliver::{Body, ByteStream};
 use crate::domain::range::{self, Requested};
 use crate::http::conditional::{Condition, Validators};
 use crate::http::headers::attachment;
+
+/// After so many bytes of one body others get a turn: unpacked, that is about half a millisecond.
+const TURN_BYTES: usize = 256 * 1024;
 
 /// What is to be downloaded, before a byte of it is read.
 #[derive(Debug, Clone)]
@@ -71,7 +78,7 @@ pub fn redirect<E>(
 pub async fn send<E>(
     request: &HttpRequest,
     download: &Download,
-    open: impl AsyncFnOnce(Option<Range<u64>>) -> Result<ByteStream, E>,
+    open: impl AsyncFnOnce(Option<Range<u64>>) -> Result<Body, E>,
 ) -> Result<HttpResponse, NotSent<E>> {
     if let Some(answer) = answer_without_bytes(request, download)? {
         return Ok(answer);
@@ -84,12 +91,39 @@ pub async fn send<E>(
     };
     let mut answer = describe(download, part.as_ref());
     let size = part.as_ref().map_or(download.size, |part| part.end - part.start);
-    let body: ByteStream = match is_head {
+    if is_head {
         // What `GET` would have said, `Content-Length` included (RFC 9110, section 9.3.2).
-        true => Box::pin(stream::empty()),
-        false => open(part).await.map_err(NotSent::Failed)?,
-    };
-    Ok(answer.body(SizedStream::new(size, body)))
+        let nothing: ByteStream = Box::pin(stream::empty());
+        return Ok(answer.body(SizedStream::new(size, nothing)));
+    }
+    Ok(match open(part).await.map_err(NotSent::Failed)? {
+        Body::AtOnce(bytes) => answer.body(bytes),
+        Body::InPieces(pieces) => {
+            answer.body(SizedStream::new(size, InTurns { pieces, left_in_turn: TURN_BYTES }))
+        }
+    })
+}
+
+/// A body that lets others have the thread after every [`TURN_BYTES`], however fast its client takes it.
+struct InTurns {
+    pieces: ByteStream,
+    left_in_turn: usize,
+}
+
+impl Stream for InTurns {
+    type Item = io::Result<Bytes>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        if self.left_in_turn == 0 {
+            self.left_in_turn = TURN_BYTES;
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        let piece = ready!(self.pieces.as_mut().poll_next(cx));
+        let bytes = piece.as_ref().map_or(0, |piece| piece.as_ref().map_or(0, Bytes::len));
+        self.left_in_turn = self.left_in_turn.saturating_sub(bytes);
+        Poll::Ready(piece)
+    }
 }
 
 /// The answer where the request's conditions spare us the bytes.

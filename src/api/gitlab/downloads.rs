@@ -10,7 +10,7 @@ use base64::prelude::BASE64_STANDARD;
 use crate::api::gitlab::call::Call;
 use crate::api::gitlab::failure::Failure;
 use crate::catalog::artifacts::Artifact;
-use crate::deliver::{self, ByteStream, EntryDelivery, PackedAs};
+use crate::deliver::{self, Body, EntryDelivery, PackedAs};
 use crate::domain::artifact::ArtifactKind;
 use crate::domain::{EntryPath, Error, Sha256Digest};
 use crate::http::conditional::Validators;
@@ -32,8 +32,8 @@ pub(super) async fn whole(call: &Call, artifact: &Artifact, follows: bool) -> Re
         }
     }
     let blob = deliver::open_artifact(&call.app.store, artifact).await?;
-    let open = async |part: Option<Range<u64>>| -> Result<ByteStream, Failure> {
-        Ok(deliver::read_artifact(&blob, part.unwrap_or(0..blob.size())).await?)
+    let open = async |part: Option<Range<u64>>| -> Result<Body, Failure> {
+        Ok(Body::InPieces(deliver::read_artifact(&blob, part.unwrap_or(0..blob.size())).await?))
     };
     Ok(response::send(&call.request, &download, open).await?)
 }
@@ -95,7 +95,7 @@ async fn folder(call: &Call, archive: &Artifact, path: EntryPath) -> Result<Http
         varies: false,
         headers: vec![("Content-Transfer-Encoding", "binary".into())],
     };
-    let open = async |_| -> Result<ByteStream, Failure> { Ok(folder.into_stream()) };
+    let open = async |_| -> Result<Body, Failure> { Ok(Body::InPieces(folder.into_stream())) };
     Ok(response::send(&call.request, &download, open).await?)
 }
 
@@ -117,10 +117,10 @@ pub(super) async fn file(call: &Call, archive: &Artifact, path: Vec<u8>) -> Resu
         varies: entry.packed_as().is_some(),
         headers: Vec::new(),
     };
-    let open = async |part: Option<Range<u64>>| -> Result<ByteStream, Failure> {
+    let open = async |part: Option<Range<u64>>| -> Result<Body, Failure> {
         Ok(match (form, part) {
-            (Some(form), _) => entry.into_packed_stream(form).await?,
-            (None, None) => entry.into_stream().await?,
+            (Some(form), _) => entry.into_packed_body(form).await?,
+            (None, None) => entry.into_body().await?,
             (None, Some(part)) => entry.into_part(part).await?,
         })
     };

@@ -14,7 +14,7 @@ use super::{
     agreement::methods,
     archives::{meta, sound, streamed, wanted},
 };
-use crate::archive::{EntryMeta, Unsupported, open, probable_span};
+use crate::archive::{EntryMeta, Unsupported, is_small, open, packed_range, probable_span, unpack};
 
 /// `bytes` in pieces of the given sizes, over and over, with a pause before each.
 fn source(bytes: &[u8], sizes: &[usize]) -> impl AsyncBufRead + Unpin + Send + use<> {
@@ -61,8 +61,21 @@ fn from_header<'a>(file: &'a [u8], entry: &EntryMeta) -> &'a [u8] {
     &file[entry.header_offset as usize..]
 }
 
+/// A small entry is also read at once, which must come to the same.
 fn read_whole(file: &[u8], entry: &EntryMeta) -> (Vec<u8>, Option<io::Error>) {
-    read(source(from_header(file, entry), &[1000]), entry)
+    let (bytes, error) = read(source(from_header(file, entry), &[1000]), entry);
+    match read_at_once(file, entry) {
+        None => {}
+        Some(Ok(at_once)) => assert!(error.is_none() && at_once == bytes, "{error:?}"),
+        Some(Err(at_once)) => assert!(error.is_some(), "{at_once}"),
+    }
+    (bytes, error)
+}
+
+fn read_at_once(file: &[u8], entry: &EntryMeta) -> Option<io::Result<Vec<u8>>> {
+    let bytes = from_header(file, entry);
+    let range = is_small(entry).then(|| packed_range(entry, bytes))?;
+    range.and_then(|packed| packed.map_or(Ok(None), |packed| unpack(entry, &bytes[packed]))).transpose()
 }
 
 /// The text of the damage, once it is certain that it cost bytes.
@@ -71,6 +84,9 @@ fn damage(file: &[u8], entry: &EntryMeta) -> String {
     let error = error.expect("damage was not noticed");
     assert_eq!(error.kind(), io::ErrorKind::InvalidData);
     assert!(entry.unpacked_bytes == 0 || (bytes.len() as u64) < entry.unpacked_bytes);
+    if let Some(at_once) = read_at_once(file, entry) {
+        assert_eq!(at_once.unwrap_err().to_string(), error.to_string());
+    }
     error.to_string()
 }
 
@@ -156,6 +172,19 @@ fn large_entry_comes_in_pieces_of_at_most_64_kib() {
         let (bytes, error) = read(source(from_header(&file, &entry), &[1 << 20]), &entry);
         assert!(error.is_none() && bytes == content);
     }
+}
+
+#[test]
+fn small_entries_are_those_that_make_one_piece() {
+    for (bytes, small) in [(0, true), (65_536, true), (65_537, false)] {
+        for method in [Stored, Deflated] {
+            let (file, entry) = one(&lines(bytes), method);
+            assert_eq!(is_small(&entry), small);
+            assert_eq!(read_at_once(&file, &entry).is_some(), small);
+        }
+    }
+    let (file, entry) = one(b"abc", Zstd);
+    assert!(read_at_once(&file, &entry).is_none(), "left to the stream");
 }
 
 #[test]

@@ -1,0 +1,76 @@
+//! A small entry in one go: header, packed bytes and checks in memory, without a reader between. It
+//! finds the same damage as [`open`](super::open), where it takes a stream of pieces.
+
+use std::io;
+use std::ops::Range;
+
+use flate2::{Decompress, FlushDecompress, Status};
+
+use super::directory::LOCAL_HEADER_BYTES;
+use super::entry::{PIECE_BYTES, local_lengths};
+use super::{Damage, EntryMeta};
+
+/// Whether an entry is small enough: what [`open`](super::open) would make one piece of.
+pub fn is_small(entry: &EntryMeta) -> bool {
+    entry.packed_bytes.max(entry.unpacked_bytes) <= PIECE_BYTES
+}
+
+/// Where the packed bytes of `entry` lie in `bytes`, which begin at its local header; `None` when they
+/// reach past the end.
+///
+/// # Errors
+/// [`Damage`] when the header is not the entry's, as an error of kind `InvalidData`.
+pub fn packed_range(entry: &EntryMeta, bytes: &[u8]) -> io::Result<Option<Range<usize>>> {
+    let Some((header, rest)) = bytes.split_at_checked(LOCAL_HEADER_BYTES as usize) else { return Ok(None) };
+    let (name_bytes, extra_bytes) = local_lengths(header).ok_or(Damage::NoLocalHeader)?;
+    let (name_bytes, extra_bytes) = (usize::from(name_bytes), usize::from(extra_bytes));
+    if name_bytes != entry.name.len() {
+        return Err(Damage::other_name(&entry.name).into());
+    }
+    match rest.get(..name_bytes) {
+        None => return Ok(None),
+        Some(name) if name != &*entry.name => return Err(Damage::other_name(&entry.name).into()),
+        Some(_) => {}
+    }
+    let start = header.len() + name_bytes + extra_bytes;
+    let end = usize::try_from(entry.packed_bytes).ok().and_then(|packed| start.checked_add(packed));
+    Ok(end.filter(|end| *end <= bytes.len()).map(|end| start..end))
+}
+
+/// Unpacks the `packed` bytes of a small entry that is stored or deflated; `None` for any other.
+///
+/// # Errors
+/// [`Damage`] as an error of kind `InvalidData`.
+pub fn unpack(entry: &EntryMeta, packed: &[u8]) -> io::Result<Option<Vec<u8>>> {
+    let unpacked = match entry.method {
+        _ if entry.encrypted || !is_small(entry) => return Ok(None),
+        0 | 8 | 93 if packed.is_empty() => Vec::new(),
+        0 => packed.to_vec(),
+        8 => inflate(packed, entry.unpacked_bytes)?,
+        _ => return Ok(None),
+    };
+    match unpacked.len() as u64 {
+        length if length < entry.unpacked_bytes => Err(Damage::TooShort.into()),
+        length if length > entry.unpacked_bytes => Err(Damage::TooLong.into()),
+        _ if crc32fast::hash(&unpacked) != entry.crc32 => Err(Damage::WrongCrc.into()),
+        _ => Ok(Some(unpacked)),
+    }
+}
+
+/// Inflates up to one byte more than there should be, which shows that there are more.
+fn inflate(packed: &[u8], stated_bytes: u64) -> io::Result<Vec<u8>> {
+    let mut unpacked = Vec::with_capacity(stated_bytes as usize + 1);
+    let mut decoder = Decompress::new(false);
+    let status = decoder
+        .decompress_vec(packed, &mut unpacked, FlushDecompress::Finish)
+        .map_err(|_| Damage::Undecodable)?;
+    let has_left_over = decoder.total_in() < packed.len() as u64;
+    match status {
+        _ if unpacked.len() as u64 > stated_bytes => Ok(unpacked),
+        Status::StreamEnd if has_left_over && unpacked.len() as u64 == stated_bytes => {
+            Err(Damage::LeftOver.into())
+        }
+        Status::StreamEnd => Ok(unpacked),
+        Status::Ok | Status::BufError => Err(Damage::Undecodable.into()),
+    }
+}
