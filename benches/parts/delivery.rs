@@ -1,0 +1,61 @@
+//! A small file out of a blob on disk: opened, found, read and unpacked, or wrapped as gzip.
+
+use std::time::Duration;
+
+use artigate::archive::Limits;
+use artigate::catalog::artifacts::Artifact;
+use artigate::deliver::{Body, IndexCache, PackedAs, find_entry};
+use artigate::domain::artifact::{Accessibility, ArtifactFormat, ArtifactKind};
+use artigate::domain::{EntryPath, Timestamp};
+use artigate::settings::StorageUrl;
+use artigate::store::Store;
+
+use super::{archive, part};
+
+pub fn measure() {
+    let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a folder below target/");
+    let url = StorageUrl::Directory(folder.path().to_owned());
+    let store = Store::open_at(&url, Duration::from_secs(60)).expect("the store opens");
+    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+    let artifact = runtime.block_on(stored(&store, &archive::of(10_000)));
+    let indexes = IndexCache::new(Limits::default(), 128 << 20);
+    let path = EntryPath::from_bytes(archive::PAGE.into()).expect("a path");
+
+    let find = || async { find_entry(&store, &indexes, &artifact, &path).await.expect("it is there") };
+    part("18 KB file from a blob, inflated", archive::page().len(), || {
+        runtime.block_on(async { length(find().await.into_body().await.expect("its bytes")) })
+    });
+    let packed = runtime.block_on(find()).packed_size(PackedAs::Gzip) as usize;
+    part("18 KB file from a blob, gzip wrapped", packed, || {
+        runtime.block_on(async {
+            length(find().await.into_packed_body(PackedAs::Gzip).await.expect("its bytes"))
+        })
+    });
+}
+
+fn length(body: Body) -> usize {
+    match body {
+        Body::AtOnce(bytes) => bytes.len(),
+        Body::InPieces(_) => panic!("a small file comes at once"),
+    }
+}
+
+async fn stored(store: &Store, archive: &[u8]) -> Artifact {
+    let mut upload = store.begin().await.expect("room");
+    upload.write(archive).await.expect("room");
+    let stored = upload.commit().await.expect("room");
+    Artifact {
+        id: 1,
+        job_id: 1,
+        kind: ArtifactKind::Archive,
+        format: ArtifactFormat::Zip,
+        filename: "artifacts.zip".into(),
+        accessibility: Accessibility::Public,
+        size_bytes: archive.len() as i64,
+        sha256: stored.sha256,
+        store_key: stored.key.to_string(),
+        created_at: Timestamp::from_millis(0),
+        expire_at: None,
+        tail_bytes: None,
+    }
+}
