@@ -198,7 +198,7 @@ pub fn of_job(db: &mut Db, job_id: i64) -> Result<Vec<Artifact>> {
 pub fn of_jobs(db: &mut Db, job_ids: &[i64]) -> Result<HashMap<i64, Vec<Artifact>>> {
     let rows: Vec<Artifact> = artifacts::table
         .filter(artifacts::job_id.eq_any(job_ids))
-        .filter(artifacts::state.eq(ArtifactState::Finished.as_str()))
+        .filter(artifacts::state.eq(Finished))
         .order(artifacts::id.asc())
         .select(Artifact::as_select())
         .load(db)?;

@@ -11,12 +11,11 @@ use diesel::prelude::*;
 use diesel::sql_types::Bool;
 
 use super::Db;
-use super::artifacts::Artifact;
+use super::artifacts::{self, Artifact};
 use super::details::JobDetails;
 use super::jobs::Job;
 use super::projects::Project;
-use super::schema::{artifacts, jobs, pipelines, projects};
-use super::values::Finished;
+use super::schema::{jobs, pipelines, projects};
 use crate::domain::artifact::ArtifactKind;
 use crate::domain::expiry::is_available;
 use crate::domain::pipeline::Source;
@@ -25,6 +24,9 @@ use crate::domain::{Result, Timestamp};
 
 /// How many of a ref's newest successful pipelines a search looks through, as GitLab does.
 const RECENT_PIPELINES: i64 = 100;
+
+/// How many jobs are asked for their artifacts in one statement.
+const JOBS_AT_A_TIME: usize = 100;
 
 /// Where a pipeline stands in its family.
 #[derive(Debug, Clone, Copy)]
@@ -47,28 +49,47 @@ pub fn job_by_ref(
     now: Timestamp,
 ) -> Result<Option<Job>> {
     let Some(newest) = newest_successful(db, project.id, ref_name)? else { return Ok(None) };
-    let mut rows: Vec<(i64, Job, ArtifactKind, Option<Timestamp>)> = pipelines::table
-        .inner_join(jobs::table.inner_join(artifacts::table))
+    let mut found: Vec<Job> = pipelines::table
+        .inner_join(jobs::table)
         .filter(pipelines::root_id.eq(newest.root_id))
         .filter(pipelines::depth.ge(newest.depth))
         .filter(pipelines::project_id.eq(project.id))
         .filter(jobs::name.eq(job_name))
         .filter(jobs::status.eq(Status::Success.as_str()))
         .filter(jobs::retried.eq(false))
-        .filter(artifacts::state.eq(Finished))
         .order((pipelines::depth.asc(), pipelines::id.asc(), jobs::id.desc()))
-        .select((pipelines::id, Job::as_select(), artifacts::kind, artifacts::expire_at))
+        .select(Job::as_select())
         .load(db)?;
     if newest.depth > 0 {
         let below = descendants(db, newest)?;
-        rows.retain(|(pipeline_id, ..)| below.contains(pipeline_id));
+        found.retain(|job| below.contains(&job.pipeline_id));
     }
     // The newest successful pipeline and its family are locked exactly while the project says so.
     let locked = project.keep_latest_artifact;
-    Ok(rows
-        .into_iter()
-        .find(|(_, _, kind, expiry)| kind.is_downloadable() && is_available(*expiry, locked, now))
-        .map(|(_, job, ..)| job))
+    first_with(db, found, |_, _, artifact| {
+        Ok(artifact.kind.is_downloadable() && is_available(artifact.expire_at, locked, now))
+    })
+}
+
+/// The first of some jobs with an artifact that `fits`. Their artifacts are a statement of their own:
+/// joined with the rest, SQLite would begin with every finished artifact that there is.
+fn first_with(
+    db: &mut Db,
+    found: Vec<Job>,
+    fits: impl Fn(&mut Db, &Job, &Artifact) -> Result<bool>,
+) -> Result<Option<Job>> {
+    for some in found.chunks(JOBS_AT_A_TIME) {
+        let ids: Vec<i64> = some.iter().map(|job| job.id).collect();
+        let artifacts = artifacts::of_jobs(db, &ids)?;
+        for job in some {
+            for artifact in artifacts.get(&job.id).into_iter().flatten() {
+                if fits(db, job, artifact)? {
+                    return Ok(Some(job.clone()));
+                }
+            }
+        }
+    }
+    Ok(None)
 }
 
 /// Finds a successful job by name, with an archive that can still be read, in the newest 100
@@ -91,22 +112,16 @@ pub fn job_by_recent_ref(
         .limit(RECENT_PIPELINES)
         .select(pipelines::id)
         .load(db)?;
-    let candidates: Vec<(Job, Artifact)> = jobs::table
-        .inner_join(artifacts::table)
+    let found: Vec<Job> = jobs::table
         .filter(jobs::pipeline_id.eq_any(recent))
         .filter(jobs::name.eq(job_name))
         .filter(jobs::status.eq(Status::Success.as_str()))
-        .filter(artifacts::state.eq(Finished))
-        .filter(artifacts::name.eq(ArtifactKind::Archive.as_str()))
         .order((jobs::pipeline_id.desc(), jobs::id.desc()))
-        .select((Job::as_select(), Artifact::as_select()))
+        .select(Job::as_select())
         .load(db)?;
-    for (job, archive) in candidates {
-        if can_be_read(db, project, &job, &archive, now)? {
-            return Ok(Some(job));
-        }
-    }
-    Ok(None)
+    first_with(db, found, |db, job, artifact| {
+        Ok(artifact.kind == ArtifactKind::Archive && can_be_read(db, project, job, artifact, now)?)
+    })
 }
 
 /// Whether an artifact can still be read: not expired, or locked.
