@@ -16,6 +16,11 @@ use crate::app::App;
 use crate::domain::{Error, Result};
 use crate::http::middleware::dress;
 
+/// How much of an answer may wait in the system for a client to take what was sent. Without a bound a slow
+/// client is given megabytes at once, at the cost of everybody's time and of memory that nobody counts.
+#[cfg(target_os = "linux")]
+const UNSENT_BYTES: u32 = 256 * 1024;
+
 /// How long a connection that is being closed may take to do so.
 const DISCONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -41,7 +46,7 @@ pub fn listen(app: Arc<App>) -> Result<Listening> {
     })
     // Small streamed answers would otherwise wait for the client's delayed acknowledgement.
     .tcp_nodelay(true)
-    .on_connect(move |connection, _| drop_when_stalled(connection, stall_timeout))
+    .on_connect(move |connection, _| set_up(connection, stall_timeout))
     .workers(workers)
     .max_connections(settings.max_connections.div_ceil(workers))
     .client_request_timeout(settings.head_timeout)
@@ -57,9 +62,14 @@ pub fn listen(app: Arc<App>) -> Result<Listening> {
 
 /// A client that takes nothing of an answer holds a file and its buffers for nobody. Only the system sees
 /// that: it gives the connection up when nothing was taken for so long, probes of a full window included.
-fn drop_when_stalled(connection: &dyn Any, timeout: Duration) {
+fn set_up(connection: &dyn Any, timeout: Duration) {
     let Some(stream) = connection.downcast_ref::<TcpStream>() else { return };
-    if let Err(error) = socket2::SockRef::from(stream).set_tcp_user_timeout(Some(timeout)) {
+    let socket = socket2::SockRef::from(stream);
+    if let Err(error) = socket.set_tcp_user_timeout(Some(timeout)) {
         tracing::debug!(%error, "a stalled connection will not be noticed");
+    }
+    #[cfg(target_os = "linux")]
+    if let Err(error) = socket.set_tcp_notsent_lowat(UNSENT_BYTES) {
+        tracing::debug!(%error, "a slow client will hold more of the system's memory");
     }
 }

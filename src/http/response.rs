@@ -16,8 +16,8 @@ use crate::domain::range::{self, Requested};
 use crate::http::conditional::{Condition, Validators};
 use crate::http::headers::attachment;
 
-/// After so many bytes of one body others get a turn: unpacked, that is about half a millisecond.
-const TURN_BYTES: usize = 256 * 1024;
+/// After so many bytes of one body others get a turn: unpacked, that is about a quarter of a millisecond.
+const TURN_BYTES: usize = 128 * 1024;
 
 /// What is to be downloaded, before a byte of it is read.
 #[derive(Debug, Clone)]
