@@ -4,6 +4,7 @@ Written by hand instead of with zipfile, so that one packed text can stand in a 
 entries without being packed as often.
 """
 
+import hashlib
 import os
 import random
 import struct
@@ -75,18 +76,35 @@ class ZipWriter:
         self.file.close()
 
 
-def text(size: int, seed: int) -> bytes:
-    """Prose-like text that deflates to about a third."""
-    chance = random.Random(seed)
+def vocabulary(chance: random.Random, size: int) -> list[str]:
     letters = "eeeeetttaaoooiinnsshhrrdlucmfwypvbgk"
-    words = ["".join(chance.choices(letters, k=chance.randint(2, 9))) for _ in range(3000)]
+    return ["".join(chance.choices(letters, k=chance.randint(2, 9))) for _ in range(size)]
+
+
+def html(size: int, seed: int) -> bytes:
+    """A reference page: a list of names and what they are. It deflates to a quarter, as half of the pages
+    of this size do that `cargo doc` makes."""
+    chance = random.Random(seed)
+    words, lines, length = vocabulary(chance, 700), [], 0
+    while length < size:
+        name, about = "_".join(chance.choices(words, k=2)), " ".join(chance.choices(words, k=7))
+        lines.append(f'<li><a class="fn" href="fn.{name}.html" title="fn {name}">{name}</a>'
+                     f'<div class="desc">{about}.</div></li>\n')
+        length += len(lines[-1])
+    return "".join(lines).encode()[:size]
+
+
+def text(size: int, seed: int) -> bytes:
+    """Prose-like text that deflates to two fifths."""
+    chance = random.Random(seed)
+    words = vocabulary(chance, 3000)
     block = " ".join(chance.choices(words, k=min(size, 2_000_000) // 4)).encode()
     return (block * (size // len(block) + 1))[:size]
 
 
 def page() -> Content:
     """The small file that is asked for again and again."""
-    return Content.deflated(text(PAGE_BYTES, 1))
+    return Content.deflated(html(PAGE_BYTES, 1))
 
 
 def site(path: Path) -> None:
@@ -145,7 +163,7 @@ def large(path: Path) -> None:
 
 
 def make(folder: Path, *names: str) -> None:
-    """Makes those of the archives that are not there yet."""
+    """Makes those of the archives that are not there yet, or were made by another version of this file."""
     makers = {
         "site.zip": site,
         "many.zip": lambda path: many(path, 100_000, Content.deflated(text(400, 3))),
@@ -154,6 +172,11 @@ def make(folder: Path, *names: str) -> None:
         "large.zip": large,
     }
     folder.mkdir(parents=True, exist_ok=True)
+    version, made_by = hashlib.sha256(Path(__file__).read_bytes()).hexdigest(), folder / "made-by"
+    if not made_by.exists() or made_by.read_text() != version:
+        for archive in (*folder.glob("*.zip"), *folder.glob("*.gz")):
+            archive.unlink()
+        made_by.write_text(version)
     for name in names:
         path = folder / name
         if not path.exists():

@@ -15,6 +15,7 @@ mod fault;
 mod fetch;
 mod fields;
 mod forward;
+pub mod gzip;
 mod headers;
 mod index;
 mod limits;

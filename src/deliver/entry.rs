@@ -9,16 +9,10 @@ use futures_util::{Stream, StreamExt, TryStreamExt, stream};
 use tokio_util::io::StreamReader;
 
 use super::{Body, ByteStream, IndexCache, begun, open_artifact};
-use crate::archive::{self, EntryMeta};
+use crate::archive::{self, EntryMeta, gzip};
 use crate::catalog::artifacts::Artifact;
 use crate::domain::{EntryPath, Error, Kind, Result, byte_size};
 use crate::store::{Blob, Store};
-
-/// The fixed header of a gzip member without name or time (RFC 1952): deflate, unknown system.
-const GZIP_HEADER: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255];
-
-/// What stands behind a gzip member: CRC-32 and length, four bytes each.
-const GZIP_TRAILER_BYTES: u64 = 8;
 
 /// A file that was found in an archive.
 #[derive(Debug)]
@@ -99,10 +93,8 @@ impl EntryDelivery {
 
     /// The size in bytes of what [`EntryDelivery::into_packed_body`] sends.
     pub fn packed_size(&self, form: PackedAs) -> u64 {
-        match form {
-            PackedAs::Gzip => GZIP_HEADER.len() as u64 + self.entry.packed_bytes + GZIP_TRAILER_BYTES,
-            PackedAs::Zstd => self.entry.packed_bytes,
-        }
+        let (header, trailer) = wrapping(form, &self.entry);
+        (header.len() + trailer.len()) as u64 + self.entry.packed_bytes
     }
 
     /// The file's bytes. The first piece is read before this returns, so that damage found there
@@ -163,11 +155,7 @@ impl EntryDelivery {
 fn wrapping(form: PackedAs, entry: &EntryMeta) -> (&'static [u8], Vec<u8>) {
     match form {
         PackedAs::Zstd => (&[], Vec::new()),
-        PackedAs::Gzip => {
-            // The trailer holds the length modulo 2^32.
-            let length = (entry.unpacked_bytes & u64::from(u32::MAX)) as u32;
-            (&GZIP_HEADER, [entry.crc32.to_le_bytes(), length.to_le_bytes()].concat())
-        }
+        PackedAs::Gzip => (&gzip::HEADER, gzip::trailer(entry).to_vec()),
     }
 }
 

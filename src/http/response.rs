@@ -3,7 +3,8 @@
 use std::io;
 use std::ops::Range;
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
 
 use actix_web::body::SizedStream;
 use actix_web::http::{StatusCode, header};
@@ -16,8 +17,8 @@ use crate::domain::range::{self, Requested};
 use crate::http::conditional::{Condition, Validators};
 use crate::http::headers::attachment;
 
-/// After so many bytes of one body others get a turn: unpacked, that is about a quarter of a millisecond.
-const TURN_BYTES: usize = 128 * 1024;
+/// After one body was made and sent for so long, others get a turn.
+const TURN: Duration = Duration::from_micros(250);
 
 /// What is to be downloaded, before a byte of it is read.
 #[derive(Debug, Clone)]
@@ -98,31 +99,27 @@ pub async fn send<E>(
     }
     Ok(match open(part).await.map_err(NotSent::Failed)? {
         Body::AtOnce(bytes) => answer.body(bytes),
-        Body::InPieces(pieces) => {
-            answer.body(SizedStream::new(size, InTurns { pieces, left_in_turn: TURN_BYTES }))
-        }
+        Body::InPieces(pieces) => answer.body(SizedStream::new(size, InTurns { pieces, began: None })),
     })
 }
 
-/// A body that lets others have the thread after every [`TURN_BYTES`], however fast its client takes it.
+/// A body that lets others have the thread after every [`TURN`], however fast its client takes it.
 struct InTurns {
     pieces: ByteStream,
-    left_in_turn: usize,
+    /// When its turn began, unless it has to wait for one.
+    began: Option<Instant>,
 }
 
 impl Stream for InTurns {
     type Item = io::Result<Bytes>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        if self.left_in_turn == 0 {
-            self.left_in_turn = TURN_BYTES;
+        if self.began.get_or_insert_with(Instant::now).elapsed() > TURN {
+            self.began = None;
             cx.waker().wake_by_ref();
             return Poll::Pending;
         }
-        let piece = ready!(self.pieces.as_mut().poll_next(cx));
-        let bytes = piece.as_ref().map_or(0, |piece| piece.as_ref().map_or(0, Bytes::len));
-        self.left_in_turn = self.left_in_turn.saturating_sub(bytes);
-        Poll::Ready(piece)
+        self.pieces.as_mut().poll_next(cx)
     }
 }
 

@@ -5,7 +5,8 @@ use std::time::{Duration, SystemTime};
 use artigate::domain::{Kind, Sha256Digest};
 use artigate::settings::StorageUrl;
 use artigate::store::{Blob, Listed, SHARDS, Store, StoreKey, Stored};
-use futures_util::TryStreamExt;
+use bytes::Bytes;
+use futures_util::{StreamExt, TryStreamExt};
 
 use crate::support::bucket;
 use crate::support::zips::noise;
@@ -136,6 +137,29 @@ on_both_stores! {
             assert!(bytes.starts_with(&first) && !first.is_empty());
         }
         assert!(asked.read(&stored) == bytes);
+    }
+
+    fn many_readers_at_once_may_keep_what_they_got(asked) {
+        let bytes = noise(2 << 20);
+        let stored = asked.put(&bytes);
+        let blob = asked.open_blob(&stored);
+        // More than may have large pieces, each in the middle when the next begins.
+        let read = async {
+            let mut readers: Vec<_> = (0..20).map(|_| Box::pin(blob.stream(0..stored.size).fuse())).collect();
+            let mut kept: Vec<Vec<Bytes>> = vec![Vec::new(); readers.len()];
+            let mut reading = true;
+            while reading {
+                reading = false;
+                for (reader, kept) in readers.iter_mut().zip(&mut kept) {
+                    let piece = reader.try_next().await.unwrap();
+                    reading |= piece.is_some();
+                    kept.extend(piece);
+                }
+            }
+            kept
+        };
+        let kept = asked.runtime.block_on(read);
+        assert!(kept.iter().all(|pieces| pieces.concat() == bytes));
     }
 
     fn nothing_is_seen_of_a_blob_before_it_is_committed_or_after_it_was_dropped(asked) {

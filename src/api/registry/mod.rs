@@ -30,8 +30,7 @@ pub const OPENAPI: &str = include_str!("openapi.json");
 
 /// Takes over everything below [`PREFIX`].
 pub(super) fn mount(config: &mut ServiceConfig) {
-    let everything_below = format!("{PREFIX}/{{rest:.*}}");
-    config.service(web::resource([PREFIX, &everything_below]).to(answer));
+    config.service(web::scope(PREFIX).default_service(web::to(answer)));
 }
 
 async fn answer(app: Data<App>, request: HttpRequest, payload: Payload) -> HttpResponse {

@@ -1,0 +1,12 @@
+//! What makes a gzip member of a deflated entry's packed bytes (RFC 1952): they stay as they are.
+
+use super::EntryMeta;
+
+/// The fixed header, without name or time: deflate, unknown system.
+pub const HEADER: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255];
+
+/// What stands behind: CRC-32, and the length modulo 2^32.
+pub fn trailer(entry: &EntryMeta) -> [u8; 8] {
+    let length = entry.unpacked_bytes & u64::from(u32::MAX);
+    (length << 32 | u64::from(entry.crc32)).to_le_bytes()
+}
