@@ -1,9 +1,18 @@
-//! Long work on a thread of its own, at a lower priority than everything that somebody waits for only
-//! briefly: while it computes, small requests are answered as if it were not there.
+//! Long work on a thread of its own that often lets others have the core: while it computes, small
+//! requests are answered as if it were not there.
 
 use std::io;
+use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
+
+/// How long it works before it lets others have the core. The scheduler gives it the next turn when they
+/// had a time slice, of some milliseconds: of a core that others want it gets a small part, of one that
+/// they do not it gets all.
+const TURN: Duration = Duration::from_micros(150);
+
+/// How many steps are made between looks at the clock.
+const STEPS: u32 = 32;
 
 /// Runs `work` on such a thread. The caller bounds how many there are at a time.
 ///
@@ -11,22 +20,50 @@ use tokio::sync::oneshot;
 /// When there can be no thread, or `work` panics.
 pub async fn run<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> io::Result<T> {
     let (done, result) = oneshot::channel();
-    std::thread::Builder::new().name("background".into()).spawn(move || {
-        give_way();
+    spawn(move || {
         // Nobody waits for it any more when its request was given up.
         let _ = done.send(work());
     })?;
     result.await.map_err(io::Error::other)
 }
 
-/// About a tenth of a core that others want, all of one that they do not. It only goes down, so no
-/// right is needed; where it fails, the work is merely not as quiet.
-#[cfg(target_os = "linux")]
-fn give_way() {
-    const NICE: i32 = 10;
-    // On Linux this is a matter of threads: nobody but this one is meant.
-    let _ = rustix::process::setpriority_process(None, NICE);
+/// Drops what takes long to drop on such a thread; without one, here.
+pub fn discard<T: Send + 'static>(value: T) {
+    let _ = spawn(move || drop(value));
 }
 
-#[cfg(not(target_os = "linux"))]
-fn give_way() {}
+fn spawn(work: impl FnOnce() + Send + 'static) -> io::Result<()> {
+    std::thread::Builder::new().name("background".into()).spawn(work).map(drop)
+}
+
+/// The pace of long work. Without it, somebody who comes for the core would get it at the end of a time
+/// slice; that is longer than a small request takes in all.
+#[derive(Debug)]
+pub struct Pace {
+    steps: u32,
+    began: Instant,
+}
+
+impl Pace {
+    /// Begins a turn.
+    pub fn begin() -> Self {
+        Self { steps: 0, began: Instant::now() }
+    }
+
+    /// Counts a step of less than a microsecond.
+    pub fn step(&mut self) {
+        self.steps += 1;
+        if self.steps == STEPS {
+            self.steps = 0;
+            self.stride();
+        }
+    }
+
+    /// Ends a step of many.
+    pub fn stride(&mut self) {
+        if self.began.elapsed() > TURN {
+            std::thread::yield_now();
+            self.began = Instant::now();
+        }
+    }
+}

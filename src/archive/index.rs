@@ -5,6 +5,7 @@
 use std::mem::size_of_val;
 
 use super::{Entry, Fault, Span, directory, walk};
+use crate::background::Pace;
 
 /// The entries of one archive, to be found by name.
 pub struct Index {
@@ -54,7 +55,9 @@ impl Index {
         let fixed_bytes = span.entries * directory::RECORD_BYTES;
         let mut names = Vec::with_capacity((span.bytes - fixed_bytes) as usize);
         let mut rows = Vec::with_capacity(span.entries as usize);
+        let mut pace = Pace::begin();
         walk(directory, span, |entry| {
+            pace.step();
             rows.push(Row::of(&entry, names.len() as u32));
             names.extend_from_slice(entry.name);
             Ok(())
@@ -66,7 +69,10 @@ impl Index {
             directory_start: span.start,
         };
         let mut order = std::mem::take(&mut index.order);
-        order.sort_unstable_by_key(|&row| (index.name(row), row));
+        order.sort_unstable_by(|&one, &other| {
+            pace.step();
+            (index.name(one), one).cmp(&(index.name(other), other))
+        });
         index.order = order;
         Ok(index)
     }

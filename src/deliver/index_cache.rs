@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use quick_cache::sync::Cache;
-use quick_cache::{OptionsBuilder, Weighter};
+use quick_cache::{DefaultHashBuilder, Lifecycle, OptionsBuilder, Weighter};
 use tokio::sync::Semaphore;
 
 use crate::archive::{DirectoryError, Fault, Index, Limits, read_directory};
@@ -21,13 +21,16 @@ const EXPECTED_ARCHIVES: usize = 1_000;
 /// How many indexes are read at the same time; each may need its whole directory in memory.
 const CONCURRENT_LOADS: usize = 2;
 
+/// Giving back more memory than this takes long enough to be felt by others, in bytes.
+const LONG_BYTES: usize = 4 << 20;
+
 /// An archive's index, or why it has none.
 type Known = Result<Arc<Index>, Fault>;
 
 /// The bounded cache.
 #[derive(Debug)]
 pub struct IndexCache {
-    cache: Cache<String, Known, HeapBytes>,
+    cache: Cache<String, Known, HeapBytes, DefaultHashBuilder, DropAside>,
     loads: Semaphore,
     limits: Limits,
 }
@@ -39,6 +42,20 @@ impl Weighter<String, Known> for HeapBytes {
     fn weight(&self, key: &String, known: &Known) -> u64 {
         let index_bytes = known.as_ref().map_or(0, |index| index.heap_bytes());
         (key.len() + index_bytes + size_of::<Known>()) as u64
+    }
+}
+
+/// What happens to an index that has to make room.
+#[derive(Debug, Clone)]
+struct DropAside;
+
+impl Lifecycle<String, Known> for DropAside {
+    type RequestState = ();
+
+    fn on_evict(&self, (): &mut (), _key: String, known: Known) {
+        if known.as_ref().is_ok_and(|index| index.heap_bytes() > LONG_BYTES) {
+            background::discard(known);
+        }
     }
 }
 
@@ -54,7 +71,7 @@ impl IndexCache {
             .build()
             .expect("all that it needs is set");
         Self {
-            cache: Cache::with_options(options, HeapBytes, Default::default(), Default::default()),
+            cache: Cache::with_options(options, HeapBytes, DefaultHashBuilder::default(), DropAside),
             loads: Semaphore::new(CONCURRENT_LOADS),
             limits,
         }

@@ -18,6 +18,7 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::listed::{Leftover, Listed};
 use super::{SHARDS, StoreKey, blocking, resident};
+use crate::background::Pace;
 use crate::domain::Sha256Digest;
 
 /// What unfinished uploads are called until they are committed; a crash may leave one behind.
@@ -150,7 +151,12 @@ fn sync_folder(folder: &Path) -> io::Result<()> {
 pub(super) fn read_at(file: &File, range: Range<u64>) -> io::Result<Bytes> {
     let length = usize::try_from(range.end.saturating_sub(range.start)).map_err(io::Error::other)?;
     let mut bytes = vec![0; length];
-    file.read_exact_at(&mut bytes, range.start)?;
+    let (mut pace, mut next) = (Pace::begin(), range.start);
+    for piece in bytes.chunks_mut(PIECE_BYTES as usize) {
+        file.read_exact_at(piece, next)?;
+        next += piece.len() as u64;
+        pace.stride();
+    }
     Ok(bytes.into())
 }
 

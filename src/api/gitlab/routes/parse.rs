@@ -39,6 +39,12 @@ fn below_projects(rest: &[&str], routes: &mut Vec<Route>) {
     {
         routes.push(Route::ProjectArtifacts { project: project_ref(project) });
     }
+    let is_whole = rest.first().is_some_and(|first| is_whole_project(first));
+    let may_be_project = |segments: &[&str]| match segments {
+        [one] => !one.is_empty(),
+        [_, _, ..] => !is_whole && !segments.contains(&""),
+        [] => false,
+    };
     for (at, segment) in rest.iter().enumerate().filter(|(at, _)| may_be_project(&rest[..*at])) {
         match *segment {
             "jobs" => below_jobs(&project_ref(&rest[..at]), &rest[at + 1..], routes),
@@ -51,18 +57,10 @@ fn below_projects(rest: &[&str], routes: &mut Vec<Route>) {
     }
 }
 
-/// Whether segments may name a project. What begins with a number or an encoded path has already ended
-/// there.
-fn may_be_project(segments: &[&str]) -> bool {
-    match segments {
-        [one] => !one.is_empty(),
-        [first, ..] => {
-            let first = joined_text(&[first]);
-            let is_whole = first.contains('/') || first.bytes().all(|b| b.is_ascii_digit());
-            !is_whole && !segments.contains(&"")
-        }
-        [] => false,
-    }
+/// Whether a project's name ends with its first segment: a number, or an encoded path.
+fn is_whole_project(first: &str) -> bool {
+    let first = joined_text(&[first]);
+    first.contains('/') || first.bytes().all(|b| b.is_ascii_digit())
 }
 
 fn below_pipelines(project: &ProjectRef, rest: &[&str], routes: &mut Vec<Route>) {
