@@ -58,7 +58,7 @@ def seed(program: Path, home: Path, settings: dict[str, str], jobs: int, archive
     }
     if url:
         psql = [find("psql"), "-q", "-v", "ON_ERROR_STOP=1", url]
-        subprocess.run(psql, input=f"{statements} ANALYZE; CHECKPOINT;", text=True, check=True)
+        subprocess.run(psql, input=f"{statements} VACUUM (ANALYZE); CHECKPOINT;", text=True, check=True)
     else:
         database = sqlite3.connect(home / "artigate-data/artigate.db")
         database.executescript(f"BEGIN; {statements} COMMIT; PRAGMA wal_checkpoint(TRUNCATE);")

@@ -5,9 +5,11 @@
 
 use std::collections::{HashMap, HashSet};
 
-use diesel::dsl::sql;
-use diesel::expression::SqlLiteral;
+use diesel::backend::Backend;
+use diesel::dsl::{max, sql};
+use diesel::expression::{AppearsOnTable, SqlLiteral, ValidGrouping};
 use diesel::prelude::*;
+use diesel::query_builder::{AstPass, QueryFragment, QueryId};
 use diesel::sql_types::Bool;
 
 use super::Db;
@@ -25,7 +27,7 @@ use crate::domain::{Result, Timestamp};
 /// How many of a ref's newest successful pipelines a search looks through, as GitLab does.
 const RECENT_PIPELINES: i64 = 100;
 
-/// How many jobs are asked for their artifacts in one statement.
+/// How many jobs are asked for their artifacts in one statement, when the first of them has none that fits.
 const JOBS_AT_A_TIME: usize = 100;
 
 /// Where a pipeline stands in its family.
@@ -78,7 +80,8 @@ fn first_with(
     found: Vec<Job>,
     fits: impl Fn(&mut Db, &Job, &Artifact) -> Result<bool>,
 ) -> Result<Option<Job>> {
-    for some in found.chunks(JOBS_AT_A_TIME) {
+    let (first, others) = found.split_at(found.len().min(1));
+    for some in first.chunks(1).chain(others.chunks(JOBS_AT_A_TIME)) {
         let ids: Vec<i64> = some.iter().map(|job| job.id).collect();
         let artifacts = artifacts::of_jobs(db, &ids)?;
         for job in some {
@@ -198,31 +201,54 @@ pub fn locked_among(db: &mut Db, pipeline_ids: &[i64]) -> Result<HashSet<i64>> {
 /// newer one stands in the index behind it, mostly; so this is one probe, and not a look at every
 /// pipeline of the ref.
 fn is_kept_as_newest() -> SqlLiteral<Bool> {
-    let dangling: Vec<String> = Source::DANGLING.iter().map(|source| format!("'{source}'")).collect();
-    let dangling = dangling.join(", ");
-    let counts = |table: &str| format!("{table}.status = 'success' AND {table}.source NOT IN ({dangling})");
     sql(&format!(
         "(projects.keep_latest_artifact AND {} AND NOT EXISTS (SELECT 1 FROM pipelines AS newer \
          WHERE newer.project_id = pipelines.project_id AND newer.ref = pipelines.ref \
          AND newer.id > pipelines.id AND {}))",
-        counts("pipelines"),
-        counts("newer"),
+        counts_in("pipelines"),
+        counts_in("newer"),
     ))
 }
 
-/// The successful pipeline of a ref with the highest id, dangling ones left out.
+/// Whether a pipeline, in a table or its alias, can be a ref's newest successful one.
+fn counts_in(table: &str) -> String {
+    let dangling: Vec<String> = Source::DANGLING.iter().map(|source| format!("'{source}'")).collect();
+    format!("{table}.status = 'success' AND {table}.source NOT IN ({})", dangling.join(", "))
+}
+
+/// [`counts_in`] for the alias `successful`, in a statement that is prepared once. It is the same for every
+/// ref, so it is no parameter: that would hide from PostgreSQL that nearly all pipelines count.
+#[derive(Debug, Clone, Copy, QueryId, ValidGrouping)]
+struct Counts;
+
+impl Expression for Counts {
+    type SqlType = Bool;
+}
+
+impl<Table> AppearsOnTable<Table> for Counts {}
+
+impl<B: Backend> QueryFragment<B> for Counts {
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, B>) -> QueryResult<()> {
+        out.push_sql(&counts_in("successful"));
+        Ok(())
+    }
+}
+
+/// The successful pipeline of a ref with the highest id, dangling ones left out. Asked for as a maximum: a
+/// limit is a parameter, so PostgreSQL would plan the statement anew each time, in hope of a small one.
 fn newest_successful(db: &mut Db, project_id: i64, ref_name: &str) -> Result<Option<Place>> {
-    let dangling = Source::DANGLING.iter().map(|source| source.as_str());
-    let found: Option<(i64, i64, i32)> = pipelines::table
-        .filter(pipelines::project_id.eq(project_id))
-        .filter(pipelines::ref_name.eq(ref_name))
-        .filter(pipelines::status.eq(Status::Success.as_str()))
-        .filter(pipelines::source.ne_all(dangling))
-        .order(pipelines::id.desc())
+    let successful = diesel::alias!(pipelines as successful);
+    let newest = successful
+        .filter(successful.field(pipelines::project_id).eq(project_id))
+        .filter(successful.field(pipelines::ref_name).eq(ref_name))
+        .filter(Counts)
+        .select(max(successful.field(pipelines::id)))
+        .single_value();
+    let found: Vec<(i64, i64, i32)> = pipelines::table
+        .filter(pipelines::id.nullable().eq(newest))
         .select((pipelines::id, pipelines::root_id, pipelines::depth))
-        .first(db)
-        .optional()?;
-    Ok(found.map(|(id, root_id, depth)| Place { id, root_id, depth }))
+        .load(db)?;
+    Ok(found.into_iter().next().map(|(id, root_id, depth)| Place { id, root_id, depth }))
 }
 
 /// A pipeline and everything below it, in a family whose root is another.
