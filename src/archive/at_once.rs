@@ -64,7 +64,7 @@ pub fn unpack(entry: &EntryMeta, packed: &[u8]) -> io::Result<Option<Vec<u8>>> {
 /// what is left over, as its CRC-32 and length stand right behind them. `None` for all others: a library that
 /// wants its input whole cannot tell what is wrong with it as well as [`inflate`] can.
 fn gunzip(packed: &[u8], entry: &EntryMeta) -> Option<Vec<u8>> {
-    let member = [&gzip::HEADER, packed, &gzip::trailer(entry)].concat();
+    let member = gzip::member(entry, packed);
     let mut unpacked = vec![0; usize::try_from(entry.unpacked_bytes).ok()?];
     let length = libdeflater::Decompressor::new().gzip_decompress(&member, &mut unpacked).ok()?;
     (length == unpacked.len()).then_some(unpacked)

@@ -5,8 +5,16 @@ use super::EntryMeta;
 /// The fixed header, without name or time: deflate, unknown system.
 pub const HEADER: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255];
 
+/// The length of what stands behind.
+pub const TRAILER_BYTES: usize = 8;
+
 /// What stands behind: CRC-32, and the length modulo 2^32.
-pub fn trailer(entry: &EntryMeta) -> [u8; 8] {
+pub fn trailer(entry: &EntryMeta) -> [u8; TRAILER_BYTES] {
     let length = entry.unpacked_bytes & u64::from(u32::MAX);
     (length << 32 | u64::from(entry.crc32)).to_le_bytes()
+}
+
+/// The whole member.
+pub fn member(entry: &EntryMeta, packed: &[u8]) -> Vec<u8> {
+    [&HEADER, packed, &trailer(entry)].concat()
 }

@@ -196,14 +196,15 @@ pub fn of_job(db: &mut Db, job_id: i64) -> Result<Vec<Artifact>> {
 /// # Errors
 /// Only those of the database.
 pub fn of_jobs(db: &mut Db, job_ids: &[i64]) -> Result<HashMap<i64, Vec<Artifact>>> {
-    let finished = artifacts::table
-        .filter(artifacts::state.eq(Finished))
-        .order(artifacts::id.asc())
-        .select(Artifact::as_select());
     let rows: Vec<Artifact> = match job_ids {
         // PostgreSQL does not know how long a list will be, and would plan anew for each.
-        [job_id] => finished.filter(artifacts::job_id.eq(job_id)).load(db)?,
-        _ => finished.filter(artifacts::job_id.eq_any(job_ids)).load(db)?,
+        [job_id] => of_job(db, *job_id)?,
+        _ => artifacts::table
+            .filter(artifacts::job_id.eq_any(job_ids))
+            .filter(artifacts::state.eq(Finished))
+            .order(artifacts::id.asc())
+            .select(Artifact::as_select())
+            .load(db)?,
     };
     let mut by_job: HashMap<i64, Vec<Artifact>> = HashMap::new();
     for artifact in rows {

@@ -4,6 +4,7 @@
 //! newest successful pipeline of its ref, or below it?
 
 use std::collections::{HashMap, HashSet};
+use std::sync::LazyLock;
 
 use diesel::backend::Backend;
 use diesel::dsl::{max, sql};
@@ -229,7 +230,8 @@ impl<Table> AppearsOnTable<Table> for Counts {}
 
 impl<B: Backend> QueryFragment<B> for Counts {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, B>) -> QueryResult<()> {
-        out.push_sql(&counts_in("successful"));
+        static CONDITION: LazyLock<String> = LazyLock::new(|| counts_in("successful"));
+        out.push_sql(&CONDITION);
         Ok(())
     }
 }

@@ -93,8 +93,10 @@ impl EntryDelivery {
 
     /// The size in bytes of what [`EntryDelivery::into_packed_body`] sends.
     pub fn packed_size(&self, form: PackedAs) -> u64 {
-        let (header, trailer) = wrapping(form, &self.entry);
-        (header.len() + trailer.len()) as u64 + self.entry.packed_bytes
+        match form {
+            PackedAs::Gzip => (gzip::HEADER.len() + gzip::TRAILER_BYTES) as u64 + self.entry.packed_bytes,
+            PackedAs::Zstd => self.entry.packed_bytes,
+        }
     }
 
     /// The file's bytes. The first piece is read before this returns, so that damage found there
@@ -137,25 +139,20 @@ impl EntryDelivery {
     /// `Internal` when the entry's header is damaged or cannot be read.
     pub async fn into_packed_body(self, form: PackedAs) -> Result<Body> {
         let Self { blob, entry } = &self;
-        let (header, trailer) = wrapping(form, entry);
-        let wrapped = |archive: &Bytes, packed: Range<usize>| {
-            Ok(Some(Bytes::from([header, &archive[packed], &trailer].concat())))
+        let whole = |archive: &Bytes, packed: Range<usize>| {
+            Ok(Some(match form {
+                PackedAs::Gzip => gzip::member(entry, &archive[packed]).into(),
+                PackedAs::Zstd => archive.slice(packed),
+            }))
         };
-        if let Some(bytes) = small(blob, entry, wrapped).await? {
+        if let Some(bytes) = small(blob, entry, whole).await? {
             return Ok(Body::AtOnce(bytes));
         }
         let packed = begin(raw(blob, entry, None), entry.name.clone()).await?;
-        let header = stream::iter([Ok(Bytes::from_static(header))]);
-        let trailer = stream::iter([Ok(Bytes::from(trailer))]);
+        let PackedAs::Gzip = form else { return Ok(Body::InPieces(packed)) };
+        let header = stream::iter([Ok(Bytes::from_static(&gzip::HEADER))]);
+        let trailer = stream::iter([Ok(Bytes::copy_from_slice(&gzip::trailer(entry)))]);
         Ok(Body::InPieces(Box::pin(header.chain(packed).chain(trailer))))
-    }
-}
-
-/// What stands before and behind the packed bytes.
-fn wrapping(form: PackedAs, entry: &EntryMeta) -> (&'static [u8], Vec<u8>) {
-    match form {
-        PackedAs::Zstd => (&[], Vec::new()),
-        PackedAs::Gzip => (&gzip::HEADER, gzip::trailer(entry).to_vec()),
     }
 }
 

@@ -49,6 +49,8 @@ fn act(serving: &Serving) {
     expect(api("GET", "projects/1/jobs/1003/artifacts").job_token("glcbt-64_demo-consumer").send(), 200);
     expect(api("GET", "projects/2/jobs/1016/artifacts").job_token("glcbt-64_demo-consumer").send(), 200);
     expect(api("GET", "projects/1/jobs/1003/artifacts").private_token("glpat-demo-alice").send(), 200);
+    expect(api("GET", "projects/1/jobs").job_token("glcbt-64_demo-consumer").send(), 200);
+    expect(api("GET", "projects/2/jobs").job_token("glcbt-64_demo-consumer").send(), 200);
     let registry = |method: &str, path: &str, body: &str| {
         request(method, &format!("/api/registry/v1/{path}"))
             .private_token("glpat-demo-registry")
@@ -117,6 +119,9 @@ fn every_change_and_every_read_across_projects_has_one_line_and_no_secret() {
     );
     assert!(consumer["actor"].as_str().unwrap().starts_with("job 1017 of demo/firmware"), "{consumer}");
     assert!(consumer["artifact.id"].is_i64());
+    let list = &lines[8];
+    assert_eq!((&list["action"], &list["outcome"]), (&json!("job.list"), &json!("done")), "{list}");
+    assert_eq!((&list["actor.job.id"], &list["project.path"]), (&json!(1017), &json!("demo/site")), "{list}");
     let expected = [
         json!({"action": "artifact.upload", "outcome": "refused", "status": 403, "actor": "unknown", "credential": "job_token", "job.id": 1015}),
         firmware(alice(json!({"action": "artifact.keep", "outcome": "done", "status": 200, "job.id": 1016}))),
@@ -137,7 +142,7 @@ fn every_change_and_every_read_across_projects_has_one_line_and_no_secret() {
         root(json!({"action": "job_token.create", "outcome": "done", "status": 201, "job.id": 1015})),
         root(json!({"action": "pipeline.change", "outcome": "refused", "status": 404, "pipeline.id": 4711})),
     ];
-    assert_eq!(lines[8..], expected);
+    assert_eq!(lines[9..], expected);
 }
 
 /// Standard error of a command that succeeds.
