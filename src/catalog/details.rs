@@ -30,59 +30,86 @@ pub struct JobDetails {
 /// What is known of a job.
 #[derive(Debug, Clone, Queryable, Selectable)]
 #[diesel(table_name = jobs, check_for_backend(MultiBackend))]
-#[allow(missing_docs)]
 pub struct JobFacts {
+    /// Its number.
     pub id: i64,
+    /// Its name.
     pub name: String,
+    /// Its stage.
     pub stage: String,
+    /// Where it stands.
     pub status: Status,
+    /// Whether its pipeline may succeed without it.
     pub allow_failure: bool,
+    /// Test coverage, in percent.
     pub coverage: Option<f64>,
+    /// Why it failed.
     pub failure_reason: Option<String>,
+    /// When it was made.
     pub created_at: Timestamp,
+    /// When it began to run.
     pub started_at: Option<Timestamp>,
+    /// When it ended.
     pub finished_at: Option<Timestamp>,
+    /// When its results were erased.
     pub erased_at: Option<Timestamp>,
 }
 
 /// What is known of a pipeline.
 #[derive(Debug, Clone, Queryable, Selectable)]
 #[diesel(table_name = pipelines, check_for_backend(MultiBackend))]
-#[allow(missing_docs)]
 pub struct PipelineFacts {
+    /// Its number.
     pub id: i64,
+    /// Its number within the project.
     pub iid: i64,
+    /// Its project.
     pub project_id: i64,
+    /// The branch, tag or merge request it ran on.
     pub ref_name: String,
+    /// Whether the ref is a tag.
     pub tag: bool,
+    /// The commit.
     pub sha: String,
+    /// Where it stands.
     pub status: Status,
+    /// What started it.
     pub source: Source,
+    /// When it was made.
     pub created_at: Timestamp,
+    /// When it was last changed.
     pub updated_at: Timestamp,
 }
 
 /// What is known of a commit.
 #[derive(Debug, Clone, Queryable, Selectable)]
 #[diesel(table_name = commits, check_for_backend(MultiBackend))]
-#[allow(missing_docs)]
 pub struct CommitFacts {
+    /// Its id.
     pub sha: String,
+    /// The first line of the message.
     pub title: String,
+    /// The whole message.
     pub message: String,
+    /// Who wrote it.
     pub author_name: String,
+    /// Where to reach them.
     pub author_email: String,
+    /// When it was made.
     pub created_at: Option<Timestamp>,
 }
 
 /// What is known of a user.
 #[derive(Debug, Clone, Queryable, Selectable)]
 #[diesel(table_name = users, check_for_backend(MultiBackend))]
-#[allow(missing_docs)]
 pub struct UserFacts {
+    /// Their number.
     pub id: i64,
+    /// The name they sign in with.
     pub username: String,
+    /// The name they go by.
     pub name: String,
+    /// When they were made known.
     pub created_at: Timestamp,
 }
 

@@ -14,45 +14,72 @@ use crate::domain::{Result, Sha256Digest, Timestamp};
 /// A job as the registry tells it.
 #[derive(Debug, Clone, Queryable, Selectable)]
 #[diesel(table_name = jobs, check_for_backend(MultiBackend))]
-#[allow(missing_docs)]
 pub struct JobState {
+    /// Its number.
     pub id: i64,
+    /// Its project.
     pub project_id: i64,
+    /// Its pipeline.
     pub pipeline_id: i64,
+    /// Its name.
     pub name: String,
+    /// Its stage.
     pub stage: String,
+    /// Where it stands.
     pub status: Status,
+    /// Whether its pipeline may succeed without it.
     pub allow_failure: bool,
+    /// Whether a newer job of its name took its place.
     pub retried: bool,
+    /// The username of who started it.
     #[diesel(select_expression = users::username.nullable())]
     pub user: Option<String>,
+    /// Test coverage, in percent.
     pub coverage: Option<f64>,
+    /// Why it failed.
     pub failure_reason: Option<String>,
+    /// When it was made.
     pub created_at: Timestamp,
+    /// When it began to run.
     pub started_at: Option<Timestamp>,
+    /// When it ended.
     pub finished_at: Option<Timestamp>,
+    /// When its results were erased.
     pub erased_at: Option<Timestamp>,
 }
 
 /// A pipeline as the registry tells it.
 #[derive(Debug, Clone, Queryable, Selectable)]
 #[diesel(table_name = pipelines, check_for_backend(MultiBackend))]
-#[allow(missing_docs)]
 pub struct PipelineState {
+    /// Its number.
     pub id: i64,
+    /// Its number within the project.
     pub iid: i64,
+    /// Its project.
     pub project_id: i64,
+    /// The branch, tag or merge request it ran on.
     pub ref_name: String,
+    /// Whether the ref is a tag.
     pub tag: bool,
+    /// The commit.
     pub sha: String,
+    /// Where it stands.
     pub status: Status,
+    /// What started it.
     pub source: Source,
+    /// The pipeline directly above it.
     pub parent_id: Option<i64>,
+    /// The username of who started it.
     #[diesel(select_expression = users::username.nullable())]
     pub user: Option<String>,
+    /// When it was made.
     pub created_at: Timestamp,
+    /// When it was last changed.
     pub updated_at: Timestamp,
+    /// When it began to run.
     pub started_at: Option<Timestamp>,
+    /// When it ended.
     pub finished_at: Option<Timestamp>,
 }
 
