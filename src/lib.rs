@@ -5,7 +5,7 @@
 //!
 //! ```text
 //! cli ── server ── api ── http ── app ── registry ── ingest · deliver · retention · auth · readiness · relocation
-//!                                         └─ catalog · store · archive ── settings ── domain
+//!                                         └─ writers · identity ── catalog · store · archive ── settings ── domain
 //! ```
 //!
 //! Arrows point to what a room may use: itself and anything to its right. A test holds them.
@@ -23,6 +23,7 @@ pub mod cli;
 pub mod deliver;
 pub mod domain;
 pub mod http;
+pub mod identity;
 pub mod ingest;
 pub mod readiness;
 pub mod registry;
@@ -32,3 +33,4 @@ pub mod server;
 pub mod settings;
 pub mod store;
 pub mod telemetry;
+pub mod writers;

@@ -5,8 +5,11 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 
 use crate::catalog::Catalog;
 use crate::catalog::artifacts::{self, Artifact};
+use crate::catalog::instance;
+use crate::catalog::writers::Purpose;
 use crate::domain::{Error, Kind, Result};
 use crate::store::{Store, StoreKey};
+use crate::writers::Writers;
 
 /// How many rows are read at a time.
 const BATCH: i64 = 500;
@@ -40,8 +43,47 @@ enum Outcome {
 /// could not be copied, with its row.
 ///
 /// # Errors
-/// Those of the catalog. What is wrong with a blob is a fault, not an error.
+/// Those of the catalog; `Conflict` when one of the stores is another instance's. What is wrong with a blob
+/// is a fault, not an error.
 pub async fn copy_blobs(
+    catalog: &Catalog,
+    from: &Store,
+    to: &Store,
+    progress: impl Fn(),
+    mut report: impl FnMut(&Artifact, &str),
+) -> Result<Copied> {
+    take_identity_along(catalog, from, to).await?;
+    // While it is written down, `gc` spares what is being copied.
+    let writers = Writers::new(catalog.clone(), Purpose::Copy);
+    let writer = writers.writer().await?;
+    let copied = copy_all(catalog, from, to, progress, &mut report).await;
+    drop(writer);
+    writers.retire().await;
+    copied
+}
+
+/// The copy is the same instance's, and nobody else's.
+async fn take_identity_along(catalog: &Catalog, from: &Store, to: &Store) -> Result<()> {
+    let of_database = catalog.read(instance::find).await?;
+    let of_source = from.instance_id().await?;
+    if let (Some(one), Some(other)) = (of_database, of_source)
+        && one != other
+    {
+        let why = format!("the database is of the instance {one}, the store to copy from of {other}");
+        return Err(Error::new(Kind::Conflict, why));
+    }
+    let Some(id) = of_source.or(of_database) else { return Ok(()) };
+    let found = to.keep_instance_id(id).await?;
+    match found == id {
+        true => Ok(()),
+        false => {
+            let why = format!("the store to copy to is of the instance {found}, what is copied of {id}");
+            Err(Error::new(Kind::Conflict, why))
+        }
+    }
+}
+
+async fn copy_all(
     catalog: &Catalog,
     from: &Store,
     to: &Store,
@@ -100,16 +142,11 @@ async fn copy_bytes(from: &Store, to: &Store, artifact: &Artifact) -> Result<Out
         None => {}
     }
     let blob = from.open_blob(&key, size).await?;
-    let mut upload = to.begin_copy(key.clone()).await?;
+    let mut upload = to.begin(key).await?;
     let mut pieces = Box::pin(blob.stream(0..size));
     while let Some(piece) = pieces.try_next().await? {
         upload.write(&piece).await?;
     }
-    let stored = upload.commit().await?;
-    if stored.sha256 != artifact.sha256 {
-        to.delete(&key).await?;
-        let why = format!("its SHA-256 is {}, its row says {}", stored.sha256, artifact.sha256);
-        return Err(Error::new(Kind::Internal, "Internal Server Error").because(why));
-    }
+    upload.commit_as(artifact.sha256).await?;
     Ok(Outcome::Copied(size))
 }

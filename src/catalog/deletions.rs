@@ -5,7 +5,7 @@ use diesel::prelude::*;
 use diesel::sql_types::BigInt;
 
 use super::lookup::locked_among;
-use super::schema::{artifacts, jobs, projects};
+use super::schema::{artifacts, jobs, projects, purges};
 use super::values::Finished;
 use super::{Db, db::MultiBackend};
 use crate::domain::artifact::{ArtifactKind, ArtifactState};
@@ -125,39 +125,63 @@ pub fn request_purge(db: &mut Db, project_id: i64, now: Timestamp) -> Result<()>
     diesel::update(projects::table.find(project_id))
         .set(projects::purge_requested_at.eq(now.as_millis()))
         .execute(db)?;
+    let last: Option<i64> = artifacts::table.select(diesel::dsl::max(artifacts::id)).get_result(db)?;
+    diesel::delete(purges::table.find(project_id)).execute(db)?;
+    diesel::insert_into(purges::table)
+        .values((
+            purges::project_id.eq(project_id),
+            purges::requested_at.eq(now.as_millis()),
+            purges::through_id.eq(last.unwrap_or(0)),
+        ))
+        .execute(db)?;
     Ok(())
 }
 
-/// Projects whose removal was asked for, and when.
+/// A request to remove all that a project has and that is not locked.
+#[derive(Debug, Clone, Copy)]
+pub struct Purge {
+    project_id: i64,
+    /// By the clock of the node that was asked.
+    requested_at: i64,
+    /// The last artifact that there was then; a node of the release before does not tell.
+    through_id: Option<i64>,
+}
+
+/// What was requested and is not done.
 ///
 /// # Errors
 /// Only those of the database.
-pub fn requested_purges(db: &mut Db) -> Result<Vec<(i64, i64)>> {
+pub fn requested_purges(db: &mut Db) -> Result<Vec<Purge>> {
     let requests: Vec<(i64, Option<i64>)> = projects::table
         .filter(projects::purge_requested_at.is_not_null())
         .order(projects::id.asc())
         .select((projects::id, projects::purge_requested_at))
         .load(db)?;
-    Ok(requests.into_iter().filter_map(|(id, requested_at)| Some((id, requested_at?))).collect())
+    let through: Vec<(i64, i64, i64)> =
+        purges::table.select((purges::project_id, purges::requested_at, purges::through_id)).load(db)?;
+    let purge = |(project_id, requested_at): (i64, Option<i64>)| {
+        let requested_at = requested_at?;
+        let its = through.iter().find(|(id, at, _)| (*id, *at) == (project_id, requested_at));
+        Some(Purge { project_id, requested_at, through_id: its.map(|(.., through)| *through) })
+    };
+    Ok(requests.into_iter().filter_map(purge).collect())
 }
 
-/// Carries out a part of such a request; its end closes it. What came after the request stays.
+/// Carries out a part of such a request; its end closes it. What came after the request stays, whatever
+/// the clock of the node that took it said.
 ///
 /// # Errors
 /// Only those of the database.
-pub fn purge_batch(
-    db: &mut Db,
-    (project_id, requested_at): (i64, i64),
-    after: Cursor,
-    limit: i64,
-    now: Timestamp,
-) -> Result<Batch> {
+pub fn purge_batch(db: &mut Db, purge: Purge, after: Cursor, limit: i64, now: Timestamp) -> Result<Batch> {
+    let Purge { project_id, requested_at, through_id } = purge;
+    let (last, latest) = through_id.map_or((i64::MAX, requested_at), |last| (last, i64::MAX));
     let all: Vec<(i64, i64)> = artifacts::table
         .inner_join(jobs::table)
         .filter(artifacts::project_id.eq(project_id))
         .filter(artifacts::state.eq(Finished))
         .filter(artifacts::id.gt(after.id))
-        .filter(artifacts::created_at.le(requested_at))
+        .filter(artifacts::id.le(last))
+        .filter(artifacts::created_at.le(latest))
         .filter(artifacts::kind.ne(ArtifactKind::Trace.as_str()))
         .order(artifacts::id.asc())
         .limit(limit)
@@ -169,6 +193,8 @@ pub fn purge_batch(
         let this_request =
             projects::table.find(project_id).filter(projects::purge_requested_at.eq(requested_at));
         diesel::update(this_request).set(projects::purge_requested_at.eq(None::<i64>)).execute(db)?;
+        let its = purges::table.find(project_id).filter(purges::requested_at.eq(requested_at));
+        diesel::delete(its).execute(db)?;
         return Ok(Batch { gone, next: None });
     }
     Ok(Batch { gone, next: all.last().map(|(id, _)| Cursor { expire_at: 0, id: *id }) })

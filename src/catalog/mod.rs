@@ -7,10 +7,13 @@
 //! that is bound to a `LIMIT`, and so plans a statement that has one anew at each execution.
 
 pub mod artifacts;
+pub mod clock;
 mod db;
 pub mod deletions;
 pub mod details;
+pub mod instance;
 pub mod jobs;
+pub mod leases;
 pub mod lookup;
 mod migrate;
 pub mod orphans;
@@ -23,6 +26,7 @@ pub mod standing;
 pub mod tokens;
 pub mod users;
 mod values;
+pub mod writers;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,8 +1,8 @@
 //! Bytes that no row names, and how they go without anybody coming to name them in that moment.
 //!
 //! An upload stores its bytes before its row. Whoever finds them between the two cannot tell them from
-//! forgotten ones by their age alone: clocks differ. So both sides write the key into one place first,
-//! and the second of them is told.
+//! forgotten ones by their age: scans, queues and the staging of a registry file take as long as they take.
+//! So both sides write the key into one place first, and the second of them is told.
 
 use std::collections::HashSet;
 
@@ -10,12 +10,14 @@ use diesel::prelude::*;
 use diesel::result::{DatabaseErrorKind, Error as DieselError};
 use diesel::sql_types::{BigInt, Text};
 
-use super::Db;
 use super::schema::{artifacts, doomed_blobs};
-use crate::domain::{Error, Result, Timestamp};
+use super::{Db, clock};
+use crate::domain::{Error, Result};
 
-/// How long a doomed key is remembered at most, in milliseconds.
-const DOOMED_MILLIS: i64 = 24 * 3600 * 1000;
+/// How long a doomed key is remembered, in milliseconds. Whoever stored bytes and comes to name them later
+/// than that would be one of an older release, which writes no writer down: a newer one is refused for its
+/// writer, which is gone for good.
+const DOOMED_MILLIS: i64 = 7 * 24 * 3600 * 1000;
 
 /// Those of `keys` that no row names, tombstones included.
 ///
@@ -33,20 +35,21 @@ fn named_among(db: &mut Db, keys: &[String]) -> Result<HashSet<String>> {
 }
 
 /// Dooms those of `keys` that no row names, tombstones included, and tells which: from now on no row can
-/// come to name them. Needs [`super::Catalog::write`].
+/// come to name them, not even when their bytes are gone, as keys are never used twice. Needs
+/// [`super::Catalog::write`].
 ///
 /// # Errors
 /// Only those of the database.
-pub fn doom(db: &mut Db, keys: &[String], now: Timestamp) -> Result<Vec<String>> {
-    // What somebody doomed who did not come back is of no use any more: keys are never used twice.
-    let forgotten = now.as_millis() - DOOMED_MILLIS;
-    diesel::delete(doomed_blobs::table.filter(doomed_blobs::doomed_at.lt(forgotten))).execute(db)?;
+pub fn doom(db: &mut Db, keys: &[String]) -> Result<Vec<String>> {
+    let now = clock::now(db)?.as_millis();
+    diesel::delete(doomed_blobs::table.filter(doomed_blobs::doomed_at.lt(now - DOOMED_MILLIS)))
+        .execute(db)?;
     for key in keys {
         diesel::sql_query(
             "INSERT INTO doomed_blobs (store_key, doomed_at) VALUES ($1, $2) ON CONFLICT DO NOTHING",
         )
         .bind::<Text, _>(key)
-        .bind::<BigInt, _>(now.as_millis())
+        .bind::<BigInt, _>(now)
         .execute(db)?;
     }
     // Whoever was about to name one has done so by now, or was refused.
@@ -54,24 +57,15 @@ pub fn doom(db: &mut Db, keys: &[String], now: Timestamp) -> Result<Vec<String>>
         let named = named_among(db, keys)?;
         keys.iter().cloned().partition(|key| named.contains(key))
     };
-    pardon(db, &named)?;
+    diesel::delete(doomed_blobs::table.filter(doomed_blobs::store_key.eq_any(named))).execute(db)?;
     Ok(doomed)
 }
 
-/// Forgets that keys were doomed, once their bytes are gone.
+/// Makes sure that the bytes of a row that is about to be written are not doomed, until the transaction
+/// ends.
 ///
 /// # Errors
-/// Only those of the database.
-pub fn pardon(db: &mut Db, keys: &[String]) -> Result<()> {
-    diesel::delete(doomed_blobs::table.filter(doomed_blobs::store_key.eq_any(keys))).execute(db)?;
-    Ok(())
-}
-
-/// Makes sure that the bytes of a row that is about to be written are not about to be removed, until the
-/// transaction ends.
-///
-/// # Errors
-/// `Unavailable` when they are: somebody took them for forgotten.
+/// `Unavailable` when they are: somebody took them for forgotten and removes them, or has done so.
 pub(super) fn hold_off(db: &mut Db, key: &str) -> Result<()> {
     let doomed = doomed_blobs::table.find(key);
     // A failed statement must have a savepoint of its own, or PostgreSQL gives up the transaction.

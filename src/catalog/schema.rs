@@ -144,6 +144,30 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    writers (number) {
+        number -> BigInt,
+        purpose -> Text,
+        seen_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    instance (one) {
+        one -> Integer,
+        id -> Text,
+        created_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    purges (project_id) {
+        project_id -> BigInt,
+        requested_at -> BigInt,
+        through_id -> BigInt,
+    }
+}
+
 diesel::joinable!(access_tokens -> users (user_id));
 diesel::joinable!(pipelines -> projects (project_id));
 diesel::joinable!(project_members -> users (user_id));

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::OnceLock;
 
 use super::administration::audit;
+use super::migrate::identify;
 use super::progress::Progress;
 use super::{CommandError, Parts};
 use crate::domain::Clock;
@@ -13,6 +14,7 @@ use crate::settings::Settings;
 /// Loads all files or none.
 pub(super) fn run(settings: &Settings, files: &[PathBuf]) -> Result<(), CommandError> {
     let parts = Parts::open(settings)?;
+    parts.runtime.block_on(identify(&parts.catalog, &parts.store, settings));
     let progress = OnceLock::new();
     let stored = |total| {
         progress.get_or_init(|| Progress::new("storing artifacts", Some(total))).advance(1);

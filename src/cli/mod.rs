@@ -81,17 +81,10 @@ enum Command {
     },
     /// Remove bytes that no row names, and finish queued removals.
     ///
-    /// Bytes without a row are left by a server that died between storing and recording an upload.
-    /// Safe while servers run, unless the grace is shorter than an upload takes to be recorded.
-    Gc {
-        /// How old such bytes must be; retention.orphan_grace by default. `0s` only while nobody
-        /// uploads.
-        #[arg(long, value_name = "DURATION", value_parser = duration)]
-        grace: Option<Duration>,
-        /// Print one JSON object.
-        #[arg(long)]
-        json: bool,
-    },
+    /// Bytes without a row are left by a server that died between storing and recording an upload. Safe
+    /// while servers run. Where database and store do not belong together, nothing is removed, and exit
+    /// code 1.
+    Gc(gc::Gc),
     /// Check every artifact's bytes: present, of the right size, with the right SHA-256.
     ///
     /// One line for each fault on standard output, a summary on standard error; exit code 1 when
@@ -229,7 +222,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Result<(), CommandE
         Command::Migrate => migrate::run(&settings),
         Command::Load { files } => load::run(&settings, &files),
         Command::Sweep { json } => sweep::run(&settings, json),
-        Command::Gc { grace, json } => gc::run(&settings, grace, json),
+        Command::Gc(options) => gc::run(&settings, &options),
         Command::Fsck { quick, json } => fsck::run(&settings, quick, json),
         Command::CopyStore(command) => command.run(&settings),
         Command::Token(command) => token::run(&settings, command),

@@ -5,24 +5,30 @@ use std::sync::Arc;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
+use super::migrate::identify;
 use super::{CommandError, demo};
 use crate::app::App;
 use crate::domain::Clock;
 use crate::retention;
 use crate::server;
 use crate::settings::Settings;
+use crate::store::StoreKey;
 
 /// Serves until SIGTERM or SIGINT.
 pub(super) fn run(settings: Settings, with_demo: bool) -> Result<(), CommandError> {
     raise_open_files();
     let app = Arc::new(App::open(settings, Clock::System).map_err(CommandError::unusable)?);
     actix_web::rt::System::new().block_on(async {
+        identify(&app.catalog, &app.store, &app.settings).await;
         let lines = if with_demo { demo::load(&app).await? } else { None };
         let listening = server::listen(Arc::clone(&app)).map_err(CommandError::unusable)?;
         let (catalog, store) = (app.catalog.clone(), app.store.clone());
         let sweeping =
             retention::sweep_forever(catalog, store, app.clock.clone(), app.settings.sweep_interval);
         actix_web::rt::spawn(sweeping);
+        let (catalog, store, settings) = (app.catalog.clone(), app.store.clone(), app.settings.clone());
+        let node = StoreKey::random_writer();
+        actix_web::rt::spawn(retention::collect_forever(catalog, store, app.clock.clone(), settings, node));
         let serving = actix_web::rt::spawn(listening.server);
         // Signals are taken from the server's first turn on; only then may somebody send one.
         tokio::task::yield_now().await;
@@ -34,6 +40,7 @@ pub(super) fn run(settings: Settings, with_demo: bool) -> Result<(), CommandErro
             let _ = write!(out, "{}", lines(&format!("http://{address}"))).and_then(|()| out.flush());
         }
         let stopped = serving.await.map_err(std::io::Error::other).flatten();
+        app.ingest.writers().retire().await;
         stopped.map_err(|e| CommandError::Configuration(e.into()))
     })?;
     tracing::info!("stopped");

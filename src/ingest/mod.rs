@@ -14,11 +14,13 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::archive::Limits;
 use crate::catalog::artifacts::{self, Added, Artifact, Contents, Declared};
+use crate::catalog::writers::Purpose;
 use crate::catalog::{Catalog, Db, jobs};
 use crate::domain::artifact::{ArtifactFormat, ArtifactKind};
 use crate::domain::status::Status;
 use crate::domain::{Error, Kind, Result, Timestamp, byte_size};
 use crate::store::{Store, Stored, Upload};
+use crate::writers::{Writer, Writers};
 
 /// How many archives are looked at at the same time; each may need its whole directory in memory.
 const CONCURRENT_SCANS: usize = 2;
@@ -34,12 +36,14 @@ pub struct Ingest {
     limits: Limits,
     scans: Semaphore,
     uploads: Arc<Semaphore>,
+    writers: Writers,
 }
 
 /// Bytes being received.
 #[derive(Debug)]
 pub struct Incoming {
     upload: Upload,
+    writer: Writer,
     limit_bytes: Option<u64>,
     /// Held until the artifact is recorded, or given up.
     _turn: OwnedSemaphorePermit,
@@ -77,7 +81,8 @@ impl Ingest {
     /// archives within `limits`.
     pub fn new(catalog: Catalog, store: Store, limits: Limits, concurrent: usize) -> Self {
         let (scans, uploads) = (Semaphore::new(CONCURRENT_SCANS), Arc::new(Semaphore::new(concurrent)));
-        Self { catalog, store, limits, scans, uploads }
+        let writers = Writers::new(catalog.clone(), Purpose::Keys);
+        Self { catalog, store, limits, scans, uploads, writers }
     }
 
     /// Begins to receive at most `limit_bytes`, when it is its turn. Until then the client's bytes wait
@@ -89,7 +94,8 @@ impl Ingest {
         let turn = tokio::time::timeout(TURN_TIMEOUT, Arc::clone(&self.uploads).acquire_owned());
         let too_many = |_| Error::unavailable("as many artifacts as may be are being received");
         let turn = turn.await.map_err(too_many)?.map_err(Error::internal)?;
-        Ok(Incoming { upload: self.store.begin().await?, limit_bytes, _turn: turn })
+        let (writer, upload) = self.writers.begin(&self.store).await?;
+        Ok(Incoming { upload, writer, limit_bytes, _turn: turn })
     }
 
     /// Makes the artifact that `declared` says, for a job that still runs.
@@ -97,7 +103,7 @@ impl Ingest {
     /// # Errors
     /// Those of store and catalog; nothing is visible then.
     pub async fn finish(&self, incoming: Incoming, declared: Declared, now: Timestamp) -> Result<Outcome> {
-        let Incoming { upload, _turn, .. } = incoming;
+        let Incoming { upload, writer, _turn, .. } = incoming;
         let stored = upload.commit().await?;
         let key = stored.key.clone();
         let mut tail_bytes = None;
@@ -111,7 +117,11 @@ impl Ingest {
             self.store.delete(&key).await?;
             return Ok(Outcome::Malformed(refusal));
         }
-        let outcome = self.catalog.write(move |db| record(db, &declared, &stored, tail_bytes, now)).await;
+        let recording = self.catalog.write(move |db| {
+            writer.hold(db)?;
+            record(db, &declared, &stored, tail_bytes, now)
+        });
+        let outcome = recording.await;
         // An unsure answer may stand for a commit that did happen: its bytes are left to `gc`.
         if let Ok(Outcome::AlreadyThere | Outcome::Occupied | Outcome::JobEnded(_)) = outcome {
             self.store.delete(&key).await?;
@@ -121,6 +131,11 @@ impl Ingest {
 }
 
 impl Ingest {
+    /// Those who store what is being received.
+    pub fn writers(&self) -> &Writers {
+        &self.writers
+    }
+
     async fn check_dotenv(&self, stored: &Stored) -> Result<Result<(), &'static str>> {
         if stored.size > dotenv::MAX_BYTES {
             return Ok(Err("Dotenv Artifact Too Big"));

@@ -20,8 +20,10 @@ pub use change::{JobChange, PipelineChange, replace_job_token};
 pub use files::Files;
 
 use crate::catalog::Catalog;
+use crate::catalog::writers::Purpose;
 use crate::domain::{Error, Timestamp};
 use crate::store::Store;
+use crate::writers::Writers;
 use document::Document;
 use stage::Staged;
 
@@ -155,12 +157,38 @@ async fn load(
     })
     .await
     .map_err(Error::internal)??;
-    let staged = match loaded.artifacts {
-        0 => Staged::new(),
-        all => stage::stage(&sources, catalog, store, &|| stored(all)).await?,
+    // What is staged here waits for its rows, maybe for hours: `gc` is to know whose it is.
+    let writers = Writers::new(catalog.clone(), Purpose::Keys);
+    let applied = stage_and_apply(sources, loaded.artifacts, catalog, store, &writers, now, stored).await;
+    writers.retire().await;
+    applied.map(|()| loaded)
+}
+
+async fn stage_and_apply(
+    sources: Vec<Source>,
+    artifacts: usize,
+    catalog: &Catalog,
+    store: &Store,
+    writers: &Writers,
+    now: Timestamp,
+    stored: Stored<'_>,
+) -> Result<(), LoadError> {
+    let (staged, writer) = match artifacts {
+        0 => (Staged::new(), None),
+        all => {
+            let writer = writers.writer().await?;
+            let staged = stage::stage(&sources, catalog, store, &writer, &|| stored(all)).await?;
+            (staged, Some(writer))
+        }
     };
     let keys: Vec<_> = staged.values().map(|(stored, _)| stored.key.clone()).collect();
-    let applied = catalog.write(move |db| apply::apply(db, &sources, &staged, now)).await;
+    let applying = catalog.write(move |db| {
+        if let Some(writer) = writer {
+            writer.hold(db)?;
+        }
+        apply::apply(db, &sources, &staged, now)
+    });
+    let applied = applying.await;
     let unused = match &applied {
         Ok(used) => keys.into_iter().filter(|key| !used.contains(key)).collect(),
         // The answer to a commit may be lost while the commit was not; `gc` knows afterwards.
@@ -170,7 +198,7 @@ async fn load(
     for key in &unused {
         store.delete(key).await?;
     }
-    applied.map(|_| loaded)
+    applied.map(drop)
 }
 
 impl std::fmt::Display for Loaded {

@@ -15,6 +15,7 @@ use crate::domain::artifact::{ArtifactFormat, ArtifactKind};
 use crate::domain::{Error, Sha256Digest};
 use crate::ingest::scan_archive;
 use crate::store::{Store, Stored};
+use crate::writers::Writer;
 
 /// The bytes of new artifacts, by job and kind, with how many at an archive's end hold its directory.
 pub(super) type Staged = HashMap<(i64, ArtifactKind), (Stored, Option<u64>)>;
@@ -22,17 +23,18 @@ pub(super) type Staged = HashMap<(i64, ArtifactKind), (Stored, Option<u64>)>;
 /// How much of a file is read at a time, in bytes.
 const PIECE_BYTES: usize = 256 * 1024;
 
-/// Stores what is not there yet and calls `stored` for each artifact. On failure everything stored so
-/// far is removed again.
+/// Stores what is not there yet under keys of `writer`'s and calls `stored` for each artifact. On failure
+/// everything stored so far is removed again.
 pub(super) async fn stage(
     sources: &[Source],
     catalog: &Catalog,
     store: &Store,
+    writer: &Writer,
     stored: &(dyn Fn() + Sync),
 ) -> Result<Staged, LoadError> {
     let mut staged = Staged::new();
     for (source, place, job_id, artifact) in all_artifacts(sources) {
-        match stage_one(source, &place, job_id, artifact, catalog, store).await {
+        match stage_one(source, &place, (job_id, artifact), catalog, store, writer).await {
             Ok(found) => {
                 staged.extend(found.map(|found| ((job_id, artifact.kind), found)));
                 stored();
@@ -63,10 +65,10 @@ fn all_artifacts(sources: &[Source]) -> impl Iterator<Item = (&Source, String, i
 async fn stage_one(
     source: &Source,
     place: &str,
-    job_id: i64,
-    artifact: &Artifact,
+    (job_id, artifact): (i64, &Artifact),
     catalog: &Catalog,
     store: &Store,
+    writer: &Writer,
 ) -> Result<Option<(Stored, Option<u64>)>, LoadError> {
     let unreadable = |error: std::io::Error| {
         let why = format!("file: {} cannot be read: {error}", artifact.file);
@@ -85,7 +87,7 @@ async fn stage_one(
             return Ok(None);
         }
     }
-    let mut upload = store.begin().await?;
+    let mut upload = store.begin(writer.key()).await?;
     let mut file = source.files.open(&artifact.file).map_err(unreadable)?;
     let mut piece = vec![0; PIECE_BYTES];
     loop {

@@ -1,12 +1,17 @@
 //! Finds bytes that no row names — left by a node that died between blob and row, or in the middle
-//! of an upload — and removes those that are old enough not to belong to anybody at work.
+//! of an upload — and removes those that belong to nobody at work and are old enough.
+//!
+//! The store is gone through twice: what would go is counted before anything does.
 
+use std::collections::HashSet;
 use std::time::{Duration, SystemTime};
 
 use super::remove::{Removed, remove_bytes};
-use crate::catalog::{Catalog, orphans};
-use crate::domain::{Clock, Result};
-use crate::store::{Listed, SHARDS, Store};
+use crate::catalog::writers::Living;
+use crate::catalog::{Catalog, orphans, writers};
+use crate::domain::{Clock, Error, Kind, Result};
+use crate::identity::Agreed;
+use crate::store::{Listed, SHARDS, Store, StoreKey};
 
 /// What was collected.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -19,75 +24,180 @@ pub struct Collected {
     pub unfinished: usize,
     /// Bytes of both.
     pub bytes: u64,
+    /// Blobs and uploads without a row that somebody is at work on.
+    pub spared: usize,
 }
 
-/// How many blobs are removed at a time.
+/// What may go.
+#[derive(Debug, Clone, Copy)]
+pub struct Terms {
+    /// How old what nobody names must be.
+    pub grace: Duration,
+    /// Whether more than half of a store may go.
+    pub force: bool,
+}
+
+/// How often `progress` is told of a step.
+pub const STEPS: usize = 2 * SHARDS as usize;
+
+/// How many blobs are looked at, and removed, at a time.
 const BATCH: usize = 500;
 
-/// How much older than the grace an unfinished upload must be whose growing cannot be seen.
+/// How much older than the grace an unfinished upload must be whose growing cannot be seen and whose owner
+/// is not known.
 const UNSEEN_GROWTH: Duration = Duration::from_secs(24 * 3600);
 
-/// Carries out all queued removals, then removes what nobody names and is older than `grace`;
-/// `progress` is told of each of the store's [`SHARDS`] that is done.
+/// Of a store with no more blobs than that, all may go without being asked for.
+const FEW_BLOBS: usize = 100;
+
+/// Carries out all queued removals, then removes what nobody names, nobody is at work on, and is older than
+/// `terms` say by the store's own clock; `progress` is told of each of [`STEPS`].
 ///
-/// Nothing that was acknowledged is ever lost to this. A grace shorter than an upload takes only makes
-/// somebody's upload fail, who has to send it again; one of zero takes everything that is not finished.
+/// Nothing that was acknowledged is ever lost to this, and no upload fails by it whose writer is written
+/// down, whatever the grace. Nodes of the release before do not write theirs down: a grace shorter than one
+/// of their uploads takes makes it fail, and it has to be sent again.
 ///
 /// # Errors
-/// Those of catalog and store; what was done until then stays done.
+/// `Conflict` when more than half of the store would go and `terms` do not allow it: nothing is removed
+/// then. Those of catalog and store; what was done until then stays done.
 pub async fn collect(
     catalog: &Catalog,
     store: &Store,
     clock: &Clock,
-    grace: Duration,
+    agreed: &Agreed,
+    terms: Terms,
     progress: impl Fn(),
 ) -> Result<Collected> {
-    let removed = remove_bytes(catalog, store, clock, true, |_| {}).await?;
-    let mut collected = Collected { removed, ..Collected::default() };
-    // The store's files carry the machine's time, not that of a clock set by hand.
-    let now = SystemTime::now();
-    let is_old = |item: &Listed| {
-        let extra = if item.grows_unseen && !grace.is_zero() { UNSEEN_GROWTH } else { Duration::ZERO };
-        now.checked_sub(grace + extra).is_some_and(|newest| item.modified <= newest)
-    };
+    let collection = Collection { catalog, store, now: store.now().await?, grace: terms.grace };
+    catalog.write(writers::give_up_dead).await?;
+    let (mut blobs, mut orphans) = (0, 0);
+    let mut collected = Collected::default();
+    let mut with_leftovers = Vec::new();
     for shard in 0..SHARDS {
-        let listed = store.list(shard).await?;
-        let (blobs, unfinished): (Vec<Listed>, Vec<Listed>) =
-            listed.into_iter().filter(is_old).partition(|item| item.key.is_some());
-        for item in unfinished {
-            store.remove_listed(&item).await?;
-            collected.unfinished += 1;
-            collected.bytes += item.size;
+        let found = collection.look_through(shard).await?;
+        blobs += found.blobs;
+        orphans += found.orphans.len();
+        collected.spared += found.spared;
+        if !(found.orphans.is_empty() && found.unfinished.is_empty()) {
+            with_leftovers.push(shard);
         }
-        for batch in blobs.chunks(BATCH) {
-            remove_unnamed(catalog, store, clock, batch, &mut collected).await?;
+        progress();
+    }
+    if blobs > FEW_BLOBS && orphans > blobs / 2 && !terms.force {
+        return Err(too_many(orphans, blobs, agreed));
+    }
+    collected.removed = remove_bytes(catalog, store, clock, true, |_| {}).await?;
+    for shard in 0..SHARDS {
+        if with_leftovers.contains(&shard) {
+            let found = collection.look_through(shard).await?;
+            collection.remove(found, &mut collected).await?;
         }
         progress();
     }
     Ok(collected)
 }
 
-async fn remove_unnamed(
-    catalog: &Catalog,
-    store: &Store,
-    clock: &Clock,
-    blobs: &[Listed],
-    collected: &mut Collected,
-) -> Result<()> {
-    let keys: Vec<String> = blobs.iter().filter_map(|item| Some(item.key.as_ref()?.to_string())).collect();
-    // Most of what lies there has its row; that is asked without holding anybody up.
-    let unnamed = catalog.read(move |db| orphans::unnamed(db, keys)).await?;
-    if unnamed.is_empty() {
-        return Ok(());
+fn too_many(orphans: usize, blobs: usize, agreed: &Agreed) -> Error {
+    let Agreed { database, store } = agreed;
+    let why = format!(
+        "{orphans} of the {blobs} blobs in {store} are named by no row of {database}, and that is more than \
+         half: it may be an older copy of the database. Nothing was removed; --force removes them"
+    );
+    Error::new(Kind::Conflict, why)
+}
+
+/// A pass over the store.
+struct Collection<'a> {
+    catalog: &'a Catalog,
+    store: &'a Store,
+    /// By the store's clock, at the start.
+    now: SystemTime,
+    grace: Duration,
+}
+
+/// What lies in a shard.
+#[derive(Default)]
+struct Found {
+    /// How many blobs, named or not.
+    blobs: usize,
+    /// Old ones that nobody names.
+    orphans: Vec<Listed>,
+    /// Old uploads that nobody is at work on.
+    unfinished: Vec<Listed>,
+    /// What would be among these two if nobody were at work on it.
+    spared: usize,
+}
+
+impl Collection<'_> {
+    async fn look_through(&self, shard: u16) -> Result<Found> {
+        let listed = self.store.list(shard).await?;
+        let mut found =
+            Found { blobs: listed.iter().filter(|item| item.key.is_some()).count(), ..Found::default() };
+        let mut old: Vec<Listed> = listed.into_iter().filter(|item| self.is_old(item)).collect();
+        while !old.is_empty() {
+            let rest = old.split_off(old.len().min(BATCH));
+            self.judge(std::mem::replace(&mut old, rest), &mut found).await?;
+        }
+        Ok(found)
     }
-    let at = clock.now();
-    let doomed = catalog.write(move |db| orphans::doom(db, &unnamed, at)).await?;
-    for item in blobs {
-        if item.key.as_ref().is_some_and(|key| doomed.iter().any(|doomed| doomed == key.as_str())) {
-            store.remove_listed(item).await?;
-            collected.orphans += 1;
+
+    fn is_old(&self, item: &Listed) -> bool {
+        let has_owner = item.upload_of.as_ref().is_some_and(|key| key.writer().is_some());
+        let unseen = item.grows_unseen && !has_owner && !self.grace.is_zero();
+        let age = self.grace + if unseen { UNSEEN_GROWTH } else { Duration::ZERO };
+        self.now.checked_sub(age).is_some_and(|newest| item.modified <= newest)
+    }
+
+    /// Who is at work is asked after what lies there was listed, and before which of it is named: a writer
+    /// that is gone by then is gone for good, and with it whoever could name its keys from then on.
+    async fn judge(&self, items: Vec<Listed>, found: &mut Found) -> Result<()> {
+        let living = self.catalog.read(writers::living).await?;
+        let keys: Vec<String> = items.iter().filter_map(key_of).map(StoreKey::to_string).collect();
+        // Most of what lies there has its row; that is asked without holding anybody up.
+        let unnamed = self.catalog.read(move |db| orphans::unnamed(db, keys)).await?;
+        let unnamed: HashSet<String> = unnamed.into_iter().collect();
+        for item in items {
+            let is_named = key_of(&item).is_some_and(|key| !unnamed.contains(key.as_str()));
+            match (item.key.is_some(), is_named) {
+                (true, true) => {}
+                _ if is_at_work_on(&living, &item, is_named) => found.spared += 1,
+                (true, false) => found.orphans.push(item),
+                (false, _) => found.unfinished.push(item),
+            }
+        }
+        Ok(())
+    }
+
+    async fn remove(&self, found: Found, collected: &mut Collected) -> Result<()> {
+        for item in found.unfinished {
+            self.store.remove_listed(&item).await?;
+            collected.unfinished += 1;
             collected.bytes += item.size;
         }
+        for batch in found.orphans.chunks(BATCH) {
+            let keys: Vec<String> = batch.iter().filter_map(key_of).map(StoreKey::to_string).collect();
+            // What is doomed stays so: whoever stored it may come to name it long after it is gone.
+            let doomed = self.catalog.write(move |db| orphans::doom(db, &keys)).await?;
+            let is_doomed = |key: &StoreKey| doomed.iter().any(|doomed| doomed == key.as_str());
+            for item in batch.iter().filter(|item| key_of(item).is_some_and(is_doomed)) {
+                self.store.remove_listed(item).await?;
+                collected.orphans += 1;
+                collected.bytes += item.size;
+            }
+        }
+        Ok(())
     }
-    catalog.write(move |db| orphans::pardon(db, &doomed)).await
+}
+
+/// The key that something has or is to get.
+fn key_of(item: &Listed) -> Option<&StoreKey> {
+    item.key.as_ref().or(item.upload_of.as_ref())
+}
+
+/// Whether something is in the hands of a living writer. An upload whose key a row names is a copy.
+fn is_at_work_on(living: &Living, item: &Listed, is_named: bool) -> bool {
+    match is_named {
+        true => living.copying,
+        false => key_of(item).and_then(StoreKey::writer).is_some_and(|writer| living.keys.contains(&writer)),
+    }
 }

@@ -1,9 +1,9 @@
 //! One expiry pass: what has expired, what was asked to go, and the bytes of all that.
 
 use super::remove::{Removed, remove_bytes};
-use crate::catalog::Catalog;
 use crate::catalog::deletions::{self, Cursor};
-use crate::domain::{Clock, Result};
+use crate::catalog::{Catalog, clock as database_clock};
+use crate::domain::{Clock, Result, Timestamp};
 use crate::store::Store;
 
 /// How many artifacts a transaction looks at: long enough to be fast, short enough that writers
@@ -17,6 +17,15 @@ pub struct Swept {
     pub expired: usize,
     /// What was removed from the store.
     pub removed: Removed,
+}
+
+/// The time by this node's clock or the database's, whichever is behind: what is removed cannot be brought
+/// back because a clock went wrong. A clock that is set by hand counts alone.
+async fn earlier(catalog: &Catalog, clock: &Clock) -> Result<Timestamp> {
+    match clock {
+        Clock::Manual(_) => Ok(clock.now()),
+        Clock::System => Ok(clock.now().min(catalog.read(database_clock::now).await?)),
+    }
 }
 
 /// Makes one pass; `progress` is told of artifacts that went and of blobs that were removed, each by
@@ -34,7 +43,7 @@ pub async fn sweep(
     let mut expired = 0;
     let mut next = Some(Cursor::default());
     while let Some(after) = next {
-        let now = clock.now();
+        let now = earlier(catalog, clock).await?;
         let batch = catalog.write(move |db| deletions::expire_batch(db, after, BATCH, now)).await?;
         expired += batch.gone;
         progress(batch.gone);

@@ -77,6 +77,8 @@ pub struct Settings {
     pub sweep_interval: Duration,
     /// How old a blob that no row names must be before it is removed.
     pub orphan_grace: Duration,
+    /// How often such blobs are collected; zero for never.
+    pub gc_interval: Duration,
 }
 
 /// A setting that cannot be used, with its key and where it came from.
@@ -116,6 +118,7 @@ impl Default for Settings {
             default_expire_in: Lifetime::Seconds(30 * 86_400),
             sweep_interval: Duration::from_secs(7 * 60),
             orphan_grace: Duration::from_secs(3_600),
+            gc_interval: Duration::from_secs(86_400),
         }
     }
 }
@@ -154,6 +157,7 @@ const KEYS: &[(&str, Setter)] = &[
     ("retention.default_expire_in", |s, text| lifetime(text).map(|v| s.default_expire_in = v)),
     ("retention.sweep_interval", |s, text| duration(text).map(|v| s.sweep_interval = v)),
     ("retention.orphan_grace", |s, text| duration(text).map(|v| s.orphan_grace = v)),
+    ("retention.gc_interval", |s, text| duration(text).map(|v| s.gc_interval = v)),
 ];
 
 impl Settings {

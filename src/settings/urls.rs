@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 
 /// Which database.
 #[derive(Debug, Clone)]
@@ -83,7 +83,31 @@ pub(super) fn storage_url(text: &str) -> Result<StorageUrl, String> {
     Ok(StorageUrl::Bucket(BucketUrl { bucket: bucket.into(), prefix: prefix.into(), options: Vec::new() }))
 }
 
+impl DatabaseUrl {
+    /// The address for messages: nobody's name, no password, and no parameter, which may be one.
+    pub fn without_secrets(&self) -> String {
+        match self {
+            Self::Sqlite(path) => format!("sqlite://{}", path.display()),
+            Self::Postgres(url) => {
+                let url = url.expose_secret();
+                let (_, place) = url.split_once("://").unwrap_or(("", ""));
+                let place = place.split(['?', '#']).next().unwrap_or_default();
+                // Of a password with an @ in it, nothing may be left.
+                format!("postgres://{}", place.rsplit_once('@').map_or(place, |(_, place)| place))
+            }
+        }
+    }
+}
+
 impl StorageUrl {
+    /// The address for messages.
+    pub fn without_secrets(&self) -> String {
+        match self {
+            Self::Directory(path) => format!("file://{}", path.display()),
+            Self::Bucket(url) => format!("s3://{}/{}", url.bucket, url.prefix),
+        }
+    }
+
     /// Reads a URL as `storage.url` has it; `environment` tells of a bucket what its URL does not.
     ///
     /// # Errors
@@ -105,5 +129,24 @@ impl StorageUrl {
             .map(|(name, value)| (name.clone(), SecretString::from(value.as_str())))
             .collect();
         Self::Bucket(BucketUrl { options, ..url })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_for_messages_holds_no_secret() {
+        for (url, shown) in [
+            ("postgres://u:hunter2@h:5432/db", "postgres://h:5432/db"),
+            ("postgresql://u:hun@ter2@h/db?sslmode=disable&password=hunter2", "postgres://h/db"),
+            ("postgres:///db?user=u&password=hun@ter2", "postgres:///db"),
+            ("postgres://h/db", "postgres://h/db"),
+            ("sqlite://a/b.db", "sqlite://a/b.db"),
+        ] {
+            assert_eq!(database_url(url).unwrap().without_secrets(), shown);
+        }
+        assert_eq!(storage_url("s3://b/p/q").unwrap().without_secrets(), "s3://b/p/q");
     }
 }

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use super::bucket::{self, Bucket};
 use super::listed::{Leftover, Listed};
@@ -34,6 +34,36 @@ impl Backend {
                 blocking(move || directory.probe()).await
             }
             Self::Bucket(bucket) => bucket.probe().await,
+        }
+    }
+
+    pub(super) async fn now(&self) -> io::Result<SystemTime> {
+        match self {
+            Self::Directory(directory) => {
+                let directory = Arc::clone(directory);
+                blocking(move || directory.now()).await
+            }
+            Self::Bucket(bucket) => bucket.now().await,
+        }
+    }
+
+    pub(super) async fn instance_id(&self) -> io::Result<Option<Vec<u8>>> {
+        match self {
+            Self::Directory(directory) => {
+                let directory = Arc::clone(directory);
+                blocking(move || directory.instance_id()).await
+            }
+            Self::Bucket(bucket) => bucket.instance_id().await,
+        }
+    }
+
+    pub(super) async fn write_instance_id(&self, text: String) -> io::Result<()> {
+        match self {
+            Self::Directory(directory) => {
+                let directory = Arc::clone(directory);
+                blocking(move || directory.write_instance_id(text.as_bytes())).await
+            }
+            Self::Bucket(bucket) => bucket.write_instance_id(text.into_bytes()).await,
         }
     }
 

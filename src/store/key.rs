@@ -3,8 +3,9 @@
 use std::fmt;
 use std::str::FromStr;
 
-/// A blob's name in the store: 32 random hex digits behind a folder of the first two. Random, so
-/// that it is never used twice and tells nothing.
+/// A blob's name in the store: 32 hex digits behind a folder of the first two, so many of them random that
+/// no key is ever used twice. They are the digits of a UUID of version 8, whose last twelve are the number
+/// of the writer that gave the key out; keys of older releases are of version 4 and tell of none.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct StoreKey(String);
 
@@ -16,11 +17,41 @@ pub const SHARDS: u16 = 256;
 #[error("not a store key")]
 pub struct NotAKey;
 
+/// Where the digits of a UUID tell its version.
+const VERSION_DIGIT: usize = 12;
+
+/// How many bits of a key are its writer's number.
+const WRITER_BITS: u32 = 48;
+
 impl StoreKey {
-    /// A key that nothing has had before.
+    /// A key that nothing has had before and that tells of no writer.
     pub fn random() -> Self {
-        let name = uuid::Uuid::new_v4().simple().to_string();
+        Self::named(uuid::Uuid::new_v4())
+    }
+
+    /// A key that nothing has had before, of the writer `number`, which is at least 0 and below 2^48.
+    pub fn of_writer(number: i64) -> Self {
+        let writer = (1_u128 << WRITER_BITS) - 1;
+        let digits = (uuid::Uuid::new_v4().as_u128() & !writer) | (number as u128 & writer);
+        Self::named(uuid::Builder::from_custom_bytes(digits.to_be_bytes()).into_uuid())
+    }
+
+    fn named(digits: uuid::Uuid) -> Self {
+        let name = digits.simple().to_string();
         Self(format!("{}/{name}", &name[..2]))
+    }
+
+    /// A number for a writer that none has had before, as far as chance allows.
+    pub fn random_writer() -> i64 {
+        (uuid::Uuid::new_v4().as_u128() & ((1 << WRITER_BITS) - 1)) as i64
+    }
+
+    /// The number of the writer that gave the key out, unless the key tells of none.
+    pub fn writer(&self) -> Option<i64> {
+        let name = self.name();
+        let tells = name.as_bytes()[VERSION_DIGIT] == b'8';
+        let digits = &name[name.len() - WRITER_BITS as usize / 4..];
+        tells.then(|| i64::from_str_radix(digits, 16).ok()).flatten()
     }
 
     /// The key as rows hold it.
@@ -73,6 +104,17 @@ impl fmt::Debug for StoreKey {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_key_tells_its_writer_unless_it_is_of_none() {
+        for number in [0, 1, (1 << 48) - 1, StoreKey::random_writer()] {
+            let (key, other) = (StoreKey::of_writer(number), StoreKey::of_writer(number));
+            assert_eq!(key.writer(), Some(number), "{key}");
+            assert_ne!(key, other);
+            assert_eq!(key.as_str().parse::<StoreKey>().unwrap().writer(), Some(number));
+        }
+        assert_eq!(StoreKey::random().writer(), None);
+    }
 
     #[test]
     fn a_key_survives_its_row_and_nothing_else_is_a_key() {

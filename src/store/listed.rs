@@ -11,6 +11,8 @@ use super::StoreKey;
 pub struct Listed {
     /// The blob's key; `None` for an upload that is not finished.
     pub key: Option<StoreKey>,
+    /// The key that an upload is to get that is not finished, where its name tells.
+    pub upload_of: Option<StoreKey>,
     /// Its size in bytes, 0 where that is not told.
     pub size: u64,
     /// When it was last written to, or begun, by the store's own clock.
@@ -32,8 +34,17 @@ pub(super) enum Leftover {
 }
 
 impl Listed {
-    pub(super) fn new(key: Option<StoreKey>, size: u64, modified: SystemTime, leftover: Leftover) -> Self {
+    pub(super) fn blob(key: StoreKey, size: u64, modified: SystemTime, leftover: Leftover) -> Self {
+        Self { key: Some(key), upload_of: None, size, modified, grows_unseen: false, leftover }
+    }
+
+    pub(super) fn unfinished(
+        upload_of: Option<StoreKey>,
+        size: u64,
+        modified: SystemTime,
+        leftover: Leftover,
+    ) -> Self {
         let grows_unseen = matches!(leftover, Leftover::Unfinished { .. });
-        Self { key, size, modified, grows_unseen, leftover }
+        Self { key: None, upload_of, size, modified, grows_unseen, leftover }
     }
 }

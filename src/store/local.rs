@@ -9,6 +9,7 @@ use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use bytes::Bytes;
 use futures_util::stream::{self, Stream};
@@ -17,12 +18,17 @@ use tempfile::NamedTempFile;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::listed::{Leftover, Listed};
+use super::upload::agree;
 use super::{SHARDS, StoreKey, blocking, resident};
 use crate::background::Pace;
 use crate::domain::Sha256Digest;
 
-/// What unfinished uploads are called until they are committed; a crash may leave one behind.
+/// What the names of unfinished uploads begin with, before the name that they are to get and a few random
+/// letters; a crash may leave one behind.
 const TEMPORARY_PREFIX: &str = ".upload-";
+
+/// The file that holds the instance id.
+const INSTANCE_ID: &str = "instance-id";
 
 /// How much one read takes at least, in bytes; a download holds one piece at a time.
 const PIECE_BYTES: u64 = 64 * 1024;
@@ -56,7 +62,8 @@ impl Directory {
 
     pub(super) fn begin(&self, key: StoreKey) -> io::Result<Part> {
         let folder = self.root.join(key.folder());
-        let created = tempfile::Builder::new().prefix(TEMPORARY_PREFIX).tempfile_in(&folder);
+        let prefix = format!("{TEMPORARY_PREFIX}{}-", key.name());
+        let created = tempfile::Builder::new().prefix(&prefix).tempfile_in(&folder);
         // What is not found here is our folder, and nothing that a client asked for.
         let file = created.map_err(|error| match error.kind() {
             io::ErrorKind::NotFound => io::Error::other(error),
@@ -91,13 +98,18 @@ impl Directory {
         let mut listed = Vec::new();
         for file in fs::read_dir(self.root.join(&folder))? {
             let file = file?;
-            let name = format!("{folder}/{}", file.file_name().to_string_lossy());
+            let file_name = file.file_name().to_string_lossy().into_owned();
+            let name = format!("{folder}/{file_name}");
             let key: Option<StoreKey> = name.parse().ok();
-            let is_ours = key.is_some() || file.file_name().to_string_lossy().starts_with(TEMPORARY_PREFIX);
+            let temporary = file_name.strip_prefix(TEMPORARY_PREFIX);
             match file.metadata() {
-                Ok(metadata) if is_ours && metadata.is_file() => {
+                Ok(metadata) if metadata.is_file() && (key.is_some() || temporary.is_some()) => {
                     let (size, modified) = (metadata.len(), metadata.modified()?);
-                    listed.push(Listed::new(key, size, modified, Leftover::File(name)));
+                    let leftover = Leftover::File(name);
+                    listed.push(match key {
+                        Some(key) => Listed::blob(key, size, modified, leftover),
+                        None => Listed::unfinished(upload_of(&folder, temporary), size, modified, leftover),
+                    });
                 }
                 // Not ours, or gone meanwhile.
                 _ => {}
@@ -114,10 +126,41 @@ impl Directory {
         }
     }
 
+    /// The time by the clock that files here get theirs from, which another machine may have set.
+    pub(super) fn now(&self) -> io::Result<SystemTime> {
+        let probe = tempfile::Builder::new().prefix(".clock-").tempfile_in(&self.root)?;
+        probe.as_file().metadata()?.modified()
+    }
+
+    pub(super) fn instance_id(&self) -> io::Result<Option<Vec<u8>>> {
+        match fs::read(self.root.join(INSTANCE_ID)) {
+            Ok(text) => Ok(Some(text)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Leaves one that is there as it is.
+    pub(super) fn write_instance_id(&self, text: &[u8]) -> io::Result<()> {
+        let mut file = tempfile::Builder::new().prefix(".instance-id-").tempfile_in(&self.root)?;
+        file.write_all(text)?;
+        file.as_file().sync_all()?;
+        match file.persist_noclobber(self.root.join(INSTANCE_ID)) {
+            Err(error) if error.error.kind() != io::ErrorKind::AlreadyExists => Err(error.error),
+            _ => sync_folder(&self.root),
+        }
+    }
+
     /// Whether the directory can be read.
     pub(super) fn probe(&self) -> io::Result<()> {
         fs::read_dir(self.root.join(StoreKey::folder_of(0))).map(drop)
     }
+}
+
+/// The key that an unfinished upload is to get, of what stands behind the prefix of its name.
+fn upload_of(folder: &str, temporary: Option<&str>) -> Option<StoreKey> {
+    let (name, _) = temporary?.split_once('-')?;
+    format!("{folder}/{name}").parse().ok()
 }
 
 /// A file being written. Dropping it removes it.
@@ -136,11 +179,14 @@ impl Part {
         self.file.write_all(bytes)
     }
 
-    pub(super) fn commit(self) -> io::Result<(StoreKey, Sha256Digest)> {
+    /// Leaves nothing when the digest is not the `expected` one.
+    pub(super) fn commit(self, expected: Option<Sha256Digest>) -> io::Result<(StoreKey, Sha256Digest)> {
+        let sha256 = self.hasher.into();
+        agree(expected, sha256)?;
         self.file.as_file().sync_all()?;
         self.file.persist_noclobber(&self.path).map_err(|e| e.error)?;
         sync_folder(&self.folder)?;
-        Ok((self.key, self.hasher.into()))
+        Ok((self.key, sha256))
     }
 }
 

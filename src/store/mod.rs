@@ -15,12 +15,13 @@ mod resident;
 mod upload;
 
 use std::io;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 pub use blob::Blob;
 pub use key::{SHARDS, StoreKey};
 pub use listed::Listed;
 pub use upload::{Stored, Upload};
+use uuid::Uuid;
 
 use crate::domain::{Error, Result};
 use crate::settings::{Settings, StorageUrl};
@@ -70,20 +71,44 @@ impl Store {
         Ok(())
     }
 
-    /// Begins a new blob. Dropping the upload before it is committed leaves nothing behind.
+    /// Begins a blob under `key`, which no other has had. Dropping the upload before it is committed leaves
+    /// nothing behind.
     ///
     /// # Errors
     /// `OutOfSpace` or `Internal` when it cannot be created.
-    pub async fn begin(&self) -> Result<Upload> {
-        self.begin_copy(StoreKey::random()).await
+    pub async fn begin(&self, key: StoreKey) -> Result<Upload> {
+        Ok(Upload::new(self.current.begin(key).await?))
     }
 
-    /// Begins a blob whose bytes are already known elsewhere under this key.
+    /// The time by the store's own clock: the one that what is listed has its times from.
     ///
     /// # Errors
-    /// As [`Store::begin`].
-    pub async fn begin_copy(&self, key: StoreKey) -> Result<Upload> {
-        Ok(Upload::new(self.current.begin(key).await?))
+    /// `OutOfSpace`, `Internal` or `Unavailable` when nothing can be written to see.
+    pub async fn now(&self) -> Result<SystemTime> {
+        Ok(self.current.now().await?)
+    }
+
+    /// The id of the instance that the store belongs to, if it has one; the previous store is not asked.
+    ///
+    /// # Errors
+    /// `Internal` or `Unavailable` when it cannot be read, or is none.
+    pub async fn instance_id(&self) -> Result<Option<Uuid>> {
+        let Some(text) = self.current.instance_id().await? else { return Ok(None) };
+        let id = str::from_utf8(&text).ok().and_then(|text| text.trim().parse().ok());
+        id.map(Some).ok_or_else(|| Error::internal("the store's instance-id holds no id"))
+    }
+
+    /// Gives the store an id, unless it has one, and tells which it has then.
+    ///
+    /// # Errors
+    /// As [`Store::instance_id`]; `OutOfSpace` or `Internal` when it cannot be written.
+    pub async fn keep_instance_id(&self, id: Uuid) -> Result<Uuid> {
+        if let Some(found) = self.instance_id().await? {
+            return Ok(found);
+        }
+        self.current.write_instance_id(format!("{id}\n")).await?;
+        let found = self.instance_id().await?;
+        found.ok_or_else(|| Error::internal("the store's instance-id is not there after it was written"))
     }
 
     /// Opens a blob of `size` bytes for any number of ranged reads. A file is looked at now, and stays

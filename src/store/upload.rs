@@ -71,11 +71,24 @@ impl Upload {
     ///
     /// # Errors
     /// `OutOfSpace` or `Internal`; nothing is left in the store then.
-    pub async fn commit(mut self) -> Result<Stored> {
+    pub async fn commit(self) -> Result<Stored> {
+        self.commit_if(None).await
+    }
+
+    /// As [`Upload::commit`], if the digest of the bytes is the `expected` one: a blob that is not what its
+    /// row says is never seen.
+    ///
+    /// # Errors
+    /// As [`Upload::commit`], and `Internal` when the digest is another.
+    pub async fn commit_as(self, expected: Sha256Digest) -> Result<Stored> {
+        self.commit_if(Some(expected)).await
+    }
+
+    async fn commit_if(mut self, expected: Option<Sha256Digest>) -> Result<Stored> {
         let rest: Bytes = std::mem::take(&mut self.gathered).freeze();
         let part = self.idle_part().await?;
         let size = self.size;
-        let (key, sha256) = part.commit(rest).await?;
+        let (key, sha256) = part.commit(rest, expected).await?;
         Ok(Stored { key, size, sha256 })
     }
 
@@ -105,10 +118,14 @@ impl Part {
         }
     }
 
-    async fn commit(self, rest: Bytes) -> io::Result<(StoreKey, Sha256Digest)> {
+    async fn commit(
+        self,
+        rest: Bytes,
+        expected: Option<Sha256Digest>,
+    ) -> io::Result<(StoreKey, Sha256Digest)> {
         match self {
-            Self::File(part) => blocking(move || append(part, &rest)?.commit()).await,
-            Self::Object(part) => part.commit(rest).await,
+            Self::File(part) => blocking(move || append(part, &rest)?.commit(expected)).await,
+            Self::Object(part) => part.commit(rest, expected).await,
         }
     }
 }
@@ -116,4 +133,14 @@ impl Part {
 fn append(mut part: local::Part, bytes: &[u8]) -> io::Result<local::Part> {
     part.append(bytes)?;
     Ok(part)
+}
+
+/// Refuses bytes whose digest is not the one that is expected, if any is.
+pub(super) fn agree(expected: Option<Sha256Digest>, found: Sha256Digest) -> io::Result<()> {
+    match expected {
+        Some(expected) if expected != found => {
+            Err(io::Error::other(format!("its SHA-256 is {found}, its row says {expected}")))
+        }
+        _ => Ok(()),
+    }
 }

@@ -13,6 +13,7 @@ mod by_ref;
 mod changes;
 mod chaos;
 mod clients;
+mod collecting;
 mod credentials;
 mod damaged_archives;
 mod deploy;

@@ -7,6 +7,7 @@ use artigate::catalog::orphans;
 use artigate::domain::artifact::{Accessibility, ArtifactKind};
 use artigate::domain::{Kind, Sha256Digest};
 use artigate::retention::{self, Checked, Collected, Removed, Swept};
+use diesel::RunQueryDsl;
 
 use crate::support::gateway::Gateway;
 use crate::support::wire::{Form, read_answer};
@@ -20,8 +21,7 @@ fn sweep(gateway: &Gateway) -> Swept {
 }
 
 fn collect(gateway: &Gateway, grace: Duration) -> Collected {
-    let (catalog, store, clock) = (&gateway.app.catalog, &gateway.app.store, &gateway.app.clock);
-    gateway.block_on(retention::collect(catalog, store, clock, grace, || {})).unwrap()
+    gateway.collect(grace).unwrap()
 }
 
 fn fsck(gateway: &Gateway, quick: bool) -> (Checked, Vec<String>) {
@@ -211,7 +211,7 @@ on_both_databases! {
             let (added, doomed) = std::thread::scope(|scope| {
                 let (gateway, key) = (&gateway, key.clone());
                 let adding = scope.spawn(move || gateway.try_write_catalog(move |db| artifacts::add(db, &declared, &contents, now)));
-                let dooming = scope.spawn(move || gateway.write_catalog(move |db| orphans::doom(db, &[key], now)));
+                let dooming = scope.spawn(move || gateway.write_catalog(move |db| orphans::doom(db, &[key])));
                 (adding.join().unwrap(), dooming.join().unwrap())
             });
             match added {
@@ -222,16 +222,24 @@ on_both_databases! {
         let (declared, contents) = declared(90, "ab/ab0123456789abcdef0123456789abcd");
         let key = vec![contents.store_key.clone()];
         let now = gateway.now();
-        assert_eq!(gateway.write_catalog({ let key = key.clone(); move |db| orphans::doom(db, &key, now) }), key);
+        assert_eq!(gateway.write_catalog({ let key = key.clone(); move |db| orphans::doom(db, &key) }), key);
         let add = || { let (declared, contents) = (declared.clone(), contents.clone()); gateway.try_write_catalog(move |db| artifacts::add(db, &declared, &contents, now)) };
         assert_eq!(add().unwrap_err().kind(), Kind::Unavailable);
-        gateway.write_catalog(move |db| orphans::pardon(db, &key));
+        // Marks go by the database's clock, and long after the last who might come.
+        let age = |days: i64| gateway.write_catalog(move |db| {
+            let aged = format!("UPDATE doomed_blobs SET doomed_at = doomed_at - {}", days * 86_400_000);
+            diesel::sql_query(aged).execute(db)?;
+            orphans::doom(db, &[])
+        });
+        assert!(age(6).is_empty());
+        assert_eq!(add().unwrap_err().kind(), Kind::Unavailable);
+        assert!(age(2).is_empty());
         assert!(add().is_ok());
     }
 }
 
 /// An artifact of a job of its own, whose bytes are under `key`.
-fn declared(number: i64, key: &str) -> (Declared, Contents) {
+pub fn declared(number: i64, key: &str) -> (Declared, Contents) {
     let kind = ArtifactKind::ALL[number as usize % ArtifactKind::ALL.len()];
     let job_id = [10, 20, 21][(number as usize / ArtifactKind::ALL.len()) % 3];
     let declared = Declared {

@@ -35,7 +35,7 @@ impl Asked {
 
     fn put(&self, bytes: &[u8]) -> Stored {
         self.runtime.block_on(async {
-            let mut upload = self.store.begin().await.unwrap();
+            let mut upload = self.store.begin(StoreKey::of_writer(7)).await.unwrap();
             for piece in bytes.chunks(10_000) {
                 upload.write(piece).await.unwrap();
             }
@@ -164,7 +164,7 @@ on_both_stores! {
 
     fn nothing_is_seen_of_a_blob_before_it_is_committed_or_after_it_was_dropped(asked) {
         let started = SystemTime::now();
-        let mut upload = asked.runtime.block_on(asked.store.begin()).unwrap();
+        let mut upload = asked.runtime.block_on(asked.store.begin(StoreKey::of_writer(7))).unwrap();
         asked.runtime.block_on(async {
             for piece in noise(9 << 20).chunks(300_000) {
                 upload.write(piece).await.unwrap();
@@ -173,6 +173,7 @@ on_both_stores! {
         let begun = asked.all();
         assert!(begun.iter().all(|item| item.key.is_none()), "{begun:?}");
         assert_eq!(begun.len(), 1, "what is under way can be found");
+        assert_eq!(begun[0].upload_of.as_ref().and_then(StoreKey::writer), Some(7), "and whose it is");
         // Servers tell whole seconds.
         assert!(begun[0].modified + Duration::from_secs(2) > started, "{begun:?}");
         drop(upload);
@@ -185,7 +186,7 @@ on_both_stores! {
     }
 
     fn what_was_never_finished_can_be_removed(asked) {
-        let mut upload = asked.runtime.block_on(asked.store.begin()).unwrap();
+        let mut upload = asked.runtime.block_on(asked.store.begin(StoreKey::of_writer(7))).unwrap();
         asked.runtime.block_on(async {
             upload.write(&noise(9 << 20)).await.unwrap();
             upload.write(b"more").await.unwrap();
@@ -224,6 +225,44 @@ on_both_stores! {
         assert_eq!(asked.refusal(&stored.key, 11), Kind::Internal);
         asked.runtime.block_on(asked.store.delete(&stored.key)).unwrap();
         assert_eq!(asked.refusal(&stored.key, 10), Kind::NotFound);
+    }
+
+    fn what_is_not_what_its_row_says_is_never_seen(asked) {
+        for size in [5, 9 << 20] {
+            let bytes = noise(size);
+            let put = |expected: Sha256Digest| asked.runtime.block_on(async {
+                let mut upload = asked.store.begin(StoreKey::random()).await?;
+                for piece in bytes.chunks(300_000) {
+                    upload.write(piece).await?;
+                }
+                upload.commit_as(expected).await
+            });
+            let error = put(Sha256Digest::of(b"other")).unwrap_err();
+            assert!(error.causes().unwrap().contains("its row says"), "{error:?}");
+            assert!(asked.all().iter().all(|item| item.key.is_none()));
+            let stored = put(Sha256Digest::of(&bytes)).unwrap();
+            assert!(asked.read(&stored) == bytes);
+            asked.runtime.block_on(asked.store.delete(&stored.key)).unwrap();
+        }
+    }
+
+    fn a_store_has_one_id_that_is_no_blob(asked) {
+        assert_eq!(asked.runtime.block_on(asked.store.instance_id()).unwrap(), None);
+        let (first, second) = (uuid::Uuid::new_v4(), uuid::Uuid::new_v4());
+        for id in [first, second] {
+            assert_eq!(asked.runtime.block_on(asked.store.keep_instance_id(id)).unwrap(), first);
+        }
+        assert_eq!(asked.runtime.block_on(asked.store.instance_id()).unwrap(), Some(first));
+        assert!(asked.all().is_empty());
+    }
+
+    fn a_stores_clock_is_the_one_that_its_blobs_have_their_times_from(asked) {
+        let before = asked.runtime.block_on(asked.store.now()).unwrap();
+        asked.put(b"bytes");
+        let after = asked.runtime.block_on(asked.store.now()).unwrap();
+        let listed = asked.all();
+        assert_eq!(listed.len(), 1, "nothing is left of asking: {listed:?}");
+        assert!(before <= listed[0].modified && listed[0].modified <= after, "{listed:?}");
     }
 
     fn a_store_that_is_there_says_so(asked) {

@@ -14,6 +14,7 @@ const STOREYS: &[&[&str]] = &[
     &["app"],
     &["registry"],
     &["ingest", "deliver", "retention", "auth", "readiness", "relocation"],
+    &["writers", "identity"],
     &["catalog", "store", "archive"],
     &["settings", "telemetry", "background"],
     &["domain"],

@@ -5,6 +5,7 @@
 //! next would wait for that worker.
 
 mod connect;
+mod probe;
 mod read;
 mod unfinished;
 mod write;
@@ -27,9 +28,6 @@ use super::listed::{Leftover, Listed};
 use connect::Runtime;
 pub(super) use write::Part;
 
-/// How long the bucket may take to say that it is there.
-const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
-
 /// A bucket, and where in it the blobs are.
 #[derive(Debug)]
 pub(super) struct Bucket {
@@ -51,18 +49,6 @@ impl Bucket {
         work: impl Future<Output = object_store::Result<T>> + Send + 'static,
     ) -> io::Result<T> {
         self.runtime.spawn(work).await.map_err(io::Error::other)?.map_err(failed)
-    }
-
-    /// Whether the bucket answers: any object will do, and one that is not there does.
-    pub(super) async fn probe(self: &Arc<Self>) -> io::Result<()> {
-        let bucket = Arc::clone(self);
-        let asked = self.run(async move { bucket.s3.head(&bucket.prefix.clone().join("probe")).await });
-        match tokio::time::timeout(PROBE_TIMEOUT, asked).await {
-            Ok(Ok(_)) => Ok(()),
-            Ok(Err(error)) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-            Ok(Err(error)) => Err(error),
-            Err(late) => Err(io::Error::new(io::ErrorKind::TimedOut, late)),
-        }
     }
 
     pub(super) async fn size_of(self: &Arc<Self>, key: &StoreKey) -> io::Result<Option<u64>> {
@@ -102,7 +88,7 @@ impl Bucket {
                 let key: StoreKey =
                     format!("{}/{}", StoreKey::folder_of(shard), object.location.filename()?).parse().ok()?;
                 let modified = SystemTime::from(object.last_modified);
-                Some(Listed::new(Some(key), object.size, modified, Leftover::Object(object.location)))
+                Some(Listed::blob(key, object.size, modified, Leftover::Object(object.location)))
             })
             .collect();
         listed.extend(self.unfinished(folder).await?);

@@ -12,6 +12,7 @@ use serde::Deserialize;
 
 use super::{Bucket, failed};
 use crate::domain::Timestamp;
+use crate::store::StoreKey;
 use crate::store::listed::{Leftover, Listed};
 
 /// How long the address of a question is good: it is asked at once.
@@ -37,6 +38,13 @@ struct Unfinished {
     initiated: String,
 }
 
+/// The key of the blob at `path`.
+fn key_of(path: &Path) -> Option<StoreKey> {
+    let (rest, name) = path.as_ref().rsplit_once('/')?;
+    let folder = rest.rsplit_once('/').map_or(rest, |(_, folder)| folder);
+    format!("{folder}/{name}").parse().ok()
+}
+
 impl Bucket {
     /// Those below `folder`. Their size is not told.
     pub(super) async fn unfinished(self: &Arc<Self>, folder: Path) -> io::Result<Vec<Listed>> {
@@ -50,8 +58,10 @@ impl Bucket {
                 let initiated = Timestamp::parse(&upload.initiated).map_err(io::Error::other)?;
                 let since_1970 = Duration::from_millis(initiated.as_millis().unsigned_abs());
                 let path = Path::parse(&upload.key).map_err(io::Error::other)?;
+                let upload_of = key_of(&path);
                 let leftover = Leftover::Unfinished { path, upload_id: upload.upload_id };
-                listed.push(Listed::new(None, 0, SystemTime::UNIX_EPOCH + since_1970, leftover));
+                let begun = SystemTime::UNIX_EPOCH + since_1970;
+                listed.push(Listed::unfinished(upload_of, 0, begun, leftover));
             }
             markers = match (answer.is_truncated, answer.next_key_marker, answer.next_upload_id_marker) {
                 (true, Some(key), Some(id)) => Some((key, id)),

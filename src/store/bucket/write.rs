@@ -13,6 +13,7 @@ use sha2::{Digest, Sha256};
 use super::{Bucket, failed};
 use crate::domain::Sha256Digest;
 use crate::store::StoreKey;
+use crate::store::upload::agree;
 
 /// The size of a part, in bytes; S3 takes no smaller ones than 5 MiB. An upload holds one that is sent
 /// and what is gathered of the next.
@@ -90,15 +91,21 @@ impl Part {
         Ok(())
     }
 
-    /// Appends the last piece and makes the blob visible.
-    pub(in crate::store) async fn commit(mut self, rest: Bytes) -> io::Result<(StoreKey, Sha256Digest)> {
+    /// Appends the last piece and makes the blob visible, unless its digest is not the `expected` one.
+    pub(in crate::store) async fn commit(
+        mut self,
+        rest: Bytes,
+        expected: Option<Sha256Digest>,
+    ) -> io::Result<(StoreKey, Sha256Digest)> {
         let bucket = Arc::clone(&self.bucket);
         let committed = bucket.runtime.spawn(async move {
             self.gather(rest).await?;
+            let sha256 = std::mem::take(&mut self.hasher).into();
+            agree(expected, sha256)?;
             self.finish().await?;
             // It is the bucket's now, and not ours to take back.
             self.sent = None;
-            Ok((self.key.clone(), std::mem::take(&mut self.hasher).into()))
+            Ok((self.key.clone(), sha256))
         });
         committed.await.map_err(io::Error::other)?
     }

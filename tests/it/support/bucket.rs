@@ -64,6 +64,8 @@ pub enum Fault {
     Truncate(u64),
     /// Hands on the answer after so many milliseconds.
     Delay(u64),
+    /// Hands on the answer as by a clock that is so many seconds ahead.
+    Clock(i64),
 }
 
 /// A request that the proxy saw.
@@ -122,7 +124,7 @@ fn serve(mut client: TcpStream, state: &Mutex<State>) -> io::Result<()> {
         state.fault
     };
     match fault {
-        Fault::None | Fault::Truncate(_) | Fault::Delay(_) => {}
+        Fault::None | Fault::Truncate(_) | Fault::Delay(_) | Fault::Clock(_) => {}
         Fault::Close => return client.shutdown(Shutdown::Both),
         Fault::Hang => {
             // Until the client gives up.
@@ -145,6 +147,12 @@ fn serve(mut client: TcpStream, state: &Mutex<State>) -> io::Result<()> {
     let (head, rest) = read_head(&mut server)?;
     if let Fault::Delay(millis) = fault {
         std::thread::sleep(Duration::from_millis(millis));
+    }
+    if let Fault::Clock(seconds) = fault {
+        let mut answer = closing(&head);
+        io::Cursor::new(rest).chain(server).read_to_end(&mut answer)?;
+        client.write_all(&at_another_time(answer, seconds))?;
+        return client.shutdown(Shutdown::Both);
     }
     client.write_all(&closing(&head))?;
     let mut body = io::Cursor::new(rest).chain(server);
@@ -187,4 +195,30 @@ fn closing(head: &str) -> Vec<u8> {
     let kept = head.trim_end().lines().filter(|line| !line.to_ascii_lowercase().starts_with("connection:"));
     let lines: Vec<&str> = kept.chain(["Connection: close", "", ""]).collect();
     lines.join("\r\n").into_bytes()
+}
+
+/// An answer with all its times moved, each as long as it was.
+fn at_another_time(mut answer: Vec<u8>, seconds: i64) -> Vec<u8> {
+    let moved = chrono::TimeDelta::seconds(seconds);
+    for (mark, length, format) in [
+        ("Last-Modified: ", 29, "%a, %d %b %Y %H:%M:%S GMT"),
+        ("<LastModified>", 19, ISO),
+        ("<Initiated>", 19, ISO),
+    ] {
+        let mut from = 0;
+        while let Some(found) = find(&answer[from..], mark.as_bytes()) {
+            let place = from + found + mark.len();
+            let time = str::from_utf8(&answer[place..place + length]).unwrap();
+            let time = chrono::NaiveDateTime::parse_from_str(time, format).expect(time) + moved;
+            answer[place..place + length].copy_from_slice(time.format(format).to_string().as_bytes());
+            from = place;
+        }
+    }
+    answer
+}
+
+const ISO: &str = "%Y-%m-%dT%H:%M:%S";
+
+fn find(text: &[u8], mark: &[u8]) -> Option<usize> {
+    text.windows(mark.len()).position(|window| window.eq_ignore_ascii_case(mark))
 }

@@ -7,16 +7,19 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::mpsc;
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use artigate::app::App;
 use artigate::catalog::Catalog;
 use artigate::domain::{Clock, Timestamp};
+use artigate::identity;
 use artigate::registry::{self, LoadError, Loaded};
+use artigate::retention::{self, Collected, Terms};
 use artigate::server;
 use artigate::settings::{DatabaseUrl, Settings, StorageUrl};
 use artigate::store::Store;
 use diesel::connection::SimpleConnection;
-use diesel::{Connection, PgConnection};
+use diesel::{Connection, PgConnection, RunQueryDsl};
 
 use super::gate::Gate;
 use super::wire::Request;
@@ -134,6 +137,31 @@ impl Gateway {
         self.runtime.block_on(registry::load_files(paths, catalog, store, self.now(), &|_| ()))
     }
 
+    /// Removes what nobody names and is older than `grace`.
+    pub fn collect(&self, grace: Duration) -> artigate::domain::Result<Collected> {
+        self.collect_on(&Terms { grace, force: false })
+    }
+
+    /// As [`Gateway::collect`], from within what the gateway itself is doing, too.
+    pub fn collect_on(&self, terms: &Terms) -> artigate::domain::Result<Collected> {
+        let (app, terms) = (Arc::clone(&self.app), *terms);
+        let collecting = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            runtime.block_on(async {
+                let agreed = identity::agree(&app.catalog, &app.store, &app.settings).await?;
+                retention::collect(&app.catalog, &app.store, &app.clock, &agreed, terms, || {}).await
+            })
+        });
+        collecting.join().unwrap()
+    }
+
+    /// Makes all look dead who store bytes: as if they had not been seen for long.
+    pub fn silence_writers(&self) {
+        self.write_catalog(|db| {
+            Ok(diesel::sql_query("UPDATE writers SET seen_at = 0").execute(db).map(drop)?)
+        });
+    }
+
     /// Runs what the gateway's parts do in the background.
     pub fn block_on<T>(&self, work: impl Future<Output = T>) -> T {
         self.runtime.block_on(work)
@@ -173,7 +201,8 @@ impl Gateway {
     pub fn blobs(&self) -> Vec<PathBuf> {
         let mut found = Vec::new();
         for folder in std::fs::read_dir(self.folder.path().join("blobs")).unwrap() {
-            let files = std::fs::read_dir(folder.unwrap().path()).unwrap();
+            // Beside the folders stands whose store it is.
+            let Ok(files) = std::fs::read_dir(folder.unwrap().path()) else { continue };
             found.extend(files.map(|file| file.unwrap().path()));
         }
         found
@@ -235,6 +264,11 @@ impl PostgresDatabase {
         let server = Self::server_url();
         let (base, _) = server.rsplit_once('/').unwrap();
         Self { url: format!("{base}/{name}"), name }
+    }
+
+    /// Changes it past all nodes.
+    pub fn execute(&self, statement: &str) {
+        PgConnection::establish(&self.url).unwrap().batch_execute(statement).unwrap();
     }
 
     fn server_url() -> String {

@@ -1,0 +1,4 @@
+DROP TABLE purges;
+DROP TABLE leases;
+DROP TABLE instance;
+DROP TABLE writers;
