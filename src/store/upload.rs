@@ -56,13 +56,13 @@ impl Upload {
     /// Appends bytes. An error may tell of bytes that were written earlier.
     ///
     /// # Errors
-    /// `OutOfSpace` or `Internal`; the upload can then only be dropped.
+    /// `OutOfSpace`, `Unavailable` or `Internal`; the upload can then only be dropped.
     pub async fn write(&mut self, bytes: &[u8]) -> Result<()> {
         self.size += bytes.len() as u64;
         self.gathered.extend_from_slice(bytes);
         if self.gathered.len() >= PIECE_BYTES {
             let full = std::mem::replace(&mut self.gathered, BytesMut::with_capacity(PIECE_BYTES)).freeze();
-            self.writer = self.idle_part().await?.append(full);
+            self.writer = self.idle_part().await.map_err(taken_away)?.append(full);
         }
         Ok(())
     }
@@ -70,7 +70,7 @@ impl Upload {
     /// Makes the blob durable and visible under its key.
     ///
     /// # Errors
-    /// `OutOfSpace` or `Internal`; nothing is left in the store then.
+    /// `OutOfSpace`, `Unavailable` or `Internal`; nothing is left in the store then.
     pub async fn commit(self) -> Result<Stored> {
         self.commit_if(None).await
     }
@@ -86,9 +86,9 @@ impl Upload {
 
     async fn commit_if(mut self, expected: Option<Sha256Digest>) -> Result<Stored> {
         let rest: Bytes = std::mem::take(&mut self.gathered).freeze();
-        let part = self.idle_part().await?;
+        let part = self.idle_part().await.map_err(taken_away)?;
         let size = self.size;
-        let (key, sha256) = part.commit(rest, expected).await?;
+        let (key, sha256) = part.commit(rest, expected).await.map_err(taken_away)?;
         Ok(Stored { key, size, sha256 })
     }
 
@@ -133,6 +133,15 @@ impl Part {
 fn append(mut part: local::Part, bytes: &[u8]) -> io::Result<local::Part> {
     part.append(bytes)?;
     Ok(part)
+}
+
+/// What is not found while it is written was taken away by somebody, with what was written so far, or there
+/// is no such bucket: nothing that a client asked for, and worth another try.
+fn taken_away(error: io::Error) -> io::Error {
+    match error.kind() {
+        io::ErrorKind::NotFound => io::Error::new(io::ErrorKind::NotConnected, error),
+        _ => error,
+    }
 }
 
 /// Refuses bytes whose digest is not the one that is expected, if any is.

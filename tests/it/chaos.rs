@@ -1,5 +1,6 @@
-//! Three nodes on one PostgreSQL and one bucket, killed at random while they upload, download, sweep, keep
-//! and delete: nothing that was acknowledged is lost, and nothing is left that no row names.
+//! Three nodes on one database and one store, killed at random while they upload, download, sweep, keep
+//! and delete, registry files are loaded and `gc --grace 0s` runs without a pause: nothing that was
+//! acknowledged is lost, and nothing is left that no row names.
 //!
 //! `ARTIGATE_TEST_KILLS=200` makes a long run of it.
 
@@ -22,18 +23,22 @@ use nodes::{Installation, Nodes};
 const KILLS: usize = 15;
 
 #[test]
-fn nodes_that_are_killed_at_random_lose_nothing_and_leave_nothing_behind() {
-    let kills = std::env::var("ARTIGATE_TEST_KILLS").map_or(KILLS, |text| text.parse().unwrap());
-    let installation = Installation {
-        folder: tempfile::tempdir().unwrap(),
-        database: PostgresDatabase::create(),
-        bucket: bucket::fresh(bucket::server()),
-    };
-    std::fs::write(installation.path().join("registry.yml"), clients::document()).unwrap();
-    let loaded = installation.command(&["load", "registry.yml"]).output().unwrap();
-    assert!(loaded.status.success(), "{}", String::from_utf8_lossy(&loaded.stderr));
+fn nodes_on_postgresql_and_a_bucket_that_are_killed_at_random_lose_nothing_and_leave_nothing_behind() {
+    let database = PostgresDatabase::create();
+    kill_at_random(&Installation::new(Some(database), Some(bucket::fresh(bucket::server()))));
+}
 
-    let nodes = Nodes::start(&installation, 3);
+#[test]
+fn nodes_on_sqlite_and_a_directory_that_are_killed_at_random_lose_nothing_and_leave_nothing_behind() {
+    kill_at_random(&Installation::new(None, None));
+}
+
+fn kill_at_random(installation: &Installation) {
+    let kills = std::env::var("ARTIGATE_TEST_KILLS").map_or(KILLS, |text| text.parse().unwrap());
+    std::fs::write(installation.path().join("registry.yml"), clients::document()).unwrap();
+    installation.run(&["load", "registry.yml"]);
+
+    let nodes = Nodes::start(installation, 3);
     let clients = Clients::new();
     let stop = AtomicBool::new(false);
     std::thread::scope(|scope| {
@@ -44,6 +49,8 @@ fn nodes_that_are_killed_at_random_lose_nothing_and_leave_nothing_behind() {
         scope.spawn(|| clients.download_until(&nodes, 10, &stop));
         scope.spawn(|| clients.download_until(&nodes, 11, &stop));
         scope.spawn(|| clients.keep_and_delete_until(&nodes, 20, &stop));
+        scope.spawn(|| clients.load_until(installation, &stop));
+        scope.spawn(|| collect_until(installation, &stop));
         for kill in 0..kills {
             nodes.kill_and_restart(kill);
         }
@@ -51,14 +58,14 @@ fn nodes_that_are_killed_at_random_lose_nothing_and_leave_nothing_behind() {
     });
     drop(nodes);
 
-    let nodes = Nodes::start(&installation, 1);
+    let nodes = Nodes::start(installation, 1);
     clients.purge(&nodes);
     installation.run(&["sweep"]);
     let read = clients.check_everything(&nodes);
     drop(nodes);
     let checked = installation.run(&["fsck"]);
     // Those that were killed are not known to be dead before they were not seen for minutes.
-    installation.database.execute("UPDATE writers SET seen_at = 0");
+    installation.silence_writers();
     let collected = installation.run(&["gc", "--grace", "0s", "--json"]);
     installation.run(&["fsck"]);
     let (rows, blobs) = (installation.rows(), installation.blobs());
@@ -73,10 +80,23 @@ fn nodes_that_are_killed_at_random_lose_nothing_and_leave_nothing_behind() {
     );
 }
 
+/// Removes what nobody names as soon as it may, over and over; every other time, as if all who store bytes
+/// had died.
+fn collect_until(installation: &Installation, stop: &AtomicBool) {
+    let mut silence = false;
+    while !stop.load(Ordering::SeqCst) {
+        if silence {
+            installation.silence_writers();
+        }
+        silence = !silence;
+        installation.run(&["gc", "--grace", "0s", "--force"]);
+    }
+}
+
 impl Installation {
-    /// Every blob that lies in the bucket, and every upload that was never finished.
+    /// Every blob that lies in the store, and every upload that was never finished.
     fn blobs(&self) -> Vec<String> {
-        let store = Store::open_at(&self.bucket, Duration::from_secs(30)).unwrap();
+        let store = Store::open_at(&self.store, Duration::from_secs(30)).unwrap();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let mut all = Vec::new();
         for shard in 0..SHARDS {
@@ -88,7 +108,7 @@ impl Installation {
         all
     }
 
-    fn run(&self, arguments: &[&str]) -> (String, String) {
+    pub fn run(&self, arguments: &[&str]) -> (String, String) {
         let output = self.command(arguments).output().unwrap();
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
         let (printed, error) = (text(output.stdout), text(output.stderr));
@@ -96,19 +116,18 @@ impl Installation {
         (printed, error)
     }
 
-    fn command(&self, arguments: &[&str]) -> std::process::Command {
+    pub fn command(&self, arguments: &[&str]) -> std::process::Command {
         let mut command = artigate(self.path(), arguments);
-        command.envs(bucket::variables(bucket::server()));
-        command.env("ARTIGATE_DATABASE__URL", &self.database.url);
-        command.env("ARTIGATE_STORAGE__URL", self.bucket_text());
+        if let Some(database) = &self.database {
+            command.env("ARTIGATE_DATABASE__URL", &database.url);
+        }
+        if matches!(self.store, StorageUrl::Bucket(_)) {
+            command.envs(bucket::variables(bucket::server()));
+        }
+        command.env("ARTIGATE_STORAGE__URL", bucket::text(&self.store));
         command
             .env("ARTIGATE_RETENTION__SWEEP_INTERVAL", "1")
             .env("ARTIGATE_LOG", "error,artigate::cli=info");
         command
-    }
-
-    fn bucket_text(&self) -> String {
-        assert!(matches!(self.bucket, StorageUrl::Bucket(_)));
-        bucket::text(&self.bucket)
     }
 }

@@ -121,6 +121,14 @@ on_both_databases! {
         assert_eq!(read_answer(stream, false).unwrap().status, 201, "the next has a writer that lives");
         assert_eq!(gateway.collect(Duration::ZERO).unwrap().orphans, 1);
         assert_eq!(gateway.get(UPLOADED).send().body.len(), 600_000);
+        // Without a grace, the bytes go while they arrive.
+        let mut stream = gateway.post(&format!("{UPLOAD}?artifact_type=sast&artifact_format=raw")).job_token(RUNNING).form_type().header("Content-Length", &length).connect();
+        stream.write_all(&form[..300_000]).unwrap();
+        gateway.until_blobs(3);
+        gateway.silence_writers();
+        assert_eq!(gateway.collect(Duration::ZERO).unwrap().unfinished, 1);
+        stream.write_all(&form[300_000..]).unwrap();
+        assert_eq!(read_answer(stream, false).unwrap().status, 503);
     }
 
     fn what_gc_removed_is_never_named_however_late_somebody_comes(gateway) {

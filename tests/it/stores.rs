@@ -197,7 +197,8 @@ on_both_stores! {
             asked.runtime.block_on(asked.store.remove_listed(&item)).unwrap();
         }
         assert!(asked.all().is_empty());
-        assert!(asked.runtime.block_on(upload.commit()).is_err(), "its owner notices");
+        let refused = asked.runtime.block_on(upload.commit()).unwrap_err();
+        assert_eq!(refused.kind(), Kind::Unavailable, "its owner notices, and nobody else did anything wrong");
     }
 
     fn blobs_are_listed_with_their_sizes_and_removed_by_many(asked) {

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use artigate::domain::Sha256Digest;
 
-use super::nodes::Nodes;
+use super::nodes::{Installation, Nodes};
 use crate::support::wire::{Answer, BOUNDARY, Form, read_answer};
 use crate::support::world::{MAINTAINER, MEMBERS, USERS};
 use crate::support::zips::noise;
@@ -18,6 +18,10 @@ pub const JOBS: usize = 4_000;
 
 /// The project whose artifacts are all removed in the end. Every fifth job is one of its.
 pub const PURGED_PROJECT: usize = 2;
+
+/// The number of the first job whose archive is loaded, and how many are loaded with one document.
+const FIRST_LOADED: usize = 100_001;
+const LOADED_AT_ONCE: usize = 20;
 
 /// How often a request is tried again, on another node each time.
 const TRIES: usize = 40;
@@ -65,6 +69,7 @@ pub struct Clients {
 #[derive(Default)]
 struct Counts {
     uploads: AtomicUsize,
+    loaded: AtomicUsize,
     downloads: AtomicUsize,
     kept: AtomicUsize,
     deleted: AtomicUsize,
@@ -90,10 +95,11 @@ impl Clients {
 
     pub fn summary(&self) -> String {
         let count = |number: &AtomicUsize| number.load(Ordering::SeqCst);
-        let Counts { uploads, downloads, kept, deleted, failures } = &self.counts;
+        let Counts { uploads, loaded, downloads, kept, deleted, failures } = &self.counts;
         format!(
-            "{} uploads, {} downloads, {} kept, {} deleted, {} requests tried again",
+            "{} uploads, {} loaded, {} downloads, {} kept, {} deleted, {} requests tried again",
             count(uploads),
+            count(loaded),
             count(downloads),
             count(kept),
             count(deleted),
@@ -141,6 +147,41 @@ impl Clients {
             };
         }
         panic!("{target} was never acknowledged");
+    }
+
+    /// Loads registry files with archives, each of which is there in full once the command says so.
+    pub fn load_until(&self, installation: &Installation, stop: &AtomicBool) {
+        for first in (FIRST_LOADED..).step_by(LOADED_AT_ONCE * 5) {
+            if stop.load(Ordering::SeqCst) {
+                return;
+            }
+            // None of the project whose artifacts are all removed.
+            let jobs: Vec<usize> = (first..).filter(|job| !is_purged(*job)).take(LOADED_AT_ONCE).collect();
+            let contents: Vec<Vec<u8>> =
+                jobs.iter().map(|job| format!("loaded for {job}").into_bytes()).collect();
+            let declared = jobs.iter().zip(&contents).map(|(job, content)| {
+                std::fs::write(installation.path().join(format!("{job}.bin")), content).unwrap();
+                format!("{{id: {job}, name: j{job}, status: success, artifacts: [{{file: {job}.bin}}]}}")
+            });
+            let declared: Vec<String> = declared.collect();
+            let document = format!(
+                "projects: [{{id: 1, path: group/p1, pipelines: [{{id: 1, ref: main, sha: a, status: running, jobs: [{}]}}]}}]",
+                declared.join(", ")
+            );
+            std::fs::write(installation.path().join("loaded.yml"), document).unwrap();
+            // Refused when it was taken for dead meanwhile, and loaded again.
+            while !installation.command(&["load", "loaded.yml"]).output().unwrap().status.success() {
+                self.counts.failures.fetch_add(1, Ordering::SeqCst);
+            }
+            let promises = jobs.iter().zip(&contents).map(|(job, content)| Promise {
+                job: *job,
+                sha256: Sha256Digest::of(content),
+                expires: false,
+                deleted: false,
+            });
+            self.promises.lock().unwrap().extend(promises);
+            self.counts.loaded.fetch_add(jobs.len(), Ordering::SeqCst);
+        }
     }
 
     pub fn download_until(&self, nodes: &Nodes, seed: u64, stop: &AtomicBool) {

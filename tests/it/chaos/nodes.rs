@@ -6,6 +6,7 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use artigate::settings::StorageUrl;
+use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 use diesel::sql_types::Text;
 
@@ -15,8 +16,9 @@ use crate::support::gateway::PostgresDatabase;
 /// What all nodes share.
 pub struct Installation {
     pub folder: tempfile::TempDir,
-    pub database: PostgresDatabase,
-    pub bucket: StorageUrl,
+    /// SQLite in the folder if none.
+    pub database: Option<PostgresDatabase>,
+    pub store: StorageUrl,
 }
 
 #[derive(QueryableByName)]
@@ -26,17 +28,44 @@ struct Key {
 }
 
 impl Installation {
+    /// With SQLite, and with a directory, where no other is named.
+    pub fn new(database: Option<PostgresDatabase>, store: Option<StorageUrl>) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let store = store.unwrap_or_else(|| StorageUrl::Directory(folder.path().join("blobs")));
+        Self { folder, database, store }
+    }
+
     pub fn path(&self) -> &Path {
         self.folder.path()
     }
 
     /// The keys that rows name, tombstones included.
     pub fn rows(&self) -> Vec<String> {
-        let mut connection = diesel::PgConnection::establish(&self.database.url).unwrap();
-        let rows = diesel::sql_query("SELECT store_key FROM artifacts").load::<Key>(&mut connection).unwrap();
+        let select = diesel::sql_query("SELECT store_key FROM artifacts");
+        let rows: Vec<Key> = match &self.database {
+            Some(database) => select.load(&mut diesel::PgConnection::establish(&database.url).unwrap()),
+            None => select.load(&mut self.sqlite()),
+        }
+        .unwrap();
         let mut keys: Vec<String> = rows.into_iter().map(|row| row.store_key).collect();
         keys.sort_unstable();
         keys
+    }
+
+    /// Makes all look dead who store bytes: as if they had not been seen for long.
+    pub fn silence_writers(&self) {
+        let silence = "UPDATE writers SET seen_at = 0";
+        match &self.database {
+            Some(database) => database.execute(silence),
+            None => self.sqlite().batch_execute(silence).unwrap(),
+        }
+    }
+
+    fn sqlite(&self) -> diesel::SqliteConnection {
+        let file = self.path().join("artigate-data/artigate.db");
+        let mut sqlite = diesel::SqliteConnection::establish(file.to_str().unwrap()).unwrap();
+        sqlite.batch_execute("PRAGMA busy_timeout = 30000").unwrap();
+        sqlite
     }
 }
 
