@@ -11,7 +11,8 @@ use diesel::dsl::{max, sql};
 use diesel::expression::{AppearsOnTable, SqlLiteral, ValidGrouping};
 use diesel::prelude::*;
 use diesel::query_builder::{AstPass, QueryFragment, QueryId};
-use diesel::sql_types::Bool;
+use diesel::serialize::ToSql;
+use diesel::sql_types::{BigInt, Bool, HasSqlType, Nullable, Text};
 
 use super::Db;
 use super::artifacts::{self, Artifact};
@@ -232,6 +233,47 @@ impl<B: Backend> QueryFragment<B> for Counts {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, B>) -> QueryResult<()> {
         static CONDITION: LazyLock<String> = LazyLock::new(|| counts_in("successful"));
         out.push_sql(&CONDITION);
+        Ok(())
+    }
+}
+
+/// The job that [`job_by_ref`] asks first, as part of a statement over its project: the last one of that
+/// name that finished and was not retried, of the newest successful pipeline itself. NULL without one.
+#[derive(Debug, Clone, Copy, ValidGrouping)]
+pub(super) struct FirstJob<'a> {
+    pub(super) ref_name: &'a str,
+    pub(super) job_name: &'a str,
+}
+
+impl QueryId for FirstJob<'_> {
+    type QueryId = FirstJob<'static>;
+}
+
+impl Expression for FirstJob<'_> {
+    type SqlType = Nullable<BigInt>;
+}
+
+impl<Table> AppearsOnTable<Table> for FirstJob<'_> {}
+
+impl<B: Backend + HasSqlType<Text>> QueryFragment<B> for FirstJob<'_>
+where
+    str: ToSql<Text, B>,
+{
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, B>) -> QueryResult<()> {
+        static NEWEST: LazyLock<String> = LazyLock::new(|| {
+            format!(
+                "(SELECT max(candidate.id) FROM jobs AS candidate WHERE candidate.status = 'success' \
+                 AND NOT candidate.retried AND candidate.pipeline_id = \
+                 (SELECT max(successful.id) FROM pipelines AS successful \
+                 WHERE {} AND successful.project_id = projects.id AND successful.ref = ",
+                counts_in("successful")
+            )
+        });
+        out.push_sql(&NEWEST);
+        out.push_bind_param::<Text, str>(self.ref_name)?;
+        out.push_sql(") AND candidate.name = ");
+        out.push_bind_param::<Text, str>(self.job_name)?;
+        out.push_sql(")");
         Ok(())
     }
 }

@@ -9,15 +9,17 @@ use diesel::prelude::*;
 use super::Db;
 use super::artifacts::Artifact;
 use super::jobs::Job;
+use super::lookup;
 use super::projects::Project;
 use super::schema::{access_tokens, artifacts, jobs, project_members, projects, users};
 use super::tokens::AccessToken;
 use super::users::User;
 use super::values::Finished;
 use crate::domain::artifact::ArtifactKind;
+use crate::domain::expiry::is_available;
 use crate::domain::project::ProjectRef;
 use crate::domain::role::Role;
-use crate::domain::{Error, Result, Sha256Digest};
+use crate::domain::{Error, Result, Sha256Digest, Timestamp};
 
 /// A job's artifact, and what decides who may have it.
 #[derive(Debug)]
@@ -36,8 +38,58 @@ pub struct Standing {
 
 type Row = (Project, Job, Artifact, Option<AccessToken>, Option<User>, Option<String>);
 
-/// Finds a job's artifact of a kind, and what the personal token with that digest stands for in the
-/// job's project. `None` when the project, the job in it, or the artifact is not there.
+/// Finds one artifact of the kind, and what the personal token with that digest stands for in its project.
+/// A statement of four types: two ways to name a project on two kinds of connection. Run on `Db` itself, its
+/// text would be made anew three times for each execution.
+macro_rules! find {
+    ($db:expr, $project:expr, $kind:expr, $token:expr, $of_job:expr) => {{
+        // No token has an empty digest.
+        let digest = $token.map(|digest: Sha256Digest| digest.as_bytes().to_vec()).unwrap_or_default();
+        let found: Option<Row> = match ($project, $db) {
+            (ProjectRef::Id(id), Db::Sqlite(sqlite)) => {
+                find!(sqlite, projects::id.eq(*id), $kind, digest, $of_job, first)
+            }
+            (ProjectRef::Id(id), Db::Postgres(postgres)) => {
+                find!(postgres, projects::id.eq(*id), $kind, digest, $of_job, first)
+            }
+            (ProjectRef::Path(path), Db::Sqlite(sqlite)) => {
+                find!(sqlite, projects::path_lower.eq(path.to_lowercase()), $kind, digest, $of_job, first)
+            }
+            (ProjectRef::Path(path), Db::Postgres(postgres)) => {
+                find!(postgres, projects::path_lower.eq(path.to_lowercase()), $kind, digest, $of_job, first)
+            }
+        };
+        found.map(standing).transpose()
+    }};
+    ($connection:expr, $named:expr, $kind:expr, $digest:expr, $of_job:expr, first) => {
+        projects::table
+            .inner_join(jobs::table.inner_join(artifacts::table))
+            .left_join(access_tokens::table.on(access_tokens::sha256.eq($digest)))
+            .left_join(users::table.on(users::id.nullable().eq(access_tokens::user_id.nullable())))
+            .left_join(
+                project_members::table.on(project_members::project_id
+                    .eq(projects::id)
+                    .and(project_members::user_id.nullable().eq(users::id.nullable()))),
+            )
+            .filter($named)
+            .filter($of_job)
+            .filter(artifacts::name.eq($kind.as_str()))
+            .filter(artifacts::state.eq(Finished))
+            .select((
+                Project::as_select(),
+                Job::as_select(),
+                Artifact::as_select(),
+                Option::<AccessToken>::as_select(),
+                Option::<User>::as_select(),
+                project_members::role.nullable(),
+            ))
+            .get_result($connection)
+            .optional()?
+    };
+}
+
+/// Finds a job's artifact of a kind, and what the personal token with that digest, if any, stands for in
+/// the job's project. `None` when the project, the job in it, or the artifact is not there.
 ///
 /// # Errors
 /// Only those of the database.
@@ -46,48 +98,34 @@ pub fn of_artifact(
     project: &ProjectRef,
     job_id: i64,
     kind: ArtifactKind,
-    token: Sha256Digest,
+    token: Option<Sha256Digest>,
 ) -> Result<Option<Standing>> {
-    // One statement, of four types: two ways to name a project on two kinds of connection. Run on
-    // `Db` itself, its text would be made anew three times for each execution.
-    macro_rules! first {
-        ($connection:expr, $named:expr) => {
-            projects::table
-                .inner_join(jobs::table.inner_join(artifacts::table))
-                .left_join(access_tokens::table.on(access_tokens::sha256.eq(token.as_bytes().to_vec())))
-                .left_join(users::table.on(users::id.nullable().eq(access_tokens::user_id.nullable())))
-                .left_join(
-                    project_members::table.on(project_members::project_id
-                        .eq(projects::id)
-                        .and(project_members::user_id.nullable().eq(users::id.nullable()))),
-                )
-                .filter($named)
-                .filter(jobs::id.eq(job_id))
-                .filter(artifacts::name.eq(kind.as_str()))
-                .filter(artifacts::state.eq(Finished))
-                .select((
-                    Project::as_select(),
-                    Job::as_select(),
-                    Artifact::as_select(),
-                    Option::<AccessToken>::as_select(),
-                    Option::<User>::as_select(),
-                    project_members::role.nullable(),
-                ))
-                .get_result($connection)
-                .optional()?
-        };
-    }
-    let row: Option<Row> = match (project, db) {
-        (ProjectRef::Id(id), Db::Sqlite(sqlite)) => first!(sqlite, projects::id.eq(*id)),
-        (ProjectRef::Id(id), Db::Postgres(postgres)) => first!(postgres, projects::id.eq(*id)),
-        (ProjectRef::Path(path), Db::Sqlite(sqlite)) => {
-            first!(sqlite, projects::path_lower.eq(path.to_lowercase()))
-        }
-        (ProjectRef::Path(path), Db::Postgres(postgres)) => {
-            first!(postgres, projects::path_lower.eq(path.to_lowercase()))
-        }
-    };
-    let Some((project, job, artifact, token, user, role)) = row else { return Ok(None) };
+    find!(db, project, kind, token, jobs::id.eq(job_id))
+}
+
+/// As [`of_artifact`], for the archive that the ref and the job's name lead to: that of the job which
+/// [`lookup::job_by_ref`] would find. `None` also when that takes a look at another job or at a pipeline
+/// below the newest successful one, or finds no archive that can be read at `now`.
+///
+/// # Errors
+/// Only those of the database.
+pub fn of_ref(
+    db: &mut Db,
+    project: &ProjectRef,
+    ref_name: &str,
+    job_name: &str,
+    token: Option<Sha256Digest>,
+    now: Timestamp,
+) -> Result<Option<Standing>> {
+    let first = lookup::FirstJob { ref_name, job_name };
+    let found = find!(db, project, ArtifactKind::Archive, token, jobs::id.nullable().eq(first))?;
+    // The newest successful pipeline is locked exactly while the project says so.
+    Ok(found.filter(|Standing { project, artifact, .. }| {
+        is_available(artifact.expire_at, project.keep_latest_artifact, now)
+    }))
+}
+
+fn standing((project, job, artifact, token, user, role): Row) -> Result<Standing> {
     let role = role.map(|name| name.parse()).transpose().map_err(Error::internal)?;
-    Ok(Some(Standing { project, job, artifact, token: token.zip(user), role }))
+    Ok(Standing { project, job, artifact, token: token.zip(user), role })
 }

@@ -10,6 +10,7 @@ mod administration;
 mod audit;
 mod buckets;
 mod by_ref;
+mod by_ref_at_once;
 mod changes;
 mod chaos;
 mod clients;

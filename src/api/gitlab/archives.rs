@@ -6,7 +6,7 @@ use actix_web::HttpResponse;
 use crate::api::gitlab::call::{Call, number};
 use crate::api::gitlab::downloads::{file, whole, whole_or_folder};
 use crate::api::gitlab::failure::Failure;
-use crate::api::gitlab::gate::{READ_SCOPES, Readable, ask, readable};
+use crate::api::gitlab::gate::{READ_SCOPES, Readable, ask, is_at_once, readable};
 use crate::auth::{self, Actor, Refusal};
 use crate::catalog::artifacts::{self, Artifact};
 use crate::catalog::{jobs, lookup, projects};
@@ -120,6 +120,12 @@ async fn archive_of_ref(call: &Call, project: ProjectRef, ref_name: String) -> R
     let job_name = call.query.get("job").ok_or(Failure::Parameter("job is missing".into()))?.to_owned();
     let search_recent = call.flag("search_recent_successful_pipelines")?;
     let (credentials, now) = (call.credentials(), call.now);
+    if !search_recent
+        && is_at_once(&credentials)
+        && let Some(archive) = archive_of_ref_at_once(call, &project, &ref_name, &job_name).await?
+    {
+        return Ok(archive);
+    }
     call.read(move |db| {
         let readable = Readable::enter(db, &credentials, &project, now)?;
         let project = &readable.project;
@@ -131,6 +137,20 @@ async fn archive_of_ref(call: &Call, project: ProjectRef, ref_name: String) -> R
             }
         };
         readable.artifact(db, &job, ArtifactKind::Archive)
+    })
+    .await
+}
+
+async fn archive_of_ref_at_once(
+    call: &Call,
+    project: &ProjectRef,
+    ref_name: &str,
+    job_name: &str,
+) -> Result<Option<Artifact>, Failure> {
+    let (credentials, now) = (call.credentials(), call.now);
+    let (project, ref_name, job_name) = (project.clone(), ref_name.to_owned(), job_name.to_owned());
+    call.glance(move |db| {
+        Readable::archive_of_ref_at_once(db, &credentials, &project, (&ref_name, &job_name), now)
     })
     .await
 }

@@ -8,10 +8,10 @@ use crate::catalog::jobs::Job;
 use crate::catalog::projects::{self, Project};
 use crate::catalog::standing::{self, Standing};
 use crate::catalog::{Db, lookup};
-use crate::domain::Timestamp;
 use crate::domain::access::{self, Action, Caller, Verdict, may};
 use crate::domain::artifact::{Accessibility, ArtifactKind};
 use crate::domain::project::ProjectRef;
+use crate::domain::{self, Kind, Sha256Digest, Timestamp};
 
 /// What a personal token must be good for to read.
 pub(super) const READ_SCOPES: &[&str] = &["api", "read_api"];
@@ -95,21 +95,67 @@ impl Readable {
         job_id: i64,
         now: Timestamp,
     ) -> Result<Option<Artifact>, Failure> {
-        let Some(digest) = auth::personal_digest(credentials) else { return Ok(None) };
-        let found = standing::of_artifact(db, project, job_id, ArtifactKind::Archive, digest)?;
-        let Some(Standing { project, job, artifact, token: Some((token, user)), role }) = found else {
+        let found = Self::at_once(db, credentials, now, |db, digest| {
+            standing::of_artifact(db, project, job_id, ArtifactKind::Archive, digest)
+        })?;
+        let Some((readable, job, archive)) = found else { return Ok(None) };
+        readable.still(db, &job, Some(archive)).map(Some)
+    }
+
+    /// As [`Readable::archive_at_once`], for the archive that a ref and a job's name lead to.
+    pub(super) fn archive_of_ref_at_once(
+        db: &mut Db,
+        credentials: &Credentials,
+        project: &ProjectRef,
+        (ref_name, job_name): (&str, &str),
+        now: Timestamp,
+    ) -> Result<Option<Artifact>, Failure> {
+        let found = Self::at_once(db, credentials, now, |db, digest| {
+            standing::of_ref(db, project, ref_name, job_name, digest, now)
+        })?;
+        let Some((readable, _, archive)) = found else { return Ok(None) };
+        readable.found(Some(&archive));
+        Ok(Some(archive))
+    }
+
+    /// Asks about what was found in one statement in the order in which it would be asked for one by one.
+    /// Nothing is told, and nothing refused, before it is clear that all of it is there.
+    fn at_once(
+        db: &mut Db,
+        credentials: &Credentials,
+        now: Timestamp,
+        find: impl FnOnce(&mut Db, Option<Sha256Digest>) -> domain::Result<Option<Standing>>,
+    ) -> Result<Option<(Self, Job, Artifact)>, Failure> {
+        if !is_at_once(credentials) {
             return Ok(None);
+        }
+        let digest = auth::personal_digest(credentials);
+        let found = match find(db, digest) {
+            // A text that no column can hold: that is told in its turn, behind a token that is not good.
+            Err(error) if error.kind() == Kind::Invalid => None,
+            found => found?,
         };
+        let Some(Standing { project, job, artifact, token, role }) = found else { return Ok(None) };
         let trail = credentials.trail.clone();
-        let Some(caller) = auth::caller_with((token, digest), &user, role, READ_SCOPES, now, &trail)? else {
-            return Ok(None);
+        let (actor, caller) = match (digest, token) {
+            (None, _) => {
+                let actor = identify(db, credentials, Guests::JobsAndStrangers, READ_SCOPES, now)?;
+                let caller = auth::caller_in(db, &actor, &project)?;
+                (actor, caller)
+            }
+            (Some(_), None) => return Ok(None),
+            (Some(digest), Some((token, user))) => {
+                let caller = auth::caller_with((token, digest), &user, role, READ_SCOPES, now, &trail)?;
+                let Some(caller) = caller else { return Ok(None) };
+                (Actor::User(user), caller)
+            }
         };
         trail.project(&project);
-        ask(caller, Action::ReadJobs, &project, &Actor::User(user))?;
+        ask(caller, Action::ReadJobs, &project, &actor)?;
         trail.job(job.id);
         let readable = Self { project, caller, now, trail };
         readable.ask_for(Some(&artifact))?;
-        readable.still(db, &job, Some(artifact)).map(Some)
+        Ok(Some((readable, job, artifact)))
     }
 
     /// A job's artifact of a kind, when the caller may read it and it still can be read. The
@@ -127,8 +173,12 @@ impl Readable {
     }
 
     fn still(&self, db: &mut Db, job: &Job, artifact: Option<Artifact>) -> Result<Artifact, Failure> {
-        self.trail.tell(|facts| facts.artifact_id = artifact.as_ref().map(|artifact| artifact.id));
+        self.found(artifact.as_ref());
         readable(db, &self.project, job, artifact, self.now)
+    }
+
+    fn found(&self, artifact: Option<&Artifact>) {
+        self.trail.tell(|facts| facts.artifact_id = artifact.map(|artifact| artifact.id));
     }
 
     /// Where there is nothing, there is nothing to protect: the answer is that there is none.
@@ -139,6 +189,12 @@ impl Readable {
             Verdict::Forbidden | Verdict::Hidden | Verdict::OutOfReach => Err(Failure::forbidden()),
         }
     }
+}
+
+/// Whether one statement may find out who asks: by a personal token, or nobody. What a job's token
+/// reaches takes more.
+pub(super) fn is_at_once(credentials: &Credentials) -> bool {
+    auth::personal_digest(credentials).is_some() || credentials.job.is_none()
 }
 
 /// Asks the permission table, and turns a no into GitLab's words.
