@@ -12,7 +12,7 @@ SERVER_CORE, LOAD_CORE = "0", "1"
 
 PACKAGES = {
     "nginx": "nginx-light", "wrk": "wrk", "curl": "curl", "go": "golang-go", "taskset": "util-linux",
-    "initdb": "postgresql", "psql": "postgresql-client",
+    "prlimit": "util-linux", "initdb": "postgresql", "psql": "postgresql-client",
 }
 
 

@@ -58,8 +58,9 @@ class Servers(contextlib.ExitStack):
         return process
 
     def gateway(self, program: Path, name: str = "gateway", core: str | None = SERVER_CORE,
-                settings: dict[str, str] | None = None) -> Server:
-        """The gateway as it is when nothing is set: SQLite, a directory, a log line a request."""
+                settings: dict[str, str] | None = None, before: tuple[str, ...] = ()) -> Server:
+        """The gateway as it is when nothing is set: SQLite, a directory, a log line a request. Commands
+        `before` it end in becoming it."""
         home = self.folder / name
         home.mkdir(exist_ok=True)
         environment = {
@@ -67,7 +68,7 @@ class Servers(contextlib.ExitStack):
             "ARTIGATE_LIMITS__MAX_ARTIFACT_SIZE": "0", **(settings or {}),
         }
         log = f"{name}-{secrets.token_hex(4)}.log"
-        process = self.start([str(program), "serve"], log, core, cwd=home, env=environment)
+        process = self.start([*before, str(program), "serve"], log, core, cwd=home, env=environment)
         return Server(process, wait_for(lambda: between((self.folder / log).read_text(), "listening on http://"), process))
 
     def nginx(self, root: Path) -> Server:
