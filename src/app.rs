@@ -3,7 +3,7 @@
 use crate::archive::Limits;
 use crate::auth::FailureBound;
 use crate::catalog::Catalog;
-use crate::deliver::IndexCache;
+use crate::deliver::{Capacity, IndexCache};
 use crate::domain::{Clock, Result};
 use crate::ingest::Ingest;
 use crate::readiness::Readiness;
@@ -27,6 +27,8 @@ pub struct App {
     pub failed_auth: FailureBound,
     /// Indexes of archives.
     pub indexes: IndexCache,
+    /// What answers under way may hold.
+    pub capacity: Capacity,
     /// Whether catalog and store answer.
     pub readiness: Readiness,
 }
@@ -51,7 +53,8 @@ impl App {
         let ingest = Ingest::new(catalog.clone(), store.clone(), limits, settings.concurrent_uploads);
         let (indexes, readiness) =
             (IndexCache::new(limits, settings.index_cache_bytes), Readiness::default());
+        let capacity = Capacity::new(settings.unpack_memory_bytes, settings.index_cache_bytes);
         let failed_auth = FailureBound::new(settings.failed_auth_per_minute);
-        Ok(Self { settings, clock, catalog, store, ingest, failed_auth, indexes, readiness })
+        Ok(Self { settings, clock, catalog, store, ingest, failed_auth, indexes, capacity, readiness })
     }
 }

@@ -11,6 +11,9 @@ use tokio::sync::oneshot;
 /// they do not it gets all.
 const TURN: Duration = Duration::from_micros(150);
 
+/// How long a worker computes for one answer before others get a turn.
+pub const WORKER_TURN: Duration = Duration::from_micros(250);
+
 /// How many steps are made between looks at the clock.
 const STEPS: u32 = 32;
 

@@ -52,6 +52,9 @@ pub fn listen(app: Arc<App>) -> Result<Listening> {
     .client_request_timeout(settings.head_timeout)
     .client_disconnect_timeout(DISCONNECT_TIMEOUT)
     .keep_alive(settings.keep_alive)
+    // A client that closed its side takes nothing more. Else nobody would notice while there is nothing to be
+    // sent: what is computed for it would be computed for nobody.
+    .h1_allow_half_closed(false)
     .shutdown_timeout(settings.drain_timeout.as_secs())
     .bind(&address)
     .map_err(|e| Error::internal(format!("server.listen: cannot listen on {address}: {e}")))?;

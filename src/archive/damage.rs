@@ -5,6 +5,8 @@ use std::io;
 
 use thiserror::Error;
 
+use crate::domain::byte_size;
+
 /// Why an entry cannot be read to its end. No text contains any of the entry's content.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub enum Damage {
@@ -20,7 +22,13 @@ pub enum Damage {
     /// The source ended inside the header or the packed bytes.
     #[error("archive ends inside the entry")]
     CutShort,
-    /// The decompressor refused the packed bytes, or they ask for too much memory.
+    /// A zstd frame in the middle of the entry needs a window that is not unpacked here.
+    #[error("entry needs a zstd window of {}, and more than 8 MiB is not unpacked", byte_size::show(*bytes))]
+    Window {
+        /// The window that it needs.
+        bytes: u64,
+    },
+    /// The decompressor refused the packed bytes.
     #[error("entry's compressed data is damaged")]
     Undecodable,
     /// Fewer bytes than stated.
@@ -47,7 +55,7 @@ impl Damage {
     }
 }
 
-fn quoted(name: &[u8]) -> String {
+pub(super) fn quoted(name: &[u8]) -> String {
     let shown: String = String::from_utf8_lossy(name).chars().take(200).collect();
     format!("{shown:?}")
 }

@@ -15,7 +15,11 @@ use futures_util::stream::{BoxStream, StreamExt, try_unfold};
 use thiserror::Error;
 use tokio::io::{AsyncBufRead, AsyncReadExt, copy_buf, sink};
 
-use super::{Damage, Entry, directory::LOCAL_HEADER_BYTES, fields::Fields, packed::Packed};
+use super::{
+    Damage, Entry, directory::LOCAL_HEADER_BYTES, fields::Fields, packed::Packed,
+    zstd_frames::MOST_WINDOW_BYTES,
+};
+use crate::domain::byte_size;
 
 /// The longest piece that is given out.
 pub(super) const PIECE_BYTES: u64 = 64 * 1024;
@@ -23,9 +27,9 @@ pub(super) const PIECE_BYTES: u64 = 64 * 1024;
 /// Room for the extra fields of a local header: runners write some 30 bytes of them.
 const EXTRA_SLACK_BYTES: u64 = 512;
 
-/// The largest window a zstd frame may ask for, as a power of two. 32 MiB is the most that
-/// any level of the runner's writer uses; each open reader may hold that much.
-const ZSTD_WINDOW_LOG: u32 = 25;
+/// [`MOST_WINDOW_BYTES`](super::MOST_WINDOW_BYTES) as a power of two. Frames with larger ones never come to
+/// the decompressor.
+const ZSTD_WINDOW_LOG: u32 = 23;
 
 /// What it takes to read an entry, free of its [`Index`](super::Index).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,7 +71,7 @@ impl EntryMeta {
     ///
     /// [`Unsupported`] for an entry that is encrypted or packed by another method.
     pub fn check_supported(&self) -> Result<(), Unsupported> {
-        Coding::of(self).map(|_| ())
+        Coding::of(self, MOST_WINDOW_BYTES).map(|_| ())
     }
 }
 
@@ -80,6 +84,15 @@ pub enum Unsupported {
     /// Neither stored (0) nor deflate (8) nor zstd (93).
     #[error("entry uses compression method {0}, which is not supported")]
     Method(u16),
+    /// So many bytes, each of which would have to be held while it is unpacked.
+    #[error(
+        "entry needs a zstd window of {}, and more than 8 MiB is not unpacked; the archive itself can be downloaded",
+        byte_size::show(*.0)
+    )]
+    Window(u64),
+    /// Packed with the help of bytes that are not here.
+    #[error("entry needs a zstd dictionary, which is not supported")]
+    Dictionary,
 }
 
 /// How many bytes from `header_offset` hold the local header and all packed bytes, unless the
@@ -108,7 +121,23 @@ pub fn open<R>(source: R, entry: EntryMeta) -> Result<BoxStream<'static, io::Res
 where
     R: AsyncBufRead + Unpin + Send + 'static,
 {
-    let coding = Coding::of(&entry)?;
+    open_within(source, entry, MOST_WINDOW_BYTES)
+}
+
+/// As [`open`], with no window for zstd that is larger than `window_bytes`.
+///
+/// # Errors
+///
+/// As [`open`].
+pub fn open_within<R>(
+    source: R,
+    entry: EntryMeta,
+    window_bytes: u64,
+) -> Result<BoxStream<'static, io::Result<Bytes>>, Unsupported>
+where
+    R: AsyncBufRead + Unpin + Send + 'static,
+{
+    let coding = Coding::of(&entry, window_bytes)?;
     let start = Progress::AtHeader(source, entry, coding);
     Ok(try_unfold(start, next_piece).boxed())
 }
@@ -117,11 +146,11 @@ where
 enum Coding {
     Stored,
     Deflate,
-    Zstd,
+    Zstd { window_bytes: u64 },
 }
 
 impl Coding {
-    fn of(entry: &EntryMeta) -> Result<Self, Unsupported> {
+    fn of(entry: &EntryMeta, window_bytes: u64) -> Result<Self, Unsupported> {
         if entry.encrypted {
             return Err(Unsupported::Encrypted);
         }
@@ -130,7 +159,7 @@ impl Coding {
             0 | 8 | 93 if entry.packed_bytes == 0 => Ok(Self::Stored),
             0 => Ok(Self::Stored),
             8 => Ok(Self::Deflate),
-            93 => Ok(Self::Zstd),
+            93 => Ok(Self::Zstd { window_bytes }),
             other => Err(Unsupported::Method(other)),
         }
     }
@@ -220,7 +249,7 @@ struct Body<R> {
 impl<R: AsyncBufRead + Unpin> Body<R> {
     fn new(source: R, entry: &EntryMeta, coding: Coding) -> Self {
         Self {
-            unpacker: Unpacker::new(Packed::new(source, entry.packed_bytes), coding),
+            unpacker: Unpacker::new(source, entry, coding),
             left: entry.unpacked_bytes,
             crc: crc32fast::Hasher::new(),
             stated_crc: entry.crc32,
@@ -238,6 +267,7 @@ impl<R: AsyncBufRead + Unpin> Body<R> {
             self.buffer.reserve(most);
         }
         let mut space = (&mut self.buffer).limit(most);
+        self.unpacker.packed_mut().begin_turn();
         if self.unpacker.read(&mut space).await? == 0 {
             return Err(Damage::TooShort.into());
         }
@@ -270,11 +300,13 @@ enum Unpacker<R> {
 }
 
 impl<R: AsyncBufRead + Unpin> Unpacker<R> {
-    fn new(packed: Packed<R>, coding: Coding) -> Self {
+    fn new(source: R, entry: &EntryMeta, coding: Coding) -> Self {
+        let packed_bytes = entry.packed_bytes;
         match coding {
-            Coding::Stored => Self::Stored(packed),
-            Coding::Deflate => Self::Deflate(DeflateDecoder::new(packed)),
-            Coding::Zstd => {
+            Coding::Stored => Self::Stored(Packed::new(source, packed_bytes)),
+            Coding::Deflate => Self::Deflate(DeflateDecoder::new(Packed::new(source, packed_bytes))),
+            Coding::Zstd { window_bytes } => {
+                let packed = Packed::zstd(source, packed_bytes, entry.unpacked_bytes, window_bytes);
                 let window = DParameter::window_log_max(ZSTD_WINDOW_LOG);
                 let mut decoder = ZstdDecoder::with_params(packed, &[window]);
                 decoder.multiple_members(true);
@@ -288,6 +320,14 @@ impl<R: AsyncBufRead + Unpin> Unpacker<R> {
             Self::Stored(packed) => packed,
             Self::Deflate(decoder) => decoder.get_ref(),
             Self::Zstd(decoder) => decoder.get_ref(),
+        }
+    }
+
+    fn packed_mut(&mut self) -> &mut Packed<R> {
+        match self {
+            Self::Stored(packed) => packed,
+            Self::Deflate(decoder) => decoder.get_mut(),
+            Self::Zstd(decoder) => decoder.get_mut(),
         }
     }
 

@@ -20,6 +20,9 @@ const DATA_DESCRIPTOR: u16 = 1 << 3;
 /// APPNOTE version 6.3, on Unix: readers take the mode from the external attributes.
 const MADE_BY: u16 = 3 << 8 | 63;
 
+/// The same on MS-DOS. Only there do readers take a name for code page 437 that is not said to be UTF-8.
+const MADE_BY_DOS: u16 = 63;
+
 const TIMESTAMP_BYTES: u64 = 9;
 const END_BYTES: u64 = 22;
 const ZIP64_END_BYTES: u64 = 56;
@@ -59,7 +62,7 @@ pub(super) fn put_record(out: &mut BytesMut, entry: &Entry<'_>, offset: u64) {
     let wide = has_wide_size(entry);
     let extra_bytes = record_bytes(entry, offset) - RECORD_BYTES - entry.name.len() as u64;
     out.put_u32_le(0x0201_4b50);
-    out.put_u16_le(MADE_BY);
+    out.put_u16_le(if is_dos_name(entry) { MADE_BY_DOS } else { MADE_BY });
     put_shared_fields(out, entry, wide || offset >= WIDE);
     out.put_u16_le(extra_bytes as u16);
     let [no_comment, first_disk, internal_attributes] = [0; 3];
@@ -77,6 +80,12 @@ pub(super) fn put_record(out: &mut BytesMut, entry: &Entry<'_>, offset: u64) {
         (true, true) => put_zip64(out, &[entry.unpacked_bytes, entry.packed_bytes, offset]),
     }
     put_timestamp(out, entry);
+}
+
+/// Whether what a name means depends on where it was written.
+fn is_dos_name(entry: &Entry<'_>) -> bool {
+    const UTF8: u16 = 1 << 11;
+    entry.unix_mode.is_none() && entry.flags & UTF8 == 0 && !entry.name.is_ascii()
 }
 
 /// What the end records tell of the directory.

@@ -20,6 +20,7 @@ pub struct Index {
 }
 
 /// An [`Entry`] in 48 bytes: the options are folded into values that mean "none".
+#[derive(Clone, Copy)]
 struct Row {
     packed_bytes: u64,
     unpacked_bytes: u64,
@@ -105,6 +106,25 @@ impl Index {
         let start = self.order.partition_point(|&row| self.name(row) < prefix);
         let rows = &self.order[start..];
         &rows[..rows.partition_point(|&row| self.name(row).starts_with(prefix))]
+    }
+
+    /// How many bytes of heap [`Index::select`] takes for these rows.
+    pub(super) fn selected_bytes(&self, rows: impl Iterator<Item = u32>) -> usize {
+        rows.map(|row| size_of::<Row>() + self.name(row).len()).sum()
+    }
+
+    /// An index of these rows alone, numbered anew in this order. Nothing is found in it by name.
+    pub(super) fn select(&self, rows: &[u32]) -> Self {
+        let names_bytes = rows.iter().map(|&row| self.name(row).len()).sum();
+        let mut names = Vec::with_capacity(names_bytes);
+        let select = |&number: &u32| {
+            let row = Row { name_start: names.len() as u32, ..self.rows[number as usize] };
+            names.extend_from_slice(self.name(number));
+            row
+        };
+        let rows = rows.iter().map(select).collect();
+        let order = Box::default();
+        Self { names: names.into_boxed_slice(), rows, order, directory_start: self.directory_start }
     }
 
     pub(super) fn directory_start(&self) -> u64 {

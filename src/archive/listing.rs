@@ -2,15 +2,24 @@
 //! every path implies those above it. Names that are no plain paths are left out, as GitLab
 //! does, and so is what they would imply.
 //!
-//! Hostile names cannot make it slow: it goes once over the names below the folder, looks at
-//! each byte a few times, counts the slashes of a deep name, and makes only the window's items.
+//! An [`Outline`] goes once over the names below a folder, looks at each byte a few times and counts the
+//! slashes of a deep name. It keeps a mark now and then, so that a page of a million names costs no more
+//! than one of a thousand.
 
+use std::mem::size_of_val;
 use std::ops::Range;
 
 use super::{
     Entry, Index,
     paths::{Paths, prefix_of},
 };
+use crate::background::Pace;
+
+/// After so many names comes a mark.
+const MARKED_NAMES: u32 = if cfg!(test) { 2 } else { 256 };
+
+/// Sooner when they are long: after so many bytes of them.
+const MARKED_BYTES: usize = if cfg!(test) { 40 } else { 32 * 1024 };
 
 /// One page of a folder.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,6 +46,35 @@ pub struct Item {
     pub mode: u32,
 }
 
+/// How many items a folder holds, and where in the index they are to be looked for.
+#[derive(Debug)]
+pub struct Outline {
+    prefix: String,
+    recursive: bool,
+    /// How many there are; of a listing that is not recursive, how many of these are folders and files.
+    total: usize,
+    folders: usize,
+    /// The length of the longest path, in bytes.
+    longest: usize,
+    /// In the order of the walk; the first is at its beginning.
+    marks: Box<[Mark]>,
+}
+
+/// A place in the walk over the names below a folder.
+#[derive(Clone, Copy, Debug)]
+struct Mark {
+    /// How many rows are ahead.
+    ahead: u32,
+    /// The last row that was shown; `NONE` for none.
+    last: u32,
+    /// How many items were met: of a recursive listing all, else the folders.
+    items: u32,
+    /// How many files were met, of a listing that is not recursive.
+    files: u32,
+}
+
+const NONE: u32 = u32::MAX;
+
 impl Index {
     /// The items of `folder` whose position lies in `window`; "" or "/" is the root, which is
     /// always there, and a folder's trailing slash may be missing. `None` where the path names
@@ -46,78 +84,224 @@ impl Index {
     /// their path; with it, all that lies below, sorted by the bytes of the path. A folder's
     /// slash is part of its path.
     ///
-    /// Below a million entries it takes 40 ms, or 300 ms where the directory is in no order: do it
-    /// where that may block. The caller bounds the window: an archive can imply far more folders
-    /// than it has entries.
+    /// It makes the [`Outline`] for this one page: who wants several keeps that.
     pub fn list(&self, folder: &str, recursive: bool, window: Range<usize>) -> Option<Listing> {
+        Some(Outline::of(self, folder, recursive)?.page(self, window))
+    }
+}
+
+impl Outline {
+    /// Goes over all that lies below `folder`, as [`Index::list`] says.
+    ///
+    /// Below a million entries it takes 40 ms, or 300 ms where the directory is in no order: do it
+    /// where that may block.
+    pub fn of(index: &Index, folder: &str, recursive: bool) -> Option<Self> {
         let prefix = prefix_of(folder);
-        let paths = Paths::below(self, &prefix);
-        if !prefix.is_empty() && paths.clone().next().is_none() {
-            return None;
+        let mut walk = Walk::begin(index, &prefix);
+        let (mut pace, mut marks) = (Pace::begin(), vec![walk.mark()]);
+        let (mut is_empty, mut names, mut bytes, mut longest) = (true, 0, 0, 0);
+        loop {
+            let step = if recursive { walk.next_name() } else { walk.next_child() };
+            let Some(step) = step else { break };
+            pace.step();
+            is_empty = false;
+            longest = longest.max(step.path.len());
+            (names, bytes) = (names + 1, bytes + step.path.len());
+            if names == MARKED_NAMES || bytes >= MARKED_BYTES {
+                (names, bytes) = (0, 0);
+                marks.push(walk.mark());
+                pace.stride();
+            }
         }
-        Some(match recursive {
-            true => self.list_all(paths, &prefix, &window),
-            false => self.list_children(paths, &prefix, &window),
+        let (items, files) = (walk.items as usize, walk.files as usize);
+        let marks = marks.into_boxed_slice();
+        (prefix.is_empty() || !is_empty).then_some(Self {
+            prefix,
+            recursive,
+            total: items + files,
+            folders: items,
+            longest,
+            marks,
         })
     }
 
-    fn list_children(&self, mut paths: Paths<'_>, prefix: &str, window: &Range<usize>) -> Listing {
-        let mut items = Vec::new();
-        let mut folders = 0;
-        let mut files = 0;
-        // Where files begin is known only at the end; till then they are kept as numbers.
-        let mut first_files = Vec::new();
-        while let Some((row, path)) = paths.next() {
-            match path[prefix.len()..].find('/') {
-                Some(at) => {
-                    let folder = &path[..prefix.len() + at + 1];
-                    if window.contains(&folders) {
-                        items.push(self.folder(folder, (folder == path).then_some(row)));
-                    }
-                    folders += 1;
-                    paths.skip_below(folder);
-                }
-                None if path == prefix => (),
-                None => {
-                    if files < window.end {
-                        first_files.push((row, path));
-                    }
-                    files += 1;
-                }
-            }
-        }
-        let from = window.start.saturating_sub(folders);
-        let shown = window.end.saturating_sub(folders).saturating_sub(from);
-        items.extend(first_files.iter().skip(from).take(shown).map(|&(row, path)| self.file(path, row)));
-        Listing { total: folders + files, items }
+    /// Whether it is the outline of `folder`.
+    pub fn is_of(&self, folder: &str, recursive: bool) -> bool {
+        self.recursive == recursive && self.prefix == prefix_of(folder)
     }
 
-    fn list_all(&self, paths: Paths<'_>, prefix: &str, window: &Range<usize>) -> Listing {
-        let mut items = Vec::new();
-        let mut total = 0;
-        let mut last = prefix;
-        for (row, path) in paths.filter(|&(_, path)| path != prefix) {
-            // Folders that lie behind the part shared with the last path are met first here. The
-            // last path sorts before this one, so they differ at the latest in the last byte.
-            let shared = shared_bytes(last, path);
-            let slashes = (shared..path.len() - 1).filter(|&at| path.as_bytes()[at] == b'/');
-            let position = total + slashes.clone().count();
-            if window.start <= position && total < window.end {
-                let implied = (total..).zip(slashes).filter(|(number, _)| window.contains(number));
-                items.extend(implied.map(|(_, at)| self.folder(&path[..=at], None)));
-                if window.contains(&position) {
-                    items.push(match path.ends_with('/') {
-                        true => self.folder(path, Some(row)),
-                        false => self.file(path, row),
-                    });
-                }
-            }
-            total = position + 1;
-            last = path;
-        }
-        Listing { total, items }
+    /// How many bytes of heap it holds.
+    pub fn heap_bytes(&self) -> usize {
+        self.prefix.len() + size_of_val(&*self.marks)
     }
 
+    /// How many bytes a page of so many items takes at most.
+    pub fn page_bytes(&self, window: &Range<usize>) -> usize {
+        let shown = window.end.min(self.total).saturating_sub(window.start);
+        // The path, and its last segment.
+        shown.saturating_mul(size_of::<Item>() + 2 * self.longest)
+    }
+
+    /// The items whose position lies in `window`, from the index that this was made of. It looks at some
+    /// hundred names for each of them, and at none before and behind.
+    pub fn page(&self, index: &Index, window: Range<usize>) -> Listing {
+        let mut items = Vec::new();
+        if self.recursive {
+            self.put_all(index, &window, &mut items);
+        } else {
+            let end = window.end.min(self.folders);
+            self.put(index, window.start..end, |mark| mark.items, |step| step.is_folder(), &mut items);
+            let files = window.start.saturating_sub(self.folders)..window.end.saturating_sub(self.folders);
+            self.put(index, files, |mark| mark.files, |step| !step.is_folder(), &mut items);
+        }
+        Listing { total: self.total, items }
+    }
+
+    /// Appends the items of one kind whose position among these lies in `window`.
+    fn put(
+        &self,
+        index: &Index,
+        window: Range<usize>,
+        met: impl Fn(&Mark) -> u32,
+        is_of_kind: impl Fn(&Step<'_>) -> bool,
+        items: &mut Vec<Item>,
+    ) {
+        let mut position = window.start;
+        'marks: while position < window.end {
+            // The last mark before the item: between it and the next, there is one of the kind.
+            let at = self.marks.partition_point(|mark| met(mark) as usize <= position) - 1;
+            let mark = &self.marks[at];
+            let behind = self.marks.get(at + 1).map_or(0, |mark| mark.ahead);
+            let mut walk = Walk::resume(index, &self.prefix, mark);
+            let mut number = met(mark) as usize;
+            while walk.paths.ahead() > behind as usize && position < window.end {
+                let Some(step) = walk.next_child() else { return };
+                if step.path == self.prefix || !is_of_kind(&step) {
+                    continue;
+                }
+                if number == position {
+                    items.push(step.item(index));
+                    position += 1;
+                }
+                number += 1;
+            }
+            if number <= position && behind == 0 {
+                break 'marks;
+            }
+        }
+    }
+
+    fn put_all(&self, index: &Index, window: &Range<usize>, items: &mut Vec<Item>) {
+        let at = self.marks.partition_point(|mark| mark.items as usize <= window.start) - 1;
+        let mut walk = Walk::resume(index, &self.prefix, &self.marks[at]);
+        while (walk.items as usize) < window.end {
+            let (first, before) = (walk.items as usize, walk.last);
+            let Some(step) = walk.next_name() else { return };
+            let Some(position) = (walk.items as usize).checked_sub(1) else { continue };
+            if position < window.start || step.path == self.prefix {
+                continue;
+            }
+            let implied = (first..).zip(implied_folders(before, step.path));
+            let shown = implied.filter(|(number, _)| window.contains(number));
+            items.extend(shown.map(|(_, at)| index.folder(&step.path[..=at], None)));
+            if window.contains(&position) {
+                items.push(step.item(index));
+            }
+        }
+    }
+}
+
+/// A walk over the names below a folder, in byte order.
+struct Walk<'a> {
+    paths: Paths<'a>,
+    prefix: &'a str,
+    last_row: u32,
+    /// The last path that was met, or the folder itself.
+    last: &'a str,
+    items: u32,
+    files: u32,
+}
+
+/// What a walk met.
+struct Step<'a> {
+    path: &'a str,
+    /// The row of exactly this path, if there is one.
+    row: Option<u32>,
+}
+
+impl Step<'_> {
+    fn is_folder(&self) -> bool {
+        self.path.ends_with('/')
+    }
+
+    fn item(&self, index: &Index) -> Item {
+        match self.row {
+            Some(row) if !self.is_folder() => index.file(self.path, row),
+            row => index.folder(self.path, row),
+        }
+    }
+}
+
+impl<'a> Walk<'a> {
+    fn begin(index: &'a Index, prefix: &'a str) -> Self {
+        let paths = Paths::below(index, prefix);
+        Self { paths, prefix, last_row: NONE, last: prefix, items: 0, files: 0 }
+    }
+
+    fn resume(index: &'a Index, prefix: &'a str, mark: &Mark) -> Self {
+        let row = (mark.last != NONE).then_some(mark.last);
+        let paths = Paths::resume(index, prefix, mark.ahead as usize, row);
+        // A row that was shown has a path for a name.
+        let last = row.and_then(|row| str::from_utf8(index.name(row)).ok()).unwrap_or(prefix);
+        Self { paths, prefix, last_row: mark.last, last, items: mark.items, files: mark.files }
+    }
+
+    fn mark(&self) -> Mark {
+        Mark { ahead: self.paths.ahead() as u32, last: self.last_row, items: self.items, files: self.files }
+    }
+
+    fn next_path(&mut self) -> Option<(u32, &'a str)> {
+        let (row, path) = self.paths.next()?;
+        (self.last_row, self.last) = (row, path);
+        Some((row, path))
+    }
+
+    /// The next item right below the folder, or the folder itself.
+    fn next_child(&mut self) -> Option<Step<'a>> {
+        let (row, path) = self.next_path()?;
+        match path[self.prefix.len()..].find('/') {
+            Some(at) => {
+                let folder = &path[..self.prefix.len() + at + 1];
+                self.items += 1;
+                self.paths.skip_below(folder);
+                Some(Step { path: folder, row: (folder == path).then_some(row) })
+            }
+            None => {
+                self.files += u32::from(path != self.prefix);
+                Some(Step { path, row: Some(row) })
+            }
+        }
+    }
+
+    /// The next name below the folder, or the folder itself. With it all folders are met that it implies.
+    fn next_name(&mut self) -> Option<Step<'a>> {
+        let before = self.last;
+        let (row, path) = self.next_path()?;
+        if path != self.prefix {
+            self.items += implied_folders(before, path).count() as u32 + 1;
+        }
+        Some(Step { path, row: Some(row) })
+    }
+}
+
+/// Where in `path` the folders end that `last`, the path before it, does not lie in. `last` sorts before
+/// `path`, so they differ at the latest in the last byte.
+fn implied_folders<'a>(last: &str, path: &'a str) -> impl Iterator<Item = usize> + use<'a> {
+    let shared = shared_bytes(last, path);
+    (shared..path.len() - 1).filter(|&at| path.as_bytes()[at] == b'/')
+}
+
+impl Index {
     fn file(&self, path: &str, row: u32) -> Item {
         let entry = self.entry(row);
         item(path, entry.unpacked_bytes, mode(&entry))

@@ -25,6 +25,7 @@ mod paths;
 mod raw;
 mod subset;
 mod timestamp;
+mod zstd_frames;
 
 #[cfg(test)]
 mod tests;
@@ -33,11 +34,12 @@ pub use at_once::{is_small, packed_range, unpack};
 pub use damage::{Damage, DamagedEntry};
 pub use directory::{Entry, walk};
 pub use end_record::{Located, Span, TAIL_BYTES, locate};
-pub use entry::{EntryMeta, Unsupported, open, probable_span};
+pub use entry::{EntryMeta, Unsupported, open, open_within, probable_span};
 pub use fault::Fault;
 pub use fetch::{Directory, DirectoryError, read_directory};
 pub use index::Index;
 pub use limits::Limits;
-pub use listing::{Item, Listing};
+pub use listing::{Item, Listing, Outline};
 pub use raw::raw;
 pub use subset::{Subset, Uncopyable};
+pub use zstd_frames::{Frame, Frames, MOST_WINDOW_BYTES, enough_window_bytes, needed_window_bytes};

@@ -37,6 +37,18 @@ impl<'a> Paths<'a> {
         Self { index, rows: index.rows_below(prefix.as_bytes()), last: "" }
     }
 
+    /// How many rows are ahead.
+    pub(super) fn ahead(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// As [`Paths::below`], from where `ahead` rows were ahead and row `last` the last one shown.
+    pub(super) fn resume(index: &'a Index, prefix: &str, ahead: usize, last: Option<u32>) -> Self {
+        let rows = index.rows_below(prefix.as_bytes());
+        let last = last.and_then(|row| str::from_utf8(index.name(row)).ok()).unwrap_or("");
+        Self { index, rows: &rows[rows.len().saturating_sub(ahead)..], last }
+    }
+
     /// Passes over what begins with `folder`, which must be where the walk is. It looks at a few
     /// rows for each power of two of their number, so that small folders are not dear either.
     pub(super) fn skip_below(&mut self, folder: &str) {

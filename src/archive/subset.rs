@@ -2,7 +2,7 @@
 //! nothing is unpacked, and the length is known before the first byte. What is not copied is
 //! whatever the directory's index does not keep: comments, owners, and other extra fields.
 
-use std::{io, ops::Range, sync::Arc};
+use std::{io, ops::Range};
 
 use bytes::{Bytes, BytesMut};
 use futures_util::{Stream, stream};
@@ -10,12 +10,13 @@ use thiserror::Error;
 
 use super::{
     Damage, Entry, Index,
+    damage::quoted,
     directory::LOCAL_HEADER_BYTES,
     entry::probable_bytes,
     forward::{Forward, SKIP_BYTES},
     headers::{self, Totals},
-    paths::{Paths, prefix_of},
 };
+use crate::background::Pace;
 
 /// The longest piece that is put together here.
 const PIECE_BYTES: usize = 64 * 1024;
@@ -27,22 +28,25 @@ const WORTH_HANDING_ON: usize = 8 * 1024;
 /// hostile archive can bring about for every entry.
 const RUN_ENTRIES: usize = 1000;
 
-/// Which entries to copy, and what will come of it. It holds four bytes an entry.
+/// Which entries to copy, and what will come of it. It holds their rows and names, and nothing of the
+/// archive's index.
 pub struct Subset {
-    index: Arc<Index>,
-    /// Numbers of rows, in directory order.
-    rows: Box<[u32]>,
+    /// In directory order.
+    entries: Index,
     totals: Totals,
     size_bytes: u64,
 }
 
 /// Why a folder cannot be copied out of its archive.
-#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub enum Uncopyable {
     /// What a password is checked against lies in fields that the copy does not have: the
     /// original MS-DOS time, or extra fields.
-    #[error("entry is encrypted")]
-    Encrypted,
+    #[error("entry is encrypted (entry {name})")]
+    Encrypted {
+        /// The entry's name, quoted and escaped, at most 200 characters of it.
+        name: String,
+    },
     /// The entries' lengths add up to more than the archive: one upload could be made to send
     /// any number of bytes.
     #[error("entries overlap in the archive")]
@@ -50,9 +54,9 @@ pub enum Uncopyable {
 }
 
 impl Subset {
-    /// Chooses what lies below `folder`, and its own entry; "" or "/" is the whole archive. Names
-    /// that [`Index::list`] leaves out are left out, and of several entries with one name all
-    /// but the first. `None` where the path names nothing, or a file.
+    /// Chooses all that lies below `folder`, and its own entry: what a listing hides is copied too, under
+    /// the bytes of its name. "" or "/" is the whole archive; `./` before the path, in the archive or here,
+    /// says nothing. `None` where the path names nothing, or a file.
     ///
     /// It goes over all those entries: a million take 40 ms, or 300 ms where the directory is in
     /// no order, so do it where that may block.
@@ -60,19 +64,29 @@ impl Subset {
     /// # Errors
     ///
     /// [`Uncopyable`] where the copy would be no use, or would be longer than the archive is.
-    pub fn plan(index: Arc<Index>, folder: &str) -> Result<Option<Self>, Uncopyable> {
-        let prefix = prefix_of(folder);
-        let mut rows: Vec<u32> = Paths::below(&index, &prefix).map(|(row, _)| row).collect();
-        if rows.is_empty() && !prefix.is_empty() {
+    pub fn plan(index: &Index, folder: &str) -> Result<Option<Self>, Uncopyable> {
+        let mut rows: Vec<u32> = rows_of(index, folder).collect();
+        if rows.is_empty() && !plain(folder).is_empty() {
             return Ok(None);
         }
-        rows.sort_unstable();
-        let totals = totals(&index, &rows)?;
+        let mut pace = Pace::begin();
+        rows.sort_unstable_by(|one, other| {
+            pace.step();
+            one.cmp(other)
+        });
+        // Sizes first: what cannot be copied needs no memory.
+        let totals = totals(index, &rows)?;
         let size_bytes = [totals.directory_bytes, totals.end_bytes()]
             .into_iter()
             .try_fold(totals.directory_start, u64::checked_add)
             .ok_or(Uncopyable::Overlapping)?;
-        Ok(Some(Self { rows: rows.into_boxed_slice(), index, totals, size_bytes }))
+        Ok(Some(Self { entries: index.select(&rows), totals, size_bytes }))
+    }
+
+    /// How many bytes of heap [`Subset::plan`] makes for `folder`; 0 where there is none.
+    pub fn planned_bytes(index: &Index, folder: &str) -> usize {
+        // While they are chosen, their numbers are held as well.
+        index.selected_bytes(rows_of(index, folder)) + rows_of(index, folder).count() * size_of::<u32>()
     }
 
     /// The exact length of the zip in bytes.
@@ -90,7 +104,7 @@ impl Subset {
         F: Fn(Range<u64>) -> S + Send,
         S: Stream<Item = io::Result<Bytes>> + Send,
     {
-        let source = Forward::new(read, self.index.directory_start());
+        let source = Forward::new(read, self.entries.directory_start());
         let copy = Copy { subset: self, source, stage: Stage::Entry(0), out: BytesMut::new() };
         stream::try_unfold(Box::new(copy), async |mut copy| {
             let piece = copy.next_piece().await?;
@@ -99,13 +113,13 @@ impl Subset {
     }
 
     fn entry(&self, number: usize) -> Option<Entry<'_>> {
-        self.rows.get(number).map(|&row| self.index.entry(row))
+        (number < self.entries.len()).then(|| self.entries.entry(number as u32))
     }
 
     /// Where a ranged read that begins with an entry should end: behind those that follow it
     /// closely, in the archive as in the directory.
     fn run_end(&self, number: usize) -> u64 {
-        let run = self.rows[number..].iter().take(RUN_ENTRIES).map(|&row| self.index.entry(row));
+        let run = (number..).map_while(|number| self.entry(number)).take(RUN_ENTRIES);
         let mut least_end = None;
         let mut end = 0;
         for entry in run {
@@ -119,6 +133,24 @@ impl Subset {
         }
         end
     }
+}
+
+/// The folder's path without what says nothing: `./` before it, a slash behind it.
+fn plain(folder: &str) -> &str {
+    let mut path = folder;
+    while let Some(rest) = path.strip_prefix("./") {
+        path = rest;
+    }
+    path.strip_suffix('/').unwrap_or(path)
+}
+
+/// The rows below a folder, by the bytes of their names: `d/…` and `./d/…` are in one folder.
+fn rows_of<'a>(index: &'a Index, folder: &str) -> impl Iterator<Item = u32> + use<'a> {
+    let prefixes = match plain(folder) {
+        "" | "." => [Some(String::new()), None],
+        folder => [Some(format!("{folder}/")), Some(format!("./{folder}/"))],
+    };
+    prefixes.into_iter().flatten().flat_map(|prefix| index.rows_below(prefix.as_bytes())).copied()
 }
 
 /// The least that an entry takes in the archive; its local extra fields come on top.
@@ -135,9 +167,11 @@ fn totals(index: &Index, rows: &[u32]) -> Result<Totals, Uncopyable> {
     let mut claimed_bytes = 0_u64;
     let mut directory_start = 0_u64;
     let mut directory_bytes = 0;
+    let mut pace = Pace::begin();
     for entry in rows.iter().map(|&row| index.entry(row)) {
+        pace.step();
         if entry.is_encrypted() {
-            return Err(Uncopyable::Encrypted);
+            return Err(Uncopyable::Encrypted { name: quoted(entry.name) });
         }
         claimed_bytes = claimed_bytes.saturating_add(original_bytes(&entry));
         if claimed_bytes > index.directory_start() {

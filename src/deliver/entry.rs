@@ -4,21 +4,35 @@
 use std::io;
 use std::ops::Range;
 
-use bytes::{Buf, Bytes};
+use bytes::Bytes;
 use futures_util::{Stream, StreamExt, TryStreamExt, stream};
 use tokio_util::io::StreamReader;
 
-use super::{Body, ByteStream, IndexCache, begun, open_artifact};
-use crate::archive::{self, EntryMeta, gzip};
+use super::budget::Share;
+use super::folder::holding;
+use super::skip::part_of;
+use super::zstd::{self, Lead};
+use super::{Body, ByteStream, Sources, open_artifact};
+use crate::archive::{self, Damage, EntryMeta, gzip};
 use crate::catalog::artifacts::Artifact;
 use crate::domain::{EntryPath, Error, Kind, Result, byte_size};
-use crate::store::{Blob, Store};
+use crate::store::Blob;
+
+/// What a decompressor takes that makes no window, with the piece that it fills, in bytes.
+const INFLATE_BYTES: u64 = 128 << 10;
+
+/// What one for zstd takes beside its window, in bytes: state, a block and two blocks more of output, and
+/// the piece that it fills.
+const UNZSTD_BYTES: u64 = 704 << 10;
 
 /// A file that was found in an archive.
 #[derive(Debug)]
-pub struct EntryDelivery {
+pub struct EntryDelivery<'a> {
+    sources: Sources<'a>,
     blob: Blob,
     entry: EntryMeta,
+    /// Of an entry in zstd: how its frames begin.
+    lead: Option<Lead>,
 }
 
 /// How a file lies in its archive, when that is a form that HTTP clients unpack.
@@ -44,20 +58,33 @@ impl PackedAs {
 ///
 /// # Errors
 /// `NotFound` when it has no such entry; `Unprocessable` when it is no readable archive, or the
-/// entry is encrypted or packed by an unknown method; `Internal` when its bytes cannot be read.
-pub async fn find_entry(
-    store: &Store,
-    indexes: &IndexCache,
+/// entry is encrypted, packed by an unknown method or in zstd that asks for too much; `Internal` when
+/// its bytes cannot be read.
+pub async fn find_entry<'a>(
+    sources: Sources<'a>,
     archive: &Artifact,
     path: &EntryPath,
-) -> Result<EntryDelivery> {
-    let blob = open_artifact(store, archive).await?;
-    let index = indexes.get(archive, &blob).await?.map_err(unprocessable)?;
+) -> Result<EntryDelivery<'a>> {
+    let blob = open_artifact(sources.store, archive).await?;
+    let known = sources.indexes.get(archive, &blob).await?.map_err(unprocessable)?;
     let entry =
-        index.find(path.as_str().as_bytes()).ok_or_else(|| Error::new(Kind::NotFound, "Not Found"))?;
+        known.index.find(path.as_str().as_bytes()).ok_or_else(|| Error::new(Kind::NotFound, "Not Found"))?;
     let entry = EntryMeta::from(entry);
+    drop(known);
     entry.check_supported().map_err(unprocessable)?;
-    match indexes.limits().unpacked_bytes {
+    check_size(&entry, sources.indexes.limits().unpacked_bytes)?;
+    let lead = match zstd::is_zstd(&entry) {
+        true => Some(Lead::read(&blob, &entry).await?),
+        false => None,
+    };
+    if let Some(lead) = &lead {
+        lead.check_supported(&entry).map_err(unprocessable)?;
+    }
+    Ok(EntryDelivery { sources, blob, entry, lead })
+}
+
+fn check_size(entry: &EntryMeta, limit: Option<u64>) -> Result<()> {
+    match limit {
         Some(limit) if entry.method != 0 && entry.unpacked_bytes > limit => Err(Error::new(
             Kind::Unprocessable,
             format!(
@@ -67,7 +94,7 @@ pub async fn find_entry(
                 byte_size::show(limit)
             ),
         )),
-        _ => Ok(EntryDelivery { blob, entry }),
+        _ => Ok(()),
     }
 }
 
@@ -75,7 +102,7 @@ fn unprocessable(why: impl std::error::Error) -> Error {
     Error::new(Kind::Unprocessable, why.to_string())
 }
 
-impl EntryDelivery {
+impl EntryDelivery<'_> {
     /// The size of the file in bytes, unpacked.
     pub fn size(&self) -> u64 {
         self.entry.unpacked_bytes
@@ -86,7 +113,9 @@ impl EntryDelivery {
         match self.entry.method {
             _ if self.entry.packed_bytes == 0 || self.entry.unpacked_bytes == 0 => None,
             8 => Some(PackedAs::Gzip),
-            93 => Some(PackedAs::Zstd),
+            93 if self.lead.as_ref().is_some_and(|lead| lead.is_for_everybody(&self.entry)) => {
+                Some(PackedAs::Zstd)
+            }
             _ => None,
         }
     }
@@ -103,33 +132,60 @@ impl EntryDelivery {
     /// is still an error; what is found later ends the stream with one, before its last byte.
     ///
     /// # Errors
-    /// `Internal` when the first piece is damaged or cannot be read.
+    /// `Internal` when the first piece is damaged or cannot be read; `Unavailable` when others hold the
+    /// memory that unpacking takes.
     pub async fn into_body(self) -> Result<Body> {
         let (entry, unpacked) = (&self.entry, |archive: &Bytes, packed: Range<usize>| {
             archive::unpack(&self.entry, &archive[packed]).map(|bytes| bytes.map(Bytes::from))
         });
-        match small(&self.blob, entry, unpacked).await? {
-            Some(bytes) => Ok(Body::AtOnce(bytes)),
-            None => self.into_stream().await.map(Body::InPieces),
+        if let Some(bytes) = small(&self.blob, entry, self.lead.as_ref(), unpacked).await? {
+            return Ok(Body::AtOnce(bytes));
         }
+        let (share, budget) = (self.share().await?, self.sources.capacity.unpacking.clone());
+        let pieces = self.into_stream().await?;
+        Ok(Body::InPieces(match share {
+            Some(share) => budget.watch(share, |share| holding(pieces, share)),
+            None => pieces,
+        }))
+    }
+
+    /// The memory that unpacking takes; nothing for what is stored.
+    async fn share(&self) -> Result<Option<Share>> {
+        let bytes = match (self.entry.method, &self.lead) {
+            (0, _) => return Ok(None),
+            (_, Some(lead)) => UNZSTD_BYTES + lead.window_bytes(&self.entry),
+            (_, None) => INFLATE_BYTES,
+        };
+        self.sources.capacity.unpacking.take(bytes, self.sources.client).await.map(Some)
     }
 
     async fn into_stream(self) -> Result<ByteStream> {
         let source = StreamReader::new(Box::pin(from_header(self.blob, &self.entry)));
         let name = self.entry.name.clone();
-        begin(archive::open(source, self.entry).map_err(unprocessable)?, name).await
+        let window_bytes = self.lead.map_or(0, |lead| lead.window_bytes(&self.entry));
+        begin(archive::open_within(source, self.entry, window_bytes).map_err(unprocessable)?, name).await
     }
 
     /// A part of the file's bytes, which must lie inside it. A stored file is read from there on; a
-    /// packed one is unpacked from its start, and checked as far as that goes.
+    /// packed one is unpacked from its start, and checked as far as that goes. All of it is checked as
+    /// without a part.
     ///
     /// # Errors
-    /// As [`EntryDelivery::into_body`].
+    /// As [`EntryDelivery::into_body`]; `Unavailable` also when too many others skip much.
     pub async fn into_part(self, part: Range<u64>) -> Result<Body> {
-        Ok(Body::InPieces(match self.entry.method {
-            0 => begin(raw(&self.blob, &self.entry, Some(part)), self.entry.name).await?,
-            _ => Box::pin(cut(self.into_stream().await?, part)),
-        }))
+        if part == (0..self.entry.unpacked_bytes) {
+            return self.into_body().await;
+        }
+        let Some(share) = self.share().await? else {
+            let pieces = begin(raw(&self.blob, &self.entry, Some(part)), self.entry.name).await?;
+            return Ok(Body::InPieces(pieces));
+        };
+        let Sources { capacity, client, .. } = self.sources;
+        let long = capacity.skips.admit(part.start, client).await?;
+        let pieces = self.into_stream().await?;
+        Ok(Body::InPieces(
+            capacity.unpacking.watch(share, |share| part_of(holding(pieces, share), part, long)),
+        ))
     }
 
     /// The packed bytes as they lie in the archive, in a form that an HTTP client unpacks and
@@ -138,18 +194,21 @@ impl EntryDelivery {
     /// # Errors
     /// `Internal` when the entry's header is damaged or cannot be read.
     pub async fn into_packed_body(self, form: PackedAs) -> Result<Body> {
-        let Self { blob, entry } = &self;
+        let Self { blob, entry, lead, .. } = &self;
         let whole = |archive: &Bytes, packed: Range<usize>| {
             Ok(Some(match form {
                 PackedAs::Gzip => gzip::member(entry, &archive[packed]).into(),
                 PackedAs::Zstd => archive.slice(packed),
             }))
         };
-        if let Some(bytes) = small(blob, entry, whole).await? {
+        if let Some(bytes) = small(blob, entry, lead.as_ref(), whole).await? {
             return Ok(Body::AtOnce(bytes));
         }
-        let packed = begin(raw(blob, entry, None), entry.name.clone()).await?;
-        let PackedAs::Gzip = form else { return Ok(Body::InPieces(packed)) };
+        let packed = raw(blob, entry, None);
+        let PackedAs::Gzip = form else {
+            return Ok(Body::InPieces(begin(zstd::watched(packed), entry.name.clone()).await?));
+        };
+        let packed = begin(packed, entry.name.clone()).await?;
         let header = stream::iter([Ok(Bytes::from_static(&gzip::HEADER))]);
         let trailer = stream::iter([Ok(Bytes::copy_from_slice(&gzip::trailer(entry)))]);
         Ok(Body::InPieces(Box::pin(header.chain(packed).chain(trailer))))
@@ -161,12 +220,16 @@ impl EntryDelivery {
 async fn small(
     blob: &Blob,
     entry: &EntryMeta,
+    lead: Option<&Lead>,
     make: impl FnOnce(&Bytes, Range<usize>) -> io::Result<Option<Bytes>>,
 ) -> Result<Option<Bytes>> {
     if !archive::is_small(entry) {
         return Ok(None);
     }
-    let read = blob.bytes(likely_range(blob, entry)).await;
+    let read = match lead.and_then(Lead::read_bytes) {
+        Some(bytes) => Ok(bytes),
+        None => blob.bytes(likely_range(blob, entry)).await,
+    };
     let made = read.and_then(|archive| match archive::packed_range(entry, &archive)? {
         Some(packed) => make(&archive, packed),
         None => Ok(None),
@@ -179,7 +242,17 @@ async fn begin(
     pieces: impl Stream<Item = io::Result<Bytes>> + Send + 'static,
     name: Box<[u8]>,
 ) -> Result<ByteStream> {
-    begun(pieces.inspect_err(move |error| log(&name, error))).await
+    // Once it is about to be sent, zstd that asks for too much is the archive's fault, not ours.
+    let asks_too_much = |error: &io::Error| {
+        let damage = error.get_ref().and_then(|inner| inner.downcast_ref::<Damage>());
+        damage.filter(|damage| matches!(damage, Damage::Window { .. })).cloned()
+    };
+    let mut pieces = Box::pin(pieces.inspect_err(move |error| log(&name, error)));
+    match pieces.next().await {
+        None => Ok(Box::pin(stream::empty())),
+        Some(Ok(first)) => Ok(Box::pin(stream::iter([Ok(first)]).chain(pieces))),
+        Some(Err(error)) => Err(asks_too_much(&error).map_or_else(|| error.into(), unprocessable)),
+    }
 }
 
 fn log(name: &[u8], error: &io::Error) {
@@ -196,25 +269,6 @@ fn raw(
     archive::raw(move |range| blob.stream(range), size, entry.clone(), part)
 }
 
-/// Leaves out what lies before `part` and ends with it.
-fn cut(pieces: ByteStream, part: Range<u64>) -> impl Stream<Item = io::Result<Bytes>> + Send {
-    let start = (pieces, part.start, part.end - part.start);
-    stream::try_unfold(start, |(mut pieces, mut skip, mut left)| async move {
-        while left > 0 {
-            let mut piece = pieces.try_next().await?.ok_or(io::ErrorKind::UnexpectedEof)?;
-            let skipped = skip.min(piece.len() as u64);
-            piece.advance(skipped as usize);
-            piece.truncate(left.min(piece.len() as u64) as usize);
-            skip -= skipped;
-            left -= piece.len() as u64;
-            if !piece.is_empty() {
-                return Ok(Some((piece, (pieces, skip, left))));
-            }
-        }
-        Ok(None)
-    })
-}
-
 /// The archive from the entry's header on. What the entry surely needs is one ranged read; the
 /// rest is a second one, begun only when its header turns out to be longer than headers are.
 fn from_header(blob: Blob, entry: &EntryMeta) -> impl Stream<Item = io::Result<Bytes>> + Send + use<> {
@@ -223,7 +277,7 @@ fn from_header(blob: Blob, entry: &EntryMeta) -> impl Stream<Item = io::Result<B
     blob.stream(likely).chain(stream::once(async move { blob.stream(rest) }).flatten())
 }
 
-fn likely_range(blob: &Blob, entry: &EntryMeta) -> Range<u64> {
+pub(super) fn likely_range(blob: &Blob, entry: &EntryMeta) -> Range<u64> {
     let start = entry.header_offset;
     start..blob.size().min(start.saturating_add(archive::probable_span(entry)))
 }

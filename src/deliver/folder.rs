@@ -1,60 +1,105 @@
 //! A folder of an archive: what is in it, or all of it as a zip of its own.
 
 use std::ops::Range;
-use std::sync::Arc;
 
-use super::{ByteStream, IndexCache, open_artifact};
-use crate::archive::{Index, Listing, Subset};
+use bytes::Bytes;
+use futures_util::{StreamExt, TryStreamExt, stream};
+
+use super::budget::{Budget, Share};
+use super::index_cache::Indexed;
+use super::{Body, ByteStream, Sources, begun, open_artifact};
+use crate::archive::{Fault, Listing, Subset};
 use crate::catalog::artifacts::Artifact;
 use crate::domain::{EntryPath, Error, Kind, Result};
-use crate::store::{Blob, Store};
+use crate::store::Blob;
 
-/// A folder's zip, planned.
+/// A folder's zip, planned. It holds the rows of what is in the folder, which are counted.
 pub struct FolderDelivery {
     blob: Blob,
     subset: Subset,
+    share: Share,
+    budget: Budget,
 }
+
+/// A page of a folder's items, whose memory is counted where it is much.
+pub struct FolderPage {
+    /// The items.
+    pub listing: Listing,
+    held: Option<(Share, Budget)>,
+}
+
+/// A page that takes no more is not counted, in bytes.
+const SMALL_PAGE_BYTES: usize = 256 << 10;
 
 /// Lists a folder of an archive, the root without a `path`: the items in `window`, and how many
 /// there are. `None` when there is no such folder.
 ///
 /// # Errors
-/// `Unprocessable` when it is no readable archive; `Internal` when its bytes cannot be read.
+/// `Unprocessable` when it is no readable archive; `Internal` when its bytes cannot be read; `Unavailable`
+/// when too many others ask for such work.
 pub async fn list_folder(
-    store: &Store,
-    indexes: &IndexCache,
+    sources: Sources<'_>,
     archive: &Artifact,
     path: Option<EntryPath>,
     recursive: bool,
     window: Range<usize>,
-) -> Result<Option<Listing>> {
-    let (_, index) = index_of(store, indexes, archive).await?;
-    let list = move || index.list(path.as_ref().map_or("", EntryPath::as_str), recursive, window);
-    tokio::task::spawn_blocking(list).await.map_err(Error::internal)
+) -> Result<Option<FolderPage>> {
+    let Sources { store, indexes, capacity, client } = sources;
+    let blob = open_artifact(store, archive).await?;
+    let folder = path.as_ref().map_or("", EntryPath::as_str).to_owned();
+    let outline = indexes.outline(archive, &blob, folder, recursive).await?.map_err(unreadable)?;
+    let Some(outline) = outline else { return Ok(None) };
+    // As items, and as the text that is made of them: names have up to 64 KiB each.
+    let bytes = outline.page_bytes(&window).saturating_mul(2);
+    let held = match bytes > SMALL_PAGE_BYTES {
+        true => Some((capacity.rows.take(bytes as u64, client).await?, capacity.rows.clone())),
+        false => None,
+    };
+    let listing = indexes.page(archive, &blob, outline, window).await?.map_err(unreadable)?;
+    Ok(Some(FolderPage { listing, held }))
 }
+
+impl FolderPage {
+    /// The `text` that was made of the page, on its way to the client.
+    pub fn into_body(self, text: Bytes) -> Body {
+        let Some((share, budget)) = self.held else { return Body::AtOnce(text) };
+        let pieces = stream::unfold(text, async |mut text| {
+            let piece = text.split_to(text.len().min(PIECE_BYTES));
+            (!piece.is_empty()).then_some((Ok(piece), text))
+        });
+        Body::InPieces(budget.watch(share, |share| holding(Box::pin(pieces), share)))
+    }
+}
+
+/// How much of a text is sent at a time, in bytes.
+const PIECE_BYTES: usize = 64 << 10;
 
 /// Plans a zip of the folder at `path`. `None` when there is no such folder.
 ///
 /// # Errors
 /// As [`list_folder`]; `Unprocessable` also when the folder cannot be copied.
 pub async fn plan_folder(
-    store: &Store,
-    indexes: &IndexCache,
+    sources: Sources<'_>,
     archive: &Artifact,
     path: EntryPath,
 ) -> Result<Option<FolderDelivery>> {
-    let (blob, index) = index_of(store, indexes, archive).await?;
-    let planned = tokio::task::spawn_blocking(move || Subset::plan(index, path.as_str())).await;
-    let subset =
-        planned.map_err(Error::internal)?.map_err(|why| Error::new(Kind::Unprocessable, why.to_string()))?;
-    Ok(subset.map(|subset| FolderDelivery { blob, subset }))
+    let blob = open_artifact(sources.store, archive).await?;
+    let (folder, budget) = (path.as_str().to_owned(), sources.capacity.rows.clone());
+    // What the copy will hold is counted before it is made, and no index is held while that waits.
+    let measure = move |known: &Indexed| Subset::planned_bytes(&known.index, &folder);
+    let bytes = sources.indexes.work(archive, &blob, measure).await?.map_err(unreadable)?;
+    if bytes == 0 && !path.as_str().is_empty() {
+        return Ok(None);
+    }
+    let share = budget.take(bytes as u64, sources.client).await?;
+    let plan = move |known: &Indexed| Subset::plan(&known.index, path.as_str());
+    let planned = sources.indexes.work(archive, &blob, plan).await?.map_err(unreadable)?;
+    let subset = planned.map_err(|why| Error::new(Kind::Unprocessable, why.to_string()))?;
+    Ok(subset.map(|subset| FolderDelivery { blob, subset, share, budget }))
 }
 
-async fn index_of(store: &Store, indexes: &IndexCache, archive: &Artifact) -> Result<(Blob, Arc<Index>)> {
-    let blob = open_artifact(store, archive).await?;
-    let index = indexes.get(archive, &blob).await?;
-    let index = index.map_err(|fault| Error::new(Kind::Unprocessable, fault.to_string()))?;
-    Ok((blob, index))
+fn unreadable(fault: Fault) -> Error {
+    Error::new(Kind::Unprocessable, fault.to_string())
 }
 
 impl FolderDelivery {
@@ -63,9 +108,24 @@ impl FolderDelivery {
         self.subset.size_bytes()
     }
 
-    /// The zip. It ends with an error when the archive is damaged.
-    pub fn into_stream(self) -> ByteStream {
-        let Self { blob, subset } = self;
-        Box::pin(subset.into_stream(move |range| blob.stream(range)))
+    /// The zip. Its first piece is read before this returns; the rest ends with an error when the archive is
+    /// damaged.
+    ///
+    /// # Errors
+    /// `Internal` when the first piece is damaged, `Unavailable` or `Internal` when it cannot be read.
+    pub async fn into_body(self) -> Result<Body> {
+        let Self { blob, subset, share, budget } = self;
+        let pieces = subset.into_stream(move |range| blob.stream(range)).inspect_err(|error| {
+            tracing::error!(%error, "a folder of an archive is damaged or cannot be read");
+        });
+        let pieces = begun(pieces).await?;
+        Ok(Body::InPieces(budget.watch(share, |share| holding(pieces, share))))
     }
+}
+
+/// The pieces, which hold `share` for as long as they are there.
+pub(super) fn holding(pieces: ByteStream, share: Share) -> ByteStream {
+    Box::pin(pieces.inspect(move |_| {
+        let _held = &share;
+    }))
 }

@@ -3,13 +3,16 @@
 //! A store key's bytes never change, so an index never goes stale, and neither does the finding
 //! that an archive has none.
 
-use std::sync::Arc;
+use std::fmt;
+use std::ops::Range;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use quick_cache::sync::Cache;
 use quick_cache::{DefaultHashBuilder, Lifecycle, OptionsBuilder, Weighter};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::time::{Duration, timeout};
 
-use crate::archive::{DirectoryError, Fault, Index, Limits, read_directory};
+use crate::archive::{DirectoryError, Fault, Index, Limits, Listing, Outline, read_directory};
 use crate::background;
 use crate::catalog::artifacts::Artifact;
 use crate::domain::{Error, Result};
@@ -18,21 +21,72 @@ use crate::store::Blob;
 /// A guess at how many archives that is; only sizes the first allocation.
 const EXPECTED_ARCHIVES: usize = 1_000;
 
-/// How many indexes are read at the same time; each may need its whole directory in memory.
-const CONCURRENT_LOADS: usize = 2;
-
 /// Giving back more memory than this takes long enough to be felt by others, in bytes.
 const LONG_BYTES: usize = 4 << 20;
 
+/// What is not larger goes in a lane of its own, in bytes of a directory or of an index: milliseconds of
+/// work do not wait behind a second of it.
+const SMALL_BYTES: u64 = 1 << 20;
+
+/// What is not larger is gone over at once, in bytes of an index.
+const TINY_BYTES: usize = 32 << 10;
+
+/// How many outlines are kept with an index. Each takes about a thousandth of what the index does.
+const OUTLINES: usize = 8;
+
+/// How long a request waits for its turn at an index before it is refused.
+const WAIT: Duration = Duration::from_secs(60);
+
 /// An archive's index, or why it has none.
-type Known = Result<Arc<Index>, Fault>;
+type Known = Result<Arc<Indexed>, Fault>;
+
+/// An index with what was found out about it since.
+pub(super) struct Indexed {
+    pub(super) index: Index,
+    outlines: Mutex<Vec<Arc<Outline>>>,
+}
 
 /// The bounded cache.
-#[derive(Debug)]
 pub struct IndexCache {
     cache: Cache<String, Known, HeapBytes, DefaultHashBuilder, DropAside>,
-    loads: Semaphore,
+    /// Directories that are read, each in memory as a whole.
+    loads: Lanes,
+    /// Work on indexes that are there. Whoever waits for it holds none: a client cannot make one be kept
+    /// that has to make room.
+    work: Lanes,
+    pages: Semaphore,
     limits: Limits,
+}
+
+impl fmt::Debug for IndexCache {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("IndexCache").field("cache", &self.cache).field("limits", &self.limits).finish()
+    }
+}
+
+/// How many have a turn at the same time, small and large.
+struct Lanes {
+    small: Semaphore,
+    large: Semaphore,
+}
+
+impl Default for Lanes {
+    fn default() -> Self {
+        Self { small: Semaphore::new(2), large: Semaphore::new(1) }
+    }
+}
+
+impl Lanes {
+    async fn enter(&self, bytes: u64) -> Result<SemaphorePermit<'_>> {
+        turn(if bytes <= SMALL_BYTES { &self.small } else { &self.large }).await
+    }
+}
+
+async fn turn(lane: &Semaphore) -> Result<SemaphorePermit<'_>> {
+    match timeout(WAIT, lane.acquire()).await {
+        Ok(permit) => permit.map_err(Error::internal),
+        Err(_) => Err(Error::unavailable("too much work on directories of archives")),
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -40,7 +94,7 @@ struct HeapBytes;
 
 impl Weighter<String, Known> for HeapBytes {
     fn weight(&self, key: &String, known: &Known) -> u64 {
-        let index_bytes = known.as_ref().map_or(0, |index| index.heap_bytes());
+        let index_bytes = known.as_ref().map_or(0, |known| known.index.heap_bytes());
         (key.len() + index_bytes + size_of::<Known>()) as u64
     }
 }
@@ -53,7 +107,7 @@ impl Lifecycle<String, Known> for DropAside {
     type RequestState = ();
 
     fn on_evict(&self, (): &mut (), _key: String, known: Known) {
-        if known.as_ref().is_ok_and(|index| index.heap_bytes() > LONG_BYTES) {
+        if known.as_ref().is_ok_and(|known| known.index.heap_bytes() > LONG_BYTES) {
             background::discard(known);
         }
     }
@@ -72,7 +126,9 @@ impl IndexCache {
             .expect("all that it needs is set");
         Self {
             cache: Cache::with_options(options, HeapBytes, DefaultHashBuilder::default(), DropAside),
-            loads: Semaphore::new(CONCURRENT_LOADS),
+            loads: Lanes::default(),
+            work: Lanes::default(),
+            pages: Semaphore::new(4),
             limits,
         }
     }
@@ -91,15 +147,135 @@ impl IndexCache {
         self.cache.get_or_insert_async(archive.store_key.as_str(), self.load(blob, tail_bytes)).await
     }
 
+    /// Goes over the index of the archive in `blob` on a thread that may take its time, beside few others.
+    ///
+    /// # Errors
+    /// As [`IndexCache::get`]; `Unavailable` when there is no turn.
+    pub(super) async fn work<T: Send + 'static>(
+        &self,
+        archive: &Artifact,
+        blob: &Blob,
+        work: impl FnOnce(&Indexed) -> T + Send + 'static,
+    ) -> Result<Result<T, Fault>> {
+        let bytes = match self.get(archive, blob).await? {
+            Ok(known) if known.index.heap_bytes() <= TINY_BYTES => return Ok(Ok(work(&known))),
+            Ok(known) => known.index.heap_bytes() as u64,
+            Err(fault) => return Ok(Err(fault)),
+        };
+        let _turn = self.work.enter(bytes).await?;
+        // It had to make room meanwhile only if others have been here.
+        match self.get(archive, blob).await? {
+            Ok(known) => Ok(Ok(background::run(move || work(&known)).await?)),
+            Err(fault) => Ok(Err(fault)),
+        }
+    }
+
+    /// The outline of a folder, which is kept for its next pages; `None` where there is no such folder.
+    ///
+    /// # Errors
+    /// As [`IndexCache::work`].
+    pub(super) async fn outline(
+        &self,
+        archive: &Artifact,
+        blob: &Blob,
+        folder: String,
+        recursive: bool,
+    ) -> Result<Result<Option<Arc<Outline>>, Fault>> {
+        match self.get(archive, blob).await? {
+            Err(fault) => return Ok(Err(fault)),
+            Ok(known) => {
+                if let Some(outline) = known.kept_outline(&folder, recursive) {
+                    return Ok(Ok(Some(outline)));
+                }
+            }
+        }
+        self.work(archive, blob, move |known| known.outline(&folder, recursive)).await
+    }
+
+    /// A page of a folder.
+    ///
+    /// # Errors
+    /// As [`IndexCache::work`].
+    pub(super) async fn page(
+        &self,
+        archive: &Artifact,
+        blob: &Blob,
+        outline: Arc<Outline>,
+        window: Range<usize>,
+    ) -> Result<Result<Listing, Fault>> {
+        match self.get(archive, blob).await? {
+            Ok(known) if known.index.heap_bytes() <= TINY_BYTES => {
+                return Ok(Ok(outline.page(&known.index, window)));
+            }
+            Ok(_) => {}
+            Err(fault) => return Ok(Err(fault)),
+        }
+        let _turn = turn(&self.pages).await?;
+        match self.get(archive, blob).await? {
+            Ok(known) => Ok(Ok(background::run(move || outline.page(&known.index, window)).await?)),
+            Err(fault) => Ok(Err(fault)),
+        }
+    }
+
+    /// A small directory is read beside large ones. How large one is, is known from its row or its end.
     async fn load(&self, blob: &Blob, tail_bytes: Option<u64>) -> Result<Known> {
-        let _permit = self.loads.acquire().await.map_err(Error::internal)?;
+        if tail_bytes.is_none_or(|bytes| bytes <= SMALL_BYTES) {
+            let directory_bytes = self.limits.directory_bytes.min(SMALL_BYTES);
+            let limits = Limits { directory_bytes, ..self.limits };
+            let known = self.load_within(blob, tail_bytes, &limits, directory_bytes).await?;
+            if !matches!(known, Err(Fault::DirectoryTooLarge { .. })) {
+                return Ok(known);
+            }
+        }
+        self.load_within(blob, tail_bytes, &self.limits, u64::MAX).await
+    }
+
+    async fn load_within(
+        &self,
+        blob: &Blob,
+        tail_bytes: Option<u64>,
+        limits: &Limits,
+        lane: u64,
+    ) -> Result<Known> {
+        let _turn = self.loads.enter(lane).await?;
         let read = async |range| blob.bytes(range).await;
-        let directory = match read_directory(read, blob.size(), &self.limits, tail_bytes).await {
+        let directory = match read_directory(read, blob.size(), limits, tail_bytes).await {
             Ok(directory) => directory,
             Err(DirectoryError::Fault(fault)) => return Ok(Err(fault)),
             Err(DirectoryError::Read(error)) => return Err(error.into()),
         };
-        let build = move || Index::build(&directory.bytes, &directory.span).map(Arc::new);
+        let build = move || Index::build(&directory.bytes, &directory.span).map(Indexed::new).map(Arc::new);
         Ok(background::run(build).await?)
     }
 }
+
+impl Indexed {
+    fn new(index: Index) -> Self {
+        Self { index, outlines: Mutex::default() }
+    }
+
+    fn kept_outline(&self, folder: &str, recursive: bool) -> Option<Arc<Outline>> {
+        // The list is whole after every step.
+        let mut outlines = self.outlines.lock().unwrap_or_else(PoisonError::into_inner);
+        let at = outlines.iter().position(|outline| outline.is_of(folder, recursive))?;
+        let outline = outlines.remove(at);
+        outlines.push(Arc::clone(&outline));
+        Some(outline)
+    }
+
+    fn outline(&self, folder: &str, recursive: bool) -> Option<Arc<Outline>> {
+        if let Some(outline) = self.kept_outline(folder, recursive) {
+            return Some(outline);
+        }
+        let outline = Arc::new(Outline::of(&self.index, folder, recursive)?);
+        let mut outlines = self.outlines.lock().unwrap_or_else(PoisonError::into_inner);
+        if outlines.len() == OUTLINES {
+            outlines.remove(0);
+        }
+        outlines.push(Arc::clone(&outline));
+        Some(outline)
+    }
+}
+
+#[cfg(test)]
+mod tests;

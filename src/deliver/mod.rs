@@ -1,13 +1,19 @@
 //! The one read path: a whole artifact, or one file out of an archive.
 //!
 //! Who may read was decided before; here it is only found, opened and streamed. Nothing is held in
-//! memory but an archive's index and two pieces of its bytes.
+//! memory but an archive's index, what a decompressor takes, and two pieces of its bytes; all of that
+//! is bounded.
 
+mod budget;
+mod capacity;
 mod entry;
 mod folder;
 mod index_cache;
+mod skip;
+mod zstd;
 
 use std::io;
+use std::net::IpAddr;
 use std::ops::Range;
 use std::pin::Pin;
 use std::time::Duration;
@@ -15,13 +21,28 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt, TryStreamExt, stream};
 
+pub use budget::Patience;
+pub use capacity::Capacity;
 pub use entry::{EntryDelivery, PackedAs, find_entry};
-pub use folder::{FolderDelivery, list_folder, plan_folder};
+pub use folder::{FolderDelivery, FolderPage, list_folder, plan_folder};
 pub use index_cache::IndexCache;
 
 use crate::catalog::artifacts::Artifact;
 use crate::domain::{Error, Result};
 use crate::store::{Blob, Store, StoreKey};
+
+/// What a read of an archive takes, and for whom.
+#[derive(Debug, Clone, Copy)]
+pub struct Sources<'a> {
+    /// Where bytes are.
+    pub store: &'a Store,
+    /// What is known of archives.
+    pub indexes: &'a IndexCache,
+    /// What the answer may hold.
+    pub capacity: &'a Capacity,
+    /// Whose answer it is: nobody has all.
+    pub client: Option<IpAddr>,
+}
 
 /// Bytes on their way out.
 pub type ByteStream = Pin<Box<dyn Stream<Item = io::Result<Bytes>> + Send>>;

@@ -2,6 +2,8 @@
 
 use actix_web::http::header::{ACCEPT_ENCODING, HeaderMap};
 
+use crate::http::headers;
+
 /// Whether the client would rather have `coding` than the bytes as they are. One that says nothing
 /// gets them as they are.
 pub fn prefers(headers: &HeaderMap, coding: &str) -> bool {
@@ -16,6 +18,27 @@ pub fn prefers(headers: &HeaderMap, coding: &str) -> bool {
     };
     let wanted = quality(coding).or_else(|| quality("*")).unwrap_or(0.0);
     wanted > 0.0 && quality("identity").is_none_or(|identity| wanted >= identity)
+}
+
+/// Endings of names whose bytes are packed already, by whatever wrote them.
+const PACKED: &[&str] = &[
+    // Firefox takes a coding around the first of these for a mistake of the server, and leaves it on.
+    "gz", "tgz", "taz", "svgz", "emz", "wmz", "z", "bz2", "tbz", "tbz2", "xz", "txz", "lzma", "tlz", "lz",
+    "lz4", "zst", "tzst", "zstd", "br", "7z", "rar", "zip", "zipx", "cab", "jar", "war", "ear", "aar", "apk",
+    "aab", "ipa", "whl", "egg", "nupkg", "snupkg", "vsix", "crx", "xpi", "deb", "rpm", "snap", "dmg", "docx",
+    "xlsx", "pptx", "docm", "xlsm", "pptm", "odt", "ods", "odp", "odg", "epub", "png", "apng", "jpg", "jpeg",
+    "jpe", "jfif", "gif", "webp", "avif", "heic", "heif", "jxl", "mp3", "m4a", "aac", "ogg", "oga", "ogv",
+    "opus", "flac", "mp4", "m4v", "mov", "webm", "mkv", "avi", "wmv", "wma", "woff", "woff2",
+];
+
+/// Whether a file of this name is packed already, so that no coding belongs around it.
+pub fn is_packed_already(name: &str) -> bool {
+    let ending = name.rsplit_once('.').map_or("", |(_, ending)| ending);
+    PACKED.iter().any(|packed| ending.eq_ignore_ascii_case(packed))
+        || matches!(
+            headers::content_type(name),
+            "application/gzip" | "application/x-gzip" | "application/x-gunzip" | "application/zip"
+        )
 }
 
 fn weighted(item: &str) -> Option<(&str, f32)> {
@@ -35,6 +58,16 @@ mod tests {
         let mut headers = HeaderMap::new();
         headers.insert(ACCEPT_ENCODING, HeaderValue::from_str(value).unwrap());
         prefers(&headers, "gzip")
+    }
+
+    #[test]
+    fn what_is_packed_already_gets_no_coding() {
+        for name in ["a.tar.gz", "A.GZ", "x.tgz", "logo.svgz", "app.jar", "i.png", "archive.tar.zst"] {
+            assert!(is_packed_already(name), "{name}");
+        }
+        for name in ["gz", "a.gz.txt", "index.html", "logo.svg", "app.wasm", "a.tar", ""] {
+            assert!(!is_packed_already(name), "{name}");
+        }
     }
 
     #[test]

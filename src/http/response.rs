@@ -4,7 +4,7 @@ use std::io;
 use std::ops::Range;
 use std::pin::Pin;
 use std::task::{Context, Poll};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use actix_web::body::SizedStream;
 use actix_web::http::{StatusCode, header};
@@ -12,13 +12,11 @@ use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
 use bytes::Bytes;
 use futures_util::{Stream, stream};
 
+use crate::background::WORKER_TURN;
 use crate::deliver::{Body, ByteStream};
 use crate::domain::range::{self, Requested};
 use crate::http::conditional::{Condition, Validators};
 use crate::http::headers::attachment;
-
-/// After one body was made and sent for so long, others get a turn.
-const TURN: Duration = Duration::from_micros(250);
 
 /// What is to be downloaded, before a byte of it is read.
 #[derive(Debug, Clone)]
@@ -97,13 +95,18 @@ pub async fn send<E>(
         let nothing: ByteStream = Box::pin(stream::empty());
         return Ok(answer.body(SizedStream::new(size, nothing)));
     }
-    Ok(match open(part).await.map_err(NotSent::Failed)? {
-        Body::AtOnce(bytes) => answer.body(bytes),
-        Body::InPieces(pieces) => answer.body(SizedStream::new(size, InTurns { pieces, began: None })),
-    })
+    Ok(with_body(&mut answer, size, open(part).await.map_err(NotSent::Failed)?))
 }
 
-/// A body that lets others have the thread after every [`TURN`], however fast its client takes it.
+/// The answer with a body of `size` bytes.
+pub fn with_body(answer: &mut HttpResponseBuilder, size: u64, body: Body) -> HttpResponse {
+    match body {
+        Body::AtOnce(bytes) => answer.body(bytes),
+        Body::InPieces(pieces) => answer.body(SizedStream::new(size, InTurns { pieces, began: None })),
+    }
+}
+
+/// A body that lets others have the thread after every [`WORKER_TURN`], however fast its client takes it.
 struct InTurns {
     pieces: ByteStream,
     /// When its turn began, unless it has to wait for one.
@@ -114,7 +117,7 @@ impl Stream for InTurns {
     type Item = io::Result<Bytes>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        if self.began.get_or_insert_with(Instant::now).elapsed() > TURN {
+        if self.began.get_or_insert_with(Instant::now).elapsed() > WORKER_TURN {
             self.began = None;
             cx.waker().wake_by_ref();
             return Poll::Pending;

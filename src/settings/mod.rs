@@ -69,6 +69,8 @@ pub struct Settings {
     pub archive_directory_bytes: u64,
     /// How large a file out of an archive may be that has to be unpacked; `None` for no limit.
     pub max_unpacked_bytes: Option<u64>,
+    /// The memory that decompressors may take together, in bytes.
+    pub unpack_memory_bytes: u64,
     /// The largest registry document that is taken over HTTP, in bytes.
     pub max_document_bytes: u64,
     /// How long artifacts are kept that do not say.
@@ -114,6 +116,7 @@ impl Default for Settings {
             archive_entries: 1_000_000,
             archive_directory_bytes: 256 << 20,
             max_unpacked_bytes: None,
+            unpack_memory_bytes: 192 << 20,
             max_document_bytes: 16 << 20,
             default_expire_in: Lifetime::Seconds(30 * 86_400),
             sweep_interval: Duration::from_secs(7 * 60),
@@ -153,6 +156,7 @@ const KEYS: &[(&str, Setter)] = &[
     ("limits.max_unpacked_size", |s, text| {
         size(text).map(|v| s.max_unpacked_bytes = Some(v).filter(|bytes| *bytes > 0))
     }),
+    ("limits.unpack_memory", |s, text| size(text).map(|v| s.unpack_memory_bytes = v)),
     ("limits.max_document_size", |s, text| document_size(text).map(|v| s.max_document_bytes = v)),
     ("retention.default_expire_in", |s, text| lifetime(text).map(|v| s.default_expire_in = v)),
     ("retention.sweep_interval", |s, text| duration(text).map(|v| s.sweep_interval = v)),

@@ -21,7 +21,7 @@ impl Backend {
     pub(super) fn open(url: &StorageUrl, timeout: Duration) -> io::Result<Self> {
         match url {
             StorageUrl::Directory(path) => {
-                Directory::open(path).map(|opened| Self::Directory(Arc::new(opened)))
+                Directory::open(path, timeout).map(|opened| Self::Directory(Arc::new(opened)))
             }
             StorageUrl::Bucket(url) => Bucket::open(url, timeout).map(Self::Bucket),
         }
@@ -30,8 +30,8 @@ impl Backend {
     pub(super) async fn probe(&self) -> io::Result<()> {
         match self {
             Self::Directory(directory) => {
-                let directory = Arc::clone(directory);
-                blocking(move || directory.probe()).await
+                let looked_at = Arc::clone(directory);
+                directory.waiting().run(move || looked_at.probe()).await
             }
             Self::Bucket(bucket) => bucket.probe().await,
         }
@@ -86,8 +86,8 @@ impl Backend {
         let opened = match directory.open_resident(key) {
             Some(opened) => Ok(opened),
             None => {
-                let path = key.clone();
-                blocking(move || directory.open_blob(&path)).await
+                let (looked_at, path) = (Arc::clone(&directory), key.clone());
+                directory.waiting().run(move || looked_at.open_blob(&path)).await
             }
         };
         let (file, found) = match opened {
@@ -95,7 +95,7 @@ impl Backend {
             opened => opened?,
         };
         match found == size {
-            true => Ok(Blob::file(file, size)),
+            true => Ok(Blob::file(file, Arc::clone(directory.waiting()), size)),
             false => Err(other_size(key, found, size)),
         }
     }
@@ -104,8 +104,8 @@ impl Backend {
     pub(super) async fn size_of(&self, key: &StoreKey) -> io::Result<Option<u64>> {
         match self {
             Self::Directory(directory) => {
-                let (directory, key) = (Arc::clone(directory), key.clone());
-                blocking(move || directory.size_of(&key)).await
+                let (looked_at, key) = (Arc::clone(directory), key.clone());
+                directory.waiting().run(move || looked_at.size_of(&key)).await
             }
             Self::Bucket(bucket) => bucket.size_of(key).await,
         }

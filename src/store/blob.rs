@@ -9,7 +9,8 @@ use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
 
 use super::bucket::Bucket;
-use super::{StoreKey, blocking, local};
+use super::waiting::Waiting;
+use super::{StoreKey, local};
 use crate::background;
 
 /// Copying more than this into memory takes long enough to be felt by others, in bytes.
@@ -25,13 +26,13 @@ pub struct Blob {
 
 #[derive(Debug, Clone)]
 enum Place {
-    File(Arc<File>),
+    File(Arc<File>, Arc<Waiting>),
     Object(Arc<Bucket>, StoreKey),
 }
 
 impl Blob {
-    pub(super) fn file(file: File, size: u64) -> Self {
-        Self { place: Place::File(Arc::new(file)), size }
+    pub(super) fn file(file: File, waiting: Arc<Waiting>, size: u64) -> Self {
+        Self { place: Place::File(Arc::new(file), waiting), size }
     }
 
     pub(super) fn object(bucket: Arc<Bucket>, key: StoreKey, size: u64) -> Self {
@@ -49,13 +50,13 @@ impl Blob {
     /// When the range is not all there or cannot be read.
     pub async fn bytes(&self, range: Range<u64>) -> io::Result<Bytes> {
         match &self.place {
-            Place::File(file) => match local::read_resident(file, &range) {
+            Place::File(file, waiting) => match local::read_resident(file, &range) {
                 Some(bytes) => Ok(bytes),
                 None => {
                     let file = Arc::clone(file);
                     let is_long = range.end.saturating_sub(range.start) > LONG_BYTES;
                     let read = move || local::read_at(&file, range);
-                    if is_long { background::run(read).await? } else { blocking(read).await }
+                    if is_long { background::run(read).await? } else { waiting.run(read).await }
                 }
             },
             Place::Object(bucket, key) => bucket.read(key, range, self.size).await,
@@ -66,7 +67,9 @@ impl Blob {
     /// before the stream is first polled.
     pub fn stream(&self, range: Range<u64>) -> impl Stream<Item = io::Result<Bytes>> + Send + use<> {
         match &self.place {
-            Place::File(file) => local::pieces(Arc::clone(file), range).left_stream(),
+            Place::File(file, waiting) => {
+                local::pieces(Arc::clone(file), Arc::clone(waiting), range).left_stream()
+            }
             Place::Object(bucket, key) => {
                 Arc::clone(bucket).stream(key.clone(), range, self.size).right_stream()
             }

@@ -9,7 +9,7 @@ use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use futures_util::stream::{self, Stream};
@@ -19,7 +19,8 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::listed::{Leftover, Listed};
 use super::upload::agree;
-use super::{SHARDS, StoreKey, blocking, resident};
+use super::waiting::Waiting;
+use super::{SHARDS, StoreKey, resident};
 use crate::background::Pace;
 use crate::domain::Sha256Digest;
 
@@ -48,16 +49,23 @@ const RESIDENT_BYTES: u64 = 256 * 1024;
 #[derive(Debug)]
 pub(super) struct Directory {
     root: PathBuf,
+    waiting: Arc<Waiting>,
 }
 
 impl Directory {
-    pub(super) fn open(root: &Path) -> io::Result<Self> {
+    /// A read that has to wait for the disk gets a turn within `patience`, or fails.
+    pub(super) fn open(root: &Path, patience: Duration) -> io::Result<Self> {
         let named = |e: io::Error| io::Error::new(e.kind(), format!("{}: {e}", root.display()));
         for shard in 0..SHARDS {
             fs::create_dir_all(root.join(StoreKey::folder_of(shard))).map_err(named)?;
         }
         sync_folder(root).map_err(named)?;
-        Ok(Self { root: root.to_owned() })
+        Ok(Self { root: root.to_owned(), waiting: Arc::new(Waiting::new(patience)?) })
+    }
+
+    /// Where reads wait for the disk.
+    pub(super) fn waiting(&self) -> &Arc<Waiting> {
+        &self.waiting
     }
 
     pub(super) fn begin(&self, key: StoreKey) -> io::Result<Part> {
@@ -217,9 +225,10 @@ pub(super) fn read_resident(file: &File, range: &Range<u64>) -> Option<Bytes> {
 /// The range in pieces: what is in memory is read when it is asked for, the rest on another thread.
 pub(super) fn pieces(
     file: Arc<File>,
+    waiting: Arc<Waiting>,
     range: Range<u64>,
 ) -> impl Stream<Item = io::Result<Bytes>> + Send + 'static {
-    let start = Reading { file, next: range.start, end: range.end, last: Bytes::new(), room: None };
+    let start = Reading { file, waiting, next: range.start, end: range.end, last: Bytes::new(), room: None };
     stream::unfold(start, |mut reading| async {
         let left = reading.end.checked_sub(reading.next).filter(|left| *left > 0)?;
         let piece = match reading.resident_piece(left) {
@@ -233,6 +242,7 @@ pub(super) fn pieces(
 
 struct Reading {
     file: Arc<File>,
+    waiting: Arc<Waiting>,
     next: u64,
     end: u64,
     /// The last piece, whose memory takes the next one once it was sent.
@@ -254,7 +264,7 @@ impl Reading {
 
     async fn piece(&mut self, left: u64) -> io::Result<Bytes> {
         let (file, start, length) = (Arc::clone(&self.file), self.next, self.piece_bytes(left));
-        blocking(move || read_at(&file, start..start + length)).await
+        self.waiting.run(move || read_at(&file, start..start + length)).await
     }
 
     /// How long the next piece is, of the bytes that are left.

@@ -13,6 +13,7 @@ mod listed;
 mod local;
 mod resident;
 mod upload;
+mod waiting;
 
 use std::io;
 use std::time::{Duration, SystemTime};

@@ -73,6 +73,22 @@ on_both_databases! {
         }
     }
 
+    fn a_range_of_all_of_a_stored_entry_is_checked_as_without_one(gateway) {
+        for size in [100, 300_000] {
+            let content = zips::noise(size);
+            let mut archive = zips::by_hand(&[Entry::stored("a", &content)]);
+            archive[31 + size / 2] ^= 1;
+            world::small(&gateway, &archive);
+            let ranges = ["bytes=0-".to_owned(), format!("bytes=0-{}", size - 1), format!("bytes=-{size}")];
+            for range in ranges {
+                let answer = gateway.get(&format!("{ARCHIVE}/a")).header("Range", &range).send();
+                assert!(answer.status == 500 || !answer.complete, "{range} of {size} came through");
+            }
+            let part = gateway.get(&format!("{ARCHIVE}/a")).header("Range", "bytes=1-").send();
+            assert_eq!((part.status, part.complete), (206, true));
+        }
+    }
+
     fn a_small_damaged_entry_is_an_error_before_its_first_byte(gateway) {
         world::small(&gateway, &zips::by_hand(&[Entry { crc32: 1, ..Entry::stored("a", b"content") }]));
         assert_eq!(file(&gateway, "a").says(), (500, r#"{"message":"500 Internal Server Error"}"#));

@@ -175,6 +175,44 @@ on_both_databases! {
         assert!(!cut.complete, "the connection is cut");
         world::small(&gateway, &zips::by_hand(&[Entry { flags: 1, ..Entry::stored("d/a", b"x") }]));
         let refused = gateway.get(&format!("{ARCHIVE}?path=d")).send();
-        assert_eq!(refused.says(), (422, r#"{"message":"entry is encrypted"}"#));
+        assert_eq!(refused.says(), (422, r#"{"message":"entry is encrypted (entry \"d/a\")"}"#));
+    }
+
+    fn a_folder_whose_first_entry_is_damaged_is_an_error(gateway) {
+        let mut damaged = zips::by_hand(&[Entry::stored("d/a", b"x"), Entry::stored("d/b", b"y")]);
+        damaged[30] = b'X';
+        world::small(&gateway, &damaged);
+        let refused = gateway.get(&format!("{ARCHIVE}?path=d")).send();
+        assert_eq!(refused.says(), (500, r#"{"message":"500 Internal Server Error"}"#));
+        damaged[..4].copy_from_slice(b"none");
+        world::small(&gateway, &damaged);
+        assert_eq!(gateway.get(&format!("{ARCHIVE}?path=d")).send().status, 500);
+    }
+
+    fn a_folder_is_copied_with_what_the_tree_hides(gateway) {
+        let names: [&[u8]; 5] = [b"d/gr\x81\xe1e.txt", b"d/ok.txt", b"d//x.txt", b"./d/dotted", b"e"];
+        world::small(&gateway, &zips::by_hand(&names.map(|name| Entry::stored(name, name))));
+        assert_eq!(paths(&tree(&gateway, "path=d")), ["d/ok.txt"]);
+        for path in ["d", "d/", "./d", "./d/"] {
+            let answer = gateway.get(&format!("{ARCHIVE}?path={path}")).send();
+            assert_eq!((answer.status, answer.header("content-disposition")), (200, Some("attachment; filename=\"d.zip\"")));
+            let mut copy = ZipArchive::new(Cursor::new(&answer.body)).unwrap();
+            let mut found = Vec::new();
+            for number in 0..copy.len() {
+                let mut entry = copy.by_index(number).unwrap();
+                let mut content = Vec::new();
+                entry.read_to_end(&mut content).unwrap();
+                assert_eq!(entry.name_raw(), content);
+                found.push(content);
+            }
+            assert_eq!(found, &names[..4], "path={path}");
+        }
+        for dotted_only in ["./f/a", "./f/b/c"] {
+            world::small(&gateway, &zips::by_hand(&[Entry::stored(dotted_only, b"x")]));
+            assert_eq!(gateway.get(&format!("{ARCHIVE}?path=f")).send().status, 200);
+            assert_eq!(gateway.get(&format!("{ARCHIVE}?path=./f")).send().status, 200);
+        }
+        let whole = gateway.get(&format!("{ARCHIVE}?path=.")).send();
+        assert_eq!(whole.header("accept-ranges"), Some("bytes"), "a dot is the whole archive");
     }
 }

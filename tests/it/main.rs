@@ -8,6 +8,7 @@ mod support;
 
 mod administration;
 mod audit;
+mod bounded_delivery;
 mod buckets;
 mod by_ref;
 mod by_ref_at_once;

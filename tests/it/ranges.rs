@@ -167,6 +167,22 @@ on_both_databases! {
         }
     }
 
+    fn what_is_packed_already_goes_out_without_a_coding(gateway) {
+        let names = ["x.tar.gz", "x.TGZ", "logo.svgz", "app.jar", "picture.png", "logo.svg", "log.txt"];
+        let files: Vec<(&str, &[u8])> = names.iter().map(|name| (*name, &[b'x'; 5000][..])).collect();
+        for method in [CompressionMethod::Deflated, CompressionMethod::Zstd] {
+            world::small(&gateway, &zips::packed(method, &files));
+            for name in names {
+                let path = format!("{ARCHIVE}/{name}");
+                let answer = gateway.get(&path).header("Accept-Encoding", "gzip, deflate, br, zstd").send();
+                let is_coded = matches!(name, "logo.svg" | "log.txt");
+                assert_eq!(answer.header("content-encoding").is_some(), is_coded, "{name}");
+                assert_eq!(answer.header("vary").is_some(), is_coded, "{name}");
+                assert!(is_coded || answer.body == [b'x'; 5000], "{name}");
+            }
+        }
+    }
+
     fn a_packed_form_is_no_way_around_a_damaged_header(gateway) {
         let mut archive = archives().remove(1);
         let name = archive.windows(8).position(|window| window == b"file.bin").unwrap();

@@ -10,15 +10,22 @@ use base64::prelude::BASE64_STANDARD;
 use crate::api::gitlab::call::Call;
 use crate::api::gitlab::failure::Failure;
 use crate::catalog::artifacts::Artifact;
-use crate::deliver::{self, Body, EntryDelivery, PackedAs};
+use crate::deliver::{self, Body, PackedAs, Sources};
 use crate::domain::artifact::ArtifactKind;
 use crate::domain::{EntryPath, Error, Sha256Digest};
 use crate::http::conditional::Validators;
 use crate::http::query::Query;
 use crate::http::response::{self, Download, NotSent};
-use crate::http::{coding, headers};
+use crate::http::{client, coding, headers};
 
 const BINARY: &str = "application/octet-stream";
+
+/// What reading an archive for this call takes.
+pub(super) fn sources(call: &Call) -> Sources<'_> {
+    let app = &call.app;
+    let client = client::of(&call.request);
+    Sources { store: &app.store, indexes: &app.indexes, capacity: &app.capacity, client }
+}
 
 /// Sends an artifact as it was uploaded; a client that `follows` redirects is sent to the store itself
 /// where the settings say so and the store can be asked.
@@ -63,11 +70,11 @@ pub(super) async fn whole_or_folder(call: &Call, artifact: &Artifact) -> Result<
     }
 }
 
-/// The folder that `path` names, without a slash at its end; none for the whole archive.
+/// The folder that `path` names, without a slash at its end; none for the whole archive, which is `.` too.
 pub(super) fn folder_path(call: &Call) -> Result<Option<EntryPath>, Failure> {
     let path = Query::bytes_of(call.request.query_string(), "path").unwrap_or_default();
     match path.strip_suffix(b"/").unwrap_or(&path) {
-        [] => Ok(None),
+        [] | b"." => Ok(None),
         path => entry_path(path.to_vec()).map(Some),
     }
 }
@@ -82,9 +89,8 @@ fn entry_path(path: Vec<u8>) -> Result<EntryPath, Failure> {
 async fn folder(call: &Call, archive: &Artifact, path: EntryPath) -> Result<HttpResponse, Failure> {
     let digest = Sha256Digest::of(format!("{}:{}/", archive.sha256, path.as_str()).as_bytes());
     let filename = format!("{}.zip", path.base_name());
-    let folder = deliver::plan_folder(&call.app.store, &call.app.indexes, archive, path)
-        .await?
-        .ok_or(Failure::not_found("Not Found"))?;
+    let folder =
+        deliver::plan_folder(sources(call), archive, path).await?.ok_or(Failure::not_found("Not Found"))?;
     let download = Download {
         filename,
         media_type: BINARY,
@@ -95,7 +101,7 @@ async fn folder(call: &Call, archive: &Artifact, path: EntryPath) -> Result<Http
         varies: false,
         headers: vec![("Content-Transfer-Encoding", "binary".into())],
     };
-    let open = async |_| -> Result<Body, Failure> { Ok(Body::InPieces(folder.into_stream())) };
+    let open = async |_| -> Result<Body, Failure> { Ok(folder.into_body().await?) };
     Ok(response::send(&call.request, &download, open).await?)
 }
 
@@ -103,8 +109,10 @@ async fn folder(call: &Call, archive: &Artifact, path: EntryPath) -> Result<Http
 /// every other one, and to whoever wants a part of it.
 pub(super) async fn file(call: &Call, archive: &Artifact, path: Vec<u8>) -> Result<HttpResponse, Failure> {
     let path = entry_path(path)?;
-    let entry = deliver::find_entry(&call.app.store, &call.app.indexes, archive, &path).await?;
-    let form = chosen_form(call, &entry);
+    let entry = deliver::find_entry(sources(call), archive, &path).await?;
+    // What is packed already gains nothing, and some clients unpack one layer of two.
+    let packed_as = entry.packed_as().filter(|_| !coding::is_packed_already(path.base_name()));
+    let form = packed_as.filter(|form| is_wanted(call, *form));
     let suffix = form.map(|form| format!("-{}", form.as_str())).unwrap_or_default();
     let digest = Sha256Digest::of(format!("{}:{}", archive.sha256, path.as_str()).as_bytes());
     let download = Download {
@@ -114,7 +122,7 @@ pub(super) async fn file(call: &Call, archive: &Artifact, path: Vec<u8>) -> Resu
         size: form.map_or(entry.size(), |form| entry.packed_size(form)),
         ranges: true,
         coding: form.map(PackedAs::as_str),
-        varies: entry.packed_as().is_some(),
+        varies: packed_as.is_some(),
         headers: Vec::new(),
     };
     let open = async |part: Option<Range<u64>>| -> Result<Body, Failure> {
@@ -127,10 +135,10 @@ pub(super) async fn file(call: &Call, archive: &Artifact, path: Vec<u8>) -> Resu
     Ok(response::send(&call.request, &download, open).await?)
 }
 
-fn chosen_form(call: &Call, entry: &EntryDelivery) -> Option<PackedAs> {
+fn is_wanted(call: &Call, form: PackedAs) -> bool {
     let headers = call.request.headers();
     let wants_part = !call.head && headers.contains_key(RANGE);
-    entry.packed_as().filter(|form| !wants_part && coding::prefers(headers, form.as_str()))
+    !wants_part && coding::prefers(headers, form.as_str())
 }
 
 fn validators(artifact: &Artifact, digest: Sha256Digest, suffix: &str) -> Validators {

@@ -1,17 +1,21 @@
 //! `GET /projects/:id/jobs/:job_id/artifacts/tree`: what is in an archive, straight from its index.
 
 use actix_web::HttpResponse;
+use actix_web::http::header::ContentType;
+use bytes::Bytes;
 use serde::Serialize;
 
 use crate::api::gitlab::archives::artifact_of_job;
 use crate::api::gitlab::call::Call;
-use crate::api::gitlab::downloads::folder_path;
+use crate::api::gitlab::downloads::{folder_path, sources};
 use crate::api::gitlab::failure::Failure;
 use crate::archive::Item;
 use crate::deliver;
+use crate::domain::Error;
 use crate::domain::artifact::ArtifactKind;
 use crate::domain::project::ProjectRef;
 use crate::http::paging::Length;
+use crate::http::response;
 
 #[derive(Debug, Serialize)]
 struct TreeItem {
@@ -34,13 +38,17 @@ pub(super) async fn list(call: &Call, project: ProjectRef, job_id: &str) -> Resu
         false => failure,
     })?;
     let path = folder_path(call)?;
-    let app = &call.app;
-    let listing = deliver::list_folder(&app.store, &app.indexes, &archive, path, recursive, page.window())
+    let mut found = deliver::list_folder(sources(call), &archive, path, recursive, page.window())
         .await?
         .ok_or(Failure::not_found("Path Not Found"))?;
     let mut answer = HttpResponse::Ok();
-    page.describe(&mut answer, Length::Known(listing.total), &call.url(), call.request.query_string());
-    Ok(answer.json(listing.items.into_iter().map(TreeItem::from).collect::<Vec<_>>()))
+    page.describe(&mut answer, Length::Known(found.listing.total), &call.url(), call.request.query_string());
+    let items: Vec<TreeItem> =
+        std::mem::take(&mut found.listing.items).into_iter().map(TreeItem::from).collect();
+    let text = Bytes::from(serde_json::to_vec(&items).map_err(Error::internal)?);
+    drop(items);
+    answer.content_type(ContentType::json());
+    Ok(response::with_body(&mut answer, text.len() as u64, found.into_body(text)))
 }
 
 impl From<Item> for TreeItem {

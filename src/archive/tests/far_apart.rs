@@ -94,7 +94,7 @@ proptest! {
     ) {
         let zeros = Bytes::from(vec![0; 16 << 20]);
         let fake = Fake::new(&sizes, gap);
-        let subset = Subset::plan(Arc::clone(&fake.index), "d").unwrap().unwrap();
+        let subset = Subset::plan(&fake.index, "d").unwrap().unwrap();
         let stated = subset.size_bytes();
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         let (total, tail) = runtime.block_on(measure(subset.into_stream(fake.read(&zeros))));

@@ -12,3 +12,4 @@ mod reading;
 mod records;
 mod subset;
 mod subset_damage;
+mod zstd_frames;

@@ -1,6 +1,6 @@
 //! Zips of one folder out of archives that are cut or damaged: nothing damaged looks whole.
 
-use std::{io, ops::Range, sync::Arc};
+use std::{io, ops::Range};
 
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
@@ -21,7 +21,7 @@ fn damage(file: &[u8], folder: &str) -> String {
 #[test]
 fn source_that_ends_early_is_damage() {
     let file = streamed(&some_files(), b"");
-    let subset = || Subset::plan(Arc::new(index(&file).unwrap()), "d").unwrap().unwrap();
+    let subset = || Subset::plan(&index(&file).unwrap(), "d").unwrap().unwrap();
     let first = entries(&file).unwrap()[1].header_offset as usize;
     let last = entries(&file).unwrap()[3];
     let least_end = last.header_offset as usize + 30 + last.name.len() + last.packed_bytes as usize;
@@ -65,7 +65,7 @@ fn local_header_that_pushes_the_entry_into_the_directory_is_damage() {
 #[test]
 fn failure_of_the_source_is_passed_on_as_it_is() {
     let file = streamed(&some_files(), b"");
-    let subset = Subset::plan(Arc::new(index(&file).unwrap()), "d").unwrap().unwrap();
+    let subset = Subset::plan(&index(&file).unwrap(), "d").unwrap().unwrap();
     let read = |_| stream::iter([Err(io::Error::new(io::ErrorKind::TimedOut, "bucket is gone"))]);
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let pieces: Vec<_> = runtime.block_on(subset.into_stream(read).collect());

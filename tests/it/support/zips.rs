@@ -137,6 +137,18 @@ pub fn streamed(files: &[(&str, &[u8])]) -> Vec<u8> {
     writer.finish().unwrap().into_inner()
 }
 
+/// What a run of [`zstd_runs`] repeats, and how often.
+pub const RUN: u8 = b'z';
+pub const RUN_BYTES: usize = 128 << 10;
+
+/// A zstd frame of this window that does not tell its content's size, of four bytes for each of `runs`.
+pub fn zstd_runs(window_log: u8, runs: usize) -> Vec<u8> {
+    let mut frame = vec![0x28, 0xb5, 0x2f, 0xfd, 0, (window_log - 10) << 3];
+    frame.extend([1 << 1, 0, 0x10, RUN].repeat(runs));
+    frame.extend([1, 0, 0]);
+    frame
+}
+
 /// Bytes that do not compress, the same at each call.
 pub fn noise(length: usize) -> Vec<u8> {
     let mut state = 0x9e37_79b9_7f4a_7c15_u64;

@@ -1,0 +1,258 @@
+//! A budget: something that answers under way hold and that is not without end, counted before it is
+//! taken. Who finds it used up waits for a while, in order; nobody has more than half of it.
+//!
+//! An answer whose client takes nothing holds its share for nobody: while others wait, it is ended.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, Ipv6Addr};
+use std::pin::{Pin, pin};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+use std::{fmt, io};
+
+use bytes::Bytes;
+use futures_util::{Stream, StreamExt};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout;
+
+use super::ByteStream;
+use crate::domain::{Error, Result};
+
+/// How often somebody who waits looks for answers that make no progress.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+
+/// The budget. Clones are the same one.
+#[derive(Clone)]
+pub struct Budget(Arc<Shared>);
+
+struct Shared {
+    what: &'static str,
+    all: Arc<Semaphore>,
+    /// The most for one client.
+    most_each: u32,
+    /// What one unit is worth.
+    unit: u64,
+    total: u32,
+    patience: Patience,
+    began: Instant,
+    clients: Mutex<HashMap<IpAddr, Weak<Semaphore>>>,
+    answers: Mutex<Vec<Weak<Answer>>>,
+}
+
+/// How long is waited.
+#[derive(Debug, Clone, Copy)]
+pub struct Patience {
+    /// For a share of what is used up; then it is 503.
+    pub wait: Duration,
+    /// For an answer to make progress, while others wait.
+    pub stall: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self { wait: Duration::from_secs(15), stall: Duration::from_secs(10) }
+    }
+}
+
+/// A part of a budget; dropping it gives it back.
+#[derive(Debug)]
+pub struct Share {
+    units: u32,
+    client: Option<IpAddr>,
+    _all: OwnedSemaphorePermit,
+    _own: Option<OwnedSemaphorePermit>,
+}
+
+impl fmt::Debug for Budget {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Budget").field("what", &self.0.what).field("used", &self.used()).finish()
+    }
+}
+
+impl Budget {
+    /// A budget of `total` bytes, or whatever `what` is counted in. It is kept in steps of `unit`.
+    pub fn new(what: &'static str, total: u64, unit: u64, patience: Patience) -> Self {
+        let total = u32::try_from(total / unit).unwrap_or(u32::MAX).min(Semaphore::MAX_PERMITS as u32).max(1);
+        Self(Arc::new(Shared {
+            what,
+            all: Arc::new(Semaphore::new(total as usize)),
+            most_each: total.div_ceil(2),
+            unit,
+            total,
+            patience,
+            began: Instant::now(),
+            clients: Mutex::default(),
+            answers: Mutex::default(),
+        }))
+    }
+
+    /// How much of it is taken.
+    pub fn used(&self) -> u64 {
+        (u64::from(self.0.total) - self.0.all.available_permits() as u64) * self.0.unit
+    }
+
+    /// Takes `amount` for an answer to `client`. What is more than a client may have counts as all of that:
+    /// it gets it, once it holds nothing else.
+    ///
+    /// # Errors
+    /// `Unavailable` when it is used up and stays so.
+    pub async fn take(&self, amount: u64, client: Option<IpAddr>) -> Result<Share> {
+        let shared = &self.0;
+        let units = amount.div_ceil(shared.unit).min(shared.most_each.into()) as u32;
+        let client = client.map(party);
+        let own = match client {
+            None => None,
+            Some(client) => Some(shared.wait(shared.semaphore_of(client), units, Some(client)).await?),
+        };
+        let all = shared.wait(Arc::clone(&shared.all), units, None).await?;
+        Ok(Share { units, client, _all: all, _own: own })
+    }
+
+    /// The bytes of an answer that holds `share` itself. When its client takes none of them while others
+    /// wait, the answer ends with an error, and what it held is free.
+    pub fn watch(&self, share: Share, make: impl FnOnce(Share) -> ByteStream) -> ByteStream {
+        let (units, client) = (share.units, share.client);
+        let answer = Arc::new(Answer {
+            bytes: Mutex::new(Some(make(share))),
+            moved: AtomicU64::new(self.0.millis()),
+            units,
+            client,
+        });
+        let mut answers = lock(&self.0.answers);
+        // Those that are over go now and then: each time as many came as there are.
+        if answers.len() == answers.capacity() {
+            answers.retain(|answer| answer.strong_count() > 0);
+        }
+        answers.push(Arc::downgrade(&answer));
+        drop(answers);
+        Box::pin(Watched { answer, budget: self.clone() })
+    }
+}
+
+impl Shared {
+    fn millis(&self) -> u64 {
+        self.began.elapsed().as_millis() as u64
+    }
+
+    fn semaphore_of(&self, client: IpAddr) -> Arc<Semaphore> {
+        let mut clients = lock(&self.clients);
+        if let Some(known) = clients.get(&client).and_then(Weak::upgrade) {
+            return known;
+        }
+        if clients.len() == clients.capacity() {
+            clients.retain(|_, semaphore| semaphore.strong_count() > 0);
+        }
+        let semaphore = Arc::new(Semaphore::new(self.most_each as usize));
+        clients.insert(client, Arc::downgrade(&semaphore));
+        semaphore
+    }
+
+    /// Waits for `units`, of what one client may have or of all there is.
+    async fn wait(
+        &self,
+        semaphore: Arc<Semaphore>,
+        units: u32,
+        client: Option<IpAddr>,
+    ) -> Result<OwnedSemaphorePermit> {
+        if let Ok(permit) = Arc::clone(&semaphore).try_acquire_many_owned(units) {
+            return Ok(permit);
+        }
+        let (began, mut permit) = (Instant::now(), pin!(semaphore.acquire_many_owned(units)));
+        loop {
+            self.end_stalled(units, client);
+            let left = self.patience.wait.saturating_sub(began.elapsed());
+            match timeout(left.min(LOOK_AGAIN), &mut permit).await {
+                Ok(permit) => return permit.map_err(Error::internal),
+                Err(_) if left.is_zero() => {
+                    return Err(Error::unavailable(format!("{} is used up", self.what)));
+                }
+                Err(_) => {}
+            }
+        }
+    }
+
+    /// Ends answers that make no progress, the longest first, until `units` are free: of a client's, or of
+    /// all.
+    fn end_stalled(&self, units: u32, client: Option<IpAddr>) {
+        let now = self.millis();
+        let stall = self.patience.stall.as_millis() as u64;
+        let mut stalled: Vec<Arc<Answer>> = lock(&self.answers)
+            .iter()
+            .filter_map(Weak::upgrade)
+            .filter(|answer| client.is_none() || answer.client == client)
+            .filter(|answer| now.saturating_sub(answer.moved.load(Ordering::Relaxed)) >= stall)
+            .collect();
+        stalled.sort_by_key(|answer| answer.moved.load(Ordering::Relaxed));
+        let mut freed = 0;
+        for answer in stalled {
+            if freed >= units {
+                break;
+            }
+            if answer.end() {
+                freed += answer.units;
+                tracing::warn!(client.address = ?answer.client, "ended an answer that nobody takes: others wait for {}", self.what);
+            }
+        }
+    }
+}
+
+/// An answer under way, to be ended from outside.
+struct Answer {
+    bytes: Mutex<Option<ByteStream>>,
+    /// When it was last asked for bytes, in milliseconds since the budget was made.
+    moved: AtomicU64,
+    units: u32,
+    client: Option<IpAddr>,
+}
+
+impl Answer {
+    /// Whether it was still there, and not just making progress.
+    fn end(&self) -> bool {
+        let bytes = match self.bytes.try_lock() {
+            Ok(mut bytes) => bytes.take(),
+            Err(_) => None,
+        };
+        bytes.is_some()
+    }
+}
+
+struct Watched {
+    answer: Arc<Answer>,
+    budget: Budget,
+}
+
+impl Stream for Watched {
+    type Item = io::Result<Bytes>;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.answer.moved.store(self.budget.0.millis(), Ordering::Relaxed);
+        let mut bytes = lock(&self.answer.bytes);
+        let Some(pieces) = bytes.as_mut() else {
+            let why = "the client took nothing while others waited";
+            return Poll::Ready(Some(Err(io::Error::new(io::ErrorKind::TimedOut, why))));
+        };
+        let next = pieces.poll_next_unpin(cx);
+        if matches!(next, Poll::Ready(None)) {
+            *bytes = Some(Box::pin(futures_util::stream::empty()));
+        }
+        next
+    }
+}
+
+/// What counts as one client: a customer of IPv6 has a /64 at least.
+fn party(client: IpAddr) -> IpAddr {
+    match client {
+        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() & (u128::MAX << 64)).into(),
+        IpAddr::V4(_) => client,
+    }
+}
+
+/// No code that holds a lock here can leave its value half changed.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,115 @@
+//! An entry in zstd, looked at before anything is decided: what its frames ask for says how it may be sent,
+//! and what it takes to unpack it.
+
+use std::io;
+
+use bytes::Bytes;
+use futures_util::{Stream, TryStreamExt};
+
+use super::entry::likely_range;
+use crate::archive::{
+    self, Damage, EntryMeta, Frame, Frames, MOST_WINDOW_BYTES, Unsupported, enough_window_bytes,
+    needed_window_bytes,
+};
+use crate::domain::Result;
+use crate::store::Blob;
+
+/// How much of a large entry is read for its first frame's header, behind the local header, in bytes.
+const HEADER_BYTES: u64 = 18;
+
+/// How an entry's frames begin.
+#[derive(Debug)]
+pub(super) struct Lead {
+    /// The first frame; none where that is none.
+    frame: Option<Frame>,
+    /// Whether all frames may be sent; of a large entry only the first was looked at.
+    all_for_everybody: bool,
+    /// The archive from the entry's local header on, when that is all of the entry.
+    bytes: Option<Bytes>,
+}
+
+/// Whether there are frames to be looked at.
+pub(super) fn is_zstd(entry: &EntryMeta) -> bool {
+    entry.method == 93 && entry.packed_bytes > 0
+}
+
+impl Lead {
+    /// Reads a small entry, or the beginning of a large one. That it is damaged shows when it is sent.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub(super) async fn read(blob: &Blob, entry: &EntryMeta) -> Result<Self> {
+        let is_small = archive::is_small(entry);
+        let beginning = EntryMeta { packed_bytes: entry.packed_bytes.min(HEADER_BYTES), ..entry.clone() };
+        let looked_at = if is_small { entry } else { &beginning };
+        let bytes = blob.bytes(likely_range(blob, looked_at)).await?;
+        let packed = archive::packed_range(looked_at, &bytes).ok().flatten();
+        let packed = packed.map_or(&[][..], |range| &bytes[range]);
+        let mut all_for_everybody = true;
+        let _infallible = Frames::default().follow(packed, |frame| {
+            all_for_everybody &= frame.is_for_everybody();
+            Ok::<(), std::convert::Infallible>(())
+        });
+        let frame = Frame::read(packed);
+        Ok(Self { frame, all_for_everybody, bytes: is_small.then_some(bytes) })
+    }
+
+    /// Whether it is unpacked here or by a client.
+    ///
+    /// # Errors
+    /// [`Unsupported`] with the reason why neither.
+    pub(super) fn check_supported(&self, entry: &EntryMeta) -> Result<(), Unsupported> {
+        match self.frame {
+            Some(frame) if frame.needs_dictionary => Err(Unsupported::Dictionary),
+            Some(frame)
+                if frame.window_bytes > MOST_WINDOW_BYTES && entry.unpacked_bytes > MOST_WINDOW_BYTES =>
+            {
+                Err(Unsupported::Window(frame.window_bytes))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether HTTP clients have to accept it as it lies. Of a large entry that is to be one frame.
+    pub(super) fn is_for_everybody(&self, entry: &EntryMeta) -> bool {
+        let is_known = self.bytes.is_some();
+        self.all_for_everybody && self.frame.is_some_and(|frame| is_known || !is_first_of_many(&frame, entry))
+    }
+
+    /// How large a window unpacking takes, in bytes.
+    pub(super) fn window_bytes(&self, entry: &EntryMeta) -> u64 {
+        let most = enough_window_bytes(entry.unpacked_bytes).min(MOST_WINDOW_BYTES);
+        match self.frame {
+            // Further frames that ask for more are refused.
+            Some(frame) if entry.unpacked_bytes > MOST_WINDOW_BYTES && !is_first_of_many(&frame, entry) => {
+                needed_window_bytes(&frame, entry.unpacked_bytes).min(MOST_WINDOW_BYTES)
+            }
+            _ => most,
+        }
+    }
+
+    /// The archive from the local header on, if all of the entry was read.
+    pub(super) fn read_bytes(&self) -> Option<Bytes> {
+        self.bytes.clone()
+    }
+}
+
+/// Whether a frame says itself that it is not all of an entry.
+fn is_first_of_many(frame: &Frame, entry: &EntryMeta) -> bool {
+    frame.content_bytes.is_some_and(|bytes| bytes != entry.unpacked_bytes)
+}
+
+/// Frames on their way to a client that unpacks them. A further one that it may refuse ends the stream.
+pub(super) fn watched<S>(packed: S) -> impl Stream<Item = io::Result<Bytes>> + Send + use<S>
+where
+    S: Stream<Item = io::Result<Bytes>> + Send,
+{
+    let mut frames = Frames::default();
+    packed.and_then(move |piece| {
+        let followed = frames.follow(&piece, |frame| match frame.is_for_everybody() {
+            true => Ok(()),
+            false => Err(io::Error::from(Damage::Window { bytes: frame.window_bytes })),
+        });
+        std::future::ready(followed.map(|()| piece))
+    })
+}
