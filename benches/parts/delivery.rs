@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use artigate::archive::Limits;
 use artigate::catalog::artifacts::Artifact;
-use artigate::deliver::{Body, IndexCache, PackedAs, find_entry};
+use artigate::deliver::{Body, Capacity, IndexCache, PackedAs, Sources, find_entry};
 use artigate::domain::artifact::{Accessibility, ArtifactFormat, ArtifactKind};
 use artigate::domain::{EntryPath, Timestamp};
 use artigate::settings::StorageUrl;
@@ -19,9 +19,11 @@ pub fn measure() {
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
     let artifact = runtime.block_on(stored(&store, &archive::of(10_000)));
     let indexes = IndexCache::new(Limits::default(), 128 << 20);
+    let capacity = Capacity::new(192 << 20, 128 << 20);
+    let sources = Sources { store: &store, indexes: &indexes, capacity: &capacity, client: None };
     let path = EntryPath::from_bytes(archive::PAGE.into()).expect("a path");
 
-    let find = || async { find_entry(&store, &indexes, &artifact, &path).await.expect("it is there") };
+    let find = || async { find_entry(sources, &artifact, &path).await.expect("it is there") };
     part("18 KB file from a blob, inflated", archive::page().len(), || {
         runtime.block_on(async { length(find().await.into_body().await.expect("its bytes")) })
     });

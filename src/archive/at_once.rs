@@ -10,6 +10,10 @@ use super::directory::LOCAL_HEADER_BYTES;
 use super::entry::{PIECE_BYTES, local_lengths};
 use super::{Damage, EntryMeta, gzip};
 
+/// What is not longer is inflated in one go, in packed bytes. They can be blocks without content, whose
+/// tables take milliseconds that nobody else would get.
+const INFLATED_BYTES: usize = 24 * 1024;
+
 /// Whether an entry is small enough: what [`open`](super::open) would make one piece of.
 pub fn is_small(entry: &EntryMeta) -> bool {
     entry.packed_bytes.max(entry.unpacked_bytes) <= PIECE_BYTES
@@ -37,7 +41,8 @@ pub fn packed_range(entry: &EntryMeta, bytes: &[u8]) -> io::Result<Option<Range<
     Ok(end.filter(|end| *end <= bytes.len()).map(|end| start..end))
 }
 
-/// Unpacks the `packed` bytes of a small entry that is stored or deflated; `None` for any other.
+/// Unpacks the `packed` bytes of a small entry that is stored, or deflated into at most 24 KiB; `None` for any
+/// other.
 ///
 /// # Errors
 /// [`Damage`] as an error of kind `InvalidData`.
@@ -46,6 +51,7 @@ pub fn unpack(entry: &EntryMeta, packed: &[u8]) -> io::Result<Option<Vec<u8>>> {
         _ if entry.encrypted || !is_small(entry) => return Ok(None),
         0 | 8 | 93 if packed.is_empty() => Vec::new(),
         0 => packed.to_vec(),
+        8 if packed.len() > INFLATED_BYTES => return Ok(None),
         8 => match gunzip(packed, entry) {
             Some(unpacked) => return Ok(Some(unpacked)),
             None => inflate(packed, entry.unpacked_bytes)?,

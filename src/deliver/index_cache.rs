@@ -83,6 +83,9 @@ impl Lanes {
 }
 
 async fn turn(lane: &Semaphore) -> Result<SemaphorePermit<'_>> {
+    if let Ok(permit) = lane.try_acquire() {
+        return Ok(permit);
+    }
     match timeout(WAIT, lane.acquire()).await {
         Ok(permit) => permit.map_err(Error::internal),
         Err(_) => Err(Error::unavailable("too much work on directories of archives")),

@@ -14,6 +14,9 @@ use crate::archive::{
 use crate::domain::Result;
 use crate::store::Blob;
 
+/// Up to so many packed bytes all frames are looked at.
+const SMALL_BYTES: u64 = 64 << 10;
+
 /// How much of a large entry is read for its first frame's header, behind the local header, in bytes.
 const HEADER_BYTES: u64 = 18;
 
@@ -22,8 +25,10 @@ const HEADER_BYTES: u64 = 18;
 pub(super) struct Lead {
     /// The first frame; none where that is none.
     frame: Option<Frame>,
-    /// Whether all frames may be sent; of a large entry only the first was looked at.
+    /// Whether all frames that were looked at may be sent.
     all_for_everybody: bool,
+    /// Whether these are all there are; of a large entry only the first is looked at.
+    is_known: bool,
     /// The archive from the entry's local header on, when that is all of the entry.
     bytes: Option<Bytes>,
 }
@@ -39,9 +44,9 @@ impl Lead {
     /// # Errors
     /// Those of the store.
     pub(super) async fn read(blob: &Blob, entry: &EntryMeta) -> Result<Self> {
-        let is_small = archive::is_small(entry);
+        let is_known = entry.packed_bytes <= SMALL_BYTES;
         let beginning = EntryMeta { packed_bytes: entry.packed_bytes.min(HEADER_BYTES), ..entry.clone() };
-        let looked_at = if is_small { entry } else { &beginning };
+        let looked_at = if is_known { entry } else { &beginning };
         let bytes = blob.bytes(likely_range(blob, looked_at)).await?;
         let packed = archive::packed_range(looked_at, &bytes).ok().flatten();
         let packed = packed.map_or(&[][..], |range| &bytes[range]);
@@ -51,7 +56,7 @@ impl Lead {
             Ok::<(), std::convert::Infallible>(())
         });
         let frame = Frame::read(packed);
-        Ok(Self { frame, all_for_everybody, bytes: is_small.then_some(bytes) })
+        Ok(Self { frame, all_for_everybody, is_known, bytes: archive::is_small(entry).then_some(bytes) })
     }
 
     /// Whether it is unpacked here or by a client.
@@ -72,8 +77,8 @@ impl Lead {
 
     /// Whether HTTP clients have to accept it as it lies. Of a large entry that is to be one frame.
     pub(super) fn is_for_everybody(&self, entry: &EntryMeta) -> bool {
-        let is_known = self.bytes.is_some();
-        self.all_for_everybody && self.frame.is_some_and(|frame| is_known || !is_first_of_many(&frame, entry))
+        self.all_for_everybody
+            && self.frame.is_some_and(|frame| self.is_known || !is_first_of_many(&frame, entry))
     }
 
     /// How large a window unpacking takes, in bytes.

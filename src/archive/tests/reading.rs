@@ -185,6 +185,15 @@ fn small_entries_are_those_that_make_one_piece() {
     }
     let (file, entry) = one(b"abc", Zstd);
     assert!(read_at_once(&file, &entry).is_none(), "left to the stream");
+    let mut state = 1_u32;
+    let noise: Vec<u8> = std::iter::repeat_with(|| {
+        state = state.wrapping_mul(0x0019_660d).wrapping_add(0x3c6e_f35f);
+        (state >> 24) as u8
+    })
+    .take(30_000)
+    .collect();
+    let (file, entry) = one(&noise, Deflated);
+    assert!(is_small(&entry) && read_at_once(&file, &entry).is_none(), "it may be more blocks than bytes");
 }
 
 #[test]
