@@ -14,3 +14,4 @@ pub mod paging;
 pub mod query;
 pub mod response;
 pub mod span;
+pub mod target;

@@ -9,12 +9,13 @@ use actix_web::HttpResponse;
 
 use super::call::Call;
 use super::failure::Failure;
+use super::routes::Segments;
 use super::{look_up, routes};
 
 /// Answers for the first meaning of the path that names something that is there.
 pub(super) async fn read(call: &Call, path: &str) -> Result<HttpResponse, Failure> {
     let mut last = Failure::NoRoute;
-    for route in routes::browser_meanings(path) {
+    for route in routes::browser_meanings(&Segments::of(path)) {
         match look_up(call, route).await {
             Err(failure) if failure.is_not_found() || failure.is_forbidden() => {
                 last = Failure::not_found("Not Found");

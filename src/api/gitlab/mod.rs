@@ -32,7 +32,7 @@ use crate::http::audit;
 use crate::http::body::RequestBody;
 use call::Call;
 use failure::Failure;
-use routes::Route;
+use routes::{Route, Segments};
 
 const PREFIX: &str = "/api/v4";
 
@@ -57,7 +57,7 @@ async fn answer(app: Data<App>, request: HttpRequest, payload: Payload) -> HttpR
 async fn read(call: &Call, path: &str) -> Result<HttpResponse, Failure> {
     let Some(path) = below_prefix(path) else { return browser::read(call, path).await };
     let mut last = Failure::NoRoute;
-    for route in routes::meanings(path) {
+    for route in routes::meanings(&Segments::of(path)) {
         match look_up(call, route).await {
             Err(failure) if failure.is_not_found() => last = failure,
             Err(Failure::NoRoute) => {}
@@ -106,7 +106,7 @@ async fn look_up(call: &Call, route: Route) -> Result<HttpResponse, Failure> {
 /// A change is made for the first meaning that can be changed, and no other is tried.
 async fn write(call: &Call, request: &HttpRequest, body: RequestBody) -> Result<HttpResponse, Failure> {
     let path = below_prefix(request.uri().path()).unwrap_or_default();
-    for route in routes::meanings(path) {
+    for route in routes::meanings(&Segments::of(path)) {
         if let Some(action) = route.write_action(request.method()) {
             call.trail.begin(action);
         }

@@ -10,7 +10,7 @@ mod parse;
 use crate::domain::project::ProjectRef;
 
 pub use browser::browser_meanings;
-pub use parse::meanings;
+pub use parse::{Segments, meanings};
 
 /// One meaning of a path; numbers are still text, as a wrong one has an answer of its own.
 #[derive(Debug, Clone, PartialEq, Eq)]

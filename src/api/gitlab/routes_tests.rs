@@ -2,7 +2,16 @@
 
 use proptest::prelude::*;
 
+use super::parse::{DECODED_BYTES, MAX_MEANINGS, joined_bytes, joined_text, project_ref};
 use super::*;
+
+fn meanings(path: &str) -> Vec<Route> {
+    super::meanings(&Segments::of(path)).collect()
+}
+
+fn browser_meanings(path: &str) -> Vec<Route> {
+    super::browser_meanings(&Segments::of(path)).collect()
+}
 
 fn project(path: &str) -> ProjectRef {
     ProjectRef::Path(path.into())
@@ -188,12 +197,138 @@ fn other_addresses_of_a_browser_have_no_meaning() {
     }
 }
 
+/// Every meaning of an API's path, all made at once: simple, and far too much for a path made up to have
+/// many.
+fn all_meanings(path: &str) -> Vec<Route> {
+    let Some(path) = path.strip_prefix("/projects/") else { return Vec::new() };
+    let rest: Vec<&str> = path.strip_suffix('/').unwrap_or(path).split('/').collect();
+    let mut routes = Vec::new();
+    if let [project @ .., "artifacts"] = &rest[..]
+        && !project.is_empty()
+        && !project.contains(&"jobs")
+    {
+        routes.push(Route::ProjectArtifacts { project: project_ref(project) });
+    }
+    let first = joined_text(&rest[..1]);
+    let is_whole = first.contains('/') || first.bytes().all(|b| b.is_ascii_digit());
+    let may_be_project = |segments: &[&str]| match segments {
+        [one] => !one.is_empty(),
+        [_, _, ..] => !is_whole && !segments.contains(&""),
+        [] => false,
+    };
+    for at in (0..rest.len()).filter(|at| may_be_project(&rest[..*at])) {
+        let (project, behind) = (project_ref(&rest[..at]), &rest[at + 1..]);
+        match rest[at] {
+            "jobs" => all_below_jobs(&project, behind, &mut routes),
+            "pipelines" => all_below_pipelines(&project, behind, &mut routes),
+            _ => {}
+        }
+    }
+    if may_be_project(&rest) {
+        routes.push(Route::Project { project: project_ref(&rest) });
+    }
+    routes
+}
+
+fn all_below_pipelines(project: &ProjectRef, rest: &[&str], routes: &mut Vec<Route>) {
+    let project = project.clone();
+    match rest {
+        [] => routes.push(Route::Pipelines { project }),
+        ["latest"] => routes.push(Route::LatestPipeline { project }),
+        [id] => routes.push(Route::Pipeline { project, pipeline_id: joined_text(&[id]) }),
+        [id, "jobs"] => routes.push(Route::PipelineJobs { project, pipeline_id: joined_text(&[id]) }),
+        [id, "bridges"] => routes.push(Route::Bridges { project, pipeline_id: joined_text(&[id]) }),
+        _ => {}
+    }
+}
+
+fn all_below_jobs(project: &ProjectRef, rest: &[&str], routes: &mut Vec<Route>) {
+    let project = || project.clone();
+    let number = |segment: &str| joined_text(&[segment]);
+    match rest {
+        [] => routes.push(Route::Jobs { project: project() }),
+        [id] => routes.push(Route::Job { project: project(), job_id: number(id) }),
+        ["artifacts", name @ .., "download"] if !name.is_empty() => {
+            routes.push(Route::ArchiveOfRef { project: project(), ref_name: joined_text(name) });
+        }
+        _ => {}
+    }
+    if let ["artifacts", rest @ ..] = rest {
+        for raw in (1..rest.len()).rev().filter(|raw| rest[*raw] == "raw" && raw + 1 < rest.len()) {
+            let (ref_name, path) = (joined_text(&rest[..raw]), joined_bytes(&rest[raw + 1..]));
+            routes.push(Route::FileOfRef { project: project(), ref_name, path });
+        }
+    }
+    match rest {
+        [id, "artifacts"] => routes.push(Route::ArchiveOfJob { project: project(), job_id: number(id) }),
+        [id, "erase"] => routes.push(Route::Erase { project: project(), job_id: number(id) }),
+        [id, "artifacts", "tree"] => routes.push(Route::Tree { project: project(), job_id: number(id) }),
+        [id, "artifacts", path @ ..] => {
+            if path == ["keep"] {
+                routes.push(Route::Keep { project: project(), job_id: number(id) });
+            }
+            let (job_id, path) = (number(id), joined_bytes(path));
+            routes.push(Route::FileOfJob { project: project(), job_id, path });
+        }
+        _ => {}
+    }
+}
+
+/// Counts the bytes that are decoded while all meanings of a path are made.
+fn decoded_bytes(path: &str, make: fn(&str) -> Vec<Route>) -> usize {
+    DECODED_BYTES.set(0);
+    assert!(make(path).len() <= MAX_MEANINGS);
+    DECODED_BYTES.get()
+}
+
+#[test]
+fn a_path_with_thousands_of_meanings_costs_no_more_than_eight_of_them() {
+    for (repeated, behind) in
+        [("jobs/artifacts/r/raw/", "x"), ("raw/", "x"), ("jobs/1/artifacts/", "x"), ("jobs/artifacts/", "")]
+    {
+        let within = 250 / repeated.matches('/').count();
+        for before in ["/projects/a/b/", "/projects/a/jobs/artifacts/"] {
+            let path = format!("{before}{}{behind}", repeated.repeat(within));
+            let most = (MAX_MEANINGS + 4) * path.len();
+            assert!(decoded_bytes(&path, meanings) <= most, "{path}");
+        }
+        let path = format!("/a/b/-/jobs/artifacts/{}{behind}", repeated.repeat(within));
+        assert!(decoded_bytes(&path, browser_meanings) <= (MAX_MEANINGS + 4) * path.len(), "{path}");
+    }
+}
+
+#[test]
+fn only_meanings_that_are_asked_for_are_made() {
+    let path = format!("/projects/a/jobs/artifacts/{}x", "raw/".repeat(200));
+    DECODED_BYTES.set(0);
+    assert!(super::meanings(&Segments::of(&path)).next().is_some());
+    assert!(DECODED_BYTES.get() <= 2 * path.len(), "{} bytes", DECODED_BYTES.get());
+}
+
+#[test]
+fn a_path_of_more_segments_than_anybody_needs_has_no_meaning() {
+    for path in ["/projects/a/b/jobs/artifacts/r/", "/a/b/-/jobs/artifacts/r/"] {
+        let path = format!("{path}{}x", "raw/".repeat(16_000));
+        assert_eq!(decoded_bytes(&path, meanings) + decoded_bytes(&path, browser_meanings), 0);
+        assert_eq!((meanings(&path), browser_meanings(&path)), (vec![], vec![]));
+    }
+}
+
 proptest! {
     #[test]
     fn no_path_panics_or_has_many_meanings(
         path in "(/(jobs|projects|pipelines|latest|artifacts|raw|file|download|-|%2F|%|[a-z0-9]{0,3})){0,40}/?"
     ) {
-        prop_assert!(meanings(&path).len() <= parse::MAX_MEANINGS);
-        prop_assert!(browser_meanings(&path).len() <= parse::MAX_MEANINGS);
+        prop_assert!(meanings(&path).len() <= MAX_MEANINGS);
+        prop_assert!(browser_meanings(&path).len() <= MAX_MEANINGS);
+    }
+
+    #[test]
+    fn the_meanings_made_one_by_one_are_the_first_eight_of_all(
+        path in "/projects(/(jobs|pipelines|latest|artifacts|raw|keep|tree|erase|download|-|%2F|a%2Fb|5|[a-z0-9]{0,3})){1,40}/?"
+    ) {
+        let mut all = all_meanings(&path);
+        all.truncate(MAX_MEANINGS);
+        prop_assert_eq!(meanings(&path), all);
     }
 }

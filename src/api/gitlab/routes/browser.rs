@@ -2,53 +2,45 @@
 //! signed in there; here they answer what the API's route for the same thing would.
 
 use super::Route;
-use super::parse::{MAX_MEANINGS, joined_bytes, joined_text, project_ref};
+use super::parse::{MAX_MEANINGS, Segments, files_of_ref, joined_bytes, joined_text, project_ref};
 
-/// Every meaning of a raw path outside the API, the longest ref first; none for a path that is not
-/// ours: `/GROUP/PROJECT/-/jobs/:id/artifacts/{download,raw/*path,file/*path}` and
+/// Makes the meanings of a path outside the API, the longest ref first, at most
+/// [`MAX_MEANINGS`]; none for a path that is not ours:
+/// `/GROUP/PROJECT/-/jobs/:id/artifacts/{download,raw/*path,file/*path}` and
 /// `/GROUP/PROJECT/-/jobs/artifacts/:ref/{download,raw/*path,file/*path}`.
-pub fn browser_meanings(raw_path: &str) -> Vec<Route> {
-    let Some(path) = raw_path.strip_prefix('/') else { return Vec::new() };
-    let segments: Vec<&str> = path.strip_suffix('/').unwrap_or(path).split('/').collect();
-    // No segment of a project's path is a dash, so the first one ends it.
-    let Some(dash) = segments.iter().position(|segment| *segment == "-") else { return Vec::new() };
+pub fn browser_meanings(path: &Segments<'_>) -> impl Iterator<Item = Route> {
+    let (project, rest) = split(path.as_slice()).unwrap_or((&[], &[]));
+    let name = move || project_ref(project);
+    // A ref may be called anything, a number nothing but digits.
+    let by_ref: &[&str] = match rest {
+        ["jobs", "artifacts", rest @ ..] => rest,
+        _ => &[],
+    };
+    let only = match *rest {
+        ["jobs", "artifacts", ref ref_name @ .., "download"] if !ref_name.is_empty() => {
+            Some(Route::ArchiveOfRef { project: name(), ref_name: joined_text(ref_name) })
+        }
+        ["jobs", "artifacts", ..] => None,
+        ["jobs", job_id, "artifacts", "download"] if is_number(job_id) => {
+            Some(Route::ArchiveOfJob { project: name(), job_id: job_id.to_owned() })
+        }
+        ["jobs", job_id, "artifacts", "raw" | "file", ref path @ ..]
+            if is_number(job_id) && !path.is_empty() =>
+        {
+            Some(Route::FileOfJob { project: name(), job_id: job_id.to_owned(), path: joined_bytes(path) })
+        }
+        _ => None,
+    };
+    let files = files_of_ref(by_ref, |word| matches!(word, "raw" | "file"))
+        .map(move |(ref_name, path)| Route::FileOfRef { project: name(), ref_name, path });
+    only.into_iter().chain(files).take(MAX_MEANINGS)
+}
+
+/// Splits at the dash that ends a project's path: no segment of that is one.
+fn split<'a, 's>(segments: &'a [&'s str]) -> Option<(&'a [&'s str], &'a [&'s str])> {
+    let dash = segments.iter().position(|segment| *segment == "-")?;
     let (project, rest) = (&segments[..dash], &segments[dash + 1..]);
-    if project.is_empty() || project.contains(&"") {
-        return Vec::new();
-    }
-    let project = || project_ref(project);
-    let mut routes = Vec::new();
-    match rest {
-        // A ref may be called anything, a number nothing but digits.
-        ["jobs", "artifacts", rest @ ..] => {
-            if let [ref_name @ .., "download"] = rest
-                && !ref_name.is_empty()
-            {
-                routes.push(Route::ArchiveOfRef { project: project(), ref_name: joined_text(ref_name) });
-            }
-            let words = rest.iter().enumerate().rev();
-            for (at, _) in words.filter(|(_, segment)| matches!(**segment, "raw" | "file")) {
-                if at > 0 && at + 1 < rest.len() {
-                    let (ref_name, path) = (joined_text(&rest[..at]), joined_bytes(&rest[at + 1..]));
-                    routes.push(Route::FileOfRef { project: project(), ref_name, path });
-                }
-            }
-        }
-        ["jobs", job_id, "artifacts", rest @ ..] if is_number(job_id) => {
-            let job_id = (*job_id).to_owned();
-            match rest {
-                ["download"] => routes.push(Route::ArchiveOfJob { project: project(), job_id }),
-                ["raw" | "file", path @ ..] if !path.is_empty() => {
-                    let path = joined_bytes(path);
-                    routes.push(Route::FileOfJob { project: project(), job_id, path });
-                }
-                _ => {}
-            }
-        }
-        _ => {}
-    }
-    routes.truncate(MAX_MEANINGS);
-    routes
+    (!project.is_empty() && !project.contains(&"")).then_some((project, rest))
 }
 
 fn is_number(text: &str) -> bool {

@@ -1,59 +1,87 @@
 //! Paths of the API, read from segment to segment.
+//!
+//! A path that somebody made up may have very many meanings. Each one holds texts of its own, so they are
+//! made one after the other, as they are asked for, and never more than [`MAX_MEANINGS`].
 
 use percent_encoding::percent_decode_str;
 
 use super::Route;
 use crate::domain::project::ProjectRef;
+use crate::http::target::MAX_SEGMENTS;
 
 /// More meanings than this are not tried: each may cost a lookup.
 pub(super) const MAX_MEANINGS: usize = 8;
 
-/// Every meaning of a raw path behind the API's prefix, most likely first; none for a path that is
-/// not ours.
-pub fn meanings(raw_path: &str) -> Vec<Route> {
-    let Some(path) = raw_path.strip_prefix('/') else { return Vec::new() };
-    let segments: Vec<&str> = path.strip_suffix('/').unwrap_or(path).split('/').collect();
-    let mut routes = Vec::new();
-    match segments[..] {
-        ["jobs", job_id, "artifacts"] => routes.push(Route::JobArtifacts { job_id: joined_text(&[job_id]) }),
-        ["jobs", job_id, "artifacts", "authorize"] => {
-            routes.push(Route::AuthorizeUpload { job_id: joined_text(&[job_id]) });
-        }
-        ["projects"] => routes.push(Route::Projects),
-        ["projects", ref rest @ ..] => below_projects(rest, &mut routes),
-        ["job"] => routes.push(Route::CurrentJob),
-        ["user"] => routes.push(Route::CurrentUser),
-        ["personal_access_tokens", "self"] => routes.push(Route::CurrentToken),
-        ["version"] => routes.push(Route::Version),
-        ["metadata"] => routes.push(Route::Metadata),
-        _ => {}
+/// A raw path, split at its slashes. It borrows the path; nothing is decoded.
+#[derive(Debug)]
+pub struct Segments<'a>(Vec<&'a str>);
+
+impl<'a> Segments<'a> {
+    /// Splits a raw path, without the slashes at its ends. One that does not begin with a slash, or has
+    /// more than [`MAX_SEGMENTS`], has no segments.
+    pub fn of(raw_path: &'a str) -> Self {
+        let Some(path) = raw_path.strip_prefix('/') else { return Self(Vec::new()) };
+        let path = path.strip_suffix('/').unwrap_or(path);
+        let segments: Vec<&str> = path.split('/').take(MAX_SEGMENTS + 1).collect();
+        if segments.len() > MAX_SEGMENTS { Self(Vec::new()) } else { Self(segments) }
     }
-    routes.truncate(MAX_MEANINGS);
-    routes
+
+    pub(super) fn as_slice(&self) -> &[&'a str] {
+        &self.0
+    }
 }
 
-fn below_projects(rest: &[&str], routes: &mut Vec<Route>) {
-    if let [project @ .., "artifacts"] = rest
-        && !project.is_empty()
-        && !project.contains(&"jobs")
-    {
-        routes.push(Route::ProjectArtifacts { project: project_ref(project) });
-    }
-    let is_whole = rest.first().is_some_and(|first| is_whole_project(first));
-    let may_be_project = |segments: &[&str]| match segments {
-        [one] => !one.is_empty(),
-        [_, _, ..] => !is_whole && !segments.contains(&""),
-        [] => false,
-    };
-    for (at, segment) in rest.iter().enumerate().filter(|(at, _)| may_be_project(&rest[..*at])) {
-        match *segment {
-            "jobs" => below_jobs(&project_ref(&rest[..at]), &rest[at + 1..], routes),
-            "pipelines" => below_pipelines(&project_ref(&rest[..at]), &rest[at + 1..], routes),
-            _ => {}
+/// Makes the meanings of a path behind the API's prefix, most likely first, at most
+/// [`MAX_MEANINGS`]; none for a path that is not ours.
+pub fn meanings(path: &Segments<'_>) -> impl Iterator<Item = Route> {
+    let number = |segment: &str| joined_text(&[segment]);
+    let mut below: &[&str] = &[];
+    let only = match *path.as_slice() {
+        ["jobs", job_id, "artifacts"] => Some(Route::JobArtifacts { job_id: number(job_id) }),
+        ["jobs", job_id, "artifacts", "authorize"] => Some(Route::AuthorizeUpload { job_id: number(job_id) }),
+        ["projects"] => Some(Route::Projects),
+        ["projects", ref rest @ ..] => {
+            below = rest;
+            None
         }
-    }
-    if may_be_project(rest) {
-        routes.push(Route::Project { project: project_ref(rest) });
+        ["job"] => Some(Route::CurrentJob),
+        ["user"] => Some(Route::CurrentUser),
+        ["personal_access_tokens", "self"] => Some(Route::CurrentToken),
+        ["version"] => Some(Route::Version),
+        ["metadata"] => Some(Route::Metadata),
+        _ => None,
+    };
+    only.into_iter().chain(below_projects(below)).take(MAX_MEANINGS)
+}
+
+fn below_projects<'a>(rest: &'a [&'a str]) -> impl Iterator<Item = Route> {
+    let artifacts = match rest {
+        [project @ .., "artifacts"] if !project.is_empty() && !project.contains(&"jobs") => {
+            Some(Route::ProjectArtifacts { project: project_ref(project) })
+        }
+        _ => None,
+    };
+    let longest = longest_project(rest);
+    // Where nothing is behind the word, it begins no file's path.
+    let last_raw = rest.split_last().and_then(|(_, rest)| rest.iter().rposition(|word| *word == "raw"));
+    let inside = (1..=longest.min(rest.len().saturating_sub(1))).flat_map(move |at| {
+        let (project, behind) = (&rest[..at], &rest[at + 1..]);
+        let has_raw = last_raw.is_some_and(|raw| raw > at);
+        let jobs = (rest[at] == "jobs").then(|| below_jobs(project, behind, has_raw));
+        let pipelines = (rest[at] == "pipelines").then(|| below_pipelines(project, behind)).flatten();
+        jobs.into_iter().flatten().chain(pipelines)
+    });
+    let itself = !rest.is_empty() && longest == rest.len();
+    artifacts.into_iter().chain(inside).chain(itself.then(|| Route::Project { project: project_ref(rest) }))
+}
+
+/// Counts the segments that a project's name may have at most: one where that is a number or an encoded
+/// path, and none that is empty.
+fn longest_project(rest: &[&str]) -> usize {
+    let filled = rest.iter().position(|segment| segment.is_empty()).unwrap_or(rest.len());
+    match rest.first() {
+        Some(first) if filled > 1 && is_whole_project(first) => 1,
+        _ => filled,
     }
 }
 
@@ -63,53 +91,67 @@ fn is_whole_project(first: &str) -> bool {
     first.contains('/') || first.bytes().all(|b| b.is_ascii_digit())
 }
 
-fn below_pipelines(project: &ProjectRef, rest: &[&str], routes: &mut Vec<Route>) {
-    let project = project.clone();
+fn below_pipelines(project: &[&str], rest: &[&str]) -> Option<Route> {
+    let project = || project_ref(project);
     let number = |segment: &str| joined_text(&[segment]);
-    match rest {
-        [] => routes.push(Route::Pipelines { project }),
-        ["latest"] => routes.push(Route::LatestPipeline { project }),
-        [id] => routes.push(Route::Pipeline { project, pipeline_id: number(id) }),
-        [id, "jobs"] => routes.push(Route::PipelineJobs { project, pipeline_id: number(id) }),
-        [id, "bridges"] => routes.push(Route::Bridges { project, pipeline_id: number(id) }),
-        _ => {}
-    }
+    Some(match *rest {
+        [] => Route::Pipelines { project: project() },
+        ["latest"] => Route::LatestPipeline { project: project() },
+        [id] => Route::Pipeline { project: project(), pipeline_id: number(id) },
+        [id, "jobs"] => Route::PipelineJobs { project: project(), pipeline_id: number(id) },
+        [id, "bridges"] => Route::Bridges { project: project(), pipeline_id: number(id) },
+        _ => return None,
+    })
 }
 
-fn below_jobs(project: &ProjectRef, rest: &[&str], routes: &mut Vec<Route>) {
-    let project = || project.clone();
-    match rest {
-        [] => routes.push(Route::Jobs { project: project() }),
-        [job_id] => routes.push(Route::Job { project: project(), job_id: joined_text(&[job_id]) }),
-        ["artifacts", ref_name @ .., "download"] if !ref_name.is_empty() => {
-            routes.push(Route::ArchiveOfRef { project: project(), ref_name: joined_text(ref_name) });
+/// `has_raw` is whether a segment `raw` comes at all: nobody looks for it again and again where it
+/// does not.
+fn below_jobs<'a>(project: &'a [&'a str], rest: &'a [&'a str], has_raw: bool) -> impl Iterator<Item = Route> {
+    let name = move || project_ref(project);
+    let number = |segment: &str| joined_text(&[segment]);
+    let first = match *rest {
+        [] => Some(Route::Jobs { project: name() }),
+        [job_id] => Some(Route::Job { project: name(), job_id: number(job_id) }),
+        ["artifacts", ref ref_name @ .., "download"] if !ref_name.is_empty() => {
+            Some(Route::ArchiveOfRef { project: name(), ref_name: joined_text(ref_name) })
         }
-        _ => {}
-    }
-    if let ["artifacts", rest @ ..] = rest {
-        let raws = rest.iter().enumerate().rev().filter(|(_, segment)| **segment == "raw");
-        for (raw, _) in raws.filter(|(raw, _)| *raw > 0 && raw + 1 < rest.len()) {
-            let (ref_name, path) = (joined_text(&rest[..raw]), joined_bytes(&rest[raw + 1..]));
-            routes.push(Route::FileOfRef { project: project(), ref_name, path });
-        }
-    }
-    match rest {
+        _ => None,
+    };
+    let by_ref = match rest {
+        ["artifacts", rest @ ..] if has_raw => rest,
+        _ => &[],
+    };
+    let files = files_of_ref(by_ref, |word| word == "raw").map(move |(ref_name, path)| Route::FileOfRef {
+        project: name(),
+        ref_name,
+        path,
+    });
+    let (second, third) = match *rest {
         [job_id, "artifacts"] => {
-            routes.push(Route::ArchiveOfJob { project: project(), job_id: joined_text(&[job_id]) });
+            (Some(Route::ArchiveOfJob { project: name(), job_id: number(job_id) }), None)
         }
-        [job_id, "erase"] => routes.push(Route::Erase { project: project(), job_id: joined_text(&[job_id]) }),
+        [job_id, "erase"] => (Some(Route::Erase { project: name(), job_id: number(job_id) }), None),
         [job_id, "artifacts", "tree"] => {
-            routes.push(Route::Tree { project: project(), job_id: joined_text(&[job_id]) });
+            (Some(Route::Tree { project: name(), job_id: number(job_id) }), None)
         }
-        [job_id, "artifacts", path @ ..] => {
-            if path == ["keep"] {
-                routes.push(Route::Keep { project: project(), job_id: joined_text(&[job_id]) });
-            }
-            let (job_id, path) = (joined_text(&[job_id]), joined_bytes(path));
-            routes.push(Route::FileOfJob { project: project(), job_id, path });
+        [job_id, "artifacts", ref path @ ..] => {
+            let keep = path == ["keep"];
+            let file = Route::FileOfJob { project: name(), job_id: number(job_id), path: joined_bytes(path) };
+            (keep.then(|| Route::Keep { project: name(), job_id: number(job_id) }), Some(file))
         }
-        _ => {}
-    }
+        _ => (None, None),
+    };
+    first.into_iter().chain(files).chain(second).chain(third)
+}
+
+/// Reads `:ref_name/WORD/*path` in every way there is, the longest ref first.
+pub(super) fn files_of_ref<'a>(
+    rest: &'a [&'a str],
+    is_word: impl Fn(&str) -> bool,
+) -> impl Iterator<Item = (String, Vec<u8>)> {
+    let inner = 1..rest.len().saturating_sub(1);
+    let words = inner.rev().filter(move |at| is_word(rest[*at]));
+    words.map(|at| (joined_text(&rest[..at]), joined_bytes(&rest[at + 1..])))
 }
 
 /// A number names a project by id, everything else by path; a number too large for an id names
@@ -123,11 +165,20 @@ pub(super) fn project_ref(segments: &[&str]) -> ProjectRef {
 }
 
 pub(super) fn joined_bytes(segments: &[&str]) -> Vec<u8> {
-    percent_decode_str(&segments.join("/")).collect()
+    let joined = segments.join("/");
+    #[cfg(test)]
+    DECODED_BYTES.with(|all| all.set(all.get() + joined.len()));
+    percent_decode_str(&joined).collect()
 }
 
 /// Decoded text. What is not UTF-8, or holds a NUL that PostgreSQL would stumble over, can name
 /// nothing that we have and turns into text that does not either.
 pub(super) fn joined_text(segments: &[&str]) -> String {
     String::from_utf8_lossy(&joined_bytes(segments)).replace('\0', "\u{fffd}")
+}
+
+#[cfg(test)]
+thread_local! {
+    /// Counts what this thread has decoded.
+    pub(super) static DECODED_BYTES: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
 }
