@@ -10,11 +10,13 @@ use actix_web::dev::Server;
 use actix_web::middleware::from_fn;
 use actix_web::rt::net::TcpStream;
 use actix_web::{App as Routes, HttpServer, web};
+use tracing_actix_web::TracingLogger;
 
 use crate::api;
 use crate::app::App;
 use crate::domain::{Error, Result};
 use crate::http::middleware::dress;
+use crate::http::request_log::RequestSpan;
 
 /// How much of an answer may wait in the system for a client to take what was sent. Without a bound a slow
 /// client is given megabytes at once, at the cost of everybody's time and of memory that nobody counts.
@@ -42,7 +44,8 @@ pub fn listen(app: Arc<App>) -> Result<Listening> {
     let workers = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
     let shared = web::Data::from(app);
     let server = HttpServer::new(move || {
-        Routes::new().app_data(shared.clone()).configure(api::routes).wrap(from_fn(dress))
+        let app = Routes::new().app_data(shared.clone()).configure(api::routes);
+        app.wrap(from_fn(dress)).wrap(TracingLogger::<RequestSpan>::new())
     })
     // Small streamed answers would otherwise wait for the client's delayed acknowledgement.
     .tcp_nodelay(true)

@@ -6,7 +6,7 @@ use actix_web::{HttpMessage, HttpRequest};
 use crate::auth::Trail;
 use crate::auth::audit::{Origin, Outcome};
 use crate::http::client::Client;
-use crate::http::middleware::RequestId;
+use crate::http::request_log::RequestId;
 
 /// Writes what `trail` was told about a request that ends with `status`: whatever would change
 /// something, and reads from one project by a job of another.

@@ -1,80 +1,98 @@
-//! What every request gets: its client's address, an id, a span, a line in the log; and every answer:
-//! that id, and the headers that keep browsers from guessing.
+//! What every answer gets, whoever makes it: the request's id, the rules for caches, for browsers and for
+//! pages of other origins. What can be refused by the request's head alone is refused here.
 
-use std::sync::LazyLock;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Instant;
-
-use actix_web::body::MessageBody;
+use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
-use actix_web::http::header::{HeaderName, HeaderValue, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS};
+use actix_web::http::StatusCode;
+use actix_web::http::header::{
+    self, CACHE_CONTROL, HeaderMap, HeaderName, HeaderValue, VARY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
+};
 use actix_web::middleware::Next;
 use actix_web::web::Data;
-use actix_web::{Error, HttpMessage};
-use tracing::Instrument;
+use actix_web::{Error, HttpMessage, HttpResponse};
+use serde_json::json;
 
 use crate::app::App;
-use crate::http::client::{self, Client};
-use crate::http::span::{self, InSpan};
+use crate::http::body::RequestBody;
+use crate::http::request_log::RequestId;
+use crate::http::{base_url, cors, target};
 
 /// The header that ties a request to its log lines; runners send one and print ours.
-const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+pub(super) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// The longest id taken over from a client, in bytes.
-const MAX_ID_BYTES: usize = 128;
+/// An answer may be for whoever asked alone: not every cache knows that `PRIVATE-TOKEN` is a credential.
+const NOT_FOR_CACHES: HeaderValue = HeaderValue::from_static("private, no-store");
 
-/// The id of a request: the client's own, or one made here.
-#[derive(Debug, Clone)]
-pub struct RequestId(pub String);
+/// Where a credential may stand that decides about the answer.
+const CREDENTIALS: &str = "Authorization, PRIVATE-TOKEN, JOB-TOKEN";
 
-/// Gives the request its client, id, span and line in the log, and the answer its headers.
+/// What is below this is the same for everybody.
+const OPERATIONS: &str = "/-/";
+
+/// Answers what can be answered by the head alone, and gives every answer its headers.
 ///
 /// # Errors
 /// Those of the handlers inside.
 pub async fn dress(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
-) -> Result<ServiceResponse<impl MessageBody>, Error> {
-    let started = Instant::now();
-    let id = request
-        .headers()
-        .get(X_REQUEST_ID)
-        .and_then(|value| value.to_str().ok())
-        .filter(|id| is_plain(id))
-        .map_or_else(fresh_id, str::to_owned);
-    let span = {
-        let trusted = request.app_data::<Data<App>>().map(|app| app.settings.trusted_proxies.as_slice());
-        let client = request
-            .peer_addr()
-            .map(|peer| client::behind(peer.ip(), request.headers(), trusted.unwrap_or_default()));
-        let mut extensions = request.extensions_mut();
-        extensions.insert(RequestId(id.clone()));
-        if let Some(address) = client {
-            extensions.insert(Client(address));
-        }
-        span::of_request(&id, client)
+) -> Result<ServiceResponse<BoxBody>, Error> {
+    let id = request.extensions().get::<RequestId>().and_then(|id| HeaderValue::from_str(&id.0).ok());
+    let for_everybody = request.path().starts_with(OPERATIONS);
+    let for_origins = cors::covers(request.path());
+    let of_an_origin = for_origins && request.headers().contains_key(header::ORIGIN);
+    let mut response = match cors::preflight(&request).or_else(|| refusal(&request)) {
+        Some(answer) => answer_at_once(request, answer),
+        None => next.call(request).await?.map_into_boxed_body(),
     };
-    let mut response = next.call(request).instrument(span.clone()).await?;
-    span::log(&span, &response, started);
     let headers = response.headers_mut();
-    if let Ok(id) = HeaderValue::from_str(&id) {
+    if let Some(id) = id {
         headers.insert(X_REQUEST_ID, id);
     }
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(X_FRAME_OPTIONS, HeaderValue::from_static("SAMEORIGIN"));
-    Ok(response.map_body(|_, body| InSpan { body: body.boxed(), span }))
+    if !headers.contains_key(CACHE_CONTROL) {
+        headers.insert(CACHE_CONTROL, NOT_FOR_CACHES);
+    }
+    if !for_everybody {
+        vary(headers, if for_origins { "Origin" } else { "" });
+    }
+    if of_an_origin {
+        cors::allow(headers);
+    }
+    Ok(response)
 }
 
-/// The next of the ids that follow one that no other process has: they need no randomness each.
-fn fresh_id() -> String {
-    static FIRST: LazyLock<u128> = LazyLock::new(|| uuid::Uuid::now_v7().as_u128());
-    static GIVEN: AtomicU64 = AtomicU64::new(0);
-    let number = u128::from(GIVEN.fetch_add(1, Ordering::Relaxed));
-    format!("{:032x}", FIRST.wrapping_add(number))
+/// Says in one line by what an answer differs: what its maker said, the credentials, and `more`.
+fn vary(headers: &mut HeaderMap, more: &str) {
+    let made = headers.get_all(VARY).filter_map(|value| value.to_str().ok());
+    let all: Vec<&str> = made.chain([CREDENTIALS, more]).filter(|name| !name.is_empty()).collect();
+    if let Ok(value) = HeaderValue::from_str(&all.join(", ")) {
+        headers.insert(VARY, value);
+    }
 }
 
-/// An id goes into the log and back to the client, so it is letters, digits and a few marks.
-fn is_plain(id: &str) -> bool {
-    (1..=MAX_ID_BYTES).contains(&id.len())
-        && id.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.:/+=".contains(&b))
+/// Why a request is refused before anybody reads it, if it is.
+fn refusal(request: &ServiceRequest) -> Option<HttpResponse> {
+    let say =
+        |status: StatusCode, text: String| Some(HttpResponse::build(status).json(json!({ "message": text })));
+    if let Some(why) = target::too_long(request.uri()) {
+        return say(StatusCode::URI_TOO_LONG, format!("414 URI Too Long - {why}"));
+    }
+    if !base_url::has_good_host(request.headers()) {
+        let text = "400 Bad Request - Host: expected a name or an address, with or without a port";
+        return say(StatusCode::BAD_REQUEST, text.to_owned());
+    }
+    None
+}
+
+/// Sends an answer that no handler made; the rest of the request is read behind it.
+fn answer_at_once(request: ServiceRequest, answer: HttpResponse) -> ServiceResponse<BoxBody> {
+    let stall_timeout = request.app_data::<Data<App>>().map(|app| app.settings.stall_timeout);
+    let (request, payload) = request.into_parts();
+    let answer = match stall_timeout {
+        Some(timeout) => RequestBody::new(payload, timeout).drain_behind(answer),
+        None => answer,
+    };
+    ServiceResponse::new(request, answer)
 }

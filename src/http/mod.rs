@@ -1,10 +1,12 @@
 //! actix glue that all dialects share. It knows HTTP and our errors; it knows no vendor.
 
 pub mod audit;
+pub mod base_url;
 pub mod body;
 pub mod client;
 pub mod coding;
 pub mod conditional;
+mod cors;
 pub mod credentials;
 pub mod failure;
 pub mod headers;
@@ -12,6 +14,7 @@ pub mod middleware;
 pub mod multipart;
 pub mod paging;
 pub mod query;
+pub mod redact;
+pub mod request_log;
 pub mod response;
-pub mod span;
 pub mod target;

@@ -6,7 +6,7 @@ use actix_web::HttpResponseBuilder;
 use actix_web::http::header;
 
 use crate::http::query::Query;
-use crate::http::span::is_secret;
+use crate::http::redact;
 
 /// How many items a page has when nobody says.
 const DEFAULT_SIZE: usize = 20;
@@ -122,7 +122,7 @@ fn address(url: &str, query: &str, without: &[&str], paging: &str, relation: &st
 /// Credentials are not repeated: an address may be logged or passed on.
 fn is_filter(pair: &str, without: &[&str]) -> bool {
     let name = pair.split('=').next().unwrap_or_default();
-    !matches!(name, "" | "per_page") && !without.contains(&name) && !is_secret(pair)
+    !matches!(name, "" | "per_page") && !without.contains(&name) && !redact::holds_secret(pair)
 }
 
 #[cfg(test)]

@@ -7,8 +7,10 @@
 mod support;
 
 mod administration;
+mod answer_headers;
 mod audit;
 mod bounded_delivery;
+mod base_urls;
 mod buckets;
 mod by_ref;
 mod by_ref_at_once;
@@ -16,6 +18,7 @@ mod changes;
 mod chaos;
 mod clients;
 mod collecting;
+mod cors;
 mod credentials;
 mod damaged_archives;
 mod deploy;
@@ -23,6 +26,7 @@ mod downloads;
 mod failed_auth;
 mod faults;
 mod folders;
+mod hostile_paths;
 mod limits;
 mod logs;
 mod migrations;

@@ -147,8 +147,8 @@ on_both_databases! {
             assert_eq!(answer.header("content-encoding"), coding, "archive {archive}, {accepted}");
             assert_eq!(head.header("content-length"), Some(answer.body.len().to_string().as_str()));
             assert_eq!(head.header("content-encoding"), coding);
-            let varies = (archive != 0).then_some("Accept-Encoding");
-            assert_eq!((answer.header("vary"), plain.header("vary")), (varies, varies));
+            let by = |answer: &Answer| answer.header("vary").unwrap().starts_with("Accept-Encoding, ");
+            assert_eq!((by(&answer), by(&plain)), (archive != 0, archive != 0));
             let tag = plain.header("etag").unwrap().trim_end_matches('"').to_owned();
             match coding {
                 None => assert!(answer.body == content()),

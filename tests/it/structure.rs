@@ -26,6 +26,7 @@ const KEPT_TO: &[(&str, &[&str])] = &[
     ("diesel_migrations::", &["catalog"]),
     ("actix_web::", &["http", "api", "server", "cli"]),
     ("actix_multipart::", &["http"]),
+    ("tracing_actix_web::", &["http", "server"]),
     ("async_compression::", &["archive", "http"]),
     ("clap::", &["cli", "telemetry"]),
     ("serde_saphyr::", &["registry"]),

@@ -10,8 +10,8 @@ use crate::app::App;
 use crate::auth::{Credentials, Trail};
 use crate::catalog::Db;
 use crate::domain::Timestamp;
-use crate::http::client;
 use crate::http::query::Query;
+use crate::http::{base_url, client, redact};
 
 /// A request, read.
 pub(super) struct Call {
@@ -57,20 +57,15 @@ impl Call {
         }
     }
 
-    /// The base of absolute URLs: what was set, or what the client itself used.
+    /// The base of absolute URLs: what was set, what a trusted proxy names, or what the client itself
+    /// used.
     pub(super) fn base_url(&self) -> String {
-        match &self.app.settings.external_url {
-            Some(url) => url.clone(),
-            None => {
-                let connection = self.request.connection_info();
-                format!("{}://{}", connection.scheme(), connection.host())
-            }
-        }
+        base_url::of(&self.request, &self.app.settings)
     }
 
-    /// The address that was asked for, without its query.
+    /// The address that was asked for, without its query and without tokens.
     pub(super) fn url(&self) -> String {
-        format!("{}{}", self.base_url(), self.request.path())
+        format!("{}{}", self.base_url(), redact::tokens(self.request.path()))
     }
 
     /// Changes the catalog, in one transaction.

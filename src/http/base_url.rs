@@ -1,0 +1,206 @@
+//! The base of absolute URLs: scheme and host by which a client reached this server. Clients follow such
+//! URLs with their token, so nobody but a proxy that we were told to trust may choose another host than
+//! the one the client itself asked, and nothing that is no host is ever repeated.
+
+use std::net::IpAddr;
+
+use actix_web::HttpRequest;
+use actix_web::http::header::{self, HeaderMap};
+
+use crate::domain::network::Network;
+use crate::settings::Settings;
+
+const X_FORWARDED_HOST: &str = "x-forwarded-host";
+const X_FORWARDED_PROTO: &str = "x-forwarded-proto";
+
+/// The longest host, in bytes: a name of 253, a port.
+const MAX_HOST_BYTES: usize = 260;
+
+/// The base for answers to a request, without a slash at its end: what was set, what a trusted proxy
+/// names, or what the client itself used.
+pub fn of(request: &HttpRequest, settings: &Settings) -> String {
+    if let Some(url) = &settings.external_url {
+        return url.clone();
+    }
+    let headers = request.headers();
+    let peer = request.peer_addr().map(|peer| peer.ip());
+    let forwarded = forwarded(peer, headers, &settings.trusted_proxies);
+    let asked = text(headers, header::HOST.as_str()).filter(|host| is_host(host));
+    let host = forwarded.host.or(asked).unwrap_or(&settings.listen);
+    format!("{}://{host}", forwarded.scheme.unwrap_or("http"))
+}
+
+/// Whether `Host` is what it may be: nothing at all, or a host. A request with another one is not
+/// answered (RFC 9112, section 3.2).
+pub fn has_good_host(headers: &HeaderMap) -> bool {
+    match headers.get(header::HOST) {
+        None => true,
+        Some(value) => value.to_str().is_ok_and(|host| host.is_empty() || is_host(host)),
+    }
+}
+
+/// What the proxy next to us says about the client's request.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Forwarded<'a> {
+    host: Option<&'a str>,
+    scheme: Option<&'static str>,
+}
+
+/// A proxy speaks through `X-Forwarded-*` or `Forwarded` and may pass on what its client put into the
+/// other one; where the two disagree, neither is believed. Of several values the last is its own.
+fn forwarded<'a>(peer: Option<IpAddr>, headers: &'a HeaderMap, trusted: &[Network]) -> Forwarded<'a> {
+    if !peer.is_some_and(|peer| trusted.iter().any(|network| network.contains(peer))) {
+        return Forwarded::default();
+    }
+    let element = last(headers, header::FORWARDED.as_str()).unwrap_or_default();
+    let host = agreed(last(headers, X_FORWARDED_HOST), parameter(element, "host"));
+    let scheme = agreed(last(headers, X_FORWARDED_PROTO), parameter(element, "proto"));
+    Forwarded { host: host.filter(|host| is_host(host)), scheme: scheme.and_then(known_scheme) }
+}
+
+fn agreed<'a>(one: Option<&'a str>, other: Option<&'a str>) -> Option<&'a str> {
+    match (one, other) {
+        (Some(one), Some(other)) if !one.eq_ignore_ascii_case(other) => None,
+        _ => one.or(other),
+    }
+}
+
+/// The last item of the last line of a list.
+fn last<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    let line = headers.get_all(name).last()?.to_str().ok()?;
+    line.rsplit(',').next().map(str::trim).filter(|item| !item.is_empty())
+}
+
+/// The value of a parameter in an element of `Forwarded` (RFC 7239, section 4), without quotes.
+fn parameter<'a>(element: &'a str, name: &str) -> Option<&'a str> {
+    let mut pairs = element.split(';').filter_map(|pair| pair.split_once('='));
+    let (_, value) = pairs.find(|(known, _)| known.trim().eq_ignore_ascii_case(name))?;
+    let value = value.trim();
+    Some(value.strip_prefix('"').and_then(|value| value.strip_suffix('"')).unwrap_or(value))
+}
+
+fn known_scheme(text: &str) -> Option<&'static str> {
+    ["http", "https"].into_iter().find(|scheme| text.eq_ignore_ascii_case(scheme))
+}
+
+fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers.get(name).and_then(|value| value.to_str().ok())
+}
+
+/// Whether a text is a host, with or without a port: a name, an IPv4 address, an IPv6 address in
+/// brackets.
+fn is_host(text: &str) -> bool {
+    let (host, port) = match text.rsplit_once(':') {
+        Some((host, port)) if !port.contains(']') => (host, port),
+        _ => (text, ""),
+    };
+    let is_named = || {
+        let is_letter = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~');
+        !host.is_empty() && host.bytes().all(is_letter)
+    };
+    let address = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+    let is_address = |text: &str| text.parse::<std::net::Ipv6Addr>().is_ok();
+    text.len() <= MAX_HOST_BYTES
+        && port.len() <= 5
+        && port.bytes().all(|byte| byte.is_ascii_digit())
+        && address.map_or_else(is_named, is_address)
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::http::header::{HeaderName, HeaderValue};
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn headers(lines: &[(&str, &str)]) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        for (name, value) in lines {
+            let Ok(value) = HeaderValue::from_bytes(value.as_bytes()) else { continue };
+            headers.append(HeaderName::from_bytes(name.as_bytes()).unwrap(), value);
+        }
+        headers
+    }
+
+    fn said(peer: &str, lines: &[(&str, &str)]) -> (Option<String>, Option<&'static str>) {
+        let trusted = ["10.0.0.0/8".parse().unwrap()];
+        let headers = headers(lines);
+        let said = forwarded(Some(peer.parse().unwrap()), &headers, &trusted);
+        (said.host.map(str::to_owned), said.scheme)
+    }
+
+    const STRANGER: &str = "192.0.2.1";
+    const PROXY: &str = "10.0.0.1";
+
+    #[test]
+    fn nobody_is_believed_who_is_not_trusted() {
+        let lines = [
+            ("X-Forwarded-Host", "evil.example"),
+            ("X-Forwarded-Proto", "https"),
+            ("Forwarded", "host=evil"),
+        ];
+        assert_eq!(said(STRANGER, &lines), (None, None));
+    }
+
+    #[test]
+    fn a_trusted_proxy_names_host_and_scheme_in_either_way() {
+        let expected = (Some("ci.example.com:8443".to_owned()), Some("https"));
+        let by_x = [("X-Forwarded-Host", "ci.example.com:8443"), ("X-Forwarded-Proto", "HTTPS")];
+        let by_rfc = [("Forwarded", "for=\"[::1]:4\"; Host=\"ci.example.com:8443\";proto=https")];
+        assert_eq!(said(PROXY, &by_x), expected);
+        assert_eq!(said(PROXY, &by_rfc), expected);
+        assert_eq!(said(PROXY, &[&by_x[..], &by_rfc].concat()), expected);
+    }
+
+    #[test]
+    fn what_came_from_its_client_is_not_believed() {
+        for lines in [
+            &[("X-Forwarded-Host", "evil.example, good"), ("X-Forwarded-Proto", "ftp, http")][..],
+            &[
+                ("X-Forwarded-Host", "evil.example"),
+                ("X-Forwarded-Host", "good"),
+                ("X-Forwarded-Proto", "http"),
+            ],
+            &[("Forwarded", "host=evil;for=\", host=good;proto=http")],
+        ] {
+            assert_eq!(said(PROXY, lines), (Some("good".into()), Some("http")), "{lines:?}");
+        }
+        let disagreeing = [("X-Forwarded-Host", "good"), ("Forwarded", "host=evil;proto=https")];
+        assert_eq!(said(PROXY, &disagreeing), (None, Some("https")));
+        assert_eq!(said(PROXY, &[("X-Forwarded-Host", "evil>; rel=\"next\"")]), (None, None));
+        assert_eq!(said(PROXY, &[("X-Forwarded-Proto", "javascript")]), (None, None));
+    }
+
+    #[test]
+    fn a_host_is_a_name_or_an_address_with_or_without_a_port() {
+        for good in
+            ["a", "ci.example.com", "my_host:80", "192.0.2.1:8929", "[::1]", "[2001:db8::1]:443", "a:"]
+        {
+            assert!(is_host(good), "{good}");
+        }
+        for bad in [
+            "", ":80", "a b", "a>", "a/b", "a@b", "a:b", "a:123456", "[::1", "::1", "[a]", "a\"", "a,b", "ü",
+            "a:1:2",
+        ] {
+            assert!(!is_host(bad), "{bad}");
+        }
+        assert!(!is_host(&"a".repeat(MAX_HOST_BYTES + 1)));
+    }
+
+    #[test]
+    fn a_request_may_have_no_host_but_no_bad_one() {
+        assert!(has_good_host(&headers(&[])) && has_good_host(&headers(&[("Host", "")])));
+        assert!(has_good_host(&headers(&[("Host", "a:80")])));
+        assert!(!has_good_host(&headers(&[("Host", "a b>")])) && !has_good_host(&headers(&[("Host", "ü")])));
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_but_a_host_gets_through(name in "(X-Forwarded-Host|Forwarded)", value in "(host=)?[ -~]{0,40}") {
+            let (host, _) = said(PROXY, &[(&name, &value)]);
+            let is_safe = |host: &str| host.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._~:[]".contains(&b));
+            prop_assert!(host.as_deref().is_none_or(is_safe), "{:?}", host);
+            prop_assert_eq!(said(STRANGER, &[(&name, &value)]), (None, None));
+        }
+    }
+}

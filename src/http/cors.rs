@@ -1,0 +1,58 @@
+//! Pages of other origins, which browsers let read an answer only where it says so (the fetch standard's
+//! CORS protocol). As in GitLab, every origin may use the API with any method and header, and never with
+//! cookies: what it may read is decided by the token that it sends along.
+
+use actix_web::HttpResponse;
+use actix_web::dev::ServiceRequest;
+use actix_web::http::Method;
+use actix_web::http::header::{
+    self, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
+    ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_HEADERS,
+    ACCESS_CONTROL_REQUEST_METHOD, HeaderMap, HeaderValue,
+};
+
+/// Below this everything may be used from other origins.
+const PREFIX: &str = "/api/";
+
+/// What other origins may send.
+const METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
+
+/// What they may read besides the few headers that every page may.
+const EXPOSED: &str = "Link, X-Total, X-Total-Pages, X-Per-Page, X-Page, X-Next-Page, X-Prev-Page, X-Request-Id, \
+    ETag, Content-Length, Content-Range, Content-Encoding, Accept-Ranges, Content-Disposition, Repr-Digest, \
+    Retry-After, Job-Status, WWW-Authenticate";
+
+/// How long, in seconds, a browser need not ask again; GitLab says the same.
+const MAX_AGE: &str = "7200";
+
+/// Whether a path may be used from other origins, so that its answers differ by `Origin`.
+pub(super) fn covers(path: &str) -> bool {
+    path.starts_with(PREFIX)
+}
+
+/// The answer to a browser that asks whether a page may send a request; nothing for other requests.
+pub(super) fn preflight(request: &ServiceRequest) -> Option<HttpResponse> {
+    let headers = request.headers();
+    let asks = request.method() == Method::OPTIONS
+        && headers.contains_key(header::ORIGIN)
+        && headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD);
+    if !(asks && covers(request.path())) {
+        return None;
+    }
+    let mut answer = HttpResponse::NoContent();
+    answer
+        .insert_header((ACCESS_CONTROL_ALLOW_METHODS, METHODS))
+        .insert_header((ACCESS_CONTROL_MAX_AGE, MAX_AGE))
+        .insert_header((header::VARY, "Access-Control-Request-Headers"));
+    // A star would not stand for `Authorization`.
+    if let Some(wanted) = headers.get(ACCESS_CONTROL_REQUEST_HEADERS) {
+        answer.insert_header((ACCESS_CONTROL_ALLOW_HEADERS, wanted.clone()));
+    }
+    Some(answer.finish())
+}
+
+/// Lets the page that sent a request read its answer.
+pub(super) fn allow(headers: &mut HeaderMap) {
+    headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+    headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static(EXPOSED));
+}

@@ -1,0 +1,99 @@
+//! One span and one log line a request, with every secret blanked, and the id that ties both to the
+//! client's own log.
+
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+
+use actix_web::body::MessageBody;
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::header::HeaderMap;
+use actix_web::web::Data;
+use actix_web::{Error, HttpMessage};
+use tracing::Span;
+use tracing_actix_web::RootSpanBuilder;
+
+use crate::app::App;
+use crate::http::client::{self, Client};
+use crate::http::middleware::X_REQUEST_ID;
+use crate::http::redact;
+
+/// The longest id taken over from a client, in bytes.
+const MAX_ID_BYTES: usize = 128;
+
+/// The id of a request: the client's own, or one made here.
+#[derive(Debug, Clone)]
+pub struct RequestId(pub String);
+
+/// When a request began.
+#[derive(Clone, Copy)]
+struct Began(Instant);
+
+/// Opens the span of each request and writes its line when its answer is about to be sent. The
+/// making of the answer's body still belongs to the span.
+pub struct RequestSpan;
+
+impl RootSpanBuilder for RequestSpan {
+    fn on_request_start(request: &ServiceRequest) -> Span {
+        let id = id(request.headers());
+        let trusted = request.app_data::<Data<App>>().map(|app| app.settings.trusted_proxies.as_slice());
+        let client = request
+            .peer_addr()
+            .map(|peer| client::behind(peer.ip(), request.headers(), trusted.unwrap_or_default()));
+        let span = tracing::info_span!(
+            "request",
+            request.id = id,
+            client.address = client.map(tracing::field::display)
+        );
+        let mut extensions = request.extensions_mut();
+        extensions.insert(Began(Instant::now()));
+        extensions.insert(RequestId(id));
+        if let Some(address) = client {
+            extensions.insert(Client(address));
+        }
+        span
+    }
+
+    fn on_request_end<B: MessageBody>(span: Span, outcome: &Result<ServiceResponse<B>, Error>) {
+        match outcome {
+            Ok(response) => log(&span, response),
+            Err(error) => tracing::error!(parent: &span, %error, "request failed"),
+        }
+    }
+}
+
+/// Writes a request's line.
+fn log<B>(span: &Span, response: &ServiceResponse<B>) {
+    let (request, status) = (response.request(), response.status().as_u16());
+    let began = request.extensions().get::<Began>().map_or_else(Instant::now, |began| began.0);
+    let took_ms = (began.elapsed().as_secs_f64() * 1e6).round() / 1e3;
+    let (path, query) = (redact::tokens(request.path()), redact::query(request.query_string()));
+    let mark = if query.is_empty() { "" } else { "?" };
+    tracing::info!(
+        parent: span,
+        status,
+        took_ms,
+        "{} {path}{mark}{query} {status}",
+        request.method(),
+    );
+}
+
+/// The client's own id, if it can be one, else a new one.
+fn id(headers: &HeaderMap) -> String {
+    let own = headers.get(X_REQUEST_ID).and_then(|value| value.to_str().ok());
+    own.filter(|id| is_plain(id)).map_or_else(fresh_id, str::to_owned)
+}
+
+/// The next of the ids that follow one that no other process has: they need no randomness each.
+fn fresh_id() -> String {
+    static FIRST: LazyLock<u128> = LazyLock::new(|| uuid::Uuid::now_v7().as_u128());
+    static GIVEN: AtomicU64 = AtomicU64::new(0);
+    let number = u128::from(GIVEN.fetch_add(1, Ordering::Relaxed));
+    format!("{:032x}", FIRST.wrapping_add(number))
+}
+
+/// An id goes into the log and back to the client, so it is letters, digits and a few marks.
+fn is_plain(id: &str) -> bool {
+    (1..=MAX_ID_BYTES).contains(&id.len())
+        && id.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.:/+=".contains(&b))
+}
