@@ -14,8 +14,10 @@ pub enum LogFormat {
     Json,
 }
 
-/// The log target of audit lines.
-const AUDIT: &str = "audit";
+/// What is said of log targets whose lines are written, or not, whatever the level: audit lines are. The
+/// HTTP library complains as an error about what clients send, without saying who; `server` says it with
+/// the address.
+const TARGETS: &[(&str, &str)] = &[("audit", "info"), ("actix_http", "off")];
 
 /// Sends the log to standard error; may be called once. `filter` is a level, or directives such as
 /// `info,artigate::ingest=debug`. Audit lines are written whatever the level, unless a directive of
@@ -38,7 +40,8 @@ pub fn init(filter: &str, format: LogFormat) -> Result<(), ParseError> {
 }
 
 fn env_filter(filter: &str) -> Result<EnvFilter, ParseError> {
-    let names_audit = filter.split(',').any(|directive| directive.trim().starts_with(AUDIT));
-    let directives = if names_audit { filter.to_owned() } else { format!("{filter},{AUDIT}=info") };
-    EnvFilter::try_new(directives)
+    let named = |target: &str| filter.split(',').any(|directive| directive.trim().starts_with(target));
+    let added = TARGETS.iter().filter(|(target, _)| !named(target));
+    let added: String = added.map(|(target, level)| format!(",{target}={level}")).collect();
+    EnvFilter::try_new(format!("{filter}{added}"))
 }

@@ -3,8 +3,6 @@
 use std::io::Write;
 use std::sync::Arc;
 
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-
 use super::migrate::identify;
 use super::{CommandError, demo};
 use crate::app::App;
@@ -16,7 +14,6 @@ use crate::store::StoreKey;
 
 /// Serves until SIGTERM or SIGINT.
 pub(super) fn run(settings: Settings, with_demo: bool) -> Result<(), CommandError> {
-    raise_open_files();
     let app = Arc::new(App::open(settings, Clock::System).map_err(CommandError::unusable)?);
     actix_web::rt::System::new().block_on(async {
         identify(&app.catalog, &app.store, &app.settings).await;
@@ -45,16 +42,4 @@ pub(super) fn run(settings: Settings, with_demo: bool) -> Result<(), CommandErro
     })?;
     tracing::info!("stopped");
     Ok(())
-}
-
-/// Every connection and every file being read takes a number, and the limit that most systems begin with
-/// is 1,024. What the system allows at most is ours to take.
-fn raise_open_files() {
-    let limit = getrlimit(Resource::Nofile);
-    let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
-    if limit.current != limit.maximum
-        && let Err(error) = setrlimit(Resource::Nofile, raised)
-    {
-        tracing::warn!(%error, limit = limit.current, "the limit of open files stays as it is");
-    }
 }

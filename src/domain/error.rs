@@ -104,10 +104,14 @@ impl StdError for Error {
 }
 
 /// A failed read or write of bytes: a store that takes no more and one that does not answer are told
-/// apart, the rest is ours.
+/// apart, the rest is ours. A process or system that has as many files open as it may will have fewer in a
+/// moment.
 impl From<std::io::Error> for Error {
     fn from(error: std::io::Error) -> Self {
         use std::io::ErrorKind as Io;
+        if is_out_of_descriptors(&error) {
+            return Self::unavailable(error);
+        }
         match error.kind() {
             Io::StorageFull | Io::QuotaExceeded | Io::ReadOnlyFilesystem => {
                 Self::new(Kind::OutOfSpace, "Insufficient Storage").because(error)
@@ -116,5 +120,43 @@ impl From<std::io::Error> for Error {
             Io::NotFound => Self::new(Kind::NotFound, "Not Found").because(error),
             _ => Self::internal(error),
         }
+    }
+}
+
+/// Whether this, or what it wraps, is the system's word that no more files may be open.
+fn is_out_of_descriptors(error: &std::io::Error) -> bool {
+    use rustix::io::Errno;
+    let mut next: Option<&(dyn StdError + 'static)> = Some(error);
+    while let Some(error) = next {
+        next = match error.downcast_ref::<std::io::Error>() {
+            Some(io) => {
+                let code = io.raw_os_error();
+                if [Errno::MFILE, Errno::NFILE].iter().any(|errno| code == Some(errno.raw_os_error())) {
+                    return true;
+                }
+                // Its `source` would pass over what it wraps.
+                io.get_ref().map(|inner| inner as &(dyn StdError + 'static))
+            }
+            None => error.source(),
+        };
+    }
+    false
+}
+
+#[cfg(test)]
+mod tests {
+    use rustix::io::Errno;
+
+    use super::*;
+
+    #[test]
+    fn too_many_open_files_is_worth_another_try() {
+        for errno in [Errno::MFILE, Errno::NFILE] {
+            let error = || std::io::Error::from(errno);
+            assert_eq!(Error::from(error()).kind(), Kind::Unavailable);
+            let wrapped = std::io::Error::other(std::io::Error::other(error()));
+            assert_eq!(Error::from(wrapped).kind(), Kind::Unavailable);
+        }
+        assert_eq!(Error::from(std::io::Error::from(Errno::INVAL)).kind(), Kind::Internal);
     }
 }

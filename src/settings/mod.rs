@@ -29,7 +29,8 @@ pub struct Settings {
     /// Base of every absolute URL handed out, without a slash at its end; the request's host if
     /// none.
     pub external_url: Option<String>,
-    /// Whose word on the address of a client is taken: reverse proxies in front of this server.
+    /// Whose word on the address of a client, and on the host and scheme that it used, is taken: reverse
+    /// proxies in front of this server.
     pub trusted_proxies: Vec<Network>,
     /// How long running requests may go on after SIGTERM.
     pub drain_timeout: Duration,
@@ -55,6 +56,9 @@ pub struct Settings {
     pub storage_timeout: Duration,
     /// Whether archive downloads from object storage are redirected to it.
     pub direct_download: bool,
+    /// How many connections an address may have open, 0 for no bound; `None` for half of
+    /// `max_connections`.
+    pub connections_per_address: Option<usize>,
     /// Failed credentials for each client address and minute; 0 for no bound.
     pub failed_auth_per_minute: u64,
     /// The largest artifact in bytes; `None` for no limit.
@@ -109,6 +113,7 @@ impl Default for Settings {
             previous_storage: None,
             storage_timeout: Duration::from_secs(30),
             direct_download: false,
+            connections_per_address: None,
             failed_auth_per_minute: 60,
             max_artifact_bytes: Some(100 << 20),
             concurrent_uploads: 64,
@@ -145,6 +150,9 @@ const KEYS: &[(&str, Setter)] = &[
     ("storage.previous_url", |s, text| storage_url(text).map(|v| s.previous_storage = Some(v))),
     ("storage.timeout", |s, text| timeout(text).map(|v| s.storage_timeout = v)),
     ("storage.direct_download", |s, text| boolean(text).map(|v| s.direct_download = v)),
+    ("limits.connections_per_address", |s, text| {
+        count(text).map(|v| s.connections_per_address = Some(usize::try_from(v).unwrap_or(usize::MAX)))
+    }),
     ("limits.failed_auth_per_minute", |s, text| count(text).map(|v| s.failed_auth_per_minute = v)),
     ("limits.max_artifact_size", |s, text| {
         size(text).map(|v| s.max_artifact_bytes = Some(v).filter(|bytes| *bytes > 0))

@@ -167,7 +167,9 @@ fn ten_thousand_idle_connections_are_held_and_others_are_served() {
     const IDLE: usize = 10_000;
     raise_open_files();
     let folder = tempfile::tempdir().unwrap();
-    let serving = Serving::run(artigate(folder.path(), &["serve"]));
+    let mut command = artigate(folder.path(), &["serve"]);
+    command.env("ARTIGATE_LIMITS__CONNECTIONS_PER_ADDRESS", "0");
+    let serving = Serving::run(command);
     let ask = |stream: &mut TcpStream| {
         stream.write_all(b"GET /-/liveness HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
         let mut answer = [0; 12];

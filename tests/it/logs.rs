@@ -23,8 +23,17 @@ fn no_token_ever_reaches_the_log() {
         "bearer_token",
         "Private_Token",
         "%70rivate_token",
+        "private_token[]",
+        "x[private_token]",
+        "a=b;private_token",
+        "private-token",
     ] {
         request("GET", &format!("{job}?{name}=s3cret-in-query&job=x")).send();
+    }
+    for misplaced in
+        ["projects/glpat-s3cret/jobs", "projects/2/jobs/glcbt-s3cret", "projects?search=gldt-s3cret"]
+    {
+        request("GET", misplaced).send();
     }
     request("GET", job).private_token("s3cret-in-header").send();
     request("GET", job).job_token("s3cret-in-header").send();
@@ -40,7 +49,7 @@ fn no_token_ever_reaches_the_log() {
         log.lines().map(|line| serde_json::from_str(line).expect(line)).collect();
     let message = |line: &serde_json::Value| line["message"].as_str().unwrap_or_default().to_owned();
     let requests = lines.iter().filter(|line| message(line).contains("/api/v4/")).count();
-    assert_eq!(requests, 13, "one line a request: {log}");
+    assert_eq!(requests, 20, "one line a request: {log}");
     let own = lines.iter().find(|line| line["span"]["request.id"] == "from-the-runner").expect(&log);
     assert_eq!(message(own), "GET /api/v4/projects/2/jobs/1016/artifacts 200");
     assert_eq!(own["status"], 200);

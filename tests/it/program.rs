@@ -32,6 +32,8 @@ pub struct Serving {
     pub base_url: String,
     /// What it has logged since it listens; empty for the demo.
     pub log: Arc<Mutex<Vec<String>>>,
+    /// What it has logged before it listened; empty for the demo.
+    pub logged_first: Vec<String>,
     /// What stood on standard output before the first request.
     pub printed: Vec<String>,
 }
@@ -58,7 +60,7 @@ impl Serving {
         let line = printed.iter().find(|line| line.contains("http://")).expect("a line to paste");
         let start = line.find("http://").unwrap();
         let base_url = line[start..].split("/api").next().unwrap().to_owned();
-        Self { child, base_url, log: Arc::default(), printed }
+        Self { child, base_url, log: Arc::default(), logged_first: Vec::new(), printed }
     }
 
     /// Starts `serve` on a free port and waits until it says that it listens.
@@ -85,7 +87,7 @@ impl Serving {
         let kept = Arc::clone(&log);
         std::thread::spawn(move || lines.for_each(|line| kept.lock().unwrap().push(line)));
         let base_url = line[line.find("http:").unwrap()..].split(' ').next().unwrap().to_owned();
-        Self { child, base_url, log, printed: Vec::new() }
+        Self { child, base_url, log, logged_first: before, printed: Vec::new() }
     }
 
     /// Where it listens.

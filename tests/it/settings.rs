@@ -148,6 +148,7 @@ fn the_readme_lists_settings_that_there_are_with_defaults_that_parse() {
         let fallback = match key {
             "server.external_url" => "http://ci.example.com",
             "server.trusted_proxies" => "10.0.0.0/8, ::1",
+            "limits.connections_per_address" => "100",
             _ => "file://elsewhere",
         };
         load("", &[(&variable, value.unwrap_or(fallback))]).unwrap_or_else(|why| panic!("{why}"));

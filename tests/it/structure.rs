@@ -26,6 +26,8 @@ const KEPT_TO: &[(&str, &[&str])] = &[
     ("diesel_migrations::", &["catalog"]),
     ("actix_web::", &["http", "api", "server", "cli"]),
     ("actix_multipart::", &["http"]),
+    ("actix_http::", &["http", "server"]),
+    ("actix_service::", &["server"]),
     ("tracing_actix_web::", &["http", "server"]),
     ("async_compression::", &["archive", "http"]),
     ("clap::", &["cli", "telemetry"]),

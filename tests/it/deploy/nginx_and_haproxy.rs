@@ -208,6 +208,32 @@ fn the_nodes_know_whom_a_request_comes_from() {
 }
 
 #[test]
+fn addresses_in_answers_are_the_proxys_whatever_a_client_says_of_itself() {
+    for kind in [
+        Kind::Nginx,
+        Kind::NginxWithTls,
+        Kind::NginxBeforeGitlab,
+        Kind::Haproxy,
+        Kind::HaproxyWithTls,
+        Kind::HaproxyBeforeGitlab,
+    ] {
+        let front = Front::start(kind);
+        let path = "/api/v4/projects/demo%2Fsite/jobs/1003/artifacts/tree?per_page=1";
+        let claims = [
+            ["-H", "X-Forwarded-Host: evil.example"],
+            ["-H", "X-Forwarded-Proto: gopher"],
+            ["-H", "Forwarded: host=evil.example;proto=gopher"],
+        ];
+        for arguments in [&[][..], &claims.concat()] {
+            let got = curl(&front, arguments, path);
+            let link = got.header("link").unwrap_or_else(|| panic!("{kind:?}: {}", got.head));
+            assert!(link.starts_with(&format!("<{}/api/v4/", front.base_url)), "{kind:?}: {link}");
+            assert!(!link.contains("evil"), "{kind:?}: {link}");
+        }
+    }
+}
+
+#[test]
 fn a_token_in_the_query_is_not_logged() {
     for kind in [Kind::Nginx, Kind::Haproxy, Kind::HaproxyBeforeGitlab] {
         let front = Front::start(kind);

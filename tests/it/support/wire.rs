@@ -59,6 +59,11 @@ impl Request {
         self
     }
 
+    /// The head as it is sent, for whoever sends several requests on one connection.
+    pub fn head_text(&self) -> String {
+        format!("{}\r\n", self.head)
+    }
+
     /// Sends everything and reads the answer.
     pub fn send(self) -> Answer {
         let (stream, is_head) = (self.connect(), self.is_head);

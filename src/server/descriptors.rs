@@ -1,0 +1,70 @@
+//! Descriptors: the numbers of which a process may hold so many, one for each socket and each open file.
+//! A server that accepts connections until none is left cannot open a blob for any of them.
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+use crate::settings::Settings;
+
+/// What log, listener, timers and workers hold, and some to spare.
+const OWN: u64 = 64;
+
+/// SQLite holds the database, its log and the index of that for each connection.
+const PER_DATABASE_CONNECTION: u64 = 3;
+
+/// The part of all that is kept for files being read: a connection that downloads holds two.
+const FILES: u64 = 4;
+
+/// Takes what the system allows the process at most, and bounds `server.max_connections` so that the
+/// rest of the server has what it needs; says so once where it has to.
+pub(super) fn bounded_connections(settings: &Settings) -> usize {
+    let Some(limit) = raise() else { return settings.max_connections };
+    let most = within(limit, settings);
+    if most < settings.max_connections {
+        tracing::warn!(
+            "server.max_connections is {}, but the process may open {limit} files: \
+             at most {most} connections are accepted (raise the limit, as LimitNOFILE or ulimit -n)",
+            settings.max_connections
+        );
+    }
+    most
+}
+
+/// Raises the limit of open files to what the system allows at most: the one that most begin with is
+/// 1,024. Tells it, if there is one.
+fn raise() -> Option<u64> {
+    let limit = getrlimit(Resource::Nofile);
+    if limit.current == limit.maximum {
+        return limit.current;
+    }
+    match setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum }) {
+        Ok(()) => limit.maximum,
+        Err(error) => {
+            tracing::warn!(%error, limit = limit.current, "the limit of open files stays as it is");
+            limit.current
+        }
+    }
+}
+
+/// How many of so many descriptors may be connections; never none.
+fn within(limit: u64, settings: &Settings) -> usize {
+    let database = u64::from(settings.database_connections) * PER_DATABASE_CONNECTION;
+    let reserve = OWN + database + settings.concurrent_uploads as u64 + limit / FILES;
+    let most = limit.saturating_sub(reserve).max(limit / FILES).max(1);
+    usize::try_from(most).unwrap_or(usize::MAX).min(settings.max_connections)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn connections_leave_files_to_the_rest_of_the_server() {
+        let settings = Settings::default();
+        assert_eq!(within(1 << 20, &settings), 20_000, "as many as were set");
+        assert_eq!(within(1_024, &settings), 1_024 - 64 - 48 - 64 - 256);
+        assert_eq!(within(200, &settings), 50, "a quarter at least");
+        assert_eq!(within(0, &settings), 1);
+        let few = Settings { max_connections: 10, ..settings };
+        assert_eq!(within(1_024, &few), 10);
+    }
+}

@@ -1,0 +1,132 @@
+//! How many connections there may be: of one address, and of all within what the process may open.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::process::Command;
+use std::time::Duration;
+
+use artigate::settings::Settings;
+
+use crate::program::{Serving, artigate};
+use crate::support::gateway::Gateway;
+
+fn connect(address: SocketAddr) -> TcpStream {
+    from("127.0.0.1", address)
+}
+
+/// A connection from one of the loopback's addresses.
+fn from(own: &str, address: SocketAddr) -> TcpStream {
+    let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+    socket.bind(&format!("{own}:0").parse::<SocketAddr>().unwrap().into()).unwrap();
+    socket.connect(&address.into()).unwrap();
+    socket.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+    socket.into()
+}
+
+/// Whether a request is answered on a connection that then stays open.
+fn is_answered(stream: &mut TcpStream, path: &str) -> bool {
+    let asked = stream.write_all(format!("GET {path} HTTP/1.1\r\nHost: x\r\n\r\n").as_bytes());
+    let mut answer = Vec::new();
+    while asked.is_ok() && !answer.windows(4).any(|end| end == b"\r\n\r\n") {
+        let mut piece = [0; 4096];
+        match stream.read(&mut piece) {
+            Ok(0) | Err(_) => return false,
+            Ok(count) => answer.extend_from_slice(&piece[..count]),
+        }
+    }
+    answer.starts_with(b"HTTP/1.1 200 ")
+}
+
+fn open(address: SocketAddr, count: usize) -> Vec<TcpStream> {
+    let mut streams: Vec<TcpStream> = (0..count).map(|_| connect(address)).collect();
+    assert!(streams.iter_mut().all(|stream| is_answered(stream, "/-/liveness")));
+    streams
+}
+
+fn is_closed(mut stream: TcpStream) -> bool {
+    matches!(stream.read(&mut [0]), Ok(0) | Err(_))
+}
+
+fn bounded(change: impl FnOnce(&mut Settings)) -> Gateway {
+    Gateway::on_sqlite_with(change)
+}
+
+#[test]
+fn one_more_of_the_same_address_is_closed_at_once_and_those_of_others_are_not() {
+    let gateway = bounded(|settings| settings.connections_per_address = Some(3));
+    let mut held = open(gateway.address, 3);
+    for _ in 0..5 {
+        assert!(is_closed(connect(gateway.address)));
+    }
+    assert!(is_answered(&mut from("127.0.0.2", gateway.address), "/-/liveness"));
+    assert!(held.iter_mut().all(|stream| is_answered(stream, "/-/liveness")), "those that are there stay");
+    drop(held.pop());
+    // The server sees the end of it when it comes to that.
+    let mut again = (0..10_000).map(|_| {
+        std::thread::park_timeout(Duration::from_millis(1));
+        is_answered(&mut connect(gateway.address), "/-/liveness")
+    });
+    assert!(again.any(|is_answered| is_answered), "what has ended counts no longer");
+}
+
+#[test]
+fn an_address_has_half_of_all_by_default() {
+    let gateway = bounded(|settings| settings.max_connections = 8);
+    let _held = open(gateway.address, 4);
+    assert!(is_closed(connect(gateway.address)));
+    assert!(is_answered(&mut from("127.0.0.2", gateway.address), "/-/liveness"));
+}
+
+#[test]
+fn a_trusted_proxy_has_as_many_as_there_are_and_zero_is_no_bound() {
+    let gateway = bounded(|settings| {
+        settings.connections_per_address = Some(1);
+        settings.trusted_proxies = vec!["127.0.0.1".parse().unwrap()];
+    });
+    open(gateway.address, 20);
+    open(bounded(|settings| settings.connections_per_address = Some(0)).address, 20);
+}
+
+/// The program where it may open so many files, and no more by its own wish.
+fn with_open_files(folder: &std::path::Path, limit: u32) -> Command {
+    let program = artigate(folder, &["serve"]);
+    let mut command = Command::new("sh");
+    command.arg("-c").arg(format!("ulimit -n {limit}; exec \"$0\" serve")).arg(program.get_program());
+    command.current_dir(folder);
+    for (name, value) in program.get_envs() {
+        match value {
+            Some(value) => command.env(name, value),
+            None => command.env_remove(name),
+        };
+    }
+    command.env("ARTIGATE_LIMITS__CONNECTIONS_PER_ADDRESS", "0");
+    command
+}
+
+#[test]
+fn with_few_files_fewer_connections_are_accepted_and_all_of_those_are_served() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut load = artigate(folder.path(), &["load", "registry.yml"]);
+    let document = "projects: [{id: 1, path: g/p, visibility: public, pipelines: [{id: 1, ref: main, sha: a, status: success, jobs: [
+        {id: 1, name: a, status: success, artifacts: [{file: a.bin}]}]}]}]";
+    std::fs::write(folder.path().join("registry.yml"), document).unwrap();
+    std::fs::write(folder.path().join("a.bin"), vec![0; 1 << 20]).unwrap();
+    assert!(load.output().unwrap().status.success());
+    let serving = Serving::run(with_open_files(folder.path(), 400));
+    let warnings: Vec<&String> =
+        serving.logged_first.iter().filter(|line| line.contains("server.max_connections")).collect();
+    let [warning] = warnings[..] else { panic!("{:?}", serving.logged_first) };
+    assert!(warning.contains("20000") && warning.contains("400") && warning.contains("124"), "{warning}");
+    // The first are served; the others wait to be accepted, whatever they send.
+    let mut held = open(serving.address(), 120);
+    let _waiting: Vec<TcpStream> = (0..400).map(|_| connect(serving.address())).collect();
+    for stream in &mut held {
+        assert!(is_answered(stream, "/api/v4/projects/1"));
+    }
+    let mut reading: Vec<TcpStream> = held.drain(..100).collect();
+    for stream in &mut reading {
+        assert!(is_answered(stream, "/api/v4/projects/1/jobs/1/artifacts"), "each holds an open file");
+    }
+    assert!(held.iter_mut().all(|stream| is_answered(stream, "/api/v4/projects")));
+    assert_eq!(serving.log.lock().unwrap().iter().filter(|line| line.contains(" 500")).count(), 0);
+}
