@@ -6,6 +6,9 @@
 //! would take for a request. So requests are followed only as long as it is certain where the next one
 //! begins: from the start of a connection, over heads that announce no body. Behind the first head that
 //! does, or that looks odd in any way, every byte goes through as it came, until the connection ends.
+//!
+//! On the way a head is handed on by lines, not by the bytes that a client cares to send one by one: the
+//! parser begins anew with whatever comes, and a long head in many pieces would cost its square.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -22,23 +25,33 @@ const BODY_HEADERS: &[&[u8]] = &[b"content-length", b"transfer-encoding", b"upgr
 /// Longer words are none of those that matter.
 const MAX_WORD_BYTES: usize = 20;
 
+/// A longer line is handed on in pieces of this size: so much is held for a connection, and no more.
+const MAX_HELD_BYTES: usize = 16 * 1024;
+
 /// A stream whose requests the HTTP library can read.
 pub(super) struct Readable<S> {
     stream: S,
     follower: Follower,
-    /// What was read and did not fit when it had grown by encoding.
+    /// What was read and is to be handed on: a line that has not ended, or more than there was room for
+    /// when it had grown by encoding.
     ahead: Vec<u8>,
+    /// Whether `ahead` may be handed on.
+    due: bool,
 }
 
 impl<S> Readable<S> {
     pub(super) fn new(stream: S) -> Self {
-        Self { stream, follower: Follower::default(), ahead: Vec::new() }
+        Self { stream, follower: Follower::default(), ahead: Vec::new(), due: false }
     }
 
     fn take_ahead(&mut self, buffer: &mut ReadBuf<'_>) {
         let count = self.ahead.len().min(buffer.remaining());
         buffer.put_slice(&self.ahead[..count]);
         self.ahead.drain(..count);
+        self.due = !self.ahead.is_empty();
+        if !self.due {
+            self.ahead = Vec::new();
+        }
     }
 }
 
@@ -49,17 +62,22 @@ impl<S: AsyncRead + Unpin> AsyncRead for Readable<S> {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        if !this.ahead.is_empty() {
-            this.take_ahead(buffer);
-            return Poll::Ready(Ok(()));
-        }
         let before = buffer.filled().len();
-        ready!(Pin::new(&mut this.stream).poll_read(cx, buffer))?;
-        if let Some(encoded) = this.follower.encode(&buffer.filled()[before..]) {
+        while !this.due {
+            ready!(Pin::new(&mut this.stream).poll_read(cx, buffer))?;
+            let came = &buffer.filled()[before..];
+            let is_end = came.is_empty();
+            let encoded = this.follower.encode(came);
+            this.due = is_end || this.follower.has_ended_line();
+            if this.due && encoded.is_none() && this.ahead.is_empty() {
+                this.due = false;
+                return Poll::Ready(Ok(()));
+            }
+            this.ahead.extend_from_slice(encoded.as_deref().unwrap_or(came));
+            this.due |= this.ahead.len() > MAX_HELD_BYTES;
             buffer.set_filled(before);
-            this.ahead = encoded;
-            this.take_ahead(buffer);
         }
+        this.take_ahead(buffer);
         Poll::Ready(Ok(()))
     }
 }
@@ -113,6 +131,8 @@ enum Place {
 #[derive(Default)]
 struct Follower {
     place: Place,
+    /// Whether a line of a head ended among the last bytes.
+    line_ended: bool,
     word: [u8; MAX_WORD_BYTES],
     word_bytes: usize,
 }
@@ -121,6 +141,7 @@ impl Follower {
     /// Follows the next bytes and gives them back if some had to be encoded.
     fn encode(&mut self, bytes: &[u8]) -> Option<Vec<u8>> {
         let (mut encoded, mut copied, mut at) = (None::<Vec<u8>>, 0, 0);
+        self.line_ended = false;
         while let Some(&byte) = bytes.get(at) {
             match self.place {
                 Place::Anywhere => break,
@@ -130,7 +151,10 @@ impl Follower {
                     encoded.extend_from_slice(format!("%{byte:02X}").as_bytes());
                     copied = at + 1;
                 }
-                place => self.place = self.next(place, byte),
+                place => {
+                    self.place = self.next(place, byte);
+                    self.line_ended |= byte == b'\n' && place != Place::Start;
+                }
             }
             at += 1;
         }
@@ -138,6 +162,11 @@ impl Follower {
             encoded.extend_from_slice(&bytes[copied..]);
         }
         encoded
+    }
+
+    /// Whether the parser can go on with the last bytes: lines before a request are none to it.
+    fn has_ended_line(&self) -> bool {
+        self.line_ended || self.place == Place::Anywhere
     }
 
     fn next(&mut self, place: Place, byte: u8) -> Place {
@@ -200,11 +229,53 @@ mod tests {
 
     use super::*;
 
-    /// What comes out when the bytes arrive in pieces of this size.
+    /// Bytes that arrive in pieces of one size.
+    struct Pieces<'a>(&'a [u8], usize);
+
+    impl AsyncRead for Pieces<'_> {
+        fn poll_read(
+            mut self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            buffer: &mut ReadBuf<'_>,
+        ) -> Poll<io::Result<()>> {
+            let (piece, rest) = self.0.split_at(self.1.min(self.0.len()).min(buffer.remaining()));
+            buffer.put_slice(piece);
+            self.0 = rest;
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    /// What is handed on, piece by piece, to who has so much room, when the bytes arrive in such pieces.
+    fn handed_on(bytes: &[u8], piece: usize, room: usize) -> Vec<Vec<u8>> {
+        let mut stream = Readable::new(Pieces(bytes, piece));
+        let mut context = Context::from_waker(std::task::Waker::noop());
+        let mut all = Vec::new();
+        loop {
+            let mut space = vec![0; room];
+            let mut buffer = ReadBuf::new(&mut space);
+            assert!(Pin::new(&mut stream).poll_read(&mut context, &mut buffer).is_ready());
+            match buffer.filled() {
+                [] => return all,
+                piece => all.push(piece.to_vec()),
+            }
+        }
+    }
+
     fn encoded(bytes: &[u8], piece: usize) -> Vec<u8> {
-        let mut follower = Follower::default();
-        let encode = |piece: &[u8]| follower.encode(piece).unwrap_or_else(|| piece.to_vec());
-        bytes.chunks(piece).flat_map(encode).collect()
+        handed_on(bytes, piece, 8192).concat()
+    }
+
+    #[test]
+    fn a_head_is_handed_on_by_lines_however_it_arrives() {
+        let head = format!("\r\n\r\nGET /{} HTTP/1.1\r\nHost: x\r\nX: y\r\n\r\n", "x".repeat(5_000));
+        let pieces = handed_on(head.as_bytes(), 1, 8192);
+        assert_eq!(pieces.len(), 4, "the parser begins anew so often");
+        assert_eq!(pieces.concat(), head.as_bytes());
+        let endless = vec![b'\n'; 300_000];
+        assert!(handed_on(&endless, 1, 8192).len() < 100);
+        let body = format!("POST / HTTP/1.1\r\nContent-Length: 3\r\n\r\nabc");
+        assert_eq!(handed_on(body.as_bytes(), 1, 8192).last().unwrap(), b"c", "a body comes as it arrives");
+        assert_eq!(handed_on(b"GET / HT", 1, 8192), [b"GET / HT"], "what ends early is handed on at its end");
     }
 
     fn shown(text: &str) -> String {
@@ -249,11 +320,12 @@ mod tests {
     proptest! {
         #[test]
         fn only_targets_are_changed_and_only_by_encoding(
-            bytes in "((GET|POST|PUT) |/|ü|\"|\\?|HTTP/1.1|\r\n|\n|\r| |:|Content-Length: 3|Host|a){0,40}",
+            bytes in "((GET|POST|PUT) |/|ü|\"|\\?|HTTP/1\\.1|\r\n|\n|\r| |:|Content-Length: 3|Host|a){0,40}",
             piece in 1_usize..9,
         ) {
             let came_out = encoded(bytes.as_bytes(), piece);
             prop_assert_eq!(&came_out, &encoded(bytes.as_bytes(), usize::MAX));
+            prop_assert_eq!(&came_out, &handed_on(bytes.as_bytes(), piece, 5).concat());
             let undone: Vec<u8> = percent_encoding::percent_decode(&came_out).collect();
             prop_assert_eq!(undone, bytes.as_bytes());
             let lines = |bytes: &[u8]| bytes.split(|byte| matches!(byte, b'\n' | b' ')).count();
