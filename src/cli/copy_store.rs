@@ -34,7 +34,7 @@ impl CopyStore {
     pub(super) fn run(self, settings: &Settings) -> Result<(), CommandError> {
         let open = |option: &str, text: &str| {
             let wrong = |why: String| CommandError::Configuration(anyhow::anyhow!("{option}: {why}"));
-            let url = StorageUrl::parse(text, environment()).map_err(wrong)?;
+            let url = StorageUrl::parse(text, environment()?).map_err(wrong)?;
             Store::open_at(&url, settings.storage_timeout).map_err(CommandError::unusable)
         };
         let (from, to) = (open("--from", &self.from)?, open("--to", &self.to)?);

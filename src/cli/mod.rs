@@ -1,6 +1,7 @@
 //! The command line: one file a command.
 
 mod administration;
+mod config;
 mod copy_store;
 mod demo;
 mod fsck;
@@ -112,6 +113,9 @@ enum Command {
     /// Create, show and change projects, their members, and whose job tokens they let in.
     #[command(subcommand, after_help = project::EXAMPLES)]
     Project(project::ProjectCommand),
+    /// Show and check the settings.
+    #[command(subcommand, after_help = config::EXAMPLES)]
+    Config(config::ConfigCommand),
 }
 
 fn duration(text: &str) -> Result<Duration, NotADuration> {
@@ -216,8 +220,13 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Result<(), CommandE
     let arguments = Arguments::parse_from(arguments);
     telemetry::init(&arguments.log, arguments.log_format)
         .map_err(|e| CommandError::Configuration(anyhow::anyhow!("--log: {e}")))?;
-    let settings = Settings::load(arguments.config.as_deref(), environment())?;
+    let file = arguments.config.as_deref();
+    if let Command::Config(command) = arguments.command {
+        return config::run(file, command);
+    }
+    let settings = Settings::load(file, environment()?)?;
     match arguments.command {
+        Command::Config(_) => Ok(()),
         Command::Serve { demo } => serve::run(settings, demo),
         Command::Migrate => migrate::run(&settings),
         Command::Load { files } => load::run(&settings, &files),
@@ -231,8 +240,15 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Result<(), CommandE
     }
 }
 
-/// The environment as far as it is text; what is not cannot be one of ours.
-fn environment() -> impl Iterator<Item = (String, String)> {
-    std::env::vars_os()
-        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+/// The environment as far as it is text. What is not cannot be for us, unless it has our prefix: then
+/// somebody meant it to be.
+fn environment() -> Result<impl Iterator<Item = (String, String)>, CommandError> {
+    let ours = |name: &OsString| name.to_string_lossy().starts_with("ARTIGATE_");
+    let is_text = |(name, value): &(OsString, OsString)| name.to_str().is_some() && value.to_str().is_some();
+    if let Some((name, _)) = std::env::vars_os().find(|pair| ours(&pair.0) && !is_text(pair)) {
+        let why = format!("environment variable {} is not valid UTF-8", name.to_string_lossy());
+        return Err(CommandError::Configuration(anyhow::Error::msg(why)));
+    }
+    Ok(std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))))
 }

@@ -1,22 +1,22 @@
 //! Settings: defaults, then `artigate.toml`, then the environment. Every check is made here, at the
 //! start; nothing reads the environment later.
 
+mod blanked;
+mod explained;
+mod file;
+mod keys;
+mod unknown;
 mod urls;
 mod values;
+mod variables;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
-
-use config::{Config, Environment, File, FileFormat, Value, ValueKind};
 
 use crate::domain::expiry::Lifetime;
 use crate::domain::network::Network;
+pub use explained::{Explained, Origin, Setting};
 pub use urls::{BucketUrl, DatabaseUrl, StorageUrl};
-use urls::{database_url, storage_url};
-use values::{
-    at_least_one, boolean, count, document_size, duration, external_url, lifetime, listen, networks, size,
-    timeout,
-};
 
 /// The file read when none is named.
 pub const DEFAULT_FILE: &str = "artigate.toml";
@@ -24,6 +24,8 @@ pub const DEFAULT_FILE: &str = "artigate.toml";
 /// Everything that can be set. The table in the README says what each key means.
 #[derive(Debug, Clone)]
 pub struct Settings {
+    /// The file that was read, if there was one.
+    pub file: Option<PathBuf>,
     /// `host:port` to listen on; port 0 picks one.
     pub listen: String,
     /// Base of every absolute URL handed out, without a slash at its end; the request's host if
@@ -95,6 +97,7 @@ pub struct SettingsError(String);
 impl Default for Settings {
     fn default() -> Self {
         Self {
+            file: None,
             listen: "127.0.0.1:8929".into(),
             external_url: None,
             trusted_proxies: Vec::new(),
@@ -131,123 +134,20 @@ impl Default for Settings {
     }
 }
 
-type Setter = fn(&mut Settings, &str) -> Result<(), String>;
-
-/// Every key, with what its text is turned into.
-const KEYS: &[(&str, Setter)] = &[
-    ("server.listen", |s, text| listen(text).map(|v| s.listen = v)),
-    ("server.external_url", |s, text| external_url(text).map(|v| s.external_url = v)),
-    ("server.trusted_proxies", |s, text| networks(text).map(|v| s.trusted_proxies = v)),
-    ("server.drain_timeout", |s, text| duration(text).map(|v| s.drain_timeout = v)),
-    ("server.max_connections", |s, text| at_least_one(text).map(|v| s.max_connections = v)),
-    ("server.head_timeout", |s, text| timeout(text).map(|v| s.head_timeout = v)),
-    ("server.keep_alive", |s, text| timeout(text).map(|v| s.keep_alive = v)),
-    ("server.stall_timeout", |s, text| timeout(text).map(|v| s.stall_timeout = v)),
-    ("database.url", |s, text| database_url(text).map(|v| s.database = v)),
-    ("database.connections", |s, text| at_least_one(text).map(|v| s.database_connections = v)),
-    ("database.timeout", |s, text| timeout(text).map(|v| s.database_timeout = v)),
-    ("storage.url", |s, text| storage_url(text).map(|v| s.storage = v)),
-    ("storage.previous_url", |s, text| storage_url(text).map(|v| s.previous_storage = Some(v))),
-    ("storage.timeout", |s, text| timeout(text).map(|v| s.storage_timeout = v)),
-    ("storage.direct_download", |s, text| boolean(text).map(|v| s.direct_download = v)),
-    ("limits.connections_per_address", |s, text| {
-        count(text).map(|v| s.connections_per_address = Some(usize::try_from(v).unwrap_or(usize::MAX)))
-    }),
-    ("limits.failed_auth_per_minute", |s, text| count(text).map(|v| s.failed_auth_per_minute = v)),
-    ("limits.max_artifact_size", |s, text| {
-        size(text).map(|v| s.max_artifact_bytes = Some(v).filter(|bytes| *bytes > 0))
-    }),
-    ("limits.concurrent_uploads", |s, text| at_least_one(text).map(|v| s.concurrent_uploads = v)),
-    ("limits.index_cache_size", |s, text| size(text).map(|v| s.index_cache_bytes = v)),
-    ("limits.archive_entries", |s, text| count(text).map(|v| s.archive_entries = v)),
-    ("limits.archive_directory_size", |s, text| size(text).map(|v| s.archive_directory_bytes = v)),
-    ("limits.max_unpacked_size", |s, text| {
-        size(text).map(|v| s.max_unpacked_bytes = Some(v).filter(|bytes| *bytes > 0))
-    }),
-    ("limits.unpack_memory", |s, text| size(text).map(|v| s.unpack_memory_bytes = v)),
-    ("limits.max_document_size", |s, text| document_size(text).map(|v| s.max_document_bytes = v)),
-    ("retention.default_expire_in", |s, text| lifetime(text).map(|v| s.default_expire_in = v)),
-    ("retention.sweep_interval", |s, text| duration(text).map(|v| s.sweep_interval = v)),
-    ("retention.orphan_grace", |s, text| duration(text).map(|v| s.orphan_grace = v)),
-    ("retention.gc_interval", |s, text| duration(text).map(|v| s.gc_interval = v)),
-];
-
 impl Settings {
     /// Reads `file`, or [`DEFAULT_FILE`] if it exists, and then `environment`.
     ///
     /// # Errors
-    /// The first unknown key or value that does not parse, with where it came from.
+    /// The first unknown key, unknown variable or value that does not parse, with where it came from.
     pub fn load(
         file: Option<&Path>,
         environment: impl IntoIterator<Item = (String, String)>,
     ) -> Result<Self, SettingsError> {
-        let path = file.unwrap_or(Path::new(DEFAULT_FILE));
-        let environment: Vec<(String, String)> = environment.into_iter().collect();
-        let variables = environment
-            .iter()
-            .filter(|(name, _)| name.starts_with("ARTIGATE_") && name.contains("__"))
-            .cloned()
-            .collect();
-        let mut settings = Self::default();
-        for source in [
-            Config::builder()
-                .add_source(File::from(path).format(FileFormat::Toml).required(file.is_some()))
-                .build(),
-            Config::builder()
-                .add_source(
-                    Environment::with_prefix("ARTIGATE")
-                        .prefix_separator("_")
-                        .separator("__")
-                        .source(Some(variables)),
-                )
-                .build(),
-        ] {
-            let layer = source.map_err(|e| SettingsError(format!("{}: {e}", path.display())))?;
-            settings.apply(&layer.cache)?;
+        let Explained { settings, mut faults, .. } = Explained::read(file, environment);
+        match faults.len() {
+            0 => Ok(settings),
+            1 => Err(faults.remove(0)),
+            all => Err(SettingsError(format!("{} (and {} more: artigate config check)", faults[0], all - 1))),
         }
-        settings.storage = settings.storage.with_environment(&environment);
-        settings.previous_storage = settings.previous_storage.map(|url| url.with_environment(&environment));
-        Ok(settings)
-    }
-
-    fn apply(&mut self, layer: &Value) -> Result<(), SettingsError> {
-        let ValueKind::Table(sections) = &layer.kind else { return Ok(()) };
-        for (section, value) in sections {
-            let ValueKind::Table(keys) = &value.kind else {
-                return Err(unknown(section, value));
-            };
-            for (key, value) in keys {
-                self.set(&format!("{section}.{key}"), value)?;
-            }
-        }
-        Ok(())
-    }
-
-    fn set(&mut self, key: &str, value: &Value) -> Result<(), SettingsError> {
-        let Some((_, setter)) = KEYS.iter().find(|(known, _)| *known == key) else {
-            return Err(unknown(key, value));
-        };
-        let text = match &value.kind {
-            ValueKind::String(text) => text.clone(),
-            ValueKind::I64(number) => number.to_string(),
-            ValueKind::Boolean(yes) => yes.to_string(),
-            _ => {
-                return Err(SettingsError(format!("{key} (from {}): expected a string", origin(key, value))));
-            }
-        };
-        setter(self, &text)
-            .map_err(|why| SettingsError(format!("{key} (from {}): {why}", origin(key, value))))
-    }
-}
-
-fn unknown(key: &str, value: &Value) -> SettingsError {
-    SettingsError(format!("unknown key {key} (from {})", origin(key, value)))
-}
-
-/// The file, or the variable that an operator would have to look for.
-fn origin(key: &str, value: &Value) -> String {
-    match value.origin() {
-        Some(file) if file != "the environment" => file.to_owned(),
-        _ => format!("environment variable ARTIGATE_{}", key.to_uppercase().replace('.', "__")),
     }
 }

@@ -226,6 +226,46 @@ fn load_says_what_it_did_or_why_it_did_nothing() {
 }
 
 #[test]
+fn config_shows_what_counts_and_where_it_comes_from_and_checks_all_of_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    std::fs::write(path.join("artigate.toml"), "[server]\ndrain_timeout = 7\n").unwrap();
+    let with = |arguments: &[&str], variable: (&str, &str)| {
+        let output = artigate(path, arguments).env(variable.0, variable.1).output().unwrap();
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        (output.status.code(), text(output.stdout), text(output.stderr))
+    };
+    let secret = ("ARTIGATE_DATABASE__URL", "postgres://alice:hunter2@db/x");
+    let (code, shown, said) = with(&["config", "show"], secret);
+    assert_eq!((code, said.as_str()), (Some(0), ""));
+    for line in [
+        "server.drain_timeout           7                          artigate.toml\n",
+        "database.url                   postgres://alice:***@db/x  ARTIGATE_DATABASE__URL\n",
+        "server.external_url            -                          default\n",
+    ] {
+        assert!(shown.contains(line), "{line:?} is not in {shown}");
+    }
+    let (_, shown, _) = with(&["config", "show", "--json"], secret);
+    let shown: serde_json::Value = serde_json::from_str(&shown).unwrap();
+    let url = shown.as_array().unwrap().iter().find(|setting| setting["key"] == "database.url").unwrap();
+    assert_eq!(
+        *url,
+        serde_json::json!({"key": "database.url", "value": "postgres://alice:***@db/x",
+            "source": "environment", "from": "ARTIGATE_DATABASE__URL"})
+    );
+    let (code, out, _) = with(&["config", "check"], secret);
+    assert_eq!((code, out.as_str()), (Some(0), "the settings are good\n"));
+    std::fs::write(path.join("artigate.toml"), "[server]\nport = 7\nlisten = 7\n").unwrap();
+    let (code, out, said) = with(&["config", "check"], ("ARTIGATE_SERVER_LISTEN", "a:1"));
+    assert_eq!((code, out.lines().count()), (Some(2), 3), "{out}");
+    assert_eq!(said, "artigate: there are 3 faults in the settings\n");
+    let (code, _, said) = with(&["serve"], ("ARTIGATE_SERVER_LISTEN", "a:1"));
+    assert_eq!(code, Some(2));
+    assert!(said.ends_with("(and 2 more: artigate config check)\n"), "{said}");
+    assert!(!path.join("artigate-data").exists());
+}
+
+#[test]
 fn memory_does_not_grow_with_the_size_of_what_goes_through() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path();

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use artigate::domain::expiry::Lifetime;
-use artigate::settings::{DatabaseUrl, Settings, StorageUrl};
+use artigate::settings::{DatabaseUrl, Explained, Origin, Settings, StorageUrl};
 use secrecy::ExposeSecret;
 
 fn load(toml: &str, environment: &[(&str, &str)]) -> Result<Settings, String> {
@@ -100,6 +100,94 @@ fn an_unknown_key_or_a_wrong_value_names_itself_and_its_origin() {
 }
 
 #[test]
+fn a_name_that_no_setting_has_stops_the_start_and_says_which_one_was_meant() {
+    for (toml, environment, expected) in [
+        ("", ("ARTIGATE_SERVER_LISTEN", "a:1"), "did you mean ARTIGATE_SERVER__LISTEN?"),
+        ("", ("ARTIGATE_DATABASE_URL", "postgres://db/x"), "did you mean ARTIGATE_DATABASE__URL?"),
+        ("", ("ARTIGATE_LISTEN", "a:1"), "did you mean ARTIGATE_SERVER__LISTEN?"),
+        ("", ("ARTIGATE_LOGFORMAT", "json"), "did you mean ARTIGATE_LOG_FORMAT?"),
+        ("", ("ARTIGATE_STORAGE__ULR", "file://x"), "did you mean ARTIGATE_STORAGE__URL?"),
+        ("", ("ARTIGATE_NONSENSE", "x"), "ARTIGATE_SECTION__KEY"),
+        (
+            "[server]\nlisen = 'a:1'",
+            ("HOME", "/"),
+            "did you mean server.listen? The keys of [server] are listen, ",
+        ),
+        ("listen = 'a:1'", ("HOME", "/"), "did you mean server.listen?"),
+        ("[server]\nport = 1", ("HOME", "/"), "The keys of [server] are listen, "),
+    ] {
+        let error = load(toml, &[environment]).unwrap_err();
+        assert!(
+            error.starts_with("unknown ") && error.contains(expected),
+            "{error:?} does not say {expected:?}"
+        );
+    }
+    for (name, value) in [
+        ("ARTIGATE_LOG", "debug"),
+        ("ARTIGATE_TEST_POSTGRES", "postgres://db/x"),
+        ("ARTIGATE_SERVICE_HOST", "10.0.0.1"),
+        ("ARTIGATE_PORT", "tcp://10.0.0.1:80"),
+        ("artigate_server_listen", "a:1"),
+    ] {
+        load("", &[(name, value)]).unwrap_or_else(|why| panic!("{why}"));
+    }
+}
+
+#[test]
+fn a_file_that_is_no_toml_is_named_once_with_the_place_and_without_the_line() {
+    let error = load("[database]\nurl = 'postgres://u:hunter2@h/db'x", &[]).unwrap_err();
+    assert!(error.contains("gateway.toml: line 2, column "), "{error}");
+    assert_eq!(error.matches("gateway.toml").count(), 1, "{error}");
+    assert!(!error.contains('\n') && !error.contains("hunter2"), "{error}");
+}
+
+#[test]
+fn every_fault_is_found_and_every_setting_says_where_it_comes_from() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("gateway.toml");
+    let read = |toml: &str, environment: &[(&str, &str)]| {
+        std::fs::write(&file, toml).unwrap();
+        let environment = environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        Explained::read(Some(&file), environment)
+    };
+    let explained = read(
+        "[server]\nlisten = 'nowhere'\nport = 1\n[limits]\nmax_artifact_size = 'lots'",
+        &[("ARTIGATE_SERVER_LISTEN", "a:1"), ("ARTIGATE_RETENTION__SWEEP_INTERVAL", "soon")],
+    );
+    assert_eq!(explained.faults.len(), 5, "{:?}", explained.faults);
+    let explained = read(
+        "[server]\nlisten = '127.0.0.1:1'\ndrain_timeout = 7",
+        &[
+            ("ARTIGATE_SERVER__LISTEN", "127.0.0.1:2"),
+            ("ARTIGATE_DATABASE__URL", "postgres://alice:hunter2@db/x?sslmode=disable"),
+            ("ARTIGATE_STORAGE__URL", "s3://bucket"),
+            ("AWS_SECRET_ACCESS_KEY", "hunter2"),
+            ("AWS_REGION", "eu-1"),
+        ],
+    );
+    assert!(explained.faults.is_empty(), "{:?}", explained.faults);
+    assert!(!format!("{:?}", explained.values).contains("hunter2"));
+    assert_eq!(explained.settings.file.as_deref(), Some(file.as_path()));
+    let variable = |name: &str| Origin::Variable(name.to_owned());
+    for (key, value, origin) in [
+        ("server.listen", Some("127.0.0.1:2"), variable("ARTIGATE_SERVER__LISTEN")),
+        ("server.drain_timeout", Some("7"), Origin::File(file.clone())),
+        ("server.external_url", None, Origin::Default),
+        ("limits.max_artifact_size", Some("100 MiB"), Origin::Default),
+        (
+            "database.url",
+            Some("postgres://alice:***@db/x?sslmode=disable"),
+            variable("ARTIGATE_DATABASE__URL"),
+        ),
+        ("AWS_REGION", Some("eu-1"), variable("AWS_REGION")),
+        ("AWS_SECRET_ACCESS_KEY", Some("***"), variable("AWS_SECRET_ACCESS_KEY")),
+    ] {
+        let setting = explained.values.iter().find(|setting| setting.key == key).expect(key);
+        assert_eq!((setting.value.as_deref(), &setting.origin), (value, &origin), "{key}");
+    }
+}
+
+#[test]
 fn a_bucket_is_named_by_its_url_and_reached_by_the_usual_variables() {
     let environment = [
         ("ARTIGATE_STORAGE__URL", "s3://bucket/a/b/"),
@@ -139,7 +227,10 @@ fn the_readme_lists_settings_that_there_are_with_defaults_that_parse() {
     let readme = include_str!("../../README.md");
     let rows = readme.lines().filter_map(|line| line.strip_prefix("| `")?.split_once("` | "));
     let keys: Vec<(&str, &str)> = rows.filter(|(key, _)| key.contains('.') && !key.contains(' ')).collect();
-    assert!(keys.len() > 20, "{keys:?}");
+    let known = Explained::read(None, []).values;
+    for setting in &known {
+        assert!(keys.iter().any(|(key, _)| *key == setting.key), "{} is not in the README", setting.key);
+    }
     for (key, rest) in keys {
         let default = rest.split(" | ").next().unwrap();
         let variable = format!("ARTIGATE_{}", key.to_uppercase().replace('.', "__"));
@@ -152,5 +243,7 @@ fn the_readme_lists_settings_that_there_are_with_defaults_that_parse() {
             _ => "file://elsewhere",
         };
         load("", &[(&variable, value.unwrap_or(fallback))]).unwrap_or_else(|why| panic!("{why}"));
+        let setting = known.iter().find(|setting| setting.key == key).expect(key);
+        assert_eq!(setting.value.as_deref(), value, "{key}");
     }
 }

@@ -1,0 +1,75 @@
+//! `artigate config …`
+
+use std::path::Path;
+
+use clap::Subcommand;
+use serde_json::Value;
+
+use super::listing::{self, Record};
+use super::{CommandError, environment};
+use crate::settings::{Explained, Origin, Setting};
+
+pub(super) const EXAMPLES: &str = "\
+Examples:
+  artigate config show
+  artigate config show --json --config /etc/artigate.toml
+  ARTIGATE_LIMITS__MAX_ARTIFACT_SIZE=lots artigate config check";
+
+#[derive(Debug, Subcommand)]
+pub(super) enum ConfigCommand {
+    /// Show every setting with where it comes from: default, file or environment variable.
+    ///
+    /// Passwords and keys are blanked. Nothing is opened.
+    Show {
+        /// Print one JSON array.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Check the settings: a line for each fault, and exit code 2 when there is any.
+    ///
+    /// Nothing is opened: whether database and store can be reached is not asked.
+    Check,
+}
+
+/// Runs one of the commands on the settings that `file` and the environment make.
+pub(super) fn run(file: Option<&Path>, command: ConfigCommand) -> Result<(), CommandError> {
+    let explained = Explained::read(file, environment()?);
+    if !explained.faults.is_empty() {
+        return Err(refuse(&explained)?);
+    }
+    match command {
+        ConfigCommand::Show { json } => show(&explained, json),
+        ConfigCommand::Check => listing::print("the settings are good\n"),
+    }
+}
+
+/// Prints the faults, and returns what to end with.
+fn refuse(explained: &Explained) -> Result<CommandError, CommandError> {
+    let lines: String = explained.faults.iter().map(|fault| format!("{fault}\n")).collect();
+    listing::print(&lines)?;
+    let why = match explained.faults.len() {
+        1 => "there is 1 fault in the settings".to_owned(),
+        count => format!("there are {count} faults in the settings"),
+    };
+    Ok(CommandError::Configuration(anyhow::Error::msg(why)))
+}
+
+fn show(explained: &Explained, json: bool) -> Result<(), CommandError> {
+    let records: Vec<Record> = explained.values.iter().map(record).collect();
+    listing::print_all(&["key", "value", "from"], &records, json)
+}
+
+/// `from` is `default`, or the name of the file or variable; scripts find which of them in `source`.
+fn record(Setting { key, value, origin }: &Setting) -> Record {
+    let (source, from) = match origin {
+        Origin::Default => ("default", Value::Null),
+        Origin::File(path) => ("file", path.display().to_string().into()),
+        Origin::Variable(name) => ("environment", name.clone().into()),
+    };
+    let shown = from.as_str().unwrap_or(source).to_owned();
+    Record::default()
+        .with("key", key.as_str())
+        .with("value", value.as_deref())
+        .with("source", source)
+        .with_shown("from", from, Some(shown))
+}

@@ -1,0 +1,128 @@
+//! Settings with where each comes from: defaults, then the file, then the environment.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use super::keys::{KEYS, Key};
+use super::{DEFAULT_FILE, Settings, SettingsError, StorageUrl, blanked, file, variables};
+
+/// Where the text of a setting comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Origin {
+    /// Nobody has set it.
+    Default,
+    /// A configuration file.
+    File(PathBuf),
+    /// An environment variable, by name.
+    Variable(String),
+}
+
+/// A key and the text that counts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Setting {
+    /// `section.key`, or the name of an `AWS_*` variable that a bucket needs.
+    pub key: String,
+    /// Its text with the secrets blanked; none where nothing is set and nothing stands for that.
+    pub value: Option<String>,
+    /// Where that comes from.
+    pub origin: Origin,
+}
+
+/// All that is set, and all that is wrong.
+#[derive(Debug)]
+pub struct Explained {
+    /// What could be set; of no use when there are faults.
+    pub settings: Settings,
+    /// Every key of the table, in its order, and then what is told of a bucket beside its URL.
+    pub values: Vec<Setting>,
+    /// Unknown keys and variables, and values that do not parse, each with where it came from.
+    pub faults: Vec<SettingsError>,
+}
+
+/// A key that a source sets.
+pub(super) struct Given {
+    key: &'static Key,
+    text: String,
+    origin: Origin,
+}
+
+impl Given {
+    pub(super) fn file(key: &'static Key, path: &Path, text: String) -> Self {
+        Self { key, text, origin: Origin::File(path.to_owned()) }
+    }
+
+    pub(super) fn variable(key: &'static Key, name: &str, text: &str) -> Self {
+        Self { key, text: text.to_owned(), origin: Origin::Variable(name.to_owned()) }
+    }
+}
+
+impl Explained {
+    /// Reads `file`, or [`DEFAULT_FILE`] if it exists, and then `environment`.
+    pub fn read(file: Option<&Path>, environment: impl IntoIterator<Item = (String, String)>) -> Self {
+        let environment: Vec<(String, String)> = environment.into_iter().collect();
+        let path = file.unwrap_or(Path::new(DEFAULT_FILE));
+        let mut explained = Self::defaults();
+        if let Some((given, faults)) = file::read(path, file.is_some()) {
+            explained.settings.file = Some(path.to_owned());
+            explained.add(given, faults);
+        }
+        let (given, faults) = variables::read(&environment);
+        explained.add(given, faults);
+        explained.add_bucket(&environment);
+        explained
+    }
+
+    fn defaults() -> Self {
+        let values = KEYS.iter().map(|key| Setting {
+            key: key.name.to_owned(),
+            value: key.default.map(str::to_owned),
+            origin: Origin::Default,
+        });
+        Self { settings: Settings::default(), values: values.collect(), faults: Vec::new() }
+    }
+
+    fn add(&mut self, given: Vec<Given>, faults: Vec<String>) {
+        self.faults.extend(faults.into_iter().map(SettingsError));
+        for Given { key, text, origin } in given {
+            if let Err(why) = (key.set)(&mut self.settings, &text) {
+                self.faults.push(SettingsError(format!("{} (from {origin}): {why}", key.name)));
+            }
+            if let Some(setting) = self.values.iter_mut().find(|setting| setting.key == key.name) {
+                *setting = Setting { value: Some(blanked::setting(&text)), origin, key: key.name.to_owned() };
+            }
+        }
+    }
+
+    /// Takes over what the environment tells of a bucket, if there is one.
+    fn add_bucket(&mut self, environment: &[(String, String)]) {
+        let settings = &mut self.settings;
+        settings.storage = settings.storage.clone().with_environment(environment);
+        settings.previous_storage =
+            settings.previous_storage.take().map(|url| url.with_environment(environment));
+        let stores = [Some(&settings.storage), settings.previous_storage.as_ref()];
+        let Some(url) = stores.into_iter().flatten().find_map(|store| match store {
+            StorageUrl::Bucket(url) => Some(url),
+            StorageUrl::Directory(_) => None,
+        }) else {
+            return;
+        };
+        let told = url.options.iter().map(|(name, value)| Setting {
+            key: name.clone(),
+            value: Some(blanked::variable(name, value)),
+            origin: Origin::Variable(name.clone()),
+        });
+        let mut told: Vec<Setting> = told.collect();
+        told.sort_by(|one, other| one.key.cmp(&other.key));
+        self.values.extend(told);
+    }
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Default => f.write_str("default"),
+            Self::File(path) => write!(f, "{}", path.display()),
+            Self::Variable(name) => write!(f, "environment variable {name}"),
+        }
+    }
+}

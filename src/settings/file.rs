@@ -1,0 +1,84 @@
+//! The configuration file as a source of settings: TOML, one table a section.
+
+use std::io::ErrorKind;
+use std::path::Path;
+
+use config::{Config, ConfigError, File, FileFormat, Value, ValueKind};
+
+use super::explained::Given;
+use super::keys::{KEYS, Key};
+use super::unknown::{did_you_mean, similar, there_are};
+
+/// What the file sets, sorted by key, and what is wrong in it; nothing at all when it is not there and need
+/// not be.
+pub(super) fn read(path: &Path, must_be: bool) -> Option<(Vec<Given>, Vec<String>)> {
+    let text = match std::fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == ErrorKind::NotFound && !must_be => return None,
+        Err(error) => return Some((vec![], vec![format!("{}: cannot be read: {error}", path.display())])),
+    };
+    let parsed = Config::builder().add_source(File::from_str(&text, FileFormat::Toml)).build();
+    Some(match parsed {
+        Ok(parsed) => settings(&parsed.cache, path),
+        Err(error) => (vec![], vec![format!("{}: {}", path.display(), one_line(&error))]),
+    })
+}
+
+fn settings(parsed: &Value, path: &Path) -> (Vec<Given>, Vec<String>) {
+    let (mut given, mut faults) = (Vec::new(), Vec::new());
+    for (name, value) in leaves(parsed) {
+        match KEYS.iter().find(|key| key.name == name) {
+            Some(key) => match text(&value) {
+                Some(text) => given.push(Given::file(key, path, text)),
+                None => faults.push(format!("{name} (from {}): expected a string", path.display())),
+            },
+            None => faults.push(unknown(&name, path)),
+        }
+    }
+    (given, faults)
+}
+
+/// The values of the sections, named `section.key`, and what stands outside of any; sorted by name.
+fn leaves(parsed: &Value) -> Vec<(String, Value)> {
+    let ValueKind::Table(sections) = &parsed.kind else { return Vec::new() };
+    let mut found = Vec::new();
+    for (section, value) in sections {
+        match &value.kind {
+            ValueKind::Table(keys) => {
+                found.extend(keys.iter().map(|(key, value)| (format!("{section}.{key}"), value.clone())));
+            }
+            _ => found.push((section.clone(), value.clone())),
+        }
+    }
+    found.sort_by(|(one, _), (other, _)| one.cmp(other));
+    found
+}
+
+fn text(value: &Value) -> Option<String> {
+    match &value.kind {
+        ValueKind::String(text) => Some(text.clone()),
+        ValueKind::I64(number) => Some(number.to_string()),
+        ValueKind::Boolean(yes) => Some(yes.to_string()),
+        _ => None,
+    }
+}
+
+fn unknown(name: &str, path: &Path) -> String {
+    let meant: Vec<String> = similar(name).into_iter().map(|key: &Key| key.name.to_owned()).collect();
+    let question = did_you_mean(&meant).map_or_else(String::new, |question| format!("{question} "));
+    format!("unknown key {name} (from {}): {question}{}", path.display(), there_are(name))
+}
+
+/// The parser shows the place in a picture of several lines; what is left is the place in words and what is
+/// wrong there.
+fn one_line(error: &ConfigError) -> String {
+    let text = match error {
+        ConfigError::FileParse { cause, .. } => cause.to_string(),
+        other => other.to_string(),
+    };
+    let is_picture =
+        |line: &&str| line.trim_start_matches(|c: char| c.is_ascii_digit() || c == ' ').starts_with('|');
+    let lines = text.lines().filter(|line| !is_picture(line)).map(str::trim).filter(|line| !line.is_empty());
+    let lines: Vec<&str> = lines.map(|line| line.trim_start_matches("TOML parse error at ")).collect();
+    lines.join(": ")
+}

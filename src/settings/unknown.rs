@@ -1,0 +1,97 @@
+//! What is said of a name that no setting has: which one may have been meant, and which there are.
+
+use super::keys::{KEYS, Key};
+
+/// How many names are offered at most.
+const OFFERED: usize = 3;
+
+/// How near a name is to what was given; the smallest is the nearest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Nearness {
+    /// A slip or two away.
+    Slip,
+    /// The same key in another section, or in none.
+    OtherSection,
+    /// A key of this section whose name has the given one in it.
+    Part,
+}
+
+/// The keys that may have been meant by `given`, written `section.key`, the nearest first.
+pub(super) fn similar(given: &str) -> Vec<&'static Key> {
+    let known =
+        KEYS.iter().filter_map(|key| Some((nearness(given, key.name)?, distance(given, key.name), key)));
+    let mut known: Vec<_> = known.collect();
+    known.sort_by_key(|(nearness, distance, _)| (*nearness, *distance));
+    let nearest = known.first().map(|(nearness, _, _)| *nearness);
+    known.retain(|(nearness, _, _)| Some(*nearness) == nearest);
+    known.into_iter().take(OFFERED).map(|(_, _, key)| key).collect()
+}
+
+fn nearness(given: &str, known: &str) -> Option<Nearness> {
+    let (section, key) = given.rsplit_once('.').unwrap_or(("", given));
+    let (known_section, known_key) = known.split_once('.')?;
+    match distance(given, known) {
+        ..=1 => Some(Nearness::Slip),
+        slips if slips <= known.len() / 6 => Some(Nearness::Slip),
+        _ if key == known_key => Some(Nearness::OtherSection),
+        _ if section == known_section && key.len() > 2 && known_key.contains(key) => Some(Nearness::Part),
+        _ => None,
+    }
+}
+
+/// How many characters were left out, put in, mistaken or swapped.
+pub(super) fn distance(given: &str, known: &str) -> usize {
+    strsim::osa_distance(given, known)
+}
+
+/// `did you mean a, b or c?`, or nothing.
+pub(super) fn did_you_mean(names: &[String]) -> Option<String> {
+    let (last, others) = names.split_last()?;
+    Some(match others {
+        [] => format!("did you mean {last}?"),
+        others => format!("did you mean {} or {last}?", others.join(", ")),
+    })
+}
+
+/// A sentence of what there is: the keys of the section, or the sections where there is none of this name.
+pub(super) fn there_are(given: &str) -> String {
+    let section = given.split_once('.').map_or(given, |(section, _)| section);
+    let keys = KEYS.iter().map(Key::parts).filter(|(of, _)| *of == section).map(|(_, key)| key);
+    let keys: Vec<&str> = keys.collect();
+    if !keys.is_empty() {
+        return format!("The keys of [{section}] are {}", keys.join(", "));
+    }
+    let mut sections: Vec<&str> = KEYS.iter().map(|key| key.parts().0).collect();
+    sections.dedup();
+    format!("The sections are {}", sections.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(given: &str) -> Vec<&'static str> {
+        similar(given).into_iter().map(|key| key.name).collect()
+    }
+
+    #[test]
+    fn what_was_meant_is_found_and_what_was_not_is_not_offered() {
+        assert_eq!(names("server.lisen"), ["server.listen"]);
+        assert_eq!(names("sever.listen"), ["server.listen"]);
+        assert_eq!(names("server_listen"), ["server.listen"]);
+        assert_eq!(names("limits.max_artefact_size"), ["limits.max_artifact_size"]);
+        assert_eq!(names("listen"), ["server.listen"]);
+        assert_eq!(names("db.url"), ["database.url", "storage.url"]);
+        assert_eq!(names("server.drain"), ["server.drain_timeout"]);
+        assert_eq!(names("server.port"), [""; 0]);
+        assert_eq!(names("nonsense"), [""; 0]);
+    }
+
+    #[test]
+    fn names_are_offered_as_people_offer_them() {
+        let offer = |names: &[&str]| did_you_mean(&names.iter().map(|n| (*n).to_owned()).collect::<Vec<_>>());
+        assert_eq!(offer(&[]), None);
+        assert_eq!(offer(&["a"]).unwrap(), "did you mean a?");
+        assert_eq!(offer(&["a", "b", "c"]).unwrap(), "did you mean a, b or c?");
+    }
+}
