@@ -7,6 +7,7 @@ use diesel::prelude::*;
 use diesel::r2d2::{ManageConnection, R2D2Connection};
 use secrecy::ExposeSecret;
 
+use super::sqlite_file;
 use crate::domain::{Error, Kind};
 use crate::settings::DatabaseUrl;
 
@@ -91,6 +92,41 @@ impl Manager {
     }
 }
 
+/// What PostgreSQL and its library say when another try would end like this one.
+const PERMANENT: &[&str] = &[
+    "password authentication failed",
+    "no pg_hba.conf entry",
+    "does not exist",
+    "invalid URI",
+    "invalid connection option",
+];
+
+impl Manager {
+    /// Opens a connection once, and tells what will not come right by itself: what is wrong with the file or
+    /// its content, or what the server holds against us. A server that does not answer may yet.
+    pub(super) fn check(&self) -> Result<(), String> {
+        let DatabaseUrl::Sqlite(path) = &self.url else {
+            return match self.connect().map_err(|error| one_line(&error)) {
+                Err(why) if says_any(&why, PERMANENT) => Err(why),
+                _ => Ok(()),
+            };
+        };
+        sqlite_file::prepare(path)?;
+        let named = |error: &dyn std::fmt::Display| {
+            format!("{}: {}", sqlite_file::absolute(path).display(), one_line(error))
+        };
+        let mut db = self.connect().map_err(|error| named(&error))?;
+        // Nothing of the file is read before the first question.
+        let asked = diesel::sql_query("SELECT count(*) FROM sqlite_master").execute(&mut db);
+        asked.map(drop).map_err(|error| named(&error))
+    }
+}
+
+/// The libraries' texts run over several lines.
+pub(super) fn one_line(text: &dyn std::fmt::Display) -> String {
+    text.to_string().split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
 impl ManageConnection for Manager {
     type Connection = Db;
     type Error = diesel::r2d2::Error;
@@ -132,13 +168,9 @@ fn open_postgres(url: &str) -> ConnectionResult<PgConnection> {
 }
 
 fn open_sqlite(path: &std::path::Path) -> ConnectionResult<SqliteConnection> {
-    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-        std::fs::create_dir_all(folder).map_err(|e| {
-            ConnectionError::BadConnection(format!("cannot create {}: {e}", folder.display()))
-        })?;
-    }
-    let path = path.to_str().ok_or_else(|| ConnectionError::BadConnection("path is not UTF-8".into()))?;
-    let mut sqlite = SqliteConnection::establish(path)?;
+    let uri = sqlite_file::uri(path);
+    let uri = uri.ok_or_else(|| ConnectionError::BadConnection("path is not UTF-8".into()))?;
+    let mut sqlite = SqliteConnection::establish(&uri)?;
     // The time to wait comes first: the others may already have to. It is long because a registry
     // file may take that long to load, and an upload that is refused meanwhile is sent again in full.
     // The journal mode stays in the file and is set by `migrate`; setting it at each connect would

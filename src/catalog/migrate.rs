@@ -1,10 +1,17 @@
 //! The schema, embedded, and how it is brought up to date.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
+use diesel::backend::Backend;
 use diesel::connection::SimpleConnection;
+use diesel::dsl::sql;
+use diesel::migration::{MigrationSource, MigrationVersion};
+use diesel::pg::Pg;
+use diesel::prelude::*;
 use diesel::result::Error::DatabaseError;
-use diesel::{QueryResult, SqliteConnection};
+use diesel::sql_types::Bool;
+use diesel::sqlite::Sqlite;
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
 use super::Db;
@@ -17,8 +24,44 @@ const WAL_PAUSE: Duration = Duration::from_millis(20);
 const SQLITE: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
 const POSTGRES: EmbeddedMigrations = embed_migrations!("migrations/postgres");
 
-/// Runs what is pending, all of it or nothing, and tells how many migrations that were.
+/// Whether the schema was ever begun: its migrations are written down in a table.
+pub(super) fn has_begun(db: &mut Db) -> Result<bool> {
+    let table = match db {
+        Db::Sqlite(_) => "EXISTS (SELECT 1 FROM sqlite_master WHERE name = '__diesel_schema_migrations')",
+        Db::Postgres(_) => "to_regclass('__diesel_schema_migrations') IS NOT NULL",
+    };
+    Ok(diesel::select(sql::<Bool>(table)).get_result(db)?)
+}
+
+/// Runs what is pending, all of it or nothing, and tells how many migrations that were. What a newer
+/// release has added is no fault, but somebody should know.
 pub(super) fn run(db: &mut Db) -> Result<usize> {
+    let migrations = run_pending(db)?;
+    match unknown(db) {
+        0 => {}
+        1 => tracing::warn!("the database is of a newer release: 1 migration unknown to this release"),
+        many => {
+            tracing::warn!("the database is of a newer release: {many} migrations unknown to this release")
+        }
+    }
+    Ok(migrations)
+}
+
+/// How many of the database's migrations are none of ours; zero when it does not tell.
+fn unknown(db: &mut Db) -> usize {
+    match db {
+        Db::Sqlite(sqlite) => not_in::<Sqlite>(&SQLITE, sqlite.applied_migrations().unwrap_or_default()),
+        Db::Postgres(postgres) => not_in::<Pg>(&POSTGRES, postgres.applied_migrations().unwrap_or_default()),
+    }
+}
+
+fn not_in<B: Backend>(ours: &dyn MigrationSource<B>, applied: Vec<MigrationVersion<'_>>) -> usize {
+    let ours = ours.migrations().unwrap_or_default();
+    let ours: HashSet<String> = ours.iter().map(|migration| migration.name().version().to_string()).collect();
+    applied.iter().filter(|version| !ours.contains(&version.to_string())).count()
+}
+
+fn run_pending(db: &mut Db) -> Result<usize> {
     // Nobody should wait here for a registry file that another process loads just now.
     if is_up_to_date(db) {
         return Ok(0);

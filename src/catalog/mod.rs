@@ -22,6 +22,7 @@ pub mod pipelines;
 pub mod progress;
 pub mod projects;
 mod schema;
+mod sqlite_file;
 pub mod standing;
 pub mod tokens;
 pub mod users;
@@ -61,12 +62,14 @@ pub struct Catalog {
 
 impl Catalog {
     /// Opens the database that the settings name without changing it; an SQLite file is created when
-    /// missing.
+    /// missing, for its owner alone.
     ///
     /// # Errors
-    /// `Unavailable` when it cannot be reached.
+    /// `Internal` at once for what does not come right by itself, `Unavailable` after the timeout when the
+    /// database cannot be reached.
     pub fn open(settings: &Settings) -> Result<Self> {
         let (url, timeout) = (&settings.database, settings.database_timeout);
+        Manager::new(url.clone()).check().map_err(|why| Error::internal(format!("database.url: {why}")))?;
         let pool = Pool::builder()
             .max_size(settings.database_connections)
             .min_idle(Some(1))
@@ -157,7 +160,15 @@ impl Catalog {
         self.read(Db::probe).await
     }
 
-    /// Brings the schema up to date; safe while other nodes do the same. Blocks.
+    /// Whether anybody has ever brought the schema up to date. Blocks.
+    ///
+    /// # Errors
+    /// `Unavailable` when the database does not answer.
+    pub fn has_schema(&self) -> Result<bool> {
+        migrate::has_begun(&mut *self.pool.get().map_err(Error::unavailable)?)
+    }
+
+    /// Brings the schema up to date; warns of migrations that only a newer release knows; safe while other nodes do the same. Blocks.
     ///
     /// # Errors
     /// `Unavailable` when the database does not answer, `Internal` when a migration fails.
@@ -176,6 +187,6 @@ struct LogErrors;
 
 impl diesel::r2d2::HandleError<diesel::r2d2::Error> for LogErrors {
     fn handle_error(&self, error: diesel::r2d2::Error) {
-        tracing::warn!(%error, "no connection to the database");
+        tracing::warn!(error = db::one_line(&error), "no connection to the database");
     }
 }

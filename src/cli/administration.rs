@@ -5,7 +5,7 @@
 
 use tokio::runtime::{Builder, Runtime};
 
-use super::{CommandError, migrate};
+use super::{CommandError, existing};
 use crate::auth::audit::{Facts, Origin, Outcome, Who};
 use crate::catalog::{Catalog, Db};
 use crate::domain::Result;
@@ -18,9 +18,9 @@ pub(super) struct Administration {
 }
 
 impl Administration {
-    /// Opens the catalog and brings its schema up to date.
+    /// Opens the catalog that is there and brings its schema up to date.
     pub(super) fn open(settings: &Settings) -> Result<Self, CommandError> {
-        let (catalog, _) = migrate::open(settings)?;
+        let catalog = existing::catalog(settings)?;
         let runtime = Builder::new_current_thread()
             .enable_all()
             .build()

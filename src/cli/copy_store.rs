@@ -4,7 +4,7 @@ use clap::Args;
 use serde_json::json;
 
 use super::progress::Progress;
-use super::{CommandError, environment, migrate};
+use super::{CommandError, environment, existing};
 use crate::catalog::artifacts::{self, Artifact};
 use crate::relocation::{Copied, copy_blobs};
 use crate::settings::{Settings, StorageUrl};
@@ -32,13 +32,15 @@ pub(super) struct CopyStore {
 impl CopyStore {
     /// Copies what is missing and checks it.
     pub(super) fn run(self, settings: &Settings) -> Result<(), CommandError> {
-        let open = |option: &str, text: &str| {
+        let url = |option: &str, text: &str| {
             let wrong = |why: String| CommandError::Configuration(anyhow::anyhow!("{option}: {why}"));
-            let url = StorageUrl::parse(text, environment()?).map_err(wrong)?;
-            Store::open_at(&url, settings.storage_timeout).map_err(CommandError::unusable)
+            StorageUrl::parse(text, environment()?).map_err(wrong)
         };
-        let (from, to) = (open("--from", &self.from)?, open("--to", &self.to)?);
-        let (catalog, _) = migrate::open(settings)?;
+        let open = |url| Store::open_at(url, settings.storage_timeout).map_err(CommandError::unusable);
+        let (from, to) = (url("--from", &self.from)?, url("--to", &self.to)?);
+        let catalog = existing::catalog(settings)?;
+        existing::check_store(&from, settings)?;
+        let (from, to) = (open(&from)?, open(&to)?);
         let runtime = super::runtime()?;
         let total = runtime.block_on(catalog.read(artifacts::count))?;
         let progress = Progress::new("copying blobs", usize::try_from(total).ok());

@@ -13,7 +13,7 @@ use crate::settings::Settings;
 
 /// Loads all files or none.
 pub(super) fn run(settings: &Settings, files: &[PathBuf]) -> Result<(), CommandError> {
-    let parts = Parts::open(settings)?;
+    let parts = Parts::make(settings)?;
     parts.runtime.block_on(identify(&parts.catalog, &parts.store, settings));
     let progress = OnceLock::new();
     let stored = |total| {

@@ -4,6 +4,7 @@ mod administration;
 mod config;
 mod copy_store;
 mod demo;
+mod existing;
 mod fsck;
 mod gc;
 mod listing;
@@ -187,8 +188,21 @@ struct Parts {
 }
 
 impl Parts {
+    /// Those that are there.
     fn open(settings: &Settings) -> Result<Self, CommandError> {
-        let (catalog, _) = migrate::open(settings)?;
+        let catalog = existing::catalog(settings)?;
+        for url in [Some(&settings.storage), settings.previous_storage.as_ref()].into_iter().flatten() {
+            existing::check_store(url, settings)?;
+        }
+        Self::with(catalog, settings)
+    }
+
+    /// Makes what is not there.
+    fn make(settings: &Settings) -> Result<Self, CommandError> {
+        Self::with(migrate::open(settings)?.0, settings)
+    }
+
+    fn with(catalog: Catalog, settings: &Settings) -> Result<Self, CommandError> {
         let store = Store::open(settings).map_err(CommandError::unusable)?;
         Ok(Self { catalog, store, runtime: runtime()? })
     }

@@ -44,6 +44,9 @@ pub(super) fn database_url(text: &str) -> Result<DatabaseUrl, String> {
     if !(text.starts_with("postgres://") || text.starts_with("postgresql://")) {
         return Err("expected sqlite://PATH or postgres://USER@HOST/NAME".into());
     }
+    if is_ambiguous(text) {
+        return Err("in a user name or password '@' is written %40, '/' %2F and ':' %3A".into());
+    }
     let query = text.split_once('?').map_or("", |(_, query)| query);
     let sslmode = query.split('&').find_map(|pair| pair.strip_prefix("sslmode="));
     match sslmode {
@@ -58,6 +61,15 @@ pub(super) fn database_url(text: &str) -> Result<DatabaseUrl, String> {
         }
     }
     Ok(DatabaseUrl::Postgres(text.to_owned().into()))
+}
+
+/// Whether a part of a password would be taken for a host or a port, which errors and logs repeat.
+fn is_ambiguous(text: &str) -> bool {
+    let rest = text.split_once("://").map_or("", |(_, rest)| rest);
+    let rest = rest.split('?').next().unwrap_or_default();
+    let (authority, place) = rest.split_once('/').unwrap_or((rest, ""));
+    authority.matches('@').count() > 1
+        || (!authority.contains('@') && authority.contains(':') && place.contains('@'))
 }
 
 pub(super) fn storage_url(text: &str) -> Result<StorageUrl, String> {

@@ -3,10 +3,10 @@
 //! A blob is written under a temporary name in its folder, then fsync, rename, fsync of the folder:
 //! after a power cut it is there in full or not at all. What is not said to be resident blocks.
 
-use std::fs::{self, File};
+use std::fs::{self, DirBuilder, File};
 use std::io::{self, Write};
 use std::ops::Range;
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{DirBuilderExt, FileExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -56,8 +56,10 @@ impl Directory {
     /// A read that has to wait for the disk gets a turn within `patience`, or fails.
     pub(super) fn open(root: &Path, patience: Duration) -> io::Result<Self> {
         let named = |e: io::Error| io::Error::new(e.kind(), format!("{}: {e}", root.display()));
+        let mut builder = DirBuilder::new();
+        builder.recursive(true).mode(0o700);
         for shard in 0..SHARDS {
-            fs::create_dir_all(root.join(StoreKey::folder_of(shard))).map_err(named)?;
+            builder.create(root.join(StoreKey::folder_of(shard))).map_err(named)?;
         }
         sync_folder(root).map_err(named)?;
         Ok(Self { root: root.to_owned(), waiting: Arc::new(Waiting::new(patience)?) })

@@ -256,7 +256,7 @@ on_both_databases! {
     }
 }
 
-/// Ten programs at once, none of which has seen the database before.
+/// Ten programs at once, in a database that only has its tables yet.
 fn ten_at_once_in_an_empty_database(url: Option<&str>) {
     let folder = tempfile::tempdir().unwrap();
     let start = |arguments: &[&str]| {
@@ -264,6 +264,7 @@ fn ten_at_once_in_an_empty_database(url: Option<&str>) {
         command.envs(url.map(|url| ("ARTIGATE_DATABASE__URL", url)));
         command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
     };
+    assert!(start(&["migrate"]).wait().unwrap().success());
     let users: Vec<Child> =
         (0..10).map(|number| start(&["user", "create", &format!("user{number}")])).collect();
     for user in users {
@@ -364,6 +365,7 @@ fn wrong_use_exits_with_2_and_names_what_was_expected() {
 fn the_help_of_each_group_shows_examples_that_are_right() {
     let folder = tempfile::tempdir().unwrap();
     for group in ["user", "project", "token"] {
+        assert!(artigate(folder.path(), &["migrate"]).output().unwrap().status.success());
         let help = artigate(folder.path(), &[group, "--help"]).output().unwrap();
         let help = String::from_utf8(help.stdout).unwrap();
         let examples = help.split("Examples:\n").nth(1).unwrap().split("\n\n").next().unwrap();

@@ -166,6 +166,7 @@ fn the_command_line_is_an_actor_too() {
         "users: [{id: 7, username: loaded, tokens: [{value: glpat-s3cret}]}]",
     )
     .unwrap();
+    assert!(artigate(path, &["migrate"]).output().unwrap().status.success());
     let create = ["user", "create", "alice"];
     let lines = audit_lines(&stderr_of(path, None, &create));
     let line = lines[0].as_object().unwrap();

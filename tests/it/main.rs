@@ -32,6 +32,7 @@ mod limits;
 mod logs;
 mod migrations;
 mod permissions;
+mod places;
 mod program;
 mod ranges;
 mod raw_targets;

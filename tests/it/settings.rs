@@ -215,6 +215,8 @@ fn a_database_url_is_checked_without_repeating_its_password() {
         "postgres://u:hunter2@h/db?x=1&sslmode=prefer",
         "sqlite://",
         "sqlite://:memory:",
+        "postgres://u:hunter2@x@h/db",
+        "postgres://u:hunter2/x@h/db",
     ] {
         let error = url(bad).unwrap_err();
         assert!(error.contains("database.url") && !error.contains("hunter2"), "{error}");

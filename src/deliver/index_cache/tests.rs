@@ -10,7 +10,7 @@ use super::*;
 use crate::domain::artifact::{Accessibility, ArtifactFormat, ArtifactKind};
 use crate::domain::{Sha256Digest, Timestamp};
 use crate::settings::StorageUrl;
-use crate::store::Store;
+use crate::store::{Store, StoreKey};
 
 /// A store with archives of so many entries each.
 struct Archives {
@@ -35,7 +35,7 @@ impl Archives {
             writer.start_file(name, SimpleFileOptions::default().compression_method(Stored)).unwrap();
         }
         let file = writer.finish().unwrap().into_inner();
-        let mut upload = self.store.begin().await.unwrap();
+        let mut upload = self.store.begin(StoreKey::random()).await.unwrap();
         upload.write(&file).await.unwrap();
         let stored = upload.commit().await.unwrap();
         let artifact = Artifact {

@@ -1,0 +1,50 @@
+//! The database and the store of commands that make neither: in the wrong directory, or with the wrong
+//! settings, they would work on new and empty ones and tell that all is well.
+
+use std::path::Path;
+
+use super::CommandError;
+use crate::catalog::Catalog;
+use crate::settings::{DEFAULT_FILE, DatabaseUrl, Settings, StorageUrl};
+
+/// Opens the catalog that is there and brings its schema up to date.
+pub(super) fn catalog(settings: &Settings) -> Result<Catalog, CommandError> {
+    if let DatabaseUrl::Sqlite(path) = &settings.database
+        && matches!(path.try_exists(), Ok(false))
+    {
+        return Err(missing(&format!("there is no database at {}", absolute(path)), settings));
+    }
+    let catalog = Catalog::open(settings).map_err(CommandError::unusable)?;
+    if !catalog.has_schema().map_err(CommandError::unusable)? {
+        let which = match &settings.database {
+            DatabaseUrl::Sqlite(path) => absolute(path),
+            DatabaseUrl::Postgres(_) => "that database.url names".to_owned(),
+        };
+        return Err(missing(&format!("the database {which} is empty"), settings));
+    }
+    catalog.migrate().map_err(CommandError::unusable)?;
+    Ok(catalog)
+}
+
+/// Refuses a directory that is not there. A bucket is never made, so there is nothing to ask.
+pub(super) fn check_store(url: &StorageUrl, settings: &Settings) -> Result<(), CommandError> {
+    match url {
+        StorageUrl::Directory(path) if !path.is_dir() => {
+            Err(missing(&format!("there is no store at {}", absolute(path)), settings))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn missing(what: &str, settings: &Settings) -> CommandError {
+    let read = match &settings.file {
+        Some(file) => format!("settings were read from {}", absolute(file)),
+        None => format!("there is no {}", absolute(Path::new(DEFAULT_FILE))),
+    };
+    let why = format!("{what} ({read}); only serve, migrate and load make a new one");
+    CommandError::Configuration(anyhow::Error::msg(why))
+}
+
+fn absolute(path: &Path) -> String {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned()).display().to_string()
+}
