@@ -19,7 +19,7 @@ pub fn measure() {
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
     let artifact = runtime.block_on(stored(&store, &archive::of(10_000)));
     let indexes = IndexCache::new(Limits::default(), 128 << 20);
-    let capacity = Capacity::new(192 << 20, 128 << 20);
+    let capacity = Capacity::new(256 << 20, 128 << 20);
     let sources = Sources { store: &store, indexes: &indexes, capacity: &capacity, client: None };
     let path = EntryPath::from_bytes(archive::PAGE.into()).expect("a path");
 

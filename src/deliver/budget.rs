@@ -1,5 +1,6 @@
 //! A budget: something that answers under way hold and that is not without end, counted before it is
-//! taken. Who finds it used up waits for a while, in order; nobody has more than half of it.
+//! taken. Who finds it used up waits for a while, in order; nobody has more than three quarters of
+//! it.
 //!
 //! An answer whose client takes nothing holds its share for nobody: while others wait, it is ended.
 
@@ -78,7 +79,7 @@ impl Budget {
         Self(Arc::new(Shared {
             what,
             all: Arc::new(Semaphore::new(total as usize)),
-            most_each: total.div_ceil(2),
+            most_each: total - total / 4,
             unit,
             total,
             patience,

@@ -141,7 +141,11 @@ impl EntryDelivery<'_> {
         if let Some(bytes) = small(&self.blob, entry, self.lead.as_ref(), unpacked).await? {
             return Ok(Body::AtOnce(bytes));
         }
-        let (share, budget) = (self.share().await?, self.sources.capacity.unpacking.clone());
+        let share = match self.entry.method {
+            0 => None,
+            _ => Some(self.share().await?),
+        };
+        let budget = self.sources.capacity.unpacking.clone();
         let pieces = self.into_stream().await?;
         Ok(Body::InPieces(match share {
             Some(share) => budget.watch(share, |share| holding(pieces, share)),
@@ -149,14 +153,13 @@ impl EntryDelivery<'_> {
         }))
     }
 
-    /// The memory that unpacking takes; nothing for what is stored.
-    async fn share(&self) -> Result<Option<Share>> {
-        let bytes = match (self.entry.method, &self.lead) {
-            (0, _) => return Ok(None),
-            (_, Some(lead)) => UNZSTD_BYTES + lead.window_bytes(&self.entry),
-            (_, None) => INFLATE_BYTES,
+    /// The memory that unpacking takes.
+    async fn share(&self) -> Result<Share> {
+        let bytes = match &self.lead {
+            Some(lead) => UNZSTD_BYTES + lead.window_bytes(&self.entry),
+            None => INFLATE_BYTES,
         };
-        self.sources.capacity.unpacking.take(bytes, self.sources.client).await.map(Some)
+        self.sources.capacity.unpacking.take(bytes, self.sources.client).await
     }
 
     async fn into_stream(self) -> Result<ByteStream> {
@@ -176,12 +179,14 @@ impl EntryDelivery<'_> {
         if part == (0..self.entry.unpacked_bytes) {
             return self.into_body().await;
         }
-        let Some(share) = self.share().await? else {
+        if self.entry.method == 0 {
             let pieces = begin(raw(&self.blob, &self.entry, Some(part)), self.entry.name).await?;
             return Ok(Body::InPieces(pieces));
-        };
+        }
         let Sources { capacity, client, .. } = self.sources;
+        // Who waits to be let on the way holds no memory meanwhile.
         let long = capacity.skips.admit(part.start, client).await?;
+        let share = self.share().await?;
         let pieces = self.into_stream().await?;
         Ok(Body::InPieces(
             capacity.unpacking.watch(share, |share| part_of(holding(pieces, share), part, long)),

@@ -54,7 +54,8 @@ pub struct IndexCache {
     /// Work on indexes that are there. Whoever waits for it holds none: a client cannot make one be kept
     /// that has to make room.
     work: Lanes,
-    pages: Semaphore,
+    /// Short work: it does not wait for the other.
+    pages: Lanes,
     limits: Limits,
 }
 
@@ -78,17 +79,14 @@ impl Default for Lanes {
 
 impl Lanes {
     async fn enter(&self, bytes: u64) -> Result<SemaphorePermit<'_>> {
-        turn(if bytes <= SMALL_BYTES { &self.small } else { &self.large }).await
-    }
-}
-
-async fn turn(lane: &Semaphore) -> Result<SemaphorePermit<'_>> {
-    if let Ok(permit) = lane.try_acquire() {
-        return Ok(permit);
-    }
-    match timeout(WAIT, lane.acquire()).await {
-        Ok(permit) => permit.map_err(Error::internal),
-        Err(_) => Err(Error::unavailable("too much work on directories of archives")),
+        let lane = if bytes <= SMALL_BYTES { &self.small } else { &self.large };
+        if let Ok(permit) = lane.try_acquire() {
+            return Ok(permit);
+        }
+        match timeout(WAIT, lane.acquire()).await {
+            Ok(permit) => permit.map_err(Error::internal),
+            Err(_) => Err(Error::unavailable("too much work on directories of archives")),
+        }
     }
 }
 
@@ -131,7 +129,7 @@ impl IndexCache {
             cache: Cache::with_options(options, HeapBytes, DefaultHashBuilder::default(), DropAside),
             loads: Lanes::default(),
             work: Lanes::default(),
-            pages: Semaphore::new(4),
+            pages: Lanes::default(),
             limits,
         }
     }
@@ -206,14 +204,14 @@ impl IndexCache {
         outline: Arc<Outline>,
         window: Range<usize>,
     ) -> Result<Result<Listing, Fault>> {
-        match self.get(archive, blob).await? {
+        let bytes = match self.get(archive, blob).await? {
             Ok(known) if known.index.heap_bytes() <= TINY_BYTES => {
                 return Ok(Ok(outline.page(&known.index, window)));
             }
-            Ok(_) => {}
+            Ok(known) => known.index.heap_bytes() as u64,
             Err(fault) => return Ok(Err(fault)),
-        }
-        let _turn = turn(&self.pages).await?;
+        };
+        let _turn = self.pages.enter(bytes).await?;
         match self.get(archive, blob).await? {
             Ok(known) => Ok(Ok(background::run(move || outline.page(&known.index, window)).await?)),
             Err(fault) => Ok(Err(fault)),

@@ -27,8 +27,9 @@ const SHORT_BYTES: u64 = 8 << 20;
 /// How long one goes on until the next has a slice.
 const SLICE: Duration = Duration::from_millis(30);
 
-/// How many long ways are under way at the same time; others wait, and are refused after a while.
-const MOST_LONG: u64 = 64;
+/// How many long ways are under way at the same time; others wait, and are refused after a while. All that one
+/// client may have leave it some memory for unpacking other things.
+const MOST_LONG: u64 = 24;
 
 /// The long ways that are under way.
 #[derive(Debug)]

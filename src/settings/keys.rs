@@ -66,7 +66,7 @@ pub(super) const KEYS: &[Key] = &[
     key("limits.max_unpacked_size", "0", |s, text| {
         size(text).map(|v| s.max_unpacked_bytes = Some(v).filter(|bytes| *bytes > 0))
     }),
-    key("limits.unpack_memory", "192 MiB", |s, text| size(text).map(|v| s.unpack_memory_bytes = v)),
+    key("limits.unpack_memory", "256 MiB", |s, text| size(text).map(|v| s.unpack_memory_bytes = v)),
     key("limits.max_document_size", "16 MiB", |s, text| {
         document_size(text).map(|v| s.max_document_bytes = v)
     }),

@@ -124,7 +124,7 @@ impl Default for Settings {
             archive_entries: 1_000_000,
             archive_directory_bytes: 256 << 20,
             max_unpacked_bytes: None,
-            unpack_memory_bytes: 192 << 20,
+            unpack_memory_bytes: 256 << 20,
             max_document_bytes: 16 << 20,
             default_expire_in: Lifetime::Seconds(30 * 86_400),
             sweep_interval: Duration::from_secs(7 * 60),

@@ -13,3 +13,4 @@ mod records;
 mod subset;
 mod subset_damage;
 mod zstd_frames;
+mod zstd_windows;

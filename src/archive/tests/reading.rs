@@ -17,7 +17,7 @@ use super::{
 use crate::archive::{EntryMeta, Unsupported, is_small, open, packed_range, probable_span, unpack};
 
 /// `bytes` in pieces of the given sizes, over and over, with a pause before each.
-fn source(bytes: &[u8], sizes: &[usize]) -> impl AsyncBufRead + Unpin + Send + use<> {
+pub fn source(bytes: &[u8], sizes: &[usize]) -> impl AsyncBufRead + Unpin + Send + use<> {
     let mut rest = Bytes::copy_from_slice(bytes);
     let mut sizes: Vec<usize> = sizes.to_vec();
     let mut pieces = Vec::new();
@@ -62,7 +62,7 @@ fn from_header<'a>(file: &'a [u8], entry: &EntryMeta) -> &'a [u8] {
 }
 
 /// A small entry is also read at once, which must come to the same.
-fn read_whole(file: &[u8], entry: &EntryMeta) -> (Vec<u8>, Option<io::Error>) {
+pub fn read_whole(file: &[u8], entry: &EntryMeta) -> (Vec<u8>, Option<io::Error>) {
     let (bytes, error) = read(source(from_header(file, entry), &[1000]), entry);
     match read_at_once(file, entry) {
         None => {}
@@ -94,7 +94,7 @@ fn lines(bytes: usize) -> Vec<u8> {
     (0_u32..).flat_map(|n| format!("line {n}\n").into_bytes()).take(bytes).collect()
 }
 
-fn one(content: &[u8], method: CompressionMethod) -> (Vec<u8>, EntryMeta) {
+pub fn one(content: &[u8], method: CompressionMethod) -> (Vec<u8>, EntryMeta) {
     let file = streamed(&[wanted("dir/a.txt", content, method)], b"");
     let entry = meta(&file, "dir/a.txt");
     (file, entry)
@@ -215,83 +215,6 @@ fn several_zstd_frames_are_one_entry() {
     };
     let (bytes, error) = read_whole(&packed, &entry);
     assert!(error.is_none() && bytes == content, "{error:?}");
-}
-
-/// A zstd frame without its content's size, of blocks of 128 KiB that are one byte over and over, and of
-/// blocks of nothing behind each.
-fn runs(window_log: u8, blocks: usize, empty_blocks: usize) -> Vec<u8> {
-    let mut frame = vec![0x28, 0xb5, 0x2f, 0xfd, 0, (window_log - 10) << 3];
-    for _ in 0..blocks {
-        frame.extend([1 << 1, 0, 0x10, b'z']);
-        frame.extend([0; 3].repeat(empty_blocks));
-    }
-    frame.extend([1, 0, 0]);
-    frame
-}
-
-fn of_runs(packed: &[u8], unpacked_bytes: usize) -> (Vec<u8>, EntryMeta) {
-    let (file, entry) = one(b"abc", Stored);
-    let header = &file[..30 + entry.name.len()];
-    let crc32 = crc32fast::hash(&vec![b'z'; unpacked_bytes]);
-    let (packed_bytes, unpacked_bytes) = (packed.len() as u64, unpacked_bytes as u64);
-    let entry = EntryMeta { method: 93, crc32, packed_bytes, unpacked_bytes, ..entry };
-    ([header, packed].concat(), entry)
-}
-
-#[test]
-fn a_zstd_window_is_bounded_unless_the_content_needs_no_more() {
-    const BLOCK: usize = 128 << 10;
-    for (window_log, blocks, readable) in [
-        (17, 1, true),
-        (25, 2, true),
-        (31, 3, true),
-        (31, 64, true),
-        (23, 80, true),
-        (24, 80, false),
-        (31, 80, false),
-    ] {
-        let (file, entry) = of_runs(&runs(window_log, blocks, 1), blocks * BLOCK);
-        let (bytes, error) = read_whole(&file, &entry);
-        assert_eq!(
-            (error.is_none(), bytes.len() == blocks * BLOCK),
-            (readable, readable),
-            "{window_log}, {blocks}"
-        );
-        if let Some(error) = error {
-            assert!(error.to_string().starts_with("entry needs a zstd window of "), "{error}");
-        }
-    }
-}
-
-#[test]
-fn a_further_frame_gets_no_larger_window_than_the_first() {
-    const BLOCK: usize = 128 << 10;
-    let packed = [runs(17, 1, 0), runs(24, 70, 0)].concat();
-    let (file, entry) = of_runs(&packed, 71 * BLOCK);
-    let (bytes, error) = read_whole(&file, &entry);
-    assert!(bytes.len() <= BLOCK && error.unwrap().to_string().contains("16 MiB"));
-}
-
-#[test]
-fn packed_bytes_that_unpack_to_nothing_let_others_have_a_turn() {
-    let (file, entry) = of_runs(&runs(17, 1, 2_000_000), 128 << 10);
-    let mut pieces = open(source(&file, &[1 << 20]), entry).unwrap();
-    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    let turns = runtime.block_on(async {
-        let mut turns = 0_u32;
-        while let Some(piece) = futures_util::future::poll_fn(|cx| {
-            let next = pieces.poll_next_unpin(cx);
-            turns += u32::from(next.is_pending());
-            next
-        })
-        .await
-        {
-            piece.unwrap();
-        }
-        turns
-    });
-    // Six megabytes came in six pieces; all other turns were given of its own accord.
-    assert!(turns > 20, "{turns}");
 }
 
 #[test]
