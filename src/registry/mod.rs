@@ -9,6 +9,7 @@ mod change;
 mod document;
 mod files;
 mod read;
+mod secret;
 mod stage;
 mod strict;
 

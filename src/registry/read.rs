@@ -8,6 +8,7 @@ use serde::de::DeserializeOwned;
 use serde_saphyr::{Budget, DuplicateKeyPolicy, Options};
 
 use super::document::{Artifact, Document, Pipeline, Project, User};
+use super::secret;
 use super::strict::Strict;
 use super::{Files, Format, LoadError, Source};
 use crate::domain::project::is_valid_path;
@@ -47,8 +48,14 @@ pub(super) fn json_value<T: DeserializeOwned>(body: &[u8]) -> Result<T, LoadErro
 fn json<T: DeserializeOwned>(text: &str) -> Result<T, String> {
     let mut json = serde_json::Deserializer::from_str(text);
     let value = serde_path_to_error::deserialize(Strict(&mut json)).map_err(|error| {
-        let place = placed(&error.path().to_string());
-        format!("{place}{}", error.into_inner())
+        let place = error.path().to_string();
+        let error = error.into_inner();
+        match secret::at(&place) {
+            None => format!("{}{error}", placed(&place)),
+            Some(secret) => {
+                format!("{} at line {} column {}", secret.said(&error), error.line(), error.column())
+            }
+        }
     })?;
     json.end().map_err(|error| error.to_string())?;
     Ok(value)
@@ -81,8 +88,11 @@ fn options() -> Options {
 
 fn wrong_text(name: &str, place: &str, error: &serde_saphyr::Error) -> LoadError {
     let line = error.location().map(|at| format!("line {} column {}: ", at.line(), at.column()));
-    let place = placed(place);
-    LoadError::Malformed(format!("{name}: {}{place}{error}", line.unwrap_or_default()))
+    let line = line.unwrap_or_default();
+    LoadError::Malformed(match secret::at(place) {
+        None => format!("{name}: {line}{}{error}", placed(place)),
+        Some(secret) => format!("{name}: {line}{}", secret.said(error)),
+    })
 }
 
 /// A path in front of what is said about it; none for the document as a whole.
