@@ -3,15 +3,19 @@
 //! A credential that is present but wrong is refused; it never falls back to "nobody".
 
 pub mod audit;
+mod credentials;
 mod failures;
 mod issue;
+mod refusal;
 
 use secrecy::{ExposeSecret, SecretString};
 use subtle::ConstantTimeEq;
 
 pub use audit::Trail;
+pub use credentials::{Credentials, Shown, Unreadable};
 pub use failures::FailureBound;
 pub use issue::{FreshToken, fresh_job_token, fresh_personal_token};
+pub use refusal::{AuthError, Refusal};
 
 use crate::catalog::jobs::TokenJob;
 use crate::catalog::projects::Project;
@@ -21,19 +25,6 @@ use crate::catalog::{Db, jobs, projects, tokens};
 use crate::domain::access::{Caller, Reach};
 use crate::domain::role::Role;
 use crate::domain::{Error, Sha256Digest, Timestamp};
-
-/// What a request brought along, by what it claims to be.
-#[derive(Debug, Default)]
-pub struct Credentials {
-    /// A personal token; wins over the others.
-    pub personal: Option<SecretString>,
-    /// A token that may be a personal one or a job's.
-    pub bearer: Option<SecretString>,
-    /// A job's token.
-    pub job: Option<SecretString>,
-    /// Is told whose they are.
-    pub trail: Trail,
-}
 
 /// Who asks.
 #[derive(Debug, Clone)]
@@ -53,53 +44,6 @@ pub enum Actor {
     },
 }
 
-/// Why a credential is not accepted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Refusal {
-    /// There is none that counts here.
-    Missing,
-    /// Not known, or its job does not run (any more).
-    Unknown,
-    /// Past its date.
-    Expired,
-    /// Taken back.
-    Revoked,
-    /// Good, but not for this, which needs one of these scopes.
-    MissingScope(&'static [&'static str]),
-}
-
-impl Refusal {
-    /// Whether a credential failed: one that was never or is no longer good. None at all and one
-    /// that is good for something else are no failures.
-    pub const fn is_failure(self) -> bool {
-        match self {
-            Self::Unknown | Self::Expired | Self::Revoked => true,
-            Self::Missing | Self::MissingScope(_) => false,
-        }
-    }
-}
-
-/// A refused credential, or no answer from the catalog.
-#[derive(Debug)]
-pub enum AuthError {
-    /// The credential is not accepted.
-    Refused(Refusal),
-    /// It could not be looked up.
-    Catalog(Error),
-}
-
-impl From<Error> for AuthError {
-    fn from(error: Error) -> Self {
-        Self::Catalog(error)
-    }
-}
-
-impl From<Refusal> for AuthError {
-    fn from(refusal: Refusal) -> Self {
-        Self::Refused(refusal)
-    }
-}
-
 /// Finds who is behind `credentials`; a personal token must have one of `scopes`.
 ///
 /// # Errors
@@ -111,23 +55,28 @@ pub fn authenticate(
     now: Timestamp,
 ) -> Result<Actor, AuthError> {
     let trail = &credentials.trail;
-    if let Some(token) = &credentials.personal {
+    if let Some(shown) = &credentials.personal {
         trail.shown("personal_token");
-        return personal(db, token, scopes, now, trail)?.ok_or(Refusal::Unknown.into());
+        return personal(db, shown.token()?, scopes, now, trail)?.ok_or(Refusal::Unknown.into());
     }
-    if let Some(token) = &credentials.bearer {
+    if let Some(shown) = &credentials.bearer {
         trail.shown("bearer");
+        let token = shown.token()?;
         return match personal(db, token, scopes, now, trail)? {
             Some(actor) => Ok(actor),
             None => job(db, token, trail),
         };
     }
-    match &credentials.job {
-        Some(token) => {
+    match (&credentials.job, credentials.other) {
+        (Some(shown), _) => {
             trail.shown("job_token");
-            job(db, token, trail)
+            job(db, shown.token()?, trail)
         }
-        None => Ok(Actor::Anonymous),
+        (None, Some(why)) => {
+            trail.shown("unknown_form");
+            Err(Refusal::Unreadable(why).into())
+        }
+        (None, None) => Ok(Actor::Anonymous),
     }
 }
 
@@ -141,13 +90,13 @@ pub fn authenticate_user(
     scopes: &'static [&'static str],
     now: Timestamp,
 ) -> Result<Actor, AuthError> {
-    let (token, shown) = match (&credentials.personal, &credentials.bearer) {
-        (Some(token), _) => (token, "personal_token"),
-        (None, Some(token)) => (token, "bearer"),
-        (None, None) => return Err(Refusal::Missing.into()),
+    let (shown, kind) = match (&credentials.personal, &credentials.bearer) {
+        (Some(shown), _) => (shown, "personal_token"),
+        (None, Some(shown)) => (shown, "bearer"),
+        (None, None) => return Err(credentials.lack_a_user().into()),
     };
-    credentials.trail.shown(shown);
-    personal(db, token, scopes, now, &credentials.trail)?.ok_or(Refusal::Unknown.into())
+    credentials.trail.shown(kind);
+    personal(db, shown.token()?, scopes, now, &credentials.trail)?.ok_or(Refusal::Unknown.into())
 }
 
 fn personal(
@@ -182,7 +131,8 @@ fn good_for(known: &AccessToken, scopes: &'static [&'static str], now: Timestamp
 
 /// The digest of the personal token that `credentials` may hold, where it decides alone.
 pub fn personal_digest(credentials: &Credentials) -> Option<Sha256Digest> {
-    credentials.personal.as_ref().or(credentials.bearer.as_ref()).map(digest)
+    let shown = credentials.personal.as_ref().or(credentials.bearer.as_ref())?;
+    shown.token().ok().map(digest)
 }
 
 /// What a personal token, found by its digest together with its user's `role`, is to that project's
@@ -207,9 +157,15 @@ pub fn caller_with(
 }
 
 fn job(db: &mut Db, token: &SecretString, trail: &Trail) -> Result<Actor, AuthError> {
-    let TokenJob { job, project_path, user, .. } =
-        job_of_token(db, token, trail)?.filter(is_alive).ok_or(Refusal::Unknown)?;
-    let user = user.ok_or(Refusal::Unknown)?;
+    let TokenJob { job, project_path, user, .. } = job_of_token(db, token, trail)?.ok_or(Refusal::Unknown)?;
+    // A job's token is good only while a runner works on the job and its results stand.
+    if !job.status.is_executing() {
+        return Err(Refusal::JobIdle(job.status).into());
+    }
+    if job.erased_at.is_some() {
+        return Err(Refusal::JobErased.into());
+    }
+    let user = user.ok_or(Refusal::JobOfNobody)?;
     Ok(Actor::Job { job_id: job.id, project_path, user })
 }
 
@@ -224,11 +180,6 @@ pub fn job_of_token(db: &mut Db, token: &SecretString, trail: &Trail) -> Result<
         trail.job_asks(found.job.id, &found.project_path, found.user.as_ref());
     }
     Ok(found)
-}
-
-/// A job's token is good only while a runner works on the job and its results stand.
-fn is_alive(found: &TokenJob) -> bool {
-    found.job.status.is_executing() && found.job.erased_at.is_none()
 }
 
 fn digest(token: &SecretString) -> Sha256Digest {

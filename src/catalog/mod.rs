@@ -6,6 +6,7 @@
 //! What is found by a unique key is got with `get_result`, not with `first`: SQLite looks at the value
 //! that is bound to a `LIMIT`, and so plans a statement that has one anew at each execution.
 
+pub mod absence;
 pub mod artifacts;
 pub mod clock;
 mod db;

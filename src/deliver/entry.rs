@@ -67,8 +67,8 @@ pub async fn find_entry<'a>(
 ) -> Result<EntryDelivery<'a>> {
     let blob = open_artifact(sources.store, archive).await?;
     let known = sources.indexes.get(archive, &blob).await?.map_err(unprocessable)?;
-    let entry =
-        known.index.find(path.as_str().as_bytes()).ok_or_else(|| Error::new(Kind::NotFound, "Not Found"))?;
+    let missing = || Error::new(Kind::NotFound, "Not Found").hint("entry is not in the archive");
+    let entry = known.index.find(path.as_str().as_bytes()).ok_or_else(missing)?;
     let entry = EntryMeta::from(entry);
     drop(known);
     entry.check_supported().map_err(unprocessable)?;

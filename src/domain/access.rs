@@ -43,8 +43,9 @@ pub enum Action {
     ReadJobs,
     /// Read an artifact.
     ReadArtifact(Accessibility),
-    /// Fetch an artifact for a job that depends on it; its accessibility is not asked.
-    FetchDependency,
+    /// Fetch an artifact for a job that depends on it. Its accessibility is not asked of a job of the same
+    /// project or of one on its allowlist: nothing in a pipeline is kept from the jobs behind it.
+    FetchDependency(Accessibility),
     /// Take away an artifact's expiry.
     KeepArtifacts,
     /// Remove a job's artifacts, or all of the project's.
@@ -106,8 +107,9 @@ pub fn may(caller: Caller, action: Action, project: Project) -> Verdict {
         Action::KeepArtifacts => at_least(Role::Developer),
         Action::DeleteArtifacts | Action::EraseJob { own: false } => at_least(Role::Maintainer),
         Action::EraseJob { own: true } => at_least(Role::Developer),
-        Action::ReadJobs | Action::FetchDependency => reads_jobs,
-        Action::ReadArtifact(accessibility) => {
+        Action::ReadJobs => reads_jobs,
+        Action::FetchDependency(_) if reach == Reach::Admitted => reads_jobs,
+        Action::ReadArtifact(accessibility) | Action::FetchDependency(accessibility) => {
             reads_jobs
                 && match accessibility {
                     Accessibility::Public => true,
@@ -118,6 +120,27 @@ pub fn may(caller: Caller, action: Action, project: Project) -> Verdict {
         }
     };
     if allowed { Verdict::Allowed } else { Verdict::Forbidden }
+}
+
+impl Action {
+    /// Why somebody may not who sees the project, in a few words for the log.
+    pub const fn refusal(self) -> &'static str {
+        match self {
+            Self::SeeProject => "caller may not see the project",
+            Self::ReadJobs => "caller may not read the project's jobs",
+            Self::ReadArtifact(accessibility) | Self::FetchDependency(accessibility) => match accessibility {
+                Accessibility::Public => "caller may not read the project's jobs",
+                Accessibility::Private => "artifact is private: for developers and up",
+                Accessibility::Maintainer => "artifact is for maintainers and up",
+                Accessibility::None => "artifact is for nobody (accessibility none)",
+            },
+            Self::KeepArtifacts => "caller is no developer of the project",
+            Self::DeleteArtifacts | Self::EraseJob { own: false } => "caller is no maintainer of the project",
+            Self::EraseJob { own: true } => {
+                "caller is neither a maintainer nor the developer whose job it is"
+            }
+        }
+    }
 }
 
 /// Whether the caller may tell us what exists: every user, project, pipeline and job, and the tokens

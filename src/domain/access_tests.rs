@@ -19,8 +19,8 @@ const fn user(admin: bool, role: Option<Role>) -> Caller {
     Caller::User { admin, role, reach: Reach::Anywhere }
 }
 
-/// `.` allowed, `F` forbidden, `H` hidden. Columns: see project, read jobs, fetch dependency; read
-/// artifacts that are public, private, maintainer, none; keep, delete, erase another's job, erase own.
+/// `.` allowed, `F` forbidden, `H` hidden. Columns: see project, read jobs, fetch any dependency as a job that
+/// is let in; read artifacts that are public, private, maintainer, none; keep, delete, erase another's job, erase own.
 const TABLE: &str = "
     public   on   anonymous   ...  .FFF  FFFF
     public   on   outsider    ...  .FFF  FFFF
@@ -78,12 +78,61 @@ const TABLE: &str = "
     private  off  admin       ...  ...F  ....
 ";
 
+/// What people do, in the order of the columns.
 fn actions() -> Vec<Action> {
-    let mut actions = vec![Action::SeeProject, Action::ReadJobs, Action::FetchDependency];
+    let mut actions = vec![Action::SeeProject, Action::ReadJobs];
     actions.extend(Accessibility::ALL.iter().map(|a| Action::ReadArtifact(*a)));
     actions.extend([Action::KeepArtifacts, Action::DeleteArtifacts]);
     actions.extend([Action::EraseJob { own: false }, Action::EraseJob { own: true }]);
     actions
+}
+
+fn letter(verdict: Verdict) -> char {
+    match verdict {
+        Verdict::Allowed => '.',
+        Verdict::Forbidden => 'F',
+        Verdict::Hidden => 'H',
+        Verdict::OutOfReach => 'O',
+    }
+}
+
+/// A caller through a job of theirs; nobody has none.
+fn by_job(caller: Caller, reach: Reach) -> Caller {
+    match caller {
+        Caller::Anonymous => Caller::Anonymous,
+        Caller::User { admin, role, .. } => Caller::User { admin, role, reach },
+    }
+}
+
+#[test]
+fn a_dependency_of_a_job_that_is_not_let_in_is_asked_for_like_its_user() {
+    for visibility in Visibility::ALL {
+        for public_jobs in [true, false] {
+            let project = Project { visibility: *visibility, public_jobs };
+            for (name, caller) in CALLERS {
+                for accessibility in Accessibility::ALL {
+                    let fetch = Action::FetchDependency(*accessibility);
+                    let read = Action::ReadArtifact(*accessibility);
+                    for reach in [Reach::Anywhere, Reach::Foreign] {
+                        let caller = by_job(*caller, reach);
+                        let as_user = may(caller, read, project);
+                        assert_eq!(
+                            may(caller, fetch, project),
+                            as_user,
+                            "{name} {reach:?} {project:?} {fetch:?}"
+                        );
+                        let closed = *accessibility == Accessibility::None;
+                        assert!(!closed || as_user != Verdict::Allowed, "{name} {reach:?} {project:?}");
+                    }
+                    let admitted = by_job(*caller, Reach::Admitted);
+                    if admitted != Caller::Anonymous {
+                        let reads_jobs = may(admitted, Action::ReadJobs, project);
+                        assert_eq!(may(admitted, fetch, project), reads_jobs, "{name} {project:?} {fetch:?}");
+                    }
+                }
+            }
+        }
+    }
 }
 
 #[test]
@@ -94,16 +143,19 @@ fn every_cell_of_the_table_is_as_written() {
         let [visibility, public_jobs, name, gates, artifacts, writes] = words[..] else { panic!("{line}") };
         let project = Project { visibility: visibility.parse().unwrap(), public_jobs: public_jobs == "on" };
         let caller = CALLERS.iter().find(|(known, _)| *known == name).unwrap().1;
+        let (gates, fetch) = gates.split_at(2);
         for (action, expected) in actions().into_iter().zip([gates, artifacts, writes].concat().chars()) {
-            let verdict = match may(caller, action, project) {
-                Verdict::Allowed => '.',
-                Verdict::Forbidden => 'F',
-                Verdict::Hidden => 'H',
-                Verdict::OutOfReach => 'O',
-            };
-            assert_eq!(verdict, expected, "{action:?} in: {line}");
+            assert_eq!(letter(may(caller, action, project)), expected, "{action:?} in: {line}");
             cells += 1;
         }
+        // Nobody has a job, and so none that is let in.
+        let known = Accessibility::ALL.len() - usize::from(caller == Caller::Anonymous) * 3;
+        for accessibility in &Accessibility::ALL[..known] {
+            let action = Action::FetchDependency(*accessibility);
+            let verdict = letter(may(by_job(caller, Reach::Admitted), action, project));
+            assert_eq!(fetch, verdict.to_string(), "{action:?} in: {line}");
+        }
+        cells += 1;
     }
     assert_eq!(cells, Visibility::ALL.len() * 2 * CALLERS.len() * 11);
 }

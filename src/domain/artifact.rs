@@ -172,7 +172,7 @@ named! {
         Private = "private",
         /// Maintainers and up.
         Maintainer = "maintainer",
-        /// Nobody; only jobs, through the runner's download.
+        /// Nobody; only jobs that the project lets in, through the runner's download.
         None = "none",
     }
 }

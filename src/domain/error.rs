@@ -37,6 +37,7 @@ pub enum Kind {
 pub struct Error {
     kind: Kind,
     public: Cow<'static, str>,
+    hint: Option<Cow<'static, str>>,
     source: Option<Box<dyn StdError + Send + Sync>>,
 }
 
@@ -46,7 +47,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 impl Error {
     /// An error that the client may read in full.
     pub fn new(kind: Kind, public: impl Into<Cow<'static, str>>) -> Self {
-        Self { kind, public: public.into(), source: None }
+        Self { kind, public: public.into(), hint: None, source: None }
     }
 
     /// A fault of ours: the client learns nothing but that it happened.
@@ -66,6 +67,20 @@ impl Error {
         self
     }
 
+    /// Adds why, in words that a client may read who may read what it asked about.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<Cow<'static, str>>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// The same error with another public text.
+    #[must_use]
+    pub fn saying(mut self, public: impl Into<Cow<'static, str>>) -> Self {
+        self.public = public.into();
+        self
+    }
+
     /// What went wrong.
     pub fn kind(&self) -> Kind {
         self.kind
@@ -74,6 +89,25 @@ impl Error {
     /// All that a client may see.
     pub fn public(&self) -> &str {
         &self.public
+    }
+
+    /// What may be said beside the public text to those who may read what they asked about.
+    pub fn told(&self) -> Option<&str> {
+        self.hint.as_deref()
+    }
+
+    /// Why, in a few words for the log: the causes, or what else is known; no secret.
+    pub fn reason(&self) -> Cow<'static, str> {
+        match (self.causes(), &self.hint) {
+            (Some(causes), _) => causes.into(),
+            (None, Some(hint)) => hint.clone(),
+            (None, None) => self.public.clone(),
+        }
+    }
+
+    /// Whether reading or writing bytes failed.
+    pub fn is_broken_io(&self) -> bool {
+        self.source.as_deref().is_some_and(|source| source.is::<std::io::Error>())
     }
 
     /// The causes, outermost first, for the log; `None` when the public text says it all.

@@ -1,4 +1,4 @@
-//! The one match from error kind to status, and the one place where a refused request is logged.
+//! The one match from error kind to status, and the one place where a failed request is logged.
 
 use actix_web::http::StatusCode;
 
@@ -28,12 +28,13 @@ pub fn status(kind: Kind) -> StatusCode {
     }
 }
 
-/// Tells the log what the client is not told.
+/// Tells the log of what is our own fault, however the client is answered; why a request is refused stands
+/// in its line ([`crate::http::reason`]).
 pub fn log(error: &Error) {
     let Some(causes) = error.causes() else { return };
     if status(error.kind()).is_server_error() {
         tracing::error!(kind = ?error.kind(), causes, "request failed");
-    } else {
-        tracing::warn!(kind = ?error.kind(), causes, "request refused");
+    } else if error.is_broken_io() {
+        tracing::warn!(kind = ?error.kind(), causes, "bytes that there should be are not");
     }
 }

@@ -14,6 +14,7 @@ pub mod middleware;
 pub mod multipart;
 pub mod paging;
 pub mod query;
+pub mod reason;
 pub mod redact;
 pub mod request_log;
 pub mod response;

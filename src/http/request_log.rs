@@ -16,6 +16,7 @@ use tracing_actix_web::RootSpanBuilder;
 use crate::app::App;
 use crate::http::client::{self, Client};
 use crate::http::middleware::X_REQUEST_ID;
+use crate::http::reason::Reason;
 use crate::http::redact;
 
 /// The longest id taken over from a client, in bytes.
@@ -68,11 +69,13 @@ fn log<B>(span: &Span, response: &ServiceResponse<B>) {
     let began = request.extensions().get::<Began>().map_or_else(Instant::now, |began| began.0);
     let took_ms = (began.elapsed().as_secs_f64() * 1e6).round() / 1e3;
     let (path, query) = (redact::tokens(request.path()), redact::query(request.query_string()));
+    let reason = Reason::of(response);
     let mark = if query.is_empty() { "" } else { "?" };
     tracing::info!(
         parent: span,
         status,
         took_ms,
+        reason = reason.as_ref().map(Reason::as_str),
         "{} {path}{mark}{query} {status}",
         request.method(),
     );

@@ -65,22 +65,22 @@ on_both_databases! {
             ("projects/1/jobs/99999999999999999999/artifacts", r#"{"message":"404 Not found"}"#),
             ("projects/1/jobs/21/artifacts", r#"{"message":"404 Not Found"}"#),
             ("projects/1/jobs/21/artifacts/a.txt", r#"{"message":"404 Not Found"}"#),
-            ("projects/1/nonsense", r#"{"error":"404 Not Found"}"#),
-            ("", r#"{"error":"404 Not Found"}"#),
+            ("projects/1/nonsense", r#"{"error":"404 Not Found","message":"404 Not Found"}"#),
+            ("", r#"{"error":"404 Not Found","message":"404 Not Found"}"#),
         ] {
             assert_eq!(gateway.get(&format!("/api/v4/{path}")).send().says(), (404, body), "{path}");
         }
         let elsewhere = gateway.get("/favicon.ico").send();
-        assert_eq!(elsewhere.says(), (404, r#"{"error":"404 Not Found"}"#));
+        assert_eq!(elsewhere.says(), (404, r#"{"error":"404 Not Found","message":"404 Not Found"}"#));
         let unknown_verb = gateway.post(ARCHIVE).body(b"{}".to_vec()).send();
-        assert_eq!(unknown_verb.says(), (404, r#"{"error":"404 Not Found"}"#));
+        assert_eq!(unknown_verb.says(), (404, r#"{"error":"404 Not Found","message":"404 Not Found"}"#));
     }
 
     fn a_number_that_is_none_is_refused_before_anything_else(gateway) {
         for (path, body) in [
-            ("projects/9/jobs/ten/artifacts", r#"{"error":"job_id is invalid"}"#),
-            ("projects/9/jobs/1e3/artifacts/a.txt", r#"{"error":"job_id is invalid"}"#),
-            ("jobs/ten/artifacts", r#"{"error":"id is invalid"}"#),
+            ("projects/9/jobs/ten/artifacts", r#"{"error":"job_id is invalid","message":"job_id is invalid"}"#),
+            ("projects/9/jobs/1e3/artifacts/a.txt", r#"{"error":"job_id is invalid","message":"job_id is invalid"}"#),
+            ("jobs/ten/artifacts", r#"{"error":"id is invalid","message":"id is invalid"}"#),
         ] {
             assert_eq!(gateway.get(&format!("/api/v4/{path}")).send().says(), (400, body), "{path}");
         }

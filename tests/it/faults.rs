@@ -151,7 +151,7 @@ fn a_full_disk_is_a_507_and_reading_goes_on() {
     let confined = Confined::begin();
     let insufficient = (507, r#"{"message":"507 Insufficient Storage"}"#);
     assert_eq!(confined.upload("sast", 20 << 20).says(), insufficient);
-    assert!(confined.log_says("No space left on device"));
+    until(|| confined.log_says("No space left on device"));
     assert_eq!(confined.get(&format!("{ARCHIVE}/a.txt")).text(), "hello");
     until(|| confined.blobs() == 1);
     assert_eq!(confined.upload("sast", 1 << 20).status, 201, "what fits is taken");
@@ -167,7 +167,7 @@ fn a_disk_that_may_only_be_read_is_a_507_and_reading_goes_on() {
     assert_eq!(confined.upload("sast", 1000).status, 201);
     confined.remount("ro");
     assert_eq!(confined.upload("dast", 1000).says(), (507, r#"{"message":"507 Insufficient Storage"}"#));
-    assert!(confined.log_says("Read-only file system"));
+    until(|| confined.log_says("Read-only file system"));
     assert_eq!(confined.get(&format!("{ARCHIVE}/a.txt")).text(), "hello");
     assert_eq!(confined.get("/-/readiness").status, 200, "it serves what it has");
     confined.remount("rw");

@@ -77,8 +77,8 @@ on_both_databases! {
         assert_eq!(paths(&tree(&gateway, "path=d&per_page=1000&page=1")).len(), 45);
         assert_eq!(tree(&gateway, "path=d&page=9"), json!([]));
         for (query, body) in [
-            ("page=0", r#"{"error":"page is invalid"}"#), ("page=-1", r#"{"error":"page is invalid"}"#),
-            ("per_page=many", r#"{"error":"per_page is invalid"}"#), ("recursive=maybe", r#"{"error":"recursive is invalid"}"#),
+            ("page=0", r#"{"error":"page is invalid","message":"page is invalid"}"#), ("page=-1", r#"{"error":"page is invalid","message":"page is invalid"}"#),
+            ("per_page=many", r#"{"error":"per_page is invalid","message":"per_page is invalid"}"#), ("recursive=maybe", r#"{"error":"recursive is invalid","message":"recursive is invalid"}"#),
             ("path=../x", r#"{"message":"400 Bad request"}"#), ("path=/etc", r#"{"message":"400 Bad request"}"#),
         ] {
             assert_eq!(gateway.get(&format!("{ARCHIVE}/tree?{query}")).send().says(), (400, body), "{query}");

@@ -101,4 +101,55 @@ projects:
         let guest = gateway.get("/api/v4/jobs/10/artifacts").job_token("glcbt-guest").send();
         assert_eq!(guest.says(), (403, r#"{"message":"403 Forbidden"}"#));
     }
+
+    fn a_dependency_is_fetched_whatever_its_accessibility_by_jobs_that_are_let_in_and_by_no_others(gateway) {
+        gateway.write_file("archive.zip", b"bytes");
+        let users = [
+            ("outsider", user(false, None)), ("guest", user(false, Some(Role::Guest))), ("reporter", user(false, Some(Role::Reporter))),
+            ("developer", user(false, Some(Role::Developer))), ("maintainer", user(false, Some(Role::Maintainer))), ("admin", user(true, None)),
+        ];
+        let running = |from: &str, first: i64| {
+            let job = |(number, (name, _)): (usize, &(&str, Caller))| {
+                format!("{{id: {}, name: {name}, status: running, user: {name}, token: {from}-{name}}}", first + number as i64)
+            };
+            users.iter().enumerate().map(job).collect::<Vec<_>>().join(", ")
+        };
+        let mut document = format!("{USERS}
+projects:
+  - {{id: 80, path: friends/project, pipelines: [{{id: 80, ref: main, sha: a, status: running, jobs: [{}]}}]}}
+  - {{id: 90, path: strangers/project, pipelines: [{{id: 90, ref: main, sha: a, status: running, jobs: [{}]}}]}}
+", running("friend", 8000), running("stranger", 9000));
+        let mut projects = Vec::new();
+        for visibility in Visibility::ALL {
+            for public_jobs in [true, false] {
+                let id = projects.len() as i64 + 1;
+                projects.push((id, Project { visibility: *visibility, public_jobs }));
+                let stored = Accessibility::ALL.iter().enumerate().map(|(number, accessibility)| {
+                    format!("{{id: {}, name: a, status: success, artifacts: [{{file: archive.zip, accessibility: {accessibility}}}]}}", id * 10 + number as i64)
+                });
+                let stored = stored.collect::<Vec<_>>().join(", ");
+                document.push_str(&format!("
+  - {{id: {id}, path: group/p{id}, visibility: {visibility}, public_jobs: {public_jobs}, members: {MEMBERS}, job_token_allowlist: [friends],
+      pipelines: [{{id: {id}, ref: main, sha: a, status: running, jobs: [{stored}, {}]}}]}}
+", running(&format!("own{id}"), id * 100)));
+            }
+        }
+        gateway.load(&document);
+        for (id, project) in projects {
+            for (number, accessibility) in Accessibility::ALL.iter().enumerate() {
+                for (name, caller) in users {
+                    let Caller::User { admin, role, .. } = caller else { continue };
+                    for (token, reach) in [
+                        (format!("own{id}-{name}"), Reach::Admitted), (format!("friend-{name}"), Reach::Admitted), (format!("stranger-{name}"), Reach::Foreign),
+                    ] {
+                        let verdict = may(Caller::User { admin, role, reach }, Action::FetchDependency(*accessibility), project);
+                        let expected = if verdict == Verdict::Allowed { 200 } else { 403 };
+                        let path = format!("/api/v4/jobs/{}/artifacts", id * 10 + number as i64);
+                        let answer = gateway.get(&path).job_token(&token).send();
+                        assert_eq!(answer.status, expected, "{token} {project:?} {accessibility}");
+                    }
+                }
+            }
+        }
+    }
 }

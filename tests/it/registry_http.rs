@@ -337,7 +337,10 @@ fn there_is_nothing_else_and_other_methods_are_told_which_there_are() {
     ] {
         assert_eq!(message(&gateway.get(path).send()).0, 404, "{path}");
     }
-    assert_eq!(gateway.get("/api/registryx").send().says(), (404, r#"{"error":"404 Not Found"}"#));
+    assert_eq!(
+        gateway.get("/api/registryx").send().says(),
+        (404, r#"{"error":"404 Not Found","message":"404 Not Found"}"#)
+    );
 }
 
 #[test]
@@ -354,4 +357,43 @@ fn the_description_is_served_and_names_what_the_domain_names() {
     assert_eq!(names("Source"), all(Source::ALL.iter().map(|name| name.as_str()).collect()));
     assert_eq!(names("Visibility"), all(Visibility::ALL.iter().map(|name| name.as_str()).collect()));
     assert_eq!(names("Role"), all(Role::ALL.iter().map(|name| name.as_str()).collect()));
+}
+
+#[test]
+fn a_mistyped_token_is_not_repeated_to_whoever_sent_it() {
+    let gateway = Gateway::on_sqlite();
+    world::small(&gateway, b"bytes");
+    gateway.load("users: [{id: 1, username: admin, tokens: [{value: glpat-registry, scopes: [registry]}]}]");
+    let job = |token: &str| {
+        let jobs =
+            format!("[{{\"id\": 20, \"name\": \"build\", \"status\": \"running\", \"token\": {token}}}]");
+        let pipelines = format!(
+            "[{{\"id\": 200, \"ref\": \"main\", \"sha\": \"b\", \"status\": \"running\", \"jobs\": {jobs}}}]"
+        );
+        format!("{{\"projects\": [{{\"id\": 1, \"path\": \"group/project\", \"pipelines\": {pipelines}}}]}}")
+    };
+    let user = |tokens: &str| {
+        format!("{{\"users\": [{{\"id\": 3, \"username\": \"developer\", \"tokens\": {tokens}}}]}}")
+    };
+    for document in [
+        user("[987654321987]"),
+        user("[\"987654321987\"]"),
+        user("[{\"value\": 987654321987}]"),
+        user("[{\"value\": {\"987654321987\": 1}}]"),
+        user("{\"987654321987\": \"api\"}"),
+        job("987654321987"),
+        job("[\"987654321987\"]"),
+        job("{\"value\": \"987654321987\"}"),
+    ] {
+        for media_type in ["application/json", "application/yaml"] {
+            let answer = Request::new(gateway.address, "PUT", "/api/registry/v1/documents")
+                .private_token("glpat-registry")
+                .header("Content-Type", media_type)
+                .body(document.clone().into_bytes())
+                .send();
+            assert!(matches!(answer.status, 200 | 400 | 422), "{document}: {}", answer.text());
+            assert!(!answer.text().contains("987654321987"), "{document}: {}", answer.text());
+            assert!(media_type.ends_with("yaml") || answer.status != 200, "{document}");
+        }
+    }
 }

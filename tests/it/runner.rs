@@ -98,7 +98,7 @@ on_both_databases! {
             }
         }
         let wrong = gateway.get("/api/v4/jobs/301/artifacts?direct_download=maybe").header("Job-Token", "t1").send();
-        assert_eq!(wrong.says(), (400, r#"{"error":"direct_download is invalid"}"#));
+        assert_eq!(wrong.says(), (400, r#"{"error":"direct_download is invalid","message":"direct_download is invalid"}"#));
     }
 
     fn a_retry_of_the_whole_upload_is_answered_like_the_first_try(gateway) {

@@ -135,6 +135,23 @@ on_both_databases! {
         assert_eq!(file(&gateway, "b").text(), "second");
     }
 
+    fn a_slash_behind_a_path_is_no_files_whatever_stands_before_it(gateway) {
+        world::small(&gateway, &zips::deflated(&[("css/", b""), ("css/site.css", b"body {}"), ("README", b"read")]));
+        for path in ["css/", "css/site.css/", "README/", "README%2F", "none/", "css//", "css%2F/"] {
+            for address in [
+                format!("{ARCHIVE}/{path}"),
+                format!("/api/v4/projects/1/jobs/artifacts/main/raw/{path}?job=build"),
+                format!("/group/project/-/jobs/10/artifacts/raw/{path}"),
+                format!("/group/project/-/jobs/artifacts/main/file/{path}?job=build"),
+            ] {
+                assert_eq!(gateway.get(&address).send().says(), (404, r#"{"message":"404 Not Found"}"#), "{address}");
+            }
+        }
+        assert_eq!(file(&gateway, "README").text(), "read");
+        assert_eq!(gateway.get(&format!("{ARCHIVE}/")).send().status, 200, "no file's path");
+        assert_eq!(gateway.get(&format!("{ARCHIVE}/tree/?path=css/")).send().status, 200);
+    }
+
     fn ambiguous_paths_find_the_ref_and_file_that_are_there(gateway) {
         world::small(&gateway, &zips::deflated(&[("a/raw/b", b"raw"), ("bin/download", b"download")]));
         for path in ["a/raw/b", "bin/download"] {

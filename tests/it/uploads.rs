@@ -93,7 +93,7 @@ on_both_databases! {
                 };
                 let answer = upload(&gateway, &query, Form::default().file("x", &content));
                 if !kind.is_uploadable() {
-                    assert_eq!(answer.says(), (400, r#"{"error":"artifact_type does not have a valid value"}"#), "{query}");
+                    assert_eq!(answer.says(), (400, r#"{"error":"artifact_type does not have a valid value","message":"artifact_type does not have a valid value"}"#), "{query}");
                 } else if kind.format().as_str() == format {
                     assert_eq!(answer.status, 201, "{query}");
                 } else {
@@ -108,9 +108,9 @@ on_both_databases! {
     fn a_parameter_that_is_wrong_is_named_and_nothing_is_stored(gateway) {
         world::small(&gateway, b"");
         for (query, body) in [
-            ("artifact_type=nonsense", r#"{"error":"artifact_type does not have a valid value"}"#),
-            ("artifact_format=rar", r#"{"error":"artifact_format does not have a valid value"}"#),
-            ("accessibility=everybody", r#"{"error":"accessibility does not have a valid value"}"#),
+            ("artifact_type=nonsense", r#"{"error":"artifact_type does not have a valid value","message":"artifact_type does not have a valid value"}"#),
+            ("artifact_format=rar", r#"{"error":"artifact_format does not have a valid value","message":"artifact_format does not have a valid value"}"#),
+            ("accessibility=everybody", r#"{"error":"accessibility does not have a valid value","message":"accessibility does not have a valid value"}"#),
             ("expire_in=soon", r#"{"message":"400 Bad request - expire_in: expected a duration such as 30 days, 2 hrs 20 min, 3600 (seconds) or never"}"#),
             ("expire_in=99999999+years", r#"{"message":"400 Bad request - expire_in: expected a duration such as 30 days, 2 hrs 20 min, 3600 (seconds) or never"}"#),
         ] {
@@ -125,8 +125,8 @@ on_both_databases! {
     fn a_form_without_its_file_or_with_too_much_is_refused(gateway) {
         world::small(&gateway, b"");
         let refused = |form: Form| upload(&gateway, "", form).says().1.to_owned();
-        assert_eq!(refused(Form::default().field("artifact_type", "archive")), r#"{"error":"file is missing"}"#);
-        assert_eq!(refused(Form::default().field("file", "no file")), r#"{"error":"file is invalid"}"#);
+        assert_eq!(refused(Form::default().field("artifact_type", "archive")), r#"{"error":"file is missing","message":"file is missing"}"#);
+        assert_eq!(refused(Form::default().field("file", "no file")), r#"{"error":"file is invalid","message":"file is invalid"}"#);
         assert_eq!(refused(file().file("second", b"x")), r#"{"message":"400 Bad request - more than one file"}"#);
         assert_eq!(refused(file().file_field("metadata", b"x")), r#"{"message":"400 Bad request - the only file field is called file"}"#);
         let long = "x".repeat(9 * 1024);
@@ -134,9 +134,9 @@ on_both_databases! {
         let many = (0..65).fold(Form::default(), |form, number| form.field(&format!("f{number}"), "x"));
         assert_eq!(refused(many), r#"{"message":"400 Bad request - the form has more than 64 parts"}"#);
         let no_form = gateway.post(UPLOAD).job_token(RUNNING).body(archive()).send();
-        assert_eq!(no_form.says(), (400, r#"{"error":"file is missing"}"#));
+        assert_eq!(no_form.says(), (400, r#"{"error":"file is missing","message":"file is missing"}"#));
         let json = gateway.post(UPLOAD).job_token(RUNNING).header("Content-Type", "application/json").body(b"{}".to_vec());
-        assert_eq!(json.send().says(), (400, r#"{"error":"file is missing"}"#));
+        assert_eq!(json.send().says(), (400, r#"{"error":"file is missing","message":"file is missing"}"#));
         gateway.until_blobs(1);
     }
 
@@ -158,7 +158,7 @@ on_both_databases! {
         let ended = post("/api/v4/jobs/21/artifacts", |r| r.job_token(world::FINISHED));
         assert_eq!(ended, (403, r#"{"message":"403 Forbidden - Job is not processing on runner"}"#.into(), Some("success".into())));
         let bad_id = gateway.post("/api/v4/jobs/x/artifacts").job_token(RUNNING).form(file()).send();
-        assert_eq!(bad_id.says(), (400, r#"{"error":"id is invalid"}"#));
+        assert_eq!(bad_id.says(), (400, r#"{"error":"id is invalid","message":"id is invalid"}"#));
         gateway.load("projects: [{id: 1, path: group/project, pipelines: [{id: 200, ref: main, sha: b, status: running, jobs: [{id: 20, name: build, status: running, erased_at: 2026-01-01}]}]}]");
         let erased = post(UPLOAD, |r| r.job_token(RUNNING));
         assert_eq!(erased.1, r#"{"message":"403 Forbidden - Job has been erased!"}"#);

@@ -44,7 +44,7 @@ pub(super) async fn token(call: &Call) -> Result<HttpResponse, Failure> {
             identify(db, &credentials, Guests::None, &ANY_SCOPE, now)?;
             let shown =
                 credentials.personal.or(credentials.bearer).ok_or(Failure::Token(Refusal::Missing))?;
-            let digest = Sha256Digest::of(shown.expose_secret().as_bytes());
+            let digest = Sha256Digest::of(shown.token().map_err(Failure::Token)?.expose_secret().as_bytes());
             tokens::details(db, digest)?.ok_or(Failure::Token(Refusal::Unknown))
         })
         .await?;

@@ -18,10 +18,10 @@ pub(super) async fn read(call: &Call, path: &str) -> Result<HttpResponse, Failur
     for route in routes::browser_meanings(&Segments::of(path)) {
         match look_up(call, route).await {
             Err(failure) if failure.is_not_found() || failure.is_forbidden() => {
-                last = Failure::not_found("Not Found");
+                last = last.or_closer(failure);
             }
             result => return result,
         }
     }
-    Err(last)
+    Err(if last.is_not_found() || last.is_forbidden() { last.hidden() } else { last })
 }

@@ -68,13 +68,23 @@ impl Call {
         format!("{}{}", self.base_url(), redact::tokens(self.request.path()))
     }
 
-    /// Changes the catalog, in one transaction.
-    pub(super) async fn write<T, F>(&self, work: F) -> Result<T, Failure>
+    /// Changes the catalog, in one transaction, for somebody whom `allow` lets in. That is asked before
+    /// the one turn for writers is taken, which whoever may not must not hold up, and again inside of it.
+    pub(super) async fn change<P, T, A, F>(&self, allow: A, work: F) -> Result<T, Failure>
     where
         T: Send + 'static,
-        F: FnOnce(&mut Db) -> Result<T, Failure> + Send + 'static,
+        A: Fn(&mut Db) -> Result<P, Failure> + Clone + Send + 'static,
+        F: FnOnce(&mut Db, P) -> Result<T, Failure> + Send + 'static,
     {
-        self.app.catalog.write(work).await
+        let asked = allow.clone();
+        self.app.catalog.read(move |db| asked(db).map(drop)).await?;
+        self.app
+            .catalog
+            .write(move |db| {
+                let allowed = allow(db)?;
+                work(db, allowed)
+            })
+            .await
     }
 
     /// Asks the catalog for a few rows by key, in one visit.

@@ -6,12 +6,13 @@ use serde_json::json;
 
 use crate::api::gitlab::call::{Call, number};
 use crate::api::gitlab::failure::Failure;
-use crate::api::gitlab::gate::ask;
+use crate::api::gitlab::gate::{ask, find_project, job_in, readable};
 use crate::api::gitlab::jobs::{job_json, readable_job};
 use crate::auth::{self, Actor, Credentials};
 use crate::catalog::artifacts;
-use crate::catalog::projects::{self, Project};
-use crate::catalog::{Db, deletions, jobs, lookup};
+use crate::catalog::jobs::{self, Job};
+use crate::catalog::projects::Project;
+use crate::catalog::{Db, deletions};
 use crate::domain::Timestamp;
 use crate::domain::access::{Action, Caller};
 use crate::domain::artifact::ArtifactKind;
@@ -35,7 +36,7 @@ impl Seen {
         now: Timestamp,
     ) -> Result<Self, Failure> {
         let actor = auth::authenticate_user(db, credentials, WRITE_SCOPES, now)?;
-        let project = projects::find(db, project)?.ok_or(Failure::not_found("Project Not Found"))?;
+        let project = find_project(db, project)?;
         credentials.trail.project(&project);
         let caller = auth::caller_in(db, &actor, &project)?;
         let seen = Self { actor, project, caller };
@@ -47,9 +48,8 @@ impl Seen {
         ask(self.caller, action, &self.project, &self.actor)
     }
 
-    fn job(&self, db: &mut Db, job_id: i64) -> Result<jobs::Job, Failure> {
-        let job = jobs::find(db, job_id)?.filter(|job| job.project_id == self.project.id);
-        job.ok_or(Failure::no_record())
+    fn job(&self, db: &mut Db, job_id: i64) -> Result<Job, Failure> {
+        job_in(db, self.project.id, job_id)?.map_err(Failure::no_record)
     }
 }
 
@@ -58,18 +58,19 @@ pub(super) async fn keep(call: &Call, project: ProjectRef, job_id: &str) -> Resu
     let job_id = number(job_id, "job_id")?;
     call.trail.job(job_id);
     let (credentials, now) = (call.credentials(), call.now);
-    let shown = call.write(move |db| {
+    let allow = move |db: &mut Db| {
         let seen = Seen::enter(db, &credentials, &project, now)?;
         let job = seen.job(db, job_id)?;
         seen.ask(Action::KeepArtifacts)?;
+        Ok((seen, job))
+    };
+    let shown = call.change(allow, move |db, (seen, job)| {
         let archive = artifacts::find(db, job.id, ArtifactKind::Archive)?;
-        let archive = archive.ok_or(Failure::not_found("Not Found"))?;
-        if !lookup::can_be_read(db, &seen.project, &job, &archive, now)? {
-            return Err(Failure::not_found("Not Found"));
-        }
+        readable(db, &seen.project, &job, archive, now)?;
         artifacts::keep_all(db, job.id, now)?;
         // A sweep may have been quicker; then there is nothing left to keep.
-        artifacts::find(db, job.id, ArtifactKind::Archive)?.ok_or(Failure::not_found("Not Found"))?;
+        let gone = || Failure::absent("Not Found", "artifact has just expired");
+        artifacts::find(db, job.id, ArtifactKind::Archive)?.ok_or_else(gone)?;
         Ok((readable_job(db, job.id, now)?, seen.project.path))
     });
     let (details, project_path) = shown.await?;
@@ -85,14 +86,13 @@ pub(super) async fn delete_of_job(
     let job_id = number(job_id, "job_id")?;
     call.trail.job(job_id);
     let (credentials, now) = (call.credentials(), call.now);
-    let deleted = call
-        .write(move |db| {
-            let seen = Seen::enter(db, &credentials, &project, now)?;
-            seen.ask(Action::DeleteArtifacts)?;
-            let job = seen.job(db, job_id)?;
-            Ok(deletions::bury_job(db, job.id, false, now)?)
-        })
-        .await?;
+    let allow = move |db: &mut Db| {
+        let seen = Seen::enter(db, &credentials, &project, now)?;
+        seen.ask(Action::DeleteArtifacts)?;
+        seen.job(db, job_id)
+    };
+    let bury = move |db: &mut Db, job: Job| Ok(deletions::bury_job(db, job.id, false, now)?);
+    let deleted = call.change(allow, bury).await?;
     tracing::info!(job.id = job_id, deleted, "artifacts of a job deleted");
     Ok(HttpResponse::NoContent().finish())
 }
@@ -100,14 +100,16 @@ pub(super) async fn delete_of_job(
 /// `DELETE /projects/:id/artifacts`: the next sweep carries it out.
 pub(super) async fn delete_of_project(call: &Call, project: ProjectRef) -> Result<HttpResponse, Failure> {
     let (credentials, now) = (call.credentials(), call.now);
-    let project_id = call
-        .write(move |db| {
-            let seen = Seen::enter(db, &credentials, &project, now)?;
-            seen.ask(Action::DeleteArtifacts)?;
-            deletions::request_purge(db, seen.project.id, now)?;
-            Ok(seen.project.id)
-        })
-        .await?;
+    let allow = move |db: &mut Db| {
+        let seen = Seen::enter(db, &credentials, &project, now)?;
+        seen.ask(Action::DeleteArtifacts)?;
+        Ok(seen.project.id)
+    };
+    let request = move |db: &mut Db, project_id| {
+        deletions::request_purge(db, project_id, now)?;
+        Ok(project_id)
+    };
+    let project_id = call.change(allow, request).await?;
     tracing::info!(project.id = project_id, "removal of a project's artifacts requested");
     Ok(HttpResponse::Accepted().json(json!({ "message": "202 Accepted" })))
 }
@@ -117,15 +119,18 @@ pub(super) async fn erase(call: &Call, project: ProjectRef, job_id: &str) -> Res
     let job_id = number(job_id, "job_id")?;
     call.trail.job(job_id);
     let (credentials, now) = (call.credentials(), call.now);
-    let shown = call.write(move |db| {
+    let not_erasable = || Failure::forbidden_because("Job is not erasable!");
+    let allow = move |db: &mut Db| {
         let seen = Seen::enter(db, &credentials, &project, now)?;
         // Whoever may erase nothing at all does not learn which jobs there are.
         seen.ask(Action::EraseJob { own: true })?;
         let job = seen.job(db, job_id)?;
         let own = matches!(&seen.actor, Actor::User(user) if Some(user.id) == job.user_id);
         seen.ask(Action::EraseJob { own })?;
-        let not_erasable = || Failure::forbidden_because("Job is not erasable!");
-        if !job.status.is_finished() || deletions::bury_job(db, job.id, true, now)? == 0 {
+        if job.status.is_finished() { Ok((seen, job)) } else { Err(not_erasable()) }
+    };
+    let shown = call.change(allow, move |db, (seen, job)| {
+        if deletions::bury_job(db, job.id, true, now)? == 0 {
             return Err(not_erasable());
         }
         jobs::mark_erased(db, job.id, now)?;

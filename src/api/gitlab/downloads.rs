@@ -80,17 +80,15 @@ pub(super) fn folder_path(call: &Call) -> Result<Option<EntryPath>, Failure> {
 }
 
 fn entry_path(path: Vec<u8>) -> Result<EntryPath, Failure> {
-    EntryPath::from_bytes(path).map_err(|fault| {
-        tracing::debug!(%fault, "refused a path");
-        Failure::bad_request()
-    })
+    EntryPath::from_bytes(path).map_err(|fault| Failure::bad_request(fault.to_string()))
 }
 
 async fn folder(call: &Call, archive: &Artifact, path: EntryPath) -> Result<HttpResponse, Failure> {
     let digest = Sha256Digest::of(format!("{}:{}/", archive.sha256, path.as_str()).as_bytes());
     let filename = format!("{}.zip", path.base_name());
-    let folder =
-        deliver::plan_folder(sources(call), archive, path).await?.ok_or(Failure::not_found("Not Found"))?;
+    let folder = deliver::plan_folder(sources(call), archive, path)
+        .await?
+        .ok_or(Failure::absent("Not Found", "folder is not in the archive"))?;
     let download = Download {
         filename,
         media_type: BINARY,

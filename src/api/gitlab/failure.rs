@@ -1,5 +1,9 @@
 //! Refusals in GitLab's words: the key `error` for parameters, tokens and routes, `message` for
-//! everything else. Runners show `message` to people.
+//! everything else. Runners show `message` to people, so whatever has an `error` has that, too.
+//!
+//! Why a request is refused in truth goes to the log beside them.
+
+use std::borrow::Cow;
 
 use actix_web::HttpResponse;
 use actix_web::http::{StatusCode, header};
@@ -9,6 +13,7 @@ use crate::auth::{AuthError, Refusal};
 use crate::domain::status::Status;
 use crate::domain::{Error, Kind};
 use crate::http::failure::{self, RETRY_AFTER_SECONDS};
+use crate::http::reason::Reason;
 
 /// Why a request is refused.
 #[derive(Debug)]
@@ -23,8 +28,8 @@ pub(super) enum Failure {
     NotAvailable(String),
     /// The credential is not accepted.
     Token(Refusal),
-    /// The token of an upload is no job's.
-    UnknownJobToken,
+    /// The token of an upload is no job's, and a runner takes only 403 for final.
+    JobToken(Refusal),
     /// Too many credentials from the same address were not good.
     TooManyFailures {
         /// How long the client is asked to wait.
@@ -42,35 +47,60 @@ pub(super) enum Failure {
 
 impl Failure {
     /// Not there, as GitLab says it when a record was not found.
-    pub(super) fn no_record() -> Self {
-        Self::Domain(Error::new(Kind::NotFound, "Not found"))
+    pub(super) fn no_record(reason: impl Into<Cow<'static, str>>) -> Self {
+        Self::not_found("Not found", reason)
     }
 
-    /// Not there, in GitLab's words for `what`.
-    pub(super) fn not_found(what: &'static str) -> Self {
-        Self::Domain(Error::new(Kind::NotFound, what))
+    /// Not there, in GitLab's words for `what`; `reason` is for the log alone.
+    pub(super) fn not_found(what: &'static str, reason: impl Into<Cow<'static, str>>) -> Self {
+        Self::Domain(Error::new(Kind::NotFound, what).because(reason.into()))
     }
 
-    /// Not allowed, without a reason.
-    pub(super) fn forbidden() -> Self {
-        Self::forbidden_because("")
+    /// Not there, in GitLab's words for `what`, and why, for somebody who may read the project's jobs.
+    pub(super) fn absent(what: &'static str, hint: impl Into<Cow<'static, str>>) -> Self {
+        Self::Domain(Error::new(Kind::NotFound, what).hint(hint))
     }
 
-    /// Not allowed, with a reason; an empty one is none.
-    pub(super) fn forbidden_because(reason: impl Into<std::borrow::Cow<'static, str>>) -> Self {
+    /// Not allowed; `reason` is for the log alone.
+    pub(super) fn forbidden(reason: impl Into<Cow<'static, str>>) -> Self {
+        Self::Domain(Error::new(Kind::Forbidden, "").because(reason.into()))
+    }
+
+    /// Not allowed, and the client is told why.
+    pub(super) fn forbidden_because(reason: impl Into<Cow<'static, str>>) -> Self {
         Self::Domain(Error::new(Kind::Forbidden, reason))
     }
 
-    /// A wrong request, without a reason.
-    pub(super) fn bad_request() -> Self {
-        Self::Domain(Error::new(Kind::Invalid, ""))
+    /// A wrong request; `reason` is for the log alone.
+    pub(super) fn bad_request(reason: impl Into<Cow<'static, str>>) -> Self {
+        Self::Domain(Error::new(Kind::Invalid, "").because(reason.into()))
+    }
+
+    /// The same refusal, where it is one that nothing is there, in GitLab's words for `what`.
+    pub(super) fn about(self, what: &'static str) -> Self {
+        match self {
+            Self::Domain(error) if error.kind() == Kind::NotFound => Self::Domain(error.saying(what)),
+            other => other,
+        }
+    }
+
+    /// Of two meanings of one path that both lead nowhere, the one that got further: past its project.
+    pub(super) fn or_closer(self, other: Self) -> Self {
+        if other.is_missing_project() && !matches!(self, Self::NoRoute) { self } else { other }
+    }
+
+    /// That there is nothing, whatever the refusal says; its reason stays.
+    pub(super) fn hidden(self) -> Self {
+        match self {
+            Self::Domain(error) if error.kind() == Kind::NotFound => Self::Domain(error.saying("Not Found")),
+            other => Self::not_found("Not Found", other.reason()),
+        }
     }
 
     /// Whether a credential was shown that is not good.
     pub(super) fn is_failed_authentication(&self) -> bool {
         match self {
-            Self::Token(refusal) => refusal.is_failure(),
-            Self::UnknownJobToken => true,
+            Self::Token(refusal) | Self::JobToken(refusal) => refusal.is_failure(),
             _ => false,
         }
     }
@@ -85,19 +115,45 @@ impl Failure {
         matches!(self, Self::Domain(error) if error.kind() == Kind::Forbidden)
     }
 
-    /// Whether a job was found and its file was not, as [`Failure::not_found`] says it.
+    /// Whether a job was found and its file was not.
     pub(super) fn is_missing_file(&self) -> bool {
         matches!(self, Self::Domain(error) if error.kind() == Kind::NotFound && error.public() == "Not Found")
     }
 
-    pub(super) fn into_response(self) -> HttpResponse {
+    /// Whether the project itself was not found.
+    pub(super) fn is_missing_project(&self) -> bool {
+        matches!(self, Self::Domain(error) if error.kind() == Kind::NotFound && error.public() == NO_PROJECT)
+    }
+
+    /// Why, in a few words for the log.
+    pub(super) fn reason(&self) -> Cow<'static, str> {
         match self {
-            Self::NoRoute => HttpResponse::NotFound().json(json!({ "error": "404 Not Found" })),
-            Self::Parameter(text) => HttpResponse::BadRequest().json(json!({ "error": text })),
+            Self::NoRoute => "no such route".into(),
+            Self::Parameter(text) | Self::Validation(text) | Self::NotAvailable(text) => text.clone().into(),
+            Self::Token(refusal) | Self::JobToken(refusal) => refusal.reason(),
+            Self::TooManyFailures { .. } => "too many failed authentications from this address".into(),
+            Self::JobNotRunning(status) => format!("job does not run: {status}").into(),
+            Self::PreconditionFailed => "a condition of the request does not hold".into(),
+            Self::RangeNotSatisfiable(size) => format!("range lies outside of {size} bytes").into(),
+            Self::Domain(error) => error.reason(),
+        }
+    }
+
+    pub(super) fn into_response(self) -> HttpResponse {
+        let reason = Reason::new(self.reason());
+        let mut answer = self.in_words();
+        reason.attach(&mut answer);
+        answer
+    }
+
+    fn in_words(self) -> HttpResponse {
+        match self {
+            Self::NoRoute => HttpResponse::NotFound().json(twice("404 Not Found")),
+            Self::Parameter(text) => HttpResponse::BadRequest().json(twice(&text)),
             Self::Validation(text) => HttpResponse::BadRequest().json(json!({ "message": text })),
-            Self::NotAvailable(text) => HttpResponse::MethodNotAllowed().json(json!({ "error": text })),
+            Self::NotAvailable(text) => HttpResponse::MethodNotAllowed().json(twice(&text)),
             Self::Token(refusal) => refused(refusal),
-            Self::UnknownJobToken => Self::forbidden().into_response(),
+            Self::JobToken(_) => HttpResponse::Forbidden().json(json!({ "message": "403 Forbidden" })),
             Self::TooManyFailures { retry_after_seconds } => HttpResponse::TooManyRequests()
                 .insert_header((header::RETRY_AFTER, retry_after_seconds))
                 .json(json!({ "message": { "error": failure::TOO_MANY_FAILURES } })),
@@ -115,6 +171,14 @@ impl Failure {
     }
 }
 
+/// GitLab's text for a project that is not there, or not for whoever asks.
+pub(super) const NO_PROJECT: &str = "Project Not Found";
+
+/// Where GitLab has only `error`, those who read only `message` find the same there.
+fn twice(text: &str) -> serde_json::Value {
+    json!({ "error": text, "message": text })
+}
+
 fn answer(error: &Error) -> HttpResponse {
     failure::log(error);
     let status = failure::status(error.kind());
@@ -122,7 +186,12 @@ fn answer(error: &Error) -> HttpResponse {
     if status == StatusCode::SERVICE_UNAVAILABLE {
         response.insert_header((header::RETRY_AFTER, RETRY_AFTER_SECONDS));
     }
-    response.json(json!({ "message": message(error, status) }))
+    let message = message(error, status);
+    // GitLab has one word for all that is not there; whoever may read the project may know which it was.
+    match error.told().filter(|_| error.kind() == Kind::NotFound) {
+        Some(reason) => response.json(json!({ "message": message, "reason": reason })),
+        None => response.json(json!({ "message": message })),
+    }
 }
 
 fn message(error: &Error, status: StatusCode) -> String {
@@ -150,14 +219,21 @@ fn reasoned(title: &str, reason: &str) -> String {
 
 fn refused(refusal: Refusal) -> HttpResponse {
     let (error, description) = match refusal {
-        Refusal::Missing | Refusal::Unknown => {
+        Refusal::Missing
+        | Refusal::NotForJobs
+        | Refusal::Unreadable(_)
+        | Refusal::Unknown
+        | Refusal::JobIdle(_)
+        | Refusal::JobErased
+        | Refusal::JobOfNobody => {
             return HttpResponse::Unauthorized().json(json!({ "message": "401 Unauthorized" }));
         }
         Refusal::MissingScope(scopes) => {
+            let description = "The request requires higher privileges than provided by the access token.";
             return HttpResponse::Forbidden().json(json!({
                 "error": "insufficient_scope",
-                "error_description":
-                    "The request requires higher privileges than provided by the access token.",
+                "error_description": description,
+                "message": description,
                 "scope": scopes.join(" "),
             }));
         }
@@ -170,7 +246,7 @@ fn refused(refusal: Refusal) -> HttpResponse {
         format!("Bearer realm=\"artigate\", error=\"{error}\", error_description=\"{description}\"");
     HttpResponse::Unauthorized()
         .insert_header((header::WWW_AUTHENTICATE, challenge))
-        .json(json!({ "error": error, "error_description": description }))
+        .json(json!({ "error": error, "error_description": description, "message": description }))
 }
 
 impl From<Error> for Failure {

@@ -1,17 +1,17 @@
 //! GitLab's order of checks: who asks, does the project exist for them, may they read its jobs,
 //! does the job exist, may they read its archive, is it there.
 
-use crate::api::gitlab::failure::Failure;
+use crate::api::gitlab::failure::{Failure, NO_PROJECT};
 use crate::auth::{self, Actor, Credentials, Refusal, Trail};
 use crate::catalog::artifacts::{self, Artifact};
-use crate::catalog::jobs::Job;
+use crate::catalog::jobs::{self, Job};
 use crate::catalog::projects::{self, Project};
 use crate::catalog::standing::{self, Standing};
 use crate::catalog::{Db, lookup};
 use crate::domain::access::{self, Action, Caller, Verdict, may};
 use crate::domain::artifact::{Accessibility, ArtifactKind};
 use crate::domain::project::ProjectRef;
-use crate::domain::{self, Kind, Sha256Digest, Timestamp};
+use crate::domain::{self, Error, Kind, Sha256Digest, Timestamp};
 
 /// What a personal token must be good for to read.
 pub(super) const READ_SCOPES: &[&str] = &["api", "read_api"];
@@ -38,9 +38,8 @@ pub(super) fn identify(
     scopes: &'static [&'static str],
     now: Timestamp,
 ) -> Result<Actor, Failure> {
-    let is_anonymous = credentials.personal.is_none() && credentials.bearer.is_none();
     let actor = match guests {
-        Guests::Strangers if is_anonymous => Actor::Anonymous,
+        Guests::Strangers if credentials.are_nobodys() => Actor::Anonymous,
         Guests::None | Guests::Strangers => auth::authenticate_user(db, credentials, scopes, now)?,
         Guests::Jobs | Guests::JobsAndStrangers => auth::authenticate(db, credentials, scopes, now)?,
     };
@@ -79,11 +78,16 @@ impl Readable {
         now: Timestamp,
         trail: &Trail,
     ) -> Result<Self, Failure> {
-        let project = projects::find(db, project)?.ok_or(Failure::not_found("Project Not Found"))?;
+        let project = find_project(db, project)?;
         trail.project(&project);
         let caller = auth::caller_in(db, actor, &project)?;
         ask(caller, action, &project, actor)?;
         Ok(Self { project, caller, now, trail: trail.clone() })
+    }
+
+    /// A job of the project.
+    pub(super) fn job(&self, db: &mut Db, job_id: i64) -> Result<Job, Failure> {
+        job_in(db, self.project.id, job_id)?.map_err(no_job)
     }
 
     /// A job's archive, with all that decides about it found in one statement. `None` when there is
@@ -184,9 +188,12 @@ impl Readable {
     /// Where there is nothing, there is nothing to protect: the answer is that there is none.
     fn ask_for(&self, artifact: Option<&Artifact>) -> Result<(), Failure> {
         let accessibility = artifact.map_or(Accessibility::Public, |artifact| artifact.accessibility);
-        match may(self.caller, Action::ReadArtifact(accessibility), subject(&self.project)) {
+        let action = Action::ReadArtifact(accessibility);
+        match may(self.caller, action, subject(&self.project)) {
             Verdict::Allowed => Ok(()),
-            Verdict::Forbidden | Verdict::Hidden | Verdict::OutOfReach => Err(Failure::forbidden()),
+            Verdict::Forbidden | Verdict::Hidden | Verdict::OutOfReach => {
+                Err(Failure::forbidden(action.refusal()))
+            }
         }
     }
 }
@@ -201,24 +208,51 @@ pub(super) fn is_at_once(credentials: &Credentials) -> bool {
 pub(super) fn ask(caller: Caller, action: Action, project: &Project, actor: &Actor) -> Result<(), Failure> {
     match may(caller, action, subject(project)) {
         Verdict::Allowed => Ok(()),
-        Verdict::Hidden => Err(Failure::not_found("Project Not Found")),
-        Verdict::Forbidden => Err(Failure::forbidden()),
+        Verdict::Hidden => Err(Failure::not_found(NO_PROJECT, "project is hidden from caller")),
+        Verdict::Forbidden => Err(Failure::forbidden(action.refusal())),
         Verdict::OutOfReach => Err(Failure::forbidden_because(out_of_reach(actor, project))),
     }
 }
 
-/// The archive, unless there is none or it has expired.
+/// A project, whoever asks.
+pub(super) fn find_project(db: &mut Db, project: &ProjectRef) -> Result<Project, Failure> {
+    projects::find(db, project)?.ok_or_else(|| Failure::not_found(NO_PROJECT, "project does not exist"))
+}
+
+/// A job by number where it belongs to the project; else why not, for the log: that another project has a job
+/// of this number is nobody's business.
+pub(super) fn job_in(
+    db: &mut Db,
+    project_id: i64,
+    job_id: i64,
+) -> Result<Result<Job, &'static str>, Failure> {
+    Ok(match jobs::find(db, job_id)? {
+        Some(job) if job.project_id == project_id => Ok(job),
+        Some(_) => Err("job belongs to another project"),
+        None => Err("job does not exist"),
+    })
+}
+
+/// There is no such job, for somebody who may read those of the project.
+pub(super) fn no_job(reason: &'static str) -> Failure {
+    Failure::Domain(Error::new(Kind::NotFound, "Not found").hint("job is not in the project").because(reason))
+}
+
+/// A job's artifact, unless there is none or it has expired; for somebody who may read it.
 pub(super) fn readable(
     db: &mut Db,
     project: &Project,
     job: &Job,
-    archive: Option<Artifact>,
+    artifact: Option<Artifact>,
     now: Timestamp,
 ) -> Result<Artifact, Failure> {
-    let archive = archive.ok_or(Failure::not_found("Not Found"))?;
-    match lookup::can_be_read(db, project, job, &archive, now)? {
-        true => Ok(archive),
-        false => Err(Failure::not_found("Not Found")),
+    let artifact = artifact.ok_or_else(|| match job.erased_at {
+        Some(time) => Failure::absent("Not Found", format!("job was erased at {time}")),
+        None => Failure::absent("Not Found", "no artifact of this kind"),
+    })?;
+    match (lookup::can_be_read(db, project, job, &artifact, now)?, artifact.expire_at) {
+        (false, Some(time)) => Err(Failure::absent("Not Found", format!("artifact has expired at {time}"))),
+        (true, _) | (false, None) => Ok(artifact),
     }
 }
 

@@ -7,9 +7,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::api::gitlab::call::{Call, number};
 use crate::api::gitlab::failure::Failure;
-use crate::api::gitlab::gate::{Guests, READ_SCOPES, Readable, identify};
+use crate::api::gitlab::gate::{Guests, READ_SCOPES, Readable, identify, no_job};
 use crate::api::gitlab::json::{Job, Surroundings};
 use crate::api::gitlab::parameters::{invalid, no_keyset, refuse_far, window};
+use crate::api::gitlab::pipelines::no_pipeline;
 use crate::auth::Actor;
 use crate::catalog::details::{self, JobDetails};
 use crate::catalog::pages::Window;
@@ -105,8 +106,9 @@ pub(super) async fn of_pipeline(
     let (shown, total, path) = call
         .read(move |db| {
             let project = Readable::enter(db, &credentials, &project, now)?.project;
-            if pipelines::project_of(db, pipeline_id)? != Some(project.id) {
-                return Err(Failure::no_record());
+            let of = pipelines::project_of(db, pipeline_id)?;
+            if of != Some(project.id) {
+                return Err(no_pipeline(of));
             }
             let list = PipelineJobs { pipeline_id, statuses, include_retried };
             let (ids, total) = pages::of_pipeline(db, &list, window(page))?;
@@ -132,7 +134,7 @@ pub(super) async fn one(call: &Call, project: ProjectRef, job_id: &str) -> Resul
             let shown = readable_job(db, job_id, now)?;
             match shown.pipeline.project_id == project.id {
                 true => Ok((shown, project.path)),
-                false => Err(Failure::no_record()),
+                false => Err(no_job("job belongs to another project")),
             }
         })
         .await?;
@@ -146,7 +148,7 @@ pub(super) async fn current(call: &Call) -> Result<HttpResponse, Failure> {
         .read(move |db| {
             let actor = identify(db, &credentials, Guests::Jobs, READ_SCOPES, now)?;
             let Actor::Job { job_id, project_path, .. } = actor else {
-                return Err(Failure::not_found("Job Not Found"));
+                return Err(Failure::not_found("Job Not Found", "credential is no job's token"));
             };
             Ok((readable_job(db, job_id, now)?, project_path))
         })
@@ -156,7 +158,7 @@ pub(super) async fn current(call: &Call) -> Result<HttpResponse, Failure> {
 
 /// A job with the artifacts that can be read.
 pub(super) fn readable_job(db: &mut Db, id: i64, now: Timestamp) -> Result<JobDetails, Failure> {
-    readable_jobs(db, &[id], now)?.pop().ok_or(Failure::no_record())
+    readable_jobs(db, &[id], now)?.pop().ok_or_else(|| no_job("job does not exist"))
 }
 
 fn readable_jobs(db: &mut Db, ids: &[i64], now: Timestamp) -> Result<Vec<JobDetails>, Failure> {

@@ -27,7 +27,6 @@ use actix_web::web::{Data, Payload, ServiceConfig, to};
 use actix_web::{HttpRequest, HttpResponse};
 
 use crate::app::App;
-use crate::auth::Refusal;
 use crate::http::audit;
 use crate::http::body::RequestBody;
 use call::Call;
@@ -59,10 +58,10 @@ async fn read(call: &Call, path: &str) -> Result<HttpResponse, Failure> {
     let mut last = Failure::NoRoute;
     for route in routes::meanings(&Segments::of(path)) {
         match look_up(call, route).await {
-            Err(failure) if failure.is_not_found() => last = failure,
+            Err(failure) if failure.is_not_found() => last = last.or_closer(failure),
             Err(Failure::NoRoute) => {}
             // A stranger who was let in to look for the first meaning is not sent away by another.
-            Err(Failure::Token(Refusal::Missing)) if last.is_not_found() => {}
+            Err(Failure::Token(refusal)) if refusal.is_missing() && last.is_not_found() => {}
             result => return result,
         }
     }
@@ -115,7 +114,9 @@ async fn write(call: &Call, request: &HttpRequest, body: RequestBody) -> Result<
                 uploads::receive(call, request.headers(), &job_id, body).await
             }
             // Only GitLab's own proxy may ask this, with a signature that nobody else can make.
-            (&Method::POST, Route::AuthorizeUpload { .. }) => Err(Failure::forbidden()),
+            (&Method::POST, Route::AuthorizeUpload { .. }) => {
+                Err(Failure::forbidden("only GitLab's own proxy may ask this"))
+            }
             (&Method::POST, Route::Keep { project, job_id }) => changes::keep(call, project, &job_id).await,
             (&Method::POST, Route::Erase { project, job_id }) => changes::erase(call, project, &job_id).await,
             (&Method::DELETE, Route::ArchiveOfJob { project, job_id }) => {

@@ -13,11 +13,11 @@ use crate::catalog::details::{self, PipelineDetails};
 use crate::catalog::pages::pipelines::{self as pages, Order, Period, ProjectPipelines};
 use crate::catalog::pages::{Count, Window};
 use crate::catalog::projects::Project;
-use crate::catalog::{Db, projects, users};
-use crate::domain::Timestamp;
+use crate::catalog::{Db, pipelines, projects, users};
 use crate::domain::access::Action;
 use crate::domain::project::ProjectRef;
 use crate::domain::status::Status;
+use crate::domain::{Error, Kind, Timestamp};
 use crate::http::paging::Length;
 
 const ORDERS: &[(&str, Order)] = &[
@@ -132,8 +132,10 @@ pub(super) async fn one(
     let (shown, path) = call
         .read(move |db| {
             let project = enter(db, &credentials, &project, now)?;
-            let shown = details::pipeline(db, project.id, pipeline_id)?.ok_or(Failure::no_record())?;
-            Ok((shown, project.path))
+            match details::pipeline(db, project.id, pipeline_id)? {
+                Some(shown) => Ok((shown, project.path)),
+                None => Err(no_pipeline(pipelines::project_of(db, pipeline_id)?)),
+            }
         })
         .await?;
     Ok(single(call, shown, &path))
@@ -151,9 +153,11 @@ pub(super) async fn latest(call: &Call, project: ProjectRef) -> Result<HttpRespo
                 Some(ref_name) => Some(ref_name),
                 None => projects::default_branch(db, project.id)?,
             };
-            let none = || Failure::not_found("Not Found");
-            let id = pages::latest_of_ref(db, project.id, &ref_name.ok_or_else(none)?)?.ok_or_else(none)?;
-            Ok((details::pipeline(db, project.id, id)?.ok_or_else(none)?, project.path))
+            let none = |why| move || Failure::absent("Not Found", why);
+            let ref_name = ref_name.ok_or_else(none("project has no default branch"))?;
+            let no_pipeline = none("ref has no pipeline");
+            let id = pages::latest_of_ref(db, project.id, &ref_name)?.ok_or_else(no_pipeline)?;
+            Ok((details::pipeline(db, project.id, id)?.ok_or_else(no_pipeline)?, project.path))
         })
         .await?;
     Ok(single(call, shown, &path))
@@ -172,8 +176,9 @@ pub(super) async fn bridges(
         .read(move |db| {
             let project = enter(db, &credentials, &project, now)?;
             let parent = details::all_pipelines(db, &[pipeline_id])?.pop();
+            let of = parent.as_ref().map(|parent| parent.project_id);
             let parent =
-                parent.filter(|parent| parent.project_id == project.id).ok_or(Failure::no_record())?;
+                parent.filter(|parent| parent.project_id == project.id).ok_or_else(|| no_pipeline(of))?;
             let (ids, total) = pages::children(db, parent.id, &statuses, window(page))?;
             let commit = details::commit(db, project.id, &parent.sha)?;
             Ok((parent, commit, details::all_pipeline_details(db, &ids)?, total, project.path))
@@ -186,6 +191,14 @@ pub(super) async fn bridges(
     let around = Surroundings { base_url: &base_url, project_path: &path, now };
     let bridge = |child| Bridge::new(parent.clone(), child, commit.clone(), &around);
     Ok(answer.json(children.into_iter().map(bridge).collect::<Vec<_>>()))
+}
+
+/// There is no such pipeline in the project; `of` is the project of the one that has the number, if any.
+pub(super) fn no_pipeline(of: Option<i64>) -> Failure {
+    let why = if of.is_some() { "pipeline belongs to another project" } else { "pipeline does not exist" };
+    Failure::Domain(
+        Error::new(Kind::NotFound, "Not found").hint("pipeline is not in the project").because(why),
+    )
 }
 
 fn enter(

@@ -4,7 +4,7 @@
 use actix_web::HttpResponse;
 
 use crate::api::gitlab::call::Call;
-use crate::api::gitlab::failure::Failure;
+use crate::api::gitlab::failure::{Failure, NO_PROJECT};
 use crate::api::gitlab::gate::{Guests, READ_SCOPES, Readable, identify};
 use crate::api::gitlab::json::{Permissions, Project};
 use crate::api::gitlab::parameters::{no_keyset, refuse_far, window};
@@ -154,7 +154,8 @@ pub(super) async fn one(call: &Call, project: ProjectRef) -> Result<HttpResponse
                 Actor::Anonymous | Actor::Job { .. } => None,
             };
             let details = projects::details(db, Some(project.id))?.pop();
-            Ok((details.ok_or_else(|| Failure::not_found("Project Not Found"))?, permissions))
+            let gone = || Failure::not_found(NO_PROJECT, "project does not exist");
+            Ok((details.ok_or_else(gone)?, permissions))
         })
         .await?;
     Ok(HttpResponse::Ok().json(Project::new(details, permissions, &call.base_url())))

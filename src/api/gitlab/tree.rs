@@ -34,13 +34,13 @@ pub(super) async fn list(call: &Call, project: ProjectRef, job_id: &str) -> Resu
     let page = call.page()?;
     let found = artifact_of_job(call, project, job_id, ArtifactKind::Archive).await;
     let archive = found.map_err(|failure| match failure.is_missing_file() {
-        true => Failure::not_found("Artifacts Not Found"),
+        true => failure.about("Artifacts Not Found"),
         false => failure,
     })?;
     let path = folder_path(call)?;
     let mut found = deliver::list_folder(sources(call), &archive, path, recursive, page.window())
         .await?
-        .ok_or(Failure::not_found("Path Not Found"))?;
+        .ok_or(Failure::absent("Path Not Found", "folder is not in the archive"))?;
     let mut answer = HttpResponse::Ok();
     page.describe(&mut answer, Length::Known(found.listing.total), &call.url(), call.request.query_string());
     let items: Vec<TreeItem> =

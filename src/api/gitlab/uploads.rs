@@ -3,13 +3,12 @@
 
 use actix_web::HttpResponse;
 use actix_web::http::header::{CONTENT_LENGTH, HeaderMap};
-use secrecy::SecretString;
 
 use crate::api::gitlab::call::{Call, number};
 use crate::api::gitlab::credentials;
 use crate::api::gitlab::failure::Failure;
 use crate::api::gitlab::upload_form::Parameters;
-use crate::auth;
+use crate::auth::{self, Refusal, Shown};
 use crate::catalog::artifacts::Declared;
 use crate::catalog::jobs::TokenJob;
 use crate::domain::artifact::clean_filename;
@@ -35,14 +34,14 @@ pub(super) async fn receive(
     call.trail.job(job_id);
     let mut parameters = Parameters::from_query(&call.query)?;
     let mut uploader = match credentials::job_token(headers, &call.query) {
-        Some(token) => Some(authorize(call, job_id, token).await?),
+        Some(shown) => Some(authorize(call, job_id, shown).await?),
         None => None,
     };
     if let Some(uploader) = &uploader {
         refuse_early(call, uploader, headers)?;
     }
     let Some(mut form) = Form::new(headers, body)? else {
-        uploader.ok_or_else(Failure::forbidden)?;
+        uploader.ok_or_else(no_token)?;
         return Err(Failure::Parameter("file is missing".into()));
     };
     let mut received = None;
@@ -56,8 +55,8 @@ pub(super) async fn receive(
                 // Bytes are only taken from somebody who is known: a token in the form stands
                 // before the file.
                 if uploader.is_none() {
-                    let token = parameters.token().ok_or_else(Failure::forbidden)?.clone();
-                    uploader = Some(authorize(call, job_id, token).await?);
+                    let token = parameters.token().ok_or_else(no_token)?.clone();
+                    uploader = Some(authorize(call, job_id, Shown::Token(token)).await?);
                 }
                 let limit = uploader.as_ref().and_then(|uploader| limit_bytes(call, uploader));
                 refuse_file_field(&name, received.is_some())?;
@@ -65,19 +64,20 @@ pub(super) async fn receive(
             }
         }
     }
-    let uploader = uploader.ok_or_else(Failure::forbidden)?;
+    let uploader = uploader.ok_or_else(no_token)?;
     let received = received.ok_or_else(|| Failure::Parameter("file is missing".into()))?;
     finish(call, &uploader, &parameters, received).await
 }
 
 /// The job whose token this is, when it may upload.
-async fn authorize(call: &Call, job_id: i64, token: SecretString) -> Result<TokenJob, Failure> {
+async fn authorize(call: &Call, job_id: i64, shown: Shown) -> Result<TokenJob, Failure> {
     let trail = call.trail.clone();
     trail.shown("job_token");
     call.read(move |db| {
-        let found = auth::job_of_token(db, &token, &trail)?.ok_or(Failure::UnknownJobToken)?;
+        let token = shown.token().map_err(Failure::JobToken)?;
+        let found = auth::job_of_token(db, token, &trail)?.ok_or(Failure::JobToken(Refusal::Unknown))?;
         if found.job.id != job_id {
-            return Err(Failure::forbidden());
+            return Err(Failure::forbidden("token belongs to another job"));
         }
         trail.tell(|facts| facts.project = Some((found.job.project_id, found.project_path.clone())));
         if !found.job.status.is_executing() {
@@ -89,6 +89,10 @@ async fn authorize(call: &Call, job_id: i64, token: SecretString) -> Result<Toke
         Ok(found)
     })
     .await
+}
+
+fn no_token() -> Failure {
+    Failure::JobToken(Refusal::Missing)
 }
 
 fn limit_bytes(call: &Call, uploader: &TokenJob) -> Option<u64> {

@@ -11,7 +11,7 @@ use crate::catalog::Db;
 use crate::domain::access::{Caller, Reach, may_keep_registry};
 use crate::domain::{Error, Kind, Timestamp};
 use crate::http::client;
-use crate::http::credentials::{bearer, text};
+use crate::http::credentials::{Authorization, shown, text};
 
 /// What a personal token must be good for.
 const SCOPES: &[&str] = &["registry"];
@@ -32,18 +32,23 @@ impl Call {
     }
 
     /// What was shown, or that nothing was: then nothing else has to be read.
-    pub(super) fn credentials(&self) -> Result<Credentials, Failure> {
+    fn credentials(&self) -> Result<Credentials, Failure> {
         let headers = self.request.headers();
-        let credentials = Credentials {
-            personal: text(headers, "private-token").map(Into::into),
-            bearer: bearer(headers).map(Into::into),
-            job: None,
-            trail: self.trail.clone(),
-        };
-        match credentials.personal.is_some() || credentials.bearer.is_some() {
-            true => Ok(credentials),
-            false => Err(Failure::Token(Refusal::Missing)),
+        let Authorization { bearer, other } = Authorization::read(headers);
+        let personal = shown(headers, "PRIVATE-TOKEN");
+        if personal.is_none() && bearer.is_none() && other.is_none() {
+            return Err(Failure::Token(Refusal::Missing));
         }
+        Ok(Credentials { personal, bearer, job: None, other, trail: self.trail.clone() })
+    }
+
+    /// Lets an administrator in before anything else is done: neither bytes nor the one turn for writers are
+    /// for anybody else. Whoever then changes something is asked again in that transaction.
+    pub(super) async fn admit(&self) -> Result<Credentials, Failure> {
+        let (credentials, now) = (self.credentials()?, self.now);
+        let asked = credentials.clone();
+        self.app.catalog.read(move |db| authorize(db, &asked, now)).await?;
+        Ok(credentials)
     }
 
     /// The media type of the body in lower case, without parameters; none if there is none.

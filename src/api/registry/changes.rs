@@ -21,11 +21,11 @@ pub(super) async fn job(call: &Call, id: &str, body: RequestBody) -> Result<Http
     call.trail.begin("job.change");
     let id = number(id)?;
     call.trail.job(id);
-    let (credentials, now, trail) = (call.credentials()?, call.now, call.trail.clone());
-    let body = read(call, body).await;
+    let (credentials, now, trail) = (call.admit().await?, call.now, call.trail.clone());
+    let body = read(call, body).await?;
     let changed = call.app.catalog.write(move |db| {
         authorize(db, &credentials, now)?;
-        let change = JobChange::read(&body?)?;
+        let change = JobChange::read(&body)?;
         trail.tell(|facts| facts.subject = change.status().map(|status| format!("status {status}")));
         Ok::<_, Failure>(change.apply(db, id, now)?)
     });
@@ -37,11 +37,11 @@ pub(super) async fn pipeline(call: &Call, id: &str, body: RequestBody) -> Result
     call.trail.begin("pipeline.change");
     let id = number(id)?;
     call.trail.tell(|facts| facts.pipeline_id = Some(id));
-    let (credentials, now, trail) = (call.credentials()?, call.now, call.trail.clone());
-    let body = read(call, body).await;
+    let (credentials, now, trail) = (call.admit().await?, call.now, call.trail.clone());
+    let body = read(call, body).await?;
     let changed = call.app.catalog.write(move |db| {
         authorize(db, &credentials, now)?;
-        let change = PipelineChange::read(&body?)?;
+        let change = PipelineChange::read(&body)?;
         trail.tell(|facts| facts.subject = change.status().map(|status| format!("status {status}")));
         Ok::<_, Failure>(change.apply(db, id, now)?)
     });
@@ -53,7 +53,7 @@ pub(super) async fn job_token(call: &Call, id: &str) -> Result<HttpResponse, Fai
     call.trail.begin("job_token.create");
     let id = number(id)?;
     call.trail.job(id);
-    let (credentials, now) = (call.credentials()?, call.now);
+    let (credentials, now) = (call.admit().await?, call.now);
     let fresh = fresh_job_token()?;
     let sha256 = fresh.sha256;
     let made = call.app.catalog.write(move |db| {
@@ -66,8 +66,7 @@ pub(super) async fn job_token(call: &Call, id: &str) -> Result<HttpResponse, Fai
         .json(json!({ "job_id": job.id, "token": fresh.text.expose_secret() })))
 }
 
-/// The body of a change. What is wrong with it is told only to those who may make one, so it is
-/// handed on.
+/// The body of a change.
 async fn read(call: &Call, mut body: RequestBody) -> Result<Vec<u8>, Failure> {
     match call.media_type()?.as_deref() {
         Some("application/json" | "application/merge-patch+json") => {}

@@ -3,7 +3,7 @@
 use actix_web::HttpResponse;
 use actix_web::http::header::CONTENT_LENGTH;
 
-use crate::api::registry::call::{Call, authorize};
+use crate::api::registry::call::Call;
 use crate::api::registry::failure::Failure;
 use crate::api::registry::json::Counts;
 use crate::domain::{Error, Kind, byte_size};
@@ -13,9 +13,8 @@ use crate::registry::{self, Format};
 
 pub(super) async fn load(call: &Call, mut body: RequestBody) -> Result<HttpResponse, Failure> {
     call.trail.begin("registry.load");
-    let (credentials, now, app) = (call.credentials()?, call.now, &call.app);
-    // Bytes are only taken from somebody who is known.
-    app.catalog.read(move |db| authorize(db, &credentials, now)).await?;
+    call.admit().await?;
+    let (now, app) = (call.now, &call.app);
     let format = format(call)?;
     refuse_early(call)?;
     let document = body.read_whole(app.settings.max_document_bytes).await?;

@@ -1,5 +1,7 @@
 //! Refusals of this dialect: a status, and `{"message": …}` that names what is wrong.
 
+use std::borrow::Cow;
+
 use actix_web::HttpResponse;
 use actix_web::http::{StatusCode, header};
 use serde_json::json;
@@ -7,6 +9,7 @@ use serde_json::json;
 use crate::auth::{AuthError, Refusal};
 use crate::domain::{Error, Kind};
 use crate::http::failure::{self, RETRY_AFTER_SECONDS, TOO_MANY_FAILURES};
+use crate::http::reason::Reason;
 use crate::registry::LoadError;
 
 /// The longest text of an error, in characters: it may repeat what was sent, which may be long.
@@ -34,7 +37,25 @@ pub(super) enum Failure {
 }
 
 impl Failure {
+    /// Why, in a few words for the log.
+    fn reason(&self) -> Cow<'static, str> {
+        match self {
+            Self::NoResource => "no such route".into(),
+            Self::Method(_) => "the resource has no such method".into(),
+            Self::Token(refusal) => refusal.reason(),
+            Self::TooManyFailures { .. } => "too many failed authentications from this address".into(),
+            Self::Domain(error) => error.reason(),
+        }
+    }
+
     pub(super) fn into_response(self) -> HttpResponse {
+        let reason = Reason::new(self.reason());
+        let mut answer = self.in_words();
+        reason.attach(&mut answer);
+        answer
+    }
+
+    fn in_words(self) -> HttpResponse {
         match self {
             Self::NoResource => say(StatusCode::NOT_FOUND, "there is nothing at this path"),
             Self::Method(methods) => {
@@ -69,8 +90,16 @@ fn answer(error: &Error) -> HttpResponse {
 
 fn refused(refusal: Refusal) -> HttpResponse {
     let (status, text) = match refusal {
-        Refusal::Missing => (StatusCode::UNAUTHORIZED, "a personal token with the scope registry is needed"),
-        Refusal::Unknown => (StatusCode::UNAUTHORIZED, "the token is not known"),
+        Refusal::Missing | Refusal::NotForJobs => {
+            (StatusCode::UNAUTHORIZED, "a personal token with the scope registry is needed")
+        }
+        Refusal::Unreadable(_) => (
+            StatusCode::UNAUTHORIZED,
+            "the credential is neither a PRIVATE-TOKEN nor a Bearer's token in ASCII",
+        ),
+        Refusal::Unknown | Refusal::JobIdle(_) | Refusal::JobErased | Refusal::JobOfNobody => {
+            (StatusCode::UNAUTHORIZED, "the token is not known")
+        }
         Refusal::Expired => (StatusCode::UNAUTHORIZED, "the token has expired"),
         Refusal::Revoked => (StatusCode::UNAUTHORIZED, "the token was revoked"),
         Refusal::MissingScope(_) => (StatusCode::FORBIDDEN, "the token has not the scope registry"),

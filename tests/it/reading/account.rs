@@ -66,7 +66,7 @@ on_both_databases! {
             assert_eq!(gateway.get(&format!("/api/v4{path}")).job_token(world::RUNNING).send().says(), UNAUTHORIZED, "{path}");
         }
         for path in ["", "/"] {
-            assert_eq!(get(&gateway, "", path).says(), (404, r#"{"error":"404 Not Found"}"#), "an old client asks this first and takes any answer");
+            assert_eq!(get(&gateway, "", path).says(), (404, r#"{"error":"404 Not Found","message":"404 Not Found"}"#), "an old client asks this first and takes any answer");
         }
     }
 }

@@ -76,10 +76,10 @@ on_both_databases! {
             let answer = get(&gateway, world::REPORTER, address);
             (answer.status, answer.text().to_owned())
         };
-        assert_eq!(says("artifacts/main/download"), (400, r#"{"error":"job is missing"}"#.into()));
-        assert_eq!(says("11/artifacts/download?file_type=trace"), (400, r#"{"error":"file_type does not have a valid value"}"#.into()));
+        assert_eq!(says("artifacts/main/download"), (400, r#"{"error":"job is missing","message":"job is missing"}"#.into()));
+        assert_eq!(says("11/artifacts/download?file_type=trace"), (400, r#"{"error":"file_type does not have a valid value","message":"file_type does not have a valid value"}"#.into()));
         assert_eq!(says("11/artifacts/raw/a%00b"), (400, r#"{"message":"400 Bad request"}"#.into()));
-        assert_eq!(says("11/artifacts/browse"), (404, r#"{"error":"404 Not Found"}"#.into()));
+        assert_eq!(says("11/artifacts/browse"), (404, r#"{"error":"404 Not Found","message":"404 Not Found"}"#.into()));
         let post = gateway.post("/group/sub/project/-/jobs/11/artifacts/keep").private_token(world::DEVELOPER).send();
         assert_eq!(post.status, 404);
     }

@@ -162,7 +162,7 @@ on_both_databases! {
         load(&gateway);
         many_visibilities(&gateway);
         let list = |token: &str, project: i64| get(&gateway, token, &format!("/projects/{project}/jobs"));
-        let says = |answer: Answer| (answer.status, answer.text().to_owned());
+        let says = |answer: Answer| (answer.status, answer.says().1.to_owned());
         for project in [1, 2, 99] {
             assert_eq!(list("", project).says(), UNAUTHORIZED, "whatever there is: {project}");
             assert_eq!(get(&gateway, "", &format!("/projects/{project}/jobs/x?page=x")).says(), UNAUTHORIZED);

@@ -35,7 +35,7 @@ on_both_databases! {
             for (parameter, value, fault) in parameters {
                 let answer = get(&gateway, world::REPORTER, &format!("/{list}?{parameter}={value}"));
                 let name = parameter.rsplit('&').next().unwrap().trim_end_matches("[]");
-                assert_eq!(answer.says(), (400, format!("{{\"error\":\"{name} {fault}\"}}").as_str()), "{list} {parameter}={value}");
+                assert_eq!(answer.says(), (400, format!("{{\"error\":\"{name} {fault}\",\"message\":\"{name} {fault}\"}}").as_str()), "{list} {parameter}={value}");
             }
         }
         for (path, name) in [
@@ -45,13 +45,13 @@ on_both_databases! {
             ("projects/1/pipelines/x/bridges", "pipeline_id"),
         ] {
             let answer = get(&gateway, world::REPORTER, &format!("/{path}"));
-            assert_eq!(answer.says(), (400, format!("{{\"error\":\"{name} is invalid\"}}").as_str()), "{path}");
+            assert_eq!(answer.says(), (400, format!("{{\"error\":\"{name} is invalid\",\"message\":\"{name} is invalid\"}}").as_str()), "{path}");
         }
     }
 
     fn lists_that_cannot_be_walked_that_way_say_so(gateway) {
         load(&gateway);
-        let no_keyset = (405, r#"{"error":"Keyset pagination is not yet available for this type of request"}"#);
+        let no_keyset = (405, r#"{"error":"Keyset pagination is not yet available for this type of request","message":"Keyset pagination is not yet available for this type of request"}"#);
         for path in ["/projects/1/jobs?pagination=keyset&order_by=name", "/projects?pagination=keyset", "/projects?pagination=keyset&order_by=name"] {
             assert_eq!(get(&gateway, world::REPORTER, path).says(), no_keyset, "{path}");
         }

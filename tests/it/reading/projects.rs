@@ -141,6 +141,17 @@ on_both_databases! {
         assert_eq!(get(&gateway, world::ADMIN, "/projects/77").says(), hidden);
         assert_eq!(get(&gateway, world::GUEST, "/projects/beta/web-tools").status, 200, "a bare path");
         assert_eq!(get(&gateway, "", "/projects/5").status, 200, "its jobs are hidden, it is not");
-        assert_eq!(get(&gateway, "", "/projects/1/repository/branches").says(), (404, r#"{"error":"404 Not Found"}"#));
+    }
+
+    fn an_address_for_ssh_is_a_text_in_every_form_of_a_project(gateway) {
+        load(&gateway);
+        let host = gateway.address.ip();
+        for path in ["/projects?simple=true", "/projects", "/projects/2"] {
+            let shown = json(&get(&gateway, world::ADMIN, path));
+            for project in shown.as_array().cloned().unwrap_or_else(|| vec![shown.clone()]) {
+                let path = project["path_with_namespace"].as_str().unwrap();
+                assert_eq!(project["ssh_url_to_repo"], format!("git@{host}:{path}.git"));
+            }
+        }
     }
 }

@@ -23,6 +23,8 @@ pub struct Answer {
     pub body: Vec<u8>,
     /// Whether the body is as long as its `Content-Length` said.
     pub complete: bool,
+    /// The body of a refusal as GitLab has it, and the reason that readers of a project find beside it.
+    without_reason: Option<(String, String)>,
 }
 
 impl Request {
@@ -134,7 +136,14 @@ pub fn read_answer(mut stream: TcpStream, is_head: bool) -> io::Result<Answer> {
     assert!(body.len() <= length || status == 304, "more bytes than Content-Length says");
     let complete = body.len() == length;
     let _ = stream.shutdown(Shutdown::Both);
-    Ok(Answer { status, headers, body, complete })
+    Ok(Answer { status, headers, without_reason: apart(&body), body, complete })
+}
+
+/// Takes the reason out of a refusal that has one.
+fn apart(body: &[u8]) -> Option<(String, String)> {
+    let (message, rest) = std::str::from_utf8(body).ok()?.split_once(",\"reason\":\"")?;
+    let is_refusal = message.starts_with("{\"message\":\"404 ");
+    is_refusal.then(|| (format!("{message}}}"), rest.trim_end_matches("\"}").to_owned()))
 }
 
 /// An answer behind `100 Continue`; none of it has arrived with that in practice.
@@ -152,10 +161,16 @@ impl Answer {
         std::str::from_utf8(&self.body).unwrap()
     }
 
-    /// The status and the body, for answers that are errors.
+    /// The status and the body, for answers that are errors; without the reason that may stand beside
+    /// GitLab's own words.
     pub fn says(&self) -> (u16, &str) {
         assert_eq!(self.header("content-type"), Some("application/json"), "{self:?}");
-        (self.status, self.text())
+        (self.status, self.without_reason.as_ref().map_or(self.text(), |(message, _)| message))
+    }
+
+    /// The reason beside GitLab's own words.
+    pub fn reason(&self) -> Option<&str> {
+        self.without_reason.as_ref().map(|(_, reason)| reason.as_str())
     }
 }
 

@@ -47,8 +47,9 @@ pub(super) struct UserInShort {
 pub(in super::super) struct CurrentUser {
     #[serde(flatten)]
     user: User,
-    email: Option<String>,
-    commit_email: Option<String>,
+    /// Empty where nobody told of one: GitLab has always a text here.
+    email: String,
+    commit_email: String,
     two_factor_enabled: bool,
     external: bool,
     private_profile: bool,
@@ -132,6 +133,7 @@ impl UserInShort {
 impl CurrentUser {
     pub(in super::super) fn new(user: UserDetails, base_url: &str) -> Self {
         let UserDetails { id, username, name, email, admin, created_at } = user;
+        let email = email.unwrap_or_default();
         Self {
             user: User::new(UserFacts { id, username, name, created_at }, base_url),
             commit_email: email.clone(),

@@ -19,7 +19,7 @@ pub(in super::super) struct Project {
     default_branch: Option<String>,
     tag_list: Vec<String>,
     topics: Vec<String>,
-    ssh_url_to_repo: Option<String>,
+    ssh_url_to_repo: String,
     http_url_to_repo: String,
     web_url: String,
     readme_url: Option<String>,
@@ -111,7 +111,7 @@ impl Project {
             default_branch,
             tag_list: Vec::new(),
             topics: Vec::new(),
-            ssh_url_to_repo: None,
+            ssh_url_to_repo: format!("git@{}:{}.git", host(base_url), project.path),
             http_url_to_repo: format!("{web_url}.git"),
             readme_url: None,
             forks_count: 0,
@@ -145,6 +145,17 @@ impl Project {
     }
 }
 
+/// The host of a base URL, without its port: that of SSH would be another.
+fn host(base_url: &str) -> &str {
+    let behind = base_url.split_once("://").map_or(base_url, |(_, rest)| rest);
+    let authority = behind.split('/').next().unwrap_or_default();
+    let end = match authority.rfind(']') {
+        Some(bracket) => bracket + 1,
+        None => authority.find(':').unwrap_or(authority.len()),
+    };
+    &authority[..end]
+}
+
 impl Namespace {
     fn new(full_path: &str, base_url: &str) -> Self {
         let last = full_path.rsplit('/').next().unwrap_or(full_path);
@@ -175,5 +186,23 @@ impl Permissions {
         // The global notification level: nobody is notified by us.
         let access = |access_level| ProjectAccess { access_level, notification_level: 3 };
         Self { project_access: access_level.map(access), group_access: None }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::host;
+
+    #[test]
+    fn a_host_has_neither_scheme_nor_port_nor_path() {
+        for (url, expected) in [
+            ("http://127.0.0.1:8929", "127.0.0.1"),
+            ("https://artifacts.example.com/ci", "artifacts.example.com"),
+            ("https://[2001:db8::1]:8443/ci", "[2001:db8::1]"),
+            ("https://[::1]", "[::1]"),
+            ("", ""),
+        ] {
+            assert_eq!(host(url), expected);
+        }
     }
 }

@@ -1,0 +1,308 @@
+//! Why a request was refused stands in its line of the log, whatever little the client is told.
+
+use std::fs::File;
+use std::process::Stdio;
+
+use serde_json::Value;
+
+use crate::program::Serving;
+use crate::support::gateway::Gateway;
+use crate::support::wire::{Answer, Form, Request};
+use crate::support::world::{self, MEMBERS, USERS};
+use crate::support::zips;
+
+const DOCUMENT: &str = "
+users:
+  - {id: 70, username: guest, tokens: [{value: s3cret-guest, scopes: [read_api]}, {value: s3cret-old, scopes: [api], expires_at: 2020-01-01},
+      {value: s3cret-gone, scopes: [api], revoked: true}, {value: s3cret-user, scopes: [read_user]}]}
+projects:
+  - {id: 70, path: other/project, visibility: public, pipelines: [{id: 700, ref: main, sha: a, status: running, user: guest, jobs: [
+      {id: 7000, name: a, status: running, token: s3cret-job}, {id: 7001, name: b, status: success, token: s3cret-done},
+      {id: 7002, name: c, status: running, token: s3cret-erased, erased_at: 2026-01-01}, {id: 7003, name: d, status: running, token: s3cret-nobody, user: null}]}]}
+  - {id: 71, path: other/shy, visibility: public, public_jobs: false}
+";
+
+/// Method, path, header, status, reason.
+type Case = (&'static str, &'static str, (&'static str, &'static str), u16, &'static str);
+
+const NONE: (&str, &str) = ("X-Nothing", "x");
+const GUEST: (&str, &str) = ("PRIVATE-TOKEN", "s3cret-guest");
+const ROOT: (&str, &str) = ("PRIVATE-TOKEN", "glpat-demo-root");
+const REGISTRY: (&str, &str) = ("PRIVATE-TOKEN", "glpat-demo-registry");
+const JOB: (&str, &str) = ("JOB-TOKEN", "s3cret-job");
+
+const SITE: &str = "/api/v4/projects/1/jobs/1003/artifacts";
+
+const CASES: &[Case] = &[
+    // Credentials.
+    ("GET", SITE, ("PRIVATE-TOKEN", "s3cret-wrong"), 401, "token is unknown"),
+    ("GET", SITE, ("PRIVATE-TOKEN", "s3cret-old"), 401, "token is expired"),
+    ("GET", SITE, ("PRIVATE-TOKEN", "s3cret-gone"), 401, "token is revoked"),
+    ("GET", SITE, ("PRIVATE-TOKEN", "s3cret-user"), 403, "token lacks scope api or read_api"),
+    ("DELETE", SITE, GUEST, 403, "token lacks scope api"),
+    ("GET", SITE, ("JOB-TOKEN", "s3cret-done"), 401, "job of the token does not run: success"),
+    ("GET", SITE, ("JOB-TOKEN", "s3cret-erased"), 401, "job of the token was erased"),
+    ("GET", SITE, ("JOB-TOKEN", "s3cret-nobody"), 401, "job of the token has no user"),
+    (
+        "GET",
+        SITE,
+        ("PRIVATE-TOKEN", "s3cret-\u{fc}"),
+        401,
+        "credential of an unknown form: PRIVATE-TOKEN is no ASCII text",
+    ),
+    (
+        "GET",
+        SITE,
+        ("Authorization", "Basic s3cret"),
+        401,
+        "credential of an unknown form: Authorization: Basic",
+    ),
+    (
+        "GET",
+        SITE,
+        ("Authorization", "token s3cret"),
+        401,
+        "credential of an unknown form: Authorization: Token",
+    ),
+    (
+        "GET",
+        SITE,
+        ("Authorization", "s3cret"),
+        401,
+        "credential of an unknown form: Authorization is not of the scheme Bearer",
+    ),
+    ("GET", "/api/v4/user", NONE, 401, "no credential was shown"),
+    ("GET", "/api/v4/user", JOB, 401, "token of a job is no credential here"),
+    ("GET", "/api/v4/jobs/1003/artifacts", NONE, 401, "no credential was shown"),
+    ("GET", "/api/v4/jobs/1003/artifacts", ROOT, 403, "credential is no job's token"),
+    ("GET", "/api/v4/job", ROOT, 404, "credential is no job's token"),
+    // Projects, jobs, pipelines.
+    ("GET", "/api/v4/projects/99", NONE, 404, "project does not exist"),
+    ("GET", "/api/v4/projects/2", GUEST, 404, "project is hidden from caller"),
+    ("GET", "/api/v4/projects/71/pipelines", GUEST, 403, "caller may not read the project's jobs"),
+    ("GET", "/api/v4/projects/1/jobs/7000/artifacts", NONE, 404, "job belongs to another project"),
+    ("GET", "/api/v4/projects/1/jobs/99999/artifacts/a", NONE, 404, "job does not exist"),
+    ("GET", "/api/v4/projects/demo/site/jobs/99999/artifacts/a", NONE, 404, "job does not exist"),
+    ("GET", "/api/v4/projects/1/pipelines/700", NONE, 404, "pipeline belongs to another project"),
+    ("GET", "/api/v4/projects/1/pipelines/99999", NONE, 404, "pipeline does not exist"),
+    ("GET", "/api/v4/projects/1/pipelines/latest?ref=none", NONE, 404, "ref has no pipeline"),
+    (
+        "GET",
+        "/api/v4/projects/2/jobs/1016/artifacts",
+        JOB,
+        403,
+        "Authentication by CI/CD job token not allowed from project to firmware.",
+    ),
+    ("GET", "/api/v4/jobs/99999/artifacts", JOB, 403, "job does not exist"),
+    // Artifacts.
+    ("GET", "/api/v4/projects/1/jobs/1001/artifacts", NONE, 404, "no artifact of this kind"),
+    ("GET", "/api/v4/projects/1/jobs/1003/artifacts?file_type=sast", NONE, 404, "no artifact of this kind"),
+    ("GET", "/api/v4/projects/1/jobs/1003/artifacts/none.txt", NONE, 404, "entry is not in the archive"),
+    (
+        "GET",
+        "/api/v4/projects/1/jobs/1003/artifacts/README.txt/",
+        NONE,
+        404,
+        "path ends with a slash, so it is no file's",
+    ),
+    ("GET", "/api/v4/projects/1/jobs/1003/artifacts?path=none", NONE, 404, "folder is not in the archive"),
+    (
+        "GET",
+        "/api/v4/projects/1/jobs/1003/artifacts/tree?path=none",
+        NONE,
+        404,
+        "folder is not in the archive",
+    ),
+    ("GET", "/api/v4/projects/1/jobs/1003/artifacts/a/../b", NONE, 400, "path contains a `..` segment"),
+    (
+        "GET",
+        "/api/v4/projects/1/jobs/artifacts/none/download?job=build",
+        NONE,
+        404,
+        "ref has no successful pipeline",
+    ),
+    (
+        "GET",
+        "/api/v4/projects/1/jobs/artifacts/main/raw/a?job=none",
+        NONE,
+        404,
+        "job name is not in the pipeline",
+    ),
+    (
+        "GET",
+        "/api/v4/projects/1/jobs/artifacts/main/raw/a?job=none&search_recent_successful_pipelines=1",
+        NONE,
+        404,
+        "job name is not in the pipeline",
+    ),
+    ("GET", "/demo/site/-/jobs/1003/artifacts/raw/none.txt", NONE, 404, "entry is not in the archive"),
+    ("GET", "/demo/firmware/-/jobs/1016/artifacts/download", NONE, 404, "project is hidden from caller"),
+    // Requests.
+    ("GET", "/api/v4/nonsense", NONE, 404, "no such route"),
+    ("PUT", "/api/v4/projects/1", NONE, 404, "no such route"),
+    ("GET", "/api/v4/projects/1/jobs/x/artifacts", NONE, 400, "job_id is invalid"),
+    ("GET", "/api/v4/projects/1/jobs/artifacts/main/download", NONE, 400, "job is missing"),
+    (
+        "GET",
+        "/api/v4/projects?pagination=keyset",
+        NONE,
+        405,
+        "Keyset pagination is not yet available for this type of request",
+    ),
+    ("GET", SITE, ("If-Match", "\"other\""), 412, "a condition of the request does not hold"),
+    ("POST", "/api/v4/projects/1/jobs/1015/erase", ROOT, 403, "Job is not erasable!"),
+    (
+        "DELETE",
+        "/api/v4/projects/1/artifacts",
+        ("PRIVATE-TOKEN", "glpat-demo-bob"),
+        403,
+        "token lacks scope api",
+    ),
+    ("POST", "/api/v4/jobs/1015/artifacts/authorize", NONE, 403, "only GitLab's own proxy may ask this"),
+    // The registry.
+    ("GET", "/api/registry/none", NONE, 404, "no such route"),
+    ("GET", "/api/registry/v1/documents", NONE, 405, "the resource has no such method"),
+    ("POST", "/api/registry/v1/jobs/99999/token", REGISTRY, 404, "there is no job 99999"),
+    (
+        "POST",
+        "/api/registry/v1/jobs/7001/token",
+        REGISTRY,
+        409,
+        "job 7001 is success; only a pending, running or canceling job can have a token",
+    ),
+    ("POST", "/api/registry/v1/jobs/7001/token", ROOT, 403, "token lacks scope registry"),
+    ("POST", "/api/registry/v1/jobs/7001/token", NONE, 401, "no credential was shown"),
+    (
+        "POST",
+        "/api/registry/v1/jobs/x/token",
+        REGISTRY,
+        400,
+        "id: expected a number from 1 to 9223372036854775807",
+    ),
+    ("PATCH", "/api/registry/v1/jobs/7000", REGISTRY, 415, "Content-Type: expected application/json"),
+];
+
+#[test]
+fn every_refusal_says_why_in_its_line_and_none_says_a_secret() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("log");
+    let serving = Serving::demo(folder.path(), Stdio::from(File::create(&log).unwrap()));
+    let request = |method: &str, path: &str, id: &str| {
+        Request::new(serving.address(), method, path).header("X-Request-Id", id)
+    };
+    let documents = |id: &str, text: &str| {
+        request("PUT", "/api/registry/v1/documents", id)
+            .header(REGISTRY.0, REGISTRY.1)
+            .body(text.into())
+            .send()
+    };
+    assert_eq!(documents("document", DOCUMENT).status, 200);
+    let mut expected: Vec<(String, u16, &str)> = Vec::new();
+    for (number, (method, path, (name, value), status, reason)) in CASES.iter().enumerate() {
+        let id = format!("case-{number}");
+        assert_eq!(request(method, path, &id).header(name, value).send().status, *status, "{method} {path}");
+        expected.push((id, *status, reason));
+    }
+    // Uploads, and documents that make no sense.
+    let form = || Form::default().file("a", b"x");
+    for (id, token, status, reason) in [
+        ("upload-1", "s3cret-wrong", 403, "token is unknown"),
+        ("upload-2", "s3cret-job", 403, "token belongs to another job"),
+        ("upload-3", "", 403, "no credential was shown"),
+    ] {
+        let upload = request("POST", "/api/v4/jobs/1015/artifacts", id).job_token(token).form(form()).send();
+        assert_eq!(upload.status, status);
+        expected.push((id.into(), status, reason));
+    }
+    let ended =
+        request("POST", "/api/v4/jobs/7001/artifacts", "upload-4").job_token("s3cret-done").form(form());
+    assert_eq!(ended.send().status, 403);
+    expected.push(("upload-4".into(), 403, "job does not run: success"));
+    assert_eq!(
+        documents("document-1", "users: [{id: 1, username: root, tokens: [s3cret-there]}]").status,
+        400
+    );
+    assert_eq!(documents("document-2", "users: [{id: 0, username: root}]").status, 422);
+    expected.push((
+        "document-2".into(),
+        422,
+        "document: users[0]: id: 0 is no id, expected a number from 1 on",
+    ));
+    assert_eq!(serving.stop(), Some(0));
+    let log = std::fs::read_to_string(log).unwrap();
+    assert!(!log.contains("s3cret") && !log.contains("glpat-"), "{log}");
+    let lines: Vec<Value> = log.lines().map(|line| serde_json::from_str(line).expect(line)).collect();
+    let line_of = |id: &str| {
+        let is_line = |line: &&Value| {
+            line["span"]["request.id"] == id && line["status"].is_number() && line["target"] != "audit"
+        };
+        lines.iter().find(is_line).unwrap_or_else(|| panic!("{id}: {log}"))
+    };
+    for (id, status, reason) in expected {
+        let line = line_of(&id);
+        assert_eq!(
+            (&line["status"], line["reason"].as_str()),
+            (&status.into(), Some(reason)),
+            "{}",
+            line["message"]
+        );
+    }
+    assert!(line_of("document-1")["reason"].as_str().unwrap().contains("what stands there is not repeated"));
+    assert!(line_of("document").get("reason").is_none(), "what is done has no reason");
+}
+
+/// A public project whose jobs only members may read.
+fn shy(gateway: &Gateway) {
+    gateway.write_file("archive.zip", &zips::deflated(&[("a.txt", b"hello")]));
+    gateway.load(&format!(
+        "{USERS}
+projects:
+  - id: 1
+    path: group/project
+    visibility: public
+    public_jobs: false
+    keep_latest_artifact: false
+    members: {MEMBERS}
+    pipelines:
+      - {{id: 100, ref: main, sha: a, status: success, jobs: [
+          {{id: 10, name: build, status: success, artifacts: [{{file: archive.zip}}]}},
+          {{id: 11, name: old, status: success, artifacts: [{{file: archive.zip, expire_in: 1 hour}}]}},
+          {{id: 12, name: red, status: failed, artifacts: [{{file: archive.zip}}]}},
+          {{id: 13, name: closed, status: success, artifacts: [{{file: archive.zip, accessibility: none, expire_in: 1 hour}}]}}]}}
+  - {{id: 2, path: group/other, pipelines: [{{id: 200, ref: main, sha: a, status: success, jobs: [{{id: 20, name: a, status: success}}]}}]}}
+"
+    ));
+    gateway.wait_seconds(7200);
+}
+
+on_both_databases! {
+    fn who_may_read_a_projects_jobs_is_told_why_there_is_nothing(gateway) {
+        shy(&gateway);
+        let expired = "artifact has expired at 2026-02-01T13:00:00.000Z";
+        for (path, reason) in [
+            ("jobs/11/artifacts", expired), ("jobs/11/artifacts/a.txt", expired), ("jobs/11/artifacts/tree", expired),
+            ("jobs/10/artifacts/b.txt", "entry is not in the archive"), ("jobs/10/artifacts/A.txt", "entry is not in the archive"),
+            ("jobs/10/artifacts/a.txt/", "path ends with a slash, so it is no file's"), ("jobs/10/artifacts?path=x", "folder is not in the archive"),
+            ("jobs/10/artifacts?file_type=junit", "no artifact of this kind"), ("jobs/99/artifacts", "job is not in the project"),
+            ("jobs/20/artifacts", "job is not in the project"), ("jobs/20", "job is not in the project"), ("pipelines/200", "pipeline is not in the project"),
+            ("jobs/artifacts/other/download?job=build", "ref has no successful pipeline"), ("jobs/artifacts/main/download?job=Build", "job name is not in the pipeline"),
+            ("jobs/artifacts/main/raw/a.txt?job=red", "job did not succeed in the pipeline: failed"), ("jobs/artifacts/main/raw/a.txt?job=old", "job has no artifact that can be read"),
+            ("jobs/artifacts/main/raw/b.txt?job=build", "entry is not in the archive"),
+        ] {
+            let ask = |token: &str| gateway.get(&format!("/api/v4/projects/1/{path}")).private_token(token).send();
+            let told = ask(world::REPORTER);
+            assert_eq!((told.status, told.reason()), (404, Some(reason)), "{path}: {}", told.text());
+            let refused = ask(world::GUEST);
+            assert_eq!(refused.says(), (403, r#"{"message":"403 Forbidden"}"#), "{path} for who may not read jobs");
+            assert_eq!(refused.reason(), None);
+        }
+        let quiet = |answer: Answer, status: u16| assert_eq!((answer.status, answer.reason()), (status, None), "{}", answer.text());
+        quiet(gateway.get("/api/v4/projects/2/jobs/20/artifacts").private_token(world::REPORTER).send(), 404);
+        quiet(gateway.get("/api/v4/projects/1/jobs/13/artifacts").private_token(world::ADMIN).send(), 403);
+        quiet(gateway.post("/api/v4/projects/1/jobs/20/artifacts/keep").private_token(world::MAINTAINER).send(), 404);
+        quiet(gateway.get("/group/project/-/jobs/10/artifacts/download").send(), 404);
+        quiet(gateway.get("/group/project/-/jobs/13/artifacts/download").private_token(world::REPORTER).send(), 404);
+        let browser = gateway.get("/group/project/-/jobs/11/artifacts/download").private_token(world::REPORTER).send();
+        assert_eq!((browser.says(), browser.reason()), ((404, r#"{"message":"404 Not Found"}"#), Some(expired)));
+    }
+}
