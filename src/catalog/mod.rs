@@ -22,6 +22,7 @@ pub mod pages;
 pub mod pipelines;
 pub mod progress;
 pub mod projects;
+pub mod refs;
 mod schema;
 mod sqlite_file;
 pub mod standing;

@@ -44,6 +44,15 @@ named! {
     }
 }
 
+/// What a pipeline ran on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RefKind {
+    /// A branch.
+    Branch,
+    /// A tag.
+    Tag,
+}
+
 impl Source {
     /// The sources that never make a pipeline "the latest of its ref" (`gitlab-artifacts-api`
     /// calls them dangling): they run beside the ref's own history.

@@ -287,7 +287,7 @@ on_both_databases! {
             ("jobs/20/artifacts", "job is not in the project"), ("jobs/20", "job is not in the project"), ("pipelines/200", "pipeline is not in the project"),
             ("jobs/artifacts/other/download?job=build", "ref has no successful pipeline"), ("jobs/artifacts/main/download?job=Build", "job name is not in the pipeline"),
             ("jobs/artifacts/main/raw/a.txt?job=red", "job did not succeed in the pipeline: failed"), ("jobs/artifacts/main/raw/a.txt?job=old", "job has no artifact that can be read"),
-            ("jobs/artifacts/main/raw/b.txt?job=build", "entry is not in the archive"),
+            ("jobs/artifacts/main/raw/b.txt?job=build", "entry is not in the archive"), ("repository/branches/x", "no pipeline ran on a ref of this kind and name"),
         ] {
             let ask = |token: &str| gateway.get(&format!("/api/v4/projects/1/{path}")).private_token(token).send();
             let told = ask(world::REPORTER);

@@ -176,6 +176,14 @@ impl Readable {
         self.still(db, job, artifact)
     }
 
+    /// A job's log, when there is one and the caller may read it. Logs never expire.
+    pub(super) fn log(&self, db: &mut Db, job: &Job) -> Result<Option<Artifact>, Failure> {
+        self.trail.job(job.id);
+        let log = artifacts::find(db, job.id, ArtifactKind::Trace)?;
+        self.ask_for(log.as_ref())?;
+        Ok(log)
+    }
+
     fn still(&self, db: &mut Db, job: &Job, artifact: Option<Artifact>) -> Result<Artifact, Failure> {
         self.found(artifact.as_ref());
         readable(db, &self.project, job, artifact, self.now)

@@ -17,7 +17,9 @@ mod json;
 mod parameters;
 mod pipelines;
 mod projects;
+mod repository;
 pub mod routes;
+mod trace;
 mod tree;
 mod upload_form;
 mod uploads;
@@ -90,6 +92,11 @@ async fn look_up(call: &Call, route: Route) -> Result<HttpResponse, Failure> {
         Route::Pipeline { project, pipeline_id } => pipelines::one(call, project, &pipeline_id).await,
         Route::PipelineJobs { project, pipeline_id } => jobs::of_pipeline(call, project, &pipeline_id).await,
         Route::Bridges { project, pipeline_id } => pipelines::bridges(call, project, &pipeline_id).await,
+        Route::Trace { project, job_id } => trace::read(call, project, &job_id).await,
+        Route::Refs { project, kind } => repository::refs(call, project, kind).await,
+        Route::Ref { project, kind, name } => repository::one_ref(call, project, kind, name).await,
+        Route::Commits { project } => repository::commits(call, project).await,
+        Route::Commit { project, name } => repository::commit(call, project, name).await,
         Route::CurrentJob => jobs::current(call).await,
         Route::CurrentUser => account::user(call).await,
         Route::CurrentToken => account::token(call).await,
@@ -142,6 +149,9 @@ impl Route {
             Self::Job { .. } | Self::CurrentJob => "job.read",
             Self::Pipelines { .. } | Self::Bridges { .. } => "pipeline.list",
             Self::Pipeline { .. } | Self::LatestPipeline { .. } => "pipeline.read",
+            Self::Trace { .. } => "job.trace",
+            Self::Refs { .. } | Self::Ref { .. } => "ref.read",
+            Self::Commits { .. } | Self::Commit { .. } => "commit.read",
             Self::CurrentUser | Self::CurrentToken => "user.read",
             Self::Version | Self::Metadata => "server.read",
             Self::ArchiveOfJob { .. }

@@ -201,7 +201,7 @@ pub(super) fn no_pipeline(of: Option<i64>) -> Failure {
     )
 }
 
-fn enter(
+pub(super) fn enter(
     db: &mut Db,
     credentials: &Credentials,
     project: &ProjectRef,

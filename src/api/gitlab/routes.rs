@@ -7,6 +7,7 @@
 mod browser;
 mod parse;
 
+use crate::domain::pipeline::RefKind;
 use crate::domain::project::ProjectRef;
 
 pub use browser::browser_meanings;
@@ -101,6 +102,41 @@ pub enum Route {
         project: ProjectRef,
         /// The job's number.
         job_id: String,
+    },
+    /// `/projects/:id/jobs/:job_id/trace`
+    Trace {
+        /// The project.
+        project: ProjectRef,
+        /// The job's number.
+        job_id: String,
+    },
+    /// `/projects/:id/repository/branches` or `/tags`
+    Refs {
+        /// The project.
+        project: ProjectRef,
+        /// Which of the two.
+        kind: RefKind,
+    },
+    /// `/projects/:id/repository/branches/:name` or `/tags/:name`
+    Ref {
+        /// The project.
+        project: ProjectRef,
+        /// Which of the two.
+        kind: RefKind,
+        /// The name.
+        name: String,
+    },
+    /// `/projects/:id/repository/commits`
+    Commits {
+        /// The project.
+        project: ProjectRef,
+    },
+    /// `/projects/:id/repository/commits/:sha`
+    Commit {
+        /// The project.
+        project: ProjectRef,
+        /// The commit's id, its beginning, or a ref.
+        name: String,
     },
     /// `/projects/:id/pipelines`
     Pipelines {

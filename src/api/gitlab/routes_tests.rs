@@ -4,6 +4,7 @@ use proptest::prelude::*;
 
 use super::parse::{DECODED_BYTES, MAX_MEANINGS, joined_bytes, joined_text, project_ref};
 use super::*;
+use crate::domain::pipeline::RefKind;
 
 fn meanings(path: &str) -> Vec<Route> {
     super::meanings(&Segments::of(path)).collect()
@@ -100,6 +101,7 @@ fn the_lists_of_a_project_and_what_is_in_them_are_known() {
     ] {
         let project = || expected.clone();
         let pipeline_id = || "5".to_owned();
+        let named = |kind, name: &str| Route::Ref { project: project(), kind, name: name.into() };
         for (path, route) in [
             ("", Route::Project { project: project() }),
             ("/", Route::Project { project: project() }),
@@ -109,6 +111,14 @@ fn the_lists_of_a_project_and_what_is_in_them_are_known() {
             ("/pipelines/latest", Route::LatestPipeline { project: project() }),
             ("/pipelines/5", Route::Pipeline { project: project(), pipeline_id: pipeline_id() }),
             ("/pipelines/5/jobs", Route::PipelineJobs { project: project(), pipeline_id: pipeline_id() }),
+            ("/jobs/5/trace", Route::Trace { project: project(), job_id: "5".into() }),
+            ("/repository/branches", Route::Refs { project: project(), kind: RefKind::Branch }),
+            ("/repository/tags/", Route::Refs { project: project(), kind: RefKind::Tag }),
+            ("/repository/branches/feature/x", named(RefKind::Branch, "feature/x")),
+            ("/repository/branches/feature%2Fx", named(RefKind::Branch, "feature/x")),
+            ("/repository/tags/v1.0", named(RefKind::Tag, "v1.0")),
+            ("/repository/commits", Route::Commits { project: project() }),
+            ("/repository/commits/a/b", Route::Commit { project: project(), name: "a/b".into() }),
             ("/pipelines/5/bridges", Route::Bridges { project: project(), pipeline_id: pipeline_id() }),
         ] {
             assert_eq!(first(&format!("/projects/{id}{path}")), route, "{id}{path}");
@@ -144,8 +154,8 @@ fn everything_else_has_no_meaning() {
         "/users",
         "/personal_access_tokens",
         "/projects/1/jobs/artifacts/download",
-        "/projects/1/repository/branches",
-        "/projects/grp%2Fpro/repository/branches",
+        "/projects/1/repository",
+        "/projects/grp%2Fpro/repository/files/a",
         "/projects//x",
         "/projects/1/pipelines/5/variables",
     ] {
@@ -317,7 +327,7 @@ fn a_path_of_more_segments_than_anybody_needs_has_no_meaning() {
 proptest! {
     #[test]
     fn no_path_panics_or_has_many_meanings(
-        path in "(/(jobs|projects|pipelines|latest|artifacts|raw|file|download|-|%2F|%|[a-z0-9]{0,3})){0,40}/?"
+        path in "(/(jobs|projects|pipelines|repository|branches|tags|commits|latest|artifacts|raw|file|download|-|%2F|%|[a-z0-9]{0,3})){0,40}/?"
     ) {
         prop_assert!(meanings(&path).len() <= MAX_MEANINGS);
         prop_assert!(browser_meanings(&path).len() <= MAX_MEANINGS);

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::account::User;
+use super::commit::Commit;
 use super::pipeline::Pipeline;
 use super::{Surroundings, seconds};
 use crate::catalog::artifacts::Artifact;
@@ -67,23 +68,6 @@ struct JobArtifact {
     file_format: &'static str,
 }
 
-#[derive(Debug, Serialize)]
-struct Commit {
-    id: String,
-    short_id: String,
-    created_at: Option<Timestamp>,
-    parent_ids: Vec<String>,
-    title: String,
-    message: String,
-    author_name: String,
-    author_email: String,
-    authored_date: Option<Timestamp>,
-    committer_name: String,
-    committer_email: String,
-    committed_date: Option<Timestamp>,
-    web_url: String,
-}
-
 impl Job {
     /// `details` holds only artifacts that can be read.
     pub(in super::super) fn new(details: JobDetails, around: &Surroundings<'_>) -> Self {
@@ -107,7 +91,7 @@ impl Job {
             duration: seconds(job.started_at, end),
             queued_duration: seconds(Some(job.created_at), job.started_at),
             user: user.map(|user| User::new(user, around.base_url)),
-            commit: commit.map(|commit| Commit::new(commit, &project_url)),
+            commit: commit.map(|commit| Commit::new(commit, pipeline.created_at, &project_url)),
             failure_reason: job.failure_reason.filter(|_| job.status == Status::Failed),
             web_url: format!("{project_url}/-/jobs/{}", job.id),
             pipeline: Pipeline::new(pipeline, &project_url),
@@ -142,26 +126,6 @@ impl JobArtifact {
             size: artifact.size_bytes,
             filename: artifact.filename,
             file_format: artifact.format.as_str(),
-        }
-    }
-}
-
-impl Commit {
-    fn new(commit: CommitFacts, project_url: &str) -> Self {
-        Self {
-            web_url: format!("{project_url}/-/commit/{}", commit.sha),
-            short_id: commit.sha.chars().take(8).collect(),
-            id: commit.sha,
-            created_at: commit.created_at,
-            parent_ids: Vec::new(),
-            title: commit.title,
-            message: commit.message,
-            author_name: commit.author_name.clone(),
-            author_email: commit.author_email.clone(),
-            authored_date: commit.created_at,
-            committer_name: commit.author_name,
-            committer_email: commit.author_email,
-            committed_date: commit.created_at,
         }
     }
 }
@@ -220,7 +184,7 @@ impl Bridge {
             duration: seconds(started_at, end),
             queued_duration: seconds(Some(child.created_at), started_at),
             user: user.map(|user| User::new(user, around.base_url)),
-            commit: commit.map(|commit| Commit::new(commit, &project_url)),
+            commit: commit.map(|commit| Commit::new(commit, parent.created_at, &project_url)),
             web_url: format!("{project_url}/-/pipelines/{}", child.id),
             pipeline: Pipeline::new(parent, &project_url),
             project: JobProject { ci_job_token_scope_enabled: false },

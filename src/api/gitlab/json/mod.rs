@@ -2,9 +2,11 @@
 //! word, so every field has one type.
 
 mod account;
+mod commit;
 mod job;
 mod pipeline;
 mod project;
+mod repository;
 
 use crate::domain::Timestamp;
 
@@ -12,6 +14,7 @@ pub(super) use account::{CurrentUser, Metadata, PersonalToken, Version};
 pub(super) use job::{Bridge, Job};
 pub(super) use pipeline::{ListedPipeline, SinglePipeline};
 pub(super) use project::{Permissions, Project};
+pub(super) use repository::{Branch, RepositoryCommit, SingleCommit, Tag};
 
 /// What the JSON of a project's things is told besides their details.
 pub(super) struct Surroundings<'a> {

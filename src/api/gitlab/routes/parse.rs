@@ -6,6 +6,7 @@
 use percent_encoding::percent_decode_str;
 
 use super::Route;
+use crate::domain::pipeline::RefKind;
 use crate::domain::project::ProjectRef;
 use crate::http::target::MAX_SEGMENTS;
 
@@ -69,7 +70,8 @@ fn below_projects<'a>(rest: &'a [&'a str]) -> impl Iterator<Item = Route> {
         let has_raw = last_raw.is_some_and(|raw| raw > at);
         let jobs = (rest[at] == "jobs").then(|| below_jobs(project, behind, has_raw));
         let pipelines = (rest[at] == "pipelines").then(|| below_pipelines(project, behind)).flatten();
-        jobs.into_iter().flatten().chain(pipelines)
+        let repository = (rest[at] == "repository").then(|| below_repository(project, behind)).flatten();
+        jobs.into_iter().flatten().chain(pipelines).chain(repository)
     });
     let itself = !rest.is_empty() && longest == rest.len();
     artifacts.into_iter().chain(inside).chain(itself.then(|| Route::Project { project: project_ref(rest) }))
@@ -104,6 +106,23 @@ fn below_pipelines(project: &[&str], rest: &[&str]) -> Option<Route> {
     })
 }
 
+fn below_repository(project: &[&str], rest: &[&str]) -> Option<Route> {
+    let project = || project_ref(project);
+    let [list, name @ ..] = rest else { return None };
+    let kind = match *list {
+        "branches" => Some(RefKind::Branch),
+        "tags" => Some(RefKind::Tag),
+        "commits" => None,
+        _ => return None,
+    };
+    Some(match (kind, name) {
+        (Some(kind), []) => Route::Refs { project: project(), kind },
+        (Some(kind), name) => Route::Ref { project: project(), kind, name: joined_text(name) },
+        (None, []) => Route::Commits { project: project() },
+        (None, name) => Route::Commit { project: project(), name: joined_text(name) },
+    })
+}
+
 /// `has_raw` is whether a segment `raw` comes at all: nobody looks for it again and again where it
 /// does not.
 fn below_jobs<'a>(project: &'a [&'a str], rest: &'a [&'a str], has_raw: bool) -> impl Iterator<Item = Route> {
@@ -130,6 +149,7 @@ fn below_jobs<'a>(project: &'a [&'a str], rest: &'a [&'a str], has_raw: bool) ->
         [job_id, "artifacts"] => {
             (Some(Route::ArchiveOfJob { project: name(), job_id: number(job_id) }), None)
         }
+        [job_id, "trace"] => (Some(Route::Trace { project: name(), job_id: number(job_id) }), None),
         [job_id, "erase"] => (Some(Route::Erase { project: name(), job_id: number(job_id) }), None),
         [job_id, "artifacts", "tree"] => {
             (Some(Route::Tree { project: name(), job_id: number(job_id) }), None)

@@ -1,0 +1,1 @@
+DROP INDEX pipelines_by_head;

@@ -1,0 +1,48 @@
+//! A commit, as far as pipelines told of it.
+
+use serde::Serialize;
+
+use crate::catalog::details::CommitFacts;
+use crate::domain::Timestamp;
+
+/// A commit, as a job shows its own. GitLab has no field of these empty but the parents, so
+/// nothing is `null` here.
+#[derive(Debug, Serialize)]
+pub(super) struct Commit {
+    id: String,
+    short_id: String,
+    created_at: Timestamp,
+    parent_ids: Vec<String>,
+    title: String,
+    message: String,
+    author_name: String,
+    author_email: String,
+    authored_date: Timestamp,
+    committer_name: String,
+    committer_email: String,
+    committed_date: Timestamp,
+    web_url: String,
+}
+
+impl Commit {
+    /// `ran_at` is when a pipeline was made for it: the commit is as old as that at least, and nearly as
+    /// old where nobody told more.
+    pub(super) fn new(commit: CommitFacts, ran_at: Timestamp, project_url: &str) -> Self {
+        let made_at = commit.created_at.unwrap_or(ran_at);
+        Self {
+            web_url: format!("{project_url}/-/commit/{}", commit.sha),
+            short_id: commit.sha.chars().take(8).collect(),
+            id: commit.sha,
+            created_at: made_at,
+            parent_ids: Vec::new(),
+            title: commit.title,
+            message: commit.message,
+            author_name: commit.author_name.clone(),
+            author_email: commit.author_email.clone(),
+            authored_date: made_at,
+            committer_name: commit.author_name,
+            committer_email: commit.author_email,
+            committed_date: made_at,
+        }
+    }
+}

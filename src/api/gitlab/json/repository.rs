@@ -1,0 +1,110 @@
+//! Branches, tags and commits. There is no repository here: all of it is what pipelines told, and what they do
+//! not tell is as GitLab has it for a plain, unprotected ref.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::Surroundings;
+use super::commit::Commit;
+use super::pipeline::Pipeline;
+use crate::catalog::refs::{Head, Revision};
+
+/// A commit, behind a ref or in a list.
+#[derive(Debug, Serialize)]
+pub(in super::super) struct RepositoryCommit {
+    #[serde(flatten)]
+    commit: Commit,
+    trailers: BTreeMap<String, String>,
+    extended_trailers: BTreeMap<String, Vec<String>>,
+}
+
+/// A branch.
+#[derive(Debug, Serialize)]
+pub(in super::super) struct Branch {
+    name: String,
+    commit: RepositoryCommit,
+    merged: bool,
+    protected: bool,
+    developers_can_push: bool,
+    developers_can_merge: bool,
+    can_push: bool,
+    default: bool,
+    web_url: String,
+}
+
+/// A tag, of the kind that has no message of its own.
+#[derive(Debug, Serialize)]
+pub(in super::super) struct Tag {
+    name: String,
+    message: &'static str,
+    target: String,
+    commit: RepositoryCommit,
+    release: Option<()>,
+    protected: bool,
+    created_at: Option<()>,
+}
+
+/// A commit alone.
+#[derive(Debug, Serialize)]
+pub(in super::super) struct SingleCommit {
+    #[serde(flatten)]
+    commit: RepositoryCommit,
+    status: &'static str,
+    project_id: i64,
+    last_pipeline: Pipeline,
+}
+
+impl Branch {
+    /// `default_branch` is the project's, if it has one.
+    pub(in super::super) fn new(head: Head, default_branch: Option<&str>, around: &Surroundings<'_>) -> Self {
+        Self {
+            default: default_branch == Some(&head.name),
+            web_url: format!("{}/-/tree/{}", around.project_url(), head.name),
+            name: head.name,
+            commit: RepositoryCommit::new(head.revision, around),
+            merged: false,
+            protected: false,
+            developers_can_push: false,
+            developers_can_merge: false,
+            can_push: false,
+        }
+    }
+}
+
+impl Tag {
+    pub(in super::super) fn new(head: Head, around: &Surroundings<'_>) -> Self {
+        Self {
+            name: head.name,
+            message: "",
+            target: head.revision.pipeline.sha.clone(),
+            commit: RepositoryCommit::new(head.revision, around),
+            release: None,
+            protected: false,
+            created_at: None,
+        }
+    }
+}
+
+impl SingleCommit {
+    pub(in super::super) fn new(revision: Revision, around: &Surroundings<'_>) -> Self {
+        let pipeline = revision.pipeline.clone();
+        Self {
+            commit: RepositoryCommit::new(revision, around),
+            status: pipeline.status.as_str(),
+            project_id: pipeline.project_id,
+            last_pipeline: Pipeline::new(pipeline, &around.project_url()),
+        }
+    }
+}
+
+impl RepositoryCommit {
+    pub(in super::super) fn new(revision: Revision, around: &Surroundings<'_>) -> Self {
+        let Revision { pipeline, commit } = revision;
+        Self {
+            commit: Commit::new(commit, pipeline.created_at, &around.project_url()),
+            trailers: BTreeMap::new(),
+            extended_trailers: BTreeMap::new(),
+        }
+    }
+}
