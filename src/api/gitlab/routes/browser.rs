@@ -4,8 +4,8 @@
 use super::Route;
 use super::parse::{MAX_MEANINGS, Segments, files_of_ref, joined_bytes, joined_text, project_ref};
 
-/// Makes the meanings of a path outside the API, the longest ref first, at most
-/// [`MAX_MEANINGS`]; none for a path that is not ours:
+/// Makes the meanings of a path outside the API, the longest ref first, at most eight; none for a path
+/// that is not ours:
 /// `/GROUP/PROJECT/-/jobs/:id/artifacts/{download,raw/*path,file/*path}` and
 /// `/GROUP/PROJECT/-/jobs/artifacts/:ref/{download,raw/*path,file/*path}`.
 pub fn browser_meanings(path: &Segments<'_>) -> impl Iterator<Item = Route> {

@@ -32,8 +32,8 @@ impl<'a> Segments<'a> {
     }
 }
 
-/// Makes the meanings of a path behind the API's prefix, most likely first, at most
-/// [`MAX_MEANINGS`]; none for a path that is not ours.
+/// Makes the meanings of a path behind the API's prefix, most likely first, at most eight; none for a
+/// path that is not ours.
 pub fn meanings(path: &Segments<'_>) -> impl Iterator<Item = Route> {
     let number = |segment: &str| joined_text(&[segment]);
     let mut below: &[&str] = &[];
