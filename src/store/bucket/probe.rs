@@ -6,10 +6,13 @@ use std::time::{Duration, SystemTime};
 
 use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload};
 
-use super::{Bucket, gone};
+use super::Bucket;
 
 /// How long the bucket may take to say that it is there.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The object that tells the time.
+const CLOCK: &str = "clock";
 
 /// The object that holds the instance id.
 const INSTANCE_ID: &str = "instance-id";
@@ -27,18 +30,15 @@ impl Bucket {
         }
     }
 
-    /// The time by the clock that objects here get theirs from, as an object made for it tells.
+    /// The time by the clock that objects here get theirs from, as one that is written for it tells. It stays
+    /// for the next who asks: of two at a time, neither takes the other's away.
     pub(in crate::store) async fn now(self: &Arc<Self>) -> io::Result<SystemTime> {
-        let name = format!("clock-{}", uuid::Uuid::new_v4().simple());
-        let (bucket, path) = (Arc::clone(self), self.prefix.clone().join(name));
-        let made = self.run(async move {
+        let (bucket, path) = (Arc::clone(self), self.prefix.clone().join(CLOCK));
+        let found = self.run(async move {
             bucket.s3.put(&path, PutPayload::new()).await?;
-            let found = bucket.s3.head(&path).await;
-            Ok((found, bucket.s3.delete(&path).await))
+            bucket.s3.head(&path).await
         });
-        let (found, deleted) = made.await?;
-        gone(deleted.map_err(super::failed))?;
-        Ok(SystemTime::from(found.map_err(super::failed)?.last_modified))
+        Ok(SystemTime::from(found.await?.last_modified))
     }
 
     pub(in crate::store) async fn instance_id(self: &Arc<Self>) -> io::Result<Option<Vec<u8>>> {
