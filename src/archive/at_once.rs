@@ -23,20 +23,11 @@ pub fn is_small(entry: &EntryMeta) -> bool {
 /// reach past the end.
 ///
 /// # Errors
-/// [`Damage`] when the header is not the entry's, as an error of kind `InvalidData`.
+/// [`Damage`] when there is no local header, as an error of kind `InvalidData`.
 pub fn packed_range(entry: &EntryMeta, bytes: &[u8]) -> io::Result<Option<Range<usize>>> {
-    let Some((header, rest)) = bytes.split_at_checked(LOCAL_HEADER_BYTES as usize) else { return Ok(None) };
+    let Some(header) = bytes.get(..LOCAL_HEADER_BYTES as usize) else { return Ok(None) };
     let (name_bytes, extra_bytes) = local_lengths(header).ok_or(Damage::NoLocalHeader)?;
-    let (name_bytes, extra_bytes) = (usize::from(name_bytes), usize::from(extra_bytes));
-    if name_bytes != entry.name.len() {
-        return Err(Damage::other_name(&entry.name).into());
-    }
-    match rest.get(..name_bytes) {
-        None => return Ok(None),
-        Some(name) if name != &*entry.name => return Err(Damage::other_name(&entry.name).into()),
-        Some(_) => {}
-    }
-    let start = header.len() + name_bytes + extra_bytes;
+    let start = header.len() + usize::from(name_bytes) + usize::from(extra_bytes);
     let end = usize::try_from(entry.packed_bytes).ok().and_then(|packed| start.checked_add(packed));
     Ok(end.filter(|end| *end <= bytes.len()).map(|end| start..end))
 }

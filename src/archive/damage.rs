@@ -13,12 +13,6 @@ pub enum Damage {
     /// The directory points at something that is no local header.
     #[error("entry has no local header where the directory says")]
     NoLocalHeader,
-    /// The local header belongs to an entry of another name.
-    #[error("local header does not carry the name {name} that the directory gives")]
-    OtherName {
-        /// The directory's name, quoted and escaped, at most 200 characters of it.
-        name: String,
-    },
     /// The source ended inside the header or the packed bytes.
     #[error("archive ends inside the entry")]
     CutShort,
@@ -46,10 +40,6 @@ pub enum Damage {
 }
 
 impl Damage {
-    pub(super) fn other_name(name: &[u8]) -> Self {
-        Self::OtherName { name: quoted(name) }
-    }
-
     pub(super) fn of_entry(self, name: &[u8]) -> DamagedEntry {
         DamagedEntry { name: quoted(name), damage: self }
     }

@@ -1,18 +1,26 @@
 //! Walks a central directory record by record. It borrows names and allocates nothing.
 //! Names are bytes as they stand: `..`, a leading slash, NUL or bad UTF-8 are the business
-//! of whoever makes a path of them. Duplicates are all reported, in directory order.
+//! of whoever makes a path of them. Duplicates are all reported, in directory order, and so are
+//! entries that nobody can read. It is the directory's length that says how far to walk: the
+//! stated count has only 16 bits, which many writers let wrap.
 //!
 //! Record layout: PKWARE APPNOTE 4.3.12; extra fields: 4.5.3 and Info-ZIP's `extrafld.txt`.
 
 use std::iter;
 
-use super::{Fault, Span, fields::Fields, timestamp};
+use super::{Fault, Oddity, Span, fields::Fields, timestamp};
 
 /// The fixed part of a directory record: no entry takes less.
 pub(super) const RECORD_BYTES: u64 = 46;
 
 /// The fixed part of a local header.
 pub(super) const LOCAL_HEADER_BYTES: u64 = 30;
+
+/// How a directory record begins.
+pub(super) const RECORD_SIGNATURE: u32 = 0x0201_4b50;
+
+/// How a local header begins.
+pub(super) const LOCAL_SIGNATURE: u32 = 0x0403_4b50;
 
 /// One record of a central directory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,13 +37,15 @@ pub struct Entry<'a> {
     pub packed_bytes: u64,
     /// Length when unpacked, as stated: an archive of a few bytes can state exabytes.
     pub unpacked_bytes: u64,
-    /// Offset of the local header from the start of the file.
+    /// Offset of the local header from the start of the file; 0 where there is an `oddity`.
     pub header_offset: u64,
     /// File type and permission bits, where the writer ran on Unix and set any.
     pub unix_mode: Option<u32>,
     /// When the file was last changed: the extended timestamp (0x5455), else the MS-DOS
     /// fields read as UTC, else `None`.
     pub modified_unix_seconds: Option<i64>,
+    /// Why it cannot be read; then its sizes are what the record says at first glance.
+    pub oddity: Option<Oddity>,
 }
 
 impl Entry<'_> {
@@ -62,14 +72,40 @@ pub fn walk<'a>(
 ) -> Result<(), Fault> {
     check_span(directory, span)?;
     let mut fields = Fields::new(directory);
-    for number in 1..=span.entries {
-        let record = Record::read(&mut fields).ok_or(Fault::DamagedRecord { number })?;
-        each(record.entry(span.start)?)?;
+    let mut found = 0;
+    loop {
+        let rest = fields.rest();
+        let Some(record) = Record::read(&mut fields) else {
+            return check_end(rest, found, span);
+        };
+        if found == span.most_entries {
+            return Err(Fault::MoreEntries { limit: found });
+        }
+        found += 1;
+        each(record.entry(span))?;
     }
-    match fields.rest().len() as u64 {
-        0 => Ok(()),
-        bytes => Err(Fault::LeftOver { bytes }),
+}
+
+/// Makes sure that a directory of which `rest` holds no further record ends there, and has as many
+/// entries as it states.
+fn check_end(rest: &[u8], found: u64, span: &Span) -> Result<(), Fault> {
+    const WRAP: u64 = 1 << 16;
+    let stated = span.entries;
+    let is_count = found % WRAP == stated % WRAP;
+    match (rest.is_empty() || is_digital_signature(rest), is_count) {
+        (true, true) => Ok(()),
+        (true, false) => Err(Fault::WrongCount { found, stated }),
+        (false, _) if found == 0 && span.moved != 0 => Err(Fault::MisplacedDirectory),
+        (false, true) => Err(Fault::LeftOver { bytes: rest.len() as u64 }),
+        (false, false) => Err(Fault::DamagedRecord { number: found + 1 }),
     }
+}
+
+/// Whether `rest` is the signature of a directory, and nothing behind it (APPNOTE 4.3.13).
+fn is_digital_signature(rest: &[u8]) -> bool {
+    let mut fields = Fields::new(rest);
+    let bytes = fields.signature(0x0505_4b50).and_then(|()| fields.u16());
+    bytes.is_some_and(|bytes| fields.rest().len() == usize::from(bytes))
 }
 
 /// Makes sure that `span` states no more than `directory` can hold, so that its counts may
@@ -102,9 +138,16 @@ struct Record<'a> {
     extra: &'a [u8],
 }
 
+/// Where an entry lies, and its sizes.
+struct Place {
+    packed_bytes: u64,
+    unpacked_bytes: u64,
+    header_offset: u64,
+}
+
 impl<'a> Record<'a> {
     fn read(fields: &mut Fields<'a>) -> Option<Self> {
-        fields.signature(0x0201_4b50)?;
+        fields.signature(RECORD_SIGNATURE)?;
         let made_by = fields.u16()?;
         let _needed_version = fields.u16()?;
         let flags = fields.u16()?;
@@ -141,37 +184,57 @@ impl<'a> Record<'a> {
         })
     }
 
-    /// The entry that it describes, if that lies before the directory at `directory_start`.
-    fn entry(self, directory_start: u64) -> Result<Entry<'a>, Fault> {
-        let zip64 = extra_fields(self.extra).find(|&(id, _)| id == 0x0001);
-        let mut wide = Fields::new(zip64.map_or(&[], |(_, data)| data));
-        let mut widen = |narrow: u32| match narrow {
-            u32::MAX => wide.u64().ok_or(Fault::EntryPastArchive),
-            _ => Ok(narrow.into()),
+    /// The entry that it describes, in an archive whose directory lies at `span`.
+    fn entry(self, span: &Span) -> Entry<'a> {
+        let (place, oddity) = match self.place(span) {
+            Ok(place) => (place, None),
+            Err(oddity) => (self.narrow_place(), Some(oddity)),
         };
-        let unpacked_bytes = widen(self.unpacked)?;
-        let packed_bytes = widen(self.packed)?;
-        let header_offset = widen(self.header_offset)?;
-        let on_first_disk = self.disk == 0 || self.disk == u16::MAX && wide.u32() == Some(0);
-        if !on_first_disk {
-            return Err(Fault::SplitArchive);
-        }
-        let end =
-            header_offset.checked_add(LOCAL_HEADER_BYTES).and_then(|body| body.checked_add(packed_bytes));
-        if end.is_none_or(|end| end > directory_start) {
-            return Err(Fault::EntryPastArchive);
-        }
-        Ok(Entry {
+        Entry {
             name: self.name,
             flags: self.flags,
             method: self.method,
             crc32: self.crc32,
-            packed_bytes,
-            unpacked_bytes,
-            header_offset,
+            packed_bytes: place.packed_bytes,
+            unpacked_bytes: place.unpacked_bytes,
+            header_offset: place.header_offset,
             unix_mode: self.unix_mode(),
             modified_unix_seconds: self.modified(),
-        })
+            oddity,
+        }
+    }
+
+    /// Where the entry lies, if that is before the directory.
+    fn place(&self, span: &Span) -> Result<Place, Oddity> {
+        let zip64 = extra_fields(self.extra).find(|&(id, _)| id == 0x0001);
+        let mut wide = Fields::new(zip64.map_or(&[], |(_, data)| data));
+        let mut widen = |narrow: u32| match narrow {
+            u32::MAX => wide.u64().ok_or(Oddity::NoZip64Field),
+            _ => Ok(narrow.into()),
+        };
+        let unpacked_bytes = match zip64 {
+            // One byte less than 4 GiB, by a writer that knows no ZIP64.
+            None => self.unpacked.into(),
+            Some(_) => widen(self.unpacked)?,
+        };
+        let packed_bytes = widen(self.packed)?;
+        let stated_offset = widen(self.header_offset)?;
+        let on_first_disk = self.disk == 0 || self.disk == u16::MAX && wide.u32() == Some(0);
+        if !on_first_disk {
+            return Err(Oddity::OtherDisk);
+        }
+        let header_offset = stated_offset.checked_add_signed(span.moved).ok_or(Oddity::OutsideArchive)?;
+        let end =
+            header_offset.checked_add(LOCAL_HEADER_BYTES).and_then(|body| body.checked_add(packed_bytes));
+        match end {
+            Some(end) if end <= span.start => Ok(Place { packed_bytes, unpacked_bytes, header_offset }),
+            _ => Err(Oddity::OutsideArchive),
+        }
+    }
+
+    /// What is shown of an entry that cannot be read.
+    fn narrow_place(&self) -> Place {
+        Place { packed_bytes: self.packed.into(), unpacked_bytes: self.unpacked.into(), header_offset: 0 }
     }
 
     fn unix_mode(&self) -> Option<u32> {

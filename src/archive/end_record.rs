@@ -1,10 +1,17 @@
 //! Finds the central directory from the end of a file. It reads no directory records.
-//! A file may hold bytes that look like an end record in several places; the rules here
-//! leave one reading of it, and refuse the file where that one does not add up.
+//! Bytes may lie before an archive and behind it; then the last end record counts, and all
+//! offsets are moved by what lies in front. A file may hold bytes that look like an end record in
+//! several places; the rules here leave one reading of it, the one that the usual readers agree
+//! on, and refuse the file where that one does not add up or where those readers differ.
 //!
 //! Record layouts: PKWARE APPNOTE 4.3.14 to 4.3.16.
 
-use super::{Fault, Limits, directory::RECORD_BYTES, fields::Fields};
+use super::{
+    Fault, Limits,
+    directory::RECORD_BYTES,
+    fields::Fields,
+    zip64_end::{Zip64, zip64_end_record},
+};
 
 /// How much of the end of a file to fetch first: the end record (22 bytes) with the longest
 /// comment (65,535), the ZIP64 locator (20) and a plain ZIP64 end record (56), rounded up.
@@ -12,12 +19,11 @@ use super::{Fault, Limits, directory::RECORD_BYTES, fields::Fields};
 pub const TAIL_BYTES: u64 = 66 * 1024;
 
 const END_BYTES: usize = 22;
-const LOCATOR_BYTES: usize = 20;
-const ZIP64_END_BYTES: u64 = 56;
+const END_SIGNATURE: [u8; 4] = *b"PK\x05\x06";
 
-/// A ZIP64 end record may carry private data of any length. No known writer adds any, and the
-/// caller is not to be sent through gigabytes for it.
-const ZIP64_END_MOST_BYTES: u64 = 64 * 1024;
+/// How far from the end of a file an end record may begin: where the longest comment puts it.
+/// Bytes behind the archive count as if they were a comment.
+const REACH_BYTES: usize = END_BYTES + u16::MAX as usize;
 
 /// Where a central directory lies in its file, checked against the file and the limits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,8 +32,14 @@ pub struct Span {
     pub start: u64,
     /// Its length in bytes.
     pub bytes: u64,
-    /// How many entries it states; at most `bytes / 46`.
+    /// How many entries it states; at most `bytes / 46`. There may be more by a multiple of
+    /// 65,536, as many writers keep no more than 16 bits of their number.
     pub entries: u64,
+    /// How many bytes further back everything lies than the archive says: what was put in
+    /// front of it, or, below zero, what was taken away there.
+    pub moved: i64,
+    /// The most entries that may be read from it, inclusive: [`Limits::entries`].
+    pub most_entries: u64,
 }
 
 /// What the end of a file tells about its central directory.
@@ -45,67 +57,78 @@ pub enum Located {
 /// With a tail of [`TAIL_BYTES`], or the whole of a smaller file, the answer is nearly always
 /// final. With a shorter one a long archive comment hides the end record.
 ///
+/// Where the directory is moved, the bytes in front may hold another one: whoever has a way to
+/// read them compares, as [`read_directory`](super::read_directory) does.
+///
 /// # Errors
 ///
-/// A [`Fault`] where the file has no end record, or one that is not plainly true: the
-/// directory must end exactly where the end record (with ZIP64, the ZIP64 end record) begins.
+/// A [`Fault`] where the file has no end record, or one that is not plainly true: the directory
+/// ends exactly where the end record (with ZIP64, the ZIP64 end record) begins.
 pub fn locate(tail: &[u8], file_bytes: u64, limits: &Limits) -> Result<Located, Fault> {
     let tail_start = file_bytes
         .checked_sub(tail.len() as u64)
         .ok_or(Fault::WrongLength { expected: file_bytes, found: tail.len() as u64 })?;
-    let (at, end_record) = last_end_record(tail).ok_or(Fault::NoEndRecord)?;
-    let end = tail_start + at as u64;
-    let plain = end_record.claim();
+    let (at, end_record) = last_end_record(tail, file_bytes)?;
 
-    // Some writers add ZIP64 records that nothing calls for; then the plain numbers are true
-    // but the directory ends at the ZIP64 record.
-    if !end_record.has_all_ones() && plain.ends_at(end) {
-        return plain.to_span(end, limits).map(Located::Found);
-    }
-    match zip64_end_record(tail, tail_start, at)? {
-        // All-ones can be a plain value too: 65,535 entries need no ZIP64 for some writers.
-        Zip64::Absent => plain.to_span(end, limits).map(Located::Found),
-        Zip64::NeedFrom(offset) => Ok(Located::NeedFrom(offset)),
-        Zip64::At(end, claim) => {
-            let span = claim.to_span(end, limits)?;
+    let span = match zip64_end_record(tail, tail_start, at)? {
+        Zip64::NeedFrom(offset) => return Ok(Located::NeedFrom(offset)),
+        Zip64::Absent => {
+            let span = end_record.claim().to_span(tail_start + at as u64, limits)?;
+            // All-ones can be plain values too: 65,535 entries need no ZIP64 for some writers.
+            if span.moved != 0 && end_record.has_wide_place() {
+                return Err(Fault::DamagedZip64EndRecord);
+            }
+            span
+        }
+        // Some writers add ZIP64 records that nothing calls for; they must be true as well.
+        Zip64::At { start, moved, claim } => {
+            let span = claim.to_span(start, limits)?;
             if !end_record.agrees_with(&claim) {
                 return Err(Fault::EndRecordsDisagree);
             }
-            Ok(Located::Found(span))
+            if span.moved != moved {
+                return Err(if moved == 0 {
+                    Fault::MisplacedDirectory
+                } else {
+                    Fault::DamagedZip64EndRecord
+                });
+            }
+            span
         }
+    };
+    let before = span.start.saturating_sub(tail_start).min(at as u64) as usize;
+    match is_in_comment(&tail[..before], at) {
+        true => Err(Fault::EndRecordInComment),
+        false => Ok(Located::Found(span)),
     }
 }
 
 /// The numbers that an end record of either kind states.
-struct Claim {
-    disk: u32,
-    directory_disk: u32,
-    entries_on_disk: u64,
-    entries: u64,
-    bytes: u64,
-    start: u64,
+pub(super) struct Claim {
+    pub(super) disk: u32,
+    pub(super) directory_disk: u32,
+    pub(super) entries_on_disk: u64,
+    pub(super) entries: u64,
+    pub(super) bytes: u64,
+    pub(super) start: u64,
 }
 
 impl Claim {
-    fn ends_at(&self, end: u64) -> bool {
-        self.start.checked_add(self.bytes) == Some(end)
-    }
-
+    /// The directory that ends where the end record is, at `end`.
     fn to_span(&self, end: u64, limits: &Limits) -> Result<Span, Fault> {
-        let &Claim { start, bytes, entries, .. } = self;
+        let &Claim { bytes, entries, .. } = self;
         if self.disk != 0 || self.directory_disk != 0 || self.entries_on_disk != entries {
             return Err(Fault::SplitArchive);
         }
-        if !self.ends_at(end) {
-            return Err(Fault::MisplacedDirectory);
+        let start = end.checked_sub(bytes).ok_or(Fault::MisplacedDirectory)?;
+        let moved = distance(self.start, start).ok_or(Fault::MisplacedDirectory)?;
+        if entries > bytes / RECORD_BYTES {
+            return Err(Fault::ImpossibleCount { entries, bytes });
         }
         // An end record can be planted in the comment of a real one; an empty directory anywhere
         // but at the start would hide all that lies before it.
-        if entries == 0 && start != 0 {
-            return Err(Fault::MisplacedDirectory);
-        }
-        if entries > bytes / RECORD_BYTES {
-            return Err(Fault::ImpossibleCount { entries, bytes });
+        if bytes == 0 && start != 0 {
+            return Err(Fault::EmptyBehindBytes);
         }
         if entries > limits.entries {
             let limit = limits.entries;
@@ -115,8 +138,13 @@ impl Claim {
             let limit = limits.directory_bytes;
             return Err(Fault::DirectoryTooLarge { bytes, limit });
         }
-        Ok(Span { start, bytes, entries })
+        Ok(Span { start, bytes, entries, moved, most_entries: limits.entries })
     }
+}
+
+/// How far `actual` lies behind `stated`.
+pub(super) fn distance(stated: u64, actual: u64) -> Option<i64> {
+    i64::try_from(i128::from(actual) - i128::from(stated)).ok()
 }
 
 struct EndRecord {
@@ -126,23 +154,28 @@ struct EndRecord {
     entries: u16,
     bytes: u32,
     start: u32,
+    comment_bytes: u16,
 }
 
 impl EndRecord {
-    /// Reads one that begins `record` and whose comment ends with it.
+    /// Reads one that begins `record`.
     fn read(record: &[u8]) -> Option<Self> {
         let mut fields = Fields::new(record);
-        fields.signature(0x0605_4b50)?;
-        let end_record = Self {
+        fields.signature(u32::from_le_bytes(END_SIGNATURE))?;
+        Some(Self {
             disk: fields.u16()?,
             directory_disk: fields.u16()?,
             entries_on_disk: fields.u16()?,
             entries: fields.u16()?,
             bytes: fields.u32()?,
             start: fields.u32()?,
-        };
-        let comment_bytes = usize::from(fields.u16()?);
-        (fields.rest().len() == comment_bytes).then_some(end_record)
+            comment_bytes: fields.u16()?,
+        })
+    }
+
+    /// Where its comment ends, if it begins at `at`.
+    fn end(&self, at: usize) -> usize {
+        at + END_BYTES + usize::from(self.comment_bytes)
     }
 
     fn claim(&self) -> Claim {
@@ -156,95 +189,61 @@ impl EndRecord {
         }
     }
 
-    fn has_all_ones(&self) -> bool {
-        [self.disk, self.directory_disk, self.entries_on_disk, self.entries].contains(&u16::MAX)
-            || [self.bytes, self.start].contains(&u32::MAX)
+    /// Whether it says that the directory's place stands in a ZIP64 end record.
+    fn has_wide_place(&self) -> bool {
+        [self.bytes, self.start].contains(&u32::MAX)
     }
 
+    /// Whether each number is the one of the ZIP64 record, or stands for it. Counts may also be what
+    /// 16 bits hold of it.
     fn agrees_with(&self, zip64: &Claim) -> bool {
-        let short = |plain: u16, wide: u64| plain == u16::MAX || u64::from(plain) == wide;
-        let long = |plain: u32, wide: u64| plain == u32::MAX || u64::from(plain) == wide;
-        short(self.disk, zip64.disk.into())
-            && short(self.directory_disk, zip64.directory_disk.into())
-            && short(self.entries_on_disk, zip64.entries_on_disk)
-            && short(self.entries, zip64.entries)
-            && long(self.bytes, zip64.bytes)
-            && long(self.start, zip64.start)
+        let disk = |plain: u16, wide: u32| plain == u16::MAX || u32::from(plain) == wide;
+        let count = |plain: u16, wide: u64| plain == u16::MAX || plain == wide as u16;
+        let place = |plain: u32, wide: u64| plain == u32::MAX || u64::from(plain) == wide;
+        disk(self.disk, zip64.disk)
+            && disk(self.directory_disk, zip64.directory_disk)
+            && count(self.entries_on_disk, zip64.entries_on_disk)
+            && count(self.entries, zip64.entries)
+            && place(self.bytes, zip64.bytes)
+            && place(self.start, zip64.start)
     }
 }
 
-fn last_end_record(tail: &[u8]) -> Option<(usize, EndRecord)> {
-    let last = tail.len().checked_sub(END_BYTES)?;
-    let first = last.saturating_sub(usize::from(u16::MAX));
-    (first..=last).rev().find_map(|at| Some((at, EndRecord::read(tail.get(at..)?)?)))
-}
-
-enum Zip64 {
-    Absent,
-    NeedFrom(u64),
-    At(u64, Claim),
-}
-
-/// The ZIP64 end record that belongs to the end record at `end_at` in `tail`, if there is one.
-fn zip64_end_record(tail: &[u8], tail_start: u64, end_at: usize) -> Result<Zip64, Fault> {
-    let Some(locator_at) = end_at.checked_sub(LOCATOR_BYTES) else {
-        // Only a tail far below TAIL_BYTES cuts the locator off.
-        let both = LOCATOR_BYTES as u64 + ZIP64_END_BYTES;
-        return Ok(match tail_start {
-            0 => Zip64::Absent,
-            _ => Zip64::NeedFrom((tail_start + end_at as u64).saturating_sub(both)),
-        });
+/// The end record that counts: the last, whose comment must not reach past the end of the file.
+fn last_end_record(tail: &[u8], file_bytes: u64) -> Result<(usize, EndRecord), Fault> {
+    let none = || match file_bytes <= REACH_BYTES as u64 {
+        true => Fault::NoEndRecord,
+        false => Fault::NoEndRecordNearEnd { bytes: REACH_BYTES as u64 },
     };
-    let Some(locator) = tail.get(locator_at..end_at).and_then(Locator::read) else {
-        return Ok(Zip64::Absent);
-    };
-    if locator.disk != 0 || locator.disks > 1 {
-        return Err(Fault::SplitArchive);
-    }
-
-    let record_end = tail_start + locator_at as u64;
-    let record_bytes = record_end.checked_sub(locator.record_start);
-    if !record_bytes.is_some_and(|n| (ZIP64_END_BYTES..=ZIP64_END_MOST_BYTES).contains(&n)) {
-        return Err(Fault::DamagedZip64EndRecord);
-    }
-    let Some(record_at) = locator.record_start.checked_sub(tail_start) else {
-        return Ok(Zip64::NeedFrom(locator.record_start));
-    };
-    // It lies before `locator_at`, which is an index of the tail.
-    let record = tail.get(record_at as usize..locator_at);
-    let claim = record.and_then(read_zip64_claim).ok_or(Fault::DamagedZip64EndRecord)?;
-    Ok(Zip64::At(locator.record_start, claim))
-}
-
-struct Locator {
-    disk: u32,
-    record_start: u64,
-    disks: u32,
-}
-
-impl Locator {
-    fn read(locator: &[u8]) -> Option<Self> {
-        let mut fields = Fields::new(locator);
-        fields.signature(0x0706_4b50)?;
-        Some(Self { disk: fields.u32()?, record_start: fields.u64()?, disks: fields.u32()? })
+    let last = tail.len().checked_sub(END_BYTES).ok_or_else(none)?;
+    let first = tail.len().saturating_sub(REACH_BYTES);
+    let found = (first..=last).rev().find_map(|at| Some((at, EndRecord::read(tail.get(at..)?)?)));
+    let (at, record) = found.ok_or_else(none)?;
+    match record.end(at) <= tail.len() {
+        true => Ok((at, record)),
+        false => Err(Fault::CommentCutShort),
     }
 }
 
-/// Reads a ZIP64 end record that fills `record` exactly.
-fn read_zip64_claim(record: &[u8]) -> Option<Claim> {
-    let mut fields = Fields::new(record);
-    fields.signature(0x0606_4b50)?;
-    let stated_bytes = fields.u64()?;
-    if stated_bytes != fields.rest().len() as u64 {
-        return None;
+/// Whether one of the end records in `before` has a comment that reaches over the one at `at`.
+fn is_in_comment(before: &[u8], at: usize) -> bool {
+    let mut from = at.saturating_sub(REACH_BYTES);
+    // Looks at every fourth byte, and closer where that is one of the signature's.
+    while let Some(&byte) = before.get(from + 3) {
+        let step = match byte {
+            b'P' => 3,
+            b'K' => 2,
+            0x05 => 1,
+            0x06 => {
+                let record = before.get(from..).and_then(EndRecord::read);
+                if record.is_some_and(|record| record.end(from) > at) {
+                    return true;
+                }
+                4
+            }
+            _ => 4,
+        };
+        from += step;
     }
-    let _versions = fields.u32()?;
-    Some(Claim {
-        disk: fields.u32()?,
-        directory_disk: fields.u32()?,
-        entries_on_disk: fields.u64()?,
-        entries: fields.u64()?,
-        bytes: fields.u64()?,
-        start: fields.u64()?,
-    })
+    false
 }

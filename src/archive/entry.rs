@@ -16,7 +16,10 @@ use thiserror::Error;
 use tokio::io::{AsyncBufRead, AsyncReadExt, copy_buf, sink};
 
 use super::{
-    Damage, Entry, directory::LOCAL_HEADER_BYTES, fields::Fields, packed::Packed,
+    Damage, Entry, Oddity,
+    directory::{LOCAL_HEADER_BYTES, LOCAL_SIGNATURE},
+    fields::Fields,
+    packed::Packed,
     zstd_frames::MOST_WINDOW_BYTES,
 };
 use crate::domain::byte_size;
@@ -34,7 +37,7 @@ const ZSTD_WINDOW_LOG: u32 = 23;
 /// What it takes to read an entry, free of its [`Index`](super::Index).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EntryMeta {
-    /// The name that the local header must repeat.
+    /// The directory's name for it; that of the local header may differ.
     pub name: Box<[u8]>,
     /// Whether the bytes are encrypted.
     pub encrypted: bool,
@@ -48,6 +51,8 @@ pub struct EntryMeta {
     pub unpacked_bytes: u64,
     /// Offset of the local header, where a reader for it begins.
     pub header_offset: u64,
+    /// Why it cannot be read, known from the directory.
+    pub oddity: Option<Oddity>,
 }
 
 impl From<Entry<'_>> for EntryMeta {
@@ -60,6 +65,7 @@ impl From<Entry<'_>> for EntryMeta {
             packed_bytes: entry.packed_bytes,
             unpacked_bytes: entry.unpacked_bytes,
             header_offset: entry.header_offset,
+            oddity: entry.oddity,
         }
     }
 }
@@ -69,7 +75,7 @@ impl EntryMeta {
     ///
     /// # Errors
     ///
-    /// [`Unsupported`] for an entry that is encrypted or packed by another method.
+    /// [`Unsupported`] for an entry that is encrypted, packed by another method, or odd.
     pub fn check_supported(&self) -> Result<(), Unsupported> {
         Coding::of(self, MOST_WINDOW_BYTES).map(|_| ())
     }
@@ -93,6 +99,9 @@ pub enum Unsupported {
     /// Packed with the help of bytes that are not here.
     #[error("entry needs a zstd dictionary, which is not supported")]
     Dictionary,
+    /// Its directory record is no way to its bytes.
+    #[error("{0}")]
+    Odd(Oddity),
 }
 
 /// How many bytes from `header_offset` hold the local header and all packed bytes, unless the
@@ -116,7 +125,7 @@ pub(super) fn probable_bytes(name: &[u8], packed_bytes: u64) -> u64 {
 ///
 /// # Errors
 ///
-/// [`Unsupported`] for an entry that is encrypted or packed by another method.
+/// [`Unsupported`] for an entry that is encrypted, packed by another method, or odd.
 pub fn open<R>(source: R, entry: EntryMeta) -> Result<BoxStream<'static, io::Result<Bytes>>, Unsupported>
 where
     R: AsyncBufRead + Unpin + Send + 'static,
@@ -154,6 +163,9 @@ impl Coding {
         if entry.encrypted {
             return Err(Unsupported::Encrypted);
         }
+        if let Some(oddity) = entry.oddity {
+            return Err(Unsupported::Odd(oddity));
+        }
         match entry.method {
             // Some writers give empty entries a method and no compressed stream at all.
             0 | 8 | 93 if entry.packed_bytes == 0 => Ok(Self::Stored),
@@ -177,7 +189,7 @@ where
 {
     let mut body = match progress {
         Progress::AtHeader(mut source, entry, coding) => {
-            skip_local_header(&mut source, &entry.name).await?;
+            skip_local_header(&mut source).await?;
             Box::new(Body::new(source, &entry, coding))
         }
         Progress::InBody(body) => body,
@@ -191,27 +203,19 @@ where
     Ok((!piece.is_empty()).then_some((piece, Progress::Done)))
 }
 
-/// Moves `source` from a local header to the packed bytes behind it (APPNOTE 4.3.7).
-async fn skip_local_header<R>(source: &mut R, name: &[u8]) -> io::Result<()>
+/// Moves `source` from a local header to the packed bytes behind it (APPNOTE 4.3.7). All that it
+/// says but its own length is known from the directory, and is proved by length and CRC: names are often
+/// written in another way there, sizes left out.
+async fn skip_local_header<R>(source: &mut R) -> io::Result<()>
 where
     R: AsyncBufRead + Unpin,
 {
     let mut header = [0; LOCAL_HEADER_BYTES as usize];
     read_exact(source, &mut header).await?;
     let (name_bytes, extra_bytes) = local_lengths(&header).ok_or(Damage::NoLocalHeader)?;
-
-    if usize::from(name_bytes) != name.len() {
-        return Err(Damage::other_name(name).into());
-    }
-    let mut local_name = vec![0; name.len()];
-    read_exact(source, &mut local_name).await?;
-    if local_name != name {
-        return Err(Damage::other_name(name).into());
-    }
-
-    let extra_bytes = u64::from(extra_bytes);
-    let skipped = copy_buf(&mut source.take(extra_bytes), &mut sink()).await?;
-    if skipped < extra_bytes {
+    let rest_bytes = u64::from(name_bytes) + u64::from(extra_bytes);
+    let skipped = copy_buf(&mut source.take(rest_bytes), &mut sink()).await?;
+    if skipped < rest_bytes {
         return Err(Damage::CutShort.into());
     }
     Ok(())
@@ -220,7 +224,7 @@ where
 /// How long the name and the extra fields behind a local header are, if it is one.
 pub(super) fn local_lengths(header: &[u8]) -> Option<(u16, u16)> {
     let mut fields = Fields::new(header);
-    fields.signature(0x0403_4b50)?;
+    fields.signature(LOCAL_SIGNATURE)?;
     let _all_known_from_the_directory = fields.take(22)?;
     Some((fields.u16()?, fields.u16()?))
 }

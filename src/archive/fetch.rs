@@ -6,7 +6,14 @@ use std::ops::Range;
 
 use bytes::Bytes;
 
-use super::{Fault, Limits, Located, Span, TAIL_BYTES, locate};
+use super::{
+    Fault, Limits, Located, Span, TAIL_BYTES,
+    directory::{LOCAL_SIGNATURE, RECORD_SIGNATURE},
+    locate,
+};
+
+/// How end records begin, the plain one and that of ZIP64.
+const END_SIGNATURES: [u32; 2] = [0x0605_4b50, 0x0606_4b50];
 
 /// A directory's bytes and where they lie.
 #[derive(Debug)]
@@ -48,7 +55,8 @@ impl Directory {
 
 /// Fetches the directory of an archive of `size` bytes, of which `read` gets a range: the last
 /// `tail_bytes` to begin with, where somebody knows how many that takes. Else that is one read, and
-/// two for a directory larger than usual.
+/// two for a directory larger than usual. An archive behind other bytes, whose offsets do not count
+/// them, takes up to three small ones more, which see to it that nobody could mean another one.
 ///
 /// # Errors
 /// What is wrong with the archive, or what `read` says.
@@ -76,5 +84,52 @@ pub async fn read_directory(
         Some(offset) => tail.slice(offset as usize..(offset + span.bytes) as usize),
         None => read(span.start..end).await?,
     };
+    if span.moved != 0 {
+        if !bytes.starts_with(&RECORD_SIGNATURE.to_le_bytes()) {
+            return Err(Fault::MisplacedDirectory.into());
+        }
+        let file = File { read: &read, size, tail: &tail, tail_start };
+        file.check_moved(&span).await?;
+    }
     Ok(Directory { span, bytes })
+}
+
+/// A file of which the end is here.
+struct File<'a, R> {
+    read: &'a R,
+    size: u64,
+    tail: &'a Bytes,
+    tail_start: u64,
+}
+
+impl<R: AsyncFn(Range<u64>) -> io::Result<Bytes>> File<'_, R> {
+    /// Makes sure that nothing lies where a reader would find it that takes the offsets as they are
+    /// stated, and that no archive begins in front of the moved one.
+    async fn check_moved(&self, span: &Span) -> Result<(), DirectoryError> {
+        let stated = |actual: u64| actual.checked_add_signed(span.moved.checked_neg()?);
+        if self.begins_with(stated(span.start), &[RECORD_SIGNATURE]).await?
+            || self.begins_with(stated(span.start + span.bytes), &END_SIGNATURES).await?
+        {
+            return Err(Fault::TwoDirectories.into());
+        }
+        if span.moved > 0 && self.begins_with(Some(0), &[LOCAL_SIGNATURE]).await? {
+            return Err(Fault::ArchiveInFront.into());
+        }
+        Ok(())
+    }
+
+    /// Whether one of the `signatures` stands at `offset`.
+    async fn begins_with(&self, offset: Option<u64>, signatures: &[u32]) -> io::Result<bool> {
+        const BYTES: u64 = 4;
+        let Some(offset) =
+            offset.filter(|offset| offset.checked_add(BYTES).is_some_and(|end| end <= self.size))
+        else {
+            return Ok(false);
+        };
+        let bytes = match offset.checked_sub(self.tail_start) {
+            Some(at) => self.tail.slice(at as usize..(at + BYTES) as usize),
+            None => (self.read)(offset..offset + BYTES).await?,
+        };
+        Ok(signatures.iter().any(|signature| signature.to_le_bytes() == bytes[..]))
+    }
 }

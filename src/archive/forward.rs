@@ -61,8 +61,8 @@ where
         self.skip(offset.saturating_sub(self.position)).await
     }
 
-    /// Moves from a local header to the packed bytes behind it, if it carries `name`.
-    pub(super) async fn skip_local_header(&mut self, name: &[u8]) -> io::Result<()> {
+    /// Moves from a local header to the packed bytes behind it.
+    pub(super) async fn skip_local_header(&mut self) -> io::Result<()> {
         let mut header = [0; LOCAL_HEADER_BYTES as usize];
         let mut rest = &mut header[..];
         while !rest.is_empty() {
@@ -72,16 +72,7 @@ where
             rest = left;
         }
         let (name_bytes, extra_bytes) = local_lengths(&header).ok_or(Damage::NoLocalHeader)?;
-
-        let mut expected = match usize::from(name_bytes) == name.len() {
-            true => name,
-            false => return Err(Damage::other_name(name).into()),
-        };
-        while !expected.is_empty() {
-            let bytes = self.take(expected.len() as u64).await?;
-            expected = expected.strip_prefix(&bytes[..]).ok_or_else(|| Damage::other_name(name))?;
-        }
-        self.skip(extra_bytes.into()).await
+        self.skip(u64::from(name_bytes) + u64::from(extra_bytes)).await
     }
 
     async fn skip(&mut self, bytes: u64) -> io::Result<()> {

@@ -4,7 +4,7 @@
 
 use std::mem::size_of_val;
 
-use super::{Entry, Fault, Span, directory, walk};
+use super::{Entry, Fault, Oddity, Span, directory, walk};
 use crate::background::Pace;
 
 /// The entries of one archive, to be found by name.
@@ -24,6 +24,8 @@ pub struct Index {
 struct Row {
     packed_bytes: u64,
     unpacked_bytes: u64,
+    /// From the start of the file, wherever the archive begins in it; or what stands for an
+    /// [`Oddity`].
     header_offset: u64,
     /// `NO_TIME` for none.
     modified_unix_seconds: i64,
@@ -41,12 +43,12 @@ const NO_TIME: i64 = i64::MIN;
 const _: () = assert!(size_of::<Row>() == 48);
 
 impl Index {
-    /// Indexes `directory`, which must be the bytes that `span` names. It allocates at most
-    /// about 50 bytes an entry more than the directory takes.
+    /// Indexes `directory`, which must be the bytes that `span` names. It keeps at most about 50
+    /// bytes an entry more than the directory takes, and holds twice that while it works.
     ///
     /// # Errors
     ///
-    /// A [`Fault`] where any record is wrong, as [`walk`] says; also for 4 GiB or more.
+    /// A [`Fault`] where the directory is wrong, as [`walk`] says; also for 4 GiB or more.
     pub fn build(directory: &[u8], span: &Span) -> Result<Self, Fault> {
         directory::check_span(directory, span)?;
         if span.bytes > u32::MAX.into() {
@@ -139,6 +141,7 @@ impl Index {
 
     pub(super) fn entry(&self, number: u32) -> Entry<'_> {
         let row = &self.rows[number as usize];
+        let oddity = Oddity::of_offset(row.header_offset);
         Entry {
             name: self.name(number),
             flags: row.flags,
@@ -146,10 +149,11 @@ impl Index {
             crc32: row.crc32,
             packed_bytes: row.packed_bytes,
             unpacked_bytes: row.unpacked_bytes,
-            header_offset: row.header_offset,
+            header_offset: if oddity.is_some() { 0 } else { row.header_offset },
             unix_mode: (row.unix_mode != 0).then_some(row.unix_mode.into()),
             modified_unix_seconds: (row.modified_unix_seconds != NO_TIME)
                 .then_some(row.modified_unix_seconds),
+            oddity,
         }
     }
 }
@@ -159,7 +163,7 @@ impl Row {
         Self {
             packed_bytes: entry.packed_bytes,
             unpacked_bytes: entry.unpacked_bytes,
-            header_offset: entry.header_offset,
+            header_offset: entry.oddity.map_or(entry.header_offset, Oddity::as_offset),
             modified_unix_seconds: entry.modified_unix_seconds.unwrap_or(NO_TIME),
             crc32: entry.crc32,
             name_start,

@@ -20,11 +20,13 @@ mod headers;
 mod index;
 mod limits;
 mod listing;
+mod oddity;
 mod packed;
 mod paths;
 mod raw;
 mod subset;
 mod timestamp;
+mod zip64_end;
 mod zstd_frames;
 
 #[cfg(test)]
@@ -40,6 +42,7 @@ pub use fetch::{Directory, DirectoryError, read_directory};
 pub use index::Index;
 pub use limits::Limits;
 pub use listing::{Item, Listing, Outline};
+pub use oddity::Oddity;
 pub use raw::raw;
 pub use subset::{Subset, Uncopyable};
 pub use zstd_frames::{Frame, Frames, MOST_WINDOW_BYTES, enough_window_bytes, needed_window_bytes};

@@ -14,8 +14,7 @@ use super::{Damage, EntryMeta, probable_span};
 /// The packed bytes of `entry`, or a `part` of them, out of an archive of `archive_bytes` bytes that
 /// `read` gets ranges of. Pieces are handed on as they come, cut but not copied.
 ///
-/// The stream fails with a [`Damage`] when the local header is not the entry's, or the archive ends
-/// early.
+/// The stream fails with a [`Damage`] when there is no local header, or the archive ends early.
 pub fn raw<F, S>(
     read: F,
     archive_bytes: u64,
@@ -59,14 +58,14 @@ where
     let header = entry.header_offset;
     let Some(part) = part else {
         archive.jump(header, header.saturating_add(probable_span(entry)));
-        archive.skip_local_header(&entry.name).await?;
+        archive.skip_local_header().await?;
         return Ok((archive, entry.packed_bytes));
     };
     if part.start > part.end || part.end > entry.packed_bytes {
         return Err(Damage::CutShort.into());
     }
     archive.jump(header, header.saturating_add(LOCAL_HEADER_BYTES + entry.name.len() as u64));
-    archive.skip_local_header(&entry.name).await?;
+    archive.skip_local_header().await?;
     let body = archive.position();
     archive.jump(body.saturating_add(part.start), body.saturating_add(part.end));
     Ok((archive, part.end - part.start))

@@ -9,7 +9,7 @@ use futures_util::{Stream, stream};
 use thiserror::Error;
 
 use super::{
-    Damage, Entry, Index,
+    Damage, Entry, Index, Oddity,
     damage::quoted,
     directory::LOCAL_HEADER_BYTES,
     entry::probable_bytes,
@@ -44,6 +44,14 @@ pub enum Uncopyable {
     /// original MS-DOS time, or extra fields.
     #[error("entry is encrypted (entry {name})")]
     Encrypted {
+        /// The entry's name, quoted and escaped, at most 200 characters of it.
+        name: String,
+    },
+    /// There is no way to its bytes.
+    #[error("{oddity} (entry {name})")]
+    Odd {
+        /// What is odd about it.
+        oddity: Oddity,
         /// The entry's name, quoted and escaped, at most 200 characters of it.
         name: String,
     },
@@ -173,6 +181,9 @@ fn totals(index: &Index, rows: &[u32]) -> Result<Totals, Uncopyable> {
         if entry.is_encrypted() {
             return Err(Uncopyable::Encrypted { name: quoted(entry.name) });
         }
+        if let Some(oddity) = entry.oddity {
+            return Err(Uncopyable::Odd { oddity, name: quoted(entry.name) });
+        }
         claimed_bytes = claimed_bytes.saturating_add(original_bytes(&entry));
         if claimed_bytes > index.directory_start() {
             return Err(Uncopyable::Overlapping);
@@ -251,7 +262,7 @@ where
             self.source.jump(entry.header_offset, self.subset.run_end(number));
         }
         let passed = match self.source.skip_to(entry.header_offset).await {
-            Ok(()) => self.source.skip_local_header(entry.name).await,
+            Ok(()) => self.source.skip_local_header().await,
             Err(error) => Err(error),
         };
         passed.map_err(|error| self.in_entry(number, error))?;

@@ -12,8 +12,8 @@ use super::budget::Share;
 use super::folder::holding;
 use super::skip::part_of;
 use super::zstd::{self, Lead};
-use super::{Body, ByteStream, Sources, open_artifact};
-use crate::archive::{self, Damage, EntryMeta, gzip};
+use super::{Body, ByteStream, Sources, begun, open_artifact, unreadable};
+use crate::archive::{self, EntryMeta, gzip};
 use crate::catalog::artifacts::Artifact;
 use crate::domain::{EntryPath, Error, Kind, Result, byte_size};
 use crate::store::Blob;
@@ -132,8 +132,8 @@ impl EntryDelivery<'_> {
     /// is still an error; what is found later ends the stream with one, before its last byte.
     ///
     /// # Errors
-    /// `Internal` when the first piece is damaged or cannot be read; `Unavailable` when others hold the
-    /// memory that unpacking takes.
+    /// `Unprocessable` when the first piece is damaged, `Internal` when it cannot be read; `Unavailable` when
+    /// others hold the memory that unpacking takes.
     pub async fn into_body(self) -> Result<Body> {
         let (entry, unpacked) = (&self.entry, |archive: &Bytes, packed: Range<usize>| {
             archive::unpack(&self.entry, &archive[packed]).map(|bytes| bytes.map(Bytes::from))
@@ -197,7 +197,7 @@ impl EntryDelivery<'_> {
     /// checks itself.
     ///
     /// # Errors
-    /// `Internal` when the entry's header is damaged or cannot be read.
+    /// `Unprocessable` when the entry's header is damaged, `Internal` when it cannot be read.
     pub async fn into_packed_body(self, form: PackedAs) -> Result<Body> {
         let Self { blob, entry, lead, .. } = &self;
         let whole = |archive: &Bytes, packed: Range<usize>| {
@@ -239,7 +239,7 @@ async fn small(
         Some(packed) => make(&archive, packed),
         None => Ok(None),
     });
-    made.inspect_err(|error| log(&entry.name, error)).map_err(Error::from)
+    made.inspect_err(|error| log(&entry.name, error)).map_err(unreadable)
 }
 
 /// Begins a stream whose failures are logged under the entry's name.
@@ -247,17 +247,7 @@ async fn begin(
     pieces: impl Stream<Item = io::Result<Bytes>> + Send + 'static,
     name: Box<[u8]>,
 ) -> Result<ByteStream> {
-    // Once it is about to be sent, zstd that asks for too much is the archive's fault, not ours.
-    let asks_too_much = |error: &io::Error| {
-        let damage = error.get_ref().and_then(|inner| inner.downcast_ref::<Damage>());
-        damage.filter(|damage| matches!(damage, Damage::Window { .. })).cloned()
-    };
-    let mut pieces = Box::pin(pieces.inspect_err(move |error| log(&name, error)));
-    match pieces.next().await {
-        None => Ok(Box::pin(stream::empty())),
-        Some(Ok(first)) => Ok(Box::pin(stream::iter([Ok(first)]).chain(pieces))),
-        Some(Err(error)) => Err(asks_too_much(&error).map_or_else(|| error.into(), unprocessable)),
-    }
+    begun(pieces.inspect_err(move |error| log(&name, error))).await
 }
 
 fn log(name: &[u8], error: &io::Error) {

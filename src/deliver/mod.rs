@@ -27,8 +27,9 @@ pub use entry::{EntryDelivery, PackedAs, find_entry};
 pub use folder::{FolderDelivery, FolderPage, list_folder, plan_folder};
 pub use index_cache::IndexCache;
 
+use crate::archive::{Damage, DamagedEntry};
 use crate::catalog::artifacts::Artifact;
-use crate::domain::{Error, Result};
+use crate::domain::{Error, Kind, Result};
 use crate::store::{Blob, Store, StoreKey};
 
 /// What a read of an archive takes, and for whom.
@@ -99,6 +100,22 @@ async fn begun(pieces: impl Stream<Item = io::Result<Bytes>> + Send + 'static) -
     let mut pieces = Box::pin(pieces);
     match pieces.next().await {
         None => Ok(Box::pin(stream::empty())),
-        Some(first) => Ok(Box::pin(stream::iter([Ok(first?)]).chain(pieces))),
+        Some(first) => {
+            let first = first.map_err(unreadable)?;
+            Ok(Box::pin(stream::iter([Ok(first)]).chain(pieces)))
+        }
     }
+}
+
+/// What is answered where nothing was sent yet: what is wrong with an archive is its maker's business and
+/// said; anything else is the store's.
+fn unreadable(error: io::Error) -> Error {
+    let why = match error.downcast::<Damage>() {
+        Ok(damage) => damage.to_string(),
+        Err(error) => match error.downcast::<DamagedEntry>() {
+            Ok(damaged) => damaged.to_string(),
+            Err(error) => return error.into(),
+        },
+    };
+    Error::new(Kind::Unprocessable, why)
 }

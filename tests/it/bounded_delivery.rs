@@ -17,6 +17,7 @@ fn file_of_runs(name: &str, window_log: u8, runs: usize) -> Entry {
     (0..runs).for_each(|_| crc.update(&content));
     Entry {
         name: name.as_bytes().to_vec(),
+        local_name: None,
         method: 93,
         flags: 0,
         crc32: crc.finalize(),

@@ -82,16 +82,126 @@ on_both_databases! {
             let ranges = ["bytes=0-".to_owned(), format!("bytes=0-{}", size - 1), format!("bytes=-{size}")];
             for range in ranges {
                 let answer = gateway.get(&format!("{ARCHIVE}/a")).header("Range", &range).send();
-                assert!(answer.status == 500 || !answer.complete, "{range} of {size} came through");
+                assert!(answer.status == 422 || !answer.complete, "{range} of {size} came through");
             }
             let part = gateway.get(&format!("{ARCHIVE}/a")).header("Range", "bytes=1-").send();
             assert_eq!((part.status, part.complete), (206, true));
         }
     }
 
-    fn a_small_damaged_entry_is_an_error_before_its_first_byte(gateway) {
-        world::small(&gateway, &zips::by_hand(&[Entry { crc32: 1, ..Entry::stored("a", b"content") }]));
-        assert_eq!(file(&gateway, "a").says(), (500, r#"{"message":"500 Internal Server Error"}"#));
+    fn a_small_damaged_entry_is_refused_before_its_first_byte(gateway) {
+        let truth = || Entry::stored("a", b"content");
+        let headless = {
+            let mut archive = zips::by_hand(&[truth()]);
+            archive[0] = b'p';
+            archive
+        };
+        for (archive, reason) in [
+            (zips::by_hand(&[Entry { crc32: 1, ..truth() }]), "entry's CRC-32 does not match its directory record"),
+            (zips::by_hand(&[Entry { unpacked_bytes: 8, ..truth() }]), "entry is shorter than its directory record says"),
+            (zips::by_hand(&[Entry { unpacked_bytes: 6, ..truth() }]), "entry is longer than its directory record says"),
+            (zips::by_hand(&[Entry { method: 8, ..truth() }]), "entry's compressed data is damaged"),
+            (headless, "entry has no local header where the directory says"),
+        ] {
+            world::small(&gateway, &archive);
+            let expected = format!("{{\"message\":\"{reason}\"}}");
+            assert_eq!(file(&gateway, "a").says(), (422, expected.as_str()));
+        }
+    }
+
+    fn a_large_entry_without_its_header_is_refused_before_its_first_byte(gateway) {
+        let mut archive = zips::by_hand(&[Entry::stored("a", &zips::noise(300_000))]);
+        archive[0] = b'p';
+        world::small(&gateway, &archive);
+        let reason = r#"{"message":"entry has no local header where the directory says"}"#;
+        assert_eq!(file(&gateway, "a").says(), (422, reason));
+        let part = gateway.get(&format!("{ARCHIVE}/a")).header("Range", "bytes=5-9").send();
+        assert_eq!(part.says(), (422, reason));
+    }
+
+    fn an_archive_between_other_bytes_is_read_file_by_file_and_folder_by_folder(gateway) {
+        let files = [("d/a", b"alpha".as_slice()), ("d/b", &[b'b'; 70_000]), ("c", b"gamma")];
+        let alone = zips::deflated(&files);
+        let long = vec![b'#'; 200_000];
+        for (front, behind) in [
+            (&b""[..], &b"\n"[..]), (b"", &[0; 10_240]), (b"#!/bin/sh\n", b""), (&long, b"\n"),
+        ] {
+            let archive = [front, &alone, behind].concat();
+            world::small(&gateway, &archive);
+            for (path, content) in files {
+                assert!(file(&gateway, path).body == content, "{path}");
+                let part = gateway.get(&format!("{ARCHIVE}/{path}")).header("Range", "bytes=2-3").send();
+                assert_eq!((part.status, &part.body[..]), (206, &content[2..4]), "{path}");
+                let packed = gateway.get(&format!("{ARCHIVE}/{path}")).header("Accept-Encoding", "gzip").send();
+                assert_eq!(packed.status, 200, "{path}");
+            }
+            assert!(gateway.get(ARCHIVE).send().body == archive);
+            let tree = gateway.get(&format!("{ARCHIVE}/tree?recursive=true")).send().text().to_owned();
+            assert!(["\"d/a\"", "\"d/b\"", "\"c\""].iter().all(|path| tree.contains(path)), "{tree}");
+            let folder = gateway.get(&format!("{ARCHIVE}?path=d")).send();
+            let mut copy = zip::ZipArchive::new(std::io::Cursor::new(folder.body)).unwrap();
+            assert_eq!(copy.len(), 2);
+            for (path, content) in &files[..2] {
+                let mut copied = Vec::new();
+                std::io::Read::read_to_end(&mut copy.by_name(path).unwrap(), &mut copied).unwrap();
+                assert!(copied == *content, "{path}");
+            }
+        }
+    }
+
+    fn an_uploaded_archive_behind_other_bytes_is_found_in_its_tail(gateway) {
+        world::small(&gateway, b"");
+        let archive = [&b"stub"[..], &zips::deflated(&[("a", b"content")]), b"\n"].concat();
+        let answer = gateway.post(UPLOAD).job_token(world::RUNNING).form(Form::default().file("a.zip", &archive)).send();
+        assert_eq!(answer.status, 201);
+        assert_eq!(gateway.get(&format!("{UPLOADED}/a")).send().text(), "content");
+    }
+
+    fn names_in_local_headers_may_be_written_otherwise(gateway) {
+        let large = zips::noise(100_000);
+        let local = |name: &[u8]| Some(name.to_vec());
+        let entries = [
+            Entry { local_name: local(b"sv/a.dll"), ..Entry::stored("sv\\a.dll", b"library") },
+            Entry { local_name: local(b"gr\x81\xe1e.txt"), flags: 0x800, ..Entry::stored("grüße.txt", b"greetings") },
+            Entry { local_name: local(b""), ..Entry::stored("large", &large) },
+        ];
+        world::small(&gateway, &zips::by_hand(&entries));
+        for (path, content) in [("sv%5Ca.dll", &b"library"[..]), ("gr%C3%BC%C3%9Fe.txt", b"greetings"), ("large", &large)] {
+            assert!(file(&gateway, path).body == content, "{path}");
+            let part = gateway.get(&format!("{ARCHIVE}/{path}")).header("Range", "bytes=3-4").send();
+            assert_eq!((part.status, &part.body[..]), (206, &content[3..5]), "{path}");
+        }
+        let copy = gateway.get(&format!("{ARCHIVE}?path=/")).send();
+        assert_eq!(copy.status, 200);
+    }
+
+    fn one_odd_entry_is_refused_and_its_neighbours_are_served(gateway) {
+        let entries = ["d/a", "d/odd", "e/z"].map(|name| Entry::stored(name, b"content"));
+        let good = zips::by_hand(&entries);
+        let record = good.windows(4).enumerate().filter(|(_, w)| w == b"PK\x01\x02").nth(1).unwrap().0;
+        let changes: [(usize, &[u8], &str); 5] = [
+            (42, &[0xf0; 4], "entry lies outside of its archive"),
+            (42, &[0xff; 4], "entry lacks the zip64 field that its sizes call for"),
+            (20, &[0xf0; 4], "entry lies outside of its archive"),
+            (20, &[0xff; 4], "entry lacks the zip64 field that its sizes call for"),
+            (34, &[7, 0], "entry lies on another disk of a split archive, which is not supported"),
+        ];
+        for (at, bytes, reason) in changes {
+            let mut archive = good.clone();
+            archive[record + at..][..bytes.len()].copy_from_slice(bytes);
+            world::small(&gateway, &archive);
+            let expected = format!("{{\"message\":\"{reason}\"}}");
+            assert_eq!(file(&gateway, "d/odd").says(), (422, expected.as_str()));
+            assert_eq!(gateway.head(&format!("{ARCHIVE}/d/odd")).send().status, 422);
+            assert_eq!(file(&gateway, "d/a").text(), "content");
+            assert_eq!(file(&gateway, "e/z").text(), "content");
+            let tree = gateway.get(&format!("{ARCHIVE}/tree?path=d")).send().text().to_owned();
+            assert!(tree.contains("d/a") && tree.contains("d/odd"), "{tree}");
+            let folder = gateway.get(&format!("{ARCHIVE}?path=d")).send();
+            let expected = format!("{{\"message\":\"{reason} (entry \\\"d/odd\\\")\"}}");
+            assert_eq!(folder.says(), (422, expected.as_str()));
+            assert_eq!(gateway.get(&format!("{ARCHIVE}?path=e")).send().status, 200);
+        }
     }
 
     fn encrypted_and_unknown_entries_are_refused_by_name_of_the_method(gateway) {
@@ -130,6 +240,18 @@ on_both_databases! {
         assert_eq!(answer.status, 201);
         assert_eq!(gateway.get(UPLOADED).send().body, broken);
         assert_eq!(gateway.get(&format!("{UPLOADED}/a")).send().status, 422);
+    }
+}
+
+#[test]
+fn more_entries_than_16_bits_can_count_are_served() {
+    let gateway = Gateway::on_sqlite();
+    for count in [65_535_usize, 65_536, 70_000] {
+        let entries: Vec<Entry> =
+            (0..count).map(|number| Entry::stored(format!("f{number:06}"), b"x")).collect();
+        world::small(&gateway, &zips::by_hand(&entries));
+        assert_eq!(file(&gateway, &format!("f{:06}", count - 1)).text(), "x", "{count}");
+        assert_eq!(file(&gateway, &format!("f{count:06}")).status, 404);
     }
 }
 

@@ -169,7 +169,8 @@ on_both_databases! {
         let content = zips::noise(200_000);
         let mut damaged = zips::by_hand(&[Entry::stored("d/a", &content), Entry::stored("d/b", &content)]);
         let second = damaged.windows(3).skip(1000).position(|window| window == b"d/b").unwrap() + 1000;
-        damaged[second] = b'X';
+        // The name of the second entry's local header, which begins 30 bytes before it.
+        damaged[second - 30] = b'X';
         world::small(&gateway, &damaged);
         let cut = gateway.get(&format!("{ARCHIVE}?path=d")).send();
         assert!(!cut.complete, "the connection is cut");
@@ -180,13 +181,11 @@ on_both_databases! {
 
     fn a_folder_whose_first_entry_is_damaged_is_an_error(gateway) {
         let mut damaged = zips::by_hand(&[Entry::stored("d/a", b"x"), Entry::stored("d/b", b"y")]);
-        damaged[30] = b'X';
-        world::small(&gateway, &damaged);
-        let refused = gateway.get(&format!("{ARCHIVE}?path=d")).send();
-        assert_eq!(refused.says(), (500, r#"{"message":"500 Internal Server Error"}"#));
         damaged[..4].copy_from_slice(b"none");
         world::small(&gateway, &damaged);
-        assert_eq!(gateway.get(&format!("{ARCHIVE}?path=d")).send().status, 500);
+        let refused = gateway.get(&format!("{ARCHIVE}?path=d")).send();
+        let reason = r#"{"message":"entry has no local header where the directory says (entry \"d/a\")"}"#;
+        assert_eq!(refused.says(), (422, reason));
     }
 
     fn a_folder_is_copied_with_what_the_tree_hides(gateway) {

@@ -1,11 +1,11 @@
-//! On sound archives the room says what the `zip` crate says.
+//! On sound archives the room says what the `zip` crate says, also where other bytes lie before and behind.
 
 use std::io::Cursor;
 
 use proptest::{collection::vec, prelude::*, sample::select};
 use zip::{CompressionMethod, ZipArchive};
 
-use super::archives::{Wanted, entries, index, sound, streamed};
+use super::archives::{Wanted, entries, index, sound, span, streamed};
 use crate::archive::Entry;
 
 pub fn methods() -> impl Strategy<Value = CompressionMethod> {
@@ -45,6 +45,32 @@ proptest! {
             prop_assert_eq!(index.find(entry.name), Some(*entry));
         }
         prop_assert_eq!(index.find(b"no such name"), None);
+    }
+}
+
+proptest! {
+    #[test]
+    fn bytes_in_front_and_behind_change_nothing_but_the_offsets(
+        wanted in some_entries(),
+        comment in vec(any::<u8>(), 0..100),
+        stream in any::<bool>(),
+        front in vec(any::<u8>(), 1..3000),
+        behind in vec(any::<u8>(), 0..3000),
+    ) {
+        prop_assume!(!wanted.is_empty() && !front.starts_with(b"PK"));
+        let alone = if stream { streamed(&wanted, &comment) } else { sound(&wanted, &comment) };
+        let file = [&front[..], &alone, &behind].concat();
+        let mut theirs = ZipArchive::new(Cursor::new(&file)).unwrap();
+        let ours = entries(&file).unwrap();
+        let index = index(&file).unwrap();
+        prop_assert_eq!(span(&file).unwrap().moved, front.len() as i64);
+        prop_assert_eq!((ours.len(), index.len()), (theirs.len(), theirs.len()));
+        for (at, (entry, alone)) in ours.iter().zip(entries(&alone).unwrap()).enumerate() {
+            same(entry, &theirs.by_index_raw(at).unwrap())?;
+            prop_assert_eq!(index.find(entry.name), Some(*entry));
+            let header_offset = alone.header_offset + front.len() as u64;
+            prop_assert_eq!(*entry, Entry { header_offset, ..alone });
+        }
     }
 }
 

@@ -209,6 +209,12 @@ pub fn span(file: &[u8]) -> Result<Span, Fault> {
     span_from(file, TAIL_BYTES as usize, &Limits::default())
 }
 
+/// Where a directory of so many bytes and entries lies, in an archive that begins with its file.
+pub fn span_at(start: u64, bytes: usize, entries: usize) -> Span {
+    let (bytes, entries) = (bytes as u64, entries as u64);
+    Span { start, bytes, entries, moved: 0, most_entries: Limits::default().entries }
+}
+
 pub fn directory_of<'a>(file: &'a [u8], span: &Span) -> &'a [u8] {
     &file[span.start as usize..][..span.bytes as usize]
 }

@@ -5,9 +5,9 @@
 use zip::CompressionMethod::Stored;
 
 use super::archives::{
-    End, Record, directory, entries, locator, plain, sound, span, span_from, wanted, zip64,
+    End, Record, directory, entries, locator, plain, sound, span, span_at, span_from, wanted, zip64,
 };
-use crate::archive::{Fault, Index, Limits, Located, Span, TAIL_BYTES, locate, walk};
+use crate::archive::{Fault, Index, Limits, Located, Oddity, TAIL_BYTES, locate, walk};
 
 /// Room for one local header and ten packed bytes.
 const BODY: [u8; 40] = [0; 40];
@@ -22,9 +22,10 @@ fn fault(file: &[u8]) -> Fault {
 
 #[test]
 fn file_without_an_end_record_is_no_archive() {
-    for file in [&b""[..], b"PK\x05\x06", &[0; 100_000]] {
+    for file in [&b""[..], b"PK\x05\x06", &[0; 65_557]] {
         assert_eq!(fault(file), Fault::NoEndRecord);
     }
+    assert_eq!(fault(&[0; 65_558]), Fault::NoEndRecordNearEnd { bytes: 65_557 });
     let text = "not a zip archive: no end-of-central-directory record";
     assert_eq!(fault(b"hello").to_string(), text);
 }
@@ -39,39 +40,89 @@ fn comment_of_any_length_is_borne() {
 }
 
 #[test]
-fn junk_before_the_archive_is_refused() {
-    let file = [&b"#!/bin/sh\n"[..], &sound(&[wanted("a", b"", Stored)], b"")].concat();
-    assert_eq!(fault(&file), Fault::MisplacedDirectory);
+fn bytes_after_the_archive_are_borne_up_to_the_longest_comment() {
+    let file = sound(&[wanted("a", b"", Stored)], b"note");
+    for bytes in [1, 2, 10_240, 65_531] {
+        for byte in [0, b'\n', 0xff] {
+            let file = [&file[..], &vec![byte; bytes]].concat();
+            assert_eq!(entries(&file).unwrap().len(), 1, "{bytes}");
+        }
+    }
+    let file = [&file[..], &[0; 65_532]].concat();
+    assert_eq!(fault(&file), Fault::NoEndRecordNearEnd { bytes: 65_557 });
 }
 
 #[test]
-fn junk_after_the_archive_is_refused() {
-    let file = [&sound(&[wanted("a", b"", Stored)], b"")[..], b"\n"].concat();
-    assert_eq!(fault(&file), Fault::NoEndRecord);
+fn comment_that_is_cut_short_is_refused() {
+    let file = sound(&[wanted("a", b"", Stored)], b"a note");
+    for cut in 1..6 {
+        assert_eq!(fault(&file[..file.len() - cut]), Fault::CommentCutShort);
+    }
+    let sound = sound(&[wanted("a", b"", Stored)], b"");
+    let file = [&sound[..], b"PK\x05\x06", &[0xff; 18]].concat();
+    assert_eq!(fault(&file), Fault::CommentCutShort);
 }
 
 #[test]
 fn false_end_record_in_the_comment_does_not_show_an_empty_archive() {
     let comment = End::default().plain(b"");
     let file = sound(&[wanted("a", b"abc", Stored)], &comment);
-    assert_eq!(fault(&file), Fault::MisplacedDirectory);
+    assert_eq!(fault(&file), Fault::EmptyBehindBytes);
 }
 
 #[test]
-fn end_record_in_the_comment_that_does_not_reach_the_end_is_only_comment() {
+fn false_end_record_in_the_comment_counts_wherever_it_lies() {
     let comment = [End::default().plain(b""), b"and more".into()].concat();
     let file = sound(&[wanted("a", b"abc", Stored)], &comment);
-    assert_eq!(entries(&file).unwrap().len(), 1);
+    assert_eq!(fault(&file), Fault::EmptyBehindBytes);
 }
 
 #[test]
-fn directory_size_or_start_that_is_wrong_is_refused() {
+fn archive_in_the_comment_of_another_is_refused() {
+    let inner = |offset: usize| {
+        let mut end = End::of(offset, &[record(b"inner")]);
+        end.start += 40;
+        [&BODY[..], &directory(&[record(b"inner")]), &end.plain(b"")].concat()
+    };
+    let before = sound(&[wanted("a", b"abc", Stored)], b"").len();
+    for offset in [0, before] {
+        let file = sound(&[wanted("a", b"abc", Stored)], &inner(offset));
+        assert_eq!(fault(&file), Fault::EndRecordInComment);
+        let file = [file, b"\n".into()].concat();
+        assert_eq!(fault(&file), Fault::EndRecordInComment);
+    }
+}
+
+#[test]
+fn stored_archive_at_the_end_is_an_entry_like_any_other() {
+    for comment in [&b""[..], b"its own comment"] {
+        let inner = sound(&[wanted("inner", b"abc", Stored)], comment);
+        let file = sound(&[wanted("a", b"abc", Stored), wanted("b.zip", &inner, Stored)], b"");
+        let names: Vec<_> = entries(&file).unwrap().iter().map(|entry| entry.name).collect();
+        assert_eq!(names, [&b"a"[..], b"b.zip"]);
+    }
+}
+
+#[test]
+fn directory_size_that_is_wrong_is_refused() {
     let records = [record(b"a")];
-    let wrong: [fn(&mut End); 4] =
-        [|end| end.bytes += 1, |end| end.bytes -= 1, |end| end.start += 1, |end| end.start -= 1];
+    let wrong: [fn(&mut End); 2] = [|end| end.bytes += 1, |end| end.bytes -= 1];
     for change in wrong {
         assert_eq!(fault(&plain(&BODY, &records, change)), Fault::MisplacedDirectory);
     }
+}
+
+#[test]
+fn directory_start_that_is_wrong_moves_the_entries() {
+    let records = [record(b"a"), Record { header_offset: 3, packed: 0, ..record(b"b") }];
+    let moved_to = |change: fn(&mut End)| {
+        let file = plain(&BODY, &records, change);
+        let entries = entries(&file).unwrap();
+        [0, 1].map(|at| entries[at].oddity.ok_or(entries[at].header_offset))
+    };
+    assert_eq!(moved_to(|_| ()), [Err(0), Err(3)]);
+    assert_eq!(moved_to(|end| end.start -= 2), [Ok(Oddity::OutsideArchive), Err(5)]);
+    assert_eq!(moved_to(|end| end.start += 2), [Ok(Oddity::OutsideArchive), Err(1)]);
 }
 
 #[test]
@@ -80,7 +131,7 @@ fn count_that_cannot_fit_the_directory_is_refused_before_a_walk() {
         (end.entries, end.entries_on_disk) = (60_000, 60_000);
     });
     assert_eq!(span(&file), Err(Fault::ImpossibleCount { entries: 60_000, bytes: 47 }));
-    let lie = Span { start: 0, bytes: 47, entries: u64::MAX };
+    let lie = span_at(0, 47, usize::MAX);
     let built = Index::build(&directory(&[record(b"a")]), &lie);
     assert_eq!(built.err(), Some(Fault::ImpossibleCount { entries: u64::MAX, bytes: 47 }));
 }
@@ -108,8 +159,6 @@ fn split_archives_are_refused() {
         let file = zip64(&BODY, &records, b"", End::all_ones(), change);
         assert_eq!(fault(&file), Fault::SplitArchive);
     }
-    let elsewhere = Record { disk: 1, ..record(b"a") };
-    assert_eq!(fault(&plain(&BODY, &[elsewhere], |_| ())), Fault::SplitArchive);
 }
 
 #[test]
@@ -180,6 +229,32 @@ fn zip64_directory_must_end_where_its_end_record_begins() {
         let file = zip64(&BODY, &records, b"", End::all_ones(), change);
         assert_eq!(fault(&file), Fault::MisplacedDirectory);
     }
+}
+
+#[test]
+fn place_of_all_ones_without_a_zip64_record_is_refused() {
+    let file = plain(&BODY, &[record(b"a")], |end| end.start = u32::MAX.into());
+    assert_eq!(fault(&file), Fault::DamagedZip64EndRecord);
+}
+
+#[test]
+fn counts_that_wrapped_agree_with_the_zip64_end_record() {
+    let records = vec![record(b"n"); 65_540];
+    let mut outer = End::all_ones();
+    (outer.entries, outer.entries_on_disk) = (4, 4);
+    let file = zip64(&BODY, &records, b"", outer, |_| ());
+    assert_eq!(entries(&file).unwrap().len(), 65_540);
+    (outer.entries, outer.entries_on_disk) = (5, 5);
+    let file = zip64(&BODY, &records, b"", outer, |_| ());
+    assert_eq!(fault(&file), Fault::EndRecordsDisagree);
+}
+
+#[test]
+fn zip64_end_record_in_the_private_data_of_another_is_refused() {
+    let records = [record(b"a")];
+    let inner = End::of(BODY.len(), &records).zip64(b"");
+    let file = zip64(&BODY, &records, &inner, End::all_ones(), |_| ());
+    assert_eq!(fault(&file), Fault::DamagedZip64EndRecord);
 }
 
 #[test]

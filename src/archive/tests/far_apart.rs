@@ -7,8 +7,8 @@ use bytes::Bytes;
 use futures_util::{Stream, StreamExt, stream};
 use proptest::{collection::vec, prelude::*, sample::select};
 
-use super::archives::{Record, directory, zip64_extra};
-use crate::archive::{Index, Limits, Located, Span, Subset, locate, walk};
+use super::archives::{Record, directory, span_at, zip64_extra};
+use crate::archive::{Index, Limits, Located, Subset, locate, walk};
 
 /// Packed and unpacked bytes of entries `d/0`, `d/1`, …, with `gap` bytes before each.
 struct Fake {
@@ -34,7 +34,7 @@ impl Fake {
             offset += bytes + packed;
         }
         let directory = directory(&records);
-        let span = Span { start: offset, bytes: directory.len() as u64, entries: records.len() as u64 };
+        let span = span_at(offset, directory.len(), records.len());
         Self { index: Arc::new(Index::build(&directory, &span).unwrap()), headers }
     }
 

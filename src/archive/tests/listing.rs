@@ -10,8 +10,8 @@ use std::{
 use proptest::{collection::vec, prelude::*, sample::select};
 use zip::ZipArchive;
 
-use super::archives::{Record, directory, index, plain};
-use crate::archive::{Index, Item, Span};
+use super::archives::{Record, directory, index, plain, span_at};
+use crate::archive::{Index, Item};
 
 const ALL: Range<usize> = 0..usize::MAX;
 
@@ -255,7 +255,7 @@ fn hostile_depth_costs_one_look_at_the_names() {
         })
         .collect();
     let directory = directory(&records);
-    let span = Span { start: 30, bytes: directory.len() as u64, entries: 1000 };
+    let span = span_at(30, directory.len(), 1000);
     let index = Index::build(&directory, &span).unwrap();
     let begun = Instant::now();
     let page = index.list("", true, 20_000_000..20_000_020).unwrap();

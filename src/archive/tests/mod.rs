@@ -8,6 +8,7 @@ mod far_apart;
 mod hostile;
 mod listing;
 mod lookup;
+mod moved;
 mod reading;
 mod records;
 mod subset;

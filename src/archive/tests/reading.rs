@@ -14,7 +14,7 @@ use super::{
     agreement::methods,
     archives::{meta, sound, streamed, wanted},
 };
-use crate::archive::{EntryMeta, Unsupported, is_small, open, packed_range, probable_span, unpack};
+use crate::archive::{EntryMeta, Oddity, Unsupported, is_small, open, packed_range, probable_span, unpack};
 
 /// `bytes` in pieces of the given sizes, over and over, with a pause before each.
 pub fn source(bytes: &[u8], sizes: &[usize]) -> impl AsyncBufRead + Unpin + Send + use<> {
@@ -288,16 +288,40 @@ fn packed_bytes_left_over_are_damage() {
 }
 
 #[test]
-fn other_name_in_the_local_header_is_damage() {
-    let (file, entry) = one(b"abc", Stored);
-    for name in [&b"dir/b.txt"[..], b"dir/a.tx", b"dir/a.txtt", b""] {
-        let name = name.into();
-        let text = damage(&file, &EntryMeta { name, ..entry.clone() });
-        assert!(text.starts_with("local header does not carry the name \""), "{text}");
+fn name_in_the_local_header_may_be_any_other() {
+    for method in METHODS {
+        let content = lines(5000);
+        let (file, entry) = one(&content, method);
+        let (header, packed) = (&file[..30], &file[30 + entry.name.len()..]);
+        let extra_bytes = usize::from(u16::from_le_bytes([header[28], header[29]]));
+        for name in [&b"dir\\a.txt"[..], b"", b"\x81", &[b'n'; 1000]] {
+            let lengths = [(name.len() as u16).to_le_bytes(), (extra_bytes as u16).to_le_bytes()].concat();
+            let file = [&header[..26], &lengths, name, packed].concat();
+            let (bytes, error) = read_whole(&file, &entry);
+            assert!(error.is_none() && bytes == content, "{error:?}");
+        }
     }
-    let name = Box::from(&b"\x1b[31m\xff\n"[..]);
-    let text = damage(&file, &EntryMeta { name, ..entry });
-    assert!(text.contains(r#""\u{1b}[31m"#) && !text.contains('\n'), "{text}");
+}
+
+#[test]
+fn all_but_the_lengths_in_the_local_header_may_lie() {
+    let content = lines(5000);
+    for method in METHODS {
+        let (mut file, entry) = one(&content, method);
+        file[4..26].fill(0xff);
+        let (bytes, error) = read_whole(&file, &entry);
+        assert!(error.is_none() && bytes == content, "{error:?}");
+    }
+}
+
+#[test]
+fn lengths_in_the_local_header_that_lie_are_damage() {
+    let (file, entry) = one(&lines(5000), Deflated);
+    for at in 26..30 {
+        let mut file = file.clone();
+        file[at] ^= 1;
+        damage(&file, &entry);
+    }
 }
 
 #[test]
@@ -325,14 +349,17 @@ fn failure_of_the_source_is_passed_on_as_it_is() {
 }
 
 #[test]
-fn encrypted_entry_or_foreign_method_is_refused_before_reading() {
+fn encrypted_entry_foreign_method_or_oddity_is_refused_before_reading() {
     let (_, entry) = one(b"abc", Stored);
     let refusal = |entry| open(tokio::io::empty(), entry).err().unwrap();
     let encrypted = refusal(EntryMeta { encrypted: true, ..entry.clone() });
     assert_eq!(encrypted, Unsupported::Encrypted);
     assert_eq!(encrypted.to_string(), "entry is encrypted");
     let text = "entry uses compression method 99, which is not supported";
-    assert_eq!(refusal(EntryMeta { method: 99, ..entry }).to_string(), text);
+    assert_eq!(refusal(EntryMeta { method: 99, ..entry.clone() }).to_string(), text);
+    let odd = EntryMeta { oddity: Some(Oddity::OutsideArchive), ..entry };
+    assert_eq!(odd.check_supported(), Err(Unsupported::Odd(Oddity::OutsideArchive)));
+    assert_eq!(refusal(odd).to_string(), "entry lies outside of its archive");
 }
 
 #[test]

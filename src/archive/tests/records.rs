@@ -1,8 +1,8 @@
 //! Which directory records are refused, and which are borne as they stand. Each test is one
 //! row of the table of cases that other readers answer in different ways.
 
-use super::archives::{Record, entries, extra, plain, span, zip64_extra};
-use crate::archive::{Fault, walk};
+use super::archives::{Record, directory, entries, extra, index, plain, span, span_at, zip64_extra};
+use crate::archive::{Fault, Index, Limits, Oddity, Span, walk};
 
 /// Room for one local header and ten packed bytes.
 const BODY: [u8; 40] = [0; 40];
@@ -15,6 +15,18 @@ fn fault(file: &[u8]) -> Fault {
     entries(file).unwrap_err()
 }
 
+/// Asserts that the entry of `record` is refused, alone and everywhere.
+fn assert_odd(record: Record, oddity: Oddity) {
+    let sound = |name: &[u8]| Record { name: name.into(), packed: 10, unpacked: 10, ..Record::default() };
+    let file = plain(&BODY, &[sound(b"a"), record.clone(), sound(b"z")], |_| ());
+    let walked: Vec<_> = entries(&file).unwrap().iter().map(|entry| entry.oddity).collect();
+    assert_eq!(walked, [None, Some(oddity), None]);
+    let index = index(&file).unwrap();
+    for entry in entries(&file).unwrap() {
+        assert_eq!(index.find(entry.name), Some(entry));
+    }
+}
+
 fn one_with_extra(extra: Vec<u8>) -> Vec<u8> {
     plain(&BODY, &[Record { extra, ..record(b"a") }], |_| ())
 }
@@ -24,24 +36,66 @@ fn count_that_is_too_low_is_refused() {
     let file = plain(&BODY, &[record(b"a"), record(b"b")], |end| {
         (end.entries, end.entries_on_disk) = (1, 1);
     });
-    assert_eq!(fault(&file), Fault::LeftOver { bytes: 47 });
+    assert_eq!(fault(&file), Fault::WrongCount { found: 2, stated: 1 });
 }
 
 #[test]
 fn count_that_is_too_high_is_refused() {
     let long_name = Record { name: vec![b'n'; 100], ..record(b"") };
     let file = plain(&BODY, &[long_name], |end| (end.entries, end.entries_on_disk) = (2, 2));
-    assert_eq!(fault(&file), Fault::DamagedRecord { number: 2 });
+    assert_eq!(fault(&file), Fault::WrongCount { found: 1, stated: 2 });
 }
 
 #[test]
-fn sizes_larger_than_the_file_are_refused() {
-    let text = "entry reaches past its archive";
+fn sizes_larger_than_the_file_are_an_oddity_of_the_entry() {
     for (packed, header_offset) in [(11, 0), (10, 1), (0, 11), (4_000_000_000, 0)] {
-        let record = Record { packed, header_offset, ..record(b"a") };
-        let fault = fault(&plain(&BODY, &[record], |_| ()));
-        assert_eq!(fault.to_string(), text);
+        assert_odd(Record { packed, header_offset, ..record(b"odd") }, Oddity::OutsideArchive);
     }
+}
+
+#[test]
+fn count_may_be_what_16_bits_hold_of_it() {
+    for count in [65_536, 65_537, 131_073] {
+        let records = vec![record(b"n"); count];
+        let file = plain(&BODY, &records, |_| ());
+        assert_eq!(span(&file).unwrap().entries, count as u64 % 65_536);
+        assert_eq!(entries(&file).unwrap().len(), count);
+        assert_eq!(index(&file).unwrap().len(), count);
+    }
+}
+
+#[test]
+fn entries_beyond_the_limit_are_refused_though_the_count_is_below_it() {
+    let directory = directory(&vec![record(b"n"); 65_540]);
+    let lie = Span { most_entries: 1000, ..span_at(40, directory.len(), 4) };
+    let refused = Err(Fault::MoreEntries { limit: 1000 });
+    assert_eq!(walk(&directory, &lie, |_| Ok(())), refused);
+    assert_eq!(Index::build(&directory, &lie).map(|_| ()), refused);
+    assert!(
+        Limits::default().entries > 65_540
+            && walk(&directory, &span_at(40, directory.len(), 4), |_| Ok(())).is_ok()
+    );
+}
+
+#[test]
+fn digital_signature_may_end_the_directory() {
+    let signature = |bytes: &[u8]| [&b"PK\x05\x05\x03\0"[..], bytes].concat();
+    let with = |rest: &[u8]| {
+        let directory = [&directory(&[record(b"a")]), rest].concat();
+        walk(&directory, &span_at(40, directory.len(), 1), |_| Ok(()))
+    };
+    assert_eq!(with(&signature(b"abc")), Ok(()));
+    for (rest, bytes) in [(signature(b"ab"), 8), (signature(b"abcd"), 10), (b"junk".into(), 4)] {
+        assert_eq!(with(&rest), Err(Fault::LeftOver { bytes }));
+    }
+}
+
+#[test]
+fn damage_between_records_is_refused() {
+    let mut directory = directory(&vec![record(b"a"); 3]);
+    directory[47] = b'p';
+    let walked = walk(&directory, &span_at(40, directory.len(), 3), |_| Ok(()));
+    assert_eq!(walked, Err(Fault::DamagedRecord { number: 2 }));
 }
 
 #[test]
@@ -66,31 +120,37 @@ fn zip64_sizes_replace_only_what_is_all_ones() {
 
 #[test]
 fn disk_number_may_stand_in_the_zip64_field() {
-    let on_disk = |number: &[u8]| {
-        let extra = extra(1, number);
-        let record = Record { disk: u16::MAX, extra, ..record(b"a") };
-        entries(&plain(&BODY, &[record], |_| ())).map(|entries| entries.len())
-    };
-    assert_eq!(on_disk(&[0; 4]), Ok(1));
-    assert_eq!(on_disk(&[1, 0, 0, 0]), Err(Fault::SplitArchive));
-    assert_eq!(on_disk(b""), Err(Fault::SplitArchive));
+    let on_disk = |number: &[u8]| Record { disk: u16::MAX, extra: extra(1, number), ..record(b"odd") };
+    let file = plain(&BODY, &[on_disk(&[0; 4])], |_| ());
+    assert_eq!(entries(&file).unwrap()[0].oddity, None);
+    assert_odd(on_disk(&[1, 0, 0, 0]), Oddity::OtherDisk);
+    assert_odd(on_disk(b""), Oddity::OtherDisk);
+    assert_odd(Record { disk: 1, ..record(b"odd") }, Oddity::OtherDisk);
 }
 
 #[test]
-fn zip64_marker_without_its_field_is_refused() {
-    let ones = Record { unpacked: u32::MAX, packed: u32::MAX, ..record(b"a") };
+fn zip64_marker_without_its_field_is_an_oddity_of_the_entry() {
+    let ones = Record { unpacked: u32::MAX, packed: u32::MAX, ..record(b"odd") };
     for extra in [vec![], zip64_extra(&[1]), extra(1, &[0; 15]), extra(2, &[0; 24])] {
         let record = Record { extra, ..ones.clone() };
-        assert_eq!(fault(&plain(&BODY, &[record], |_| ())), Fault::EntryPastArchive);
+        assert_odd(record, Oddity::NoZip64Field);
     }
+    assert_odd(Record { header_offset: u32::MAX, ..record(b"odd") }, Oddity::NoZip64Field);
 }
 
 #[test]
-fn zip64_numbers_that_overflow_are_refused() {
-    let ones = Record { packed: u32::MAX, header_offset: u32::MAX, ..record(b"a") };
+fn unpacked_size_of_all_ones_needs_no_zip64_field() {
+    let file = plain(&BODY, &[Record { unpacked: u32::MAX, ..record(b"a") }], |_| ());
+    let entry = entries(&file).unwrap()[0];
+    assert_eq!((entry.unpacked_bytes, entry.oddity), (u32::MAX.into(), None));
+}
+
+#[test]
+fn zip64_numbers_that_overflow_are_an_oddity_of_the_entry() {
+    let ones = Record { packed: u32::MAX, header_offset: u32::MAX, ..record(b"odd") };
     for values in [[u64::MAX, 0], [0, u64::MAX], [u64::MAX, u64::MAX], [u64::MAX - 30, 1]] {
         let record = Record { extra: zip64_extra(&values), ..ones.clone() };
-        assert_eq!(fault(&plain(&BODY, &[record], |_| ())), Fault::EntryPastArchive);
+        assert_odd(record, Oddity::OutsideArchive);
     }
 }
 
@@ -156,7 +216,7 @@ fn fault_of_the_caller_ends_the_walk() {
     let mut seen = 0;
     let walked = walk(&file[40..134], &span, |_| {
         seen += 1;
-        Err(Fault::EntryPastArchive)
+        Err(Fault::NoEndRecord)
     });
-    assert_eq!((walked, seen), (Err(Fault::EntryPastArchive), 1));
+    assert_eq!((walked, seen), (Err(Fault::NoEndRecord), 1));
 }

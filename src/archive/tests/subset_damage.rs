@@ -49,10 +49,6 @@ fn damaged_local_header_is_named_with_its_entry() {
     };
     let text = "entry has no local header where the directory says (entry \"d/a\")";
     assert_eq!(changed(0, b'p'), text);
-    let text = r#"local header does not carry the name "d/a" that the directory gives (entry "d/a")"#;
-    assert_eq!(changed(32, b'b'), text);
-    assert_eq!(changed(26, 2), text);
-    assert_eq!(changed(27, 1), text);
 }
 
 #[test]

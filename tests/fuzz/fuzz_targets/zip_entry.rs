@@ -1,11 +1,15 @@
 //! Opens every entry of arbitrary bytes and reads it to its end, or to its first error, or
-//! to a MiB; a small one also in one go, with the same outcome. The first byte chooses how the source is
-//! cut into pieces.
+//! to a MiB; a small one also in one go, with the same outcome; and copies them all into another zip.
+//! The first byte chooses how the source is cut into pieces, the second how many bytes lie in front.
 #![no_main]
 
 use std::io;
+use std::ops::Range;
+use std::sync::Arc;
 
-use artigate::archive::{EntryMeta, Index, Limits, Located, locate, open, packed_range, unpack, walk};
+use artigate::archive::{
+    EntryMeta, Index, Limits, Located, Span, Subset, locate, open, packed_range, unpack, walk,
+};
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 use libfuzzer_sys::fuzz_target;
@@ -13,23 +17,52 @@ use tokio::runtime::Builder;
 use tokio_util::io::StreamReader;
 
 fuzz_target!(|input: &[u8]| {
-    let Some((&piece_bytes, file)) = input.split_first() else {
+    let Some((&[piece_bytes, front], file)) = input.split_first_chunk() else {
         return;
     };
+    let file = &[&vec![b'#'; usize::from(front)], file].concat()[..];
     let runtime = Builder::new_current_thread().build().expect("a runtime");
     for entry in entries(file).into_iter().take(50) {
         runtime.block_on(read(file, entry, usize::from(piece_bytes) * 4 + 1));
     }
+    if let Some((_, index)) = index(file) {
+        runtime.block_on(copy(file, index));
+    }
 });
 
-fn entries(file: &[u8]) -> Vec<EntryMeta> {
+fn index(file: &[u8]) -> Option<(Span, Index)> {
     let Ok(Located::Found(span)) = locate(file, file.len() as u64, &Limits::default()) else {
+        return None;
+    };
+    let directory = &file[span.start as usize..][..span.bytes as usize];
+    Some((span, Index::build(directory, &span).ok()?))
+}
+
+/// The copy has the stated length, or ends with an error before it. Where it is whole, it is an archive
+/// again, without an oddity.
+async fn copy(file: &[u8], index: Index) {
+    let Ok(Some(subset)) = Subset::plan(Arc::new(index), "") else {
+        return;
+    };
+    let stated = subset.size_bytes();
+    let file = Bytes::copy_from_slice(file);
+    let read = |range: Range<u64>| stream::iter([Ok(file.slice(range.start as usize..range.end as usize))]);
+    let pieces: Vec<io::Result<Bytes>> = subset.into_stream(read).collect().await;
+    let copied: Vec<u8> = pieces.iter().flatten().flatten().copied().collect();
+    if pieces.iter().any(Result::is_err) {
+        assert!((copied.len() as u64) < stated);
+        return;
+    }
+    assert_eq!(copied.len() as u64, stated);
+    let (span, index) = self::index(&copied).expect("an archive");
+    assert_eq!((span.moved, index.len() as u64), (0, span.entries));
+}
+
+fn entries(file: &[u8]) -> Vec<EntryMeta> {
+    let Some((span, index)) = index(file) else {
         return Vec::new();
     };
     let directory = &file[span.start as usize..][..span.bytes as usize];
-    let Ok(index) = Index::build(directory, &span) else {
-        return Vec::new();
-    };
     let mut entries = Vec::new();
     let walked = walk(directory, &span, |entry| {
         entries.extend(index.find(entry.name).map(EntryMeta::from));
@@ -40,6 +73,11 @@ fn entries(file: &[u8]) -> Vec<EntryMeta> {
 }
 
 async fn read(file: &[u8], entry: EntryMeta, piece_bytes: usize) {
+    if entry.oddity.is_some() {
+        let name = entry.name.clone();
+        assert!(open(tokio::io::empty(), entry).is_err(), "{name:?}");
+        return;
+    }
     let at_once = at_once(&file[entry.header_offset as usize..], &entry);
     let rest = Bytes::copy_from_slice(&file[entry.header_offset as usize..]);
     let pieces: Vec<io::Result<Bytes>> = (0..rest.len())

@@ -5,6 +5,7 @@ mod aria2;
 mod artifetch;
 mod curl;
 mod gitbeaker;
+mod odd_archives;
 mod python_gitlab;
 mod ruby_gitlab;
 mod rust_gitlab;

@@ -8,6 +8,8 @@ use zip::{CompressionMethod, ZipWriter};
 /// One entry to be written by hand.
 pub struct Entry {
     pub name: Vec<u8>,
+    /// The name in the local header, where it is another.
+    pub local_name: Option<Vec<u8>>,
     pub method: u16,
     pub flags: u16,
     pub crc32: u32,
@@ -20,6 +22,7 @@ impl Entry {
     pub fn stored(name: impl AsRef<[u8]>, content: &[u8]) -> Self {
         Self {
             name: name.as_ref().to_vec(),
+            local_name: None,
             method: 0,
             flags: 0,
             crc32: crc32fast::hash(content),
@@ -30,17 +33,20 @@ impl Entry {
 }
 
 /// Writes entries as they are told, whether that is true or not.
+///
+/// More entries than 16 bits can count have the count that remains of their number.
 pub fn by_hand(entries: &[Entry]) -> Vec<u8> {
     let mut file = Vec::new();
     let mut directory = Vec::new();
     for entry in entries {
         let offset = file.len() as u32;
+        let local_name = entry.local_name.as_ref().unwrap_or(&entry.name);
         file.extend_from_slice(b"PK\x03\x04\x14\0");
-        file.extend_from_slice(&common_fields(entry));
-        file.extend_from_slice(&entry.name);
+        file.extend_from_slice(&common_fields(entry, local_name));
+        file.extend_from_slice(local_name);
         file.extend_from_slice(&entry.packed);
         directory.extend_from_slice(b"PK\x01\x02\x14\x03\x14\0");
-        directory.extend_from_slice(&common_fields(entry));
+        directory.extend_from_slice(&common_fields(entry, &entry.name));
         directory.extend_from_slice(&[0; 6]);
         directory.extend_from_slice(&(0o100_644_u32 << 16).to_le_bytes());
         directory.extend_from_slice(&offset.to_le_bytes());
@@ -51,7 +57,7 @@ pub fn by_hand(entries: &[Entry]) -> Vec<u8> {
 }
 
 /// The 24 bytes that local and central headers share: from the flags to the extra field's length.
-fn common_fields(entry: &Entry) -> Vec<u8> {
+fn common_fields(entry: &Entry, name: &[u8]) -> Vec<u8> {
     let mut fields = Vec::new();
     fields.extend_from_slice(&entry.flags.to_le_bytes());
     fields.extend_from_slice(&entry.method.to_le_bytes());
@@ -59,7 +65,7 @@ fn common_fields(entry: &Entry) -> Vec<u8> {
     fields.extend_from_slice(&entry.crc32.to_le_bytes());
     fields.extend_from_slice(&(entry.packed.len() as u32).to_le_bytes());
     fields.extend_from_slice(&entry.unpacked_bytes.to_le_bytes());
-    fields.extend_from_slice(&(entry.name.len() as u16).to_le_bytes());
+    fields.extend_from_slice(&(name.len() as u16).to_le_bytes());
     fields.extend_from_slice(&0_u16.to_le_bytes());
     fields
 }
@@ -84,22 +90,36 @@ pub fn of_many_entries(count: u64) -> Vec<u8> {
         let entry = Entry::stored(format!("e{number}"), b"");
         let offset = file.len() as u32;
         file.extend_from_slice(b"PK\x03\x04\x14\0");
-        file.extend_from_slice(&common_fields(&entry));
+        file.extend_from_slice(&common_fields(&entry, &entry.name));
         file.extend_from_slice(&entry.name);
         directory.extend_from_slice(b"PK\x01\x02\x14\x03\x14\0");
-        directory.extend_from_slice(&common_fields(&entry));
+        directory.extend_from_slice(&common_fields(&entry, &entry.name));
         directory.extend_from_slice(&[0; 10]);
         directory.extend_from_slice(&offset.to_le_bytes());
         directory.extend_from_slice(&entry.name);
     }
     let start = file.len() as u64;
     file.extend_from_slice(&directory);
+    zip64_end(&mut file, count, directory.len() as u64, start);
+    file
+}
+
+/// As [`by_hand`] does, with the ZIP64 end record that nothing calls for.
+pub fn by_hand_with_zip64_end(entries: &[Entry]) -> Vec<u8> {
+    let mut file = by_hand(entries);
+    let end = file.split_off(file.len() - 22);
+    let number = |at: usize| u32::from_le_bytes(end[at..at + 4].try_into().unwrap()).into();
+    zip64_end(&mut file, entries.len() as u64, number(12), number(16));
+    file
+}
+
+fn zip64_end(file: &mut Vec<u8>, entries: u64, directory_bytes: u64, directory_start: u64) {
     let end = file.len() as u64;
     file.extend_from_slice(b"PK\x06\x06");
     file.extend_from_slice(&44_u64.to_le_bytes());
     file.extend_from_slice(&[45, 0, 45, 0]);
     file.extend_from_slice(&[0; 8]);
-    for number in [count, count, directory.len() as u64, start] {
+    for number in [entries, entries, directory_bytes, directory_start] {
         file.extend_from_slice(&number.to_le_bytes());
     }
     file.extend_from_slice(b"PK\x06\x07\0\0\0\0");
@@ -108,7 +128,6 @@ pub fn of_many_entries(count: u64) -> Vec<u8> {
     file.extend_from_slice(b"PK\x05\x06\0\0\0\0");
     file.extend_from_slice(&[0xff; 12]);
     file.extend_from_slice(&[0, 0]);
-    file
 }
 
 /// An archive by the `zip` crate, deflated.
