@@ -16,7 +16,7 @@ use actix_web::error::PayloadError;
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
 use std::future::Future;
-use tokio::time::{Instant, Sleep, sleep, sleep_until};
+use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::domain::{Error, Kind, Result, byte_size};
 
@@ -26,6 +26,14 @@ const DRAIN_IDLE: Duration = Duration::from_secs(30);
 /// How long a refused client may go on sending in all.
 const DRAIN_TOTAL: Duration = Duration::from_secs(600);
 
+/// How many bytes a client must send in each [`RATE_WINDOW`], so that nobody holds an upload's place by a byte
+/// now and then. That is 1 KiB/s, which every line that can be worked with has many times over.
+const LEAST_BYTES: u64 = 120 * 1024;
+
+/// How long a client may take over [`LEAST_BYTES`]. Only the time counts that we wait for the client: while we
+/// write, or its turn has not come, it cannot send.
+const RATE_WINDOW: Duration = Duration::from_secs(120);
+
 /// The body of one request. Clones read from the same stream.
 #[derive(Clone)]
 pub struct RequestBody(Rc<RefCell<State>>);
@@ -34,16 +42,55 @@ struct State {
     payload: Payload,
     ended: bool,
     stall_timeout: Duration,
-    /// Runs while we wait for the client.
-    stalled: Option<Pin<Box<Sleep>>>,
+    /// Since when we wait for the client.
+    waiting: Option<Instant>,
+    /// Rings when the client may have sent nothing for too long. It is set once, and set anew only when it
+    /// rings: most bodies end before.
+    alarm: Option<Pin<Box<Sleep>>>,
+    rate: Rate,
+}
+
+/// How fast a client sends.
+#[derive(Debug)]
+struct Rate {
+    window: Duration,
+    waited: Duration,
+    bytes: u64,
+}
+
+impl Rate {
+    fn over(window: Duration) -> Self {
+        Self { window, waited: Duration::ZERO, bytes: 0 }
+    }
+
+    /// Counts a piece that was waited for, and tells whether the client goes on fast enough.
+    fn counts(&mut self, waited: Duration, bytes: usize) -> bool {
+        self.waited += waited;
+        self.bytes += bytes as u64;
+        if self.waited < self.window {
+            return true;
+        }
+        let enough = self.bytes >= LEAST_BYTES;
+        (self.waited, self.bytes) = (Duration::ZERO, 0);
+        enough
+    }
 }
 
 impl RequestBody {
     /// Takes over the body of a request, which breaks off when the client sends nothing for
-    /// `stall_timeout`.
+    /// `stall_timeout`, or less than 1 KiB/s over two minutes.
     pub fn new(payload: Payload, stall_timeout: Duration) -> Self {
+        Self::with_rate(payload, stall_timeout, Rate::over(RATE_WINDOW))
+    }
+
+    fn with_rate(payload: Payload, stall_timeout: Duration, rate: Rate) -> Self {
         let ended = matches!(payload, Payload::None);
-        Self(Rc::new(RefCell::new(State { payload, ended, stall_timeout, stalled: None })))
+        Self(Rc::new(RefCell::new(State { payload, ended, stall_timeout, waiting: None, alarm: None, rate })))
+    }
+
+    /// Begins to wait for the client now: what passed since the last piece was our time.
+    pub(super) fn wait_from_now(&self) {
+        self.0.borrow_mut().waiting = None;
     }
 
     /// Reads to the end, so that a body which was cut off behind its last part is not taken for a
@@ -107,18 +154,46 @@ impl Stream for RequestBody {
             return Poll::Ready(None);
         }
         let piece = match Pin::new(&mut state.payload).poll_next(cx) {
-            Poll::Ready(piece) => piece,
+            Poll::Ready(piece) => state.arrived(piece),
             Poll::Pending => {
-                let timeout = state.stall_timeout;
-                let stalled = state.stalled.get_or_insert_with(|| Box::pin(sleep(timeout)));
-                ready!(stalled.as_mut().poll(cx));
-                Some(Err(PayloadError::Io(std::io::ErrorKind::TimedOut.into())))
+                ready!(state.poll_stalled(cx));
+                Some(Err(too_slow("the client sent nothing for too long")))
             }
         };
-        state.stalled = None;
         state.ended = !matches!(piece, Some(Ok(_)));
         Poll::Ready(piece)
     }
+}
+
+type Piece = Option<Result<Bytes, PayloadError>>;
+
+impl State {
+    fn arrived(&mut self, piece: Piece) -> Piece {
+        let waited = self.waiting.take().map_or(Duration::ZERO, |since| since.elapsed());
+        match piece {
+            Some(Ok(bytes)) if !self.rate.counts(waited, bytes.len()) => {
+                Some(Err(too_slow("the client sent less than 1 KiB/s")))
+            }
+            piece => piece,
+        }
+    }
+
+    /// Ready when the client has sent nothing for as long as it may.
+    fn poll_stalled(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let due = *self.waiting.get_or_insert_with(Instant::now) + self.stall_timeout;
+        let alarm = self.alarm.get_or_insert_with(|| Box::pin(sleep_until(due)));
+        loop {
+            ready!(alarm.as_mut().poll(cx));
+            if Instant::now() >= due {
+                return Poll::Ready(());
+            }
+            alarm.as_mut().reset(due);
+        }
+    }
+}
+
+fn too_slow(why: &'static str) -> PayloadError {
+    PayloadError::Io(std::io::Error::new(std::io::ErrorKind::TimedOut, why))
 }
 
 struct Draining {
@@ -154,5 +229,52 @@ impl MessageBody for Draining {
             }
         }
         this.idle.as_mut().poll(cx).map(|()| None)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::rt::System;
+    use futures_util::stream;
+
+    use super::*;
+
+    const MINUTE: Duration = Duration::from_secs(60);
+
+    #[test]
+    fn a_kibibyte_a_second_is_enough_and_less_over_two_minutes_is_not() {
+        let sent = |pieces: usize, bytes: usize, waited: Duration| {
+            let mut rate = Rate::over(RATE_WINDOW);
+            (0..pieces).all(|_| rate.counts(waited, bytes))
+        };
+        assert!(sent(100_000, 1024, Duration::from_secs(1)), "for a day");
+        assert!(!sent(200, 1000, Duration::from_secs(1)));
+        assert!(!sent(2, 1, MINUTE), "a byte a minute");
+        assert!(sent(1, 1, MINUTE), "a pause is none yet");
+        assert!(sent(1000, 120 * 1024, 2 * MINUTE), "in gushes");
+        assert!(sent(1000, 1, Duration::ZERO), "what does not have to be waited for is never slow");
+        let mut late = Rate::over(RATE_WINDOW);
+        assert!(late.counts(MINUTE, 10 << 20) && late.counts(MINUTE, 1));
+        assert!(late.counts(MINUTE, 1) && !late.counts(MINUTE, 1), "each two minutes count for themselves");
+    }
+
+    /// A body whose pieces have to be waited for.
+    fn body(pieces: Vec<&'static [u8]>, rate: Rate) -> RequestBody {
+        let pieces = stream::iter(pieces).then(|piece| async move {
+            tokio::task::yield_now().await;
+            Ok(Bytes::from_static(piece))
+        });
+        RequestBody::with_rate(Payload::Stream { payload: Box::pin(pieces) }, MINUTE, rate)
+    }
+
+    #[test]
+    fn a_body_that_comes_too_slowly_breaks_off_and_any_other_is_read() {
+        System::new().block_on(async {
+            let read = body(vec![b"a", b"b"], Rate::over(RATE_WINDOW)).read_whole(10).await;
+            assert_eq!(read.unwrap(), b"ab");
+            let error = body(vec![b"a", b"b"], Rate::over(Duration::ZERO)).read_whole(10).await.unwrap_err();
+            assert_eq!(error.kind(), Kind::Invalid);
+            assert!(error.causes().unwrap().contains("less than 1 KiB/s"), "{:?}", error.causes());
+        });
     }
 }

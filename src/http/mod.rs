@@ -8,6 +8,7 @@ pub mod coding;
 pub mod conditional;
 mod cors;
 pub mod credentials;
+pub mod disposition;
 pub mod failure;
 pub mod headers;
 pub mod middleware;

@@ -2,7 +2,7 @@
 
 use actix_multipart::{Field, Multipart, MultipartError};
 use actix_web::error::PayloadError;
-use actix_web::http::header::{CONTENT_ENCODING, HeaderMap};
+use actix_web::http::header::{CONTENT_DISPOSITION, CONTENT_ENCODING, HeaderMap};
 use async_compression::tokio::bufread::GzipDecoder;
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt, TryStreamExt};
@@ -10,6 +10,7 @@ use tokio_util::io::{ReaderStream, StreamReader};
 
 use crate::domain::{Error, Kind, Result};
 use crate::http::body::{RequestBody, broken_off};
+use crate::http::disposition::Disposition;
 
 /// The longest text field, in bytes.
 const MAX_TEXT_BYTES: usize = 8 * 1024;
@@ -40,7 +41,7 @@ pub enum Part {
     File {
         /// The field's name.
         name: String,
-        /// The file's name as the client gave it.
+        /// The file's name as the client gave it, without folders in front.
         filename: String,
         /// The file's bytes, to be read before the next part.
         content: FileContent,
@@ -48,7 +49,10 @@ pub enum Part {
 }
 
 /// A file's bytes on their way in.
-pub struct FileContent(Box<Field>);
+pub struct FileContent {
+    field: Box<Field>,
+    body: RequestBody,
+}
 
 impl Form {
     /// The form in a request's body, or `None` when its content type is no multipart form. A body
@@ -78,6 +82,7 @@ impl Form {
     /// # Errors
     /// `Invalid` for a form that breaks off or is none, or has too many or too long parts.
     pub async fn next(&mut self) -> Result<Option<Part>> {
+        self.body.wait_from_now();
         let Some(field) = self.multipart.next().await else {
             self.body.finish().await?;
             return Ok(None);
@@ -87,10 +92,14 @@ impl Form {
         if self.parts > MAX_PARTS {
             return Err(Error::new(Kind::Invalid, format!("the form has more than {MAX_PARTS} parts")));
         }
-        let name = field.name().unwrap_or_default().to_owned();
-        let filename = field.content_disposition().and_then(|d| d.get_filename()).map(str::to_owned);
+        let disposition = field.headers().get(CONTENT_DISPOSITION).map(|value| value.as_bytes());
+        let Disposition { name, filename } = disposition.map(Disposition::parse).unwrap_or_default();
         if let Some(filename) = filename {
-            return Ok(Some(Part::File { name, filename, content: FileContent(Box::new(field)) }));
+            return Ok(Some(Part::File {
+                name,
+                filename,
+                content: FileContent { field: Box::new(field), body: self.body.clone() },
+            }));
         }
         let too_long =
             |_| Error::new(Kind::Invalid, format!("a form field is longer than {MAX_TEXT_BYTES} bytes"));
@@ -107,7 +116,8 @@ impl FileContent {
     /// # Errors
     /// `Invalid` when the form breaks off.
     pub async fn next(&mut self) -> Result<Option<Bytes>> {
-        self.0.next().await.transpose().map_err(fault)
+        self.body.wait_from_now();
+        self.field.next().await.transpose().map_err(fault)
     }
 }
 

@@ -215,6 +215,8 @@ on_both_databases! {
         for (number, (sent, expected)) in [
             ("my \\\"build\\\".zip", r#"attachment; filename="my \"build\".zip""#),
             ("../../etc/passwd", r#"attachment; filename="passwd""#),
+            (r"C:\Users\me\site.zip", r#"attachment; filename="site.zip""#),
+            ("=?utf-8?B?Z3I=?=\"; filename*=\"utf-8''gr%C3%BCn.zip", "attachment; filename=\"gr_n.zip\"; filename*=UTF-8''gr%C3%BCn.zip"),
             ("grün 1.zip", "attachment; filename=\"gr_n 1.zip\"; filename*=UTF-8''gr%C3%BCn%201.zip"),
             ("", r#"attachment; filename="artifacts.zip""#),
         ].into_iter().enumerate() {
@@ -228,6 +230,14 @@ on_both_databases! {
         }
     }
 
+    fn a_part_with_an_extended_name_alone_is_a_file(gateway) {
+        world::small(&gateway, b"");
+        let form = Form::default().part("name=file; filename*=utf-8''gr%C3%BC%C3%9Fe.zip", &archive());
+        assert_eq!(upload(&gateway, "", form).says(), (201, "201"));
+        let whole = gateway.get(UPLOADED).send();
+        assert_eq!(whole.header("content-disposition"), Some("attachment; filename=\"gr__e.zip\"; filename*=UTF-8''gr%C3%BC%C3%9Fe.zip"));
+    }
+
     fn a_dotenv_report_must_be_one(gateway) {
         world::small(&gateway, b"");
         let dotenv = |content: &[u8]| upload(&gateway, "artifact_type=dotenv&artifact_format=gzip", Form::default().file(".env.gz", content));
@@ -235,8 +245,23 @@ on_both_databases! {
         for content in [&b"no gzip"[..], &gzip(b"no variable"), &[gzip(b"A=1\n"), gzip(b"# comment")].concat()] {
             assert_eq!(dotenv(content).says(), refused);
         }
+        assert_eq!(dotenv(&[gzip(b"A=1"), gzip(b"bad")].concat()).says(), refused, "lines end with their member");
         gateway.until_blobs(1);
         assert_eq!(dotenv(&[gzip(b"A=1\n"), gzip(b"B=2\n")].concat()).status, 201);
+    }
+
+    fn a_dotenv_report_may_be_written_on_windows(gateway) {
+        world::small(&gateway, b"");
+        let wide: Vec<u8> = "\u{feff}A=1\r\nB=2\r\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
+        for (number, text) in [&wide[..], b"\xef\xbb\xbfA=1\n", b"A=gr\xfc\xdfe\n"].into_iter().enumerate() {
+            let id = 30 + number;
+            gateway.load(&format!("projects: [{{id: 1, path: group/project, pipelines: [{{id: 200, ref: main, sha: b, status: running, jobs: [{{id: {id}, name: a, status: running, token: t{id}}}]}}]}}]"));
+            let target = format!("/api/v4/jobs/{id}/artifacts?artifact_type=dotenv&artifact_format=gzip");
+            let form = Form::default().file(".env.gz", &gzip(text));
+            assert_eq!(gateway.post(&target).job_token(&format!("t{id}")).form(form).send().says(), (201, "201"), "{text:?}");
+            let stored = gateway.get(&format!("/api/v4/projects/1/jobs/{id}/artifacts?file_type=dotenv")).send();
+            assert_eq!(stored.body, gzip(text), "it is given back as it came");
+        }
     }
 
     fn a_report_of_several_gzip_members_comes_back_as_it_was(gateway) {

@@ -181,26 +181,25 @@ pub struct Form(Vec<u8>);
 pub const BOUNDARY: &str = "8f2c4d6b0a1e3f5d7c9b8a6f4e2d0c1b";
 
 impl Form {
-    pub fn file(mut self, filename: &str, bytes: &[u8]) -> Self {
-        self.part(&format!("name=\"file\"; filename=\"{filename}\""), bytes);
-        self
+    pub fn file(self, filename: &str, bytes: &[u8]) -> Self {
+        self.part(&format!("name=\"file\"; filename=\"{filename}\""), bytes)
     }
 
-    pub fn file_field(mut self, field: &str, bytes: &[u8]) -> Self {
-        self.part(&format!("name=\"{field}\"; filename=\"x\""), bytes);
-        self
+    pub fn file_field(self, field: &str, bytes: &[u8]) -> Self {
+        self.part(&format!("name=\"{field}\"; filename=\"x\""), bytes)
     }
 
-    pub fn field(mut self, name: &str, value: &str) -> Self {
-        self.part(&format!("name=\"{name}\""), value.as_bytes());
-        self
+    pub fn field(self, name: &str, value: &str) -> Self {
+        self.part(&format!("name=\"{name}\""), value.as_bytes())
     }
 
-    fn part(&mut self, disposition: &str, bytes: &[u8]) {
+    /// A part whose `Content-Disposition` is these parameters.
+    pub fn part(mut self, disposition: &str, bytes: &[u8]) -> Self {
         let head = format!("--{BOUNDARY}\r\nContent-Disposition: form-data; {disposition}\r\n\r\n");
         self.0.extend_from_slice(head.as_bytes());
         self.0.extend_from_slice(bytes);
         self.0.extend_from_slice(b"\r\n");
+        self
     }
 
     pub fn bytes(mut self) -> Vec<u8> {
