@@ -2,14 +2,16 @@
 //!
 //! Open connections here only: what diesel derives would take any text for an SQLite file name.
 
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
 use diesel::connection::{AnsiTransactionManager, SimpleConnection, TransactionManager};
 use diesel::prelude::*;
 use diesel::r2d2::{ManageConnection, R2D2Connection};
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
 
-use super::sqlite_file;
+use super::sqlite_file::{self, DatabaseFile};
 use crate::domain::{Error, Kind};
-use crate::settings::DatabaseUrl;
 
 pub(super) use connection::MultiBackend;
 
@@ -26,10 +28,32 @@ mod connection {
 
 pub use connection::Db;
 
+/// How long SQLite waits for a lock that another process has.
+const LOCK_TIMEOUT: Duration = Duration::from_secs(30);
+
 /// The number of the advisory lock under which PostgreSQL nodes migrate and load, one at a time.
 const ADVISORY_LOCK: i64 = 7236;
 
 impl Db {
+    /// As [`Db::write`], but waits for SQLite's write lock only until `deadline`.
+    pub(super) fn write_before<T, E: From<Error>>(
+        &mut self,
+        deadline: Instant,
+        work: impl FnOnce(&mut Self) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let left = deadline.saturating_duration_since(Instant::now());
+        let Self::Sqlite(sqlite) = self else { return self.write(work) };
+        if left >= LOCK_TIMEOUT {
+            return self.write(work);
+        }
+        wait_for_locks(sqlite, left).map_err(Error::from)?;
+        let written = self.write(work);
+        if let Self::Sqlite(sqlite) = self {
+            wait_for_locks(sqlite, LOCK_TIMEOUT).map_err(Error::from)?;
+        }
+        written
+    }
+
     /// Runs `work` in a transaction that holds the write lock from its start on SQLite. Inside
     /// another transaction it is a savepoint.
     ///
@@ -63,9 +87,13 @@ impl Db {
         }
     }
 
-    /// Asks for an answer, whichever.
+    /// Asks for an answer, whichever. SQLite looks into its file for it.
     pub(super) fn probe(&mut self) -> Result<(), Error> {
-        diesel::sql_query("SELECT 1").execute(self).map(drop).map_err(Error::unavailable)
+        let question = match self {
+            Self::Sqlite(_) => "SELECT 1 FROM sqlite_schema LIMIT 1",
+            Self::Postgres(_) => "SELECT 1",
+        };
+        diesel::sql_query(question).execute(self).map(drop).map_err(Error::unavailable)
     }
 
     /// Keeps every other node from migrating or loading until this transaction ends. SQLite's write
@@ -82,14 +110,11 @@ impl Db {
 
 /// Opens connections for the pool.
 #[derive(Debug)]
-pub(super) struct Manager {
-    url: DatabaseUrl,
-}
-
-impl Manager {
-    pub(super) fn new(url: DatabaseUrl) -> Self {
-        Self { url }
-    }
+pub(super) enum Manager {
+    /// To a file, which must stay the one that was opened first.
+    Sqlite(Arc<DatabaseFile>),
+    /// To a server.
+    Postgres(SecretString),
 }
 
 /// What PostgreSQL and its library say when another try would end like this one.
@@ -105,12 +130,13 @@ impl Manager {
     /// Opens a connection once, and tells what will not come right by itself: what is wrong with the file or
     /// its content, or what the server holds against us. A server that does not answer may yet.
     pub(super) fn check(&self) -> Result<(), String> {
-        let DatabaseUrl::Sqlite(path) = &self.url else {
+        let Self::Sqlite(file) = self else {
             return match self.connect().map_err(|error| one_line(&error)) {
                 Err(why) if says_any(&why, PERMANENT) => Err(why),
                 _ => Ok(()),
             };
         };
+        let path = file.path();
         sqlite_file::prepare(path)?;
         let named = |error: &dyn std::fmt::Display| {
             format!("{}: {}", sqlite_file::absolute(path).display(), one_line(error))
@@ -132,9 +158,9 @@ impl ManageConnection for Manager {
     type Error = diesel::r2d2::Error;
 
     fn connect(&self) -> Result<Db, Self::Error> {
-        let opened = match &self.url {
-            DatabaseUrl::Sqlite(path) => open_sqlite(path).map(Db::Sqlite),
-            DatabaseUrl::Postgres(url) => open_postgres(url.expose_secret()).map(Db::Postgres),
+        let opened = match self {
+            Self::Sqlite(file) => open_sqlite(file).map(Db::Sqlite),
+            Self::Postgres(url) => open_postgres(url.expose_secret()).map(Db::Postgres),
         };
         opened.map_err(Self::Error::ConnectionError)
     }
@@ -167,18 +193,27 @@ fn open_postgres(url: &str) -> ConnectionResult<PgConnection> {
     PgConnection::establish(&url)
 }
 
-fn open_sqlite(path: &std::path::Path) -> ConnectionResult<SqliteConnection> {
-    let uri = sqlite_file::uri(path);
+fn open_sqlite(file: &DatabaseFile) -> ConnectionResult<SqliteConnection> {
+    let unusable = |error: Error| ConnectionError::BadConnection(error.causes().unwrap_or_default());
+    file.check().map_err(unusable)?;
+    let uri = sqlite_file::uri(file.path());
     let uri = uri.ok_or_else(|| ConnectionError::BadConnection("path is not UTF-8".into()))?;
     let mut sqlite = SqliteConnection::establish(&uri)?;
+    file.opened()
+        .map_err(|error| ConnectionError::BadConnection(format!("{}: {error}", file.path().display())))?;
+    file.check().map_err(unusable)?;
     // The time to wait comes first: the others may already have to. It is long because a registry
     // file may take that long to load, and an upload that is refused meanwhile is sent again in full.
     // The journal mode stays in the file and is set by `migrate`; setting it at each connect would
     // fail under load. What was acknowledged must survive a power cut: hence FULL.
-    sqlite
-        .batch_execute("PRAGMA busy_timeout = 30000; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;")
+    wait_for_locks(&mut sqlite, LOCK_TIMEOUT)
+        .and_then(|()| sqlite.batch_execute("PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;"))
         .map_err(ConnectionError::CouldntSetupConfiguration)?;
     Ok(sqlite)
+}
+
+fn wait_for_locks(sqlite: &mut SqliteConnection, at_most: Duration) -> QueryResult<()> {
+    sqlite.batch_execute(&format!("PRAGMA busy_timeout = {};", at_most.as_millis()))
 }
 
 /// What the databases say when another try may find them well again: busy, restarting, in the middle of

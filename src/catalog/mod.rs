@@ -9,6 +9,7 @@
 pub mod absence;
 pub mod artifacts;
 pub mod clock;
+mod crew;
 mod db;
 pub mod deletions;
 pub mod details;
@@ -32,34 +33,36 @@ mod values;
 pub mod writers;
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use diesel::r2d2::Pool;
 use tokio::sync::Semaphore;
 
+use crew::{Crew, Length, busy};
 pub use db::Db;
 use db::Manager;
+use sqlite_file::DatabaseFile;
 
 use crate::domain::{Error, Result};
 use crate::settings::{DatabaseUrl, Settings};
 
-/// How long somebody may wait for SQLite's one writer of this node. It is long, as the writer may itself
-/// have to wait for another process that loads a registry file.
+/// How long a change may wait to begin, for SQLite's one writer of this node and then for the lock on the file
+/// together. It is long, as another process may be loading a registry file.
 const WRITER_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// The pooled database.
 #[derive(Debug, Clone)]
 pub struct Catalog {
     pool: Pool<Manager>,
-    /// One permit a connection, so that a request waits for one without blocking a thread.
-    permits: Arc<Semaphore>,
+    crew: Arc<Crew>,
     /// SQLite has one writer at a time: the others of this node wait here and not on connections
     /// that readers need.
     writers: Arc<Semaphore>,
-    /// How long somebody may wait for a turn, and the turn for a connection.
+    /// How long somebody may wait for a thread, and the thread for a connection.
     timeout: Duration,
-    /// Whether an answer comes out of this process's memory or the page cache, and not over a network.
-    is_local: bool,
+    /// The file, if the database is one: an answer then comes out of this process's memory or the page cache,
+    /// and not over a network.
+    file: Option<Arc<DatabaseFile>>,
 }
 
 impl Catalog {
@@ -71,30 +74,29 @@ impl Catalog {
     /// database cannot be reached.
     pub fn open(settings: &Settings) -> Result<Self> {
         let (url, timeout) = (&settings.database, settings.database_timeout);
-        Manager::new(url.clone()).check().map_err(|why| Error::internal(format!("database.url: {why}")))?;
+        let connections = settings.database_connections as usize;
+        let (manager, file, writers) = match url {
+            DatabaseUrl::Sqlite(path) => {
+                let file = Arc::new(DatabaseFile::new(path));
+                (Manager::Sqlite(Arc::clone(&file)), Some(file), 1)
+            }
+            DatabaseUrl::Postgres(url) => (Manager::Postgres(url.clone()), None, connections),
+        };
+        manager.check().map_err(|why| Error::internal(format!("database.url: {why}")))?;
         let pool = Pool::builder()
             .max_size(settings.database_connections)
             .min_idle(Some(1))
             .connection_timeout(timeout)
             .test_on_check_out(matches!(url, DatabaseUrl::Postgres(_)))
             .error_handler(Box::new(LogErrors))
-            .build(Manager::new(url.clone()))
+            .build(manager)
             .map_err(|error| Error::unavailable(format!("database.url: {error}")))?;
-        let connections = settings.database_connections as usize;
-        let writers = match url {
-            DatabaseUrl::Sqlite(_) => 1,
-            DatabaseUrl::Postgres(_) => connections,
-        };
-        Ok(Self {
-            pool,
-            permits: Arc::new(Semaphore::new(connections)),
-            writers: Arc::new(Semaphore::new(writers)),
-            timeout,
-            is_local: matches!(url, DatabaseUrl::Sqlite(_)),
-        })
+        let crew = Arc::new(Crew::new(pool.clone()));
+        Ok(Self { pool, crew, writers: Arc::new(Semaphore::new(writers)), timeout, file })
     }
 
-    /// Runs `work` with a connection on a thread that may block.
+    /// Runs `work` with a connection on one of the catalog's own threads. A caller that goes away before it
+    /// has begun takes it back.
     ///
     /// # Errors
     /// What `work` returns; `Unavailable` when no connection can be had.
@@ -104,22 +106,11 @@ impl Catalog {
         E: From<Error> + Send + 'static,
         F: FnOnce(&mut Db) -> Result<T, E> + Send + 'static,
     {
-        // When the database is gone, whoever waits for a connection holds one of these for as long:
-        // without a bound of its own, the queue behind them would never end.
-        let permit = tokio::time::timeout(self.timeout, Arc::clone(&self.permits).acquire_owned());
-        let permit = permit.await.map_err(|_| busy())?.map_err(Error::internal)?;
-        let pool = self.pool.clone();
-        tokio::task::spawn_blocking(move || {
-            let _permit = permit;
-            work(&mut *pool.get().map_err(Error::unavailable)?)
-        })
-        .await
-        .map_err(Error::internal)?
+        self.crew.run(Length::Any, self.timeout, work).await
     }
 
-    /// As [`Catalog::read`], for a few rows found by key. On SQLite it runs on the calling thread:
-    /// the hand-over to another would take longer than it does. Nothing is waited for there, as
-    /// readers wait for no writer; a page that is not in memory yet is one read from the disk.
+    /// As [`Catalog::read`], for a few rows found by key, of which a thread takes on many one after the other
+    /// when they come out of a file.
     ///
     /// # Errors
     /// As [`Catalog::read`].
@@ -129,37 +120,59 @@ impl Catalog {
         E: From<Error> + Send + 'static,
         F: FnOnce(&mut Db) -> Result<T, E> + Send + 'static,
     {
-        if self.is_local
-            && let Ok(_permit) = self.permits.try_acquire()
-            && let Some(mut db) = self.pool.try_get()
-        {
-            return work(&mut db);
-        }
-        self.read(work).await
+        let length = if self.file.is_some() { Length::Short } else { Length::Any };
+        self.crew.run(length, self.timeout, work).await
     }
 
-    /// Runs `work` in a transaction that may write, on a thread that may block. It is committed
+    /// Runs `work` in a transaction that may write, on one of the catalog's own threads. It is committed
     /// when `work` succeeds and rolled back when it fails.
     ///
     /// # Errors
-    /// As [`Catalog::read`].
+    /// As [`Catalog::read`]; `Unavailable` when it cannot begin within a minute, or when an SQLite file is not
+    /// the one any more that was opened.
     pub async fn write<T, E, F>(&self, work: F) -> Result<T, E>
     where
         T: Send + 'static,
         E: From<Error> + Send + 'static,
         F: FnOnce(&mut Db) -> Result<T, E> + Send + 'static,
     {
-        let turn = tokio::time::timeout(WRITER_TIMEOUT, self.writers.acquire());
-        let _turn = turn.await.map_err(|_| busy())?.map_err(Error::internal)?;
-        self.read(move |db| db.write(work)).await
+        self.write_within(WRITER_TIMEOUT, work).await
+    }
+
+    async fn write_within<T, E, F>(&self, patience: Duration, work: F) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<Error> + Send + 'static,
+        F: FnOnce(&mut Db) -> Result<T, E> + Send + 'static,
+    {
+        let deadline = Instant::now() + patience;
+        let turn = tokio::time::timeout(patience, Arc::clone(&self.writers).acquire_owned());
+        let turn = turn.await.map_err(|_| busy())?.map_err(Error::internal)?;
+        let file = self.file.clone();
+        let patience = self.timeout.min(deadline.saturating_duration_since(Instant::now()));
+        let work = move |db: &mut Db| {
+            // It ends with the work, and not with a caller who goes away meanwhile.
+            let _turn = turn;
+            db.write_before(deadline, |db| {
+                let done = work(db)?;
+                file.map_or(Ok(()), |file| file.check_with_log())?;
+                Ok(done)
+            })
+        };
+        self.crew.run(Length::Any, patience, work).await
     }
 
     /// Whether the database answers.
     ///
     /// # Errors
-    /// `Unavailable` when it does not.
+    /// `Unavailable` when it does not, or when an SQLite file is not the one any more that was opened.
     pub async fn probe(&self) -> Result<()> {
-        self.read(Db::probe).await
+        let file = self.file.clone();
+        self.read(move |db| {
+            db.probe()?;
+            file.map_or(Ok(()), |file| file.check_with_log())
+        })
+        .await
     }
 
     /// Whether anybody has ever brought the schema up to date. Blocks.
@@ -179,10 +192,6 @@ impl Catalog {
     }
 }
 
-fn busy() -> Error {
-    Error::unavailable("all connections to the database are in use")
-}
-
 /// Sends the pool's own complaints to the log.
 #[derive(Debug)]
 struct LogErrors;
@@ -192,3 +201,6 @@ impl diesel::r2d2::HandleError<diesel::r2d2::Error> for LogErrors {
         tracing::warn!(error = db::one_line(&error), "no connection to the database");
     }
 }
+
+#[cfg(test)]
+mod tests;

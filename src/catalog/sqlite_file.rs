@@ -1,16 +1,22 @@
-//! The file of an SQLite database: how it is made, so that nobody else reads it, and what keeps it from
-//! being used.
+//! The file of an SQLite database: how it is made, so that nobody else reads it, what keeps it from being
+//! used, and whether it still is the one that is open.
 //!
 //! It is looked at before the pool is built: the pool would try again and again what cannot come right by
-//! itself, and tell in the end that it took too long.
+//! itself, and tell in the end that it took too long. Later, a file that is removed or replaced under its
+//! name can still be written to: everything seems well, and what was acknowledged is lost with the process.
+//! So whoever writes looks whether the name still leads to the file that is open.
 
 use std::fs::{self, DirBuilder, OpenOptions};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use rustix::fs::{Access, access};
+
+use crate::domain::{Error, Result};
 
 /// What stands for itself in a URI's path.
 const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -23,8 +29,8 @@ const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'.'
 pub(super) fn prepare(path: &Path) -> Result<(), String> {
     let path = absolute(path);
     let directory = path.parent().unwrap_or(Path::new("/"));
-    let made = DirBuilder::new().recursive(true).mode(0o700).create(directory);
-    made.map_err(|error| format!("the directory {} cannot be made: {error}", directory.display()))?;
+    make_directory(directory)
+        .map_err(|error| format!("the directory {} cannot be made: {error}", directory.display()))?;
     match fs::metadata(&path) {
         Ok(metadata) if metadata.is_dir() => return Err(format!("{} is a directory", path.display())),
         Err(error) if error.kind() == io::ErrorKind::NotFound => make(&path)?,
@@ -40,6 +46,13 @@ pub(super) fn prepare(path: &Path) -> Result<(), String> {
             .map_err(|error| format!("{} cannot be written: {}", place.display(), io::Error::from(error)))?;
     }
     Ok(())
+}
+
+/// After a power cut the way to the file must be there, too; SQLite sees to the directory that it lies in.
+fn make_directory(directory: &Path) -> io::Result<()> {
+    let missing = directory.ancestors().take_while(|directory| !directory.exists()).count();
+    DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
+    directory.ancestors().skip(1).take(missing).try_for_each(|above| fs::File::open(above)?.sync_all())
 }
 
 fn make(path: &Path) -> Result<(), String> {
@@ -61,4 +74,80 @@ pub(super) fn absolute(path: &Path) -> PathBuf {
 pub(super) fn uri(path: &Path) -> Option<String> {
     let path = absolute(path);
     Some(format!("file://{}?mode=rw", utf8_percent_encode(path.to_str()?, PLAIN)))
+}
+
+/// Which file a path leads to: device and inode.
+type Identity = (u64, u64);
+
+/// The file, and what was known of it when it was opened.
+#[derive(Debug)]
+pub(super) struct DatabaseFile {
+    path: PathBuf,
+    log: PathBuf,
+    opened: OnceLock<Identity>,
+    /// Whether the write-ahead log was seen. It is there as long as a connection is open that uses it.
+    has_log: AtomicBool,
+}
+
+impl DatabaseFile {
+    /// The file at `path`, which may be missing until it is opened.
+    pub(super) fn new(path: &Path) -> Self {
+        let mut log = path.as_os_str().to_owned();
+        log.push("-wal");
+        let (opened, has_log) = (OnceLock::new(), AtomicBool::new(false));
+        Self { path: path.to_owned(), log: log.into(), opened, has_log }
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Takes the file for the one that is open from now on, unless another was before.
+    ///
+    /// # Errors
+    /// When it is not there.
+    pub(super) fn opened(&self) -> io::Result<()> {
+        let found = identity(&self.path)?;
+        self.opened.get_or_init(|| found);
+        Ok(())
+    }
+
+    /// Whether the path leads to the file that is open.
+    ///
+    /// # Errors
+    /// `Unavailable`, with a text that names the path.
+    pub(super) fn check(&self) -> Result<()> {
+        let Some(opened) = self.opened.get() else { return Ok(()) };
+        match identity(&self.path) {
+            Ok(found) if found == *opened => Ok(()),
+            Ok(_) => Err(gone(&self.path, "was replaced by another file")),
+            Err(error) => Err(gone(&self.path, &format!("is gone ({error})"))),
+        }
+    }
+
+    /// As [`DatabaseFile::check`], for somebody whose connection has read from the file, and so has its log open.
+    ///
+    /// # Errors
+    /// As [`DatabaseFile::check`].
+    pub(super) fn check_with_log(&self) -> Result<()> {
+        self.check()?;
+        match (fs::exists(&self.log), self.has_log.load(Ordering::Relaxed)) {
+            (Ok(true), false) => self.has_log.store(true, Ordering::Relaxed),
+            (Ok(false), true) => return Err(gone(&self.log, "is gone")),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+fn identity(path: &Path) -> io::Result<Identity> {
+    fs::metadata(path).map(|file| (file.dev(), file.ino()))
+}
+
+fn gone(path: &Path, what: &str) -> Error {
+    let path = path.display();
+    Error::unavailable(format!(
+        "the database file {path} {what} while it was in use; what would be written now would be lost: \
+         put it back, or restart on what is there"
+    ))
 }

@@ -1,0 +1,289 @@
+//! The catalog's own threads, one for each connection that there may be. Whoever asks the catalog hands his
+//! work over to them, so that a disk or a database that does not answer holds up nobody else: neither the
+//! workers that speak HTTP nor the threads that read files.
+//!
+//! Threads are started when they are first needed, and end with the crew. Work waits in one line. Short work
+//! (a few rows by key out of a local file) is done by as few threads as there are cores, one after the other:
+//! to wake one for each piece would take longer than the work. If the line stands still all the same, its
+//! threads wait for a disk, and whoever waits in it calls another.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::num::NonZeroUsize;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use diesel::r2d2::Pool;
+use tokio::sync::oneshot;
+use tokio::time::timeout;
+
+use super::Db;
+use super::db::Manager;
+use crate::domain::{Error, Result};
+
+/// How long short work waits before another thread is called for it: many times what a piece takes.
+const IMPATIENCE: Duration = Duration::from_millis(5);
+
+/// How much work may wait in line. More is refused at once, which a client may try again.
+const MOST_WAITING: usize = 16_384;
+
+/// The threads, and the line in front of them.
+pub(super) struct Crew {
+    shared: Arc<Shared>,
+}
+
+/// How long a piece of work takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Length {
+    /// Some microseconds, unless the disk is slow.
+    Short,
+    /// Anything.
+    Any,
+}
+
+struct Shared {
+    line: Mutex<Line>,
+    called: Condvar,
+    pool: Pool<Manager>,
+    most_threads: usize,
+    cores: usize,
+}
+
+#[derive(Default)]
+struct Line {
+    waiting: VecDeque<Work>,
+    /// How many of those are not short.
+    long: usize,
+    threads: usize,
+    /// Threads without work.
+    idle: usize,
+    /// Those of the idle that have been called and did not come yet.
+    called: usize,
+    /// Threads that do short work.
+    short: usize,
+    closed: bool,
+}
+
+struct Work {
+    length: Length,
+    claim: Arc<Claim>,
+    run: Run,
+}
+
+type Run = Box<dyn FnOnce(&Pool<Manager>) + Send>;
+
+impl Crew {
+    /// As many threads as the pool has connections; none is started yet.
+    pub(super) fn new(pool: Pool<Manager>) -> Self {
+        let most_threads = pool.max_size() as usize;
+        let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+        let (line, called) = (Mutex::default(), Condvar::new());
+        Self { shared: Arc::new(Shared { line, called, pool, most_threads, cores }) }
+    }
+
+    /// Does `work` with a connection. It is not begun any more when the caller is gone by then, and is carried
+    /// through when it has begun. A connection on which it panics is thrown away.
+    ///
+    /// # Errors
+    /// What `work` returns; `Unavailable` when it has not begun after `patience`, or no connection can be had;
+    /// `Internal` when it panics.
+    pub(super) async fn run<T, E, F>(&self, length: Length, patience: Duration, work: F) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<Error> + Send + 'static,
+        F: FnOnce(&mut Db) -> Result<T, E> + Send + 'static,
+    {
+        let (answer, mut outcome) = oneshot::channel();
+        let run = Box::new(move |pool: &Pool<Manager>| {
+            let done = match pool.get() {
+                Ok(mut db) => work(&mut db),
+                Err(error) => Err(Error::unavailable(error).into()),
+            };
+            // Nobody waits for it any more when its request was given up.
+            let _ = answer.send(done);
+        });
+        let claim = Arc::new(Claim::default());
+        let asked = GivenUpOnDrop(Arc::clone(&claim));
+        self.shared.line_up(Work { length, claim, run })?;
+        let panicked = |_| E::from(Error::internal("the catalog's work panicked"));
+        if length == Length::Short {
+            if let Ok(done) = timeout(IMPATIENCE, &mut outcome).await {
+                return done.map_err(panicked)?;
+            }
+            self.shared.call_another();
+        }
+        match timeout(patience, &mut outcome).await {
+            Ok(done) => done.map_err(panicked)?,
+            Err(_) if asked.0.give_up() => Err(busy().into()),
+            Err(_) => outcome.await.map_err(panicked)?,
+        }
+    }
+}
+
+impl Drop for Crew {
+    fn drop(&mut self) {
+        // They are not waited for: one of them may wait for a disk.
+        self.shared.lock().closed = true;
+        self.shared.called.notify_all();
+    }
+}
+
+impl fmt::Debug for Crew {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Crew")
+    }
+}
+
+/// The refusal of work that did not come to a connection in time.
+pub(super) fn busy() -> Error {
+    Error::unavailable("all connections to the database are in use")
+}
+
+impl Shared {
+    /// Nothing that is done under the lock can leave the line half changed.
+    fn lock(&self) -> MutexGuard<'_, Line> {
+        self.line.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn line_up(self: &Arc<Self>, work: Work) -> Result<()> {
+        let mut line = self.lock();
+        if line.waiting.len() >= MOST_WAITING {
+            line.drop_given_up();
+        }
+        if line.waiting.len() >= MOST_WAITING {
+            return Err(busy());
+        }
+        line.push(work);
+        self.call_as_needed(line)
+    }
+
+    /// Calls a thread for a line that stands still.
+    fn call_another(self: &Arc<Self>) {
+        let line = self.lock();
+        // Whoever cannot be called now comes when he has done his work.
+        let _ = if line.waiting.is_empty() { Ok(()) } else { self.call(line, 1) };
+    }
+
+    fn call_as_needed(self: &Arc<Self>, line: MutexGuard<'_, Line>) -> Result<()> {
+        let wanted = line.wanted(self.cores).saturating_sub(line.called);
+        if wanted == 0 { Ok(()) } else { self.call(line, wanted) }
+    }
+
+    /// Calls idle threads, and starts new ones while there may be more.
+    fn call(self: &Arc<Self>, mut line: MutexGuard<'_, Line>, count: usize) -> Result<()> {
+        let mut calls = 0;
+        for _ in 0..count {
+            if line.idle == line.called && (line.threads == self.most_threads || !self.start(&mut line)) {
+                break;
+            }
+            line.called += 1;
+            calls += 1;
+        }
+        let nobody_comes = line.threads == 0;
+        drop(line);
+        (0..calls).for_each(|_| self.called.notify_one());
+        if nobody_comes { Err(Error::unavailable("no thread can be started")) } else { Ok(()) }
+    }
+
+    fn start(self: &Arc<Self>, line: &mut Line) -> bool {
+        let shared = Arc::clone(self);
+        let started = std::thread::Builder::new().name("catalog".into()).spawn(move || shared.serve());
+        if let Err(error) = &started {
+            tracing::warn!(%error, "one thread less for the catalog");
+            return false;
+        }
+        line.threads += 1;
+        line.idle += 1;
+        true
+    }
+
+    /// The life of a thread, which begins as one of the idle.
+    fn serve(self: Arc<Self>) {
+        let mut line = self.lock();
+        loop {
+            while line.called == 0 && !line.closed {
+                line = self.called.wait(line).unwrap_or_else(PoisonError::into_inner);
+            }
+            if line.closed {
+                return;
+            }
+            line.called -= 1;
+            line.idle -= 1;
+            while let Some(work) = line.pop() {
+                line = self.do_work(work, line);
+            }
+            line.idle += 1;
+        }
+    }
+
+    fn do_work<'l>(self: &'l Arc<Self>, work: Work, mut line: MutexGuard<'l, Line>) -> MutexGuard<'l, Line> {
+        let short = usize::from(work.length == Length::Short);
+        line.short += short;
+        // It only fails when nobody is there, and we are.
+        let _ = self.call_as_needed(line);
+        if work.claim.begin() {
+            // A connection is thrown away while its work unwinds, as it may be in the middle of anything.
+            let _ = catch_unwind(AssertUnwindSafe(|| (work.run)(&self.pool)));
+        }
+        let mut line = self.lock();
+        line.short -= short;
+        line
+    }
+}
+
+impl Line {
+    fn push(&mut self, work: Work) {
+        self.long += usize::from(work.length == Length::Any);
+        self.waiting.push_back(work);
+    }
+
+    fn pop(&mut self) -> Option<Work> {
+        let work = self.waiting.pop_front()?;
+        self.long -= usize::from(work.length == Length::Any);
+        Some(work)
+    }
+
+    /// How many threads should come for what waits.
+    fn wanted(&self, cores: usize) -> usize {
+        let short = self.waiting.len() - self.long;
+        self.long + short.min(cores.saturating_sub(self.short))
+    }
+
+    fn drop_given_up(&mut self) {
+        let waiting = std::mem::take(&mut self.waiting);
+        self.long = 0;
+        waiting.into_iter().filter(|work| work.claim.is_wanted()).for_each(|work| self.push(work));
+    }
+}
+
+/// Who comes first to a piece of work: the thread that does it, or the caller who gives it up.
+#[derive(Debug, Default)]
+struct Claim(AtomicU8);
+
+const WAITING: u8 = 0;
+const BEGUN: u8 = 1;
+const GIVEN_UP: u8 = 2;
+
+impl Claim {
+    fn begin(&self) -> bool {
+        self.0.compare_exchange(WAITING, BEGUN, Ordering::AcqRel, Ordering::Acquire).is_ok()
+    }
+
+    fn give_up(&self) -> bool {
+        self.0.compare_exchange(WAITING, GIVEN_UP, Ordering::AcqRel, Ordering::Acquire).is_ok()
+    }
+
+    fn is_wanted(&self) -> bool {
+        self.0.load(Ordering::Acquire) == WAITING
+    }
+}
+
+struct GivenUpOnDrop(Arc<Claim>);
+
+impl Drop for GivenUpOnDrop {
+    fn drop(&mut self) {
+        self.0.give_up();
+    }
+}
