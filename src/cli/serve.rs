@@ -16,6 +16,7 @@ use crate::store::StoreKey;
 pub(super) fn run(settings: Settings, with_demo: bool) -> Result<(), CommandError> {
     let app = Arc::new(App::open(settings, Clock::System).map_err(CommandError::unusable)?);
     actix_web::rt::System::new().block_on(async {
+        app.store.probe_at_start().await.map_err(CommandError::unusable)?;
         identify(&app.catalog, &app.store, &app.settings).await;
         let lines = if with_demo { demo::load(&app).await? } else { None };
         let listening = server::listen(Arc::clone(&app)).map_err(CommandError::unusable)?;

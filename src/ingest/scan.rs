@@ -2,7 +2,7 @@
 //! the job that made it can still be found. It is kept either way (contract, row 20).
 
 use crate::archive::{DirectoryError, Fault, Limits, read_directory, walk};
-use crate::domain::{Error, Result};
+use crate::domain::{Error, Kind, Result};
 use crate::store::{Store, Stored};
 
 /// Reads a stored archive's directory within the limits and logs what is wrong with it. Tells how many
@@ -16,7 +16,7 @@ pub async fn scan_archive(
     limits: &Limits,
     job_id: i64,
 ) -> Result<Option<u64>> {
-    let blob = store.open_blob(&stored.key, stored.size).await?;
+    let blob = store.open_blob(&stored.key, stored.size).await.map_err(lost)?;
     let read = read_directory(async |range| blob.bytes(range).await, blob.size(), limits, None).await;
     let tail_bytes: Result<u64, Fault> = match read {
         Ok(directory) => tokio::task::spawn_blocking(move || {
@@ -25,7 +25,7 @@ pub async fn scan_archive(
         .await
         .map_err(Error::internal)?,
         Err(DirectoryError::Fault(fault)) => Err(fault),
-        Err(DirectoryError::Read(error)) => return Err(error.into()),
+        Err(DirectoryError::Read(error)) => return Err(lost(error.into())),
     };
     if let Err(fault) = &tail_bytes {
         tracing::warn!(
@@ -36,4 +36,13 @@ pub async fn scan_archive(
         );
     }
     Ok(tail_bytes.ok())
+}
+
+/// What was stored a moment ago and is not there any more was taken away by somebody else; the client asked
+/// for nothing that it could be told is not found.
+pub(super) fn lost(error: Error) -> Error {
+    match error.kind() {
+        Kind::NotFound => Error::unavailable(error),
+        _ => error,
+    }
 }

@@ -67,6 +67,14 @@ impl Backend {
         }
     }
 
+    /// Whether it takes blobs. A directory was made, or looked at, when it was opened.
+    pub(super) async fn probe_writing(&self) -> io::Result<()> {
+        match self {
+            Self::Directory(_) => Ok(()),
+            Self::Bucket(bucket) => bucket.probe_writing().await,
+        }
+    }
+
     pub(super) async fn begin(&self, key: StoreKey) -> io::Result<Part> {
         Ok(match self {
             Self::Directory(directory) => {

@@ -56,12 +56,18 @@ impl Directory {
     /// A read that has to wait for the disk gets a turn within `patience`, or fails.
     pub(super) fn open(root: &Path, patience: Duration) -> io::Result<Self> {
         let named = |e: io::Error| io::Error::new(e.kind(), format!("{}: {e}", root.display()));
+        let missing = root.ancestors().take_while(|folder| !folder.exists()).count();
         let mut builder = DirBuilder::new();
         builder.recursive(true).mode(0o700);
         for shard in 0..SHARDS {
             builder.create(root.join(StoreKey::folder_of(shard))).map_err(named)?;
         }
         sync_folder(root).map_err(named)?;
+        // After a power cut the way to the blobs must be there, too.
+        for folder in root.ancestors().skip(1).take(missing) {
+            sync_folder(if folder.as_os_str().is_empty() { Path::new(".") } else { folder })
+                .map_err(named)?;
+        }
         Ok(Self { root: root.to_owned(), waiting: Arc::new(Waiting::new(patience)?) })
     }
 
@@ -73,12 +79,7 @@ impl Directory {
     pub(super) fn begin(&self, key: StoreKey) -> io::Result<Part> {
         let folder = self.root.join(key.folder());
         let prefix = format!("{TEMPORARY_PREFIX}{}-", key.name());
-        let created = tempfile::Builder::new().prefix(&prefix).tempfile_in(&folder);
-        // What is not found here is our folder, and nothing that a client asked for.
-        let file = created.map_err(|error| match error.kind() {
-            io::ErrorKind::NotFound => io::Error::other(error),
-            _ => error,
-        })?;
+        let file = tempfile::Builder::new().prefix(&prefix).tempfile_in(&folder)?;
         Ok(Part { file, hasher: Sha256::new(), path: self.root.join(key.as_str()), folder, key })
     }
 

@@ -72,13 +72,28 @@ impl Store {
         Ok(())
     }
 
+    /// Whether the stores can be worked with, asked before anything depends on it.
+    ///
+    /// # Errors
+    /// `Unavailable`, with the setting at fault and what is in the way.
+    pub async fn probe_at_start(&self) -> Result<()> {
+        let at_fault =
+            |key: &'static str| move |error: io::Error| Error::unavailable(format!("{key}: {error}"));
+        self.current.probe().await.map_err(at_fault("storage.url"))?;
+        self.current.probe_writing().await.map_err(at_fault("storage.url"))?;
+        match &self.previous {
+            Some(previous) => previous.probe().await.map_err(at_fault("storage.previous_url")),
+            None => Ok(()),
+        }
+    }
+
     /// Begins a blob under `key`, which no other has had. Dropping the upload before it is committed leaves
     /// nothing behind.
     ///
     /// # Errors
-    /// `OutOfSpace` or `Internal` when it cannot be created.
+    /// `OutOfSpace`, `Unavailable` or `Internal` when it cannot be created.
     pub async fn begin(&self, key: StoreKey) -> Result<Upload> {
-        Ok(Upload::new(self.current.begin(key).await?))
+        Ok(Upload::new(self.current.begin(key).await.map_err(unwritten)?))
     }
 
     /// The time by the store's own clock: the one that what is listed has its times from.
@@ -192,6 +207,15 @@ impl Store {
 
     fn backends(&self) -> impl Iterator<Item = &Backend> {
         [&self.current].into_iter().chain(&self.previous)
+    }
+}
+
+/// A write that failed. What was not found then is a folder or a bucket of ours and nothing that a client
+/// asked for: it may be mounted, or made, again.
+fn unwritten(error: io::Error) -> Error {
+    match error.kind() {
+        io::ErrorKind::NotFound => Error::unavailable(error),
+        _ => error.into(),
     }
 }
 

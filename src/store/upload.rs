@@ -8,7 +8,7 @@ use std::io;
 use bytes::{Bytes, BytesMut};
 use tokio::task::JoinHandle;
 
-use super::{StoreKey, blocking, bucket, local};
+use super::{StoreKey, blocking, bucket, local, unwritten};
 use crate::domain::{Result, Sha256Digest};
 
 /// How much is gathered before it is written, in bytes. An upload to a directory holds at most two of
@@ -62,7 +62,7 @@ impl Upload {
         self.gathered.extend_from_slice(bytes);
         if self.gathered.len() >= PIECE_BYTES {
             let full = std::mem::replace(&mut self.gathered, BytesMut::with_capacity(PIECE_BYTES)).freeze();
-            self.writer = self.idle_part().await.map_err(taken_away)?.append(full);
+            self.writer = self.idle_part().await.map_err(unwritten)?.append(full);
         }
         Ok(())
     }
@@ -86,9 +86,9 @@ impl Upload {
 
     async fn commit_if(mut self, expected: Option<Sha256Digest>) -> Result<Stored> {
         let rest: Bytes = std::mem::take(&mut self.gathered).freeze();
-        let part = self.idle_part().await.map_err(taken_away)?;
+        let part = self.idle_part().await.map_err(unwritten)?;
         let size = self.size;
-        let (key, sha256) = part.commit(rest, expected).await.map_err(taken_away)?;
+        let (key, sha256) = part.commit(rest, expected).await.map_err(unwritten)?;
         Ok(Stored { key, size, sha256 })
     }
 
@@ -133,15 +133,6 @@ impl Part {
 fn append(mut part: local::Part, bytes: &[u8]) -> io::Result<local::Part> {
     part.append(bytes)?;
     Ok(part)
-}
-
-/// What is not found while it is written was taken away by somebody, with what was written so far, or there
-/// is no such bucket: nothing that a client asked for, and worth another try.
-fn taken_away(error: io::Error) -> io::Error {
-    match error.kind() {
-        io::ErrorKind::NotFound => io::Error::new(io::ErrorKind::NotConnected, error),
-        _ => error,
-    }
 }
 
 /// Refuses bytes whose digest is not the one that is expected, if any is.

@@ -1,10 +1,13 @@
 //! A gateway whose blobs lie in a bucket: what it asks of the bucket, whom it sends there, and what
 //! clients see when the bucket fails.
 
-use std::process::Command;
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use crate::support::bucket::{self, Fault, Proxy, Seen};
+use crate::program::artigate;
+use crate::support::bucket::{self, Fault, Proxy, Seen, Stub};
 use crate::support::gateway::Gateway;
 use crate::support::wire::{Answer, Form};
 use crate::support::world::{self, ARCHIVE, RUNNING, UPLOAD, UPLOADED};
@@ -197,4 +200,72 @@ fn an_answer_that_the_bucket_cuts_short_is_not_taken_for_a_whole_one() {
     assert!(archive.starts_with(&whole.body) || whole.status == 503);
     proxy.fail(Fault::None);
     assert!(gateway.get(ARCHIVE).send().body == archive);
+}
+
+#[test]
+fn a_bucket_that_does_not_exist_is_a_503_and_no_clients_404() {
+    for stub in [Stub::NoBucket, Stub::Refuses("AccessDenied")] {
+        let gateway = Gateway::in_a_bucket(stub.start(), |_| {});
+        gateway.load(&world::small_document().replace("artifacts: [{file: archive.zip}]", "artifacts: []"));
+        for bytes in [1_000, 20 << 20] {
+            let answer = upload(&gateway, &zips::noise(bytes));
+            assert_eq!(
+                (answer.status, answer.header("retry-after")),
+                (503, Some("5")),
+                "{stub:?}, {bytes} bytes"
+            );
+        }
+        assert_eq!(gateway.get("/-/readiness").send().status, 503, "{stub:?}");
+    }
+}
+
+#[test]
+fn a_server_does_not_start_on_a_bucket_that_it_cannot_work_with_and_says_why() {
+    let folder = tempfile::tempdir().unwrap();
+    let dead = bucket::nobody();
+    let start = |endpoint: SocketAddr, with_key: bool| {
+        let mut command = artigate(folder.path(), &["serve"]);
+        for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("AWS_")) {
+            command.env_remove(name);
+        }
+        command
+            .env("ARTIGATE_STORAGE__URL", "s3://some-bucket/prefix")
+            .env("ARTIGATE_SERVER__LISTEN", "127.0.0.1:0");
+        command.envs(bucket::variables(endpoint));
+        if !with_key {
+            // Where a machine in a cloud would be asked.
+            command.env_remove("AWS_ACCESS_KEY_ID").env_remove("AWS_SECRET_ACCESS_KEY");
+            command.env("AWS_METADATA_ENDPOINT", format!("http://{dead}"));
+        }
+        let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
+        let mut said = String::new();
+        for line in BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok) {
+            said.push_str(&line);
+            if line.contains("listening on") {
+                child.kill().unwrap();
+            }
+        }
+        (child.wait().unwrap().code(), said)
+    };
+    for (endpoint, with_key, says) in [
+        (Stub::NoBucket.start(), true, "storage.url: bucket some-bucket does not exist"),
+        (Stub::Refuses("InvalidAccessKeyId").start(), true, "does not know the key in AWS_ACCESS_KEY_ID"),
+        (Stub::Refuses("SignatureDoesNotMatch").start(), true, "AWS_SECRET_ACCESS_KEY is not the secret"),
+        (
+            Stub::Refuses("AccessDenied").start(),
+            true,
+            "access denied (AccessDenied): the key needs s3:ListBucket on bucket some-bucket",
+        ),
+        (
+            Stub::ReadsOnly.start(),
+            true,
+            "the key needs s3:PutObject and s3:AbortMultipartUpload on bucket some-bucket",
+        ),
+        (dead, true, "cannot be reached"),
+        (dead, false, "storage.url: no S3 credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"),
+    ] {
+        let (code, said) = start(endpoint, with_key);
+        assert!(code == Some(2) && said.contains(says), "{says}: {code:?} {said}");
+        assert!(!said.contains(bucket::SECRET_KEY) && !said.contains("listening on"), "{said}");
+    }
 }

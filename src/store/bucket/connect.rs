@@ -33,6 +33,9 @@ const RETRIES: RetryConfig = RetryConfig {
     retry_timeout: Duration::from_secs(15),
 };
 
+/// For a question that somebody waits for who will ask again.
+const FEW_RETRIES: RetryConfig = RetryConfig { max_retries: 2, ..RETRIES };
+
 impl Bucket {
     /// Opens the bucket without asking it anything. `timeout` is how long it may be silent, before an
     /// answer or in the middle of one. There is no bound on a whole one: a slow client may take hours
@@ -45,28 +48,40 @@ impl Bucket {
             .with_read_timeout(timeout)
             .with_connect_timeout(CONNECT_TIMEOUT);
         let mut builder = AmazonS3Builder::new();
-        let mut endpoint_is_plain = false;
+        let (mut endpoint, mut is_anonymous) = ("AWS".to_owned(), false);
         for (name, value) in &url.options {
             // A variable that is none of the store's, such as AWS_PAGER, is somebody else's.
             let Ok(key) = AmazonS3ConfigKey::from_str(&name.to_ascii_lowercase()) else { continue };
-            if matches!(key, AmazonS3ConfigKey::Endpoint | AmazonS3ConfigKey::S3Endpoint) {
-                endpoint_is_plain = value.expose_secret().starts_with("http://");
+            match key {
+                AmazonS3ConfigKey::Endpoint | AmazonS3ConfigKey::S3Endpoint => {
+                    endpoint = without_user(value.expose_secret());
+                }
+                AmazonS3ConfigKey::SkipSignature => {
+                    is_anonymous = matches!(value.expose_secret(), "true" | "1" | "yes" | "on" | "y");
+                }
+                _ => {}
             }
             builder = builder.with_config(key, value.expose_secret());
         }
-        if endpoint_is_plain {
+        if endpoint.starts_with("http://") {
             // Without TLS no certificate is needed, and a machine without any is no reason to fail.
             options = options.with_allow_http(true).with_no_system_certificates(true);
         }
-        let s3 = builder
-            .with_bucket_name(&url.bucket)
-            .with_client_options(options.clone())
-            .with_retry(RETRIES)
-            .build()
-            .map_err(io::Error::other)?;
+        let builder = builder.with_bucket_name(&url.bucket).with_client_options(options.clone());
+        let asking = builder.clone().with_retry(FEW_RETRIES).build().map_err(io::Error::other)?;
+        let s3 = builder.with_retry(RETRIES).build().map_err(io::Error::other)?;
         let http = ReqwestConnector::default().connect(&options).map_err(io::Error::other)?;
         let prefix = Path::parse(&url.prefix).map_err(io::Error::other)?;
-        Ok(Arc::new(Self { s3, http, prefix, runtime: Runtime::start()? }))
+        let (name, runtime) = (url.bucket.clone(), Runtime::start()?);
+        Ok(Arc::new(Self { name, endpoint, is_anonymous, s3, asking, http, prefix, runtime }))
+    }
+}
+
+/// The address without a user and a password that may stand in it.
+fn without_user(address: &str) -> String {
+    match (address.split_once("://"), address.rsplit_once('@')) {
+        (Some((scheme, _)), Some((_, host))) => format!("{scheme}://{host}"),
+        _ => address.to_owned(),
     }
 }
 

@@ -4,8 +4,9 @@
 //! to the runtime that opened it: were that a worker of the server, everybody who gets the connection
 //! next would wait for that worker.
 
+mod about;
+mod ask;
 mod connect;
-mod probe;
 mod read;
 mod unfinished;
 mod write;
@@ -31,7 +32,15 @@ pub(super) use write::Part;
 /// A bucket, and where in it the blobs are.
 #[derive(Debug)]
 pub(super) struct Bucket {
+    /// What the bucket is called.
+    name: String,
+    /// Where it is, for people.
+    endpoint: String,
+    /// Whether requests are not signed.
+    is_anonymous: bool,
     s3: AmazonS3,
+    /// The same, for questions that must be answered soon: few tries.
+    asking: AmazonS3,
     /// For the one question that the store's own interface cannot ask.
     http: HttpClient,
     prefix: Path,

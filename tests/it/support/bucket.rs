@@ -163,6 +163,57 @@ fn serve(mut client: TcpStream, state: &Mutex<State>) -> io::Result<()> {
     client.shutdown(Shutdown::Both)
 }
 
+/// A service that answers as AWS does, which SeaweedFS does not where a bucket or a key is wrong.
+#[derive(Debug, Clone, Copy)]
+pub enum Stub {
+    /// No such bucket.
+    NoBucket,
+    /// Everything is refused, with this code.
+    Refuses(&'static str),
+    /// What is there can be listed, and nothing written.
+    ReadsOnly,
+}
+
+impl Stub {
+    /// Starts it on a free port.
+    pub fn start(self) -> SocketAddr {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        std::thread::spawn(move || {
+            for client in listener.incoming().map_while(Result::ok) {
+                let _ = self.answer(client);
+            }
+        });
+        address
+    }
+
+    fn answer(self, mut client: TcpStream) -> io::Result<()> {
+        let (head, rest) = read_head(&mut client)?;
+        let length: u64 = header(&head, "content-length").map_or(0, |length| length.parse().unwrap());
+        io::copy(&mut (&mut client).take(length - rest.len() as u64), &mut io::sink())?;
+        let error = |code: &str| format!("<?xml version=\"1.0\"?><Error><Code>{code}</Code></Error>");
+        let is_list = head.starts_with("GET ") && head.contains("list-type=2");
+        let (status, body) = match self {
+            Self::NoBucket => ("404 Not Found", error("NoSuchBucket")),
+            Self::Refuses(code) => ("403 Forbidden", error(code)),
+            Self::ReadsOnly if is_list => ("200 OK", "<ListBucketResult></ListBucketResult>".to_owned()),
+            Self::ReadsOnly => ("403 Forbidden", error("AccessDenied")),
+        };
+        let length = body.len();
+        let head_only = head.starts_with("HEAD ");
+        let body = if head_only { String::new() } else { body };
+        let answer =
+            format!("HTTP/1.1 {status}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}");
+        client.write_all(answer.as_bytes())?;
+        client.shutdown(Shutdown::Both)
+    }
+}
+
+/// An address at which nobody listens.
+pub fn nobody() -> SocketAddr {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+}
+
 fn seen(head: &str) -> Seen {
     let mut words = head.split(' ');
     let mut next = || words.next().unwrap_or_default().to_owned();

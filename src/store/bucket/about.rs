@@ -1,15 +1,12 @@
-//! What a bucket is asked about itself: whether it is there, what time it is, and whose it is.
+//! What a bucket tells about itself: what time it is there, and which instance it belongs to.
 
 use std::io;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload};
 
 use super::Bucket;
-
-/// How long the bucket may take to say that it is there.
-const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The object that tells the time.
 const CLOCK: &str = "clock";
@@ -18,18 +15,6 @@ const CLOCK: &str = "clock";
 const INSTANCE_ID: &str = "instance-id";
 
 impl Bucket {
-    /// Whether the bucket answers: any object will do, and one that is not there does.
-    pub(in crate::store) async fn probe(self: &Arc<Self>) -> io::Result<()> {
-        let bucket = Arc::clone(self);
-        let asked = self.run(async move { bucket.s3.head(&bucket.prefix.clone().join("probe")).await });
-        match tokio::time::timeout(PROBE_TIMEOUT, asked).await {
-            Ok(Ok(_)) => Ok(()),
-            Ok(Err(error)) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-            Ok(Err(error)) => Err(error),
-            Err(late) => Err(io::Error::new(io::ErrorKind::TimedOut, late)),
-        }
-    }
-
     /// The time by the clock that objects here get theirs from, as one that is written for it tells. It stays
     /// for the next who asks: of two at a time, neither takes the other's away.
     pub(in crate::store) async fn now(self: &Arc<Self>) -> io::Result<SystemTime> {
