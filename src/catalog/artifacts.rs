@@ -8,9 +8,12 @@ use diesel::result::{DatabaseErrorKind, Error as DieselError};
 use super::db::MultiBackend;
 use super::schema::artifacts;
 use super::values::{Finished, millis, new_uuid};
-use super::{Db, orphans};
+use super::{Db, deletions, orphans};
 use crate::domain::artifact::{Accessibility, ArtifactFormat, ArtifactKind, ArtifactState};
 use crate::domain::{Error, Result, Sha256Digest, Timestamp};
+
+/// How often a place is tried that others give up in that moment.
+const TRIES: usize = 3;
 
 /// A finished artifact.
 #[derive(Debug, Clone, Queryable, Selectable)]
@@ -107,23 +110,44 @@ pub fn find(db: &mut Db, job_id: i64, kind: ArtifactKind) -> Result<Option<Artif
         .optional()?)
 }
 
+/// As [`find`], but leaves out an artifact that has expired and is not locked: it only waits to be swept.
+///
+/// # Errors
+/// Only those of the database.
+pub fn find_current(
+    db: &mut Db,
+    job_id: i64,
+    kind: ArtifactKind,
+    now: Timestamp,
+) -> Result<Option<Artifact>> {
+    let expired = deletions::expired(db, job_id, kind, now)?;
+    Ok(find(db, job_id, kind)?.filter(|found| Some(found.id) != expired))
+}
+
 /// Makes an artifact readable, unless its job has one of that kind: a race for the same place has
-/// one winner.
+/// one winner. One that has expired and is not locked gives up its place, as a sweep may be long in coming.
 ///
 /// # Errors
 /// `Unavailable` when the bytes have been taken for forgotten; those of the database.
 pub fn add(db: &mut Db, new: &Declared, contents: &Contents, now: Timestamp) -> Result<Added> {
     let size_bytes = i64::try_from(contents.size_bytes).map_err(Error::internal)?;
     orphans::hold_off(db, &contents.store_key)?;
-    // A failed statement must have a savepoint of its own, or PostgreSQL gives up the transaction.
-    match db.transaction(|db| insert(db, new, contents, size_bytes, now)) {
-        Ok(id) => Ok(Added::New(id)),
-        Err(DieselError::DatabaseError(DatabaseErrorKind::UniqueViolation, info)) => {
-            let existing = find(db, new.job_id, new.kind)?;
-            existing.map(Added::Exists).ok_or_else(|| Error::internal(info.message().to_owned()))
+    for _ in 0..TRIES {
+        // A failed statement must have a savepoint of its own, or PostgreSQL gives up the transaction.
+        match db.transaction(|db| insert(db, new, contents, size_bytes, now)) {
+            Ok(id) => return Ok(Added::New(id)),
+            Err(DieselError::DatabaseError(DatabaseErrorKind::UniqueViolation, _)) => {}
+            Err(other) => return Err(other.into()),
         }
-        Err(other) => Err(other.into()),
+        if deletions::bury_expired(db, new.job_id, new.kind, now)? {
+            continue;
+        }
+        // What was in the way may have been deleted meanwhile.
+        if let Some(existing) = find(db, new.job_id, new.kind)? {
+            return Ok(Added::Exists(existing));
+        }
     }
+    Err(Error::unavailable("others came and went in the place of an artifact"))
 }
 
 fn insert(

@@ -107,14 +107,48 @@ pub fn expire_batch(db: &mut Db, after: Cursor, limit: i64, now: Timestamp) -> R
     .load(db)?;
     let next = due.last().map(|last| Cursor { expire_at: last.expire_at, id: last.id });
     let ids = unlocked(db, due.iter().map(|due| (due.id, due.pipeline_id)))?;
-    // Whoever kept one meanwhile has taken its expiry away.
-    let still_due = artifacts::table
-        .filter(artifacts::id.eq_any(&ids))
-        .filter(artifacts::expire_at.le(now.as_millis()))
-        .select(artifacts::id);
-    let ids: Vec<i64> = still_due.load(db)?;
+    let ids = still_due(db, &ids, now)?;
     let gone = bury_all(db, &ids, ArtifactState::Expired, now)?;
     Ok(Batch { gone, next: next.filter(|_| due.len() as i64 == limit) })
+}
+
+/// Those that are to go still: whoever kept one meanwhile has taken its expiry away.
+fn still_due(db: &mut Db, ids: &[i64], now: Timestamp) -> QueryResult<Vec<i64>> {
+    artifacts::table
+        .filter(artifacts::id.eq_any(ids))
+        .filter(artifacts::expire_at.le(now.as_millis()))
+        .select(artifacts::id)
+        .load(db)
+}
+
+/// Takes a job's artifact of a kind away from the catalog if it has expired and is not locked, which a sweep
+/// would do later, and tells whether it went. Logs never expire.
+///
+/// # Errors
+/// Only those of the database.
+pub(super) fn bury_expired(db: &mut Db, job_id: i64, kind: ArtifactKind, now: Timestamp) -> Result<bool> {
+    let Some(id) = expired(db, job_id, kind, now)? else { return Ok(false) };
+    let ids = still_due(db, &[id], now)?;
+    Ok(bury_all(db, &ids, ArtifactState::Expired, now)? > 0)
+}
+
+/// A job's artifact of a kind that has expired and is not locked, though no sweep has taken it yet: for every
+/// reader it is gone.
+///
+/// # Errors
+/// Only those of the database.
+pub(super) fn expired(db: &mut Db, job_id: i64, kind: ArtifactKind, now: Timestamp) -> Result<Option<i64>> {
+    let due: Option<(i64, i64)> = artifacts::table
+        .inner_join(jobs::table)
+        .filter(artifacts::job_id.eq(job_id))
+        .filter(artifacts::name.eq(kind.as_str()))
+        .filter(artifacts::kind.ne(ArtifactKind::Trace.as_str()))
+        .filter(artifacts::state.eq(Finished))
+        .filter(artifacts::expire_at.le(now.as_millis()))
+        .select((artifacts::id, jobs::pipeline_id))
+        .get_result(db)
+        .optional()?;
+    Ok(unlocked(db, due.into_iter())?.pop())
 }
 
 /// Asks for the removal of all that a project has and that is not locked.

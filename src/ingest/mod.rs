@@ -5,28 +5,33 @@
 
 mod dotenv;
 mod scan;
+mod turns;
 
-use std::sync::Arc;
 use std::time::Duration;
 
 pub use scan::scan_archive;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Semaphore;
 
 use crate::archive::Limits;
 use crate::catalog::artifacts::{self, Added, Artifact, Contents, Declared};
 use crate::catalog::writers::Purpose;
-use crate::catalog::{Catalog, Db, jobs};
+use crate::catalog::{Catalog, Db, deletions, jobs};
 use crate::domain::artifact::{ArtifactFormat, ArtifactKind};
 use crate::domain::status::Status;
 use crate::domain::{Error, Kind, Result, Timestamp, byte_size};
-use crate::store::{Store, Stored, Upload};
+use crate::store::{Store, StoreKey, Stored, Upload};
 use crate::writers::{Writer, Writers};
+use scan::lost;
+use turns::{Turn, Turns};
 
 /// How many archives are looked at at the same time; each may need its whole directory in memory.
 const CONCURRENT_SCANS: usize = 2;
 
 /// How long an upload waits for its turn: well below the ten minutes that a runner waits for an answer.
 const TURN_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// How often an artifact is recorded anew when the one in its place turns out to have no bytes.
+const TRIES: usize = 3;
 
 /// What receives artifacts.
 #[derive(Debug)]
@@ -35,7 +40,7 @@ pub struct Ingest {
     store: Store,
     limits: Limits,
     scans: Semaphore,
-    uploads: Arc<Semaphore>,
+    turns: Turns,
     writers: Writers,
 }
 
@@ -46,7 +51,7 @@ pub struct Incoming {
     writer: Writer,
     limit_bytes: Option<u64>,
     /// Held until the artifact is recorded, or given up.
-    _turn: OwnedSemaphorePermit,
+    _turn: Turn,
 }
 
 /// What became of an upload.
@@ -80,18 +85,18 @@ impl Ingest {
     /// Receives into `store` and `catalog`, at most `concurrent` artifacts at a time, and looks into
     /// archives within `limits`.
     pub fn new(catalog: Catalog, store: Store, limits: Limits, concurrent: usize) -> Self {
-        let (scans, uploads) = (Semaphore::new(CONCURRENT_SCANS), Arc::new(Semaphore::new(concurrent)));
+        let (scans, turns) = (Semaphore::new(CONCURRENT_SCANS), Turns::new(concurrent));
         let writers = Writers::new(catalog.clone(), Purpose::Keys);
-        Self { catalog, store, limits, scans, uploads, writers }
+        Self { catalog, store, limits, scans, turns, writers }
     }
 
-    /// Begins to receive at most `limit_bytes`, when it is its turn. Until then the client's bytes wait
-    /// on its side: to be told to come back would make it send everything again.
+    /// Begins to receive at most `limit_bytes` from a job, when it is its turn. Until then the client's bytes
+    /// wait on its side: to be told to come back would make it send everything again.
     ///
     /// # Errors
     /// `Unavailable` when others take too long; those of the store.
-    pub async fn begin(&self, limit_bytes: Option<u64>) -> Result<Incoming> {
-        let turn = tokio::time::timeout(TURN_TIMEOUT, Arc::clone(&self.uploads).acquire_owned());
+    pub async fn begin(&self, project_id: i64, job_id: i64, limit_bytes: Option<u64>) -> Result<Incoming> {
+        let turn = tokio::time::timeout(TURN_TIMEOUT, self.turns.take(project_id, job_id));
         let too_many = |_| Error::unavailable("as many artifacts as may be are being received");
         let turn = turn.await.map_err(too_many)?.map_err(Error::internal)?;
         let (writer, upload) = self.writers.begin(&self.store).await?;
@@ -114,17 +119,13 @@ impl Ingest {
         if declared.kind == ArtifactKind::Dotenv
             && let Err(refusal) = self.check_dotenv(&stored).await?
         {
-            self.store.delete(&key).await?;
+            self.discard(&key).await;
             return Ok(Outcome::Malformed(refusal));
         }
-        let recording = self.catalog.write(move |db| {
-            writer.hold(db)?;
-            record(db, &declared, &stored, tail_bytes, now)
-        });
-        let outcome = recording.await;
+        let outcome = self.record(writer, declared, stored, tail_bytes, now).await;
         // An unsure answer may stand for a commit that did happen: its bytes are left to `gc`.
         if let Ok(Outcome::AlreadyThere | Outcome::Occupied | Outcome::JobEnded(_)) = outcome {
-            self.store.delete(&key).await?;
+            self.discard(&key).await;
         }
         outcome
     }
@@ -136,12 +137,59 @@ impl Ingest {
         &self.writers
     }
 
+    /// Records the artifact. One whose bytes are gone from the store is none for any reader, and so gives up its
+    /// place: who sends the bytes again is not told that they are there.
+    async fn record(
+        &self,
+        writer: Writer,
+        declared: Declared,
+        stored: Stored,
+        tail_bytes: Option<u64>,
+        now: Timestamp,
+    ) -> Result<Outcome> {
+        let mut without_bytes = None;
+        for _ in 0..TRIES {
+            let (new, writer) = ((declared.clone(), stored.clone()), writer.clone());
+            let recording = self.catalog.write(move |db| {
+                writer.hold(db)?;
+                record(db, new, tail_bytes, without_bytes, now)
+            });
+            let existing = match recording.await? {
+                Recorded::Done(outcome) => return Ok(outcome),
+                Recorded::Exists(existing) => existing,
+            };
+            let key: StoreKey = existing.store_key.parse().map_err(Error::internal)?;
+            let found = self.store.size_of(&key).await?;
+            if found.is_some() && found == u64::try_from(existing.size_bytes).ok() {
+                let is_same = existing.sha256 == stored.sha256;
+                return Ok(if is_same { Outcome::AlreadyThere } else { Outcome::Occupied });
+            }
+            tracing::warn!(
+                job.id = declared.job_id,
+                artifact.id = existing.id,
+                size_bytes = existing.size_bytes,
+                found_bytes = found,
+                "the bytes of an artifact are not in the store, those of an upload take its place"
+            );
+            without_bytes = Some(existing.id);
+        }
+        Err(Error::unavailable("others came and went in the place of an artifact"))
+    }
+
+    /// Takes back bytes that no row will name. What cannot be removed is left to `gc`: the client's answer does
+    /// not depend on it.
+    async fn discard(&self, key: &StoreKey) {
+        if let Err(error) = self.store.delete(key).await {
+            tracing::warn!(%key, causes = error.causes(), "bytes that nobody names are left, gc will remove them");
+        }
+    }
+
     async fn check_dotenv(&self, stored: &Stored) -> Result<Result<(), &'static str>> {
         if stored.size > dotenv::MAX_BYTES {
             return Ok(Err("Dotenv Artifact Too Big"));
         }
-        let blob = self.store.open_blob(&stored.key, stored.size).await?;
-        let bytes = blob.bytes(0..stored.size).await?;
+        let blob = self.store.open_blob(&stored.key, stored.size).await.map_err(lost)?;
+        let bytes = blob.bytes(0..stored.size).await.map_err(|error| lost(error.into()))?;
         tokio::task::spawn_blocking(move || dotenv::check(&bytes)).await.map_err(Error::internal)
     }
 }
@@ -159,16 +207,35 @@ impl Incoming {
     }
 }
 
+/// What became of a try to record an artifact.
+enum Recorded {
+    Done(Outcome),
+    /// The job has one of that kind; whether its bytes are there, only the store knows.
+    Exists(Artifact),
+}
+
 fn record(
     db: &mut Db,
-    declared: &Declared,
-    stored: &Stored,
+    (mut declared, stored): (Declared, Stored),
     tail_bytes: Option<u64>,
+    without_bytes: Option<i64>,
     now: Timestamp,
-) -> Result<Outcome> {
+) -> Result<Recorded> {
     let status = jobs::find(db, declared.job_id)?.map_or(Status::Canceled, |job| job.status);
     if !status.is_executing() {
-        return Ok(Outcome::JobEnded(status));
+        return Ok(Recorded::Done(Outcome::JobEnded(status)));
+    }
+    if let Some(id) = without_bytes
+        && let Some(existing) = artifacts::find(db, declared.job_id, declared.kind)?
+        && existing.id == id
+    {
+        if existing.sha256 == stored.sha256 {
+            // The same artifact once more: what was said of it, and whether it is kept, stands.
+            declared.filename = existing.filename;
+            declared.accessibility = existing.accessibility;
+            declared.expire_at = existing.expire_at;
+        }
+        deletions::bury(db, id, now)?;
     }
     let contents = Contents {
         size_bytes: stored.size,
@@ -176,9 +243,8 @@ fn record(
         store_key: stored.key.to_string(),
         tail_bytes,
     };
-    Ok(match artifacts::add(db, declared, &contents, now)? {
-        Added::New(id) => Outcome::Created(id),
-        Added::Exists(Artifact { sha256, .. }) if sha256 == stored.sha256 => Outcome::AlreadyThere,
-        Added::Exists(_) => Outcome::Occupied,
+    Ok(match artifacts::add(db, &declared, &contents, now)? {
+        Added::New(id) => Recorded::Done(Outcome::Created(id)),
+        Added::Exists(existing) => Recorded::Exists(existing),
     })
 }

@@ -206,7 +206,7 @@ impl Applying<'_> {
     /// The document is the authority: other bytes replace what is there, the same bytes change
     /// only what is named.
     fn artifact(&mut self, project_id: i64, job_id: i64, artifact: &Artifact) -> Result<(), Fault> {
-        let existing = artifacts::find(self.db, job_id, artifact.kind)?;
+        let existing = artifacts::find_current(self.db, job_id, artifact.kind, self.now)?;
         let Some((stored, tail_bytes)) = self.staged.get(&(job_id, artifact.kind)) else {
             let existing = existing.ok_or_else(|| changed_meanwhile(artifact))?;
             return self.change(existing.id, artifact);

@@ -178,7 +178,7 @@ async fn stage_and_apply(
         0 => (Staged::new(), None),
         all => {
             let writer = writers.writer().await?;
-            let staged = stage::stage(&sources, catalog, store, &writer, &|| stored(all)).await?;
+            let staged = stage::stage(&sources, catalog, store, &writer, now, &|| stored(all)).await?;
             (staged, Some(writer))
         }
     };

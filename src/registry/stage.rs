@@ -12,7 +12,7 @@ use super::{Files, LoadError, Source};
 use crate::archive::Limits;
 use crate::catalog::{Catalog, artifacts};
 use crate::domain::artifact::{ArtifactFormat, ArtifactKind};
-use crate::domain::{Error, Sha256Digest};
+use crate::domain::{Error, Sha256Digest, Timestamp};
 use crate::ingest::scan_archive;
 use crate::store::{Store, Stored};
 use crate::writers::Writer;
@@ -30,11 +30,12 @@ pub(super) async fn stage(
     catalog: &Catalog,
     store: &Store,
     writer: &Writer,
+    now: Timestamp,
     stored: &(dyn Fn() + Sync),
 ) -> Result<Staged, LoadError> {
     let mut staged = Staged::new();
     for (source, place, job_id, artifact) in all_artifacts(sources) {
-        match stage_one(source, &place, (job_id, artifact), catalog, store, writer).await {
+        match stage_one(source, &place, (job_id, artifact), catalog, store, writer, now).await {
             Ok(found) => {
                 staged.extend(found.map(|found| ((job_id, artifact.kind), found)));
                 stored();
@@ -69,6 +70,7 @@ async fn stage_one(
     catalog: &Catalog,
     store: &Store,
     writer: &Writer,
+    now: Timestamp,
 ) -> Result<Option<(Stored, Option<u64>)>, LoadError> {
     let unreadable = |error: std::io::Error| {
         let why = format!("file: {} cannot be read: {error}", artifact.file);
@@ -78,7 +80,7 @@ async fn stage_one(
         }
     };
     let kind = artifact.kind;
-    let existing = catalog.read(move |db| artifacts::find(db, job_id, kind)).await?;
+    let existing = catalog.read(move |db| artifacts::find_current(db, job_id, kind, now)).await?;
     if let Some(existing) = existing {
         let (files, name) = (source.files.clone(), artifact.file.clone());
         let digest =

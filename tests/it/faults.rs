@@ -86,6 +86,59 @@ fn until(mut is_so: impl FnMut() -> bool) {
     panic!("it did not come back");
 }
 
+#[test]
+fn a_store_whose_folders_are_gone_is_a_503_and_service_returns_with_them() {
+    let gateway = Gateway::on_sqlite();
+    world::small(&gateway, b"bytes");
+    let (blobs, aside) = (gateway.path().join("blobs"), gateway.path().join("aside"));
+    let body = Form::default().file("a", &zips::noise(600_000)).bytes();
+    let length = body.len().to_string();
+    let request = gateway.post(UPLOAD).job_token(RUNNING).form_type().header("Content-Length", &length);
+    let mut under_way = request.connect();
+    under_way.write_all(&body[..300_000]).unwrap();
+    gateway.until_blobs(2);
+    std::fs::rename(&blobs, &aside).unwrap();
+    under_way.write_all(&body[300_000..]).unwrap();
+    unavailable(&read_answer(under_way, false).unwrap());
+    unavailable(&gateway.post(UPLOAD).job_token(RUNNING).form_type().body(body.clone()).send());
+    assert_eq!(gateway.get("/-/readiness").send().status, 503);
+    std::fs::rename(&aside, &blobs).unwrap();
+    assert_eq!(gateway.post(UPLOAD).job_token(RUNNING).form_type().body(body).send().status, 201);
+    assert_eq!(gateway.get(UPLOADED).send().body.len(), 600_000);
+}
+
+#[test]
+fn a_database_file_that_is_gone_or_another_takes_no_more_changes() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("archive.zip"), zips::deflated(&[("a.txt", b"hello")])).unwrap();
+    std::fs::write(folder.path().join("registry.yml"), world::small_document()).unwrap();
+    assert!(artigate(folder.path(), &["load", "registry.yml"]).output().unwrap().status.success());
+    let serving = Serving::plain(folder.path());
+    let upload = |kind: &str| {
+        let target = format!("{UPLOAD}?artifact_type={kind}&artifact_format=raw");
+        let request = Request::new(serving.address(), "POST", &target).job_token(RUNNING);
+        request.form(Form::default().file("a", b"x")).send()
+    };
+    let readiness = || Request::new(serving.address(), "GET", "/-/readiness").send().status;
+    assert_eq!((upload("sast").status, readiness()), (201, 200));
+    let data = folder.path().join("artigate-data");
+    let (file, aside) = (data.join("artigate.db"), data.join("aside.db"));
+    let refuses = |what: &str| {
+        unavailable(&upload("dast"));
+        until(|| readiness() == 503);
+        let names = |line: &String| line.contains("ERROR") && line.contains(&format!("artigate.db {what}"));
+        until(|| serving.log.lock().unwrap().iter().any(names));
+    };
+    std::fs::rename(&file, &aside).unwrap();
+    refuses("is gone");
+    std::fs::copy(&aside, &file).unwrap();
+    refuses("was replaced");
+    std::fs::rename(&aside, &file).unwrap();
+    assert_eq!(upload("dast").status, 201);
+    until(|| readiness() == 200);
+    assert_eq!(serving.stop(), Some(0));
+}
+
 /// A gateway whose store is a file system of its own of a few megabytes, seen by nobody else.
 struct Confined {
     serving: Serving,

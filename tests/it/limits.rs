@@ -83,6 +83,36 @@ fn uploads_beyond_those_at_once_wait_for_their_turn() {
 }
 
 #[test]
+fn a_jobs_crowd_of_uploads_holds_two_turns_and_others_go_on() {
+    let gateway = Gateway::on_sqlite_with(|settings| settings.concurrent_uploads = 6);
+    world::small(&gateway, b"");
+    gateway.load("projects: [{id: 1, path: group/project, pipelines: [{id: 200, ref: main, sha: b, status: running, jobs: [{id: 30, name: other, status: running, token: t30}]}]}, {id: 2, path: other/project, pipelines: [{id: 300, ref: main, sha: c, status: running, jobs: [{id: 40, name: build, status: running, token: t40}]}]}]");
+    let form = Form::default().file("a", &zips::noise(600_000)).bytes();
+    let length = form.len().to_string();
+    let mut crowd: Vec<TcpStream> = (0..20)
+        .map(|_| {
+            let request = gateway.post(UPLOAD).job_token(RUNNING).form_type();
+            let mut stream = request.header("Content-Length", &length).connect();
+            stream.write_all(&form[..300_000]).unwrap();
+            stream
+        })
+        .collect();
+    gateway.until_blobs(1 + 2);
+    for (job, token) in [(30, "t30"), (40, "t40")] {
+        let request = gateway.post(&format!("/api/v4/jobs/{job}/artifacts")).job_token(token);
+        assert_eq!(request.form(Form::default().file("a", b"x")).send().status, 201, "job {job}");
+    }
+    gateway.until_blobs(3 + 2);
+    for stream in &mut crowd {
+        stream.write_all(&form[300_000..]).unwrap();
+    }
+    for stream in crowd {
+        assert_eq!(read_answer(stream, false).unwrap().status, 201, "the crowd is served in turn");
+    }
+    gateway.until_blobs(3 + 1);
+}
+
+#[test]
 fn an_upload_that_stalls_is_given_up_and_leaves_nothing() {
     let gateway = Gateway::on_sqlite_with(|settings| settings.stall_timeout = Duration::from_secs(1));
     world::small(&gateway, b"");

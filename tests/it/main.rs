@@ -43,6 +43,7 @@ mod registry_http;
 mod relocation;
 mod repository;
 mod retention;
+mod reuploads;
 mod runner;
 mod settings;
 mod single_files;

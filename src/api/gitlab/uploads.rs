@@ -58,9 +58,9 @@ pub(super) async fn receive(
                     let token = parameters.token().ok_or_else(no_token)?.clone();
                     uploader = Some(authorize(call, job_id, Shown::Token(token)).await?);
                 }
-                let limit = uploader.as_ref().and_then(|uploader| limit_bytes(call, uploader));
+                let known = uploader.as_ref().ok_or_else(no_token)?;
                 refuse_file_field(&name, received.is_some())?;
-                received = Some(Received { incoming: take(call, content, limit).await?, filename });
+                received = Some(Received { incoming: take(call, known, content).await?, filename });
             }
         }
     }
@@ -119,8 +119,9 @@ fn refuse_file_field(name: &str, have_one: bool) -> Result<(), Failure> {
     Err(Error::new(Kind::Invalid, reason).into())
 }
 
-async fn take(call: &Call, mut content: FileContent, limit: Option<u64>) -> Result<Incoming, Failure> {
-    let mut incoming = call.app.ingest.begin(limit).await?;
+async fn take(call: &Call, uploader: &TokenJob, mut content: FileContent) -> Result<Incoming, Failure> {
+    let (job, limit) = (&uploader.job, limit_bytes(call, uploader));
+    let mut incoming = call.app.ingest.begin(job.project_id, job.id, limit).await?;
     while let Some(bytes) = content.next().await? {
         incoming.write(&bytes).await?;
     }
