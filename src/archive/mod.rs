@@ -1,5 +1,6 @@
 //! What the gateway knows about ZIP: where the central directory lies, what it lists, and
-//! how to get one entry's bytes out, checked; what a folder holds, and a zip of just that.
+//! how to get one entry's bytes out, checked; what a folder holds, and a zip of just that; and a zip
+//! of a directory on disk.
 //!
 //! Nothing here knows where an archive lies. The caller brings a way to read ranges to
 //! [`read_directory`], the directory to [`Index::build`], a reader at an entry's local header to
@@ -21,6 +22,7 @@ mod index;
 mod limits;
 mod listing;
 mod oddity;
+mod pack;
 mod packed;
 mod paths;
 mod raw;
@@ -43,6 +45,7 @@ pub use index::Index;
 pub use limits::Limits;
 pub use listing::{Item, Listing, Outline};
 pub use oddity::Oddity;
+pub use pack::pack_directory;
 pub use raw::raw;
 pub use subset::{Subset, Uncopyable};
 pub use zstd_frames::{Frame, Frames, MOST_WINDOW_BYTES, enough_window_bytes, needed_window_bytes};

@@ -147,6 +147,7 @@ pub(super) struct Artifact {
     #[serde(rename = "type", default = "archive")]
     pub(super) kind: ArtifactKind,
     pub(super) format: Option<ArtifactFormat>,
+    /// A file, or of a zip the directory that is packed into it.
     pub(super) file: String,
     pub(super) filename: Option<String>,
     pub(super) accessibility: Option<Accessibility>,

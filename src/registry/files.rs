@@ -1,8 +1,18 @@
-//! Where a document's artifacts lie: beside it on disk, in the program itself, or nowhere.
+//! Where a document's artifacts lie: beside it on disk, in the program itself, or nowhere. A directory is
+//! read as the zip of what is in it, which is packed while it is read.
 
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, BufWriter, Cursor, Read, Write};
 use std::path::PathBuf;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+
+use crate::archive::pack_directory;
+
+/// How many pieces of a zip may wait to be read.
+const PIECES: usize = 4;
+
+/// How large a piece is, in bytes.
+const PIECE_BYTES: usize = 64 * 1024;
 
 /// Opens the files that a document names.
 #[derive(Debug, Clone)]
@@ -16,6 +26,11 @@ pub enum Files {
 }
 
 impl Files {
+    /// Whether a name is that of a directory.
+    pub(super) fn is_directory(&self, name: &str) -> bool {
+        matches!(self, Self::Directory(folder) if folder.join(name).is_dir())
+    }
+
     /// Opens a file by the name that the document has for it.
     ///
     /// # Errors
@@ -23,10 +38,13 @@ impl Files {
     pub(super) fn open(&self, name: &str) -> io::Result<Box<dyn Read + Send>> {
         match self {
             Self::Directory(folder) => {
-                let file = File::open(folder.join(name))?;
-                match file.metadata()?.is_file() {
+                let path = folder.join(name);
+                let file = File::open(&path)?;
+                let kind = file.metadata()?.file_type();
+                match kind.is_file() {
                     true => Ok(Box::new(file)),
-                    false => Err(io::Error::other("not a regular file")),
+                    false if kind.is_dir() => Ok(Box::new(Packing::begin(path)?)),
+                    false => Err(io::Error::other("neither a regular file nor a directory")),
                 }
             }
             Self::Embedded(files) => {
@@ -35,5 +53,62 @@ impl Files {
             }
             Self::Nowhere => Err(io::ErrorKind::NotFound.into()),
         }
+    }
+}
+
+/// A zip that is being packed on a thread of its own, a few pieces ahead of its reader. A reader that goes
+/// away ends the packing.
+struct Packing {
+    /// An empty piece is the end.
+    pieces: Receiver<io::Result<Vec<u8>>>,
+    piece: Cursor<Vec<u8>>,
+    has_ended: bool,
+}
+
+impl Packing {
+    fn begin(directory: PathBuf) -> io::Result<Self> {
+        let (sender, pieces) = sync_channel(PIECES);
+        let pack = move || {
+            let mut writer = BufWriter::with_capacity(PIECE_BYTES, Pieces { sender: Some(sender.clone()) });
+            let packed = pack_directory(&directory, &mut writer).and_then(|()| writer.flush());
+            // Nobody waits for it any more when the reader has gone.
+            let _ = sender.send(packed.map(|()| Vec::new()));
+        };
+        std::thread::Builder::new().name("packing".into()).spawn(pack)?;
+        Ok(Self { pieces, piece: Cursor::default(), has_ended: false })
+    }
+}
+
+impl Read for Packing {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        while !self.has_ended && self.piece.position() == self.piece.get_ref().len() as u64 {
+            let piece = self.pieces.recv().map_err(|_| io::Error::other("packing ended too early"))??;
+            self.has_ended = piece.is_empty();
+            self.piece = Cursor::new(piece);
+        }
+        self.piece.read(buffer)
+    }
+}
+
+/// Hands pieces over to the reader.
+struct Pieces {
+    /// None once the reader has gone. What is written then goes nowhere: the archive's writer still ends it.
+    sender: Option<SyncSender<io::Result<Vec<u8>>>>,
+}
+
+impl Write for Pieces {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if let Some(sender) = &self.sender
+            && !bytes.is_empty()
+            && sender.send(Ok(bytes.to_vec())).is_err()
+        {
+            self.sender = None;
+            return Err(io::ErrorKind::BrokenPipe.into());
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }

@@ -11,6 +11,7 @@ use super::document::{Artifact, Document, Pipeline, Project, User};
 use super::secret;
 use super::strict::Strict;
 use super::{Files, Format, LoadError, Source};
+use crate::domain::artifact::ArtifactFormat;
 use crate::domain::project::is_valid_path;
 use crate::domain::user::is_valid_username;
 
@@ -238,6 +239,12 @@ fn check_artifact(artifact: &Artifact, files: &Files) -> Result<(), String> {
             return Err(format!("format: {} artifacts are {own}, not {format}", artifact.kind));
         }
         _ => {}
+    }
+    if own != ArtifactFormat::Zip && files.is_directory(&artifact.file) {
+        let (file, kind) = (&artifact.file, artifact.kind);
+        return Err(format!(
+            "file: {file} is a directory, which only a zip is made of; {kind} artifacts are {own}"
+        ));
     }
     if artifact.expire_in.is_some() && artifact.expire_at.is_some() {
         return Err("expected expire_in or expire_at, not both".into());

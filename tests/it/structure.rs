@@ -35,6 +35,7 @@ const KEPT_TO: &[(&str, &[&str])] = &[
     ("object_store::", &["store"]),
     ("quick_xml::", &["store"]),
     ("rustls::", &["store"]),
+    ("use zip::", &["archive"]),
 ];
 
 fn sources() -> Vec<(PathBuf, String)> {

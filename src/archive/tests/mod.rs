@@ -1,5 +1,6 @@
 //! Tests of the whole room, by the behaviour that is asked of it: agreement with the `zip`
-//! crate, strictness, hostile bytes, reading entries, folders, and zips of one folder. Units are tested in their files.
+//! crate, strictness, hostile bytes, reading entries, folders, zips of one
+//! folder, and of a directory on disk. Units are tested in their files.
 
 mod agreement;
 mod archives;
@@ -9,6 +10,7 @@ mod hostile;
 mod listing;
 mod lookup;
 mod moved;
+mod pack;
 mod reading;
 mod records;
 mod subset;

@@ -6,6 +6,7 @@ mod artifetch;
 mod curl;
 mod gitbeaker;
 mod odd_archives;
+mod packed_directories;
 mod python_gitlab;
 mod ruby_gitlab;
 mod rust_gitlab;
