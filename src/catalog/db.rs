@@ -143,8 +143,10 @@ impl Manager {
         };
         let mut db = self.connect().map_err(|error| named(&error))?;
         // Nothing of the file is read before the first question.
-        let asked = diesel::sql_query("SELECT count(*) FROM sqlite_master").execute(&mut db);
-        asked.map(drop).map_err(|error| named(&error))
+        match diesel::sql_query("SELECT count(*) FROM sqlite_master").execute(&mut db) {
+            Err(error) if !error.to_string().contains("is locked") => Err(named(&error)),
+            _ => Ok(()),
+        }
     }
 }
 

@@ -6,6 +6,7 @@ use crate::catalog::{projects, users};
 use crate::domain::Result;
 use crate::domain::project::ProjectRef;
 use crate::registry::{self, Files};
+use crate::settings::{DatabaseUrl, Settings, StorageUrl};
 
 use super::CommandError;
 
@@ -24,17 +25,22 @@ const FILES: &[(&str, &[u8])] = &[
 /// A project that only the demo has.
 const DEMO_PROJECT: &str = "demo/site";
 
-/// Makes the text to print once the address is known.
-type Lines = fn(&str) -> String;
+/// A demo that is there to be tried.
+pub(super) enum Demo {
+    /// It was loaded just now.
+    Fresh,
+    /// It was there already, with whatever has been done to it since; this is how to begin again.
+    Earlier(String),
+}
 
 /// Loads the demo into an empty database; one that holds something else is left as it is.
-pub(super) async fn load(app: &App) -> std::result::Result<Option<Lines>, CommandError> {
+pub(super) async fn load(app: &App) -> std::result::Result<Option<Demo>, CommandError> {
     let state = app.catalog.read(|db| -> Result<_> {
         let demo = projects::find(db, &ProjectRef::Path(DEMO_PROJECT.into()))?;
         Ok((users::any(db)?, demo.is_some()))
     });
     match state.await.map_err(CommandError::unusable)? {
-        (true, true) => Ok(Some(lines)),
+        (true, true) => Ok(Some(Demo::Earlier(how_to_begin_again(&app.settings)))),
         (true, false) => {
             tracing::warn!("the database is not empty, the demo is not loaded");
             Ok(None)
@@ -43,8 +49,32 @@ pub(super) async fn load(app: &App) -> std::result::Result<Option<Lines>, Comman
             let files = Files::Embedded(FILES);
             let (catalog, store) = (&app.catalog, &app.store);
             registry::load_text("demo.yml", DOCUMENT, files, catalog, store, app.clock.now()).await?;
-            Ok(Some(lines))
+            Ok(Some(Demo::Fresh))
         }
+    }
+}
+
+/// Names the one directory that holds all there is, if it is one.
+fn how_to_begin_again(settings: &Settings) -> String {
+    match (&settings.database, &settings.storage) {
+        (DatabaseUrl::Sqlite(file), StorageUrl::Directory(blobs))
+            if file.parent() == blobs.parent()
+                && file.parent().is_some_and(|it| it.ends_with("artigate-data")) =>
+        {
+            format!("rm -r {}", blobs.parent().unwrap_or(blobs).display())
+        }
+        _ => "an empty database and store".to_owned(),
+    }
+}
+
+impl Demo {
+    /// The text to print once the address is known.
+    pub(super) fn lines(&self, base: &str) -> String {
+        let said = match self {
+            Self::Fresh => "The demo is loaded.".to_owned(),
+            Self::Earlier(how) => format!("The demo was loaded earlier; to begin again: {how}."),
+        };
+        format!("{said} Paste a line:\n\n{}", lines(base))
     }
 }
 
@@ -52,25 +82,23 @@ fn lines(base: &str) -> String {
     let api = format!("{base}/api/v4");
     format!(
         "\
-The demo is loaded. Paste a line:
-
 # the whole archive of the newest successful `build` on main
-curl --fail --output artifacts.zip '{api}/projects/demo%2Fsite/jobs/artifacts/main/download?job=build'
+curl --fail-with-body --location --output artifacts.zip '{api}/projects/demo%2Fsite/jobs/artifacts/main/download?job=build'
 
 # one file out of it
-curl --fail '{api}/projects/demo%2Fsite/jobs/artifacts/main/raw/README.txt?job=build'
+curl --fail-with-body '{api}/projects/demo%2Fsite/jobs/artifacts/main/raw/README.txt?job=build'
 
 # a file that a child pipeline made (packed with zstd)
-curl --fail '{api}/projects/demo%2Fsite/jobs/artifacts/main/raw/docs/index.html?job=docs'
+curl --fail-with-body '{api}/projects/demo%2Fsite/jobs/artifacts/main/raw/docs/index.html?job=docs'
 
 # by job number, from a private project
-curl --fail --header 'PRIVATE-TOKEN: glpat-demo-alice' '{api}/projects/demo%2Ffirmware/jobs/1016/artifacts/VERSION'
+curl --fail-with-body --location --header 'PRIVATE-TOKEN: glpat-demo-alice' '{api}/projects/demo%2Ffirmware/jobs/1016/artifacts/VERSION'
 
 # a branch with a slash in its name
-curl --fail --head '{api}/projects/1/jobs/artifacts/feature/new-look/download?job=build'
+curl --fail-with-body --location --head '{api}/projects/1/jobs/artifacts/feature/new-look/download?job=build'
 
 # hand over a report as a running job does
-echo '{{}}' | curl --fail --header 'JOB-TOKEN: glcbt-64_demo-upload' --form 'file=@-;filename=gl-sast-report.json' '{api}/jobs/1015/artifacts?artifact_type=sast&artifact_format=raw'
+echo '{{}}' | curl --fail-with-body --location --header 'JOB-TOKEN: glcbt-64_demo-upload' --form 'file=@-;filename=gl-sast-report.json' '{api}/jobs/1015/artifacts?artifact_type=sast&artifact_format=raw'
 
 "
     )

@@ -7,6 +7,7 @@ mod demo;
 mod existing;
 mod fsck;
 mod gc;
+mod help;
 mod listing;
 mod load;
 mod migrate;
@@ -38,7 +39,7 @@ const GLOBAL: &str = "Options of every command";
 
 /// A GitLab-compatible artifact gateway.
 #[derive(Debug, Parser)]
-#[command(name = "artigate", version, arg_required_else_help = true)]
+#[command(name = "artigate", version, arg_required_else_help = true, after_help = help::EXAMPLES, after_long_help = help::in_full())]
 struct Arguments {
     /// Read settings from this file instead of artigate.toml in the working directory.
     #[arg(long, global = true, help_heading = GLOBAL, value_name = "FILE")]
@@ -59,14 +60,17 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Migrate the database and serve HTTP until SIGTERM.
+    #[command(after_help = help::SERVE)]
     Serve {
         /// Load the built-in demo into an empty database first, and print commands to try.
         #[arg(long)]
         demo: bool,
     },
     /// Bring the database schema up to date.
+    #[command(after_help = help::MIGRATE)]
     Migrate,
     /// Load registry files: users, projects, pipelines, jobs and artifacts. Safe to repeat.
+    #[command(after_help = help::LOAD)]
     Load {
         /// YAML or JSON files, loaded all or none.
         #[arg(required = true, value_name = "FILE")]
@@ -76,6 +80,7 @@ enum Command {
     ///
     /// Expired artifacts that are not locked go, and what was deleted; then their bytes. Safe while
     /// servers run.
+    #[command(after_help = help::SWEEP)]
     Sweep {
         /// Print one JSON object.
         #[arg(long)]
@@ -86,11 +91,13 @@ enum Command {
     /// Bytes without a row are left by a server that died between storing and recording an upload. Safe
     /// while servers run. Where database and store do not belong together, nothing is removed, and exit
     /// code 1.
+    #[command(after_help = help::GC)]
     Gc(gc::Gc),
     /// Check every artifact's bytes: present, of the right size, with the right SHA-256.
     ///
     /// One line for each fault on standard output, a summary on standard error; exit code 1 when
     /// there is any.
+    #[command(after_help = help::FSCK)]
     Fsck {
         /// Look only whether the bytes are there and of the right size.
         #[arg(long)]

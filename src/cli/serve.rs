@@ -18,7 +18,7 @@ pub(super) fn run(settings: Settings, with_demo: bool) -> Result<(), CommandErro
     actix_web::rt::System::new().block_on(async {
         app.store.probe_at_start().await.map_err(CommandError::unusable)?;
         identify(&app.catalog, &app.store, &app.settings).await;
-        let lines = if with_demo { demo::load(&app).await? } else { None };
+        let demo = if with_demo { demo::load(&app).await? } else { None };
         let listening = server::listen(Arc::clone(&app)).map_err(CommandError::unusable)?;
         let (catalog, store) = (app.catalog.clone(), app.store.clone());
         let sweeping =
@@ -32,10 +32,10 @@ pub(super) fn run(settings: Settings, with_demo: bool) -> Result<(), CommandErro
         tokio::task::yield_now().await;
         let address = listening.address;
         tracing::info!(%address, "listening on http://{address}");
-        if let Some(lines) = lines {
+        if let Some(demo) = demo {
             // Whoever reads these from a pipe waits for them; a reader that is gone is no fault.
             let mut out = std::io::stdout().lock();
-            let _ = write!(out, "{}", lines(&format!("http://{address}"))).and_then(|()| out.flush());
+            let _ = write!(out, "{}", demo.lines(&format!("http://{address}"))).and_then(|()| out.flush());
         }
         let stopped = serving.await.map_err(std::io::Error::other).flatten();
         app.ingest.writers().retire().await;

@@ -151,3 +151,8 @@ impl Settings {
         }
     }
 }
+
+/// The environment variable of every key, with the text of its default, in the order of the README's table.
+pub fn variables() -> Vec<(String, Option<&'static str>)> {
+    keys::KEYS.iter().map(|key| (key.variable(), key.default)).collect()
+}

@@ -23,6 +23,7 @@ mod cors;
 mod credentials;
 mod damaged_archives;
 mod deploy;
+mod documents;
 mod downloads;
 mod failed_auth;
 mod faults;

@@ -144,8 +144,11 @@ fn the_demo_works_from_an_empty_directory_and_every_line_it_prints_can_be_pasted
     }
     let downloaded = std::fs::read(folder.path().join("artifacts.zip")).unwrap();
     assert_eq!(downloaded, include_bytes!("../../fixtures/archives/site.zip"));
+    assert!(serving.printed[0].starts_with("The demo is loaded."), "{:?}", serving.printed);
     assert_eq!(serving.stop(), Some(0));
     let again = Serving::demo(folder.path(), Stdio::null());
+    let begin_again = "The demo was loaded earlier; to begin again: rm -r artigate-data. Paste a line:";
+    assert_eq!(again.printed[0], begin_again);
     assert_eq!(again.stop(), Some(0), "a second start finds the demo loaded");
 }
 
@@ -161,8 +164,10 @@ fn every_line_of_the_readme_about_fetching_works_on_the_demo() {
     let folder = tempfile::tempdir().unwrap();
     let serving = Serving::demo(folder.path(), Stdio::null());
     let script = format!("set -e\n{}", block.replace("http://127.0.0.1:8929", &serving.base_url));
-    let pasted = Command::new("bash").arg("-c").arg(script).current_dir(folder.path()).output().unwrap();
-    assert!(pasted.status.success(), "{}", String::from_utf8_lossy(&pasted.stderr));
+    paste_twice(folder.path(), &script);
+    // What was to be deleted is, at the next sweep; and all the rest is still there.
+    assert_eq!(run(folder.path(), &["sweep"]).0, Some(0));
+    paste_twice(folder.path(), &script);
     let firmware = std::fs::read(folder.path().join("firmware.zip")).unwrap();
     assert_eq!(firmware, include_bytes!("../../fixtures/archives/firmware.zip"));
     assert_eq!(serving.stop(), Some(0));
@@ -175,13 +180,43 @@ fn every_line_of_the_readme_about_the_registry_works_on_the_demo() {
     let block = readme[start..].split("```").next().unwrap();
     let folder = tempfile::tempdir().unwrap();
     let serving = Serving::demo(folder.path(), Stdio::null());
-    let fetch = "curl --fail --output fetched http://127.0.0.1:8929/api/v4/projects/3/jobs/3000/artifacts";
-    let script = format!("set -e -o pipefail\n{block}\n{fetch}");
-    let script = script.replace("http://127.0.0.1:8929", &serving.base_url);
-    let pasted = Command::new("bash").arg("-c").arg(script).current_dir(folder.path()).output().unwrap();
-    assert!(pasted.status.success(), "{}", String::from_utf8_lossy(&pasted.stderr));
-    assert_eq!(std::fs::read(folder.path().join("fetched")).unwrap(), b"hello\n");
+    let script = format!("set -e -o pipefail\n{block}");
+    let printed = paste_twice(folder.path(), &script.replace("http://127.0.0.1:8929", &serving.base_url));
+    assert!(printed.ends_with("hello\n"), "the last line fetches what was uploaded: {printed}");
     assert_eq!(serving.stop(), Some(0));
+}
+
+/// Runs a script, and again where it was run; what it printed the second time.
+fn paste_twice(folder: &Path, script: &str) -> String {
+    let mut printed = String::new();
+    for _ in 0..2 {
+        let pasted = Command::new("bash").arg("-c").arg(script).current_dir(folder).output().unwrap();
+        printed = String::from_utf8_lossy(&pasted.stdout).into_owned();
+        let complaints = String::from_utf8_lossy(&pasted.stderr);
+        assert!(pasted.status.success(), "{printed}\n{complaints}");
+    }
+    printed
+}
+
+#[test]
+fn the_help_tells_examples_settings_and_exit_codes() {
+    let folder = tempfile::tempdir().unwrap();
+    let (_, short, _) = run(folder.path(), &["-h"]);
+    let (_, long, _) = run(folder.path(), &["--help"]);
+    for part in ["Examples:\n  artigate serve --demo\n", "ARTIGATE_SERVER__LISTEN", "Exit codes: 0 done, 1 "]
+    {
+        assert!(short.contains(part) && long.contains(part), "{part:?} is not in {short}");
+    }
+    let variables = artigate::settings::variables();
+    for (variable, default) in variables {
+        let line = long.lines().find(|line| line.trim_start().starts_with(&format!("{variable} ")));
+        let line = line.or_else(|| long.lines().find(|line| line.trim() == variable)).expect(&variable);
+        assert!(line.ends_with(default.unwrap_or(&variable)), "{line}");
+    }
+    for command in ["serve", "migrate", "load", "sweep", "gc", "fsck", "copy-store", "config"] {
+        let (_, help, _) = run(folder.path(), &[command, "--help"]);
+        assert!(help.contains(&format!("  artigate {command}")), "{help}");
+    }
 }
 
 #[test]
