@@ -375,30 +375,8 @@ fn the_help_of_each_group_shows_examples_that_are_right() {
     }
 }
 
-/// A section's first block of commands.
-fn block(heading: &str) -> &'static str {
-    let readme = include_str!("../../README.md");
-    let section = readme.split(heading).nth(1).unwrap_or_else(|| panic!("no {heading}"));
-    section.split("```sh\n").nth(1).unwrap().split("```").next().unwrap()
-}
-
-#[test]
-fn every_line_of_the_readme_about_administration_works_beside_the_demo() {
-    let folder = tempfile::tempdir().unwrap();
-    let serving = Serving::demo(folder.path(), Stdio::null());
-    paste(folder.path(), block("\n## Administer\n"));
-    let list = artigate(folder.path(), &["token", "list", "--json"]).output().unwrap().stdout;
-    let list: Value = serde_json::from_slice(&list).unwrap();
-    let revoked = list.as_array().unwrap().iter().filter(|token| token["state"] == "revoked");
-    let revoked: Vec<&Value> = revoked.map(|token| &token["user"]).collect();
-    assert_eq!(revoked, ["carol"], "no token of the demo is revoked");
-    paste(folder.path(), block("\n## Keep running\n"));
-    paste(folder.path(), block("\n## Settings\n"));
-    assert_eq!(serving.stop(), Some(0));
-}
-
 /// Runs lines in a shell that finds the program.
-fn paste(folder: &std::path::Path, lines: &str) {
+pub fn paste(folder: &std::path::Path, lines: &str) {
     let program = std::path::Path::new(env!("CARGO_BIN_EXE_artigate")).parent().unwrap();
     let path = format!("{}:{}", program.display(), std::env::var("PATH").unwrap());
     let mut command = Command::new("bash");

@@ -6,6 +6,8 @@ use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
+use crate::administration::paste;
+use crate::program::{Serving, artigate};
 use crate::support::gateway::Gateway;
 use crate::support::zips;
 
@@ -72,6 +74,28 @@ fn every_block_of_commands_is_what_a_shell_takes() {
             }
         }
     }
+}
+
+/// A section's first block of commands.
+fn commands(heading: &str) -> &'static str {
+    let readme = include_str!("../../README.md");
+    let section = readme.split(heading).nth(1).unwrap_or_else(|| panic!("no {heading}"));
+    section.split("```sh\n").nth(1).unwrap().split("```").next().unwrap()
+}
+
+#[test]
+fn every_line_of_the_readme_about_administration_works_beside_the_demo() {
+    let folder = tempfile::tempdir().unwrap();
+    let serving = Serving::demo(folder.path(), Stdio::null());
+    paste(folder.path(), commands("\n## Administer\n"));
+    let list = artigate(folder.path(), &["token", "list", "--json"]).output().unwrap().stdout;
+    let list: Value = serde_json::from_slice(&list).unwrap();
+    let revoked = list.as_array().unwrap().iter().filter(|token| token["state"] == "revoked");
+    let revoked: Vec<&Value> = revoked.map(|token| &token["user"]).collect();
+    assert_eq!(revoked, ["carol"], "no token of the demo is revoked");
+    paste(folder.path(), commands("\n## Keep running\n"));
+    paste(folder.path(), commands("\n## Settings\n"));
+    assert_eq!(serving.stop(), Some(0));
 }
 
 #[test]
