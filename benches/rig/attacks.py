@@ -15,6 +15,8 @@ from .machine import find
 SOURCE = "127.0.0.2"
 PATIENCE_SECONDS = 60
 JOBS = "/api/v4/projects/1/jobs"
+# Jobs with an archive of four thousand names each.
+FIRST_NAMES, NAMES = 4000, 600
 
 
 @dataclass
@@ -179,6 +181,13 @@ def indexes(target: Target) -> None:
     asking(target, 12, lambda number, turn: request(target.path(f"flat-{number % 6}.zip", name(number, turn)), CLOSE))
 
 
+def small_indexes(target: Target) -> None:
+    """One file each out of hundreds of archives: their indexes go in and out of the cache."""
+    job = lambda number, turn: FIRST_NAMES + (number * 75 + turn) % NAMES
+    asking(target, 8, lambda number, turn: request(
+        f"{JOBS}/{job(number, turn)}/artifacts/reports/module-0001/test-00050.xml", CLOSE))
+
+
 def anonymous_changes(target: Target) -> None:
     """Keep, delete and erase without a credential, as fast as wrk can."""
     script = f"{target.folder}/changes.lua"
@@ -233,6 +242,7 @@ ATTACKS = {
     "tree-200": Attack("200 at once, pages of a tree of 1,000,000 names", tree(200)),
     "idle": Attack("1,072 idle connections, 1,024 descriptors", idle, files=1024),
     "indexes": Attack("12 clients, 6 cold indexes of 1,000,000 names", indexes),
+    "small-indexes": Attack("8 clients, 600 archives of 4,000 names in turn", small_indexes),
     "changes": Attack("keep, delete and erase by nobody, on 32 connections", anonymous_changes),
     "slow": Attack("300 slow readers", slow_readers),
 }

@@ -53,6 +53,14 @@ def flat(path: Path, mark: str) -> None:
     archive.close()
 
 
+def names(path: Path) -> None:
+    """Four thousand names: small, and of many such the indexes fill the cache."""
+    archive, tiny = ZipWriter(path), Content(STORE, zlib.crc32(b"x"), 1, b"x")
+    for number in range(4000):
+        archive.add(f"reports/module-{number // 50:04}/test-{number:05}.xml", tiny)
+    archive.close()
+
+
 def small(path: Path) -> None:
     archive = ZipWriter(path)
     archive.add("a.txt", Content.deflated(b"a small file\n" * 100))
@@ -61,6 +69,7 @@ def small(path: Path) -> None:
 
 MAKERS = {
     "small.zip": small,
+    "names.zip": names,
     "zstd-8.zip": lambda path: one_entry(path, "z", ZSTD, 8 * GIGABYTE, zstd(8 * GIGABYTE, 20)),
     "zstd-64.zip": lambda path: one_entry(path, "z", ZSTD, 64 * GIGABYTE, zstd(64 * GIGABYTE, 20)),
     "deflate-3.zip": lambda path: one_entry(path, "z", INFLATE, 3 * GIGABYTE, deflated_zeros(192)),
