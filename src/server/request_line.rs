@@ -273,7 +273,7 @@ mod tests {
         assert_eq!(pieces.concat(), head.as_bytes());
         let endless = vec![b'\n'; 300_000];
         assert!(handed_on(&endless, 1, 8192).len() < 100);
-        let body = format!("POST / HTTP/1.1\r\nContent-Length: 3\r\n\r\nabc");
+        let body = "POST / HTTP/1.1\r\nContent-Length: 3\r\n\r\nabc".to_owned();
         assert_eq!(handed_on(body.as_bytes(), 1, 8192).last().unwrap(), b"c", "a body comes as it arrives");
         assert_eq!(handed_on(b"GET / HT", 1, 8192), [b"GET / HT"], "what ends early is handed on at its end");
     }
