@@ -17,13 +17,13 @@ use std::time::Duration;
 
 use diesel::r2d2::Pool;
 use tokio::sync::oneshot;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 
 use super::Db;
 use super::db::Manager;
 use crate::domain::{Error, Result};
 
-/// How long short work waits before another thread is called for it: many times what a piece takes.
+/// How long short work waits before it looks whether the line moves: many times what a piece takes.
 const IMPATIENCE: Duration = Duration::from_millis(5);
 
 /// How much work may wait in line. More is refused at once, which a client may try again.
@@ -61,6 +61,8 @@ struct Line {
     idle: usize,
     /// Those of the idle that have been called and did not come yet.
     called: usize,
+    /// How much work has been taken from the line so far.
+    taken: u64,
     /// Threads that do short work.
     short: usize,
     closed: bool,
@@ -108,13 +110,17 @@ impl Crew {
         let asked = GivenUpOnDrop(Arc::clone(&claim));
         self.shared.line_up(Work { length, claim, run })?;
         let panicked = |_| E::from(Error::internal("the catalog's work panicked"));
-        if length == Length::Short {
+        let deadline = Instant::now() + patience;
+        let mut seen = None;
+        while length == Length::Short && Instant::now() < deadline {
             if let Ok(done) = timeout(IMPATIENCE, &mut outcome).await {
                 return done.map_err(panicked)?;
             }
-            self.shared.call_another();
+            if !asked.0.is_wanted() || self.shared.call_if_it_stands_still(&mut seen) {
+                break;
+            }
         }
-        match timeout(patience, &mut outcome).await {
+        match timeout_at(deadline, &mut outcome).await {
             Ok(done) => done.map_err(panicked)?,
             Err(_) if asked.0.give_up() => Err(busy().into()),
             Err(_) => outcome.await.map_err(panicked)?,
@@ -159,11 +165,15 @@ impl Shared {
         self.call_as_needed(line)
     }
 
-    /// Calls a thread for a line that stands still.
-    fn call_another(self: &Arc<Self>) {
+    /// Calls a thread, and says so, when nothing was taken from the line since it was looked at last.
+    fn call_if_it_stands_still(self: &Arc<Self>, seen: &mut Option<u64>) -> bool {
         let line = self.lock();
+        if line.waiting.is_empty() || seen.replace(line.taken) != Some(line.taken) {
+            return false;
+        }
         // Whoever cannot be called now comes when he has done his work.
-        let _ = if line.waiting.is_empty() { Ok(()) } else { self.call(line, 1) };
+        let _ = self.call(line, 1);
+        true
     }
 
     fn call_as_needed(self: &Arc<Self>, line: MutexGuard<'_, Line>) -> Result<()> {
@@ -241,6 +251,7 @@ impl Line {
 
     fn pop(&mut self) -> Option<Work> {
         let work = self.waiting.pop_front()?;
+        self.taken += 1;
         self.long -= usize::from(work.length == Length::Any);
         Some(work)
     }
