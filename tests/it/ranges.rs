@@ -186,17 +186,17 @@ on_both_databases! {
     fn a_packed_form_is_no_way_around_a_damaged_header(gateway) {
         let mut archive = archives().remove(1);
         let name = archive.windows(8).position(|window| window == b"file.bin").unwrap();
-        archive[name] = b'F';
+        archive[name - 30] = b'p';
         world::small(&gateway, &archive);
         let path = format!("{ARCHIVE}/file.bin");
         for (name, value) in [("Accept-Encoding", "gzip"), ("Range", "bytes=0-9"), ("Accept", "*/*")] {
-            assert_eq!(gateway.get(&path).header(name, value).send().status, 500, "{name}");
+            assert_eq!(gateway.get(&path).header(name, value).send().status, 422, "{name}");
         }
         let mut stored = archives().remove(0);
         let name = stored.windows(8).position(|window| window == b"file.bin").unwrap();
-        stored[name] = b'F';
+        stored[name - 30] = b'p';
         world::small(&gateway, &stored);
-        assert_eq!(gateway.get(&path).header("Range", "bytes=0-9").send().status, 500);
+        assert_eq!(gateway.get(&path).header("Range", "bytes=0-9").send().status, 422);
     }
 
     fn reports_are_downloaded_by_their_kind(gateway) {
