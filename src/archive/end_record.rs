@@ -227,23 +227,26 @@ fn last_end_record(tail: &[u8], file_bytes: u64) -> Result<(usize, EndRecord), F
 
 /// Whether one of the end records in `before` has a comment that reaches over the one at `at`.
 fn is_in_comment(before: &[u8], at: usize) -> bool {
-    let mut from = at.saturating_sub(REACH_BYTES);
-    // Looks at every fourth byte, and closer where that is one of the signature's.
-    while let Some(&byte) = before.get(from + 3) {
-        let step = match byte {
-            b'P' => 3,
-            b'K' => 2,
-            0x05 => 1,
-            0x06 => {
-                let record = before.get(from..).and_then(EndRecord::read);
-                if record.is_some_and(|record| record.end(from) > at) {
-                    return true;
-                }
-                4
-            }
-            _ => 4,
-        };
-        from += step;
-    }
-    false
+    let reaches_over = |from: usize| {
+        let record = before.get(from..).and_then(EndRecord::read);
+        record.is_some_and(|record| record.end(from) > at)
+    };
+    let first = at.saturating_sub(REACH_BYTES);
+    (first..before.len()).step_by(BLOCK_BYTES).any(|from| {
+        // One byte more, for a signature across the border.
+        let block = &before[from..before.len().min(from + BLOCK_BYTES + 1)];
+        may_begin_record(block) && (from..from + BLOCK_BYTES).any(reaches_over)
+    })
+}
+
+/// How many bytes are looked at together.
+const BLOCK_BYTES: usize = 128;
+
+/// Whether the first two bytes of a signature are anywhere in `block`. It looks at all of them without a
+/// branch, which is many at a time for the processor.
+fn may_begin_record(block: &[u8]) -> bool {
+    let pairs = block.iter().zip(&block[1..]);
+    pairs.fold(false, |found, (&one, &other)| {
+        found | ((one == END_SIGNATURE[0]) & (other == END_SIGNATURE[1]))
+    })
 }
