@@ -84,10 +84,12 @@ fn archive_in_the_comment_of_another_is_refused() {
         end.start += 40;
         [&BODY[..], &directory(&[record(b"inner")]), &end.plain(b"")].concat()
     };
-    let before = sound(&[wanted("a", b"abc", Stored)], b"").len();
-    for offset in [0, before] {
-        let file = sound(&[wanted("a", b"abc", Stored)], &inner(offset));
-        assert_eq!(fault(&file), Fault::EndRecordInComment);
+    let outer = |bytes: usize, comment: &[u8]| sound(&[wanted("a", &vec![0; bytes], Stored)], comment);
+    for bytes in 0..140 {
+        let file = outer(bytes, &inner(0));
+        assert_eq!(fault(&file), Fault::EndRecordInComment, "{bytes}");
+        let file = outer(bytes, &inner(outer(bytes, b"").len()));
+        assert_eq!(fault(&file), Fault::EndRecordInComment, "{bytes}");
         let file = [file, b"\n".into()].concat();
         assert_eq!(fault(&file), Fault::EndRecordInComment);
     }
