@@ -87,7 +87,8 @@ fn arrows_go_down_only() {
 
 #[test]
 fn crates_are_named_only_in_their_rooms() {
-    for (path, text) in sources() {
+    // Tests make with any crate what they need.
+    for (path, text) in sources().into_iter().filter(|(path, _)| !path.ends_with("tests.rs")) {
         for (name, rooms) in KEPT_TO {
             let allowed = rooms.contains(&room(&path).as_str());
             assert!(allowed || !text.contains(name), "{} names {name}", path.display());
