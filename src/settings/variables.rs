@@ -9,6 +9,9 @@ use super::unknown::{did_you_mean, distance, similar, there_are};
 /// Those that are options of the command line, whose parser reads them.
 const OPTIONS: &[&str] = &["ARTIGATE_LOG", "ARTIGATE_LOG_FORMAT"];
 
+/// Those that tell scripts of the program, and the program nothing: where it is.
+const OF_SCRIPTS: &[&str] = &["ARTIGATE_BIN"];
+
 /// What the variables of the test suite begin with; the program has no use for them.
 const TESTS: &str = "ARTIGATE_TEST_";
 
@@ -29,6 +32,7 @@ pub(super) fn read(environment: &[(String, String)]) -> (Vec<Given>, Vec<String>
 fn is_ours(name: &str, value: &str) -> bool {
     name.starts_with(PREFIX)
         && !OPTIONS.contains(&name)
+        && !OF_SCRIPTS.contains(&name)
         && !name.starts_with(TESTS)
         && !is_service_link(name, value)
 }

@@ -125,6 +125,7 @@ fn a_name_that_no_setting_has_stops_the_start_and_says_which_one_was_meant() {
     for (name, value) in [
         ("ARTIGATE_LOG", "debug"),
         ("ARTIGATE_TEST_POSTGRES", "postgres://db/x"),
+        ("ARTIGATE_BIN", "/usr/bin/artigate"),
         ("ARTIGATE_SERVICE_HOST", "10.0.0.1"),
         ("ARTIGATE_PORT", "tcp://10.0.0.1:80"),
         ("artigate_server_listen", "a:1"),
