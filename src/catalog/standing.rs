@@ -14,11 +14,12 @@ use super::projects::Project;
 use super::schema::{access_tokens, artifacts, jobs, project_members, projects, users};
 use super::tokens::AccessToken;
 use super::users::User;
-use super::values::Finished;
+use super::values::{Always, Finished};
 use crate::domain::artifact::ArtifactKind;
 use crate::domain::expiry::is_available;
 use crate::domain::project::ProjectRef;
 use crate::domain::role::Role;
+use crate::domain::status::Status;
 use crate::domain::{Error, Result, Sha256Digest, Timestamp};
 
 /// A job's artifact, and what decides who may have it.
@@ -36,34 +37,41 @@ pub struct Standing {
     pub role: Option<Role>,
 }
 
-type Row = (Project, Job, Artifact, Option<AccessToken>, Option<User>, Option<String>);
+type Row = (Project, Job, Option<Artifact>, Option<AccessToken>, Option<User>, Option<String>);
 
-/// Finds one artifact of the kind, and what the personal token with that digest stands for in its project.
+/// Finds jobs of a project, each with its artifact of the kind, and what the personal token with that digest
+/// stands for there. `$on` binds no value: diesel copies what a join is on several times.
+///
 /// A statement of four types: two ways to name a project on two kinds of connection. Run on `Db` itself, its
 /// text would be made anew three times for each execution.
 macro_rules! find {
-    ($db:expr, $project:expr, $kind:expr, $token:expr, $of_job:expr) => {{
+    ($db:expr, $project:expr, $kind:expr, $token:expr, $on:expr, $jobs:expr) => {{
         // No token has an empty digest.
         let digest = $token.map(|digest: Sha256Digest| digest.as_bytes().to_vec()).unwrap_or_default();
-        let found: Option<Row> = match ($project, $db) {
+        match ($project, $db) {
             (ProjectRef::Id(id), Db::Sqlite(sqlite)) => {
-                find!(sqlite, projects::id.eq(*id), $kind, digest, $of_job, first)
+                find!(sqlite, projects::id.eq(*id), $kind, digest, $on, $jobs, rows)
             }
             (ProjectRef::Id(id), Db::Postgres(postgres)) => {
-                find!(postgres, projects::id.eq(*id), $kind, digest, $of_job, first)
+                find!(postgres, projects::id.eq(*id), $kind, digest, $on, $jobs, rows)
             }
             (ProjectRef::Path(path), Db::Sqlite(sqlite)) => {
-                find!(sqlite, projects::path_lower.eq(path.to_lowercase()), $kind, digest, $of_job, first)
+                find!(sqlite, projects::path_lower.eq(path.to_lowercase()), $kind, digest, $on, $jobs, rows)
             }
             (ProjectRef::Path(path), Db::Postgres(postgres)) => {
-                find!(postgres, projects::path_lower.eq(path.to_lowercase()), $kind, digest, $of_job, first)
+                find!(postgres, projects::path_lower.eq(path.to_lowercase()), $kind, digest, $on, $jobs, rows)
             }
-        };
-        found.map(standing).transpose()
+        }
     }};
-    ($connection:expr, $named:expr, $kind:expr, $digest:expr, $of_job:expr, first) => {
+    ($connection:expr, $named:expr, $kind:expr, $digest:expr, $on:expr, $jobs:expr, rows) => {
         projects::table
-            .inner_join(jobs::table.inner_join(artifacts::table))
+            .inner_join(jobs::table.on($on))
+            .left_join(
+                artifacts::table.on(artifacts::job_id
+                    .eq(jobs::id)
+                    .and(artifacts::name.eq($kind.as_str()))
+                    .and(artifacts::state.eq(Finished))),
+            )
             .left_join(access_tokens::table.on(access_tokens::sha256.eq($digest)))
             .left_join(users::table.on(users::id.nullable().eq(access_tokens::user_id.nullable())))
             .left_join(
@@ -72,19 +80,16 @@ macro_rules! find {
                     .and(project_members::user_id.nullable().eq(users::id.nullable()))),
             )
             .filter($named)
-            .filter($of_job)
-            .filter(artifacts::name.eq($kind.as_str()))
-            .filter(artifacts::state.eq(Finished))
+            .filter($jobs)
             .select((
                 Project::as_select(),
                 Job::as_select(),
-                Artifact::as_select(),
+                Option::<Artifact>::as_select(),
                 Option::<AccessToken>::as_select(),
                 Option::<User>::as_select(),
                 project_members::role.nullable(),
             ))
-            .get_result($connection)
-            .optional()?
+            .load::<Row>($connection)?
     };
 }
 
@@ -100,7 +105,8 @@ pub fn of_artifact(
     kind: ArtifactKind,
     token: Option<Sha256Digest>,
 ) -> Result<Option<Standing>> {
-    find!(db, project, kind, token, jobs::id.eq(job_id))
+    let found = find!(db, project, kind, token, jobs::project_id.eq(projects::id), jobs::id.eq(job_id));
+    found.into_iter().next().map_or(Ok(None), standing)
 }
 
 /// As [`of_artifact`], for the archive that the ref and the job's name lead to: that of the job which
@@ -117,15 +123,31 @@ pub fn of_ref(
     token: Option<Sha256Digest>,
     now: Timestamp,
 ) -> Result<Option<Standing>> {
-    let first = lookup::FirstJob { ref_name, job_name };
-    let found = find!(db, project, ArtifactKind::Archive, token, jobs::id.nullable().eq(first))?;
+    // That the pipeline is the project's says enough: a condition on the job's project as well would have
+    // SQLite choose between two indexes.
+    let newest = lookup::NewestSuccessful { ref_name };
+    let candidates = find!(
+        db,
+        project,
+        ArtifactKind::Archive,
+        token,
+        Always,
+        jobs::pipeline_id
+            .nullable()
+            .eq(newest)
+            .and(jobs::name.eq(job_name))
+            .and(jobs::status.eq(Status::Success.as_str()))
+            .and(jobs::retried.eq(false))
+    );
+    let first = candidates.into_iter().max_by_key(|(_, job, ..)| job.id);
+    let found = first.map_or(Ok(None), standing)?;
     // The newest successful pipeline is locked exactly while the project says so.
     Ok(found.filter(|Standing { project, artifact, .. }| {
         is_available(artifact.expire_at, project.keep_latest_artifact, now)
     }))
 }
 
-fn standing((project, job, artifact, token, user, role): Row) -> Result<Standing> {
+fn standing((project, job, artifact, token, user, role): Row) -> Result<Option<Standing>> {
     let role = role.map(|name| name.parse()).transpose().map_err(Error::internal)?;
-    Ok(Standing { project, job, artifact, token: token.zip(user), role })
+    Ok(artifact.map(|artifact| Standing { project, job, artifact, token: token.zip(user), role }))
 }

@@ -7,7 +7,7 @@ use diesel::deserialize::{FromSql, FromStaticSqlRow, Queryable, Result};
 use diesel::expression::{AppearsOnTable, Expression, SelectableExpression, ValidGrouping, is_aggregate};
 use diesel::query_builder::{AstPass, QueryFragment, QueryId};
 use diesel::result::QueryResult;
-use diesel::sql_types::{BigInt, Binary, Text};
+use diesel::sql_types::{BigInt, Binary, Bool, Text};
 
 use crate::domain::artifact::{Accessibility, ArtifactFormat, ArtifactKind, ArtifactState};
 use crate::domain::pipeline::Source;
@@ -67,24 +67,36 @@ stored_as!(Sha256Digest, Binary, Vec<u8>, |bytes: Vec<u8>| Ok(Sha256Digest::try_
 #[derive(Debug, Clone, Copy, QueryId)]
 pub(super) struct Finished;
 
-impl Expression for Finished {
-    type SqlType = Text;
+/// No condition, where a join has to have one.
+#[derive(Debug, Clone, Copy, QueryId)]
+pub(super) struct Always;
+
+/// Declares an expression that is the same text in every statement.
+macro_rules! literal {
+    ($Literal:ty, $Sql:ty, $text:literal) => {
+        impl Expression for $Literal {
+            type SqlType = $Sql;
+        }
+
+        impl<Table> AppearsOnTable<Table> for $Literal {}
+
+        impl<Table> SelectableExpression<Table> for $Literal {}
+
+        impl<Grouping> ValidGrouping<Grouping> for $Literal {
+            type IsAggregate = is_aggregate::Never;
+        }
+
+        impl<DB: Backend> QueryFragment<DB> for $Literal {
+            fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, DB>) -> QueryResult<()> {
+                out.push_sql($text);
+                Ok(())
+            }
+        }
+    };
 }
 
-impl<Table> AppearsOnTable<Table> for Finished {}
-
-impl<Table> SelectableExpression<Table> for Finished {}
-
-impl<Grouping> ValidGrouping<Grouping> for Finished {
-    type IsAggregate = is_aggregate::Never;
-}
-
-impl<DB: Backend> QueryFragment<DB> for Finished {
-    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, DB>) -> QueryResult<()> {
-        out.push_sql("'finished'");
-        Ok(())
-    }
-}
+literal!(Finished, Text, "'finished'");
+literal!(Always, Bool, "TRUE");
 
 /// A fresh row's UUID, in order of time.
 pub(super) fn new_uuid() -> Vec<u8> {

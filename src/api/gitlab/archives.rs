@@ -135,39 +135,35 @@ async fn archive_of_ref(call: &Call, project: ProjectRef, ref_name: String) -> R
     let job_name = call.query.get("job").ok_or(Failure::Parameter("job is missing".into()))?.to_owned();
     let search_recent = call.flag("search_recent_successful_pipelines")?;
     let (credentials, now) = (call.credentials(), call.now);
-    if !search_recent
-        && is_at_once(&credentials)
-        && let Some(archive) = archive_of_ref_at_once(call, &project, &ref_name, &job_name).await?
-    {
-        return Ok(archive);
+    let mut asked = (credentials, project, ref_name, job_name);
+    if !search_recent && is_at_once(&asked.0) {
+        let (found, again) = call
+            .glance(move |db| {
+                let (credentials, project, ref_name, job_name) = &asked;
+                let found =
+                    Readable::archive_of_ref_at_once(db, credentials, project, (ref_name, job_name), now)?;
+                Ok((found, asked))
+            })
+            .await?;
+        if let Some(archive) = found {
+            return Ok(archive);
+        }
+        asked = again;
     }
     call.read(move |db| {
-        let readable = Readable::enter(db, &credentials, &project, now)?;
+        let (credentials, project, ref_name, job_name) = &asked;
+        let readable = Readable::enter(db, credentials, project, now)?;
         let project = &readable.project;
         let found = match search_recent {
-            true => lookup::job_by_recent_ref(db, project, &ref_name, &job_name, now)?,
-            false => lookup::job_by_ref(db, project, &ref_name, &job_name, now)?,
+            true => lookup::job_by_recent_ref(db, project, ref_name, job_name, now)?,
+            false => lookup::job_by_ref(db, project, ref_name, job_name, now)?,
         };
         let Some(job) = found else {
-            let why = absence::by_ref(db, project.id, &ref_name, &job_name, search_recent)?;
+            let why = absence::by_ref(db, project.id, ref_name, job_name, search_recent)?;
             let text = if search_recent { "Job Not Found" } else { "Not found" };
             return Err(Failure::absent(text, why.to_string()));
         };
         readable.artifact(db, &job, ArtifactKind::Archive)
-    })
-    .await
-}
-
-async fn archive_of_ref_at_once(
-    call: &Call,
-    project: &ProjectRef,
-    ref_name: &str,
-    job_name: &str,
-) -> Result<Option<Artifact>, Failure> {
-    let (credentials, now) = (call.credentials(), call.now);
-    let (project, ref_name, job_name) = (project.clone(), ref_name.to_owned(), job_name.to_owned());
-    call.glance(move |db| {
-        Readable::archive_of_ref_at_once(db, &credentials, &project, (&ref_name, &job_name), now)
     })
     .await
 }
