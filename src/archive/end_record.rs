@@ -8,9 +8,9 @@
 
 use super::{
     Fault, Limits,
-    directory::RECORD_BYTES,
+    directory::{RECORD_BYTES, RECORD_SIGNATURE},
     fields::Fields,
-    zip64_end::{Zip64, zip64_end_record},
+    zip64_end::{LOCATOR_BYTES, LOCATOR_SIGNATURE, Zip64, zip64_end_record},
 };
 
 /// How much of the end of a file to fetch first: the end record (22 bytes) with the longest
@@ -97,7 +97,7 @@ pub fn locate(tail: &[u8], file_bytes: u64, limits: &Limits) -> Result<Located, 
         }
     };
     let before = span.start.saturating_sub(tail_start).min(at as u64) as usize;
-    match is_in_comment(&tail[..before], at) {
+    match is_in_comment(tail, tail_start, before, at) {
         true => Err(Fault::EndRecordInComment),
         false => Ok(Located::Found(span)),
     }
@@ -178,6 +178,18 @@ impl EndRecord {
         at + END_BYTES + usize::from(self.comment_bytes)
     }
 
+    /// Whether a directory or a ZIP64 locator stands before it, if it lies at `at` in `tail`. Of a
+    /// directory that begins before the tail it is known only that it may.
+    fn has_directory(&self, tail: &[u8], tail_start: u64, at: usize) -> bool {
+        let has_locator =
+            at.checked_sub(LOCATOR_BYTES).is_some_and(|from| tail[from..].starts_with(&LOCATOR_SIGNATURE));
+        has_locator
+            || match at.checked_sub(self.bytes as usize) {
+                Some(from) if from < at => tail[from..].starts_with(&RECORD_SIGNATURE.to_le_bytes()),
+                _ => self.start.checked_add(self.bytes).map(u64::from) == Some(tail_start + at as u64),
+            }
+    }
+
     fn claim(&self) -> Claim {
         Claim {
             disk: self.disk.into(),
@@ -225,11 +237,13 @@ fn last_end_record(tail: &[u8], file_bytes: u64) -> Result<(usize, EndRecord), F
     }
 }
 
-/// Whether one of the end records in `before` has a comment that reaches over the one at `at`.
-fn is_in_comment(before: &[u8], at: usize) -> bool {
+/// Whether an end record in the first `before` bytes of `tail` has a comment that reaches over the one at
+/// `at`. It must have a directory: any file that has to do with archives may hold a signature.
+fn is_in_comment(tail: &[u8], tail_start: u64, before: usize, at: usize) -> bool {
+    let before = &tail[..before];
     let reaches_over = |from: usize| {
         let record = before.get(from..).and_then(EndRecord::read);
-        record.is_some_and(|record| record.end(from) > at)
+        record.is_some_and(|record| record.end(from) > at && record.has_directory(before, tail_start, from))
     };
     let first = at.saturating_sub(REACH_BYTES);
     (first..before.len()).step_by(BLOCK_BYTES).any(|from| {

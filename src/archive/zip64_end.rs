@@ -11,7 +11,8 @@ use super::{
     fields::Fields,
 };
 
-const LOCATOR_BYTES: usize = 20;
+pub(super) const LOCATOR_BYTES: usize = 20;
+pub(super) const LOCATOR_SIGNATURE: [u8; 4] = *b"PK\x06\x07";
 
 /// A record without private data, as all known writers make it.
 const PLAIN_BYTES: u64 = 56;
@@ -86,7 +87,7 @@ struct Locator {
 impl Locator {
     fn read(locator: &[u8]) -> Option<Self> {
         let mut fields = Fields::new(locator);
-        fields.signature(0x0706_4b50)?;
+        fields.signature(u32::from_le_bytes(LOCATOR_SIGNATURE))?;
         Some(Self { disk: fields.u32()?, record_start: fields.u64()?, disks: fields.u32()? })
     }
 }

@@ -96,6 +96,29 @@ fn archive_in_the_comment_of_another_is_refused() {
 }
 
 #[test]
+fn archive_in_the_comment_of_one_with_zip64_or_without_entries_is_refused() {
+    let records = [record(b"a")];
+    let inner = sound(&[wanted("inner", b"abc", Stored)], b"");
+    let with_comment = |mut file: Vec<u8>| {
+        let length_at = file.len() - 2;
+        file[length_at..].copy_from_slice(&(inner.len() as u16).to_le_bytes());
+        [file, inner.clone()].concat()
+    };
+    for file in [zip64(&BODY, &records, b"", End::all_ones(), |_| ()), End::default().plain(b"")] {
+        assert_eq!(fault(&with_comment(file)), Fault::EndRecordInComment);
+    }
+}
+
+#[test]
+fn signature_of_an_end_record_in_a_stored_file_is_only_content() {
+    for rest in [[0xff; 18], [0; 18], [0x10; 18]] {
+        let content = [&b"PK\x05\x06"[..], &rest].concat();
+        let file = sound(&[wanted("a", b"abc", Stored), wanted("lib.so", &content, Stored)], b"");
+        assert_eq!(entries(&file).unwrap().len(), 2);
+    }
+}
+
+#[test]
 fn stored_archive_at_the_end_is_an_entry_like_any_other() {
     for comment in [&b""[..], b"its own comment"] {
         let inner = sound(&[wanted("inner", b"abc", Stored)], comment);

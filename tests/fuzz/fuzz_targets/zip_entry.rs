@@ -8,7 +8,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use artigate::archive::{
-    EntryMeta, Index, Limits, Located, Span, Subset, locate, open, packed_range, unpack, walk,
+    EntryMeta, Fault, Index, Limits, Located, Span, Subset, locate, open, packed_range, unpack, walk,
 };
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
@@ -54,8 +54,11 @@ async fn copy(file: &[u8], index: Index) {
         return;
     }
     assert_eq!(copied.len() as u64, stated);
-    let (span, index) = self::index(&copied).expect("an archive");
-    assert_eq!((span.moved, index.len() as u64), (0, span.entries));
+    // An entry may hold what would make the rest its comment.
+    if locate(&copied, stated, &Limits::default()) != Err(Fault::EndRecordInComment) {
+        let (span, index) = self::index(&copied).expect("an archive");
+        assert_eq!((span.moved, index.len() as u64), (0, span.entries));
+    }
 }
 
 fn entries(file: &[u8]) -> Vec<EntryMeta> {

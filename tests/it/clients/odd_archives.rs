@@ -111,6 +111,10 @@ fn whole_archives() -> Vec<Row> {
         served("a comment and a newline behind", [commented(sound(), b"note"), b"\n".into()].concat()),
         served("half an archive behind", [&sound()[..], &sound()[..100]].concat()),
         served("bytes in front, counted", counted(front, sound())),
+        served(
+            "bytes of an end record in front",
+            counted(&[&b"PK\x05\x06"[..], &[0xff; 18]].concat(), sound()),
+        ),
         served("bytes in front, not counted", [front, &sound()[..]].concat()),
         served("bytes in front and behind", [front, &sound()[..], b"\n"].concat()),
         served("bytes missing in front", counted(&[b'#'; 100], sound())[40..].to_vec()),
