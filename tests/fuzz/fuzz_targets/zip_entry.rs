@@ -5,7 +5,6 @@
 
 use std::io;
 use std::ops::Range;
-use std::sync::Arc;
 
 use artigate::archive::{
     EntryMeta, Fault, Index, Limits, Located, Span, Subset, locate, open, packed_range, unpack, walk,
@@ -41,7 +40,7 @@ fn index(file: &[u8]) -> Option<(Span, Index)> {
 /// The copy has the stated length, or ends with an error before it. Where it is whole, it is an archive
 /// again, without an oddity.
 async fn copy(file: &[u8], index: Index) {
-    let Ok(Some(subset)) = Subset::plan(Arc::new(index), "") else {
+    let Ok(Some(subset)) = Subset::plan(&index, "") else {
         return;
     };
     let stated = subset.size_bytes();
