@@ -8,6 +8,7 @@ use actix_web::HttpRequest;
 use actix_web::http::header::{self, HeaderMap};
 
 use crate::domain::network::Network;
+use crate::http::forwarded;
 use crate::settings::Settings;
 
 const X_FORWARDED_HOST: &str = "x-forwarded-host";
@@ -24,38 +25,41 @@ pub fn of(request: &HttpRequest, settings: &Settings) -> String {
     }
     let headers = request.headers();
     let peer = request.peer_addr().map(|peer| peer.ip());
-    let forwarded = forwarded(peer, headers, &settings.trusted_proxies);
-    let asked = text(headers, header::HOST.as_str()).filter(|host| is_host(host));
-    let host = forwarded.host.or(asked).unwrap_or(&settings.listen);
-    format!("{}://{host}", forwarded.scheme.unwrap_or("http"))
+    let said = said_by_proxy(peer, headers, &settings.trusted_proxies);
+    let asked = headers.get(header::HOST).and_then(|host| host.to_str().ok()).filter(|host| is_host(host));
+    let host = said.host.as_deref().or(asked).unwrap_or(&settings.listen);
+    format!("{}://{host}", said.scheme.unwrap_or("http"))
 }
 
-/// Whether `Host` is what it may be: nothing at all, or a host. A request with another one is not
+/// Whether `Host` is what it may be: nothing at all, or a host, once. A request with another one is not
 /// answered (RFC 9112, section 3.2).
 pub fn has_good_host(headers: &HeaderMap) -> bool {
-    match headers.get(header::HOST) {
-        None => true,
-        Some(value) => value.to_str().is_ok_and(|host| host.is_empty() || is_host(host)),
+    let mut lines = headers.get_all(header::HOST);
+    match (lines.next(), lines.next()) {
+        (None, _) => true,
+        (Some(value), None) => value.to_str().is_ok_and(|host| host.is_empty() || is_host(host)),
+        (Some(_), Some(_)) => false,
     }
 }
 
 /// What the proxy next to us says about the client's request.
 #[derive(Debug, Default, PartialEq, Eq)]
-struct Forwarded<'a> {
-    host: Option<&'a str>,
+struct Said {
+    host: Option<String>,
     scheme: Option<&'static str>,
 }
 
 /// A proxy speaks through `X-Forwarded-*` or `Forwarded` and may pass on what its client put into the
 /// other one; where the two disagree, neither is believed. Of several values the last is its own.
-fn forwarded<'a>(peer: Option<IpAddr>, headers: &'a HeaderMap, trusted: &[Network]) -> Forwarded<'a> {
+fn said_by_proxy(peer: Option<IpAddr>, headers: &HeaderMap, trusted: &[Network]) -> Said {
     if !peer.is_some_and(|peer| trusted.iter().any(|network| network.contains(peer))) {
-        return Forwarded::default();
+        return Said::default();
     }
-    let element = last(headers, header::FORWARDED.as_str()).unwrap_or_default();
-    let host = agreed(last(headers, X_FORWARDED_HOST), parameter(element, "host"));
-    let scheme = agreed(last(headers, X_FORWARDED_PROTO), parameter(element, "proto"));
-    Forwarded { host: host.filter(|host| is_host(host)), scheme: scheme.and_then(known_scheme) }
+    let element = forwarded::elements(headers).next().flatten();
+    let parameter = |name| element.as_ref().and_then(|element| element.get(name));
+    let host = agreed(last(headers, X_FORWARDED_HOST), parameter("host"));
+    let scheme = agreed(last(headers, X_FORWARDED_PROTO), parameter("proto"));
+    Said { host: host.filter(|host| is_host(host)).map(str::to_owned), scheme: scheme.and_then(known_scheme) }
 }
 
 fn agreed<'a>(one: Option<&'a str>, other: Option<&'a str>) -> Option<&'a str> {
@@ -65,26 +69,13 @@ fn agreed<'a>(one: Option<&'a str>, other: Option<&'a str>) -> Option<&'a str> {
     }
 }
 
-/// The last item of the last line of a list.
-fn last<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
-    let line = headers.get_all(name).last()?.to_str().ok()?;
-    line.rsplit(',').next().map(str::trim).filter(|item| !item.is_empty())
-}
-
-/// The value of a parameter in an element of `Forwarded` (RFC 7239, section 4), without quotes.
-fn parameter<'a>(element: &'a str, name: &str) -> Option<&'a str> {
-    let mut pairs = element.split(';').filter_map(|pair| pair.split_once('='));
-    let (_, value) = pairs.find(|(known, _)| known.trim().eq_ignore_ascii_case(name))?;
-    let value = value.trim();
-    Some(value.strip_prefix('"').and_then(|value| value.strip_suffix('"')).unwrap_or(value))
+/// The last item of a list.
+fn last<'a>(headers: &'a HeaderMap, name: &'static str) -> Option<&'a str> {
+    forwarded::items(headers, name).next().flatten().filter(|item| !item.is_empty())
 }
 
 fn known_scheme(text: &str) -> Option<&'static str> {
     ["http", "https"].into_iter().find(|scheme| text.eq_ignore_ascii_case(scheme))
-}
-
-fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
-    headers.get(name).and_then(|value| value.to_str().ok())
 }
 
 /// Whether a text is a host, with or without a port: a name, an IPv4 address, an IPv6 address in
@@ -125,8 +116,8 @@ mod tests {
     fn said(peer: &str, lines: &[(&str, &str)]) -> (Option<String>, Option<&'static str>) {
         let trusted = ["10.0.0.0/8".parse().unwrap()];
         let headers = headers(lines);
-        let said = forwarded(Some(peer.parse().unwrap()), &headers, &trusted);
-        (said.host.map(str::to_owned), said.scheme)
+        let said = said_by_proxy(Some(peer.parse().unwrap()), &headers, &trusted);
+        (said.host, said.scheme)
     }
 
     const STRANGER: &str = "192.0.2.1";
@@ -162,6 +153,7 @@ mod tests {
                 ("X-Forwarded-Proto", "http"),
             ],
             &[("Forwarded", "host=evil;for=\", host=good;proto=http")],
+            &[("Forwarded", "host=good;proto=http;for=\"a, host=evil;proto=https\"")],
         ] {
             assert_eq!(said(PROXY, lines), (Some("good".into()), Some("http")), "{lines:?}");
         }
@@ -192,6 +184,7 @@ mod tests {
         assert!(has_good_host(&headers(&[])) && has_good_host(&headers(&[("Host", "")])));
         assert!(has_good_host(&headers(&[("Host", "a:80")])));
         assert!(!has_good_host(&headers(&[("Host", "a b>")])) && !has_good_host(&headers(&[("Host", "ü")])));
+        assert!(!has_good_host(&headers(&[("Host", "a"), ("Host", "b")])), "two of them");
     }
 
     proptest! {

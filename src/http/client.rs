@@ -1,15 +1,16 @@
 //! Where a request came from: who is connected or, where that is a proxy that we were told to trust,
 //! whom it speaks for.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 
 use actix_web::HttpMessage;
 use actix_web::http::header::HeaderMap;
 
 use crate::domain::network::Network;
+use crate::http::forwarded;
 
-/// What every proxy writes; the newest hop stands last.
-const FORWARDED_FOR: &str = "x-forwarded-for";
+/// What nearly every proxy writes; the newest hop stands last.
+const X_FORWARDED_FOR: &str = "x-forwarded-for";
 
 /// The address of a request's client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,26 +22,46 @@ pub fn of(request: &impl HttpMessage) -> Option<IpAddr> {
 }
 
 /// Goes back from `peer` over every hop that a trusted proxy reports, to the first that is not one
-/// itself. Anybody can send the header, so what stands beyond that is nobody's word.
+/// itself. Anybody can send the headers, so what stands beyond that is nobody's word. A proxy speaks through
+/// `X-Forwarded-For` or `Forwarded` and may pass on what its client put into the other one; where the two
+/// disagree, neither is believed, and the proxy itself is the client.
 pub fn behind(peer: IpAddr, headers: &HeaderMap, trusted: &[Network]) -> IpAddr {
+    let peer = peer.to_canonical();
     let is_trusted = |address: IpAddr| trusted.iter().any(|network| network.contains(address));
+    if !is_trusted(peer) {
+        return peer;
+    }
+    let by_list = headers.contains_key(X_FORWARDED_FOR).then(|| {
+        let hops = forwarded::items(headers, X_FORWARDED_FOR);
+        walk(peer, hops.map(|hop| forwarded::address(hop?)), is_trusted)
+    });
+    // An element that names no client, or is none, says nothing about the client.
+    let names_one =
+        forwarded::elements(headers).next().flatten().is_some_and(|last| last.get("for").is_some());
+    let by_standard = names_one.then(|| {
+        let hops = forwarded::elements(headers);
+        walk(peer, hops.map(|hop| forwarded::address(hop?.get("for")?)), is_trusted)
+    });
+    match (by_list, by_standard) {
+        (Some(one), Some(other)) if one != other => peer,
+        (one, other) => one.or(other).unwrap_or(peer),
+    }
+}
+
+/// The first address, from `peer` on, that is not trusted, or behind which none can be read.
+fn walk(
+    peer: IpAddr,
+    mut hops: impl Iterator<Item = Option<IpAddr>>,
+    is_trusted: impl Fn(IpAddr) -> bool,
+) -> IpAddr {
     let mut client = peer;
-    let lines: Vec<&str> = headers.get_all(FORWARDED_FOR).filter_map(|line| line.to_str().ok()).collect();
-    let mut hops = lines.iter().flat_map(|line| line.split(',')).rev();
     while is_trusted(client) {
-        match hops.next().and_then(address) {
-            Some(hop) => client = hop,
+        match hops.next().flatten() {
+            Some(hop) => client = hop.to_canonical(),
             None => break,
         }
     }
-    client.to_canonical()
-}
-
-/// An address, with or without a port.
-fn address(hop: &str) -> Option<IpAddr> {
-    let hop = hop.trim();
-    let bare = hop.strip_prefix('[').and_then(|hop| hop.strip_suffix(']')).unwrap_or(hop);
-    bare.parse().ok().or_else(|| hop.parse::<SocketAddr>().ok().map(|socket| socket.ip()))
+    client
 }
 
 #[cfg(test)]
@@ -50,20 +71,28 @@ mod tests {
 
     use super::*;
 
-    fn client(peer: &str, lines: &[&str], trusted: &[&str]) -> String {
+    const STANDARD: &str = "forwarded";
+
+    fn client_by(peer: &str, lines: &[(&'static str, &str)], trusted: &[&str]) -> String {
         let mut headers = HeaderMap::new();
-        for line in lines {
-            let Ok(value) = HeaderValue::from_str(line) else { continue };
-            headers.append(HeaderName::from_static(FORWARDED_FOR), value);
+        for (name, line) in lines {
+            let Ok(value) = HeaderValue::from_bytes(line.as_bytes()) else { continue };
+            headers.append(HeaderName::from_static(name), value);
         }
         let trusted: Vec<Network> = trusted.iter().map(|network| network.parse().unwrap()).collect();
         behind(peer.parse().unwrap(), &headers, &trusted).to_string()
+    }
+
+    fn client(peer: &str, lines: &[&str], trusted: &[&str]) -> String {
+        let lines: Vec<_> = lines.iter().map(|line| (X_FORWARDED_FOR, *line)).collect();
+        client_by(peer, &lines, trusted)
     }
 
     #[test]
     fn nobody_is_believed_who_is_not_trusted() {
         assert_eq!(client("192.0.2.1", &["203.0.113.9"], &[]), "192.0.2.1");
         assert_eq!(client("192.0.2.1", &["203.0.113.9"], &["10.0.0.0/8"]), "192.0.2.1");
+        assert_eq!(client_by("192.0.2.1", &[(STANDARD, "for=203.0.113.9")], &["10.0.0.0/8"]), "192.0.2.1");
     }
 
     #[test]
@@ -77,13 +106,71 @@ mod tests {
         assert_eq!(client("127.0.0.1", &["1.2.3.4, unknown"], trusted), "127.0.0.1");
         assert_eq!(client("127.0.0.1", &[], trusted), "127.0.0.1");
         assert_eq!(client("127.0.0.1", &["10.2.2.2"], trusted), "10.2.2.2");
+        assert_eq!(
+            client("127.0.0.1", &["1.2.3.4", "ü, 10.2.2.2"], trusted),
+            "10.2.2.2",
+            "what cannot be read ends it"
+        );
+    }
+
+    #[test]
+    fn the_same_is_said_in_the_way_of_the_standard() {
+        let trusted = &["127.0.0.1", "10.0.0.0/8"];
+        for (lines, expected) in [
+            (&["for=203.0.113.9"][..], "203.0.113.9"),
+            (&["for=1.2.3.4, for=\"203.0.113.9:4711\";proto=https, For=10.1.1.1"], "203.0.113.9"),
+            (&["for=1.2.3.4", "for=203.0.113.9"], "203.0.113.9"),
+            (&["proto=https;for=\"[2001:db8::1]:80\";host=\"a,b\""], "2001:db8::1"),
+            (&["for=\"1.2.3.4, for=203.0.113.9"], "203.0.113.9"),
+            (&["for=1.2.3.4, for=unknown"], "127.0.0.1"),
+            (&["for=1.2.3.4, for=_hidden"], "127.0.0.1"),
+            (&["for=1.2.3.4, proto=https"], "127.0.0.1"),
+            (&["for=1.2.3.4, for=203.0.113.9,"], "127.0.0.1"),
+            (&["for=1.2.3.4, , for=10.2.2.2"], "10.2.2.2"),
+            (&["for=1.2.3.4, for=\"10.2.2.2\"x, for=10.3.3.3"], "10.3.3.3"),
+        ] {
+            let lines: Vec<_> = lines.iter().map(|line| (STANDARD, *line)).collect();
+            assert_eq!(client_by("127.0.0.1", &lines, trusted), expected, "{lines:?}");
+        }
+    }
+
+    #[test]
+    fn where_the_two_disagree_neither_is_believed() {
+        let trusted = &["127.0.0.1", "10.0.0.0/8"];
+        for (list, standard, expected) in [
+            ("203.0.113.9", "for=203.0.113.9", "203.0.113.9"),
+            ("1.2.3.4, ::ffff:203.0.113.9", "for=\"203.0.113.9:80\";proto=https", "203.0.113.9"),
+            ("203.0.113.9, 10.1.1.1", "for=203.0.113.9", "203.0.113.9"),
+            ("203.0.113.9", "for=1.2.3.4", "127.0.0.1"),
+            ("203.0.113.9", "for=unknown", "127.0.0.1"),
+            ("unknown", "for=203.0.113.9", "127.0.0.1"),
+            ("203.0.113.9", "proto=https", "203.0.113.9"),
+            ("203.0.113.9", "for=\"1.2.3.4", "203.0.113.9"),
+        ] {
+            let lines = [(X_FORWARDED_FOR, list), (STANDARD, standard)];
+            assert_eq!(client_by("127.0.0.1", &lines, trusted), expected, "{list} and {standard}");
+        }
     }
 
     proptest! {
         #[test]
-        fn no_header_makes_a_stranger_trusted(line in "[0-9a-f.:, \\[\\]]{0,60}") {
-            prop_assert_eq!(client("192.0.2.1", &[&line], &["10.0.0.0/8"]), "192.0.2.1");
-            client("10.0.0.1", &[&line], &["0.0.0.0/0"]);
+        fn no_header_makes_a_stranger_trusted(line in "[0-9a-f.:, \\[\\]]{0,60}", standard in "(for=|[0-9a-f.:,; \"\\[\\]]){0,30}") {
+            let lines = [(X_FORWARDED_FOR, line.as_str()), (STANDARD, standard.as_str())];
+            prop_assert_eq!(client_by("192.0.2.1", &lines, &["10.0.0.0/8"]), "192.0.2.1");
+            client_by("10.0.0.1", &lines, &["0.0.0.0/0"]);
+        }
+
+        #[test]
+        fn a_client_cannot_change_what_its_proxy_says(before in "[ -~]{0,40}", name in "(x-forwarded-for|forwarded)", address: u32) {
+            let address = std::net::Ipv4Addr::from_bits(address);
+            prop_assume!(!address.octets().starts_with(&[10]));
+            let (name, own) = match name.as_str() {
+                STANDARD => (STANDARD, format!("for=\"{address}:80\"")),
+                _ => (X_FORWARDED_FOR, address.to_string()),
+            };
+            let line = format!("{before}, {own}");
+            prop_assert_eq!(client_by("10.0.0.1", &[(name, &line)], &["10.0.0.0/8"]), address.to_string());
+            prop_assert_eq!(client_by("10.0.0.1", &[(name, &before), (name, &own)], &["10.0.0.0/8"]), address.to_string());
         }
     }
 }

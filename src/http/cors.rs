@@ -45,8 +45,8 @@ pub(super) fn preflight(request: &ServiceRequest) -> Option<HttpResponse> {
         .insert_header((ACCESS_CONTROL_MAX_AGE, MAX_AGE))
         .insert_header((header::VARY, "Access-Control-Request-Headers"));
     // A star would not stand for `Authorization`.
-    if let Some(wanted) = headers.get(ACCESS_CONTROL_REQUEST_HEADERS) {
-        answer.insert_header((ACCESS_CONTROL_ALLOW_HEADERS, wanted.clone()));
+    for wanted in headers.get_all(ACCESS_CONTROL_REQUEST_HEADERS) {
+        answer.append_header((ACCESS_CONTROL_ALLOW_HEADERS, wanted.clone()));
     }
     Some(answer.finish())
 }

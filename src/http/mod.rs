@@ -10,6 +10,7 @@ mod cors;
 pub mod credentials;
 pub mod disposition;
 pub mod failure;
+pub mod forwarded;
 pub mod headers;
 pub mod middleware;
 pub mod multipart;

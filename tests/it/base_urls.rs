@@ -64,6 +64,8 @@ fn a_trusted_proxy_names_the_host_and_the_scheme_of_its_client() {
     for headers in [
         &[("X-Forwarded-Host", "ci.example.com"), ("X-Forwarded-Proto", "https")][..],
         &[("Forwarded", "for=192.0.2.1;host=ci.example.com;proto=https")],
+        &[("Forwarded", "for=\"a,b\";host=\"ci.example.com\";by=\"c, d;host=e\";proto=https")],
+        &[("Forwarded", "host=evil.example;for=\""), ("Forwarded", "host=ci.example.com;proto=https")],
     ] {
         assert_eq!(with(&gateway, headers), "https://ci.example.com");
     }

@@ -84,6 +84,20 @@ fn a_browser_that_asks_first_may_send_any_method_and_header() {
 }
 
 #[test]
+fn headers_may_be_asked_for_in_several_lines() {
+    let gateway = gateway();
+    let asked = Request::new(gateway.address, "OPTIONS", ARCHIVE)
+        .header("Origin", ORIGIN)
+        .header("Access-Control-Request-Method", "GET")
+        .header("Access-Control-Request-Headers", "private-token")
+        .header("Access-Control-Request-Headers", "x-anything");
+    let answer = asked.send();
+    let allowed = answer.headers.iter().filter(|(name, _)| name == "access-control-allow-headers");
+    let allowed: Vec<&str> = allowed.map(|(_, value)| value.as_str()).collect();
+    assert_eq!(allowed, ["private-token", "x-anything"]);
+}
+
+#[test]
 fn other_requests_are_told_nothing_but_that_the_origin_matters() {
     let gateway = gateway();
     let plain = gateway.get(ARCHIVE).send();

@@ -126,6 +126,36 @@ fn a_client_behind_a_trusted_proxy_is_counted_for_itself() {
 }
 
 #[test]
+fn a_client_is_counted_for_itself_by_either_header_and_its_proxy_where_they_disagree() {
+    let gateway = strict(|settings| settings.trusted_proxies = vec!["127.0.0.0/8".parse().unwrap()]);
+    let from = |headers: &[(&str, &str)]| {
+        let request = gateway.get(ARCHIVE).private_token("wrong");
+        headers.iter().fold(request, |request, (name, value)| request.header(name, value)).send().status
+    };
+    let standard = |value: &str| from(&[("Forwarded", value)]);
+    for value in
+        ["for=203.0.113.9", "for=10.1.1.1, for=\"203.0.113.9:80\";proto=https", "for=\"a,b\",for=203.0.113.9"]
+    {
+        assert_eq!(standard(value), 401, "{value}");
+    }
+    assert_eq!(standard("for=203.0.113.9"), 429);
+    assert_eq!(from(&[("X-Forwarded-For", "203.0.113.9")]), 429, "the same client");
+    assert_eq!(from(&[("X-Forwarded-For", "203.0.113.9"), ("Forwarded", "for=203.0.113.9")]), 429);
+    assert_eq!(standard("for=\"[2001:db8::1]:4711\""), 401);
+    for number in 0..3 {
+        let own = format!("203.0.113.{number}");
+        assert_eq!(from(&[("X-Forwarded-For", &own), ("Forwarded", "for=192.0.2.1")]), 401);
+    }
+    assert_eq!(
+        from(&[("X-Forwarded-For", "203.0.113.4"), ("Forwarded", "for=192.0.2.2")]),
+        429,
+        "their proxy"
+    );
+    assert_eq!(from(&[]), 429);
+    assert_eq!(from(&[("X-Forwarded-For", "203.0.113.4")]), 401);
+}
+
+#[test]
 fn zero_turns_the_bound_off() {
     let gateway = strict(|settings| settings.failed_auth_per_minute = 0);
     assert!((0..70).all(|_| wrong(&gateway).status == 401));
