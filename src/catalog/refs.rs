@@ -12,7 +12,7 @@ use super::Db;
 use super::details::{self, CommitFacts, PipelineFacts};
 use super::pages::{Window, pipelines as pages};
 use super::schema::{commits, pipelines};
-use crate::domain::pipeline::RefKind;
+use crate::domain::pipeline::{RefKind, commit_id};
 use crate::domain::{Result, Timestamp};
 
 /// How many refs of a kind are listed: the first ones by name. Any other is found by its name.
@@ -185,7 +185,8 @@ fn runs(db: &mut Db, project_id: i64, ref_name: Option<&str>, before: i64) -> Re
     Ok(query.load(db)?)
 }
 
-/// The commit that is named by its id, by a ref, or by the beginning of its id where no other has that.
+/// The commit that is named by its id, by a ref, or by the beginning of its id where no other has that. As in git,
+/// the digits of an id may be of either case.
 ///
 /// # Errors
 /// Only those of the database.
@@ -216,18 +217,15 @@ fn newest_on(db: &mut Db, project_id: i64, sha: &str) -> Result<Option<i64>> {
 }
 
 fn whole_sha(db: &mut Db, project_id: i64, prefix: &str) -> Result<Option<String>> {
-    let is_hex = prefix.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
-    if prefix.len() < MIN_SHA_PREFIX || !is_hex {
-        return Ok(None);
-    }
+    let Some(prefix) = commit_id(prefix).filter(|id| id.len() >= MIN_SHA_PREFIX) else { return Ok(None) };
     let (first, last): (Option<String>, Option<String>) = pipelines::table
         .filter(pipelines::project_id.eq(project_id))
-        .filter(pipelines::sha.ge(prefix))
+        .filter(pipelines::sha.ge(&prefix))
         // `g` comes after every digit of such an id.
         .filter(pipelines::sha.lt(format!("{prefix}g")))
         .select((min(pipelines::sha), max(pipelines::sha)))
         .get_result(db)?;
-    Ok(first.filter(|sha| Some(sha) == last.as_ref() && sha.starts_with(prefix)))
+    Ok(first.filter(|sha| Some(sha) == last.as_ref() && sha.starts_with(&prefix)))
 }
 
 /// Pipelines and their commits: two statements, however many they are.

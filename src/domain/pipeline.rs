@@ -53,6 +53,13 @@ pub enum RefKind {
     Tag,
 }
 
+/// The id of a commit, or the beginning of one, as git writes it: in lower case, whatever the case of its digits.
+/// `None` for what is none.
+pub fn commit_id(text: &str) -> Option<String> {
+    let is_id = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    is_id.then(|| text.to_ascii_lowercase())
+}
+
 impl Source {
     /// The sources that never make a pipeline "the latest of its ref" (`gitlab-artifacts-api`
     /// calls them dangling): they run beside the ref's own history.

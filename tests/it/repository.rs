@@ -106,10 +106,14 @@ on_both_databases! {
         for (name, expected) in [
             ("dddd3333", "dddd3333"), ("dddd", "dddd3333"), ("0ff3ae1", TOLD), ("main", "dddd3333"), ("feature/x", "bbbb1111"),
             ("feature%2Fx", "bbbb1111"), ("HEAD", "dddd3333"), ("refs/merge-requests/7/head", "ffff5555"),
+            ("DDDD3333", "dddd3333"), ("Dddd", "dddd3333"), ("0FF3AE1", TOLD), (&TOLD.to_uppercase(), TOLD),
         ] {
             assert_eq!(json_of(&get(&gateway, &format!("commits/{name}")))["id"], expected, "{name}");
         }
         assert_eq!(get(&gateway, "commits/bbbb").status, 404, "two begin so");
+        assert_eq!(get(&gateway, "commits/BBBB").status, 404, "in either case");
+        gateway.load("projects: [{id: 1, path: group/project, pipelines: [{id: 109, ref: DDDD3333, sha: abcd1234, status: success}]}]");
+        assert_eq!(json_of(&get(&gateway, "commits/DDDD3333"))["id"], "abcd1234", "a ref before an id of another case");
         assert_eq!(get(&gateway, "commits/eeee4444").status, 404, "a child tells nothing");
     }
 
@@ -125,6 +129,34 @@ on_both_databases! {
         assert_eq!((first.header("x-next-page"), first.header("x-total")), (Some("2"), None), "nobody counts them");
         let second = get(&gateway, "commits?all=true&per_page=4&page=2");
         assert_eq!((each(&second, "id"), second.header("x-next-page")), (vec![TOLD.to_owned(), "bbbb1111".to_owned()], Some("")));
+    }
+
+    fn without_a_default_branch_a_ref_has_to_be_named(gateway) {
+        load(&gateway);
+        gateway.load("projects:
+  - {id: 2, path: group/untold, visibility: public, pipelines: [{id: 200, ref: main, sha: abcd1234, status: success}]}
+  - {id: 3, path: group/empty, visibility: public}
+");
+        let ask = |path: &str| gateway.get(&format!("/api/v4/projects/{path}")).send();
+        let why = Some("project has no default branch, so a ref has to be named");
+        for path in ["2/repository/commits", "2/repository/commits?ref_name=", "2/repository/commits/HEAD", "3/repository/commits/HEAD"] {
+            let answer = ask(path);
+            assert_eq!((answer.says(), answer.reason()), ((404, r#"{"message":"404 Commit Not Found"}"#), why), "{path}");
+        }
+        for path in ["2/repository/commits?ref_name=main", "2/repository/commits?all=true"] {
+            assert_eq!(each(&ask(path), "id"), ["abcd1234"], "{path}");
+        }
+        assert_eq!(each(&ask("3/repository/commits"), "id"), Vec::<String>::new(), "nothing is there");
+        gateway.load("projects: [{id: 2, path: group/untold, default_branch: main}]");
+        assert_eq!(each(&ask("2/repository/commits"), "id"), ["abcd1234"]);
+    }
+
+    fn pipelines_are_found_by_a_commit_in_either_case(gateway) {
+        load(&gateway);
+        for (sha, count) in [(TOLD.to_owned(), 2), (TOLD.to_uppercase(), 2), ("DDDD3333".into(), 2), ("dddd".into(), 0), ("none".into(), 0)] {
+            let list = gateway.get(&format!("/api/v4/projects/1/pipelines?sha={sha}")).private_token(world::GUEST).send();
+            assert_eq!(json_of(&list).as_array().unwrap().len(), count, "{sha}");
+        }
     }
 
     fn lists_of_refs_have_pages_a_search_and_an_order(gateway) {

@@ -168,10 +168,7 @@ pub(super) async fn commits(call: &Call, project: ProjectRef) -> Result<HttpResp
             let ref_name = match (all, ref_name) {
                 (true, _) => None,
                 (false, Some(ref_name)) => Some(ref_name),
-                (false, None) => match projects::default_branch(db, project.id)? {
-                    Some(branch) => Some(branch),
-                    None => return Ok((Vec::new(), project.path)),
-                },
+                (false, None) => default_branch_of_some(db, project.id)?,
             };
             let log = Log { ref_name, since, until };
             let one_more = Window { limit: page.limit() + 1, ..window(page) };
@@ -187,6 +184,21 @@ pub(super) async fn commits(call: &Call, project: ProjectRef) -> Result<HttpResp
     Ok(answer.json(shown.collect::<Vec<_>>()))
 }
 
+/// The default branch. A project on which no pipeline ran has no commits, whatever its branch is; where one ran
+/// and nobody told which branch is the default, none is guessed: it would be another with each pipeline.
+fn default_branch_of_some(db: &mut Db, project_id: i64) -> Result<Option<String>, Failure> {
+    let branch = projects::default_branch(db, project_id)?;
+    let first = Window { skip: 0, limit: 1 };
+    if branch.is_none() && !refs::log(db, project_id, &Log::default(), first)?.is_empty() {
+        return Err(no_default_branch());
+    }
+    Ok(branch)
+}
+
+fn no_default_branch() -> Failure {
+    Failure::absent("Commit Not Found", "project has no default branch, so a ref has to be named")
+}
+
 /// `GET /projects/:id/repository/commits/:sha`: by id, by its beginning, or by the name of a ref.
 pub(super) async fn commit(call: &Call, project: ProjectRef, name: String) -> Result<HttpResponse, Failure> {
     let (credentials, now) = (call.credentials(), call.now);
@@ -198,7 +210,10 @@ pub(super) async fn commit(call: &Call, project: ProjectRef, name: String) -> Re
                 _ => name,
             };
             let found = refs::revision(db, project.id, &name)?;
-            let none = || Failure::absent("Commit Not Found", "no pipeline ran on this commit");
+            let none = || match name.as_str() {
+                "HEAD" => no_default_branch(),
+                _ => Failure::absent("Commit Not Found", "no pipeline ran on this commit"),
+            };
             Ok((found.ok_or_else(none)?, project.path))
         })
         .await?;

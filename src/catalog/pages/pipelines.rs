@@ -8,7 +8,7 @@ use super::{COUNT_LIMIT, Count, Direction, Window};
 use crate::catalog::Db;
 use crate::catalog::db::MultiBackend;
 use crate::catalog::schema::pipelines;
-use crate::domain::pipeline::Source;
+use crate::domain::pipeline::{Source, commit_id};
 use crate::domain::status::Status;
 use crate::domain::{Result, Timestamp};
 
@@ -23,7 +23,7 @@ pub struct ProjectPipelines {
     pub newest_of_tags: Option<bool>,
     /// The ref that they ran on.
     pub ref_name: Option<String>,
-    /// The commit that they ran on.
+    /// The commit that they ran on; the digits of its id may be of either case.
     pub sha: Option<String>,
     /// Who started them.
     pub user_id: Option<i64>,
@@ -193,7 +193,10 @@ fn listed(project_id: i64, list: &ProjectPipelines, updated: fn(Period, Listed) 
         query = query.filter(pipelines::ref_name.eq(ref_name.clone()));
     }
     if let Some(sha) = &list.sha {
-        query = query.filter(pipelines::sha.eq(sha.clone()));
+        query = match commit_id(sha).filter(|id| id != sha) {
+            Some(id) => query.filter(pipelines::sha.eq_any([sha.clone(), id])),
+            None => query.filter(pipelines::sha.eq(sha.clone())),
+        };
     }
     if let Some(user_id) = list.user_id {
         query = query.filter(pipelines::user_id.eq(user_id));
