@@ -20,11 +20,12 @@ use tokio::task::spawn_blocking;
 pub use change::{JobChange, PipelineChange, replace_job_token};
 pub use files::Files;
 
-use crate::catalog::Catalog;
+use crate::auth::{AuthError, Refusal};
 use crate::catalog::writers::Purpose;
+use crate::catalog::{Catalog, Db};
 use crate::domain::{Error, Timestamp};
 use crate::store::Store;
-use crate::writers::Writers;
+use crate::writers::{Writer, Writers};
 use document::Document;
 use stage::Staged;
 
@@ -40,9 +41,21 @@ pub enum LoadError {
     /// A file cannot be read.
     #[error("{0}")]
     Unreadable(String),
+    /// Whoever sent the document may not (any more).
+    #[error("{}", .0.reason())]
+    Refused(Refusal),
     /// Catalog or store failed.
     #[error("{}", .0.causes().unwrap_or_else(|| .0.to_string()))]
     Failed(#[from] Error),
+}
+
+impl From<AuthError> for LoadError {
+    fn from(error: AuthError) -> Self {
+        match error {
+            AuthError::Refused(refusal) => Self::Refused(refusal),
+            AuthError::Catalog(error) => Self::Failed(error),
+        }
+    }
 }
 
 /// What was loaded.
@@ -68,6 +81,9 @@ pub enum Format {
     /// YAML.
     Yaml,
 }
+
+/// Asks, inside the transaction that applies a document, whether whoever sent it may.
+type Allow = Box<dyn FnOnce(&mut Db) -> Result<(), AuthError> + Send>;
 
 /// Called when the bytes of one more artifact are in the store, with the number of all.
 pub type Stored<'a> = &'a (dyn Fn(usize) + Sync);
@@ -103,7 +119,7 @@ pub async fn load_files(
             name,
         });
     }
-    load(sources, catalog, store, now, stored).await
+    load(sources, catalog, store, now, allow_all(), stored).await
 }
 
 /// Loads one document that is already in memory.
@@ -119,10 +135,11 @@ pub async fn load_text(
     now: Timestamp,
 ) -> Result<Loaded, LoadError> {
     let source = Source { name: name.to_owned(), document: read::document(name, text)?, files };
-    load(vec![source], catalog, store, now, &|_| ()).await
+    load(vec![source], catalog, store, now, allow_all(), &|_| ()).await
 }
 
-/// Loads a document that was sent: errors call it `document`. It cannot name files.
+/// Loads a document that was sent: errors call it `document`. It cannot name files. `allow` is asked in the
+/// transaction that applies it, as the permission may have been taken away while the document came.
 ///
 /// # Errors
 /// [`LoadError`]; nothing has changed then.
@@ -132,6 +149,7 @@ pub async fn load_sent(
     catalog: &Catalog,
     store: &Store,
     now: Timestamp,
+    allow: impl FnOnce(&mut Db) -> Result<(), AuthError> + Send + 'static,
 ) -> Result<Loaded, LoadError> {
     let name = "document".to_owned();
     let source = spawn_blocking(move || {
@@ -140,7 +158,12 @@ pub async fn load_sent(
     })
     .await
     .map_err(Error::internal)??;
-    load(vec![source], catalog, store, now, &|_| ()).await
+    load(vec![source], catalog, store, now, Box::new(allow), &|_| ()).await
+}
+
+/// Whoever may start the program may load.
+fn allow_all() -> Allow {
+    Box::new(|_| Ok(()))
 }
 
 async fn load(
@@ -148,6 +171,7 @@ async fn load(
     catalog: &Catalog,
     store: &Store,
     now: Timestamp,
+    allow: Allow,
     stored: Stored<'_>,
 ) -> Result<Loaded, LoadError> {
     let (sources, loaded) = spawn_blocking(move || {
@@ -160,30 +184,45 @@ async fn load(
     .map_err(Error::internal)??;
     // What is staged here waits for its rows, maybe for hours: `gc` is to know whose it is.
     let writers = Writers::new(catalog.clone(), Purpose::Keys);
-    let applied = stage_and_apply(sources, loaded.artifacts, catalog, store, &writers, now, stored).await;
+    let applied = match stage_all(&sources, loaded.artifacts, catalog, store, &writers, now, stored).await {
+        Ok(staged) => apply_staged(sources, staged, catalog, store, now, allow).await,
+        Err(error) => Err(error),
+    };
     writers.retire().await;
     applied.map(|()| loaded)
 }
 
-async fn stage_and_apply(
-    sources: Vec<Source>,
+/// The bytes of all artifacts, and whose they are until their rows are there.
+type StagedBy = (Staged, Option<Writer>);
+
+async fn stage_all(
+    sources: &[Source],
     artifacts: usize,
     catalog: &Catalog,
     store: &Store,
     writers: &Writers,
     now: Timestamp,
     stored: Stored<'_>,
+) -> Result<StagedBy, LoadError> {
+    if artifacts == 0 {
+        return Ok((Staged::new(), None));
+    }
+    let writer = writers.writer().await?;
+    let staged = stage::stage(sources, catalog, store, &writer, now, &|| stored(artifacts)).await?;
+    Ok((staged, Some(writer)))
+}
+
+async fn apply_staged(
+    sources: Vec<Source>,
+    (staged, writer): StagedBy,
+    catalog: &Catalog,
+    store: &Store,
+    now: Timestamp,
+    allow: Allow,
 ) -> Result<(), LoadError> {
-    let (staged, writer) = match artifacts {
-        0 => (Staged::new(), None),
-        all => {
-            let writer = writers.writer().await?;
-            let staged = stage::stage(&sources, catalog, store, &writer, now, &|| stored(all)).await?;
-            (staged, Some(writer))
-        }
-    };
     let keys: Vec<_> = staged.values().map(|(stored, _)| stored.key.clone()).collect();
     let applying = catalog.write(move |db| {
+        allow(db)?;
         if let Some(writer) = writer {
             writer.hold(db)?;
         }
@@ -194,7 +233,9 @@ async fn stage_and_apply(
         Ok(used) => keys.into_iter().filter(|key| !used.contains(key)).collect(),
         // The answer to a commit may be lost while the commit was not; `gc` knows afterwards.
         Err(LoadError::Failed(_)) => Vec::new(),
-        Err(LoadError::Malformed(_) | LoadError::Wrong(_) | LoadError::Unreadable(_)) => keys,
+        Err(
+            LoadError::Malformed(_) | LoadError::Wrong(_) | LoadError::Unreadable(_) | LoadError::Refused(_),
+        ) => keys,
     };
     for key in &unused {
         store.delete(key).await?;

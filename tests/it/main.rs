@@ -50,6 +50,7 @@ mod settings;
 mod single_files;
 mod stores;
 mod structure;
+mod taken_away;
 mod traces;
 mod unreadable_credentials;
 mod uploads;

@@ -6,7 +6,7 @@ use actix_web::web::Data;
 
 use crate::api::registry::failure::Failure;
 use crate::app::App;
-use crate::auth::{self, Actor, Credentials, Refusal, Trail};
+use crate::auth::{self, Actor, AuthError, Credentials, Refusal, Trail};
 use crate::catalog::Db;
 use crate::domain::access::{Caller, Reach, may_keep_registry};
 use crate::domain::{Error, Kind, Timestamp};
@@ -83,7 +83,7 @@ impl Call {
 }
 
 /// Lets an administrator in whose token has the scope.
-pub(super) fn authorize(db: &mut Db, credentials: &Credentials, now: Timestamp) -> Result<(), Failure> {
+pub(super) fn authorize(db: &mut Db, credentials: &Credentials, now: Timestamp) -> Result<(), AuthError> {
     let caller = match auth::authenticate_user(db, credentials, SCOPES, now)? {
         Actor::User(user) => Caller::User { admin: user.admin, role: None, reach: Reach::Anywhere },
         Actor::Job { user, .. } => Caller::User { admin: user.admin, role: None, reach: Reach::Foreign },

@@ -3,9 +3,10 @@
 use actix_web::HttpResponse;
 use actix_web::http::header::CONTENT_LENGTH;
 
-use crate::api::registry::call::Call;
+use crate::api::registry::call::{Call, authorize};
 use crate::api::registry::failure::Failure;
 use crate::api::registry::json::Counts;
+use crate::catalog::Db;
 use crate::domain::{Error, Kind, byte_size};
 use crate::http::body::RequestBody;
 use crate::http::credentials::text;
@@ -13,12 +14,13 @@ use crate::registry::{self, Format};
 
 pub(super) async fn load(call: &Call, mut body: RequestBody) -> Result<HttpResponse, Failure> {
     call.trail.begin("registry.load");
-    call.admit().await?;
+    let credentials = call.admit().await?;
     let (now, app) = (call.now, &call.app);
     let format = format(call)?;
     refuse_early(call)?;
     let document = body.read_whole(app.settings.max_document_bytes).await?;
-    let loaded = registry::load_sent(document, format, &app.catalog, &app.store, now).await?;
+    let allow = move |db: &mut Db| authorize(db, &credentials, now);
+    let loaded = registry::load_sent(document, format, &app.catalog, &app.store, now, allow).await?;
     call.trail.tell(|facts| facts.subject = Some(loaded.to_string()));
     Ok(HttpResponse::Ok().json(Counts::from(loaded)))
 }

@@ -130,6 +130,7 @@ impl From<AuthError> for Failure {
 impl From<LoadError> for Failure {
     fn from(error: LoadError) -> Self {
         Self::Domain(match error {
+            LoadError::Refused(refusal) => return Self::Token(refusal),
             LoadError::Malformed(text) => Error::new(Kind::Invalid, text),
             LoadError::Wrong(text) | LoadError::Unreadable(text) => Error::new(Kind::Unprocessable, text),
             LoadError::Failed(error) => error,
