@@ -34,8 +34,14 @@ pub enum Shown {
 /// Why a credential cannot be read. Its text holds nothing of the credential.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unreadable {
-    /// The header of this name holds bytes that are no ASCII text.
+    /// The header or parameter of this name holds bytes that are no ASCII text.
     Bytes(&'static str),
+    /// The parameter of this name is written as a list or table (`private_token[]`).
+    List(&'static str),
+    /// The header or parameter of this name is there several times, with different values.
+    Several(&'static str),
+    /// Nobody reads the header or parameter of this name.
+    Unread(&'static str),
     /// `Authorization` names another scheme than `Bearer`: one that is well known, or any other.
     Scheme(Option<&'static str>),
 }
@@ -84,7 +90,10 @@ impl Credentials {
 impl fmt::Display for Unreadable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Bytes(header) => write!(f, "{header} is no ASCII text"),
+            Self::Bytes(name) => write!(f, "{name} is no ASCII text"),
+            Self::List(name) => write!(f, "{name} is a list"),
+            Self::Several(name) => write!(f, "{name} has several values"),
+            Self::Unread(name) => write!(f, "{name} is not read here"),
             Self::Scheme(Some(scheme)) => write!(f, "Authorization: {scheme}"),
             Self::Scheme(None) => f.write_str("Authorization is not of the scheme Bearer"),
         }

@@ -1,10 +1,12 @@
-//! Credentials in headers, for every dialect that takes them there.
+//! Credentials in headers and parameters, for every dialect that takes them there.
 //!
-//! What is there and cannot be read is not nothing: whoever sends it means to be somebody.
+//! What is there and cannot be read is not nothing: whoever sends it means to be somebody. Only what is empty is
+//! nothing.
 
 use actix_web::http::header::{AUTHORIZATION, HeaderMap};
 
 use crate::auth::{Shown, Unreadable};
+use crate::http::query::Query;
 
 /// Schemes of `Authorization` that may be named in the log. Any other word may be the secret itself, sent
 /// without a scheme.
@@ -15,10 +17,36 @@ pub fn text<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
     headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim).filter(|value| !value.is_empty())
 }
 
-/// The credential in a header of its own; an empty one is none.
+/// The credential in a header of its own.
 pub fn shown(headers: &HeaderMap, name: &'static str) -> Option<Shown> {
-    let value = headers.get(name)?.as_bytes().trim_ascii();
-    (!value.is_empty()).then(|| read(value, name))
+    one_of(headers.get_all(name).map(|value| value.as_bytes()), name)
+}
+
+/// The credential in a parameter of the query.
+pub fn parameter(query: &Query, name: &'static str) -> Option<Shown> {
+    match query.has_list(name) {
+        true => Some(Shown::Unreadable(Unreadable::List(name))),
+        false => one_of(query.all(name).map(str::as_bytes), name),
+    }
+}
+
+/// The first of these headers, or else `Authorization`, that is there and empty.
+pub fn empty_header(headers: &HeaderMap, names: &[&'static str]) -> Option<&'static str> {
+    let is_empty = |name: &&&str| {
+        headers.contains_key(**name) && headers.get_all(**name).all(|it| is_blank(it.as_bytes()))
+    };
+    let named = names.iter().find(is_empty).copied();
+    named.or_else(|| {
+        let Authorization { bearer, other } = Authorization::read(headers);
+        let is_empty = headers.contains_key(AUTHORIZATION) && bearer.is_none() && other.is_none();
+        is_empty.then_some("Authorization")
+    })
+}
+
+/// The first of these parameters that is there and empty.
+pub fn empty_parameter(query: &Query, names: &[&'static str]) -> Option<&'static str> {
+    let is_empty = |name: &&&'static str| query.get(name).is_some() && parameter(query, name).is_none();
+    names.iter().find(is_empty).copied()
 }
 
 /// What stands in `Authorization`.
@@ -33,19 +61,43 @@ pub struct Authorization {
 impl Authorization {
     /// Reads the header.
     pub fn read(headers: &HeaderMap) -> Self {
-        let name = AUTHORIZATION.as_str();
-        let value = headers.get(name).map(|value| value.as_bytes().trim_ascii()).unwrap_or_default();
-        let end = value.iter().position(|byte| *byte == b' ').unwrap_or(value.len());
-        let (scheme, token) = (&value[..end], value[end..].trim_ascii_start());
-        if value.is_empty() {
-            return Self::default();
+        let lines = || headers.get_all(AUTHORIZATION).map(|value| scheme_and_rest(value.as_bytes()));
+        let tokens =
+            lines().filter(|(scheme, _)| scheme.eq_ignore_ascii_case(BEARER)).map(|(_, token)| token);
+        let mut others = lines().map(|(scheme, _)| scheme);
+        let other = others.find(|scheme| !scheme.is_empty() && !scheme.eq_ignore_ascii_case(BEARER));
+        let known =
+            |scheme: &[u8]| KNOWN_SCHEMES.iter().find(|known| known.as_bytes().eq_ignore_ascii_case(scheme));
+        Self {
+            bearer: one_of(tokens, "Authorization"),
+            other: other.map(|scheme| Unreadable::Scheme(known(scheme).copied())),
         }
-        if scheme.eq_ignore_ascii_case(b"bearer") {
-            return Self { bearer: (!token.is_empty()).then(|| read(token, "Authorization")), other: None };
-        }
-        let known = KNOWN_SCHEMES.iter().find(|known| known.as_bytes().eq_ignore_ascii_case(scheme));
-        Self { bearer: None, other: Some(Unreadable::Scheme(known.copied())) }
     }
+}
+
+const BEARER: &[u8] = b"bearer";
+
+/// The first word of `Authorization`, and what is behind it.
+fn scheme_and_rest(value: &[u8]) -> (&[u8], &[u8]) {
+    let value = value.trim_ascii();
+    let end = value.iter().position(|byte| *byte == b' ').unwrap_or(value.len());
+    (&value[..end], value[end..].trim_ascii_start())
+}
+
+/// The credential among all the values of one place. Where there are several, they have to be the same: each
+/// reader would take another of them. An empty one is none, as for GitLab: scripts send that for a variable that
+/// is not set.
+fn one_of<'a>(values: impl Iterator<Item = &'a [u8]>, name: &'static str) -> Option<Shown> {
+    let mut values = values.filter(|value| !is_blank(value));
+    let first = values.next()?;
+    match values.all(|other| other == first) {
+        true => Some(read(first, name)),
+        false => Some(Shown::Unreadable(Unreadable::Several(name))),
+    }
+}
+
+fn is_blank(value: &[u8]) -> bool {
+    value.trim_ascii().is_empty()
 }
 
 /// Tokens are visible ASCII; anything else was mangled on its way.
@@ -100,6 +152,53 @@ mod tests {
             (b"gl\xffpat", "Authorization is not of the scheme Bearer"),
         ] {
             assert_eq!(says(value), expected, "{value:?}");
+        }
+    }
+
+    #[test]
+    fn authorization_may_be_there_twice_as_long_as_it_is_the_same() {
+        let both = |one: &'static str, other: &'static str| {
+            let mut headers = with(one.as_bytes());
+            headers.append(AUTHORIZATION, HeaderValue::from_static(other));
+            match Authorization::read(&headers) {
+                Authorization { bearer: Some(Shown::Token(token)), .. } => token.expose_secret().to_owned(),
+                Authorization { bearer: Some(Shown::Unreadable(why)), .. } => why.to_string(),
+                Authorization { bearer: None, other } => other.map(|why| why.to_string()).unwrap_or_default(),
+            }
+        };
+        assert_eq!(both("Bearer a", "bearer  a"), "a");
+        assert_eq!(both("Bearer", "Bearer a"), "a");
+        assert_eq!(both("Basic b", "Bearer a"), "a", "the other scheme counts only alone");
+        assert_eq!(both("Bearer a", "Bearer b"), "Authorization has several values");
+        assert_eq!(both("Bearer", "Basic b"), "Authorization: Basic");
+    }
+
+    #[test]
+    fn a_parameter_is_one_token_or_cannot_be_read() {
+        for (query, expected) in [
+            ("x=a", None),
+            ("token=", None),
+            ("token=+", None),
+            ("token", None),
+            ("token=a", Some("a")),
+            ("token=&token=a&token=", Some("a")),
+            ("token=a&token=a", Some("a")),
+            ("token=a&token=b", Some("token has several values")),
+            ("token[]=a", Some("token is a list")),
+            ("token[]=", Some("token is a list")),
+            ("token[x][0]=a&token=a", Some("token is a list")),
+            ("token%5B%5D=a", Some("token is a list")),
+            ("token=gl%C3%BC", Some("token is no ASCII text")),
+            ("token=%ff", Some("token is no ASCII text")),
+            ("token=%00", Some("token is no ASCII text")),
+        ] {
+            let found = parameter(&Query::parse(query), "token").map(|shown| match shown {
+                Shown::Token(token) => token.expose_secret().to_owned(),
+                Shown::Unreadable(why) => why.to_string(),
+            });
+            assert_eq!(found.as_deref(), expected, "{query}");
+            let is_empty = query.starts_with("token") && expected.is_none();
+            assert_eq!(empty_parameter(&Query::parse(query), &["token"]).is_some(), is_empty, "{query}");
         }
     }
 

@@ -20,7 +20,17 @@ impl Query {
 
     /// The value of a parameter.
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.0.iter().rev().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+        self.all(name).next_back()
+    }
+
+    /// All values of a parameter, where it must not matter which one wins.
+    pub fn all(&self, name: &str) -> impl DoubleEndedIterator<Item = &str> {
+        self.0.iter().filter(move |(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+
+    /// Whether a parameter is written as a list or table: `name[]`, `name[0]`, `name[key]`.
+    pub fn has_list(&self, name: &str) -> bool {
+        self.0.iter().any(|(known, _)| known.strip_prefix(name).is_some_and(|rest| rest.starts_with('[')))
     }
 
     /// The value of a parameter, an empty one as if it were not there.

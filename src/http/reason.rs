@@ -37,6 +37,14 @@ impl Reason {
         }
     }
 
+    /// Adds a few words to the reason that an answer has.
+    pub fn extend(answer: &mut HttpResponse, more: &str) {
+        let reason = answer.extensions_mut().remove::<Self>();
+        if let Some(Self(words)) = reason {
+            Self::new(format!("{words}; {more}")).attach(answer);
+        }
+    }
+
     /// That of an answer.
     pub fn of<B>(answer: &ServiceResponse<B>) -> Option<Self> {
         answer.response().extensions().get::<Self>().cloned()
@@ -56,6 +64,16 @@ mod tests {
         assert_eq!(reason(HttpResponse::NotFound().finish()), Some(Reason::new("because")));
         assert_eq!(reason(HttpResponse::Ok().finish()), None);
         assert_eq!(reason(HttpResponse::InternalServerError().finish()), None);
+    }
+
+    #[test]
+    fn a_reason_is_extended_where_there_is_one() {
+        let mut answer = HttpResponse::NotFound().finish();
+        Reason::extend(&mut answer, "and so on");
+        assert_eq!(answer.extensions().get::<Reason>(), None);
+        Reason::new("because").attach(&mut answer);
+        Reason::extend(&mut answer, "and so on");
+        assert_eq!(answer.extensions().get::<Reason>(), Some(&Reason::new("because; and so on")));
     }
 
     #[test]

@@ -116,7 +116,7 @@ fn a_request_with_a_host_that_is_none_is_refused_and_one_without_is_answered() {
 fn a_token_in_an_address_is_not_repeated_in_links() {
     let gateway = gateway(|_| {});
     for query in
-        ["private_token[]=S3CRET", "x[private_token]=S3CRET", "a=b;private_token=S3CRET", "q=glpat-S3CRET"]
+        ["secret_token[]=S3CRET", "x[private_token]=S3CRET", "a=b;private_token=S3CRET", "q=glpat-S3CRET"]
     {
         let answer =
             gateway.get(&format!("{LIST}&scope[]=success&{query}")).private_token(world::ADMIN).send();

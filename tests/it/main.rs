@@ -20,6 +20,7 @@ mod clients;
 mod collecting;
 mod connections;
 mod cors;
+mod credential_places;
 mod credentials;
 mod damaged_archives;
 mod deploy;

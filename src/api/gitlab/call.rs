@@ -1,8 +1,8 @@
 //! One request: what every handler of the dialect asks of it.
 
-use actix_web::HttpRequest;
 use actix_web::http::Method;
 use actix_web::web::Data;
+use actix_web::{HttpRequest, HttpResponse};
 
 use crate::api::gitlab::credentials;
 use crate::api::gitlab::failure::Failure;
@@ -11,6 +11,7 @@ use crate::auth::{Credentials, Trail};
 use crate::catalog::Db;
 use crate::domain::Timestamp;
 use crate::http::query::Query;
+use crate::http::reason::Reason;
 use crate::http::{base_url, client, redact};
 
 /// A request, read.
@@ -43,9 +44,20 @@ impl Call {
         credentials::read(self.request.headers(), &self.query, self.trail.clone())
     }
 
+    /// Answers with a refusal. Its line in the log says so where a credential was empty and taken for none.
+    pub(super) fn refuse(&self, failure: Failure) -> HttpResponse {
+        let mut answer = self.bounded(failure).into_response();
+        if self.trail.look(|facts| facts.credential.is_none())
+            && let Some(place) = credentials::empty_place(self.request.headers(), &self.query)
+        {
+            Reason::extend(&mut answer, &format!("{place} is empty"));
+        }
+        answer
+    }
+
     /// Counts a failed authentication and, past the bound for the client's address, refuses with
     /// that instead.
-    pub(super) fn bounded(&self, failure: Failure) -> Failure {
+    fn bounded(&self, failure: Failure) -> Failure {
         let shown = self.trail.look(|facts| facts.credential.is_some());
         if !(shown && failure.is_failed_authentication()) {
             return failure;

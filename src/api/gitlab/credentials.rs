@@ -3,20 +3,35 @@
 
 use actix_web::http::header::HeaderMap;
 
-use crate::auth::{Credentials, Shown, Trail};
-use crate::http::credentials::{Authorization, shown};
+use crate::auth::{Credentials, Shown, Trail, Unreadable};
+use crate::http::credentials::{Authorization, empty_header, empty_parameter, parameter, shown};
 use crate::http::query::Query;
+
+/// Where tokens may stand in a query.
+const PARAMETERS: &[&str] =
+    &["private_token", "access_token", "bearer_token", "job_token", "token", UNREAD_PARAMETER];
+
+/// Where they may stand in the head, besides `Authorization`.
+const HEADERS: &[&str] = &["PRIVATE-TOKEN", "JOB-TOKEN", UNREAD_HEADER];
+
+/// Where others have tokens of theirs. Whoever sends one means to be somebody.
+const UNREAD_PARAMETER: &str = "oauth_token";
+const UNREAD_HEADER: &str = "DEPLOY-TOKEN";
 
 /// Reads all credentials of a request; an empty one is none. `trail` will be told whose they are.
 pub(super) fn read(headers: &HeaderMap, query: &Query, trail: Trail) -> Credentials {
     let header = |name| shown(headers, name);
     let parameter = |name| parameter(query, name);
     let Authorization { bearer, other } = Authorization::read(headers);
+    let unread = || {
+        let found = parameter(UNREAD_PARAMETER).map(|_| UNREAD_PARAMETER);
+        found.or_else(|| header(UNREAD_HEADER).map(|_| UNREAD_HEADER)).map(Unreadable::Unread)
+    };
     Credentials {
         personal: parameter("private_token").or_else(|| header("PRIVATE-TOKEN")),
         bearer: bearer.or_else(|| parameter("access_token")).or_else(|| parameter("bearer_token")),
         job: parameter("job_token").or_else(|| parameter("token")).or_else(|| header("JOB-TOKEN")),
-        other,
+        other: other.or_else(unread),
         trail,
     }
 }
@@ -26,7 +41,7 @@ pub(super) fn job_token(headers: &HeaderMap, query: &Query) -> Option<Shown> {
     parameter(query, "token").or_else(|| shown(headers, "JOB-TOKEN"))
 }
 
-/// Undecodable bytes have become text that no token is.
-fn parameter(query: &Query, name: &str) -> Option<Shown> {
-    query.get_filled(name).map(|text| Shown::Token(text.into()))
+/// The place of a credential that is there and empty: whoever sends one may not know that it is nobody's.
+pub(super) fn empty_place(headers: &HeaderMap, query: &Query) -> Option<&'static str> {
+    empty_parameter(query, PARAMETERS).or_else(|| empty_header(headers, HEADERS))
 }

@@ -49,7 +49,7 @@ async fn answer(app: Data<App>, request: HttpRequest, payload: Payload) -> HttpR
         &Method::GET | &Method::HEAD => read(&call, request.uri().path()).await,
         _ => write(&call, &request, body.clone()).await,
     };
-    let answer = result.unwrap_or_else(|failure| call.bounded(failure).into_response());
+    let answer = result.unwrap_or_else(|failure| call.refuse(failure));
     audit::log(&request, &call.trail, answer.status());
     body.drain_behind(answer)
 }

@@ -1,9 +1,10 @@
 //! What an upload says about its file: in the query, or in form fields before or after the file.
 //! Where both speak, the query wins.
 
-use secrecy::SecretString;
+use secrecy::ExposeSecret;
 
 use crate::api::gitlab::failure::Failure;
+use crate::auth::{Shown, Unreadable};
 use crate::domain::artifact::{Accessibility, ArtifactFormat, ArtifactKind};
 use crate::domain::expiry::Lifetime;
 use crate::domain::{Error, Kind, Timestamp};
@@ -19,7 +20,7 @@ pub(super) struct Parameters {
     format: Option<ArtifactFormat>,
     accessibility: Option<Accessibility>,
     lifetime: Option<Lifetime>,
-    token: Option<SecretString>,
+    token: Option<Shown>,
 }
 
 impl Parameters {
@@ -50,14 +51,23 @@ impl Parameters {
             "expire_in" if self.lifetime.is_none() => {
                 self.lifetime = Some(Lifetime::parse(value).map_err(|e| bad_expiry(&e))?);
             }
-            "token" if self.token.is_none() => self.token = Some(value.into()),
+            "token" => self.add_token(value),
             _ => {}
         }
         Ok(())
     }
 
+    /// Adds a token, which has to be the same wherever it stands.
+    fn add_token(&mut self, value: &str) {
+        self.token = Some(match self.token.take() {
+            Some(Shown::Token(known)) if known.expose_secret() == value => Shown::Token(known),
+            Some(_) => Shown::Unreadable(Unreadable::Several("token")),
+            None => Shown::Token(value.into()),
+        });
+    }
+
     /// A token among the form fields.
-    pub(super) fn token(&self) -> Option<&SecretString> {
+    pub(super) fn token(&self) -> Option<&Shown> {
         self.token.as_ref()
     }
 

@@ -56,7 +56,7 @@ pub(super) async fn receive(
                 // before the file.
                 if uploader.is_none() {
                     let token = parameters.token().ok_or_else(no_token)?.clone();
-                    uploader = Some(authorize(call, job_id, Shown::Token(token)).await?);
+                    uploader = Some(authorize(call, job_id, token).await?);
                 }
                 let known = uploader.as_ref().ok_or_else(no_token)?;
                 refuse_file_field(&name, received.is_some())?;

@@ -1,8 +1,8 @@
 //! One request: who sends it, and whether they may.
 
-use actix_web::HttpRequest;
 use actix_web::http::header::CONTENT_ENCODING;
 use actix_web::web::Data;
+use actix_web::{HttpRequest, HttpResponse};
 
 use crate::api::registry::failure::Failure;
 use crate::app::App;
@@ -11,7 +11,8 @@ use crate::catalog::Db;
 use crate::domain::access::{Caller, Reach, may_keep_registry};
 use crate::domain::{Error, Kind, Timestamp};
 use crate::http::client;
-use crate::http::credentials::{Authorization, shown, text};
+use crate::http::credentials::{Authorization, empty_header, shown, text};
+use crate::http::reason::Reason;
 
 /// What a personal token must be good for.
 const SCOPES: &[&str] = &["registry"];
@@ -68,9 +69,20 @@ impl Call {
         }
     }
 
+    /// Answers with a refusal. Its line in the log says so where a credential was empty and taken for none.
+    pub(super) fn refuse(&self, failure: Failure) -> HttpResponse {
+        let mut answer = self.bounded(failure).into_response();
+        if self.trail.look(|facts| facts.credential.is_none())
+            && let Some(place) = empty_header(self.request.headers(), &["PRIVATE-TOKEN"])
+        {
+            Reason::extend(&mut answer, &format!("{place} is empty"));
+        }
+        answer
+    }
+
     /// Counts a failed authentication and, past the bound for the client's address, refuses with
     /// that instead.
-    pub(super) fn bounded(&self, failure: Failure) -> Failure {
+    fn bounded(&self, failure: Failure) -> Failure {
         if !matches!(failure, Failure::Token(refusal) if refusal.is_failure()) {
             return failure;
         }

@@ -37,7 +37,7 @@ async fn answer(app: Data<App>, request: HttpRequest, payload: Payload) -> HttpR
     let body = RequestBody::new(payload.into_inner(), app.settings.stall_timeout);
     let call = Call::new(app, &request);
     let result = dispatch(&call, body.clone()).await;
-    let answer = result.unwrap_or_else(|failure| call.bounded(failure).into_response());
+    let answer = result.unwrap_or_else(|failure| call.refuse(failure));
     audit::log(&request, &call.trail, answer.status());
     body.drain_behind(answer)
 }
