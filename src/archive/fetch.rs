@@ -15,6 +15,12 @@ use super::{
 /// How end records begin, the plain one and that of ZIP64.
 const END_SIGNATURES: [u32; 2] = [0x0605_4b50, 0x0606_4b50];
 
+/// The largest file that is read as a whole to see whether it is one archive twice.
+const MOST_TWICE_BYTES: u64 = 16 * 1024 * 1024;
+
+/// How much of either half of it is read at a time.
+const COMPARED_BYTES: u64 = 1024 * 1024;
+
 /// A directory's bytes and where they lie.
 #[derive(Debug)]
 pub struct Directory {
@@ -56,7 +62,8 @@ impl Directory {
 /// Fetches the directory of an archive of `size` bytes, of which `read` gets a range: the last
 /// `tail_bytes` to begin with, where somebody knows how many that takes. Else that is one read, and
 /// two for a directory larger than usual. An archive behind other bytes, whose offsets do not count
-/// them, takes up to three small ones more, which see to it that nobody could mean another one.
+/// them, takes up to three small ones more, which see to it that nobody could mean another one. A file of up to
+/// 16 MiB that may be one archive twice is read as a whole.
 ///
 /// # Errors
 /// What is wrong with the archive, or what `read` says.
@@ -104,8 +111,11 @@ struct File<'a, R> {
 
 impl<R: AsyncFn(Range<u64>) -> io::Result<Bytes>> File<'_, R> {
     /// Makes sure that nothing lies where a reader would find it that takes the offsets as they are
-    /// stated, and that no archive begins in front of the moved one.
+    /// stated, and that no archive begins in front of the moved one; or else that it is the same one.
     async fn check_moved(&self, span: &Span) -> Result<(), DirectoryError> {
+        if self.is_twice_the_same(span).await? {
+            return Ok(());
+        }
         let stated = |actual: u64| actual.checked_add_signed(span.moved.checked_neg()?);
         if self.begins_with(stated(span.start), &[RECORD_SIGNATURE]).await?
             || self.begins_with(stated(span.start + span.bytes), &END_SIGNATURES).await?
@@ -116,6 +126,24 @@ impl<R: AsyncFn(Range<u64>) -> io::Result<Bytes>> File<'_, R> {
             return Err(Fault::ArchiveInFront.into());
         }
         Ok(())
+    }
+
+    /// Whether the file is one archive twice, byte for byte: some readers take the first, others the second, and
+    /// all of them find the same in it.
+    async fn is_twice_the_same(&self, span: &Span) -> io::Result<bool> {
+        let half = span.moved.unsigned_abs();
+        if span.moved < 0 || self.size != 2 * half || self.size > MOST_TWICE_BYTES {
+            return Ok(false);
+        }
+        let mut at = 0;
+        while at < half {
+            let end = half.min(at + COMPARED_BYTES);
+            if (self.read)(at..end).await? != (self.read)(at + half..end + half).await? {
+                return Ok(false);
+            }
+            at = end;
+        }
+        Ok(true)
     }
 
     /// Whether one of the `signatures` stands at `offset`.

@@ -119,7 +119,38 @@ fn archive_behind_another_is_refused() {
     let one = sound(&some(), b"");
     let other = sound(&[wanted("other", b"content", Stored)], b"");
     assert_eq!(fault(&[&other[..], &one].concat()), Fault::ArchiveInFront);
-    assert_eq!(fault(&[&one[..], &one].concat()), Fault::TwoDirectories);
+}
+
+#[test]
+fn same_archive_twice_is_what_it_is_once_and_any_other_byte_is_too_much() {
+    let small = some();
+    let file = |number: u8| wanted(&format!("f{number}"), &[number; 40_000], Stored);
+    let large: Vec<Wanted> = (0..60).map(file).collect();
+    for (wanted, comment) in [(&small[..], &b""[..]), (&small, b"note"), (&large, b"")] {
+        let one = sound(wanted, comment);
+        let twice = one.repeat(2);
+        assert_holds(&twice, wanted);
+        for at in [40, one.len() / 2, one.len() - 30, one.len() - 5, one.len() - 1] {
+            for half in [0, one.len()] {
+                let mut other = twice.clone();
+                other[half + at] ^= 1;
+                assert!(fetch(&other).is_err(), "byte {at} behind {half} of {}", other.len());
+            }
+        }
+        for more in [&b"\n"[..], &one] {
+            assert_eq!(fault(&[&twice, more].concat()), Fault::TwoDirectories, "{} bytes more", more.len());
+        }
+    }
+}
+
+#[test]
+fn archive_twice_that_is_too_large_to_compare_is_refused() {
+    let half = |bytes: usize| sound(&[wanted("large", &vec![b'l'; bytes], Stored)], b"");
+    let around = half(0).len();
+    let twice = |bytes: usize| half(bytes - around).repeat(2);
+    let (most, more) = (twice(8 << 20), twice((8 << 20) + 1));
+    assert!(fetch(&most).is_ok());
+    assert_eq!(fault(&more), Fault::TwoDirectories);
 }
 
 #[test]

@@ -151,6 +151,9 @@ fn whole_archives() -> Vec<Row> {
         refused("empty archive in the comment", commented(sound(), &zips::by_hand(&[])), empty),
         refused("archive in the comment", commented(sound(), &inner), in_comment),
         refused("archive behind another", [outer(), inner.clone()].concat(), in_front),
+        served("the same archive twice", sound().repeat(2)),
+        served("the same archive twice, with a comment", commented(sound(), b"note").repeat(2)),
+        served("the same archive twice, behind other bytes", [front, &sound().repeat(2)[..]].concat()),
         refused("archive in another that was cut short", outer()[..outer().len() - 60].to_vec(), in_front),
     ]
 }
