@@ -270,7 +270,7 @@ fn readers(archives: &[PathBuf]) -> Vec<(&'static str, Vec<Files>)> {
             .env("GOCACHE", cache.join("build"))
             .env("GOPATH", cache.join("path"))
             .arg("run")
-            .arg(script("go/extract_each.go"));
+            .arg(script("go/extract.go"));
         all(go, pairs)
     };
     vec![
@@ -278,7 +278,7 @@ fn readers(archives: &[PathBuf]) -> Vec<(&'static str, Vec<Files>)> {
         ("unzip", extracted("unzip", archives, unzip)),
         ("7-Zip", extracted("7-Zip", archives, seven_zip)),
         ("bsdtar", extracted("bsdtar", archives, bsdtar)),
-        ("python", extracted("python", archives, |pairs| all(python("extract_each.py"), pairs))),
+        ("python", extracted("python", archives, |pairs| all(python("extract.py"), pairs))),
     ]
 }
 

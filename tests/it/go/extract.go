@@ -1,6 +1,7 @@
-// Extracts a zip with Go's archive/zip and prints its names in the archive's order.
+// Extracts what it can of zips with Go's archive/zip, one after the other, and prints the names of what it
+// extracted in the archives' order. Fails at the end when there was anything that it could not extract.
 //
-// Usage: extract ARCHIVE DIR
+// Usage: extract [ARCHIVE DIR]...
 //
 // Reading an entry to its end is what makes the package compare length and CRC.
 package main
@@ -17,20 +18,32 @@ import (
 
 func main() {
 	log.SetFlags(0)
-	if len(os.Args) != 3 {
-		log.Fatal("usage: extract ARCHIVE DIR")
+	extractedAll := true
+	for arguments := os.Args[1:]; len(arguments) > 1; arguments = arguments[2:] {
+		extractedAll = extractAll(arguments[0], arguments[1]) && extractedAll
 	}
-	archive, err := zip.OpenReader(os.Args[1])
+	if !extractedAll {
+		os.Exit(1)
+	}
+}
+
+func extractAll(name, target string) bool {
+	archive, err := zip.OpenReader(name)
 	if err != nil {
-		log.Fatal(err)
+		log.Printf("%s: %v", name, err)
+		return false
 	}
 	defer archive.Close()
+	extractedAll := true
 	for _, entry := range archive.File {
-		if err := extract(entry, filepath.Join(os.Args[2], entry.Name)); err != nil {
-			log.Fatalf("%s: %v", entry.Name, err)
+		if err := extract(entry, filepath.Join(target, entry.Name)); err != nil {
+			log.Printf("%s: %s: %v", name, entry.Name, err)
+			extractedAll = false
+		} else {
+			fmt.Println(entry.Name)
 		}
-		fmt.Println(entry.Name)
 	}
+	return extractedAll
 }
 
 func extract(entry *zip.File, path string) error {
@@ -45,12 +58,9 @@ func extract(entry *zip.File, path string) error {
 		return err
 	}
 	defer content.Close()
-	file, err := os.Create(path)
+	bytes, err := io.ReadAll(content)
 	if err != nil {
 		return err
 	}
-	if _, err := io.Copy(file, content); err != nil {
-		return err
-	}
-	return file.Close()
+	return os.WriteFile(path, bytes, 0o644)
 }
