@@ -10,7 +10,7 @@ use super::{
     Fault, Limits,
     directory::{RECORD_BYTES, RECORD_SIGNATURE},
     fields::Fields,
-    zip64_end::{LOCATOR_BYTES, LOCATOR_SIGNATURE, Zip64, zip64_end_record},
+    zip64_end::{Zip64, has_locator, zip64_end_record},
 };
 
 /// How much of the end of a file to fetch first: the end record (22 bytes) with the longest
@@ -181,9 +181,7 @@ impl EndRecord {
     /// Whether a directory or a ZIP64 locator stands before it, if it lies at `at` in `tail`. Of a
     /// directory that begins before the tail it is known only that it may.
     fn has_directory(&self, tail: &[u8], tail_start: u64, at: usize) -> bool {
-        let has_locator =
-            at.checked_sub(LOCATOR_BYTES).is_some_and(|from| tail[from..].starts_with(&LOCATOR_SIGNATURE));
-        has_locator
+        has_locator(tail, at)
             || match at.checked_sub(self.bytes as usize) {
                 Some(from) if from < at => tail[from..].starts_with(&RECORD_SIGNATURE.to_le_bytes()),
                 _ => self.start.checked_add(self.bytes).map(u64::from) == Some(tail_start + at as u64),

@@ -11,8 +11,8 @@ use super::{
     fields::Fields,
 };
 
-pub(super) const LOCATOR_BYTES: usize = 20;
-pub(super) const LOCATOR_SIGNATURE: [u8; 4] = *b"PK\x06\x07";
+const LOCATOR_BYTES: usize = 20;
+const LOCATOR_SIGNATURE: u32 = 0x0706_4b50;
 
 /// A record without private data, as all known writers make it.
 const PLAIN_BYTES: u64 = 56;
@@ -48,9 +48,7 @@ pub(super) fn zip64_end_record(tail: &[u8], tail_start: u64, end_at: usize) -> R
             _ => Zip64::NeedFrom((tail_start + end_at as u64).saturating_sub(both)),
         });
     };
-    let Some(locator) = tail.get(locator_at..end_at).and_then(Locator::read) else {
-        return Ok(Zip64::Absent);
-    };
+    let Some(locator) = Locator::before(tail, end_at) else { return Ok(Zip64::Absent) };
     if locator.disk != 0 || locator.disks > 1 {
         return Err(Fault::SplitArchive);
     }
@@ -78,6 +76,11 @@ pub(super) fn zip64_end_record(tail: &[u8], tail_start: u64, end_at: usize) -> R
     }
 }
 
+/// Whether a locator stands right before the end record at `end_at` in `tail`.
+pub(super) fn has_locator(tail: &[u8], end_at: usize) -> bool {
+    Locator::before(tail, end_at).is_some()
+}
+
 struct Locator {
     disk: u32,
     record_start: u64,
@@ -85,9 +88,10 @@ struct Locator {
 }
 
 impl Locator {
-    fn read(locator: &[u8]) -> Option<Self> {
-        let mut fields = Fields::new(locator);
-        fields.signature(u32::from_le_bytes(LOCATOR_SIGNATURE))?;
+    /// The one right before the end record at `end_at`.
+    fn before(tail: &[u8], end_at: usize) -> Option<Self> {
+        let mut fields = Fields::new(tail.get(end_at.checked_sub(LOCATOR_BYTES)?..end_at)?);
+        fields.signature(LOCATOR_SIGNATURE)?;
         Some(Self { disk: fields.u32()?, record_start: fields.u64()?, disks: fields.u32()? })
     }
 }
