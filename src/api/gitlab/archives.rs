@@ -6,10 +6,10 @@ use actix_web::HttpResponse;
 use crate::api::gitlab::call::{Call, number};
 use crate::api::gitlab::downloads::{file, whole, whole_or_folder};
 use crate::api::gitlab::failure::Failure;
-use crate::api::gitlab::gate::{READ_SCOPES, Readable, ask, find_project, is_at_once, readable};
+use crate::api::gitlab::gate::{READ_SCOPES, Readable, ask, find_project, readable};
 use crate::auth::{self, Actor, Refusal};
 use crate::catalog::artifacts::{self, Artifact};
-use crate::catalog::{absence, jobs, lookup};
+use crate::catalog::{Db, absence, jobs, lookup};
 use crate::domain::access::Action;
 use crate::domain::artifact::{Accessibility, ArtifactKind};
 use crate::domain::project::ProjectRef;
@@ -135,35 +135,28 @@ async fn archive_of_ref(call: &Call, project: ProjectRef, ref_name: String) -> R
     let job_name = call.query.get("job").ok_or(Failure::Parameter("job is missing".into()))?.to_owned();
     let search_recent = call.flag("search_recent_successful_pipelines")?;
     let (credentials, now) = (call.credentials(), call.now);
-    let mut asked = (credentials, project, ref_name, job_name);
-    if !search_recent && is_at_once(&asked.0) {
-        let (found, again) = call
-            .glance(move |db| {
-                let (credentials, project, ref_name, job_name) = &asked;
-                let found =
-                    Readable::archive_of_ref_at_once(db, credentials, project, (ref_name, job_name), now)?;
-                Ok((found, asked))
-            })
-            .await?;
-        if let Some(archive) = found {
+    let find = move |db: &mut Db| -> Result<Artifact, Failure> {
+        let asked = (ref_name.as_str(), job_name.as_str());
+        if !search_recent
+            && let Some(archive) = Readable::archive_of_ref_at_once(db, &credentials, &project, asked, now)?
+        {
             return Ok(archive);
         }
-        asked = again;
-    }
-    call.read(move |db| {
-        let (credentials, project, ref_name, job_name) = &asked;
-        let readable = Readable::enter(db, credentials, project, now)?;
+        let readable = Readable::enter(db, &credentials, &project, now)?;
         let project = &readable.project;
         let found = match search_recent {
-            true => lookup::job_by_recent_ref(db, project, ref_name, job_name, now)?,
-            false => lookup::job_by_ref(db, project, ref_name, job_name, now)?,
+            true => lookup::job_by_recent_ref(db, project, &ref_name, &job_name, now)?,
+            false => lookup::job_by_ref(db, project, &ref_name, &job_name, now)?,
         };
         let Some(job) = found else {
-            let why = absence::by_ref(db, project.id, ref_name, job_name, search_recent)?;
+            let why = absence::by_ref(db, project.id, &ref_name, &job_name, search_recent)?;
             let text = if search_recent { "Job Not Found" } else { "Not found" };
             return Err(Failure::absent(text, why.to_string()));
         };
         readable.artifact(db, &job, ArtifactKind::Archive)
-    })
-    .await
+    };
+    match search_recent {
+        true => call.read(find).await,
+        false => call.glance(find).await,
+    }
 }

@@ -208,7 +208,7 @@ impl Readable {
 
 /// Whether one statement may find out who asks: by a personal token, or nobody. What a job's token
 /// reaches takes more.
-pub(super) fn is_at_once(credentials: &Credentials) -> bool {
+fn is_at_once(credentials: &Credentials) -> bool {
     auth::personal_digest(credentials).is_some() || credentials.job.is_none()
 }
 
