@@ -183,7 +183,8 @@ impl Catalog {
         migrate::has_begun(&mut *self.pool.get().map_err(Error::unavailable)?)
     }
 
-    /// Brings the schema up to date; warns of migrations that only a newer release knows; safe while other nodes do the same. Blocks.
+    /// Brings the schema up to date, and warns of migrations that only a newer release knows. Safe while other
+    /// nodes do the same. Blocks.
     ///
     /// # Errors
     /// `Unavailable` when the database does not answer, `Internal` when a migration fails.

@@ -36,6 +36,18 @@ impl Asked {
         Self { catalog, runtime, folder }
     }
 
+    /// One connection, which work that was begun has until the sender is dropped.
+    fn by_one_that_hangs() -> (Self, mpsc::Sender<()>, tokio::task::JoinHandle<Result<()>>) {
+        let asked = Self::with(1);
+        let begun = Arc::default();
+        let (end, work) = hangs(&begun);
+        let catalog = asked.catalog.clone();
+        let first = asked.runtime.spawn(async move { catalog.read(work).await });
+        asked.runtime.block_on(async { tokio::task::yield_now().await });
+        until(|| begun.load(Ordering::SeqCst) == 1);
+        (asked, end, first)
+    }
+
     fn write(&self, text: &'static str) -> Result<()> {
         self.runtime.block_on(self.catalog.write(move |db| note(db, text)))
     }
@@ -111,13 +123,7 @@ fn short_work_that_hangs_stops_neither_its_caller_nor_others() {
 
 #[test]
 fn work_whose_caller_has_gone_is_not_begun_any_more() {
-    let asked = Asked::with(1);
-    let begun = Arc::default();
-    let (end, work) = hangs(&begun);
-    let catalog = asked.catalog.clone();
-    let first = asked.runtime.spawn(async move { catalog.read(work).await });
-    asked.runtime.block_on(async { tokio::task::yield_now().await });
-    until(|| begun.load(Ordering::SeqCst) == 1);
+    let (asked, end, first) = Asked::by_one_that_hangs();
     let touched = Arc::new(AtomicBool::new(false));
     let touch = Arc::clone(&touched);
     asked.runtime.block_on(async {
@@ -135,13 +141,7 @@ fn work_whose_caller_has_gone_is_not_begun_any_more() {
 
 #[test]
 fn work_that_does_not_begin_in_time_is_refused_and_the_line_goes_on() {
-    let mut asked = Asked::with(1);
-    let begun = Arc::default();
-    let (end, work) = hangs(&begun);
-    let catalog = asked.catalog.clone();
-    let first = asked.runtime.spawn(async move { catalog.read(work).await });
-    asked.runtime.block_on(async { tokio::task::yield_now().await });
-    until(|| begun.load(Ordering::SeqCst) == 1);
+    let (mut asked, end, first) = Asked::by_one_that_hangs();
     asked.catalog.timeout = Duration::from_millis(10);
     for _ in 0..3 {
         let refused = asked.runtime.block_on(asked.catalog.read(count)).unwrap_err();
