@@ -58,6 +58,14 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_unit_that_we_ship_lets_as_many_connections_in_as_are_set() {
+        let unit = include_str!("../../deploy/artigate.service");
+        let limit = unit.lines().find_map(|line| line.strip_prefix("LimitNOFILE=")).unwrap();
+        let settings = Settings::default();
+        assert_eq!(within(limit.parse().unwrap(), &settings), settings.max_connections);
+    }
+
+    #[test]
     fn connections_leave_files_to_the_rest_of_the_server() {
         let settings = Settings::default();
         assert_eq!(within(1 << 20, &settings), 20_000, "as many as were set");

@@ -25,6 +25,30 @@ fn nobody_ends_a_node_before_it_has_drained() {
     }
 }
 
+/// The number behind `key` in a file, which is GiB.
+fn gibibytes(file: &str, key: &str) -> u64 {
+    let text = shipped(file);
+    let value = text.split(key).nth(1).unwrap_or_else(|| panic!("{file} has no {key}"));
+    assert!(value.trim_start_matches(|c: char| c.is_ascii_digit()).starts_with('G'), "{file}");
+    seconds(file, key) << 30
+}
+
+#[test]
+fn a_node_may_hold_what_its_settings_let_it_hold() {
+    let settings = Settings::default();
+    let per_upload = 17 << 20;
+    let scans = 2 * settings.archive_directory_bytes;
+    let downloads_and_itself = 191_000_000;
+    let most = 2 * settings.index_cache_bytes
+        + settings.unpack_memory_bytes
+        + settings.concurrent_uploads as u64 * per_upload
+        + scans
+        + downloads_and_itself;
+    for (file, key) in [("artigate.service", "\nMemoryMax="), ("kubernetes.yaml", "limits: {memory: ")] {
+        assert!(gibibytes(file, key) > most, "{file}: {most}");
+    }
+}
+
 #[test]
 fn nginx_lets_go_of_an_idle_connection_before_a_node_does() {
     let keep_alive = Settings::default().keep_alive.as_secs();
