@@ -33,6 +33,7 @@ pub(super) fn prepare(path: &Path) -> Result<(), String> {
         .map_err(|error| format!("the directory {} cannot be made: {error}", directory.display()))?;
     match fs::metadata(&path) {
         Ok(metadata) if metadata.is_dir() => return Err(format!("{} is a directory", path.display())),
+        Ok(metadata) if !metadata.is_file() => return Err(format!("{} is no regular file", path.display())),
         Err(error) if error.kind() == io::ErrorKind::NotFound => make(&path)?,
         _ => {}
     }

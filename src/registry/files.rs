@@ -1,10 +1,13 @@
 //! Where a document's artifacts lie: beside it on disk, in the program itself, or nowhere. A directory is
 //! read as the zip of what is in it, which is packed while it is read.
 
-use std::fs::File;
+use std::fs::{File, FileType, OpenOptions};
 use std::io::{self, BufWriter, Cursor, Read, Write};
-use std::path::PathBuf;
+use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+
+use rustix::fs::OFlags;
 
 use crate::archive::pack_directory;
 
@@ -34,17 +37,17 @@ impl Files {
     /// Opens a file by the name that the document has for it.
     ///
     /// # Errors
-    /// When it is not there or cannot be read.
+    /// When it is not there or cannot be read, or is neither a regular file nor a directory.
     pub(super) fn open(&self, name: &str) -> io::Result<Box<dyn Read + Send>> {
         match self {
             Self::Directory(folder) => {
                 let path = folder.join(name);
-                let file = File::open(&path)?;
-                let kind = file.metadata()?.file_type();
-                match kind.is_file() {
-                    true => Ok(Box::new(file)),
-                    false if kind.is_dir() => Ok(Box::new(Packing::begin(path)?)),
-                    false => Err(io::Error::other("neither a regular file nor a directory")),
+                let kind = std::fs::metadata(&path)?.file_type();
+                match kind.is_dir() {
+                    true => Ok(Box::new(Packing::begin(path)?)),
+                    // A pipe would wait for its other end, and opening a device may set something going.
+                    false if !kind.is_file() => Err(neither(kind)),
+                    false => Ok(Box::new(open_regular(&path)?)),
                 }
             }
             Self::Embedded(files) => {
@@ -54,6 +57,26 @@ impl Files {
             Self::Nowhere => Err(io::ErrorKind::NotFound.into()),
         }
     }
+}
+
+/// Opens what was a regular file a moment ago, without waiting for anything that it has become since.
+fn open_regular(path: &Path) -> io::Result<File> {
+    let file = OpenOptions::new().read(true).custom_flags(OFlags::NONBLOCK.bits() as i32).open(path)?;
+    let kind = file.metadata()?.file_type();
+    match kind.is_file() {
+        true => Ok(file),
+        false => Err(neither(kind)),
+    }
+}
+
+fn neither(kind: FileType) -> io::Error {
+    let what = match kind {
+        kind if kind.is_fifo() => "a pipe",
+        kind if kind.is_socket() => "a socket",
+        kind if kind.is_char_device() || kind.is_block_device() => "a device",
+        _ => "something else",
+    };
+    io::Error::other(format!("it is {what}, neither a regular file nor a directory"))
 }
 
 /// A zip that is being packed on a thread of its own, a few pieces ahead of its reader. A reader that goes

@@ -24,6 +24,7 @@ use crate::auth::{AuthError, Refusal};
 use crate::catalog::writers::Purpose;
 use crate::catalog::{Catalog, Db};
 use crate::domain::{Error, Timestamp};
+use crate::settings::read_text;
 use crate::store::Store;
 use crate::writers::{Writer, Writers};
 use document::Document;
@@ -110,8 +111,8 @@ pub async fn load_files(
     let mut sources = Vec::new();
     for path in paths.iter().map(AsRef::as_ref) {
         let name = path.display().to_string();
-        let text = std::fs::read_to_string(path)
-            .map_err(|e| LoadError::Unreadable(format!("{name}: cannot be read: {e}")))?;
+        let text =
+            read_text(path).map_err(|e| LoadError::Unreadable(format!("{name}: cannot be read: {e}")))?;
         let folder = path.parent().unwrap_or(Path::new("")).to_owned();
         sources.push(Source {
             document: read::document(&name, &text)?,

@@ -89,8 +89,8 @@ async fn stage_one(
             return Ok(None);
         }
     }
-    let mut upload = store.begin(writer.key()).await?;
     let mut file = source.files.open(&artifact.file).map_err(unreadable)?;
+    let mut upload = store.begin(writer.key()).await?;
     let mut piece = vec![0; PIECE_BYTES];
     loop {
         let length = file.read(&mut piece).map_err(unreadable)?;

@@ -7,12 +7,13 @@ use config::{Config, ConfigError, File, FileFormat, Value, ValueKind};
 
 use super::explained::Given;
 use super::keys::{KEYS, Key};
+use super::text::read_text;
 use super::unknown::{did_you_mean, similar, there_are};
 
 /// What the file sets, sorted by key, and what is wrong in it; nothing at all when it is not there and need
 /// not be.
 pub(super) fn read(path: &Path, must_be: bool) -> Option<(Vec<Given>, Vec<String>)> {
-    let text = match std::fs::read_to_string(path) {
+    let text = match read_text(path) {
         Ok(text) => text,
         Err(error) if error.kind() == ErrorKind::NotFound && !must_be => return None,
         Err(error) => return Some((vec![], vec![format!("{}: cannot be read: {error}", path.display())])),

@@ -5,6 +5,7 @@ mod blanked;
 mod explained;
 mod file;
 mod keys;
+mod text;
 mod unknown;
 mod urls;
 mod values;
@@ -16,6 +17,7 @@ use std::time::Duration;
 use crate::domain::expiry::Lifetime;
 use crate::domain::network::Network;
 pub use explained::{Explained, Origin, Setting};
+pub use text::read_text;
 pub use urls::{BucketUrl, DatabaseUrl, StorageUrl};
 
 /// The file read when none is named.

@@ -49,6 +49,7 @@ mod reuploads;
 mod runner;
 mod settings;
 mod single_files;
+mod special_files;
 mod stores;
 mod structure;
 mod taken_away;
