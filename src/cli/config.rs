@@ -7,7 +7,8 @@ use serde_json::Value;
 
 use super::listing::{self, Record};
 use super::{CommandError, environment};
-use crate::settings::{Explained, Origin, Setting};
+use crate::settings::{Explained, Origin, Setting, Settings, StorageUrl};
+use crate::store::Store;
 
 pub(super) const EXAMPLES: &str = "\
 Examples:
@@ -27,15 +28,20 @@ pub(super) enum ConfigCommand {
     },
     /// Check the settings: a line for each fault, and exit code 2 when there is any.
     ///
-    /// Nothing is opened: whether database and store can be reached is not asked.
+    /// Nothing is opened: whether database and store can be reached is not asked. Only credentials for a bucket
+    /// are looked for, for 3 seconds where the environment has none and the machine may.
     Check,
 }
 
 /// Runs one of the commands on the settings that `file` and the environment make.
 pub(super) fn run(file: Option<&Path>, command: ConfigCommand) -> Result<(), CommandError> {
     let explained = Explained::read(file, environment()?);
-    if !explained.faults.is_empty() {
-        return Err(refuse(&explained)?);
+    let mut faults: Vec<String> = explained.faults.iter().map(ToString::to_string).collect();
+    if matches!(command, ConfigCommand::Check) {
+        faults.extend(of_buckets(&explained.settings)?);
+    }
+    if !faults.is_empty() {
+        return Err(refuse(&faults)?);
     }
     match command {
         ConfigCommand::Show { json } => show(&explained, json),
@@ -43,11 +49,29 @@ pub(super) fn run(file: Option<&Path>, command: ConfigCommand) -> Result<(), Com
     }
 }
 
+/// What is wrong with what the environment tells of buckets.
+fn of_buckets(settings: &Settings) -> Result<Vec<String>, CommandError> {
+    let stores = [
+        ("storage.url", Some(&settings.storage)),
+        ("storage.previous_url", settings.previous_storage.as_ref()),
+    ];
+    let mut faults = Vec::new();
+    for (key, url) in stores {
+        let Some(url @ StorageUrl::Bucket(_)) = url else { continue };
+        let found = match Store::open_at(url, settings.storage_timeout) {
+            Ok(store) => super::runtime()?.block_on(store.look_for_credentials()),
+            Err(error) => Err(error),
+        };
+        faults.extend(found.err().map(|error| format!("{key}: {}", super::truth(&error))));
+    }
+    Ok(faults)
+}
+
 /// Prints the faults, and returns what to end with.
-fn refuse(explained: &Explained) -> Result<CommandError, CommandError> {
-    let lines: String = explained.faults.iter().map(|fault| format!("{fault}\n")).collect();
+fn refuse(faults: &[String]) -> Result<CommandError, CommandError> {
+    let lines: String = faults.iter().map(|fault| format!("{fault}\n")).collect();
     listing::print(&lines)?;
-    let why = match explained.faults.len() {
+    let why = match faults.len() {
         1 => "there is 1 fault in the settings".to_owned(),
         count => format!("there are {count} faults in the settings"),
     };

@@ -31,7 +31,7 @@ pub struct BucketUrl {
     pub bucket: String,
     /// What the names of all blobs begin with, without slashes around it; may be empty.
     pub prefix: String,
-    /// The `AWS_*` variables, by name: where the service is, and who asks.
+    /// The `AWS_*` variables that are set and not empty, by name: where the service is, and who asks.
     pub options: Vec<(String, SecretString)>,
 }
 
@@ -133,7 +133,8 @@ impl StorageUrl {
         let Self::Bucket(url) = self else { return self };
         let options = environment
             .iter()
-            .filter(|(name, _)| name.starts_with("AWS_"))
+            // An empty one is as if it were not set, as for the vendor's own programs.
+            .filter(|(name, value)| name.starts_with("AWS_") && !value.is_empty())
             .map(|(name, value)| (name.clone(), SecretString::from(value.as_str())))
             .collect();
         Self::Bucket(BucketUrl { options, ..url })

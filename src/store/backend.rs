@@ -67,6 +67,23 @@ impl Backend {
         }
     }
 
+    pub(super) async fn holds_blobs(&self) -> io::Result<bool> {
+        match self {
+            Self::Directory(directory) => {
+                let directory = Arc::clone(directory);
+                blocking(move || directory.holds_blobs()).await
+            }
+            Self::Bucket(bucket) => bucket.holds_blobs().await,
+        }
+    }
+
+    pub(super) async fn look_for_credentials(&self) -> io::Result<()> {
+        match self {
+            Self::Directory(_) => Ok(()),
+            Self::Bucket(bucket) => bucket.find_credentials().await,
+        }
+    }
+
     /// Whether it takes blobs. A directory was made, or looked at, when it was opened.
     pub(super) async fn probe_writing(&self) -> io::Result<()> {
         match self {

@@ -129,6 +129,23 @@ impl Directory {
         Ok(listed)
     }
 
+    /// Whether [`Directory::list`] would list anything in any shard; stops at the first.
+    pub(super) fn holds_blobs(&self) -> io::Result<bool> {
+        for shard in 0..SHARDS {
+            let folder = StoreKey::folder_of(shard);
+            for file in fs::read_dir(self.root.join(&folder))? {
+                let file = file?;
+                let name = file.file_name().to_string_lossy().into_owned();
+                let is_ours = name.starts_with(TEMPORARY_PREFIX)
+                    || format!("{folder}/{name}").parse::<StoreKey>().is_ok();
+                if is_ours && file.file_type()?.is_file() {
+                    return Ok(true);
+                }
+            }
+        }
+        Ok(false)
+    }
+
     /// Not made durable: a file that a power cut brings back is one that no row names, for `gc`.
     pub(super) fn remove(&self, name: &str) -> io::Result<()> {
         match fs::remove_file(self.root.join(name)) {

@@ -87,6 +87,17 @@ impl Store {
         }
     }
 
+    /// Whether whoever asks a bucket has credentials to show; for a directory there is nothing to look for.
+    ///
+    /// # Errors
+    /// `Unavailable`, with what to set.
+    pub async fn look_for_credentials(&self) -> Result<()> {
+        for backend in self.backends() {
+            backend.look_for_credentials().await.map_err(Error::unavailable)?;
+        }
+        Ok(())
+    }
+
     /// Begins a blob under `key`, which no other has had. Dropping the upload before it is committed leaves
     /// nothing behind.
     ///
@@ -125,6 +136,26 @@ impl Store {
         self.current.write_instance_id(format!("{id}\n")).await?;
         let found = self.instance_id().await?;
         found.ok_or_else(|| Error::internal("the store's instance-id is not there after it was written"))
+    }
+
+    /// Whether a blob lies here, or an upload that was never finished; the previous store is not asked. It stops
+    /// at the first. A bucket of which that cannot be told soon counts as one that has.
+    ///
+    /// # Errors
+    /// `Internal` or `Unavailable` when it cannot be listed.
+    pub async fn holds_blobs(&self) -> Result<bool> {
+        Ok(self.current.holds_blobs().await?)
+    }
+
+    /// The store by itself, without the previous one.
+    #[must_use]
+    pub fn current(&self) -> Self {
+        Self { current: self.current.clone(), previous: None }
+    }
+
+    /// The previous store by itself, if there is one.
+    pub fn previous(&self) -> Option<Self> {
+        self.previous.clone().map(|current| Self { current, previous: None })
     }
 
     /// Opens a blob of `size` bytes for any number of ranged reads. A file is looked at now, and stays

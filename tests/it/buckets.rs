@@ -269,3 +269,57 @@ fn a_server_does_not_start_on_a_bucket_that_it_cannot_work_with_and_says_why() {
         assert!(!said.contains(bucket::SECRET_KEY) && !said.contains("listening on"), "{said}");
     }
 }
+
+#[test]
+fn credentials_that_cannot_be_any_are_named_before_the_bucket_is_asked() {
+    let folder = tempfile::tempdir().unwrap();
+    let dead = bucket::nobody();
+    let run = |arguments: &[&str], variables: &[(&str, &str)]| {
+        let mut command = artigate(folder.path(), arguments);
+        for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("AWS_")) {
+            command.env_remove(name);
+        }
+        command.env("ARTIGATE_STORAGE__URL", "s3://some-bucket/prefix").env("AWS_REGION", "us-east-1");
+        command.env("AWS_ENDPOINT_URL", format!("http://{dead}"));
+        command.env("AWS_METADATA_ENDPOINT", format!("http://{dead}"));
+        let output = command.envs(variables.iter().copied()).output().unwrap();
+        (output.status.code(), String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned())
+    };
+    let (id, secret) = (("AWS_ACCESS_KEY_ID", "AKIA"), ("AWS_SECRET_ACCESS_KEY", bucket::SECRET_KEY));
+    for (variables, says) in [
+        (vec![], "storage.url: no S3 credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"),
+        (
+            vec![("AWS_ACCESS_KEY_ID", ""), ("AWS_SECRET_ACCESS_KEY", "")],
+            "storage.url: no S3 credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
+        ),
+        (
+            vec![("AWS_ACCESS_KEY_ID", ""), secret],
+            "half of the S3 credentials: AWS_SECRET_ACCESS_KEY is set, AWS_ACCESS_KEY_ID is not or is empty",
+        ),
+        (
+            vec![id],
+            "half of the S3 credentials: AWS_ACCESS_KEY_ID is set, AWS_SECRET_ACCESS_KEY is not or is empty",
+        ),
+        (vec![("AWS_ACCESS_KEY_ID", "AKIA\n"), secret], "AWS_ACCESS_KEY_ID holds white space"),
+        (vec![id, ("AWS_SECRET_ACCESS_KEY", "a b")], "AWS_SECRET_ACCESS_KEY holds white space"),
+    ] {
+        for arguments in [&["config", "check"][..], &["serve"]] {
+            let (code, said) = run(arguments, &variables);
+            assert_eq!(code, Some(2), "{arguments:?} {variables:?}: {said}");
+            assert!(
+                said.contains("storage.url: ") && said.contains(says),
+                "{arguments:?} {variables:?}: {said}"
+            );
+            assert!(!said.contains(bucket::SECRET_KEY), "{said}");
+        }
+    }
+    for variables in
+        [vec![id, secret], vec![id, secret, ("AWS_SESSION_TOKEN", "")], vec![("AWS_SKIP_SIGNATURE", "true")]]
+    {
+        let (code, said) = run(&["config", "check"], &variables);
+        assert_eq!((code, said.as_str()), (Some(0), "the settings are good\n"), "{variables:?}");
+    }
+    let elsewhere = [id, secret, ("ARTIGATE_STORAGE__URL", "file://blobs")];
+    assert_eq!(run(&["config", "check"], &elsewhere).0, Some(0));
+    assert!(!folder.path().join("blobs").exists(), "nothing is opened");
+}

@@ -257,6 +257,20 @@ on_both_stores! {
         assert!(asked.all().is_empty());
     }
 
+    fn a_store_holds_blobs_from_the_first_that_is_there_and_its_id_and_clock_are_none(asked) {
+        let holds = || asked.runtime.block_on(asked.store.holds_blobs()).unwrap();
+        assert!(!holds());
+        asked.runtime.block_on(asked.store.keep_instance_id(uuid::Uuid::new_v4())).unwrap();
+        asked.runtime.block_on(asked.store.now()).unwrap();
+        assert!(!holds());
+        for _ in 0..4 {
+            let stored = asked.put(b"bytes");
+            assert!(holds(), "{}", stored.key);
+            asked.runtime.block_on(asked.store.delete(&stored.key)).unwrap();
+            assert!(!holds());
+        }
+    }
+
     fn a_stores_clock_is_the_one_that_its_blobs_have_their_times_from(asked) {
         let before = asked.runtime.block_on(asked.store.now()).unwrap();
         asked.put(b"bytes");
@@ -302,4 +316,30 @@ fn a_bucket_that_is_not_there_is_unavailable_and_not_an_error_of_ours() {
     let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let asked = Asked::open(&bucket::fresh(nobody), tempfile::tempdir().unwrap());
     assert_eq!(asked.runtime.block_on(asked.store.probe()).unwrap_err().kind(), Kind::Unavailable);
+}
+
+#[test]
+fn whether_a_bucket_holds_blobs_is_one_question_and_what_lies_deeper_is_another_stores() {
+    let proxy = bucket::Proxy::start();
+    let url = bucket::fresh(proxy.address);
+    let StorageUrl::Bucket(mut deeper) = url.clone() else { panic!("{url:?}") };
+    deeper.prefix.push_str("/deeper");
+    let asked = Asked::open(&url, tempfile::tempdir().unwrap());
+    let holds = || asked.runtime.block_on(asked.store.holds_blobs()).unwrap();
+    let questions = || proxy.take_seen().len();
+    asked.runtime.block_on(asked.store.keep_instance_id(uuid::Uuid::new_v4())).unwrap();
+    asked.runtime.block_on(asked.store.now()).unwrap();
+    questions();
+    assert_eq!((holds(), questions()), (false, 1));
+    let deeper = Asked::open(&StorageUrl::Bucket(deeper), tempfile::tempdir().unwrap());
+    for _ in 0..4 {
+        deeper.put(b"bytes");
+    }
+    questions();
+    assert_eq!((holds(), questions()), (false, 2), "more lies there than was asked for first");
+    for _ in 0..4 {
+        asked.put(b"bytes");
+    }
+    questions();
+    assert_eq!((holds(), questions()), (true, 1));
 }

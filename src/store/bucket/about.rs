@@ -4,9 +4,12 @@ use std::io;
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use object_store::list::{PaginatedListOptions, PaginatedListStore};
+use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload};
 
 use super::Bucket;
+use crate::store::StoreKey;
 
 /// The object that tells the time.
 const CLOCK: &str = "clock";
@@ -14,7 +17,43 @@ const CLOCK: &str = "clock";
 /// The object that holds the instance id.
 const INSTANCE_ID: &str = "instance-id";
 
+/// How many names are asked for first to see whether a blob is there: of three, one is neither [`CLOCK`] nor
+/// [`INSTANCE_ID`].
+const FEW_NAMES: usize = 3;
+
+/// How many are asked for then, and how often, where somebody else's objects lie in front.
+const MANY_NAMES: usize = 1_000;
+const QUESTIONS: usize = 5;
+
 impl Bucket {
+    /// Whether a blob lies here: mostly one question for a few names. Where so many foreign objects lie in front
+    /// that it takes too long to tell, the answer is yes.
+    pub(in crate::store) async fn holds_blobs(self: &Arc<Self>) -> io::Result<bool> {
+        let bucket = Arc::clone(self);
+        self.run(async move {
+            let prefix = bucket.prefix_of_all();
+            let below = prefix.as_deref().unwrap_or_default();
+            let is_blob = |path: &Path| {
+                path.as_ref().strip_prefix(below).is_some_and(|name| name.parse::<StoreKey>().is_ok())
+            };
+            let mut options =
+                PaginatedListOptions { max_keys: Some(FEW_NAMES), ..PaginatedListOptions::default() };
+            for _ in 0..QUESTIONS {
+                let page = bucket.asking.list_paginated(prefix.as_deref(), options.clone()).await?;
+                if page.result.objects.iter().any(|object| is_blob(&object.location)) {
+                    return Ok(true);
+                }
+                if page.page_token.is_none() {
+                    return Ok(false);
+                }
+                options.page_token = page.page_token;
+                options.max_keys = Some(MANY_NAMES);
+            }
+            Ok(true)
+        })
+        .await
+    }
+
     /// The time by the clock that objects here get theirs from, as one that is written for it tells. It stays
     /// for the next who asks: of two at a time, neither takes the other's away.
     pub(in crate::store) async fn now(self: &Arc<Self>) -> io::Result<SystemTime> {

@@ -30,9 +30,9 @@ impl Bucket {
         self.ask(async move {
             bucket.look_for_credentials().await?;
             let one = PaginatedListOptions { max_keys: Some(1), ..PaginatedListOptions::default() };
-            let prefix = format!("{}/", bucket.prefix);
-            let prefix = Some(prefix.as_str()).filter(|prefix| *prefix != "/");
-            let listed = tokio::time::timeout(ANSWER_TIMEOUT, bucket.asking.list_paginated(prefix, one));
+            let prefix = bucket.prefix_of_all();
+            let listed = bucket.asking.list_paginated(prefix.as_deref(), one);
+            let listed = tokio::time::timeout(ANSWER_TIMEOUT, listed);
             bucket.understand(listed.await.map(|answer| answer.map(drop)), "s3:ListBucket")
         })
         .await
@@ -59,6 +59,15 @@ impl Bucket {
 
     async fn ask(&self, question: impl Future<Output = io::Result<()>> + Send + 'static) -> io::Result<()> {
         self.runtime.spawn(question).await.map_err(io::Error::other)?
+    }
+
+    /// Whether there are credentials to show to the bucket, which itself is not asked.
+    ///
+    /// # Errors
+    /// As [`Bucket::probe`].
+    pub(in crate::store) async fn find_credentials(self: &Arc<Self>) -> io::Result<()> {
+        let bucket = Arc::clone(self);
+        self.ask(async move { bucket.look_for_credentials().await }).await
     }
 
     async fn look_for_credentials(&self) -> io::Result<()> {

@@ -47,6 +47,7 @@ impl Bucket {
             .with_timeout_disabled()
             .with_read_timeout(timeout)
             .with_connect_timeout(CONNECT_TIMEOUT);
+        check_credentials(url)?;
         let mut builder = AmazonS3Builder::new();
         let (mut endpoint, mut is_anonymous) = ("AWS".to_owned(), false);
         for (name, value) in &url.options {
@@ -74,6 +75,40 @@ impl Bucket {
         let prefix = Path::parse(&url.prefix).map_err(io::Error::other)?;
         let (name, runtime) = (url.bucket.clone(), Runtime::start()?);
         Ok(Arc::new(Self { name, endpoint, is_anonymous, s3, asking, http, prefix, runtime }))
+    }
+}
+
+/// Refuses half of a key, and what cannot be part of one: the service would be asked with it, and answer
+/// something else.
+fn check_credentials(url: &BucketUrl) -> io::Result<()> {
+    let (mut id, mut secret) = (None, None);
+    for (name, value) in &url.options {
+        let Ok(key) = AmazonS3ConfigKey::from_str(&name.to_ascii_lowercase()) else { continue };
+        match key {
+            AmazonS3ConfigKey::AccessKeyId => id = Some(name),
+            AmazonS3ConfigKey::SecretAccessKey => secret = Some(name),
+            AmazonS3ConfigKey::Token
+            | AmazonS3ConfigKey::Region
+            | AmazonS3ConfigKey::DefaultRegion
+            | AmazonS3ConfigKey::Endpoint
+            | AmazonS3ConfigKey::S3Endpoint => {}
+            _ => continue,
+        }
+        if value.expose_secret().contains(|c: char| c.is_whitespace() || c.is_control()) {
+            let why = format!("{name} holds white space or a control character, maybe the end of a line");
+            return Err(io::Error::other(why));
+        }
+    }
+    let half = match (id, secret) {
+        (Some(id), None) => Some((id, "AWS_SECRET_ACCESS_KEY")),
+        (None, Some(secret)) => Some((secret, "AWS_ACCESS_KEY_ID")),
+        (Some(_), Some(_)) | (None, None) => None,
+    };
+    match half {
+        Some((set, missing)) => Err(io::Error::other(format!(
+            "half of the S3 credentials: {set} is set, {missing} is not or is empty"
+        ))),
+        None => Ok(()),
     }
 }
 

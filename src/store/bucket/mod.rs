@@ -52,6 +52,11 @@ impl Bucket {
         self.prefix.clone().join(key.folder()).join(key.name())
     }
 
+    /// What the names of all that is here begin with; none where that is the whole bucket.
+    fn prefix_of_all(&self) -> Option<String> {
+        Some(format!("{}/", self.prefix)).filter(|prefix| prefix != "/")
+    }
+
     /// Runs `work` on the bucket's runtime.
     async fn run<T: Send + 'static>(
         self: &Arc<Self>,
