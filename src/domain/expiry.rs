@@ -17,8 +17,19 @@ pub enum Lifetime {
 
 /// The text is no duration.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("expected a duration such as 30 days, 2 hrs 20 min, 3600 (seconds) or never")]
+#[error("expected a duration such as 30 days, 2 hrs 20 min or 3600 (seconds)")]
 pub struct NotADuration;
+
+/// The text is neither a duration nor `never`.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("expected a duration such as 30 days, 2 hrs 20 min, 3600 (seconds) or never")]
+pub struct NotALifetime;
+
+impl From<NotADuration> for NotALifetime {
+    fn from(NotADuration: NotADuration) -> Self {
+        Self
+    }
+}
 
 /// Longer phrases are refused unread.
 const MAX_PHRASE_BYTES: usize = 256;
@@ -64,8 +75,8 @@ impl Lifetime {
     /// Reads an `expire_in` phrase; `0` and `never` both mean [`Lifetime::Never`].
     ///
     /// # Errors
-    /// [`NotADuration`] for anything else that is no phrase, an empty text included.
-    pub fn parse(phrase: &str) -> Result<Self, NotADuration> {
+    /// [`NotALifetime`] for anything else that is no phrase, an empty text included.
+    pub fn parse(phrase: &str) -> Result<Self, NotALifetime> {
         let phrase = phrase.trim();
         if phrase.eq_ignore_ascii_case("never") {
             return Ok(Self::Never);
@@ -79,11 +90,11 @@ impl Lifetime {
     /// When something made `from` then expires.
     ///
     /// # Errors
-    /// [`NotADuration`] when that lies past the end of the calendar.
-    pub fn expires_at(self, from: Timestamp) -> Result<Option<Timestamp>, NotADuration> {
+    /// [`NotALifetime`] when that lies past the end of the calendar.
+    pub fn expires_at(self, from: Timestamp) -> Result<Option<Timestamp>, NotALifetime> {
         match self {
             Self::Never => Ok(None),
-            Self::Seconds(seconds) => from.plus_seconds(seconds).map(Some).ok_or(NotADuration),
+            Self::Seconds(seconds) => from.plus_seconds(seconds).map(Some).ok_or(NotALifetime),
         }
     }
 }
@@ -283,7 +294,7 @@ mod tests {
     #[test]
     fn a_lifetime_past_the_calendar_is_refused() {
         let now = Timestamp::from_millis(0);
-        assert_eq!(Lifetime::parse("900000 years").unwrap().expires_at(now), Err(NotADuration));
+        assert_eq!(Lifetime::parse("900000 years").unwrap().expires_at(now), Err(NotALifetime));
         assert_eq!(Lifetime::Never.expires_at(now), Ok(None));
     }
 

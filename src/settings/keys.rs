@@ -4,8 +4,8 @@
 use super::Settings;
 use super::urls::{database_url, storage_url};
 use super::values::{
-    at_least_one, boolean, count, document_size, duration, external_url, lifetime, listen, networks, size,
-    timeout,
+    at_least_one, boolean, count, document_size, duration, external_url, interval, lifetime, listen,
+    networks, size, timeout,
 };
 
 /// A key of a section.
@@ -71,9 +71,9 @@ pub(super) const KEYS: &[Key] = &[
         document_size(text).map(|v| s.max_document_bytes = v)
     }),
     key("retention.default_expire_in", "30 days", |s, text| lifetime(text).map(|v| s.default_expire_in = v)),
-    key("retention.sweep_interval", "7 minutes", |s, text| duration(text).map(|v| s.sweep_interval = v)),
+    key("retention.sweep_interval", "7 minutes", |s, text| interval(text).map(|v| s.sweep_interval = v)),
     key("retention.orphan_grace", "1 hour", |s, text| duration(text).map(|v| s.orphan_grace = v)),
-    key("retention.gc_interval", "1 day", |s, text| duration(text).map(|v| s.gc_interval = v)),
+    key("retention.gc_interval", "1 day", |s, text| interval(text).map(|v| s.gc_interval = v)),
 ];
 
 impl Key {

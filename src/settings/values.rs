@@ -38,6 +38,14 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
     parse_seconds(text).map(Duration::from_secs).map_err(|e| e.to_string())
 }
 
+/// How often something is done; zero means not at all.
+pub(super) fn interval(text: &str) -> Result<Duration, String> {
+    match Lifetime::parse(text).map_err(|e| e.to_string())? {
+        Lifetime::Never => Ok(Duration::ZERO),
+        Lifetime::Seconds(seconds) => Ok(Duration::from_secs(seconds)),
+    }
+}
+
 pub(super) fn lifetime(text: &str) -> Result<Lifetime, String> {
     Lifetime::parse(text).map_err(|e| e.to_string())
 }

@@ -100,6 +100,33 @@ fn an_unknown_key_or_a_wrong_value_names_itself_and_its_origin() {
 }
 
 #[test]
+fn never_is_taken_where_something_may_never_be_done_and_told_of_nowhere_else() {
+    for key in ["sweep_interval", "gc_interval"] {
+        let settings = load(&format!("[retention]\n{key} = 'never'"), &[]).unwrap();
+        assert_eq!(settings.sweep_interval.is_zero(), key == "sweep_interval");
+        assert_eq!(settings.gc_interval.is_zero(), key == "gc_interval");
+        let error = load(&format!("[retention]\n{key} = 'soon'"), &[]).unwrap_err();
+        assert!(error.ends_with("3600 (seconds) or never"), "{error}");
+    }
+    for (section, key) in [
+        ("server", "drain_timeout"),
+        ("server", "head_timeout"),
+        ("server", "keep_alive"),
+        ("server", "stall_timeout"),
+        ("database", "timeout"),
+        ("storage", "timeout"),
+        ("retention", "orphan_grace"),
+    ] {
+        let error = load(&format!("[{section}]\n{key} = 'never'"), &[]).unwrap_err();
+        let expected = "expected a duration such as 30 days, 2 hrs 20 min or 3600 (seconds)";
+        assert!(
+            error.starts_with(&format!("{section}.{key} (from ")) && error.ends_with(expected),
+            "{error}"
+        );
+    }
+}
+
+#[test]
 fn a_name_that_no_setting_has_stops_the_start_and_says_which_one_was_meant() {
     for (toml, environment, expected) in [
         ("", ("ARTIGATE_SERVER_LISTEN", "a:1"), "did you mean ARTIGATE_SERVER__LISTEN?"),
@@ -193,6 +220,8 @@ fn a_bucket_is_named_by_its_url_and_reached_by_the_usual_variables() {
     let environment = [
         ("ARTIGATE_STORAGE__URL", "s3://bucket/a/b/"),
         ("AWS_SECRET_ACCESS_KEY", "hunter2"),
+        ("AWS_SESSION_TOKEN", ""),
+        ("AWS_ENDPOINT_URL", ""),
         ("HOME", "/root"),
     ];
     let settings = load("", &environment).unwrap();
