@@ -5,6 +5,7 @@ use crate::auth::FailureBound;
 use crate::catalog::Catalog;
 use crate::deliver::{Capacity, IndexCache};
 use crate::domain::{Clock, Result};
+use crate::identity::Belonging;
 use crate::ingest::Ingest;
 use crate::readiness::Readiness;
 use crate::settings::Settings;
@@ -31,6 +32,8 @@ pub struct App {
     pub capacity: Capacity,
     /// Whether catalog and store answer.
     pub readiness: Readiness,
+    /// Whether catalog and store are known to belong together; until they are, no writes are taken.
+    pub belonging: Belonging,
 }
 
 impl App {
@@ -55,6 +58,18 @@ impl App {
             (IndexCache::new(limits, settings.index_cache_bytes), Readiness::default());
         let capacity = Capacity::new(settings.unpack_memory_bytes, settings.index_cache_bytes);
         let failed_auth = FailureBound::new(settings.failed_auth_per_minute);
-        Ok(Self { settings, clock, catalog, store, ingest, failed_auth, indexes, capacity, readiness })
+        let belonging = Belonging::default();
+        Ok(Self {
+            settings,
+            clock,
+            catalog,
+            store,
+            ingest,
+            failed_auth,
+            indexes,
+            capacity,
+            readiness,
+            belonging,
+        })
     }
 }

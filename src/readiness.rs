@@ -7,6 +7,7 @@ use tokio::sync::Mutex;
 
 use crate::catalog::Catalog;
 use crate::domain::{Error, Result};
+use crate::identity::Belonging;
 use crate::store::Store;
 
 /// How long an answer is good: whoever asks without pause asks us, and not the parts behind us.
@@ -29,8 +30,9 @@ pub struct Found {
 pub struct Readiness(Mutex<Option<(Instant, Found)>>);
 
 impl Readiness {
-    /// Asks catalog and store, at the same time; what does not answer is logged.
-    pub async fn check(&self, catalog: &Catalog, store: &Store) -> Found {
+    /// Asks catalog and store, at the same time; what does not answer is logged. A store that is not known to
+    /// belong to the catalog is as good as none.
+    pub async fn check(&self, catalog: &Catalog, store: &Store, belonging: &Belonging) -> Found {
         let mut last = self.0.lock().await;
         if let Some((at, found)) = &*last
             && at.elapsed() < GOOD_FOR
@@ -38,6 +40,10 @@ impl Readiness {
             return found.clone();
         }
         let (catalog, store) = tokio::join!(in_time(catalog.probe()), in_time(store.probe()));
+        let store = store.and_then(|()| match belonging.is_known() {
+            true => Ok(()),
+            false => Err(Arc::new(Error::unavailable("it is not known to belong to the database"))),
+        });
         let found = Found { catalog, store };
         for (part, outcome) in [("the database", &found.catalog), ("the store", &found.store)] {
             if let Err(error) = outcome {

@@ -8,6 +8,7 @@ use crate::catalog::artifacts::{self, Artifact};
 use crate::catalog::instance;
 use crate::catalog::writers::Purpose;
 use crate::domain::{Error, Kind, Result};
+use crate::identity::{self, Holdings};
 use crate::store::{Store, StoreKey};
 use crate::writers::Writers;
 
@@ -73,6 +74,11 @@ async fn take_identity_along(catalog: &Catalog, from: &Store, to: &Store) -> Res
         return Err(Error::new(Kind::Conflict, why));
     }
     let Some(id) = of_source.or(of_database) else { return Ok(()) };
+    if to.instance_id().await?.is_none() && identity::holdings(catalog, to).await? == Holdings::Strange {
+        let why = "the store to copy to holds blobs already, is of no instance, and has none of the artifacts \
+                   that the database names: it may be another instance's. Copy to an empty place";
+        return Err(Error::new(Kind::Conflict, why));
+    }
     let found = to.keep_instance_id(id).await?;
     match found == id {
         true => Ok(()),

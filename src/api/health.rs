@@ -26,9 +26,9 @@ async fn liveness() -> impl Responder {
     HttpResponse::Ok().json(json!({ "status": "ok" }))
 }
 
-/// Whether requests can be served: database and store answer, too.
+/// Whether requests can be served: database and store answer, too, and belong together.
 async fn readiness(app: Data<App>) -> impl Responder {
-    let found = app.readiness.check(&app.catalog, &app.store).await;
+    let found = app.readiness.check(&app.catalog, &app.store, &app.belonging).await;
     let ok = found.catalog.is_ok() && found.store.is_ok();
     let body = json!({
         "status": if ok { "ok" } else { "failed" },

@@ -5,9 +5,14 @@ use diesel::prelude::*;
 use diesel::sql_types::Text;
 use uuid::Uuid;
 
+use super::artifacts::Artifact;
 use super::schema::{artifacts, instance};
+use super::values::Finished;
 use super::{Db, clock};
 use crate::domain::{Error, Result};
+
+/// How many of the newest artifacts, and of the oldest, are a sample.
+const SAMPLE: i64 = 3;
 
 /// The id of this database, if it has one.
 ///
@@ -18,18 +23,15 @@ pub fn find(db: &mut Db) -> Result<Option<Uuid>> {
     text.map(|text| text.parse().map_err(Error::internal)).transpose()
 }
 
-/// The id of this database; one that has none gets one. It takes over that of its store only when it has
-/// artifacts: an empty one beside a store with an id is the wrong one, or the store is. Needs
-/// [`super::Catalog::write`].
+/// The id of this database; one that has none gets `wanted`, or a new one. Needs [`super::Catalog::write`].
 ///
 /// # Errors
 /// As [`find`].
-pub fn find_or_make(db: &mut Db, of_store: Option<Uuid>) -> Result<Uuid> {
+pub fn find_or_make(db: &mut Db, wanted: Option<Uuid>) -> Result<Uuid> {
     if let Some(id) = find(db)? {
         return Ok(id);
     }
-    let some: Option<i64> = artifacts::table.select(artifacts::id).limit(1).first(db).optional()?;
-    let id = of_store.filter(|_| some.is_some()).unwrap_or_else(Uuid::new_v4);
+    let id = wanted.unwrap_or_else(Uuid::new_v4);
     let now = clock::now(db)?.as_millis();
     // Of several that begin at once, one has its way.
     diesel::sql_query("INSERT INTO instance (one, id, created_at) VALUES (1, $1, $2) ON CONFLICT DO NOTHING")
@@ -37,4 +39,17 @@ pub fn find_or_make(db: &mut Db, of_store: Option<Uuid>) -> Result<Uuid> {
         .bind::<diesel::sql_types::BigInt, _>(now)
         .execute(db)?;
     find(db)?.ok_or_else(|| Error::internal("the instance id is not there after it was written"))
+}
+
+/// A few of the artifacts whose bytes should be in the store of this database: the newest and the oldest. None
+/// when there is no such artifact at all.
+///
+/// # Errors
+/// Those of the database.
+pub fn sample(db: &mut Db) -> Result<Vec<Artifact>> {
+    let named = || artifacts::table.filter(artifacts::state.eq(Finished)).select(Artifact::as_select());
+    let mut sample: Vec<Artifact> = named().order(artifacts::id.desc()).limit(SAMPLE).load(db)?;
+    let oldest: Vec<Artifact> = named().order(artifacts::id.asc()).limit(SAMPLE).load(db)?;
+    sample.extend(oldest);
+    Ok(sample)
 }

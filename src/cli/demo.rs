@@ -45,6 +45,10 @@ pub(super) async fn load(app: &App) -> std::result::Result<Option<Demo>, Command
             tracing::warn!("the database is not empty, the demo is not loaded");
             Ok(None)
         }
+        (false, _) if !app.belonging.is_known() => {
+            tracing::warn!("whose the store is cannot be told yet, the demo is not loaded");
+            Ok(None)
+        }
         (false, _) => {
             let files = Files::Embedded(FILES);
             let (catalog, store) = (&app.catalog, &app.store);

@@ -33,9 +33,12 @@ pub(super) fn run(settings: &Settings, options: &Gc) -> Result<(), CommandError>
     let terms = Terms { grace: options.grace.unwrap_or(settings.orphan_grace), force: options.force };
     let progress = Progress::new("looking through the store", Some(retention::STEPS));
     let collected: Result<_, CommandError> = parts.block_on(async {
-        let agreed = identity::check(&parts.catalog, &parts.store, settings).await?;
+        let agreed = identity::check(&parts.catalog, &parts.store, settings).await;
+        let agreed = agreed.map_err(CommandError::unusable)?;
         let (catalog, store) = (&parts.catalog, &parts.store);
-        retention::collect(catalog, store, &Clock::System, &agreed, terms, || progress.advance(1)).await
+        let collecting =
+            retention::collect(catalog, store, &Clock::System, &agreed, terms, || progress.advance(1));
+        Ok::<_, CommandError>(collecting.await?)
     });
     progress.finish();
     let retention::Collected { removed, orphans, unfinished, bytes, spared } = collected?;

@@ -21,8 +21,9 @@ Examples:
   ARTIGATE_SERVER__LISTEN=0.0.0.0:8929 artigate serve";
 
 pub(super) const MIGRATE: &str = "\
-Example:
-  artigate migrate && artigate user create root --admin";
+Examples:
+  artigate migrate && artigate user create root --admin
+  artigate migrate --adopt-store   # after a look at database.url and storage.url";
 
 pub(super) const LOAD: &str = "\
 Examples:
@@ -30,7 +31,7 @@ Examples:
   artigate load users.yml projects/*.yml
 
 Exit codes: 0 all is loaded, 1 a document says something wrong and nothing has changed, 2 a file cannot
-be read.";
+be read, or database and store do not belong together.";
 
 pub(super) const SWEEP: &str = "\
 Example:

@@ -4,17 +4,21 @@ use std::path::PathBuf;
 use std::sync::OnceLock;
 
 use super::administration::audit;
-use super::migrate::identify;
 use super::progress::Progress;
 use super::{CommandError, Parts};
 use crate::domain::Clock;
+use crate::identity::Belonging;
 use crate::registry;
 use crate::settings::Settings;
 
 /// Loads all files or none.
 pub(super) fn run(settings: &Settings, files: &[PathBuf]) -> Result<(), CommandError> {
     let parts = Parts::make(settings)?;
-    parts.runtime.block_on(identify(&parts.catalog, &parts.store, settings));
+    let looking = async {
+        let belonging = Belonging::default();
+        belonging.look(&parts.catalog, &parts.store, settings).await.map_err(CommandError::unusable)
+    };
+    parts.block_on(looking)?;
     let progress = OnceLock::new();
     let stored = |total| {
         progress.get_or_init(|| Progress::new("storing artifacts", Some(total))).advance(1);

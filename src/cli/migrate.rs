@@ -1,27 +1,49 @@
 //! `artigate migrate`
 
-use std::time::Duration;
+use clap::Args;
 
 use super::CommandError;
+use super::administration::audit;
 use crate::catalog::Catalog;
 use crate::domain::Kind;
-use crate::identity;
+use crate::identity::{self, Belonging};
 use crate::settings::Settings;
 use crate::store::Store;
 
-/// How long a start waits for the store to say whose it is; later, each collection asks again.
-const IDENTITY_TIMEOUT: Duration = Duration::from_secs(5);
+/// What the caller wants beside the schema.
+#[derive(Debug, Args)]
+pub(super) struct Migrate {
+    /// Make the store this database's, though nothing shows that they belong together.
+    ///
+    /// For a store that was lost and begins anew, or whose database was: from then on, `gc` removes from it
+    /// what the database does not name. A store with the id of another instance is refused all the same.
+    #[arg(long)]
+    adopt_store: bool,
+}
 
 /// Opens the catalog, brings its schema up to date, and makes it known to its store.
-pub(super) fn run(settings: &Settings) -> Result<(), CommandError> {
+pub(super) fn run(settings: &Settings, options: &Migrate) -> Result<(), CommandError> {
     let (catalog, migrations) = open(settings)?;
-    match Store::open(settings) {
-        Ok(store) => super::runtime()?.block_on(identify(&catalog, &store, settings)),
-        // The schema is what was asked for.
-        Err(error) => tracing::warn!(causes = error.causes(), "the store cannot be opened"),
-    }
     println!("{migrations} migrations run, the database schema is up to date");
-    Ok(())
+    let store = match Store::open(settings) {
+        Ok(store) => store,
+        Err(error) if options.adopt_store => return Err(CommandError::unusable(error)),
+        // The schema is what was asked for.
+        Err(error) => {
+            tracing::warn!(causes = error.causes(), "the store cannot be opened");
+            return Ok(());
+        }
+    };
+    super::runtime()?.block_on(async {
+        if options.adopt_store {
+            let adopted = identity::adopt(&catalog, &store, settings).await;
+            let adopted = adopted.map_err(CommandError::unusable)?;
+            println!("the store {} belongs to the database {}", adopted.store, adopted.database);
+            audit("store.adopt", adopted.store);
+            return Ok(());
+        }
+        identify(&Belonging::default(), &catalog, &store, settings).await
+    })
 }
 
 /// The catalog, and how many migrations that took.
@@ -31,17 +53,19 @@ pub(super) fn open(settings: &Settings) -> Result<(Catalog, usize), CommandError
     Ok((catalog, migrations))
 }
 
-/// Gives database and store the same id, and says loudly when they do not belong together. Everything else
-/// goes on: what is in the store is there for whoever has the rows, only nothing is collected.
-pub(super) async fn identify(catalog: &Catalog, store: &Store, settings: &Settings) {
-    match tokio::time::timeout(IDENTITY_TIMEOUT, identity::agree(catalog, store, settings)).await {
-        Ok(Ok(_)) => {}
-        Ok(Err(error)) if error.kind() == Kind::Conflict => {
-            tracing::error!("{error}; until then no bytes without a row are removed");
+/// Finds out whether database and store belong together, and refuses to go on where they do not. What does not
+/// answer leaves that open, with a warning.
+pub(super) async fn identify(
+    belonging: &Belonging,
+    catalog: &Catalog,
+    store: &Store,
+    settings: &Settings,
+) -> Result<(), CommandError> {
+    match belonging.look(catalog, store, settings).await {
+        Err(error) if error.kind() != Kind::Conflict => {
+            tracing::warn!(causes = error.causes(), "whose the store is cannot be told yet");
+            Ok(())
         }
-        Ok(Err(error)) => {
-            tracing::warn!(causes = error.causes(), "the store's instance id is not known yet");
-        }
-        Err(_) => tracing::warn!("the store's instance id is not known yet: the store does not answer"),
+        found => found.map_err(CommandError::unusable),
     }
 }

@@ -66,9 +66,11 @@ enum Command {
         #[arg(long)]
         demo: bool,
     },
-    /// Bring the database schema up to date.
+    /// Bring the database schema up to date, and give database and store the id that they share.
+    ///
+    /// Where they do not belong together, exit code 2.
     #[command(after_help = help::MIGRATE)]
-    Migrate,
+    Migrate(migrate::Migrate),
     /// Load registry files: users, projects, pipelines, jobs and artifacts. Safe to repeat.
     #[command(after_help = help::LOAD)]
     Load {
@@ -90,7 +92,7 @@ enum Command {
     ///
     /// Bytes without a row are left by a server that died between storing and recording an upload. Safe
     /// while servers run. Where database and store do not belong together, nothing is removed, and exit
-    /// code 1.
+    /// code 2.
     #[command(after_help = help::GC)]
     Gc(gc::Gc),
     /// Check every artifact's bytes: present, of the right size, with the right SHA-256.
@@ -150,7 +152,7 @@ impl CommandError {
         }
     }
 
-    /// A part that the settings name cannot be used.
+    /// A part that the settings name cannot be used, or two that they name do not belong together.
     fn unusable(error: Error) -> Self {
         Self::Configuration(truth(&error))
     }
@@ -251,7 +253,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Result<(), CommandE
     match arguments.command {
         Command::Config(_) => Ok(()),
         Command::Serve { demo } => serve::run(settings, demo),
-        Command::Migrate => migrate::run(&settings),
+        Command::Migrate(options) => migrate::run(&settings, &options),
         Command::Load { files } => load::run(&settings, &files),
         Command::Sweep { json } => sweep::run(&settings, json),
         Command::Gc(options) => gc::run(&settings, &options),

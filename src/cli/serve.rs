@@ -17,8 +17,12 @@ pub(super) fn run(settings: Settings, with_demo: bool) -> Result<(), CommandErro
     let app = Arc::new(App::open(settings, Clock::System).map_err(CommandError::unusable)?);
     actix_web::rt::System::new().block_on(async {
         app.store.probe_at_start().await.map_err(CommandError::unusable)?;
-        identify(&app.catalog, &app.store, &app.settings).await;
+        identify(&app.belonging, &app.catalog, &app.store, &app.settings).await?;
         let demo = if with_demo { demo::load(&app).await? } else { None };
+        let watched = Arc::clone(&app);
+        actix_web::rt::spawn(async move {
+            watched.belonging.watch(&watched.catalog, &watched.store, &watched.settings).await;
+        });
         let listening = server::listen(Arc::clone(&app)).map_err(CommandError::unusable)?;
         let (catalog, store) = (app.catalog.clone(), app.store.clone());
         let sweeping =

@@ -9,11 +9,13 @@ use actix_web::http::header::{
 };
 use actix_web::middleware::Next;
 use actix_web::web::Data;
-use actix_web::{Error, HttpMessage, HttpResponse};
+use actix_web::{HttpMessage, HttpResponse};
 use serde_json::json;
 
 use crate::app::App;
+use crate::domain::Error;
 use crate::http::body::RequestBody;
+use crate::http::failure::{self, RETRY_AFTER_SECONDS};
 use crate::http::request_log::RequestId;
 use crate::http::{base_url, cors, target};
 
@@ -36,12 +38,13 @@ const OPERATIONS: &str = "/-/";
 pub async fn dress(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
-) -> Result<ServiceResponse<BoxBody>, Error> {
+) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
     let id = request.extensions().get::<RequestId>().and_then(|id| HeaderValue::from_str(&id.0).ok());
     let for_everybody = request.path().starts_with(OPERATIONS);
     let for_origins = cors::covers(request.path());
     let of_an_origin = for_origins && request.headers().contains_key(header::ORIGIN);
-    let mut response = match cors::preflight(&request).or_else(|| refusal(&request)) {
+    let refused = cors::preflight(&request).or_else(|| refusal(&request)).or_else(|| not_yet(&request));
+    let mut response = match refused {
         Some(answer) => answer_at_once(request, answer),
         None => next.call(request).await?.map_into_boxed_body(),
     };
@@ -84,6 +87,17 @@ fn refusal(request: &ServiceRequest) -> Option<HttpResponse> {
         return say(StatusCode::BAD_REQUEST, text.to_owned());
     }
     None
+}
+
+/// Refuses what would change something as long as database and store are not known to belong together.
+fn not_yet(request: &ServiceRequest) -> Option<HttpResponse> {
+    if request.method().is_safe() || request.app_data::<Data<App>>()?.belonging.is_known() {
+        return None;
+    }
+    failure::log(&Error::unavailable("database and store are not known to belong together"));
+    let mut answer = HttpResponse::ServiceUnavailable();
+    answer.insert_header((header::RETRY_AFTER, RETRY_AFTER_SECONDS));
+    Some(answer.json(json!({ "message": "503 Service Unavailable" })))
 }
 
 /// Sends an answer that no handler made; the rest of the request is read behind it.

@@ -93,7 +93,7 @@ pub async fn collect_if_due(
     }
     let terms = Terms { grace: settings.orphan_grace, force: false };
     let collecting = async {
-        let agreed = identity::agree(catalog, store, settings).await?;
+        let agreed = identity::check(catalog, store, settings).await?;
         collect(catalog, store, clock, &agreed, terms, || {}).await
     };
     let collected = tokio::select! {

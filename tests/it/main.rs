@@ -30,6 +30,7 @@ mod failed_auth;
 mod faults;
 mod folders;
 mod hostile_paths;
+mod identity;
 mod limits;
 mod logs;
 mod migrations;

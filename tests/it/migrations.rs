@@ -79,7 +79,7 @@ fn nodes_that_begin_at_once_migrate_once() {
     let made = race(folder.path(), |_| {});
     assert_eq!(made.iter().filter(|made| **made == all).count(), 1, "{made:?}");
     assert_eq!(made.iter().sum::<usize>(), all, "{made:?}");
-    let database = PostgresDatabase::create();
+    let (database, folder) = (PostgresDatabase::create(), tempfile::tempdir().unwrap());
     let made = race(folder.path(), |command| {
         command.env("ARTIGATE_DATABASE__URL", &database.url);
     });

@@ -64,6 +64,8 @@ pub enum Fault {
     Truncate(u64),
     /// Hands on the answer after so many milliseconds.
     Delay(u64),
+    /// Answers 503 to every request whose target holds this, and hands on all others.
+    Refuse(&'static str),
     /// Hands on the answer as by a clock that is so many seconds ahead.
     Clock(i64),
 }
@@ -120,11 +122,17 @@ fn serve(mut client: TcpStream, state: &Mutex<State>) -> io::Result<()> {
     let (head, mut rest) = read_head(&mut client)?;
     let fault = {
         let mut state = state.lock().unwrap();
-        state.seen.push(seen(&head));
-        state.fault
+        let seen = seen(&head);
+        let fault = match state.fault {
+            Fault::Refuse(part) if seen.target.contains(part) => Fault::Status(503),
+            Fault::Refuse(_) => Fault::None,
+            fault => fault,
+        };
+        state.seen.push(seen);
+        fault
     };
     match fault {
-        Fault::None | Fault::Truncate(_) | Fault::Delay(_) | Fault::Clock(_) => {}
+        Fault::None | Fault::Truncate(_) | Fault::Delay(_) | Fault::Clock(_) | Fault::Refuse(_) => {}
         Fault::Close => return client.shutdown(Shutdown::Both),
         Fault::Hang => {
             // Until the client gives up.

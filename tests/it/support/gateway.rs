@@ -94,6 +94,10 @@ impl Gateway {
         change(&mut settings);
         let clock = Arc::new(AtomicI64::new(Timestamp::parse(START).unwrap().as_millis()));
         let app = Arc::new(App::open(settings, Clock::Manual(Arc::clone(&clock))).unwrap());
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        // As `serve` does; a store that a test has made to fail is no store to know.
+        let _ = runtime.block_on(app.belonging.look(&app.catalog, &app.store, &app.settings));
         let (listening, started) = mpsc::channel();
         let shared = Arc::clone(&app);
         let thread = std::thread::spawn(move || {
@@ -104,8 +108,6 @@ impl Gateway {
             });
         });
         let (address, handle) = started.recv().unwrap();
-        let runtime =
-            tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let thread = Some(thread);
         Self { address, app, folder, clock, runtime, handle, thread, _database: owner }
     }
