@@ -1,19 +1,25 @@
 //! Sockets, workers and the graceful stop.
 
 mod admission;
+mod alarm;
 mod connection;
 mod descriptors;
-mod request_line;
+mod exchange;
+mod farewell;
+mod presence;
+pub mod request;
+mod request_stream;
 
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix_http::HttpService;
-use actix_service::{ServiceFactory, map_config};
+use actix_http::{HttpService, KeepAlive};
+use actix_service::{ServiceFactory, apply_fn_factory, map_config};
 use actix_web::dev::{AppConfig, Server, fn_factory};
 use actix_web::middleware::from_fn;
+use actix_web::rt::net::TcpStream;
 use actix_web::{App as Routes, web};
 use tracing_actix_web::TracingLogger;
 
@@ -24,6 +30,7 @@ use crate::http::middleware::dress;
 use crate::http::request_log::RequestSpan;
 use admission::Admission;
 use connection::Connections;
+use request_stream::{Patience, RequestStream};
 
 /// How long a connection that is being closed may take to do so.
 const DISCONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -72,23 +79,29 @@ pub fn listen(app: Arc<App>) -> Result<Listening> {
                     .wrap(from_fn(dress))
                     .wrap(TracingLogger::<RequestSpan>::new());
                 let stopping = stopping.clone();
+                let routes = map_config(routes, |()| AppConfig::default());
                 let http = HttpService::build()
-                    .keep_alive(settings.keep_alive)
-                    .client_request_timeout(settings.head_timeout)
+                    // How long a client may take is known where its requests are handed on: here it would be
+                    // known of the first one alone.
+                    .keep_alive(KeepAlive::Os)
+                    .client_request_timeout(Duration::ZERO)
                     .client_disconnect_timeout(DISCONNECT_TIMEOUT)
-                    // A client that closed its side takes nothing more. Else nobody would notice while there is
-                    // nothing to be sent: what is computed for it would be computed for nobody.
-                    .h1_allow_half_closed(false)
+                    // Who closed its side may still wait for an answer; who has left is noticed elsewhere.
+                    .h1_allow_half_closed(true)
+                    .on_connect_ext(|stream: &RequestStream<TcpStream>, data| {
+                        data.insert(stream.exchange());
+                    })
                     // Idle connections are closed when the server stops; without it, it would wait for
                     // them.
                     .graceful_shutdown_signal(move || {
                         let stopping = stopping.clone();
                         async move { stopping.notified().await }
                     })
-                    .finish(map_config(routes, |()| AppConfig::default()))
+                    .finish(apply_fn_factory(routes, exchange::answer))
                     .new_service(());
                 let (admission, stall_timeout) = (Arc::clone(&admission), settings.stall_timeout);
-                async move { Ok::<_, ()>(Connections { http: http.await?, admission, stall_timeout }) }
+                let patience = Patience { head: settings.head_timeout, idle: settings.keep_alive };
+                async move { Ok::<_, ()>(Connections { http: http.await?, admission, patience, stall_timeout }) }
             })
         };
         builder = builder.listen("artigate", listener, serve).map_err(cannot)?;

@@ -21,3 +21,4 @@ pub mod redact;
 pub mod request_log;
 pub mod response;
 pub mod target;
+pub mod unreadable;

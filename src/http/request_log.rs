@@ -88,7 +88,7 @@ fn id(headers: &HeaderMap) -> String {
 }
 
 /// The next of the ids that follow one that no other process has: they need no randomness each.
-fn fresh_id() -> String {
+pub(super) fn fresh_id() -> String {
     static FIRST: LazyLock<u128> = LazyLock::new(|| uuid::Uuid::now_v7().as_u128());
     static GIVEN: AtomicU64 = AtomicU64::new(0);
     let number = u128::from(GIVEN.fetch_add(1, Ordering::Relaxed));

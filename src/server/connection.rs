@@ -12,7 +12,7 @@ use actix_web::rt::net::TcpStream;
 use futures_util::future::LocalBoxFuture;
 
 use super::admission::Admission;
-use super::request_line::Readable;
+use super::request_stream::{Patience, RequestStream};
 
 /// How much of an answer may wait in the system for a client to take what was sent. Without a bound a slow
 /// client is given megabytes at once, at the cost of everybody's time and of memory that nobody counts.
@@ -24,13 +24,15 @@ pub(super) struct Connections<S> {
     /// Speaks HTTP on a connection until it ends.
     pub(super) http: S,
     pub(super) admission: Arc<Admission>,
+    /// How long a client may take for its requests.
+    pub(super) patience: Patience,
     /// How long a client may take nothing of what is sent.
     pub(super) stall_timeout: Duration,
 }
 
 impl<S> Service<TcpStream> for Connections<S>
 where
-    S: Service<(Readable<TcpStream>, Protocol, Option<SocketAddr>), Error = DispatchError>,
+    S: Service<(RequestStream<TcpStream>, Protocol, Option<SocketAddr>), Error = DispatchError>,
     S::Future: 'static,
 {
     type Response = ();
@@ -49,7 +51,8 @@ where
             return Box::pin(std::future::ready(Err(())));
         }
         set_up(&stream, self.stall_timeout);
-        let served = self.http.call((Readable::new(stream), Protocol::Http1, peer));
+        let requests = RequestStream::new(stream, peer, self.patience);
+        let served = self.http.call((requests, Protocol::Http1, peer));
         Box::pin(async move {
             let _admitted = admitted;
             served.await.map(|_| ()).map_err(|error| report(&error, peer))
@@ -74,14 +77,11 @@ fn set_up(stream: &TcpStream, timeout: Duration) {
     }
 }
 
-/// Tells the log how a connection ended that did not end well. What the parser refuses was answered by
-/// the HTTP library, with a status alone, and has no other line than this.
+/// Tells the log how a connection ended that did not end well. What cannot be read has its own line, with the
+/// target, from when it was refused.
 fn report(error: &DispatchError, peer: Option<SocketAddr>) {
     let client = peer.map(|peer| tracing::field::display(peer.ip().to_canonical()));
     match error {
-        DispatchError::Parse(error) => {
-            tracing::warn!(client.address = client, %error, "a request cannot be read and was refused");
-        }
         DispatchError::Body(error) => {
             tracing::error!(client.address = client, %error, "an answer was cut off");
         }

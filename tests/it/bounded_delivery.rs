@@ -222,22 +222,3 @@ fn a_page_of_long_names_is_counted() {
     assert_eq!((items.len(), items[99]["path"].as_str().unwrap().len()), (100, 60_003));
     until("it is given back", || capacity.rows_bytes() == 0);
 }
-
-/// A client that closes its side before the answer came takes nothing more.
-#[test]
-fn a_client_that_only_stops_sending_is_gone() {
-    let gateway = Gateway::on_sqlite();
-    let runs = 32_000;
-    let far = Entry {
-        unpacked_bytes: (runs * RUN_BYTES) as u32,
-        packed: zips::zstd_runs(17, runs),
-        ..file_of_runs("far", 17, 1)
-    };
-    world::small(&gateway, &zips::by_hand(&[far]));
-    let clients: Vec<TcpStream> = (0..16).map(|_| ask(&gateway, "far", "bytes=4000000000-")).collect();
-    until("all of them skip", || gateway.app.capacity.skipping() == 16);
-    for client in &clients {
-        client.shutdown(std::net::Shutdown::Write).unwrap();
-    }
-    until("nobody skips any more", || gateway.app.capacity.skipping() == 0);
-}

@@ -94,7 +94,7 @@ fn what_cannot_be_read_is_refused_and_the_log_says_whom() {
     let serving = Serving::plain(folder.path());
     for unreadable in [
         "GET /\u{7f} HTTP/1.1\r\nHost: x\r\n\r\n",
-        "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\nxGET /ü HTTP/1.1\r\nHost: x\r\n\r\n",
+        "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\nGET /ü HTTP/1.1\r\nHost : x\r\n\r\n",
     ] {
         serving.log.lock().unwrap().clear();
         let mut stream = connect(serving.address());

@@ -3,6 +3,7 @@
 pub mod bucket;
 pub mod gate;
 pub mod gateway;
+pub mod raw;
 pub mod wire;
 pub mod world;
 pub mod zips;

@@ -1,0 +1,62 @@
+//! Alarm: a moment that is put off with each request and rarely comes. The timer behind it is set when
+//! somebody first waits for it, and anew only when it rings too early: nearly every request is done before.
+
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use tokio::time::{Instant, Sleep, sleep_until};
+
+pub(super) struct Alarm {
+    due: Instant,
+    timer: Option<Pin<Box<Sleep>>>,
+}
+
+impl Alarm {
+    /// An alarm that rings after this time.
+    pub(super) fn after(time: Duration) -> Self {
+        Self { due: Instant::now() + time, timer: None }
+    }
+
+    /// Lets it ring after this time, and not before.
+    pub(super) fn set(&mut self, time: Duration) {
+        self.due = Instant::now() + time;
+    }
+
+    /// Ready when it rings.
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let due = self.due;
+        let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(due)));
+        if due < timer.deadline() {
+            timer.as_mut().reset(due);
+        }
+        loop {
+            ready!(timer.as_mut().poll(cx));
+            if due <= timer.deadline() {
+                return Poll::Ready(());
+            }
+            timer.as_mut().reset(due);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_rings_when_it_was_set_to_last_be_that_sooner_or_later() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        runtime.block_on(async {
+            let began = Instant::now();
+            let mut alarm = Alarm::after(Duration::from_secs(3600));
+            let rings = std::future::poll_fn(|cx| Poll::Ready(alarm.poll(cx).is_ready())).await;
+            assert!(!rings);
+            alarm.set(Duration::from_millis(1));
+            std::future::poll_fn(|cx| alarm.poll(cx)).await;
+            alarm.set(Duration::from_millis(5));
+            std::future::poll_fn(|cx| alarm.poll(cx)).await;
+            assert!(began.elapsed() >= Duration::from_millis(5));
+        });
+    }
+}

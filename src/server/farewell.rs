@@ -1,0 +1,62 @@
+//! Farewell: the end of a connection on which nothing more is read for anybody. Its client may still send:
+//! if the connection were closed at once, the system would answer that with a reset, and the client might
+//! lose what was written before. So the server closes its own side first, and listens for a while.
+
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use super::alarm::Alarm;
+
+pub(super) struct Farewell {
+    words: Vec<u8>,
+    said: usize,
+    is_shut: bool,
+    alarm: Alarm,
+}
+
+impl Farewell {
+    /// A farewell with these last bytes, or none; all of it takes no longer than `timeout`.
+    pub(super) fn new(words: Vec<u8>, timeout: Duration) -> Self {
+        Self { words, said: 0, is_shut: false, alarm: Alarm::after(timeout) }
+    }
+
+    /// Ready when the connection may be closed. `hears_nothing` when the client has closed its side.
+    ///
+    /// # Errors
+    /// When the client has left.
+    pub(super) fn poll<S: AsyncRead + AsyncWrite + Unpin>(
+        &mut self,
+        stream: &mut S,
+        hears_nothing: bool,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<()>> {
+        if self.alarm.poll(cx).is_ready() {
+            return Poll::Ready(Ok(()));
+        }
+        while self.said < self.words.len() {
+            match ready!(Pin::new(&mut *stream).poll_write(cx, &self.words[self.said..]))? {
+                0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                count => self.said += count,
+            }
+        }
+        if !self.is_shut {
+            ready!(Pin::new(&mut *stream).poll_shutdown(cx))?;
+            self.is_shut = true;
+        }
+        if hears_nothing {
+            return Poll::Ready(Ok(()));
+        }
+        let mut scratch = [0; 4096];
+        loop {
+            let mut heard = ReadBuf::new(&mut scratch);
+            ready!(Pin::new(&mut *stream).poll_read(cx, &mut heard))?;
+            if heard.filled().is_empty() {
+                return Poll::Ready(Ok(()));
+            }
+        }
+    }
+}
