@@ -9,6 +9,7 @@ mod farewell;
 mod presence;
 pub mod request;
 mod request_stream;
+mod spare;
 
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
 use std::num::NonZeroUsize;
@@ -31,6 +32,7 @@ use crate::http::request_log::RequestSpan;
 use admission::Admission;
 use connection::Connections;
 use request_stream::{Patience, RequestStream};
+use spare::{Places, SPARE_CONNECTIONS, Spare};
 
 /// How long a connection that is being closed may take to do so.
 const DISCONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -56,21 +58,23 @@ pub fn listen(app: Arc<App>) -> Result<Listening> {
     let workers = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
     let most = descriptors::bounded_connections(&settings);
     let admission = Arc::new(Admission::new(&settings, most));
+    let places = Arc::new(Places::default());
     let shared = web::Data::from(app);
     let cannot = |e| Error::internal(format!("server.listen: cannot listen on {}: {e}", settings.listen));
     let mut builder = Server::build()
         .workers(workers)
-        .max_concurrent_connections(most.div_ceil(workers))
+        // Bounded by admission. This is more, as a spare one whose place is taken may not be closed yet.
+        .max_concurrent_connections(most.saturating_add(2 * SPARE_CONNECTIONS).div_ceil(workers))
         .shutdown_timeout(settings.drain_timeout.as_secs());
     let stopping = builder.graceful_shutdown_signal();
     let listeners = bind(&settings.listen).map_err(cannot)?;
     let address = listeners.first().map(TcpListener::local_addr).transpose().map_err(cannot)?;
     let address = address.ok_or_else(|| cannot(std::io::ErrorKind::AddrNotAvailable.into()))?;
     for listener in listeners {
-        let (shared, admission) = (shared.clone(), Arc::clone(&admission));
+        let (shared, admission, places) = (shared.clone(), Arc::clone(&admission), Arc::clone(&places));
         let (settings, stopping) = (settings.clone(), stopping.clone());
         let serve = move || {
-            let (shared, admission) = (shared.clone(), Arc::clone(&admission));
+            let (shared, admission, places) = (shared.clone(), Arc::clone(&admission), Arc::clone(&places));
             let (settings, stopping) = (settings.clone(), stopping.clone());
             fn_factory(move || {
                 let routes = Routes::new()
@@ -101,7 +105,11 @@ pub fn listen(app: Arc<App>) -> Result<Listening> {
                     .new_service(());
                 let (admission, stall_timeout) = (Arc::clone(&admission), settings.stall_timeout);
                 let patience = Patience { head: settings.head_timeout, idle: settings.keep_alive };
-                async move { Ok::<_, ()>(Connections { http: http.await?, admission, patience, stall_timeout }) }
+                let spare = Spare::new(shared.clone(), Arc::clone(&places));
+                async move {
+                    let (http, spare) = (http.await?, spare.await?);
+                    Ok::<_, ()>(Connections { http, admission, patience, spare, stall_timeout })
+                }
             })
         };
         builder = builder.listen("artigate", listener, serve).map_err(cannot)?;

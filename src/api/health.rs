@@ -1,12 +1,13 @@
 //! `/-/health`, `/-/liveness` and `/-/readiness`, at the addresses and in the form that GitLab has them,
 //! for load balancers and orchestrators. They need no credentials and tell no more than yes or no.
 
-use actix_web::web::{self, Data, ServiceConfig};
+use actix_web::web::{self, Data, Payload, ServiceConfig};
 use actix_web::{HttpResponse, Responder};
 use serde_json::{Value, json};
 
 use crate::app::App;
 use crate::domain::{Error, Result};
+use crate::http::body::RequestBody;
 use crate::http::failure::RETRY_AFTER_SECONDS;
 
 /// Mounts them.
@@ -39,6 +40,14 @@ async fn readiness(app: Data<App>) -> impl Responder {
         return HttpResponse::Ok().json(body);
     }
     HttpResponse::ServiceUnavailable().insert_header(("Retry-After", RETRY_AFTER_SECONDS)).json(body)
+}
+
+/// The answer on a connection that there was no room for.
+pub(super) async fn no_room(app: Data<App>, body: Payload) -> HttpResponse {
+    let message = json!({ "message": "503 Service Unavailable" });
+    let answer =
+        HttpResponse::ServiceUnavailable().insert_header(("Retry-After", RETRY_AFTER_SECONDS)).json(message);
+    RequestBody::new(body.into_inner(), app.settings.stall_timeout).drain_behind(answer)
 }
 
 fn check(outcome: &Result<(), std::sync::Arc<Error>>) -> Value {

@@ -1,25 +1,34 @@
-//! Admission: how many connections one address may have open, so that a single client cannot hold all
-//! that there are.
+//! Admission: how many connections there may be, and how many of them one address may have, so that a single
+//! client cannot hold all that there are. One that is not admitted is a spare one.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::domain::network::Network;
 use crate::settings::Settings;
 
-/// How often the log is told of connections that were not let in.
+/// How often the log is told of connections that were not admitted.
 const LOG_INTERVAL: Duration = Duration::from_secs(60);
 
-/// Counts the open connections of each address.
+/// Counts the open connections, all of them and those of each address.
 pub(super) struct Admission {
+    /// How many there may be.
+    most: usize,
     /// How many an address may have; 0 for no bound.
     per_address: usize,
     /// Behind a proxy there are many clients.
     trusted_proxies: Vec<Network>,
-    open: Mutex<HashMap<IpAddr, usize>>,
-    refused: Mutex<Refused>,
+    open: Mutex<Open>,
+    /// Beyond the bound for an address, and beyond the one for all.
+    refused: [Mutex<Refused>; 2],
+}
+
+#[derive(Default)]
+struct Open {
+    all: usize,
+    of: HashMap<IpAddr, usize>,
 }
 
 /// What the log has not been told yet.
@@ -29,80 +38,106 @@ struct Refused {
     told: Option<Instant>,
 }
 
-/// A connection that was let in; it counts until this is dropped.
+/// A connection that was admitted; it counts until this is dropped.
 pub(super) struct Admitted {
     admission: Arc<Admission>,
     address: Option<IpAddr>,
 }
 
 impl Admission {
-    /// The bound of the settings; by default half of the connections that the server has at `most`.
+    /// The bounds of the settings: an address has half of the `most` that there may be, unless they say how
+    /// many.
     pub(super) fn new(settings: &Settings, most: usize) -> Self {
         Self {
+            most,
             per_address: settings.connections_per_address.unwrap_or_else(|| most.div_ceil(2)),
             trusted_proxies: settings.trusted_proxies.clone(),
             open: Mutex::default(),
-            refused: Mutex::default(),
+            refused: Default::default(),
         }
     }
 
-    /// Lets a connection in, or tells the log that it was not.
-    pub(super) fn admit(self: &Arc<Self>, peer: IpAddr) -> Option<Admitted> {
-        let is_proxy = self.trusted_proxies.iter().any(|network| network.contains(peer));
-        if self.per_address == 0 || is_proxy {
-            return Some(Admitted { admission: Arc::clone(self), address: None });
+    /// Admits a connection, or tells the log that it was not. One whose peer is not known counts for no
+    /// address.
+    pub(super) fn admit(self: &Arc<Self>, peer: Option<IpAddr>) -> Option<Admitted> {
+        let is_proxy = |peer: IpAddr| self.trusted_proxies.iter().any(|network| network.contains(peer));
+        let address = peer.filter(|peer| self.per_address > 0 && !is_proxy(*peer)).map(counted_as);
+        let mut open = self.open();
+        let of_address = address.map_or(0, |address| open.of.get(&address).copied().unwrap_or(0));
+        if address.is_some() && of_address >= self.per_address {
+            drop(open);
+            self.tell_of_address(address);
+            return None;
         }
-        let address = counted_as(peer);
-        {
-            let mut all = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-            let open = all.entry(address).or_default();
-            if *open < self.per_address {
-                *open += 1;
-                return Some(Admitted { admission: Arc::clone(self), address: Some(address) });
-            }
+        if open.all >= self.most {
+            drop(open);
+            self.tell_of_all();
+            return None;
         }
-        self.tell(address);
-        None
+        open.all += 1;
+        if let Some(address) = address {
+            open.of.insert(address, of_address + 1);
+        }
+        Some(Admitted { admission: Arc::clone(self), address })
     }
 
-    /// Writes at most one line in an interval, with the number of all since the last.
-    fn tell(&self, address: IpAddr) {
-        let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
-        refused.connections += 1;
-        if refused.told.is_some_and(|told| told.elapsed() < LOG_INTERVAL) {
-            return;
-        }
+    fn tell_of_address(&self, address: Option<IpAddr>) {
+        let Some(connections) = due(&self.refused[0]) else { return };
         tracing::warn!(
-            client.address = %address,
-            connections = refused.connections,
+            client.address = address.map(tracing::field::display),
+            connections,
             bound = self.per_address,
-            "connections closed at once: their address has as many as limits.connections_per_address \
-             allows"
+            "connections are told no more than whether the server is well: their address has as many as \
+             limits.connections_per_address allows"
         );
-        *refused = Refused { connections: 0, told: Some(Instant::now()) };
     }
 
-    fn release(&self, address: IpAddr) {
-        let mut all = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(open) = all.get_mut(&address) {
-            *open -= 1;
-            if *open == 0 {
-                all.remove(&address);
+    fn tell_of_all(&self) {
+        let Some(connections) = due(&self.refused[1]) else { return };
+        tracing::warn!(
+            connections,
+            bound = self.most,
+            "connections are told no more than whether the server is well: as many are open as \
+             server.max_connections and the limit of open files allow"
+        );
+    }
+
+    fn release(&self, address: Option<IpAddr>) {
+        let mut open = self.open();
+        open.all -= 1;
+        let Some(address) = address else { return };
+        if let Some(of_address) = open.of.get_mut(&address) {
+            *of_address -= 1;
+            if *of_address == 0 {
+                open.of.remove(&address);
             }
         }
     }
+
+    fn open(&self) -> MutexGuard<'_, Open> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Counts one more; once in an interval it tells how many there were since the last time.
+fn due(refused: &Mutex<Refused>) -> Option<u64> {
+    let mut refused = refused.lock().unwrap_or_else(PoisonError::into_inner);
+    refused.connections += 1;
+    if refused.told.is_some_and(|told| told.elapsed() < LOG_INTERVAL) {
+        return None;
+    }
+    let told = std::mem::replace(&mut *refused, Refused { connections: 0, told: Some(Instant::now()) });
+    Some(told.connections)
 }
 
 impl Drop for Admitted {
     fn drop(&mut self) {
-        if let Some(address) = self.address {
-            self.admission.release(address);
-        }
+        self.admission.release(self.address);
     }
 }
 
 /// A customer of IPv6 has a /64 at least, and any address of it.
-fn counted_as(peer: IpAddr) -> IpAddr {
+pub(super) fn counted_as(peer: IpAddr) -> IpAddr {
     match peer.to_canonical() {
         IpAddr::V4(address) => address.into(),
         IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() & (u128::MAX << 64)).into(),
@@ -121,7 +156,7 @@ mod tests {
     }
 
     fn admit(admission: &Arc<Admission>, peer: &str) -> Option<Admitted> {
-        admission.admit(peer.parse().unwrap())
+        admission.admit(Some(peer.parse().unwrap()))
     }
 
     #[test]
@@ -134,7 +169,7 @@ mod tests {
         drop(first);
         assert!(admit(&admission, "192.0.2.1").is_some());
         drop(second);
-        assert!(admission.open.lock().unwrap().is_empty(), "nothing is remembered of who has gone");
+        assert!(admission.open().of.is_empty(), "nothing is remembered of who has gone");
     }
 
     #[test]
@@ -150,8 +185,20 @@ mod tests {
     fn without_a_setting_an_address_has_half_and_with_zero_all() {
         assert_eq!(admission(None, 101).per_address, 51);
         assert_eq!(admission(None, 1).per_address, 1);
-        let unbounded = admission(Some(0), 10);
+        let unbounded = admission(Some(0), 1000);
         let all: Vec<_> = (0..1000).map(|_| admit(&unbounded, "192.0.2.1")).collect();
         assert!(all.iter().all(Option::is_some));
+    }
+
+    #[test]
+    fn there_are_no_more_than_there_may_be_whoever_has_them() {
+        let admission = admission(Some(2), 3);
+        let mut held: Vec<_> =
+            ["192.0.2.1", "192.0.2.2", "10.0.0.1"].map(|peer| admit(&admission, peer)).into();
+        assert!(held.iter().all(Option::is_some));
+        assert!(admit(&admission, "192.0.2.3").is_none() && admit(&admission, "10.0.0.1").is_none());
+        assert!(admission.admit(None).is_none());
+        held.pop();
+        assert!(admit(&admission, "192.0.2.3").is_some());
     }
 }

@@ -13,6 +13,7 @@ use futures_util::future::LocalBoxFuture;
 
 use super::admission::Admission;
 use super::request_stream::{Patience, RequestStream};
+use super::spare::Spare;
 
 /// How much of an answer may wait in the system for a client to take what was sent. Without a bound a slow
 /// client is given megabytes at once, at the cost of everybody's time and of memory that nobody counts.
@@ -26,6 +27,8 @@ pub(super) struct Connections<S> {
     pub(super) admission: Arc<Admission>,
     /// How long a client may take for its requests.
     pub(super) patience: Patience,
+    /// Serves those that are not admitted.
+    pub(super) spare: Spare,
     /// How long a client may take nothing of what is sent.
     pub(super) stall_timeout: Duration,
 }
@@ -43,14 +46,16 @@ where
         self.http.poll_ready(cx).map_err(|_| ())
     }
 
-    /// One that is not let in is closed at once.
     fn call(&self, stream: TcpStream) -> Self::Future {
         let peer = stream.peer_addr().ok();
-        let admitted = peer.map(|peer| self.admission.admit(peer.ip()));
-        if matches!(admitted, Some(None)) {
-            return Box::pin(std::future::ready(Err(())));
-        }
         set_up(&stream, self.stall_timeout);
+        let Some(admitted) = self.admission.admit(peer.map(|peer| peer.ip())) else {
+            let served = self.spare.serve(stream, peer);
+            return Box::pin(async {
+                served.await;
+                Ok(())
+            });
+        };
         let requests = RequestStream::new(stream, peer, self.patience);
         let served = self.http.call((requests, Protocol::Http1, peer));
         Box::pin(async move {

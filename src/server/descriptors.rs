@@ -3,6 +3,7 @@
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
+use super::spare::SPARE_CONNECTIONS;
 use crate::settings::Settings;
 
 /// What log, listener, timers and workers hold, and some to spare.
@@ -48,7 +49,8 @@ fn raise() -> Option<u64> {
 /// How many of so many descriptors may be connections; never none.
 fn within(limit: u64, settings: &Settings) -> usize {
     let database = u64::from(settings.database_connections) * PER_DATABASE_CONNECTION;
-    let reserve = OWN + database + settings.concurrent_uploads as u64 + limit / FILES;
+    let spare = SPARE_CONNECTIONS as u64;
+    let reserve = OWN + spare + database + settings.concurrent_uploads as u64 + limit / FILES;
     let most = limit.saturating_sub(reserve).max(limit / FILES).max(1);
     usize::try_from(most).unwrap_or(usize::MAX).min(settings.max_connections)
 }
@@ -69,7 +71,7 @@ mod tests {
     fn connections_leave_files_to_the_rest_of_the_server() {
         let settings = Settings::default();
         assert_eq!(within(1 << 20, &settings), 20_000, "as many as were set");
-        assert_eq!(within(1_024, &settings), 1_024 - 64 - 48 - 64 - 256);
+        assert_eq!(within(1_024, &settings), 1_024 - 64 - 32 - 48 - 64 - 256);
         assert_eq!(within(200, &settings), 50, "a quarter at least");
         assert_eq!(within(0, &settings), 1);
         let few = Settings { max_connections: 10, ..settings };

@@ -38,7 +38,7 @@ pub struct Settings {
     pub trusted_proxies: Vec<Network>,
     /// How long running requests may go on after SIGTERM.
     pub drain_timeout: Duration,
-    /// How many connections a node keeps open; others wait to be accepted.
+    /// How many connections a node keeps open; others are told no more than whether it is well.
     pub max_connections: usize,
     /// How long a client may take to send a request's head.
     pub head_timeout: Duration,
@@ -56,7 +56,7 @@ pub struct Settings {
     pub storage: StorageUrl,
     /// Where bytes were kept before and may still be, while they are copied.
     pub previous_storage: Option<StorageUrl>,
-    /// How long object storage may be silent before a request to it has failed.
+    /// How long object storage, or a disk that is read, may be silent before a request to it has failed.
     pub storage_timeout: Duration,
     /// Whether archive downloads from object storage are redirected to it.
     pub direct_download: bool,

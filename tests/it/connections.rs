@@ -9,6 +9,7 @@ use artigate::settings::Settings;
 
 use crate::program::{Serving, artigate};
 use crate::support::gateway::Gateway;
+use crate::support::wire::{Answer, Request, read_answer};
 
 fn connect(address: SocketAddr) -> TcpStream {
     from("127.0.0.1", address)
@@ -22,6 +23,9 @@ fn from(own: &str, address: SocketAddr) -> TcpStream {
     socket.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
     socket.into()
 }
+
+/// What only a connection that was admitted gets.
+const ANYTHING: &str = "/api/v4/projects";
 
 /// Whether a request is answered on a connection that then stays open.
 fn is_answered(stream: &mut TcpStream, path: &str) -> bool {
@@ -38,13 +42,45 @@ fn is_answered(stream: &mut TcpStream, path: &str) -> bool {
 }
 
 fn open(address: SocketAddr, count: usize) -> Vec<TcpStream> {
-    let mut streams: Vec<TcpStream> = (0..count).map(|_| connect(address)).collect();
-    assert!(streams.iter_mut().all(|stream| is_answered(stream, "/-/liveness")));
+    open_from("127.0.0.1", address, count)
+}
+
+fn open_from(own: &str, address: SocketAddr, count: usize) -> Vec<TcpStream> {
+    let mut streams: Vec<TcpStream> = (0..count).map(|_| from(own, address)).collect();
+    assert!(streams.iter_mut().all(|stream| is_answered(stream, ANYTHING)));
     streams
 }
 
-fn is_closed(mut stream: TcpStream) -> bool {
-    matches!(stream.read(&mut [0]), Ok(0) | Err(_))
+/// The answer to a request on a connection of its own.
+fn ask(own: &str, address: SocketAddr, method: &str, path: &str) -> Answer {
+    let mut stream = from(own, address);
+    stream.write_all(Request::new(address, method, path).head_text().as_bytes()).unwrap();
+    read_answer(stream, method == "HEAD").unwrap()
+}
+
+/// Whether a connection from there would be told nothing but whether the server is well.
+fn has_no_room(own: &str, address: SocketAddr) -> bool {
+    let answer = ask(own, address, "GET", ANYTHING);
+    if answer.status == 200 {
+        return false;
+    }
+    assert_eq!(answer.says(), (503, r#"{"message":"503 Service Unavailable"}"#));
+    assert_eq!((answer.header("retry-after"), answer.header("connection")), (Some("5"), Some("close")));
+    for method in ["GET", "HEAD"] {
+        for path in ["/-/liveness", "/-/readiness", "/-/health"] {
+            assert_eq!(ask(own, address, method, path).status, 200, "{method} {path}");
+        }
+    }
+    true
+}
+
+/// Asks again until it is so: the server sees the end of a connection when it comes to that.
+fn until(mut is_so: impl FnMut() -> bool) {
+    let mut again = (0..10_000).map(|_| {
+        std::thread::park_timeout(Duration::from_millis(1));
+        is_so()
+    });
+    assert!(again.any(|is_so| is_so));
 }
 
 fn bounded(change: impl FnOnce(&mut Settings)) -> Gateway {
@@ -52,29 +88,62 @@ fn bounded(change: impl FnOnce(&mut Settings)) -> Gateway {
 }
 
 #[test]
-fn one_more_of_the_same_address_is_closed_at_once_and_those_of_others_are_not() {
+fn one_more_of_the_same_address_is_told_only_whether_the_server_is_well_and_those_of_others_are_served() {
     let gateway = bounded(|settings| settings.connections_per_address = Some(3));
     let mut held = open(gateway.address, 3);
     for _ in 0..5 {
-        assert!(is_closed(connect(gateway.address)));
+        assert!(has_no_room("127.0.0.1", gateway.address));
     }
-    assert!(is_answered(&mut from("127.0.0.2", gateway.address), "/-/liveness"));
-    assert!(held.iter_mut().all(|stream| is_answered(stream, "/-/liveness")), "those that are there stay");
+    assert!(is_answered(&mut from("127.0.0.2", gateway.address), ANYTHING));
+    assert!(held.iter_mut().all(|stream| is_answered(stream, ANYTHING)), "those that are there stay");
     drop(held.pop());
-    // The server sees the end of it when it comes to that.
-    let mut again = (0..10_000).map(|_| {
-        std::thread::park_timeout(Duration::from_millis(1));
-        is_answered(&mut connect(gateway.address), "/-/liveness")
-    });
-    assert!(again.any(|is_answered| is_answered), "what has ended counts no longer");
+    until(|| !has_no_room("127.0.0.1", gateway.address));
 }
 
 #[test]
 fn an_address_has_half_of_all_by_default() {
     let gateway = bounded(|settings| settings.max_connections = 8);
     let _held = open(gateway.address, 4);
-    assert!(is_closed(connect(gateway.address)));
-    assert!(is_answered(&mut from("127.0.0.2", gateway.address), "/-/liveness"));
+    assert!(has_no_room("127.0.0.1", gateway.address));
+    assert!(is_answered(&mut from("127.0.0.2", gateway.address), ANYTHING));
+}
+
+#[test]
+fn a_node_says_that_it_lives_while_others_hold_every_connection() {
+    let gateway = bounded(|settings| settings.max_connections = 8);
+    let mut held = open_from("127.0.0.1", gateway.address, 4);
+    held.extend(open_from("127.0.0.2", gateway.address, 4));
+    for own in ["127.0.0.1", "127.0.0.2", "127.0.0.3"] {
+        assert!(has_no_room(own, gateway.address), "{own}");
+    }
+    assert!(held.iter_mut().all(|stream| is_answered(stream, ANYTHING)), "those that are there stay");
+    let upload = Request::new(gateway.address, "POST", "/api/v4/jobs/20/artifacts").body(vec![0; 5 << 20]);
+    assert_eq!(upload.send().status, 503, "who still sends is told so, too");
+    drop(held.pop());
+    until(|| !has_no_room("127.0.0.3", gateway.address));
+}
+
+#[test]
+fn a_crowd_on_the_spare_connections_keeps_nobody_from_asking_whether_the_server_is_well() {
+    let gateway = bounded(|settings| settings.max_connections = 2);
+    let _held = [open_from("127.0.0.1", gateway.address, 1), open_from("127.0.0.2", gateway.address, 1)];
+    // It asks first and listens later, as a prober far away does.
+    let mut probe = from("127.0.0.3", gateway.address);
+    let mut crowd: Vec<TcpStream> = (0..500).map(|_| from("127.0.0.1", gateway.address)).collect();
+    for stream in &mut crowd {
+        let _ = stream.write_all(b"GET /-/liveness HTTP/1.1\r\nX-Slow: ");
+    }
+    probe.write_all(b"GET /-/liveness HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+    assert_eq!(read_answer(probe, false).unwrap().status, 200);
+    for own in ["127.0.0.2", "127.0.0.3"] {
+        assert!(has_no_room(own, gateway.address));
+    }
+    // All of them end, by themselves.
+    for mut stream in crowd {
+        let mut said = Vec::new();
+        let _ = stream.read_to_end(&mut said);
+        assert!(said.is_empty() || said.starts_with(b"HTTP/1.1 408 "), "{}", String::from_utf8_lossy(&said));
+    }
 }
 
 #[test]
@@ -112,12 +181,12 @@ fn with_few_files_fewer_connections_are_accepted_and_all_of_those_are_served() {
     std::fs::write(folder.path().join("registry.yml"), document).unwrap();
     std::fs::write(folder.path().join("a.bin"), vec![0; 1 << 20]).unwrap();
     assert!(load.output().unwrap().status.success());
-    let serving = Serving::run(with_open_files(folder.path(), 400));
+    let serving = Serving::run(with_open_files(folder.path(), 448));
     let warnings: Vec<&String> =
         serving.logged_first.iter().filter(|line| line.contains("server.max_connections")).collect();
     let [warning] = warnings[..] else { panic!("{:?}", serving.logged_first) };
-    assert!(warning.contains("20000") && warning.contains("400") && warning.contains("124"), "{warning}");
-    // The first are served; the others wait to be accepted, whatever they send.
+    assert!(warning.contains("20000") && warning.contains("448") && warning.contains("128"), "{warning}");
+    // The first are served; of the others some are listened to for a moment.
     let mut held = open(serving.address(), 120);
     let _waiting: Vec<TcpStream> = (0..400).map(|_| connect(serving.address())).collect();
     for stream in &mut held {
@@ -127,6 +196,7 @@ fn with_few_files_fewer_connections_are_accepted_and_all_of_those_are_served() {
     for stream in &mut reading {
         assert!(is_answered(stream, "/api/v4/projects/1/jobs/1/artifacts"), "each holds an open file");
     }
-    assert!(held.iter_mut().all(|stream| is_answered(stream, "/api/v4/projects")));
+    assert!(held.iter_mut().all(|stream| is_answered(stream, ANYTHING)));
+    assert_eq!(ask("127.0.0.1", serving.address(), "GET", "/-/liveness").status, 200);
     assert_eq!(serving.log.lock().unwrap().iter().filter(|line| line.contains(" 500")).count(), 0);
 }

@@ -1,0 +1,204 @@
+//! Spare connections: a few beyond those that there may be, so that whoever looks after the server learns that
+//! it is alive while others hold all the rest. They are told whether the server is well, and 503 to anything
+//! else.
+//!
+//! Whoever fills them, too, keeps nobody out: each has some seconds, and where all are taken a new one takes
+//! the place of the oldest one of the address that has most.
+
+use std::collections::VecDeque;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use actix_http::{HttpService, KeepAlive, Protocol};
+use actix_service::{ServiceFactory, apply_fn_factory, map_config};
+use actix_web::App as Routes;
+use actix_web::dev::{AppConfig, Service};
+use actix_web::middleware::from_fn;
+use actix_web::rt::net::TcpStream;
+use actix_web::web::Data;
+use futures_util::future::{LocalBoxFuture, select};
+use tokio::sync::oneshot;
+use tokio::time::timeout;
+use tracing_actix_web::TracingLogger;
+
+use super::admission::counted_as;
+use super::exchange;
+use super::request_stream::{Patience, RequestStream};
+use crate::api;
+use crate::app::App;
+use crate::http::middleware::dress;
+use crate::http::request_log::RequestSpan;
+
+/// How many there are at the same time.
+pub(super) const SPARE_CONNECTIONS: usize = 32;
+
+/// How long a client may take for the head of its request.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// How long for each request; there is one.
+const PATIENCE: Patience = Patience { head: HEAD_TIMEOUT, idle: HEAD_TIMEOUT };
+
+/// How long one lasts at most. Database and store have five seconds to say how they are, and who asks may have
+/// to wait for as long until those have been asked for somebody before.
+const LIFE: Duration = Duration::from_secs(12);
+
+/// What serves them on one worker.
+pub(super) struct Spare {
+    http: Box<Http>,
+    places: Arc<Places>,
+}
+
+/// Speaks HTTP on a connection until it ends.
+type Http = dyn Fn(RequestStream<TcpStream>, Option<SocketAddr>) -> LocalBoxFuture<'static, ()>;
+
+impl Spare {
+    /// The places are shared by all workers.
+    pub(super) async fn new(app: Data<App>, places: Arc<Places>) -> Result<Self, ()> {
+        let routes = Routes::new()
+            .app_data(app)
+            .configure(api::routes_without_room)
+            .wrap(from_fn(dress))
+            .wrap(TracingLogger::<RequestSpan>::new());
+        let routes = map_config(routes, |()| AppConfig::default());
+        let http = HttpService::build()
+            .keep_alive(KeepAlive::Disabled)
+            .client_request_timeout(Duration::ZERO)
+            .client_disconnect_timeout(HEAD_TIMEOUT)
+            .h1_allow_half_closed(true)
+            .on_connect_ext(|stream: &RequestStream<TcpStream>, data| {
+                data.insert(stream.exchange());
+            })
+            .finish(apply_fn_factory(routes, exchange::answer))
+            .new_service(())
+            .await?;
+        let http = move |stream, peer| -> LocalBoxFuture<'static, ()> {
+            let served = http.call((stream, Protocol::Http1, peer));
+            // Whoever sends nonsense here is none that the log has to know.
+            Box::pin(async move { drop(served.await) })
+        };
+        Ok(Self { http: Box::new(http), places })
+    }
+
+    /// Serves one until it is answered, its time is over, or its place is taken.
+    pub(super) fn serve(&self, stream: TcpStream, peer: Option<SocketAddr>) -> LocalBoxFuture<'static, ()> {
+        let (place, taken) = self.places.take(peer.map(|peer| counted_as(peer.ip())));
+        let served = timeout(LIFE, (self.http)(RequestStream::new(stream, peer, PATIENCE), peer));
+        Box::pin(async move {
+            let _place = place;
+            select(Box::pin(served), taken).await;
+        })
+    }
+}
+
+/// The places that there are for spare connections.
+#[derive(Default)]
+pub(super) struct Places(Mutex<Taken>);
+
+#[derive(Default)]
+struct Taken {
+    /// The oldest first.
+    holders: VecDeque<Holder>,
+    /// How many there have been.
+    count: u64,
+}
+
+struct Holder {
+    number: u64,
+    address: Option<IpAddr>,
+    /// Dropping it ends the connection.
+    _end: oneshot::Sender<()>,
+}
+
+/// A place that is held until this is dropped, or the other half of it is told that it was taken.
+struct Place {
+    places: Arc<Places>,
+    number: u64,
+}
+
+impl Places {
+    /// A place for a connection of an address, and what tells when it is taken again.
+    fn take(self: &Arc<Self>, address: Option<IpAddr>) -> (Place, oneshot::Receiver<()>) {
+        let (end, is_taken) = oneshot::channel();
+        let mut taken = self.lock();
+        let Taken { holders, count } = &mut *taken;
+        if holders.len() >= SPARE_CONNECTIONS {
+            let crowd = |of: Option<IpAddr>| {
+                holders
+                    .iter()
+                    .map(|holder| holder.address)
+                    .chain([address])
+                    .filter(|other| *other == of)
+                    .count()
+            };
+            // Of several it is the last in this order, and so the oldest.
+            let oldest = (0..holders.len()).rev().max_by_key(|at| crowd(holders[*at].address));
+            oldest.map(|at| holders.remove(at));
+        }
+        let number = *count;
+        *count += 1;
+        holders.push_back(Holder { number, address, _end: end });
+        (Place { places: Arc::clone(self), number }, is_taken)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Taken> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.places.lock().holders.retain(|holder| holder.number != self.number);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    type Held = (Place, oneshot::Receiver<()>);
+
+    fn take(places: &Arc<Places>, peer: &str) -> Held {
+        places.take(Some(peer.parse().unwrap()))
+    }
+
+    fn is_held(held: &mut Held) -> bool {
+        held.1.try_recv() == Err(oneshot::error::TryRecvError::Empty)
+    }
+
+    #[test]
+    fn a_crowd_takes_its_own_places_and_leaves_those_of_others() {
+        let places = Arc::default();
+        let mut probe = take(&places, "192.0.2.9");
+        let mut crowd: Vec<Held> = (0..1000)
+            .map(|number| take(&places, if number % 2 == 0 { "192.0.2.1" } else { "192.0.2.2" }))
+            .collect();
+        assert!(is_held(&mut probe));
+        let held: Vec<bool> = crowd.iter_mut().map(is_held).collect();
+        assert_eq!(held.iter().filter(|held| **held).count(), SPARE_CONNECTIONS - 1);
+        assert!(
+            held[1000 - (SPARE_CONNECTIONS - 1)..].iter().all(|held| *held),
+            "those that are there are the newest"
+        );
+    }
+
+    #[test]
+    fn where_nobody_has_more_than_others_the_oldest_goes() {
+        let places = Arc::default();
+        let mut all: Vec<Held> =
+            (0..=SPARE_CONNECTIONS).map(|number| take(&places, &format!("192.0.2.{number}"))).collect();
+        assert!(!is_held(&mut all[0]) && all[1..].iter_mut().all(is_held));
+    }
+
+    #[test]
+    fn a_place_that_was_left_is_free() {
+        let places = Arc::default();
+        let mut first = take(&places, "192.0.2.1");
+        for _ in 0..1000 {
+            drop(take(&places, "192.0.2.1"));
+        }
+        assert!(is_held(&mut first));
+        drop(first);
+        assert!(places.lock().holders.is_empty());
+    }
+}
