@@ -32,7 +32,7 @@ use crate::domain::{Error, Kind};
 use crate::registry::LoadError;
 use crate::settings::{Settings, SettingsError};
 use crate::store::Store;
-use crate::telemetry::{self, LogFormat};
+use crate::telemetry::{self, LogFormat, Unread};
 
 /// Keeps the options of every command apart from those of the one whose help is read.
 const GLOBAL: &str = "Options of every command";
@@ -243,7 +243,12 @@ impl From<Error> for CommandError {
 /// [`CommandError`], for `main` to print.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Result<(), CommandError> {
     let arguments = Arguments::parse_from(arguments);
-    telemetry::init(&arguments.log, arguments.log_format)
+    // A server goes on whoever reads its log; a command says all it has to say.
+    let unread = match arguments.command {
+        Command::Serve { .. } => Unread::IsDropped,
+        _ => Unread::Waits,
+    };
+    let _log = telemetry::init(&arguments.log, arguments.log_format, unread)
         .map_err(|e| CommandError::Configuration(anyhow::anyhow!("--log: {e}")))?;
     let file = arguments.config.as_deref();
     if let Command::Config(command) = arguments.command {

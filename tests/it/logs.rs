@@ -1,9 +1,10 @@
 //! What the log and the answers tell, and what they must not.
 
 use std::fs::File;
-use std::process::Stdio;
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Stdio};
 
-use crate::program::Serving;
+use crate::program::{Serving, artigate};
 use crate::support::gateway::Gateway;
 use crate::support::wire::{Form, Request};
 
@@ -73,4 +74,65 @@ fn a_request_id_is_echoed_or_made() {
     for hostile in ["has space", "\"quoted\"", &"x".repeat(129)] {
         assert_ne!(id(Some(hostile)), hostile);
     }
+}
+
+/// A program that is ended with its test.
+struct Ended(Child);
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn a_log_that_nobody_reads_holds_up_no_request_and_tells_later_how_many_lines_were_dropped() {
+    const REQUESTS: usize = 1000;
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = artigate(folder.path(), &["--log-format", "json", "serve"]);
+    command.env("ARTIGATE_SERVER__LISTEN", "127.0.0.1:0").stderr(Stdio::piped());
+    let mut child = Ended(command.spawn().unwrap());
+    let log = BufReader::new(child.0.stderr.take().unwrap()).lines();
+    let mut lines = log
+        .map(|line| line.unwrap())
+        .map(|line| serde_json::from_str::<serde_json::Value>(&line).expect(&line));
+    let listens = lines.find(|line| line["address"].is_string()).expect("it ended");
+    let address = listens["address"].as_str().unwrap().parse().unwrap();
+    // Each has a line of some kilobytes, on its own and together more than a pipe takes.
+    let path = format!("/api/v4/{}", "x".repeat(4000));
+    for _ in 0..REQUESTS {
+        assert_eq!(Request::new(address, "GET", &path).send().status, 404);
+        assert_eq!(Request::new(address, "GET", "/-/liveness").send().status, 200);
+    }
+    let is_notice = |line: &serde_json::Value| line["target"] == "telemetry";
+    let mut seen = 0;
+    let notice =
+        lines.by_ref().inspect(|line| seen += usize::from(line["status"].is_number())).find(is_notice);
+    let notice = notice.expect("it ended");
+    let dropped = notice["lines"].as_u64().unwrap() as usize;
+    assert!(seen > 100 && dropped > 100 && notice["level"] == "WARN", "{seen} lines, and {notice}");
+    assert_eq!(seen + dropped, 2 * REQUESTS, "each line was written or counted");
+    assert_eq!(Request::new(address, "GET", "/-/health").send().status, 200);
+    let id = child.0.id().to_string();
+    assert!(std::process::Command::new("kill").arg(id).status().unwrap().success());
+    let rest: Vec<serde_json::Value> = lines.collect();
+    assert_eq!(child.0.wait().unwrap().code(), Some(0));
+    assert_eq!(rest[0]["message"], "GET /-/health 200", "from then on all lines are there");
+    assert_eq!(rest.last().unwrap()["message"], "stopped", "to the last");
+}
+
+#[test]
+fn a_server_that_cannot_start_says_everything_before_it_ends() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = std::process::Command::new("sh");
+    let program = artigate(folder.path(), &[]).get_program().to_owned();
+    command.arg("-c").arg("ulimit -n 448; exec \"$0\" serve").arg(program).current_dir(folder.path());
+    let output = command.env("ARTIGATE_SERVER__LISTEN", "192.0.2.1:1").output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    let said = String::from_utf8(output.stderr).unwrap();
+    let lines: Vec<&str> = said.lines().collect();
+    let [.., warning, error] = lines[..] else { panic!("{said}") };
+    assert!(warning.contains("WARN") && warning.contains("server.max_connections"), "{said}");
+    assert!(error.starts_with("artigate: server.listen"), "{said}");
 }
