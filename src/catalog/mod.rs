@@ -50,6 +50,9 @@ use crate::settings::{DatabaseUrl, Settings};
 /// together. It is long, as another process may be loading a registry file.
 const WRITER_TIMEOUT: Duration = Duration::from_secs(60);
 
+/// How long a question may take once it has begun. SQLite asks a disk, which may not answer.
+const READ_TIMEOUT: Duration = Duration::from_secs(120);
+
 /// The pooled database.
 #[derive(Debug, Clone)]
 pub struct Catalog {
@@ -99,21 +102,22 @@ impl Catalog {
     /// has begun takes it back.
     ///
     /// # Errors
-    /// What `work` returns; `Unavailable` when no connection can be had.
+    /// What `work` returns; `Unavailable` when no connection can be had, or the database does not answer within
+    /// two minutes.
     pub async fn read<T, E, F>(&self, work: F) -> Result<T, E>
     where
         T: Send + 'static,
         E: From<Error> + Send + 'static,
         F: FnOnce(&mut Db) -> Result<T, E> + Send + 'static,
     {
-        self.crew.run(Length::Any, self.timeout, work).await
+        answered(self.timeout + READ_TIMEOUT, self.crew.run(Length::Any, self.timeout, work)).await
     }
 
     /// As [`Catalog::read`], for a few rows found by key, of which a thread takes on many one after the other
     /// when they come out of a file.
     ///
     /// # Errors
-    /// As [`Catalog::read`].
+    /// As [`Catalog::read`]; the database has as long to answer as there may be to wait for a connection.
     pub async fn glance<T, E, F>(&self, work: F) -> Result<T, E>
     where
         T: Send + 'static,
@@ -121,7 +125,7 @@ impl Catalog {
         F: FnOnce(&mut Db) -> Result<T, E> + Send + 'static,
     {
         let length = if self.file.is_some() { Length::Short } else { Length::Any };
-        self.crew.run(length, self.timeout, work).await
+        answered(2 * self.timeout, self.crew.run(length, self.timeout, work)).await
     }
 
     /// Runs `work` in a transaction that may write, on one of the catalog's own threads. It is committed
@@ -191,6 +195,15 @@ impl Catalog {
     pub fn migrate(&self) -> Result<usize> {
         migrate::run(&mut *self.pool.get().map_err(Error::unavailable)?)
     }
+}
+
+/// The outcome of a question, which a database that does not answer leaves to nobody.
+async fn answered<T, E: From<Error>>(
+    patience: Duration,
+    asking: impl Future<Output = Result<T, E>>,
+) -> Result<T, E> {
+    let silent = |_| Err(Error::unavailable("the database does not answer").into());
+    tokio::time::timeout(patience, asking).await.unwrap_or_else(silent)
 }
 
 /// Sends the pool's own complaints to the log.

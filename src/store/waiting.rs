@@ -18,22 +18,31 @@ pub(super) struct Waiting {
     /// Some, until it is dropped.
     threads: Option<Runtime>,
     turns: Arc<Semaphore>,
+    /// How long a read may wait for its turn.
     patience: Duration,
+    /// How long the disk may then be silent.
+    silence: Duration,
 }
 
 impl Waiting {
-    /// None yet. A read that gets none within `patience` has failed.
+    /// None yet. A read that gets none within `patience` has failed, and so has one that the disk does not
+    /// answer within as long again.
     pub(super) fn new(patience: Duration) -> io::Result<Self> {
         let mut builder = Builder::new_current_thread();
         let threads = builder.max_blocking_threads(READS).thread_name("disk").build()?;
-        Ok(Self { threads: Some(threads), turns: Arc::new(Semaphore::new(READS)), patience })
+        Ok(Self {
+            threads: Some(threads),
+            turns: Arc::new(Semaphore::new(READS)),
+            patience,
+            silence: patience,
+        })
     }
 
     /// Runs `read` on one of them. A reader that goes away while it waits for its turn has none; one whose
-    /// turn has come holds the thread until the disk answers.
+    /// turn has come holds the thread until the disk answers, though nobody waits for that any more.
     ///
     /// # Errors
-    /// `TimedOut` when no turn was to be had; what `read` says.
+    /// `TimedOut` when no turn was to be had, or the disk does not answer; what `read` says.
     pub(super) async fn run<T: Send + 'static>(
         &self,
         read: impl FnOnce() -> io::Result<T> + Send + 'static,
@@ -52,7 +61,10 @@ impl Waiting {
             let _turn = turn;
             read()
         });
-        reading.await.map_err(io::Error::other)?
+        match timeout(self.silence, reading).await {
+            Ok(read) => read.map_err(io::Error::other)?,
+            Err(_) => Err(io::Error::new(io::ErrorKind::TimedOut, "the disk does not answer")),
+        }
     }
 }
 
@@ -83,13 +95,20 @@ mod tests {
         })
     }
 
+    /// Threads for whose turn nobody waits.
+    fn impatient() -> Waiting {
+        let mut waiting = Waiting::new(Duration::ZERO).unwrap();
+        waiting.silence = Duration::from_secs(60);
+        waiting
+    }
+
     fn runtime() -> Runtime {
         Builder::new_current_thread().enable_all().max_blocking_threads(1).build().unwrap()
     }
 
     #[test]
     fn a_disk_that_does_not_answer_takes_no_thread_of_others() {
-        let waiting = Waiting::new(Duration::ZERO).unwrap();
+        let waiting = impatient();
         let (answer, read) = hung_disk();
         runtime().block_on(async {
             let mut reads = Box::pin(join_all((0..READS).map(|_| waiting.run(read.clone()))));
@@ -126,8 +145,25 @@ mod tests {
     }
 
     #[test]
+    fn a_read_that_the_disk_does_not_answer_fails_and_its_thread_is_not_taken_for_free() {
+        let mut waiting = Waiting::new(Duration::ZERO).unwrap();
+        let (answer, read) = hung_disk();
+        runtime().block_on(async {
+            for _ in 0..READS {
+                let failed = waiting.run(read.clone()).await.unwrap_err();
+                assert_eq!(failed.kind(), io::ErrorKind::TimedOut);
+            }
+            assert_eq!(waiting.turns.available_permits(), 0);
+            drop(answer);
+            waiting.patience = Duration::from_secs(60);
+            waiting.silence = Duration::from_secs(60);
+            waiting.run(|| Ok(())).await.unwrap();
+        });
+    }
+
+    #[test]
     fn a_store_that_is_dropped_does_not_wait_for_the_disk() {
-        let waiting = Waiting::new(Duration::ZERO).unwrap();
+        let waiting = impatient();
         let (answer, read) = hung_disk();
         runtime().block_on(async {
             let mut reading = Box::pin(waiting.run(read));

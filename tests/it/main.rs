@@ -56,6 +56,7 @@ mod special_files;
 mod stores;
 mod structure;
 mod taken_away;
+mod stuck_disks;
 mod traces;
 mod unreadable_credentials;
 mod unreadable_requests;

@@ -1,6 +1,7 @@
 //! What the tests stand on: gateways, requests, archives.
 
 pub mod bucket;
+pub mod disk;
 pub mod gate;
 pub mod gateway;
 pub mod raw;
