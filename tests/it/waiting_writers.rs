@@ -1,10 +1,17 @@
-//! SQLite has one writer at a time. Who may not change anything is told so without a turn.
+//! SQLite has one writer at a time, of all processes. Who may not change anything is told so without a turn, and
+//! who may, in time.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 use diesel::connection::SimpleConnection;
 use diesel::{Connection, SqliteConnection};
 
 use crate::support::gateway::Gateway;
-use crate::support::wire::Request;
+use crate::support::wire::{Form, Request, read_answer};
 use crate::support::world;
 
 /// Every way to change the catalog that does not take an upload's bytes first.
@@ -45,4 +52,72 @@ fn who_may_not_change_anything_is_refused_while_another_process_writes() {
     other.batch_execute("ROLLBACK").unwrap();
     let keep = gateway.post("/api/v4/projects/1/jobs/10/artifacts/keep").private_token(world::ADMIN).send();
     assert_eq!(keep.status, 200, "and who may gets it done");
+}
+
+/// Another program that holds SQLite's lock until it is dropped.
+struct Holder(Child);
+
+impl Holder {
+    fn of(database: &Path) -> Self {
+        let mut command = Command::new("sqlite3");
+        let mut child =
+            command.arg(database).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("sqlite3");
+        child.stdin.as_mut().unwrap().write_all(b"BEGIN IMMEDIATE; SELECT 'held';\n").unwrap();
+        let mut said = [0; 4];
+        child.stdout.as_mut().unwrap().read_exact(&mut said).unwrap();
+        assert_eq!(&said, b"held");
+        Self(child)
+    }
+}
+
+impl Drop for Holder {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn changes_are_refused_in_time_while_another_process_holds_the_lock_and_everything_else_goes_on() {
+    let gateway = Gateway::on_sqlite();
+    world::small(&gateway, b"bytes");
+    let changes = || {
+        let with = |(method, path): (&str, &str)| Request::new(gateway.address, method, path);
+        let keep = with(CHANGES[0]).private_token(world::ADMIN);
+        let erase = with(CHANGES[3]).private_token(world::ADMIN);
+        let form =
+            Form::default().field("artifact_format", "raw").field("artifact_type", "sast").file("a", b"x");
+        let upload = gateway.post(world::UPLOAD).job_token(world::RUNNING).form(form);
+        [keep, upload, erase]
+    };
+    let holder = Holder::of(&gateway.path().join("artigate.db"));
+    let answers: Vec<TcpStream> = changes().iter().map(Request::connect).collect();
+    std::thread::scope(|scope| {
+        let waiting = scope.spawn(|| {
+            for stream in answers {
+                // A change may wait a minute.
+                stream.set_read_timeout(Some(Duration::from_secs(300))).unwrap();
+                let answer = read_answer(stream, false).unwrap();
+                let body = r#"{"message":"503 Service Unavailable"}"#;
+                assert_eq!(
+                    (answer.status, answer.header("retry-after"), answer.text()),
+                    (503, Some("5"), body)
+                );
+            }
+        });
+        while !waiting.is_finished() {
+            assert_eq!(gateway.get("/-/liveness").send().status, 200);
+            assert_eq!(gateway.get("/-/readiness").send().status, 200, "it serves what it has");
+            assert_eq!(gateway.get(world::ARCHIVE).send().text(), "bytes");
+            let jobs = gateway.get("/api/v4/projects/1/jobs").private_token(world::GUEST);
+            assert_eq!(jobs.send().status, 200);
+            std::thread::park_timeout(Duration::from_millis(10));
+        }
+        waiting.join().unwrap();
+    });
+    gateway.until_blobs(1);
+    drop(holder);
+    let done = changes().map(|change| change.send().status);
+    assert_eq!(done, [200, 201, 201], "and afterwards they are made");
+    assert_eq!(gateway.get(world::ARCHIVE).send().status, 404, "it is erased");
 }
