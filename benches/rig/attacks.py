@@ -1,6 +1,7 @@
 """What is done to the server: each attack is a function that works until `stop` is set.
 
-All of it comes from 127.0.0.2, so that bounds for an address tell it from the innocents at 127.0.0.1.
+It comes from 127.0.0.2 where it does not say otherwise, so that bounds for an address tell it from the innocents
+at 127.0.0.1.
 """
 
 import contextlib
@@ -28,13 +29,13 @@ class Target:
     jobs: dict[str, int]
     stop: threading.Event = field(default_factory=threading.Event)
 
-    def connect(self, receive_buffer: int | None = None) -> socket.socket:
+    def connect(self, receive_buffer: int | None = None, source: str = SOURCE) -> socket.socket:
         address = urllib.parse.urlsplit(self.url)
         client = socket.socket()
         if receive_buffer:
             client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         client.settimeout(PATIENCE_SECONDS)
-        client.bind((SOURCE, 0))
+        client.bind((source, 0))
         client.connect((address.hostname, address.port))
         return client
 
@@ -48,12 +49,12 @@ def request(path: str, more: str = "", method: str = "GET") -> bytes:
 
 def crowd(target: Target, count: int, member) -> None:
     """Runs so many members at once until the end; each is given its number and a list for its sockets."""
-    sockets: list[socket.socket] = []
-    threads = [threading.Thread(target=quietly, args=(target, member, number, sockets), daemon=True) for number in range(count)]
+    sockets: list[list[socket.socket]] = [[] for _ in range(count)]
+    threads = [threading.Thread(target=quietly, args=(target, member, *each), daemon=True) for each in enumerate(sockets)]
     for thread in threads:
         thread.start()
     target.stop.wait()
-    for client in list(sockets):
+    for client in [client for each in sockets for client in list(each)]:
         # A close alone would not wake who reads from it.
         with contextlib.suppress(OSError):
             client.shutdown(socket.SHUT_RDWR)
@@ -175,6 +176,46 @@ def idle(target: Target) -> None:
     crowd(target, 16, member)
 
 
+def everything(target: Target) -> None:
+    """More connections than there may be, half of them from the innocents' own address."""
+    opened = [b"", b"GET / HTTP/1.1\r\nHost:", request("/-/liveness")]
+
+    def member(number: int, sockets: list) -> None:
+        source = ("127.0.0.1", SOURCE)[number % 2]
+        for turn in range(50):
+            client = target.connect(source=source)
+            sockets.append(client)
+            client.sendall(opened[turn % 3])
+        while not target.stop.wait(0.1):
+            # Those that were not admitted have ended, and are tried again.
+            for client in [client for client in sockets if has_ended(client)]:
+                sockets.remove(client)
+                client.close()
+                sockets.append(target.connect(source=source))
+
+    crowd(target, 16, member)
+
+
+def has_ended(client: socket.socket) -> bool:
+    """Reads what there is."""
+    client.setblocking(False)
+    try:
+        while received := client.recv(65536):
+            pass
+        return not received
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
+    finally:
+        client.settimeout(PATIENCE_SECONDS)
+
+
+def long_lines(target: Target) -> None:
+    """Requests whose lines of the log are some kilobytes long."""
+    asking(target, 4, lambda *_: request(f"/api/v4/projects?search={'x' * 4000}", CLOSE))
+
+
 def indexes(target: Target) -> None:
     """One file each out of archives whose indexes do not fit the cache together."""
     name = lambda number, turn: f"/file-{number % 6}-{turn % 900000:07}.txt"
@@ -223,6 +264,10 @@ class Attack:
     about: str
     run: object
     files: int | None = None
+    # The kinds of innocents that are there; none for all.
+    kinds: tuple[str, ...] = ()
+    # Whether nobody reads the server's log.
+    unread: bool = False
 
 
 GIGABYTE = 1 << 30
@@ -241,6 +286,9 @@ ATTACKS = {
     "tree-100": Attack("100 at once, pages of a tree of 1,000,000 names", tree(100)),
     "tree-200": Attack("200 at once, pages of a tree of 1,000,000 names", tree(200)),
     "idle": Attack("1,072 idle connections, 1,024 descriptors", idle, files=1024),
+    "two-addresses": Attack("800 connections from two addresses, 560 admitted; only liveness is asked", everything,
+                            files=1024, kinds=("liveness",)),
+    "unread-log": Attack("nobody reads standard error, lines of 4 KB from 4 clients", long_lines, unread=True),
     "indexes": Attack("12 clients, 6 cold indexes of 1,000,000 names", indexes),
     "small-indexes": Attack("8 clients, 600 archives of 4,000 names in turn", small_indexes),
     "changes": Attack("keep, delete and erase by nobody, on 32 connections", anonymous_changes),

@@ -1,5 +1,5 @@
 """Clients that do nothing wrong, in a process of their own: they ask at a steady pace and note how long
-each answer took. `python3 -m rig.innocents URL ROUND` works until its standard input ends, then prints JSON.
+each answer took. `python3 -m rig.innocents URL ROUND [KIND...]` works until its standard input ends, then prints JSON.
 
 A request is due at its time whether the one before it has been answered or not, so a wait also counts for
 those who had to stand behind it.
@@ -134,6 +134,7 @@ def main() -> None:
         "cold": Innocent(Client(address, True), 0.1, cold, 200),
         "upload": Innocent(Client(address, False), 0.15, upload(100_000 + round * UPLOADS_A_ROUND), 201),
     }
+    innocents = {kind: innocents[kind] for kind in sys.argv[3:] or innocents}
     for innocent in innocents.values():
         innocent.start()
     print("ready", flush=True)

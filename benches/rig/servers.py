@@ -53,14 +53,15 @@ class Servers(contextlib.ExitStack):
     def start(self, command: list[str], log: str, core: str | None = SERVER_CORE, **more) -> subprocess.Popen:
         file = self.enter_context((self.folder / log).open("ab"))
         command = pinned(core, command) if core else command
-        process = subprocess.Popen(command, stderr=file, stdin=subprocess.DEVNULL, text=True, **more)
+        more = {"stderr": file, "stdin": subprocess.DEVNULL, "text": True, **more}
+        process = subprocess.Popen(command, **more)
         self.callback(stop, process)
         return process
 
     def gateway(self, program: Path, name: str = "gateway", core: str | None = SERVER_CORE,
-                settings: dict[str, str] | None = None, before: tuple[str, ...] = ()) -> Server:
+                settings: dict[str, str] | None = None, before: tuple[str, ...] = (), unread: bool = False) -> Server:
         """The gateway as it is when nothing is set: SQLite, a directory, a log line a request. Commands
-        `before` it end in becoming it."""
+        `before` it end in becoming it. An `unread` log goes to a pipe that nobody reads once it listens."""
         home = self.folder / name
         home.mkdir(exist_ok=True)
         environment = {
@@ -68,7 +69,11 @@ class Servers(contextlib.ExitStack):
             "ARTIGATE_LIMITS__MAX_ARTIFACT_SIZE": "0", **(settings or {}),
         }
         log = f"{name}-{secrets.token_hex(4)}.log"
-        process = self.start([*before, str(program), "serve"], log, core, cwd=home, env=environment)
+        more = {"stderr": subprocess.PIPE} if unread else {}
+        process = self.start([*before, str(program), "serve"], log, core, cwd=home, env=environment, **more)
+        if unread:
+            addresses = (between(line, "listening on http://") for line in process.stderr)
+            return Server(process, wait_for(lambda: next(addresses, None), process))
         return Server(process, wait_for(lambda: between((self.folder / log).read_text(), "listening on http://"), process))
 
     def nginx(self, root: Path) -> Server:
