@@ -63,8 +63,8 @@ pub fn listen(app: Arc<App>) -> Result<Listening> {
     let cannot = |e| Error::internal(format!("server.listen: cannot listen on {}: {e}", settings.listen));
     let mut builder = Server::build()
         .workers(workers)
-        // Bounded by admission. This is more, as a spare one whose place is taken may not be closed yet.
-        .max_concurrent_connections(most.saturating_add(2 * SPARE_CONNECTIONS).div_ceil(workers))
+        // All beyond those that are admitted are spare ones.
+        .max_concurrent_connections(most.saturating_add(SPARE_CONNECTIONS).div_ceil(workers))
         .shutdown_timeout(settings.drain_timeout.as_secs());
     let stopping = builder.graceful_shutdown_signal();
     let listeners = bind(&settings.listen).map_err(cannot)?;

@@ -286,7 +286,7 @@ ATTACKS = {
     "tree-100": Attack("100 at once, pages of a tree of 1,000,000 names", tree(100)),
     "tree-200": Attack("200 at once, pages of a tree of 1,000,000 names", tree(200)),
     "idle": Attack("1,072 idle connections, 1,024 descriptors", idle, files=1024),
-    "two-addresses": Attack("800 connections from two addresses, 560 admitted; only liveness is asked", everything,
+    "two-addresses": Attack("800 connections from two addresses, 528 admitted; only liveness is asked", everything,
                             files=1024, kinds=("liveness",)),
     "unread-log": Attack("nobody reads standard error, lines of 4 KB from 4 clients", long_lines, unread=True),
     "indexes": Attack("12 clients, 6 cold indexes of 1,000,000 names", indexes),

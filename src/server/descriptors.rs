@@ -71,7 +71,7 @@ mod tests {
     fn connections_leave_files_to_the_rest_of_the_server() {
         let settings = Settings::default();
         assert_eq!(within(1 << 20, &settings), 20_000, "as many as were set");
-        assert_eq!(within(1_024, &settings), 1_024 - 64 - 32 - 48 - 64 - 256);
+        assert_eq!(within(1_024, &settings), 1_024 - 64 - 64 - 48 - 64 - 256);
         assert_eq!(within(200, &settings), 50, "a quarter at least");
         assert_eq!(within(0, &settings), 1);
         let few = Settings { max_connections: 10, ..settings };

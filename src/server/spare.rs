@@ -19,7 +19,7 @@ use actix_web::rt::net::TcpStream;
 use actix_web::web::Data;
 use futures_util::future::{LocalBoxFuture, select};
 use tokio::sync::oneshot;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 use tracing_actix_web::TracingLogger;
 
 use super::admission::counted_as;
@@ -30,8 +30,15 @@ use crate::app::App;
 use crate::http::middleware::dress;
 use crate::http::request_log::RequestSpan;
 
-/// How many there are at the same time.
-pub(super) const SPARE_CONNECTIONS: usize = 32;
+/// How many have a place at the same time.
+const PLACES: usize = 32;
+
+/// How many are open at the same time: those that have a place, and those that have just lost it.
+pub(super) const SPARE_CONNECTIONS: usize = 2 * PLACES;
+
+/// How long one goes on without its place: of many that come at once the first have lost theirs before anybody
+/// has looked at what they ask.
+const GRACE: Duration = Duration::from_millis(5);
 
 /// How long a client may take for the head of its request.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(2);
@@ -86,7 +93,11 @@ impl Spare {
         let served = timeout(LIFE, (self.http)(RequestStream::new(stream, peer, PATIENCE), peer));
         Box::pin(async move {
             let _place = place;
-            select(Box::pin(served), taken).await;
+            let over = async {
+                let _ = taken.await;
+                sleep(GRACE).await;
+            };
+            select(Box::pin(served), Box::pin(over)).await;
         })
     }
 }
@@ -122,7 +133,7 @@ impl Places {
         let (end, is_taken) = oneshot::channel();
         let mut taken = self.lock();
         let Taken { holders, count } = &mut *taken;
-        if holders.len() >= SPARE_CONNECTIONS {
+        if holders.len() >= PLACES {
             let crowd = |of: Option<IpAddr>| {
                 holders
                     .iter()
@@ -175,18 +186,15 @@ mod tests {
             .collect();
         assert!(is_held(&mut probe));
         let held: Vec<bool> = crowd.iter_mut().map(is_held).collect();
-        assert_eq!(held.iter().filter(|held| **held).count(), SPARE_CONNECTIONS - 1);
-        assert!(
-            held[1000 - (SPARE_CONNECTIONS - 1)..].iter().all(|held| *held),
-            "those that are there are the newest"
-        );
+        assert_eq!(held.iter().filter(|held| **held).count(), PLACES - 1);
+        assert!(held[1000 - (PLACES - 1)..].iter().all(|held| *held), "those that are there are the newest");
     }
 
     #[test]
     fn where_nobody_has_more_than_others_the_oldest_goes() {
         let places = Arc::default();
         let mut all: Vec<Held> =
-            (0..=SPARE_CONNECTIONS).map(|number| take(&places, &format!("192.0.2.{number}"))).collect();
+            (0..=PLACES).map(|number| take(&places, &format!("192.0.2.{number}"))).collect();
         assert!(!is_held(&mut all[0]) && all[1..].iter_mut().all(is_held));
     }
 

@@ -138,6 +138,12 @@ fn a_crowd_on_the_spare_connections_keeps_nobody_from_asking_whether_the_server_
     for own in ["127.0.0.2", "127.0.0.3"] {
         assert!(has_no_room(own, gateway.address));
     }
+    // From the crowd's own address, and all at once: whoever has asked is answered.
+    let ask = Request::new(gateway.address, "GET", "/-/liveness");
+    let asked: Vec<TcpStream> = (0..200).map(|_| ask.connect()).collect();
+    for stream in asked {
+        assert_eq!(read_answer(stream, false).unwrap().status, 200);
+    }
     // All of them end, by themselves.
     for mut stream in crowd {
         let mut said = Vec::new();
@@ -181,11 +187,11 @@ fn with_few_files_fewer_connections_are_accepted_and_all_of_those_are_served() {
     std::fs::write(folder.path().join("registry.yml"), document).unwrap();
     std::fs::write(folder.path().join("a.bin"), vec![0; 1 << 20]).unwrap();
     assert!(load.output().unwrap().status.success());
-    let serving = Serving::run(with_open_files(folder.path(), 448));
+    let serving = Serving::run(with_open_files(folder.path(), 496));
     let warnings: Vec<&String> =
         serving.logged_first.iter().filter(|line| line.contains("server.max_connections")).collect();
     let [warning] = warnings[..] else { panic!("{:?}", serving.logged_first) };
-    assert!(warning.contains("20000") && warning.contains("448") && warning.contains("128"), "{warning}");
+    assert!(warning.contains("20000") && warning.contains("496") && warning.contains("132"), "{warning}");
     // The first are served; of the others some are listened to for a moment.
     let mut held = open(serving.address(), 120);
     let _waiting: Vec<TcpStream> = (0..400).map(|_| connect(serving.address())).collect();
