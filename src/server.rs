@@ -6,32 +6,29 @@ mod connection;
 mod descriptors;
 mod exchange;
 mod farewell;
+mod http_service;
 mod presence;
 pub mod request;
 mod request_stream;
 mod spare;
+mod write_all;
 
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix_http::{HttpService, KeepAlive};
-use actix_service::{ServiceFactory, apply_fn_factory, map_config};
-use actix_web::dev::{AppConfig, Server, fn_factory};
-use actix_web::middleware::from_fn;
-use actix_web::rt::net::TcpStream;
-use actix_web::{App as Routes, web};
-use tracing_actix_web::TracingLogger;
+use actix_http::KeepAlive;
+use actix_web::dev::{Server, fn_factory};
+use actix_web::web;
 
 use crate::api;
 use crate::app::App;
 use crate::domain::{Error, Result};
-use crate::http::middleware::dress;
-use crate::http::request_log::RequestSpan;
 use admission::Admission;
 use connection::Connections;
-use request_stream::{Patience, RequestStream};
+use http_service::http_service;
+use request_stream::Patience;
 use spare::{Places, SPARE_CONNECTIONS, Spare};
 
 /// How long a connection that is being closed may take to do so.
@@ -77,32 +74,14 @@ pub fn listen(app: Arc<App>) -> Result<Listening> {
             let (shared, admission, places) = (shared.clone(), Arc::clone(&admission), Arc::clone(&places));
             let (settings, stopping) = (settings.clone(), stopping.clone());
             fn_factory(move || {
-                let routes = Routes::new()
-                    .app_data(shared.clone())
-                    .configure(api::routes)
-                    .wrap(from_fn(dress))
-                    .wrap(TracingLogger::<RequestSpan>::new());
                 let stopping = stopping.clone();
-                let routes = map_config(routes, |()| AppConfig::default());
-                let http = HttpService::build()
-                    // How long a client may take is known where its requests are handed on: here it would be
-                    // known of the first one alone.
-                    .keep_alive(KeepAlive::Os)
-                    .client_request_timeout(Duration::ZERO)
-                    .client_disconnect_timeout(DISCONNECT_TIMEOUT)
-                    // Who closed its side may still wait for an answer; who has left is noticed elsewhere.
-                    .h1_allow_half_closed(true)
-                    .on_connect_ext(|stream: &RequestStream<TcpStream>, data| {
-                        data.insert(stream.exchange());
-                    })
-                    // Idle connections are closed when the server stops; without it, it would wait for
-                    // them.
-                    .graceful_shutdown_signal(move || {
-                        let stopping = stopping.clone();
-                        async move { stopping.notified().await }
-                    })
-                    .finish(apply_fn_factory(routes, exchange::answer))
-                    .new_service(());
+                // Idle connections are closed when the server stops; without it, it would wait for them.
+                let stopping = move || {
+                    let stopping = stopping.clone();
+                    async move { stopping.notified().await }
+                };
+                let app = shared.clone();
+                let http = http_service(app, api::routes, KeepAlive::Os, DISCONNECT_TIMEOUT, stopping);
                 let (admission, stall_timeout) = (Arc::clone(&admission), settings.stall_timeout);
                 let patience = Patience { head: settings.head_timeout, idle: settings.keep_alive };
                 let spare = Spare::new(shared.clone(), Arc::clone(&places));

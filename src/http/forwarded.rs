@@ -10,6 +10,8 @@ use std::net::IpAddr;
 
 use actix_web::http::header::HeaderMap;
 
+use crate::http::token::is_token_byte;
+
 /// What proxies write that keep to the standard.
 const FORWARDED: &str = "forwarded";
 
@@ -81,8 +83,7 @@ fn bare(text: &str) -> Option<(Cow<'_, str>, &str)> {
 }
 
 fn is_token(name: &str) -> bool {
-    !name.is_empty()
-        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte))
+    !name.is_empty() && name.bytes().all(is_token_byte)
 }
 
 /// The elements of `Forwarded`, the last first; `None` for one that cannot be read.

@@ -21,4 +21,5 @@ pub mod redact;
 pub mod request_log;
 pub mod response;
 pub mod target;
+pub mod token;
 pub mod unreadable;

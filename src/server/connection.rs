@@ -12,6 +12,7 @@ use actix_web::rt::net::TcpStream;
 use futures_util::future::LocalBoxFuture;
 
 use super::admission::Admission;
+use super::http_service::Connection;
 use super::request_stream::{Patience, RequestStream};
 use super::spare::Spare;
 
@@ -35,7 +36,7 @@ pub(super) struct Connections<S> {
 
 impl<S> Service<TcpStream> for Connections<S>
 where
-    S: Service<(RequestStream<TcpStream>, Protocol, Option<SocketAddr>), Error = DispatchError>,
+    S: Service<Connection, Error = DispatchError>,
     S::Future: 'static,
 {
     type Response = ();

@@ -10,6 +10,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::alarm::Alarm;
+use super::write_all::poll_write_all;
 
 pub(super) struct Farewell {
     words: Vec<u8>,
@@ -37,12 +38,10 @@ impl Farewell {
         if self.alarm.poll(cx).is_ready() {
             return Poll::Ready(Ok(()));
         }
-        while self.said < self.words.len() {
-            match ready!(Pin::new(&mut *stream).poll_write(cx, &self.words[self.said..]))? {
-                0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
-                count => self.said += count,
-            }
-        }
+        let mut unsaid = &self.words[self.said..];
+        let written = poll_write_all(stream, &mut unsaid, cx);
+        self.said = self.words.len() - unsaid.len();
+        ready!(written)?;
         if !self.is_shut {
             ready!(Pin::new(&mut *stream).poll_shutdown(cx))?;
             self.is_shut = true;

@@ -5,13 +5,13 @@
 //! is computed no longer.
 
 use std::io;
-use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::io::AsyncWrite;
 
 use super::alarm::Alarm;
+use super::write_all::poll_write_all;
 
 /// The interim answer that even clients who asked for none have known for longest.
 const INTERIM: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
@@ -59,7 +59,7 @@ impl Presence {
             }
             self.pause = (self.pause * 2).min(LONGEST);
             alarm.set(self.pause);
-            if let Poll::Ready(Err(error)) = write_all(stream, &mut self.unsent, cx) {
+            if let Poll::Ready(Err(error)) = poll_write_all(stream, &mut self.unsent, cx) {
                 return Err(error);
             }
         }
@@ -75,21 +75,6 @@ impl Presence {
         if self.unsent.len() == INTERIM.len() {
             self.unsent = b"";
         }
-        write_all(stream, &mut self.unsent, cx)
+        poll_write_all(stream, &mut self.unsent, cx)
     }
-}
-
-/// Writes bytes, which become fewer with what was written.
-fn write_all<S: AsyncWrite + Unpin>(
-    stream: &mut S,
-    bytes: &mut &'static [u8],
-    cx: &mut Context<'_>,
-) -> Poll<io::Result<()>> {
-    while !bytes.is_empty() {
-        match ready!(Pin::new(&mut *stream).poll_write(cx, bytes))? {
-            0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
-            count => *bytes = &bytes[count..],
-        }
-    }
-    Poll::Ready(Ok(()))
 }

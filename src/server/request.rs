@@ -9,4 +9,4 @@ mod framing;
 mod head;
 
 pub use framing::{Framing, Progress};
-pub use head::{Head, MAX_HEAD_BYTES, Reader};
+pub use head::{Head, MAX_HEAD_BYTES, Reader, head_too_large};

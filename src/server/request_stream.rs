@@ -19,7 +19,7 @@ use super::alarm::Alarm;
 use super::exchange::{Exchange, Phase};
 use super::farewell::Farewell;
 use super::presence::Presence;
-use super::request::{Framing, Head, MAX_HEAD_BYTES, Progress, Reader};
+use super::request::{Framing, Head, MAX_HEAD_BYTES, Progress, Reader, head_too_large};
 use crate::http::unreadable::Unreadable;
 
 /// How much of a request's first line is kept for the log.
@@ -189,8 +189,7 @@ impl<S> RequestStream<S> {
         self.due = head.encoded(&ahead);
         if self.due.len() > MAX_HEAD_BYTES {
             self.due = Vec::new();
-            let too_large = Unreadable::too_large(format!("the head is larger than {MAX_HEAD_BYTES} bytes"));
-            self.refuse(&too_large, Some(&ahead));
+            self.refuse(&head_too_large(), Some(&ahead));
             return true;
         }
         let bytes = head.bytes;

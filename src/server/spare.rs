@@ -10,25 +10,19 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use actix_http::{HttpService, KeepAlive, Protocol};
-use actix_service::{ServiceFactory, apply_fn_factory, map_config};
-use actix_web::App as Routes;
-use actix_web::dev::{AppConfig, Service};
-use actix_web::middleware::from_fn;
+use actix_http::{KeepAlive, Protocol};
+use actix_web::dev::Service;
 use actix_web::rt::net::TcpStream;
 use actix_web::web::Data;
 use futures_util::future::{LocalBoxFuture, select};
 use tokio::sync::oneshot;
 use tokio::time::{sleep, timeout};
-use tracing_actix_web::TracingLogger;
 
 use super::admission::counted_as;
-use super::exchange;
+use super::http_service::http_service;
 use super::request_stream::{Patience, RequestStream};
 use crate::api;
 use crate::app::App;
-use crate::http::middleware::dress;
-use crate::http::request_log::RequestSpan;
 
 /// How many have a place at the same time.
 const PLACES: usize = 32;
@@ -62,23 +56,8 @@ type Http = dyn Fn(RequestStream<TcpStream>, Option<SocketAddr>) -> LocalBoxFutu
 impl Spare {
     /// The places are shared by all workers.
     pub(super) async fn new(app: Data<App>, places: Arc<Places>) -> Result<Self, ()> {
-        let routes = Routes::new()
-            .app_data(app)
-            .configure(api::routes_without_room)
-            .wrap(from_fn(dress))
-            .wrap(TracingLogger::<RequestSpan>::new());
-        let routes = map_config(routes, |()| AppConfig::default());
-        let http = HttpService::build()
-            .keep_alive(KeepAlive::Disabled)
-            .client_request_timeout(Duration::ZERO)
-            .client_disconnect_timeout(HEAD_TIMEOUT)
-            .h1_allow_half_closed(true)
-            .on_connect_ext(|stream: &RequestStream<TcpStream>, data| {
-                data.insert(stream.exchange());
-            })
-            .finish(apply_fn_factory(routes, exchange::answer))
-            .new_service(())
-            .await?;
+        let (mount, never) = (api::routes_without_room, std::future::pending);
+        let http = http_service(app, mount, KeepAlive::Disabled, HEAD_TIMEOUT, never).await?;
         let http = move |stream, peer| -> LocalBoxFuture<'static, ()> {
             let served = http.call((stream, Protocol::Http1, peer));
             // Whoever sends nonsense here is none that the log has to know.

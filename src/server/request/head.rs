@@ -6,6 +6,7 @@
 
 use std::ops::Range;
 
+use crate::http::token::is_token_byte;
 use crate::http::unreadable::Unreadable;
 
 use super::framing::Framing;
@@ -76,7 +77,7 @@ impl Reader {
         match end {
             Some(end) if end <= MAX_HEAD_BYTES => read(&bytes[..end]).map(Some),
             None if bytes.len() <= MAX_HEAD_BYTES => self.check_begin(bytes, seen).map(|()| None),
-            _ => Err(Unreadable::too_large(format!("the head is larger than {MAX_HEAD_BYTES} bytes"))),
+            _ => Err(head_too_large()),
         }
     }
 
@@ -173,7 +174,7 @@ impl Announced {
         }
         let colon = header.iter().position(|byte| *byte == b':');
         let (name, value) = header.split_at(colon.ok_or_else(|| Unreadable::wrong(NO_HEADER))?);
-        if name.is_empty() || !name.iter().all(|byte| is_token(*byte)) {
+        if name.is_empty() || !name.iter().all(|byte| is_token_byte(*byte)) {
             return Err(Unreadable::wrong(NO_HEADER));
         }
         let value = &value[1..];
@@ -231,6 +232,11 @@ impl Announced {
     }
 }
 
+/// The refusal of a head of more than [`MAX_HEAD_BYTES`].
+pub fn head_too_large() -> Unreadable {
+    Unreadable::too_large(format!("the head is larger than {MAX_HEAD_BYTES} bytes"))
+}
+
 const NO_HEADER: &str = "a header's line is not a name, a colon and a value";
 
 fn no_request_line() -> Unreadable {
@@ -252,12 +258,7 @@ fn trimmed(value: &[u8]) -> &[u8] {
 }
 
 fn is_method(name: &[u8]) -> bool {
-    (1..=MAX_METHOD_BYTES).contains(&name.len()) && name.iter().all(|byte| is_token(*byte))
-}
-
-/// Whether a byte may stand in a method or the name of a header (RFC 9110, section 5.6.2).
-fn is_token(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+    (1..=MAX_METHOD_BYTES).contains(&name.len()) && name.iter().all(|byte| is_token_byte(*byte))
 }
 
 /// Whether the HTTP library refuses a byte in a target that other servers take.

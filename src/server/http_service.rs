@@ -1,0 +1,55 @@
+//! What speaks HTTP on a connection, be it an admitted or a spare one.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use actix_http::error::DispatchError;
+use actix_http::{HttpService, KeepAlive, Protocol};
+use actix_service::{ServiceFactory, apply_fn_factory, map_config};
+use actix_web::App as Routes;
+use actix_web::dev::{AppConfig, Service};
+use actix_web::middleware::from_fn;
+use actix_web::rt::net::TcpStream;
+use actix_web::web::{Data, ServiceConfig};
+use tracing_actix_web::TracingLogger;
+
+use super::exchange;
+use super::request_stream::RequestStream;
+use crate::app::App;
+use crate::http::middleware::dress;
+use crate::http::request_log::RequestSpan;
+
+/// A connection with what is handed on of it.
+pub(super) type Connection = (RequestStream<TcpStream>, Protocol, Option<SocketAddr>);
+
+/// Makes the service of one worker, with the routes that `mount` makes. Where the future of `stopping` ends, idle
+/// connections are closed.
+pub(super) async fn http_service<F: Future<Output = ()> + 'static>(
+    app: Data<App>,
+    mount: fn(&mut ServiceConfig),
+    keep_alive: KeepAlive,
+    disconnect_timeout: Duration,
+    stopping: impl Fn() -> F + 'static,
+) -> Result<impl Service<Connection, Response = (), Error = DispatchError, Future: 'static>, ()> {
+    let routes = Routes::new()
+        .app_data(app)
+        .configure(mount)
+        .wrap(from_fn(dress))
+        .wrap(TracingLogger::<RequestSpan>::new());
+    let routes = map_config(routes, |()| AppConfig::default());
+    HttpService::build()
+        .keep_alive(keep_alive)
+        // How long a client may take is known where its requests are handed on: here it would be known of the
+        // first one alone.
+        .client_request_timeout(Duration::ZERO)
+        .client_disconnect_timeout(disconnect_timeout)
+        // Who closed its side may still wait for an answer; who has left is noticed elsewhere.
+        .h1_allow_half_closed(true)
+        .on_connect_ext(|stream: &RequestStream<TcpStream>, data| {
+            data.insert(stream.exchange());
+        })
+        .graceful_shutdown_signal(stopping)
+        .finish(apply_fn_factory(routes, exchange::answer))
+        .new_service(())
+        .await
+}
