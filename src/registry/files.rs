@@ -1,15 +1,14 @@
 //! Where a document's artifacts lie: beside it on disk, in the program itself, or nowhere. A directory is
 //! read as the zip of what is in it, which is packed while it is read.
 
-use std::fs::{File, FileType, OpenOptions};
+use std::fs::{File, FileType};
 use std::io::{self, BufWriter, Cursor, Read, Write};
-use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
+use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
-use rustix::fs::OFlags;
-
 use crate::archive::pack_directory;
+use crate::settings::open_without_waiting;
 
 /// How many pieces of a zip may wait to be read.
 const PIECES: usize = 4;
@@ -61,7 +60,7 @@ impl Files {
 
 /// Opens what was a regular file a moment ago, without waiting for anything that it has become since.
 fn open_regular(path: &Path) -> io::Result<File> {
-    let file = OpenOptions::new().read(true).custom_flags(OFlags::NONBLOCK.bits() as i32).open(path)?;
+    let file = open_without_waiting(path)?;
     let kind = file.metadata()?.file_type();
     match kind.is_file() {
         true => Ok(file),

@@ -17,7 +17,7 @@ use std::time::Duration;
 use crate::domain::expiry::Lifetime;
 use crate::domain::network::Network;
 pub use explained::{Explained, Origin, Setting};
-pub use text::read_text;
+pub use text::{open_without_waiting, read_text};
 pub use urls::{BucketUrl, DatabaseUrl, StorageUrl};
 
 /// The file read when none is named.

@@ -18,14 +18,22 @@ const WRITER_PAUSE: Duration = Duration::from_millis(20);
 /// What is read of a device at most, in bytes; a terminal is one, and some have no end.
 const MAX_DEVICE_BYTES: u64 = 1 << 20;
 
+/// Opens a file to read it, without waiting for the other end of a pipe. A pipe that is read then does not wait
+/// either.
+///
+/// # Errors
+/// When it cannot be opened.
+pub fn open_without_waiting(path: &Path) -> io::Result<File> {
+    OpenOptions::new().read(true).custom_flags(OFlags::NONBLOCK.bits() as i32).open(path)
+}
+
 /// Reads all of it.
 ///
 /// # Errors
 /// When it cannot be opened or read or is not UTF-8; when it is a pipe that nobody writes into for five
 /// seconds, or a device that gives more than 1 MiB.
 pub fn read_text(path: &Path) -> io::Result<String> {
-    // A pipe is opened without waiting for its other end.
-    let mut file = OpenOptions::new().read(true).custom_flags(OFlags::NONBLOCK.bits() as i32).open(path)?;
+    let mut file = open_without_waiting(path)?;
     let kind = file.metadata()?.file_type();
     let mut bytes = Vec::new();
     if kind.is_fifo() {
