@@ -3,7 +3,7 @@
 //! A blob is written under a temporary name in its folder, then fsync, rename, fsync of the folder:
 //! after a power cut it is there in full or not at all. What is not said to be resident blocks.
 
-use std::fs::{self, DirBuilder, File};
+use std::fs::{self, DirBuilder, DirEntry, File};
 use std::io::{self, Write};
 use std::ops::Range;
 use std::os::unix::fs::{DirBuilderExt, FileExt};
@@ -44,6 +44,15 @@ static LARGE_PIECES: Semaphore = Semaphore::const_new(16);
 
 /// Up to so many bytes are looked for in the page cache before another thread is asked, in bytes.
 const RESIDENT_BYTES: u64 = 256 * 1024;
+
+/// A file of a shard that has the name of ours.
+struct Named {
+    file: DirEntry,
+    /// Its name in the folder.
+    name: String,
+    /// Of a blob.
+    key: Option<StoreKey>,
+}
 
 /// The directory that holds the blobs.
 #[derive(Debug)]
@@ -107,16 +116,13 @@ impl Directory {
     pub(super) fn list(&self, shard: u16) -> io::Result<Vec<Listed>> {
         let folder = StoreKey::folder_of(shard);
         let mut listed = Vec::new();
-        for file in fs::read_dir(self.root.join(&folder))? {
-            let file = file?;
-            let file_name = file.file_name().to_string_lossy().into_owned();
-            let name = format!("{folder}/{file_name}");
-            let key: Option<StoreKey> = name.parse().ok();
-            let temporary = file_name.strip_prefix(TEMPORARY_PREFIX);
+        for file in self.named_as_ours(&folder)? {
+            let Named { file, name, key } = file?;
             match file.metadata() {
-                Ok(metadata) if metadata.is_file() && (key.is_some() || temporary.is_some()) => {
+                Ok(metadata) if metadata.is_file() => {
                     let (size, modified) = (metadata.len(), metadata.modified()?);
-                    let leftover = Leftover::File(name);
+                    let temporary = name.strip_prefix(TEMPORARY_PREFIX);
+                    let leftover = Leftover::File(format!("{folder}/{name}"));
                     listed.push(match key {
                         Some(key) => Listed::blob(key, size, modified, leftover),
                         None => Listed::unfinished(upload_of(&folder, temporary), size, modified, leftover),
@@ -132,18 +138,24 @@ impl Directory {
     /// Whether [`Directory::list`] would list anything in any shard; stops at the first.
     pub(super) fn holds_blobs(&self) -> io::Result<bool> {
         for shard in 0..SHARDS {
-            let folder = StoreKey::folder_of(shard);
-            for file in fs::read_dir(self.root.join(&folder))? {
-                let file = file?;
-                let name = file.file_name().to_string_lossy().into_owned();
-                let is_ours = name.starts_with(TEMPORARY_PREFIX)
-                    || format!("{folder}/{name}").parse::<StoreKey>().is_ok();
-                if is_ours && file.file_type()?.is_file() {
+            for file in self.named_as_ours(&StoreKey::folder_of(shard))? {
+                if file?.file.file_type()?.is_file() {
                     return Ok(true);
                 }
             }
         }
         Ok(false)
+    }
+
+    /// What has the name of a blob, or of an upload that was never finished, in the folder of a shard.
+    fn named_as_ours(&self, folder: &str) -> io::Result<impl Iterator<Item = io::Result<Named>>> {
+        let named = move |file: DirEntry| {
+            let name = file.file_name().to_string_lossy().into_owned();
+            let key = format!("{folder}/{name}").parse().ok();
+            let is_ours = key.is_some() || name.starts_with(TEMPORARY_PREFIX);
+            is_ours.then_some(Named { file, name, key })
+        };
+        Ok(fs::read_dir(self.root.join(folder))?.filter_map(move |file| file.map(named).transpose()))
     }
 
     /// Not made durable: a file that a power cut brings back is one that no row names, for `gc`.
