@@ -41,9 +41,9 @@ impl Drop for Log {
     }
 }
 
-/// What is said of log targets whose lines are written, or not, whatever the level: audit lines are, and how
-/// many lines were dropped. The HTTP library complains as an error about what clients send, without saying who; `server` says it with
-/// the address.
+/// What is said of log targets whose lines are written, or not, whatever the level: audit lines are, and how many
+/// lines were dropped. The HTTP library complains as an error about what clients send, without saying who; `server`
+/// says it with the address.
 const TARGETS: &[(&str, &str)] = &[("audit", "info"), (lines::DROPPED, "warn"), ("actix_http", "off")];
 
 /// Sends the log to standard error; may be called once. `filter` is a level, or directives such as
