@@ -3,9 +3,9 @@
 
 use std::io::Read;
 use std::net::TcpStream;
-use std::time::Duration;
 
 use crate::support::gateway::Gateway;
+use crate::support::until;
 use crate::support::wire::read_answer;
 use crate::support::world::{self, ARCHIVE};
 use crate::support::zips::{self, Entry, RUN_BYTES};
@@ -26,17 +26,6 @@ fn file_of_runs(name: &str, window_log: u8, runs: usize) -> Entry {
     }
 }
 
-/// Waits until something is so; what ends, ends on another thread.
-fn until(what: &str, is_so: impl Fn() -> bool) {
-    for _ in 0..20_000 {
-        if is_so() {
-            return;
-        }
-        std::thread::park_timeout(Duration::from_millis(1));
-    }
-    panic!("waited in vain until {what}");
-}
-
 /// Asks for a part and reads nothing of the answer.
 fn ask(gateway: &Gateway, path: &str, range: &str) -> TcpStream {
     gateway.get(&format!("{ARCHIVE}/{path}")).header("Range", range).connect()
@@ -53,7 +42,7 @@ fn clients_that_skip_gigabytes_leave_room_for_others_and_end_when_they_leave() {
     world::small(&gateway, &zips::by_hand(&[far, Entry::stored("innocent", b"here")]));
     let last = runs * RUN_BYTES - 10;
     let greedy: Vec<TcpStream> = (0..16).map(|_| ask(&gateway, "far", &format!("bytes={last}-"))).collect();
-    until("all of them skip", || capacity.skipping() == 16);
+    until(20_000, "all of them skip", || capacity.skipping() == 16);
 
     assert_eq!(gateway.get("/-/liveness").send().status, 200);
     assert_eq!(gateway.get(&format!("{ARCHIVE}/innocent")).send().text(), "here");
@@ -65,8 +54,8 @@ fn clients_that_skip_gigabytes_leave_room_for_others_and_end_when_they_leave() {
     assert_eq!(capacity.skipping(), 16, "they are all still on their way");
 
     drop(greedy);
-    until("nobody skips any more", || capacity.skipping() == 0);
-    until("nothing is held for them", || capacity.unpacking_bytes() == 0);
+    until(20_000, "nobody skips any more", || capacity.skipping() == 0);
+    until(20_000, "nothing is held for them", || capacity.unpacking_bytes() == 0);
 }
 
 #[test]
@@ -82,7 +71,7 @@ fn a_long_way_to_a_part_ends_at_the_right_byte() {
         let answer = read_answer(ask(&gateway, "file", "bytes=9000000-9000002"), false).unwrap();
         assert_eq!(answer.body, &content[9_000_000..9_000_003]);
     }
-    until("all is given back", || {
+    until(20_000, "all is given back", || {
         gateway.app.capacity.skipping() + gateway.app.capacity.unpacking_bytes() == 0
     });
 }
@@ -170,7 +159,7 @@ fn memory_for_unpacking_is_bounded_and_given_back() {
     let capacity = &gateway.app.capacity;
     world::small(&gateway, &zips::by_hand(&[file_of_runs("file", 23, 800), file_of_runs("tiny", 23, 1)]));
     let stalled = ask(&gateway, "file", "bytes=1-");
-    until("it is unpacked", || capacity.unpacking_bytes() > 8 << 20);
+    until(20_000, "it is unpacked", || capacity.unpacking_bytes() > 8 << 20);
     let others: Vec<TcpStream> = (0..30).map(|_| ask(&gateway, "file", "bytes=1-")).collect();
     assert_eq!(gateway.get("/-/liveness").send().status, 200);
     assert!(capacity.unpacking_bytes() <= 15 << 20, "one client does not have all");
@@ -185,7 +174,7 @@ fn memory_for_unpacking_is_bounded_and_given_back() {
     let _ = stalled.read_to_end(&mut rest);
     assert!(rest.len() < 800 * RUN_BYTES, "cut, as it made no progress while others waited");
     drop(others);
-    until("all is given back", || capacity.unpacking_bytes() == 0);
+    until(20_000, "all is given back", || capacity.unpacking_bytes() == 0);
 }
 
 #[test]
@@ -198,13 +187,13 @@ fn a_folder_on_its_way_holds_its_own_rows_and_no_index() {
     world::small(&gateway, &zips::by_hand(&entries));
     let capacity = &gateway.app.capacity;
     let stalled = gateway.get(&format!("{ARCHIVE}?path=d")).connect();
-    until("the folder is on its way", || capacity.rows_bytes() > 0);
+    until(20_000, "the folder is on its way", || capacity.rows_bytes() > 0);
     assert_eq!(capacity.rows_bytes(), 1024, "one row, counted in steps");
     let whole = gateway.get(&format!("{ARCHIVE}?path=other")).connect();
     drop(whole);
     let answer = read_answer(stalled, false).unwrap();
     assert!(answer.complete && answer.body.len() > noise.len());
-    until("it is given back", || capacity.rows_bytes() == 0);
+    until(20_000, "it is given back", || capacity.rows_bytes() == 0);
 }
 
 #[test]
@@ -215,10 +204,10 @@ fn a_page_of_long_names_is_counted() {
     world::small(&gateway, &zips::by_hand(&entries));
     let capacity = &gateway.app.capacity;
     let stalled = gateway.get(&format!("{ARCHIVE}/tree?per_page=100")).connect();
-    until("the page is on its way", || capacity.rows_bytes() > 100 * 60_000);
+    until(20_000, "the page is on its way", || capacity.rows_bytes() > 100 * 60_000);
     let page = read_answer(stalled, false).unwrap();
     assert_eq!((page.status, page.header("content-type")), (200, Some("application/json")));
     let items: Vec<serde_json::Value> = serde_json::from_slice(&page.body).unwrap();
     assert_eq!((items.len(), items[99]["path"].as_str().unwrap().len()), (100, 60_003));
-    until("it is given back", || capacity.rows_bytes() == 0);
+    until(20_000, "it is given back", || capacity.rows_bytes() == 0);
 }

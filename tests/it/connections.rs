@@ -9,6 +9,7 @@ use artigate::settings::Settings;
 
 use crate::program::{Serving, artigate};
 use crate::support::gateway::Gateway;
+use crate::support::until;
 use crate::support::wire::{Answer, Request, read_answer};
 
 fn connect(address: SocketAddr) -> TcpStream {
@@ -74,15 +75,6 @@ fn has_no_room(own: &str, address: SocketAddr) -> bool {
     true
 }
 
-/// Asks again until it is so: the server sees the end of a connection when it comes to that.
-fn until(mut is_so: impl FnMut() -> bool) {
-    let mut again = (0..10_000).map(|_| {
-        std::thread::park_timeout(Duration::from_millis(1));
-        is_so()
-    });
-    assert!(again.any(|is_so| is_so));
-}
-
 fn bounded(change: impl FnOnce(&mut Settings)) -> Gateway {
     Gateway::on_sqlite_with(change)
 }
@@ -97,7 +89,7 @@ fn one_more_of_the_same_address_is_told_only_whether_the_server_is_well_and_thos
     assert!(is_answered(&mut from("127.0.0.2", gateway.address), ANYTHING));
     assert!(held.iter_mut().all(|stream| is_answered(stream, ANYTHING)), "those that are there stay");
     drop(held.pop());
-    until(|| !has_no_room("127.0.0.1", gateway.address));
+    until(10_000, "there is room", || !has_no_room("127.0.0.1", gateway.address));
 }
 
 #[test]
@@ -120,7 +112,7 @@ fn a_node_says_that_it_lives_while_others_hold_every_connection() {
     let upload = Request::new(gateway.address, "POST", "/api/v4/jobs/20/artifacts").body(vec![0; 5 << 20]);
     assert_eq!(upload.send().status, 503, "who still sends is told so, too");
     drop(held.pop());
-    until(|| !has_no_room("127.0.0.3", gateway.address));
+    until(10_000, "there is room", || !has_no_room("127.0.0.3", gateway.address));
 }
 
 #[test]

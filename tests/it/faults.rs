@@ -11,6 +11,7 @@ use artigate::retention;
 
 use crate::program::{Serving, artigate};
 use crate::support::gateway::Gateway;
+use crate::support::until;
 use crate::support::wire::{Answer, Form, Request, read_answer};
 use crate::support::world::{self, ARCHIVE, RUNNING, UPLOAD, UPLOADED};
 use crate::support::zips;
@@ -42,8 +43,8 @@ fn a_database_that_is_gone_is_a_503_and_service_returns_with_it() {
         assert_eq!(gateway.get("/-/liveness").send().says(), (200, r#"{"status":"ok"}"#));
         assert_eq!(gateway.get("/-/health").send().text(), "artigate OK");
         gate.open();
-        until(|| gateway.get(ARCHIVE).send().status == 200);
-        until(|| gateway.get("/-/readiness").send().status == 200);
+        until(10_000, "the archive is back", || gateway.get(ARCHIVE).send().status == 200);
+        until(10_000, "readiness is as it should be", || gateway.get("/-/readiness").send().status == 200);
     }
     assert_eq!(gateway.post(UPLOAD).job_token(RUNNING).chunked_form(form()).send().status, 201);
 }
@@ -63,7 +64,7 @@ fn an_upload_whose_database_goes_meanwhile_is_not_acknowledged_and_can_be_repeat
     stream.write_all(&body[300_000..]).unwrap();
     unavailable(&read_answer(stream, false).unwrap());
     gate.open();
-    until(|| gateway.get("/-/readiness").send().status == 200);
+    until(10_000, "readiness is as it should be", || gateway.get("/-/readiness").send().status == 200);
     assert_eq!(gateway.get(UPLOADED).send().status, 404);
     let mut stream = request().connect();
     stream.write_all(&body).unwrap();
@@ -73,17 +74,6 @@ fn an_upload_whose_database_goes_meanwhile_is_not_acknowledged_and_can_be_repeat
     let collected = gateway.collect(Duration::ZERO).unwrap();
     assert_eq!(collected.orphans, 1, "the bytes that no row came to name");
     assert_eq!(gateway.get(UPLOADED).send().body.len(), 600_000);
-}
-
-/// Asks again until it is so: what returns does so by itself, a little later.
-fn until(mut is_so: impl FnMut() -> bool) {
-    for _ in 0..10_000 {
-        if is_so() {
-            return;
-        }
-        std::thread::park_timeout(Duration::from_millis(1));
-    }
-    panic!("it did not come back");
 }
 
 #[test]
@@ -125,9 +115,9 @@ fn a_database_file_that_is_gone_or_another_takes_no_more_changes() {
     let (file, aside) = (data.join("artigate.db"), data.join("aside.db"));
     let refuses = |what: &str| {
         unavailable(&upload("dast"));
-        until(|| readiness() == 503);
+        until(10_000, "readiness is as it should be", || readiness() == 503);
         let names = |line: &String| line.contains("ERROR") && line.contains(&format!("artigate.db {what}"));
-        until(|| serving.log.lock().unwrap().iter().any(names));
+        until(10_000, "the log says so", || serving.log.lock().unwrap().iter().any(names));
     };
     std::fs::rename(&file, &aside).unwrap();
     refuses("is gone");
@@ -135,7 +125,7 @@ fn a_database_file_that_is_gone_or_another_takes_no_more_changes() {
     refuses("was replaced");
     std::fs::rename(&aside, &file).unwrap();
     assert_eq!(upload("dast").status, 201);
-    until(|| readiness() == 200);
+    until(10_000, "readiness is as it should be", || readiness() == 200);
     assert_eq!(serving.stop(), Some(0));
 }
 
@@ -204,9 +194,9 @@ fn a_full_disk_is_a_507_and_reading_goes_on() {
     let confined = Confined::begin();
     let insufficient = (507, r#"{"message":"507 Insufficient Storage"}"#);
     assert_eq!(confined.upload("sast", 20 << 20).says(), insufficient);
-    until(|| confined.log_says("No space left on device"));
+    until(10_000, "the log says so", || confined.log_says("No space left on device"));
     assert_eq!(confined.get(&format!("{ARCHIVE}/a.txt")).text(), "hello");
-    until(|| confined.blobs() == 1);
+    until(10_000, "its bytes are gone", || confined.blobs() == 1);
     assert_eq!(confined.upload("sast", 1 << 20).status, 201, "what fits is taken");
     assert_eq!(confined.upload("dast", 20 << 20).says(), insufficient);
     confined.remount("size=64m");
@@ -220,7 +210,7 @@ fn a_disk_that_may_only_be_read_is_a_507_and_reading_goes_on() {
     assert_eq!(confined.upload("sast", 1000).status, 201);
     confined.remount("ro");
     assert_eq!(confined.upload("dast", 1000).says(), (507, r#"{"message":"507 Insufficient Storage"}"#));
-    until(|| confined.log_says("Read-only file system"));
+    until(10_000, "the log says so", || confined.log_says("Read-only file system"));
     assert_eq!(confined.get(&format!("{ARCHIVE}/a.txt")).text(), "hello");
     assert_eq!(confined.get("/-/readiness").status, 200, "it serves what it has");
     confined.remount("rw");
@@ -285,9 +275,9 @@ fn what_is_under_way_at_a_stop_is_finished_and_nothing_new_is_begun() {
         let folders = std::fs::read_dir(&blobs).unwrap();
         folders.filter_map(|folder| std::fs::read_dir(folder.unwrap().path()).ok()).flatten().count()
     };
-    until(|| count() == 2);
+    until(10_000, "the second has come", || count() == 2);
     serving.terminate();
-    until(|| std::net::TcpStream::connect(address).is_err());
+    until(10_000, "nobody listens", || std::net::TcpStream::connect(address).is_err());
     upload.write_all(&form[1_000_000..]).unwrap();
     assert_eq!(read_answer(upload, false).unwrap().status, 201);
     let answer = read_answer(download, false).unwrap();

@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use artigate::catalog::instance;
 use artigate::domain::Kind;
@@ -10,6 +9,7 @@ use artigate::retention;
 
 use crate::program::{Serving, artigate};
 use crate::support::bucket::{self, Fault, Proxy};
+use crate::support::until;
 use crate::support::wire::{Answer, Form, Request};
 use crate::support::world::{self, ARCHIVE, RUNNING, UPLOAD};
 use crate::support::zips;
@@ -231,16 +231,6 @@ fn upload(at: impl Fn(&str, &str) -> Request, kind: &str) -> Answer {
     at("POST", &target).job_token(RUNNING).form(Form::default().file("a", b"x")).send()
 }
 
-fn until(mut is_so: impl FnMut() -> bool) {
-    for _ in 0..30_000 {
-        if is_so() {
-            return;
-        }
-        std::thread::park_timeout(Duration::from_millis(1));
-    }
-    panic!("it does not come to that");
-}
-
 /// The bucket answers, only not the question whose it is.
 #[test]
 fn a_server_takes_no_writes_before_its_store_has_said_whose_it_is() {
@@ -264,7 +254,7 @@ fn a_server_takes_no_writes_before_its_store_has_said_whose_it_is() {
     assert_eq!(at("GET", "/-/readiness").send().status, 503);
     assert_eq!((at("GET", ARCHIVE).send().status, at("GET", "/-/liveness").send().status), (200, 200));
     proxy.fail(Fault::None);
-    until(|| at("GET", "/-/readiness").send().status == 200);
+    until(30_000, "readiness is as it should be", || at("GET", "/-/readiness").send().status == 200);
     assert_eq!(upload(at, "sast").status, 201);
     assert_eq!(serving.stop(), Some(0));
 }
@@ -280,7 +270,7 @@ on_both_databases! {
         fs::rename(&id, &aside).unwrap();
         assert_eq!(look().unwrap_err().kind(), Kind::Conflict);
         assert_eq!(upload(at, "dast").status, 503);
-        until(|| at("GET", "/-/readiness").send().status == 503);
+        until(30_000, "readiness is as it should be", || at("GET", "/-/readiness").send().status == 503);
         assert_eq!(at("GET", ARCHIVE).send().status, 200);
         // Nor does a timer give one, whatever the store holds.
         let collected = gateway.block_on(retention::collect_if_due(&app.catalog, &app.store, &app.clock, &app.settings, 1));
@@ -291,7 +281,7 @@ on_both_databases! {
         fs::rename(&aside, &id).unwrap();
         look().unwrap();
         assert_eq!(upload(at, "dast").status, 201);
-        until(|| at("GET", "/-/readiness").send().status == 200);
+        until(30_000, "readiness is as it should be", || at("GET", "/-/readiness").send().status == 200);
     }
 
     fn a_sample_is_of_the_newest_and_the_oldest_and_only_of_what_is_there(gateway) {

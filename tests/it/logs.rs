@@ -2,9 +2,10 @@
 
 use std::fs::File;
 use std::io::{BufRead, BufReader};
-use std::process::{Child, Stdio};
+use std::process::Stdio;
 
 use crate::program::{Serving, artigate};
+use crate::support::ended::Ended;
 use crate::support::gateway::Gateway;
 use crate::support::wire::{Form, Request};
 
@@ -73,16 +74,6 @@ fn a_request_id_is_echoed_or_made() {
     assert_ne!(id(None), id(None));
     for hostile in ["has space", "\"quoted\"", &"x".repeat(129)] {
         assert_ne!(id(Some(hostile)), hostile);
-    }
-}
-
-/// A program that is ended with its test.
-struct Ended(Child);
-
-impl Drop for Ended {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
     }
 }
 

@@ -3,9 +3,10 @@
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
 use std::path::Path;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Command, Output, Stdio};
 use std::sync::{Arc, Mutex};
 
+use crate::support::ended::Ended;
 use crate::support::zips;
 
 /// The program in a directory, with no settings of the caller's.
@@ -27,7 +28,7 @@ fn run(folder: &Path, arguments: &[&str]) -> (Option<i32>, String, String) {
 
 /// A server that is stopped with its test.
 pub struct Serving {
-    child: Child,
+    child: Ended,
     /// `http://…`
     pub base_url: String,
     /// What it has logged since it listens; empty for the demo.
@@ -41,14 +42,15 @@ pub struct Serving {
 impl Serving {
     /// Starts `serve --demo` on a free port and waits until it says that it listens.
     pub fn demo(folder: &Path, log: Stdio) -> Self {
-        let mut child = artigate(folder, &["serve", "--demo"])
+        let child = artigate(folder, &["serve", "--demo"])
             .env("ARTIGATE_SERVER__LISTEN", "127.0.0.1:0")
             .env("ARTIGATE_LOG_FORMAT", "json")
             .stdout(Stdio::piped())
             .stderr(log)
             .spawn()
             .unwrap();
-        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let mut child = Ended(child);
+        let lines = BufReader::new(child.0.stdout.take().unwrap()).lines();
         // The demo's last line is the upload.
         let mut printed = Vec::new();
         for line in lines {
@@ -73,8 +75,8 @@ impl Serving {
     /// Runs a command that serves on a free port and waits until it says that it listens.
     pub fn run(mut command: Command) -> Self {
         command.env("ARTIGATE_SERVER__LISTEN", "127.0.0.1:0").stderr(Stdio::piped());
-        let mut child = command.spawn().unwrap();
-        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);
+        let mut child = Ended(command.spawn().unwrap());
+        let mut lines = BufReader::new(child.0.stderr.take().unwrap()).lines().map_while(Result::ok);
         let mut before = Vec::new();
         let line = loop {
             let line = lines.next().unwrap_or_else(|| panic!("it ended: {before:#?}"));
@@ -97,23 +99,23 @@ impl Serving {
 
     /// Its process id.
     pub fn id(&self) -> u32 {
-        self.child.id()
+        self.child.0.id()
     }
 
     /// Sends SIGTERM.
     pub fn terminate(&self) {
-        let status = Command::new("kill").arg(self.child.id().to_string()).status().unwrap();
+        let status = Command::new("kill").arg(self.child.0.id().to_string()).status().unwrap();
         assert!(status.success());
     }
 
     /// Waits for the end.
     pub fn wait(mut self) -> Option<i32> {
-        self.child.wait().unwrap().code()
+        self.child.0.wait().unwrap().code()
     }
 
     /// The most memory that it has used so far, in bytes.
     pub fn peak_memory_bytes(&self) -> u64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.0.id())).unwrap();
         let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap();
         line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() * 1024
     }
@@ -122,13 +124,6 @@ impl Serving {
     pub fn stop(self) -> Option<i32> {
         self.terminate();
         self.wait()
-    }
-}
-
-impl Drop for Serving {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }
 

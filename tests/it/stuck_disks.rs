@@ -2,9 +2,9 @@
 
 use std::io::Read;
 use std::net::TcpStream;
-use std::time::Duration;
 
 use crate::support::disk::{Disk, LARGE_BYTES};
+use crate::support::until;
 use crate::support::wire::{Answer, Request, read_answer};
 use crate::support::world::{self, ARCHIVE};
 
@@ -18,15 +18,6 @@ fn is_unavailable(answer: &Answer) {
 
 fn ask(disk: &Disk, path: &str) -> TcpStream {
     Request::new(disk.serving.address(), "GET", path).private_token(world::ADMIN).connect()
-}
-
-/// Asks again until it is so.
-fn until(mut is_so: impl FnMut() -> bool) {
-    let mut again = (0..10_000).map(|_| {
-        std::thread::park_timeout(Duration::from_millis(1));
-        is_so()
-    });
-    assert!(again.any(|is_so| is_so), "it did not come back");
 }
 
 fn lives(disk: &Disk) {
@@ -71,7 +62,7 @@ fn a_store_whose_disk_does_not_answer_refuses_its_readers_in_time_and_everything
     let _ = under_way.read_to_end(&mut rest);
     assert!(rest.len() < LARGE_BYTES, "what has begun is cut off");
     disk.goes_on();
-    until(|| disk.get("/-/readiness").status == 200);
+    until(10_000, "readiness is as it should be", || disk.get("/-/readiness").status == 200);
     for path in &paths {
         assert_eq!(disk.get(path).status, 200, "{path}");
     }
@@ -103,7 +94,7 @@ fn a_database_whose_disk_does_not_answer_refuses_its_readers_in_time_and_the_nod
     );
     lives(&disk);
     disk.goes_on();
-    until(|| disk.get("/-/readiness").status == 200);
+    until(10_000, "readiness is as it should be", || disk.get("/-/readiness").status == 200);
     for path in downloads.iter().map(String::as_str).chain(lists) {
         assert_eq!(disk.get(path).status, 200, "{path}");
     }

@@ -4,12 +4,13 @@
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use diesel::connection::SimpleConnection;
 use diesel::{Connection, SqliteConnection};
 
+use crate::support::ended::Ended;
 use crate::support::gateway::Gateway;
 use crate::support::wire::{Form, Request, read_answer};
 use crate::support::world;
@@ -55,26 +56,15 @@ fn who_may_not_change_anything_is_refused_while_another_process_writes() {
 }
 
 /// Another program that holds SQLite's lock until it is dropped.
-struct Holder(Child);
-
-impl Holder {
-    fn of(database: &Path) -> Self {
-        let mut command = Command::new("sqlite3");
-        let mut child =
-            command.arg(database).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("sqlite3");
-        child.stdin.as_mut().unwrap().write_all(b"BEGIN IMMEDIATE; SELECT 'held';\n").unwrap();
-        let mut said = [0; 4];
-        child.stdout.as_mut().unwrap().read_exact(&mut said).unwrap();
-        assert_eq!(&said, b"held");
-        Self(child)
-    }
-}
-
-impl Drop for Holder {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
+fn holder_of(database: &Path) -> Ended {
+    let mut command = Command::new("sqlite3");
+    command.arg(database).stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut holder = Ended(command.spawn().expect("sqlite3"));
+    holder.0.stdin.as_mut().unwrap().write_all(b"BEGIN IMMEDIATE; SELECT 'held';\n").unwrap();
+    let mut said = [0; 4];
+    holder.0.stdout.as_mut().unwrap().read_exact(&mut said).unwrap();
+    assert_eq!(&said, b"held");
+    holder
 }
 
 #[test]
@@ -90,7 +80,7 @@ fn changes_are_refused_in_time_while_another_process_holds_the_lock_and_everythi
         let upload = gateway.post(world::UPLOAD).job_token(world::RUNNING).form(form);
         [keep, upload, erase]
     };
-    let holder = Holder::of(&gateway.path().join("artigate.db"));
+    let holder = holder_of(&gateway.path().join("artigate.db"));
     let answers: Vec<TcpStream> = changes().iter().map(Request::connect).collect();
     std::thread::scope(|scope| {
         let waiting = scope.spawn(|| {

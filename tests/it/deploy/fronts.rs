@@ -4,28 +4,19 @@ use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use super::{adapted, shipped};
 use crate::program::Serving;
+use crate::support::ended::Ended;
 
 /// Two nodes over one database and one directory, and a proxy in front of them.
 pub(super) struct Front {
     pub(super) base_url: String,
     pub(super) nodes: Vec<Serving>,
     pub(super) folder: tempfile::TempDir,
-    _proxy: Running,
-}
-
-/// A program that is stopped with its test.
-struct Running(Child);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
+    _proxy: Ended,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -132,7 +123,7 @@ fn configuration(kind: Kind, folder: &Path, port: u16, nodes: &[Serving]) -> Str
 }
 
 /// Starts the proxy as one process in the foreground, so that ending that one ends all of it.
-fn spawn(kind: Kind, folder: &Path, configuration: &str) -> Running {
+fn spawn(kind: Kind, folder: &Path, configuration: &str) -> Ended {
     let file = folder.join("proxy.conf");
     let log = File::create(folder.join("proxy.log")).unwrap();
     let mut command = if kind.is_nginx() {
@@ -157,11 +148,11 @@ fn spawn(kind: Kind, folder: &Path, configuration: &str) -> Running {
     // Debian keeps servers in /usr/sbin, which is not on everybody's path.
     let path = format!("{}:/usr/sbin", std::env::var("PATH").unwrap());
     command.env("PATH", path).stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
-    Running(command.spawn().unwrap_or_else(|e| panic!("{command:?}: {e}")))
+    Ended(command.spawn().unwrap_or_else(|e| panic!("{command:?}: {e}")))
 }
 
 /// Whether it takes connections before it ends.
-fn listens(proxy: &mut Running, port: u16) -> bool {
+fn listens(proxy: &mut Ended, port: u16) -> bool {
     for _ in 0..3_000 {
         if proxy.0.try_wait().unwrap().is_some() {
             return false;

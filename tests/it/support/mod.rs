@@ -2,12 +2,16 @@
 
 pub mod bucket;
 pub mod disk;
+pub mod ended;
 pub mod gate;
 pub mod gateway;
 pub mod raw;
+mod until;
 pub mod wire;
 pub mod world;
 pub mod zips;
+
+pub use until::until;
 
 /// Declares tests that run once on each database: `|gateway| { … }` gets a fresh, empty gateway.
 macro_rules! on_both_databases {
