@@ -1,13 +1,15 @@
 //! The long-lived parts, built once from the settings and handed down; there are no globals.
 
+use crate::access::Access;
 use crate::archive::Limits;
 use crate::auth::FailureBound;
 use crate::catalog::Catalog;
-use crate::deliver::{Capacity, IndexCache};
+use crate::deliver::{Capacity, Deliver, IndexCache};
 use crate::domain::{Clock, Result};
 use crate::identity::Belonging;
 use crate::ingest::Ingest;
 use crate::readiness::Readiness;
+use crate::registry::Registry;
 use crate::settings::Settings;
 use crate::store::Store;
 
@@ -22,14 +24,16 @@ pub struct App {
     pub catalog: Catalog,
     /// Bytes.
     pub store: Store,
-    /// What receives artifacts.
+    /// Finds and authorizes.
+    pub access: Access,
+    /// Receives artifacts.
     pub ingest: Ingest,
+    /// Sends artifacts.
+    pub deliver: Deliver,
+    /// Changes the registry.
+    pub registry: Registry,
     /// Counts failed authentications.
     pub failed_auth: FailureBound,
-    /// Indexes of archives.
-    pub indexes: IndexCache,
-    /// What answers under way may hold.
-    pub capacity: Capacity,
     /// Whether catalog and store answer.
     pub readiness: Readiness,
     /// Whether catalog and store are known to belong together; until they are, no writes are taken.
@@ -54,9 +58,12 @@ impl App {
             unpacked_bytes: settings.max_unpacked_bytes,
         };
         let ingest = Ingest::new(catalog.clone(), store.clone(), limits, settings.concurrent_uploads);
-        let (indexes, readiness) =
-            (IndexCache::new(limits, settings.index_cache_bytes), Readiness::default());
+        let indexes = IndexCache::new(limits, settings.index_cache_bytes);
         let capacity = Capacity::new(settings.unpack_memory_bytes, settings.index_cache_bytes);
+        let deliver = Deliver::new(store.clone(), indexes, capacity, settings.direct_download);
+        let access = Access::new(catalog.clone(), settings.max_artifact_bytes);
+        let registry = Registry::new(catalog.clone(), store.clone(), access.clone());
+        let readiness = Readiness::default();
         let failed_auth = FailureBound::new(settings.failed_auth_per_minute);
         let belonging = Belonging::default();
         Ok(Self {
@@ -64,10 +71,11 @@ impl App {
             clock,
             catalog,
             store,
+            access,
             ingest,
+            deliver,
+            registry,
             failed_auth,
-            indexes,
-            capacity,
             readiness,
             belonging,
         })

@@ -1,11 +1,12 @@
 //! artigate: a GitLab-compatible artifact gateway.
 //!
 //! Bytes come in through [`ingest`] and go out through [`deliver`]; the [`catalog`] knows facts, the
-//! [`store`] holds bytes, [`archive`] knows zip; the dialects under [`api`] only translate.
+//! [`store`] holds bytes, [`archive`] knows zip; [`access`] finds and authorizes; the dialects under [`api`] only
+//! translate.
 //!
 //! ```text
-//! cli ── server ── api ── http ── app ── registry ── ingest · deliver · retention · auth · readiness · relocation
-//!                                         └─ writers · identity ── catalog · store · archive ── settings ── domain
+//! cli ── server ── api ── http ── app ── registry ── access ── ingest · deliver · retention · readiness · relocation
+//!    └─ auth ── writers · identity ── catalog · store · archive ── settings ── domain
 //! ```
 //!
 //! Arrows point to what a room may use: itself and anything to its right. A test holds them.
@@ -13,6 +14,7 @@
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
+pub mod access;
 pub mod api;
 pub mod app;
 pub mod archive;

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::app::App;
 use crate::domain::{Error, Result};
 use crate::http::body::RequestBody;
-use crate::http::failure::RETRY_AFTER_SECONDS;
+use crate::http::error::RETRY_AFTER_SECONDS;
 
 /// Mounts them.
 pub(super) fn mount(config: &mut ServiceConfig) {

@@ -184,7 +184,7 @@ impl From<LoadError> for CommandError {
     fn from(error: LoadError) -> Self {
         match error {
             LoadError::Unreadable(_) => Self::Configuration(error.into()),
-            LoadError::Malformed(_) | LoadError::Wrong(_) | LoadError::Refused(_) | LoadError::Failed(_) => {
+            LoadError::Malformed(_) | LoadError::Wrong(_) | LoadError::Access(_) | LoadError::Failed(_) => {
                 Self::Data(error.into())
             }
         }

@@ -6,6 +6,7 @@
 
 mod budget;
 mod capacity;
+mod delivery;
 mod entry;
 mod folder;
 mod index_cache;
@@ -16,13 +17,13 @@ use std::io;
 use std::net::IpAddr;
 use std::ops::Range;
 use std::pin::Pin;
-use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt, TryStreamExt, stream};
 
 pub use budget::Patience;
 pub use capacity::Capacity;
+pub use delivery::{Bytes as DeliveredBytes, Deliver, Delivery, Redirects};
 pub use entry::{EntryDelivery, PackedAs, find_entry};
 pub use folder::{FolderDelivery, FolderPage, list_folder, plan_folder};
 pub use index_cache::IndexCache;
@@ -54,25 +55,6 @@ pub enum Body {
     AtOnce(Bytes),
     /// Any number, on their way.
     InPieces(ByteStream),
-}
-
-/// How long a signed address is good: long enough for a client that asks twice, and no longer than it
-/// may lie around in somebody's log.
-const SIGNED_URL_LIFETIME: Duration = Duration::from_secs(600);
-
-/// Where an artifact can be fetched from the store itself, by `GET` or by `HEAD`, as a download with this
-/// `Content-Disposition`; `None` when the store has no server of its own.
-///
-/// # Errors
-/// Those of the store.
-pub async fn signed_url(
-    store: &Store,
-    artifact: &Artifact,
-    head: bool,
-    disposition: String,
-) -> Result<Option<String>> {
-    let key: StoreKey = artifact.store_key.parse().map_err(Error::internal)?;
-    store.signed_url(&key, head, disposition, SIGNED_URL_LIFETIME).await
 }
 
 /// Opens an artifact's bytes.

@@ -5,7 +5,7 @@ use std::error::Error as StdError;
 use std::fmt;
 
 /// What went wrong, in terms of who can do something about it. HTTP statuses are chosen from it in
-/// one place, `http::failure`.
+/// one place, `http::error`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// The request itself is wrong.

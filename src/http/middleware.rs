@@ -15,7 +15,7 @@ use serde_json::json;
 use crate::app::App;
 use crate::domain::Error;
 use crate::http::body::RequestBody;
-use crate::http::failure::{self, RETRY_AFTER_SECONDS};
+use crate::http::error::{self, RETRY_AFTER_SECONDS};
 use crate::http::request_log::RequestId;
 use crate::http::{base_url, cors, target};
 
@@ -94,7 +94,7 @@ fn not_yet(request: &ServiceRequest) -> Option<HttpResponse> {
     if request.method().is_safe() || request.app_data::<Data<App>>()?.belonging.is_known() {
         return None;
     }
-    failure::log(&Error::unavailable("database and store are not known to belong together"));
+    error::log(&Error::unavailable("database and store are not known to belong together"));
     let mut answer = HttpResponse::ServiceUnavailable();
     answer.insert_header((header::RETRY_AFTER, RETRY_AFTER_SECONDS));
     Some(answer.json(json!({ "message": "503 Service Unavailable" })))

@@ -1,14 +1,23 @@
 //! Query parameters, as Rack reads them: decoded, the last of several winning.
 
+use std::str::FromStr;
+
 use percent_encoding::percent_decode_str;
+
+use crate::domain::Timestamp;
 
 /// Decoded query parameters.
 #[derive(Debug, Clone, Default)]
 pub struct Query(Vec<(String, String)>);
 
-/// The text is no boolean.
+/// A parameter whose value cannot be used; each dialect has its own words for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct NotABoolean;
+pub enum InvalidParameter {
+    /// The value of the parameter of this name is not of its type.
+    Type(&'static str),
+    /// The value of the parameter of this name is none of its choices.
+    Choice(&'static str),
+}
 
 impl Query {
     /// Reads a query string; nothing in it can be wrong. A NUL, which PostgreSQL would stumble
@@ -61,13 +70,68 @@ impl Query {
     /// among them.
     ///
     /// # Errors
-    /// [`NotABoolean`] for anything that is none.
-    pub fn flag(&self, name: &str) -> Result<bool, NotABoolean> {
+    /// [`InvalidParameter::Type`] for anything that is none.
+    pub fn flag(&self, name: &'static str) -> Result<bool, InvalidParameter> {
         match self.get(name).unwrap_or_default().to_ascii_lowercase().as_str() {
             "true" | "t" | "1" | "yes" | "on" => Ok(true),
             "" | "false" | "f" | "0" | "no" | "off" => Ok(false),
-            _ => Err(NotABoolean),
+            _ => Err(InvalidParameter::Type(name)),
         }
+    }
+
+    /// A whole number.
+    ///
+    /// # Errors
+    /// [`InvalidParameter::Type`] for anything that is none.
+    pub fn integer(&self, name: &'static str) -> Result<Option<i64>, InvalidParameter> {
+        let number = |text: &str| text.parse().map_err(|_| InvalidParameter::Type(name));
+        self.get_filled(name).map(number).transpose()
+    }
+
+    /// A point in time in ISO 8601. The zone may be missing, and a plus that was not encoded has become a
+    /// space.
+    ///
+    /// # Errors
+    /// [`InvalidParameter::Type`] for anything that is none.
+    pub fn time(&self, name: &'static str) -> Result<Option<Timestamp>, InvalidParameter> {
+        let Some(text) = self.get_filled(name) else { return Ok(None) };
+        let plus = text.replacen(' ', "+", 1);
+        let with_zone = format!("{text}Z");
+        let readings = [text, &plus, &with_zone];
+        let time = readings.into_iter().find_map(|text| Timestamp::parse(text).ok());
+        time.map(Some).ok_or(InvalidParameter::Type(name))
+    }
+
+    /// One of the names of an enum.
+    ///
+    /// # Errors
+    /// [`InvalidParameter::Choice`] for any other.
+    pub fn choice<T: FromStr>(&self, name: &'static str) -> Result<Option<T>, InvalidParameter> {
+        let choice = |text: &str| text.parse().map_err(|_| InvalidParameter::Choice(name));
+        self.get_filled(name).map(choice).transpose()
+    }
+
+    /// One of a few names.
+    ///
+    /// # Errors
+    /// [`InvalidParameter::Choice`] for any other.
+    pub fn choice_of<T: Copy>(
+        &self,
+        name: &'static str,
+        choices: &[(&str, T)],
+    ) -> Result<Option<T>, InvalidParameter> {
+        let Some(text) = self.get_filled(name) else { return Ok(None) };
+        let chosen = choices.iter().find(|(known, _)| *known == text).map(|(_, meaning)| *meaning);
+        chosen.map(Some).ok_or(InvalidParameter::Choice(name))
+    }
+
+    /// A list of names of an enum.
+    ///
+    /// # Errors
+    /// [`InvalidParameter::Choice`] when one is no such name.
+    pub fn choices<T: FromStr>(&self, name: &'static str) -> Result<Vec<T>, InvalidParameter> {
+        let names = self.list(name).into_iter();
+        names.map(|text| text.parse().map_err(|_| InvalidParameter::Choice(name))).collect()
     }
 }
 
@@ -86,7 +150,7 @@ mod tests {
         assert_eq!(Query::bytes_of("a=b&pat=c&path", "path"), None);
         assert_eq!(query.flag("flag"), Ok(true));
         assert_eq!(query.flag("none"), Ok(false));
-        assert_eq!(query.flag("job"), Err(NotABoolean));
+        assert_eq!(query.flag("job"), Err(InvalidParameter::Type("job")));
     }
     #[test]
     fn a_list_is_written_in_three_ways() {

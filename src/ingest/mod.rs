@@ -69,12 +69,6 @@ pub enum Outcome {
     JobEnded(Status),
 }
 
-/// The smaller of two limits, where `None` and 0 mean no limit.
-pub fn effective_limit(instance_bytes: Option<u64>, project_bytes: Option<i64>) -> Option<u64> {
-    let project = project_bytes.and_then(|bytes| u64::try_from(bytes).ok());
-    [instance_bytes, project].into_iter().flatten().filter(|bytes| *bytes > 0).min()
-}
-
 /// The refusal of anything larger than `limit_bytes`.
 pub fn too_large(limit_bytes: u64) -> Error {
     let limit = byte_size::show(limit_bytes);

@@ -5,22 +5,23 @@
 //! is loaded in full or not at all, and loading it again changes nothing.
 
 mod apply;
-mod change;
 mod document;
 mod files;
+mod live;
 mod read;
 mod secret;
 mod stage;
 mod strict;
+mod update;
 
 use std::path::Path;
 
 use tokio::task::spawn_blocking;
 
-pub use change::{JobChange, PipelineChange, replace_job_token};
 pub use files::Files;
+pub use live::Registry;
 
-use crate::auth::{AuthError, Refusal};
+use crate::access::AccessError;
 use crate::catalog::writers::Purpose;
 use crate::catalog::{Catalog, Db};
 use crate::domain::{Error, Timestamp};
@@ -44,17 +45,17 @@ pub enum LoadError {
     Unreadable(String),
     /// Whoever sent the document may not (any more).
     #[error("{}", .0.reason())]
-    Refused(Refusal),
+    Access(AccessError),
     /// Catalog or store failed.
     #[error("{}", .0.causes().unwrap_or_else(|| .0.to_string()))]
     Failed(#[from] Error),
 }
 
-impl From<AuthError> for LoadError {
-    fn from(error: AuthError) -> Self {
+impl From<AccessError> for LoadError {
+    fn from(error: AccessError) -> Self {
         match error {
-            AuthError::Refused(refusal) => Self::Refused(refusal),
-            AuthError::Catalog(error) => Self::Failed(error),
+            AccessError::Other(error) => Self::Failed(error),
+            refused => Self::Access(refused),
         }
     }
 }
@@ -84,7 +85,7 @@ pub enum Format {
 }
 
 /// Asks, inside the transaction that applies a document, whether whoever sent it may.
-type Allow = Box<dyn FnOnce(&mut Db) -> Result<(), AuthError> + Send>;
+type Allow = Box<dyn FnOnce(&mut Db) -> Result<(), AccessError> + Send>;
 
 /// Called when the bytes of one more artifact are in the store, with the number of all.
 pub type Stored<'a> = &'a (dyn Fn(usize) + Sync);
@@ -150,7 +151,7 @@ pub async fn load_sent(
     catalog: &Catalog,
     store: &Store,
     now: Timestamp,
-    allow: impl FnOnce(&mut Db) -> Result<(), AuthError> + Send + 'static,
+    allow: impl FnOnce(&mut Db) -> Result<(), AccessError> + Send + 'static,
 ) -> Result<Loaded, LoadError> {
     let name = "document".to_owned();
     let source = spawn_blocking(move || {
@@ -235,7 +236,7 @@ async fn apply_staged(
         // The answer to a commit may be lost while the commit was not; `gc` knows afterwards.
         Err(LoadError::Failed(_)) => Vec::new(),
         Err(
-            LoadError::Malformed(_) | LoadError::Wrong(_) | LoadError::Unreadable(_) | LoadError::Refused(_),
+            LoadError::Malformed(_) | LoadError::Wrong(_) | LoadError::Unreadable(_) | LoadError::Access(_),
         ) => keys,
     };
     for key in &unused {

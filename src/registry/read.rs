@@ -257,7 +257,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::registry::{JobChange, PipelineChange};
+    use crate::registry::update::{JobChange, PipelineChange};
 
     /// Pieces of documents, so that more of them are nearly right than random bytes would be.
     const PIECES: &str = r#"(\{|\}|\[|\]|,|: |\n  |- |&a |\*a|<<|"|users|projects|id|username|path|status|running|null|1|2\.0|\\u0000|[ -~]){0,60}"#;

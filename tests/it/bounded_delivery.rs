@@ -34,7 +34,7 @@ fn ask(gateway: &Gateway, path: &str, range: &str) -> TcpStream {
 #[test]
 fn clients_that_skip_gigabytes_leave_room_for_others_and_end_when_they_leave() {
     let gateway = Gateway::on_sqlite();
-    let capacity = &gateway.app.capacity;
+    let capacity = gateway.app.deliver.capacity();
     // Nearly 4 GiB; nobody gets to its end, so nobody sees that its checksum is a lie.
     let runs = 32_000;
     let far = Entry { crc32: 1, packed: zips::zstd_runs(23, runs), ..file_of_runs("far", 17, 1) };
@@ -72,7 +72,7 @@ fn a_long_way_to_a_part_ends_at_the_right_byte() {
         assert_eq!(answer.body, &content[9_000_000..9_000_003]);
     }
     until(20_000, "all is given back", || {
-        gateway.app.capacity.skipping() + gateway.app.capacity.unpacking_bytes() == 0
+        gateway.app.deliver.capacity().skipping() + gateway.app.deliver.capacity().unpacking_bytes() == 0
     });
 }
 
@@ -156,7 +156,7 @@ fn a_further_frame_that_asks_for_more_is_refused_or_cut() {
 #[test]
 fn memory_for_unpacking_is_bounded_and_given_back() {
     let gateway = Gateway::on_sqlite_with(|settings| settings.unpack_memory_bytes = 20 << 20);
-    let capacity = &gateway.app.capacity;
+    let capacity = gateway.app.deliver.capacity();
     world::small(&gateway, &zips::by_hand(&[file_of_runs("file", 23, 800), file_of_runs("tiny", 23, 1)]));
     let stalled = ask(&gateway, "file", "bytes=1-");
     until(20_000, "it is unpacked", || capacity.unpacking_bytes() > 8 << 20);
@@ -185,7 +185,7 @@ fn a_folder_on_its_way_holds_its_own_rows_and_no_index() {
         (0..5_000).map(|number| Entry::stored(format!("other/{number}"), b"")).collect();
     entries.push(Entry::stored("d/large", &noise));
     world::small(&gateway, &zips::by_hand(&entries));
-    let capacity = &gateway.app.capacity;
+    let capacity = gateway.app.deliver.capacity();
     let stalled = gateway.get(&format!("{ARCHIVE}?path=d")).connect();
     until(20_000, "the folder is on its way", || capacity.rows_bytes() > 0);
     assert_eq!(capacity.rows_bytes(), 1024, "one row, counted in steps");
@@ -202,7 +202,7 @@ fn a_page_of_long_names_is_counted() {
     let entries: Vec<Entry> =
         (0..100).map(|number| Entry::stored(format!("{number:03}{}", "n".repeat(60_000)), b"")).collect();
     world::small(&gateway, &zips::by_hand(&entries));
-    let capacity = &gateway.app.capacity;
+    let capacity = gateway.app.deliver.capacity();
     let stalled = gateway.get(&format!("{ARCHIVE}/tree?per_page=100")).connect();
     until(20_000, "the page is on its way", || capacity.rows_bytes() > 100 * 60_000);
     let page = read_answer(stalled, false).unwrap();

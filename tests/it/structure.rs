@@ -13,7 +13,9 @@ const STOREYS: &[&[&str]] = &[
     &["http"],
     &["app"],
     &["registry"],
-    &["ingest", "deliver", "retention", "auth", "readiness", "relocation"],
+    &["access"],
+    &["ingest", "deliver", "retention", "readiness", "relocation"],
+    &["auth"],
     &["writers", "identity"],
     &["catalog", "store", "archive"],
     &["settings", "telemetry", "background"],
@@ -83,6 +85,77 @@ fn arrows_go_down_only() {
         }
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+/// The second name below `src`, of a file in `api`: its dialect.
+fn dialect(path: &Path) -> Option<String> {
+    let inside = path.strip_prefix(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/api")).ok()?;
+    Some(inside.components().next()?.as_os_str().to_str()?.trim_end_matches(".rs").to_owned())
+}
+
+/// The names that a text uses of a module, each with its path: `a::{b, c::D}` are `a::b` and `a::c::D`.
+fn used_names(text: &str, module: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    for part in text.split(module).skip(1) {
+        let mut prefixes = vec![String::new()];
+        let mut path = String::new();
+        for c in part.chars() {
+            match c {
+                '{' => prefixes.push(std::mem::take(&mut path)),
+                ',' | '}' | ';' | '(' | ')' | ' ' | '\n' | '<' | '>' | '[' | ']' | '&' | '?' | '.' => {
+                    if !path.is_empty() {
+                        found.push(prefixes.concat() + &std::mem::take(&mut path));
+                    }
+                    if c == '}' {
+                        prefixes.pop();
+                    }
+                    if prefixes.len() == 1 && !matches!(c, '{') {
+                        break;
+                    }
+                }
+                c => path.push(c),
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn no_dialect_uses_another() {
+    for (path, text) in sources() {
+        let Some(own) = dialect(&path).filter(|own| own != "mod") else { continue };
+        for used in used_names(&text, "crate::api::") {
+            let other = used.split("::").next().unwrap_or_default();
+            assert!(other == own, "{} uses {other}", path.display());
+        }
+        assert!(!text.contains("super::super::"), "{} reaches out of its dialect", path.display());
+    }
+}
+
+#[test]
+fn dialects_reach_the_catalog_only_through_access() {
+    for (path, text) in sources().into_iter().filter(|(path, _)| matches!(room(path).as_str(), "api" | "web"))
+    {
+        let words = text.split(|c: char| !c.is_alphanumeric() && c != '_');
+        assert!(!words.into_iter().any(|word| word == "Db"), "{} names Db", path.display());
+        for used in used_names(&text, "crate::catalog::") {
+            let name = used.rsplit("::").next().unwrap_or_default();
+            let is_type = name.starts_with(|c: char| c.is_uppercase());
+            assert!(is_type, "{} uses {used} of the catalog, which is no type", path.display());
+        }
+        assert!(
+            !text.contains("app.catalog.read") && !text.contains("app.catalog.write"),
+            "{}",
+            path.display()
+        );
+    }
+}
+
+#[test]
+fn names_of_used_things_are_found() {
+    let text = "use crate::catalog::pages::{Count, jobs::{self, ProjectJobs}};\nuse crate::catalog::Db;";
+    let found = used_names(text, "crate::catalog::");
+    assert_eq!(found, ["pages::Count", "pages::jobs::self", "pages::jobs::ProjectJobs", "Db"]);
 }
 
 #[test]

@@ -7,16 +7,16 @@
 
 use actix_web::HttpResponse;
 
-use super::call::Call;
-use super::failure::Failure;
+use super::error::ApiError;
 use super::routes::Segments;
 use super::{look_up, routes};
+use crate::http::context::RequestContext;
 
 /// Answers for the first meaning of the path that names something that is there.
-pub(super) async fn read(call: &Call, path: &str) -> Result<HttpResponse, Failure> {
-    let mut last = Failure::NoRoute;
+pub(super) async fn read(ctx: &RequestContext, path: &str) -> Result<HttpResponse, ApiError> {
+    let mut last = ApiError::NoRoute;
     for route in routes::browser_meanings(&Segments::of(path)) {
-        match look_up(call, route).await {
+        match look_up(ctx, route).await {
             Err(failure) if failure.is_not_found() || failure.is_forbidden() => {
                 last = last.or_closer(failure);
             }

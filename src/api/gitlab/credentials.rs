@@ -3,7 +3,9 @@
 
 use actix_web::http::header::HeaderMap;
 
+use crate::access::{AcceptedCredentials, Principal};
 use crate::auth::{Credentials, Shown, Trail, Unreadable};
+use crate::http::context::RequestContext;
 use crate::http::credentials::{Authorization, empty_header, empty_parameter, parameter, shown};
 use crate::http::query::Query;
 
@@ -18,8 +20,33 @@ const HEADERS: &[&str] = &["PRIVATE-TOKEN", "JOB-TOKEN", UNREAD_HEADER];
 const UNREAD_PARAMETER: &str = "oauth_token";
 const UNREAD_HEADER: &str = "DEPLOY-TOKEN";
 
+/// The scopes of which a personal token needs one to read.
+const READ_SCOPES: &[&str] = &["api", "read_api"];
+
+/// The scope that a personal token needs to change something.
+const WRITE_SCOPES: &[&str] = &["api"];
+
+/// The principal of a request that reads.
+pub(super) fn reader(ctx: &RequestContext, accepted: AcceptedCredentials) -> Principal {
+    ctx.principal(read(ctx), accepted, READ_SCOPES)
+}
+
+/// The principal of a request that changes something; a job token counts as no credential there.
+pub(super) fn writer(ctx: &RequestContext) -> Principal {
+    ctx.principal(read(ctx), AcceptedCredentials::UserOnly, WRITE_SCOPES)
+}
+
+/// The user behind a request, by a personal token with one of `scopes`.
+pub(super) fn user(ctx: &RequestContext, scopes: &'static [&'static str]) -> Principal {
+    ctx.principal(read(ctx), AcceptedCredentials::UserOnly, scopes)
+}
+
+fn read(ctx: &RequestContext) -> Credentials {
+    from(ctx.request.headers(), &ctx.query, ctx.audit.clone())
+}
+
 /// Reads all credentials of a request; an empty one is none. `trail` will be told whose they are.
-pub(super) fn read(headers: &HeaderMap, query: &Query, trail: Trail) -> Credentials {
+fn from(headers: &HeaderMap, query: &Query, trail: Trail) -> Credentials {
     let header = |name| shown(headers, name);
     let parameter = |name| parameter(query, name);
     let Authorization { bearer, other } = Authorization::read(headers);
@@ -42,6 +69,6 @@ pub(super) fn job_token(headers: &HeaderMap, query: &Query) -> Option<Shown> {
 }
 
 /// The place of a credential that is there and empty: whoever sends one may not know that it is nobody's.
-pub(super) fn empty_place(headers: &HeaderMap, query: &Query) -> Option<&'static str> {
-    empty_parameter(query, PARAMETERS).or_else(|| empty_header(headers, HEADERS))
+pub(super) fn empty_place(ctx: &RequestContext) -> Option<&'static str> {
+    empty_parameter(&ctx.query, PARAMETERS).or_else(|| empty_header(ctx.request.headers(), HEADERS))
 }

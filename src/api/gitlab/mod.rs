@@ -4,14 +4,12 @@
 //! so one handler takes them all and [`routes`] says what each may mean.
 
 mod account;
-mod archives;
+mod artifacts;
 mod browser;
-mod call;
 mod changes;
 mod credentials;
 mod downloads;
-mod failure;
-mod gate;
+mod error;
 mod jobs;
 mod json;
 mod parameters;
@@ -31,8 +29,8 @@ use actix_web::{HttpRequest, HttpResponse};
 use crate::app::App;
 use crate::http::audit;
 use crate::http::body::RequestBody;
-use call::Call;
-use failure::Failure;
+use crate::http::context::RequestContext;
+use error::ApiError;
 use routes::{Route, Segments};
 
 const PREFIX: &str = "/api/v4";
@@ -44,98 +42,118 @@ pub(super) fn mount(config: &mut ServiceConfig) {
 
 async fn answer(app: Data<App>, request: HttpRequest, payload: Payload) -> HttpResponse {
     let body = RequestBody::new(payload.into_inner(), app.settings.stall_timeout);
-    let call = Call::new(app, &request);
+    let ctx = RequestContext::new(app, &request);
     let result = match request.method() {
-        &Method::GET | &Method::HEAD => read(&call, request.uri().path()).await,
-        _ => write(&call, &request, body.clone()).await,
+        &Method::GET | &Method::HEAD => read(&ctx, request.uri().path()).await,
+        _ => write(&ctx, &request, body.clone()).await,
     };
-    let answer = result.unwrap_or_else(|failure| call.refuse(failure));
-    audit::log(&request, &call.trail, answer.status());
+    let answer = result.unwrap_or_else(|error| refuse(&ctx, error));
+    audit::log(&request, &ctx.audit, answer.status());
     body.drain_behind(answer)
 }
 
+/// Answers with a refusal. Its line in the log says so where a credential was empty and taken for none.
+fn refuse(ctx: &RequestContext, error: ApiError) -> HttpResponse {
+    let mut response = limit_failures(ctx, error).into_response();
+    ctx.note_empty_credential(&mut response, credentials::empty_place(ctx));
+    response
+}
+
+/// Counts a failed authentication and, past the limit for the client's address, refuses with that instead.
+fn limit_failures(ctx: &RequestContext, error: ApiError) -> ApiError {
+    let shown = ctx.audit.look(|facts| facts.credential.is_some());
+    match shown && error.is_failed_authentication() {
+        true => ctx.limit_failures().map_or(error, ApiError::from),
+        false => error,
+    }
+}
+
 /// Answers for the first meaning of the path that names something that is there.
-async fn read(call: &Call, path: &str) -> Result<HttpResponse, Failure> {
-    let Some(path) = below_prefix(path) else { return browser::read(call, path).await };
-    let mut last = Failure::NoRoute;
+async fn read(ctx: &RequestContext, path: &str) -> Result<HttpResponse, ApiError> {
+    let Some(path) = below_prefix(path) else { return browser::read(ctx, path).await };
+    let mut last = ApiError::NoRoute;
     for route in routes::meanings(&Segments::of(path)) {
-        match look_up(call, route).await {
+        match look_up(ctx, route).await {
             Err(failure) if failure.is_not_found() => last = last.or_closer(failure),
-            Err(Failure::NoRoute) => {}
+            Err(ApiError::NoRoute) => {}
             // A stranger who was let in to look for the first meaning is not sent away by another.
-            Err(Failure::Token(refusal)) if refusal.is_missing() && last.is_not_found() => {}
+            Err(error) if error.is_missing_credential() && last.is_not_found() => {}
             result => return result,
         }
     }
     Err(last)
 }
 
-async fn look_up(call: &Call, route: Route) -> Result<HttpResponse, Failure> {
-    call.trail.begin(route.read_action());
+async fn look_up(ctx: &RequestContext, route: Route) -> Result<HttpResponse, ApiError> {
+    ctx.audit.begin(route.read_action());
     match route {
-        Route::ArchiveOfJob { project, job_id } => archives::of_job(call, project, &job_id).await,
-        Route::ArchiveOfRef { project, ref_name } => archives::of_ref(call, project, ref_name).await,
+        Route::ArchiveOfJob { project, job_id } => artifacts::of_job(ctx, project, &job_id).await,
+        Route::ArchiveOfRef { project, ref_name } => artifacts::of_ref(ctx, project, ref_name).await,
         Route::FileOfJob { project, job_id, path } => {
-            archives::file_of_job(call, project, &job_id, path).await
+            artifacts::file_of_job(ctx, project, &job_id, path).await
         }
         Route::FileOfRef { project, ref_name, path } => {
-            archives::file_of_ref(call, project, ref_name, path).await
+            artifacts::file_of_ref(ctx, project, ref_name, path).await
         }
-        Route::Tree { project, job_id } => tree::list(call, project, &job_id).await,
-        Route::JobArtifacts { job_id } => archives::for_dependent_job(call, &job_id).await,
-        Route::Projects => projects::list(call).await,
-        Route::Project { project } => projects::one(call, project).await,
-        Route::Jobs { project } => jobs::of_project(call, project).await,
-        Route::Job { project, job_id } => jobs::one(call, project, &job_id).await,
-        Route::Pipelines { project } => pipelines::of_project(call, project).await,
-        Route::LatestPipeline { project } => pipelines::latest(call, project).await,
-        Route::Pipeline { project, pipeline_id } => pipelines::one(call, project, &pipeline_id).await,
-        Route::PipelineJobs { project, pipeline_id } => jobs::of_pipeline(call, project, &pipeline_id).await,
-        Route::Bridges { project, pipeline_id } => pipelines::bridges(call, project, &pipeline_id).await,
-        Route::Trace { project, job_id } => trace::read(call, project, &job_id).await,
-        Route::Refs { project, kind } => repository::refs(call, project, kind).await,
-        Route::Ref { project, kind, name } => repository::one_ref(call, project, kind, name).await,
-        Route::Commits { project } => repository::commits(call, project).await,
-        Route::Commit { project, name } => repository::commit(call, project, name).await,
-        Route::CurrentJob => jobs::current(call).await,
-        Route::CurrentUser => account::user(call).await,
-        Route::CurrentToken => account::token(call).await,
-        Route::Version => account::version(call).await,
-        Route::Metadata => account::metadata(call).await,
+        Route::Tree { project, job_id } => tree::list(ctx, project, &job_id).await,
+        Route::JobArtifacts { job_id } => artifacts::for_dependent_job(ctx, &job_id).await,
+        Route::Projects => projects::list(ctx).await,
+        Route::Project { project } => projects::one(ctx, project).await,
+        Route::Jobs { project } => jobs::of_project(ctx, project).await,
+        Route::Job { project, job_id } => jobs::one(ctx, project, &job_id).await,
+        Route::Pipelines { project } => pipelines::of_project(ctx, project).await,
+        Route::LatestPipeline { project } => pipelines::latest(ctx, project).await,
+        Route::Pipeline { project, pipeline_id } => pipelines::one(ctx, project, &pipeline_id).await,
+        Route::PipelineJobs { project, pipeline_id } => jobs::of_pipeline(ctx, project, &pipeline_id).await,
+        Route::Bridges { project, pipeline_id } => pipelines::bridges(ctx, project, &pipeline_id).await,
+        Route::Trace { project, job_id } => trace::read(ctx, project, &job_id).await,
+        Route::Refs { project, kind } => repository::refs(ctx, project, kind).await,
+        Route::Ref { project, kind, name } => repository::one_ref(ctx, project, kind, name).await,
+        Route::Commits { project } => repository::commits(ctx, project).await,
+        Route::Commit { project, name } => repository::commit(ctx, project, name).await,
+        Route::CurrentJob => jobs::current(ctx).await,
+        Route::CurrentUser => account::user(ctx).await,
+        Route::CurrentToken => account::token(ctx).await,
+        Route::Version => account::version(ctx).await,
+        Route::Metadata => account::metadata(ctx).await,
         Route::AuthorizeUpload { .. }
         | Route::Keep { .. }
         | Route::Erase { .. }
-        | Route::ProjectArtifacts { .. } => Err(Failure::NoRoute),
+        | Route::ProjectArtifacts { .. } => Err(ApiError::NoRoute),
     }
 }
 
 /// A change is made for the first meaning that can be changed, and no other is tried.
-async fn write(call: &Call, request: &HttpRequest, body: RequestBody) -> Result<HttpResponse, Failure> {
+async fn write(
+    ctx: &RequestContext,
+    request: &HttpRequest,
+    body: RequestBody,
+) -> Result<HttpResponse, ApiError> {
     let path = below_prefix(request.uri().path()).unwrap_or_default();
     for route in routes::meanings(&Segments::of(path)) {
         if let Some(action) = route.write_action(request.method()) {
-            call.trail.begin(action);
+            ctx.audit.begin(action);
         }
         return match (request.method(), route) {
             (&Method::POST, Route::JobArtifacts { job_id }) => {
-                uploads::receive(call, request.headers(), &job_id, body).await
+                uploads::receive(ctx, request.headers(), &job_id, body).await
             }
             // Only GitLab's own proxy may ask this, with a signature that nobody else can make.
             (&Method::POST, Route::AuthorizeUpload { .. }) => {
-                Err(Failure::forbidden("only GitLab's own proxy may ask this"))
+                Err(ApiError::forbidden("only GitLab's own proxy may ask this"))
             }
-            (&Method::POST, Route::Keep { project, job_id }) => changes::keep(call, project, &job_id).await,
-            (&Method::POST, Route::Erase { project, job_id }) => changes::erase(call, project, &job_id).await,
+            (&Method::POST, Route::Keep { project, job_id }) => changes::keep(ctx, project, &job_id).await,
+            (&Method::POST, Route::Erase { project, job_id }) => changes::erase(ctx, project, &job_id).await,
             (&Method::DELETE, Route::ArchiveOfJob { project, job_id }) => {
-                changes::delete_of_job(call, project, &job_id).await
+                changes::delete_of_job(ctx, project, &job_id).await
             }
             (&Method::DELETE, Route::ProjectArtifacts { project }) => {
-                changes::delete_of_project(call, project).await
+                changes::delete_of_project(ctx, project).await
             }
             _ => continue,
         };
     }
-    Err(Failure::NoRoute)
+    Err(ApiError::NoRoute)
 }
 
 impl Route {

@@ -5,17 +5,17 @@ use actix_web::http::header::ContentType;
 use bytes::Bytes;
 use serde::Serialize;
 
-use crate::api::gitlab::archives::artifact_of_job;
-use crate::api::gitlab::call::Call;
-use crate::api::gitlab::downloads::{folder_path, sources};
-use crate::api::gitlab::failure::Failure;
+use crate::access::Total;
+use crate::api::gitlab::artifacts::artifact_of_job;
+use crate::api::gitlab::downloads::folder_path;
+use crate::api::gitlab::error::ApiError;
+use crate::api::gitlab::parameters::page;
 use crate::archive::Item;
-use crate::deliver;
 use crate::domain::Error;
 use crate::domain::artifact::ArtifactKind;
 use crate::domain::project::ProjectRef;
-use crate::http::paging::Length;
-use crate::http::response;
+use crate::http::context::RequestContext;
+use crate::http::download;
 
 #[derive(Debug, Serialize)]
 struct TreeItem {
@@ -29,26 +29,28 @@ struct TreeItem {
     mode: String,
 }
 
-pub(super) async fn list(call: &Call, project: ProjectRef, job_id: &str) -> Result<HttpResponse, Failure> {
-    let recursive = call.flag("recursive")?;
-    let page = call.page()?;
-    let found = artifact_of_job(call, project, job_id, ArtifactKind::Archive).await;
-    let archive = found.map_err(|failure| match failure.is_missing_file() {
-        true => failure.about("Artifacts Not Found"),
-        false => failure,
-    })?;
-    let path = folder_path(call)?;
-    let mut found = deliver::list_folder(sources(call), &archive, path, recursive, page.window())
-        .await?
-        .ok_or(Failure::absent("Path Not Found", "folder is not in the archive"))?;
-    let mut answer = HttpResponse::Ok();
-    page.describe(&mut answer, Length::Known(found.listing.total), &call.url(), call.request.query_string());
+pub(super) async fn list(
+    ctx: &RequestContext,
+    project: ProjectRef,
+    job_id: &str,
+) -> Result<HttpResponse, ApiError> {
+    let recursive = ctx.query.flag("recursive")?;
+    let page = page(&ctx.query)?;
+    let archive = artifact_of_job(ctx, project, job_id, ArtifactKind::Archive).await;
+    let archive = archive.map_err(|error| error.artifact_named("Artifacts Not Found"))?;
+    let path = folder_path(ctx)?;
+    let deliver = &ctx.app.deliver;
+    let found = deliver.list(&archive, path, recursive, page.range(), ctx.client_ip()).await?;
+    let mut found = found.ok_or(ApiError::absent("Path Not Found", "folder is not in the archive"))?;
+    let mut response = HttpResponse::Ok();
+    let total = Total::Known(found.listing.total);
+    page.write_headers(&mut response, total, &ctx.url(), ctx.request.query_string());
     let items: Vec<TreeItem> =
         std::mem::take(&mut found.listing.items).into_iter().map(TreeItem::from).collect();
     let text = Bytes::from(serde_json::to_vec(&items).map_err(Error::internal)?);
     drop(items);
-    answer.content_type(ContentType::json());
-    Ok(response::with_body(&mut answer, text.len() as u64, found.into_body(text)))
+    response.content_type(ContentType::json());
+    Ok(download::with_body(&mut response, text.len() as u64, found.into_body(text)))
 }
 
 impl From<Item> for TreeItem {

@@ -3,7 +3,7 @@
 
 use secrecy::ExposeSecret;
 
-use crate::api::gitlab::failure::Failure;
+use crate::api::gitlab::error::ApiError;
 use crate::auth::{Shown, Unreadable};
 use crate::domain::artifact::{Accessibility, ArtifactFormat, ArtifactKind};
 use crate::domain::expiry::Lifetime;
@@ -25,7 +25,7 @@ pub(super) struct Parameters {
 
 impl Parameters {
     /// What the query says.
-    pub(super) fn from_query(query: &Query) -> Result<Self, Failure> {
+    pub(super) fn from_query(query: &Query) -> Result<Self, ApiError> {
         let mut parameters = Self::default();
         for name in NAMES {
             parameters.add(name, query.get(name).unwrap_or_default())?;
@@ -34,8 +34,8 @@ impl Parameters {
     }
 
     /// Adds a form field, unless the same was said already. An empty value says nothing.
-    pub(super) fn add(&mut self, name: &str, value: &str) -> Result<(), Failure> {
-        let wrong = || Failure::Parameter(format!("{name} does not have a valid value"));
+    pub(super) fn add(&mut self, name: &str, value: &str) -> Result<(), ApiError> {
+        let wrong = || ApiError::Parameter(format!("{name} does not have a valid value"));
         match name {
             _ if value.is_empty() => {}
             "artifact_type" if self.kind.is_none() => {
@@ -72,12 +72,12 @@ impl Parameters {
     }
 
     /// The kind, which the format must fit.
-    pub(super) fn kind(&self) -> Result<ArtifactKind, Failure> {
+    pub(super) fn kind(&self) -> Result<ArtifactKind, ApiError> {
         let kind = self.kind.unwrap_or(ArtifactKind::Archive);
         let format = self.format.unwrap_or(ArtifactFormat::Zip);
         if kind.format() != format {
             let text = "Validation failed: Invalid file format with specified file type";
-            return Err(Failure::Validation(text.into()));
+            return Err(ApiError::Validation(text.into()));
         }
         Ok(kind)
     }
@@ -88,7 +88,7 @@ impl Parameters {
     }
 
     /// When it expires, counted from now.
-    pub(super) fn expire_at(&self, default: Lifetime, now: Timestamp) -> Result<Option<Timestamp>, Failure> {
+    pub(super) fn expire_at(&self, default: Lifetime, now: Timestamp) -> Result<Option<Timestamp>, ApiError> {
         self.lifetime.unwrap_or(default).expires_at(now).map_err(|e| bad_expiry(&e))
     }
 }
@@ -102,6 +102,6 @@ fn accessibility(value: &str) -> Option<Accessibility> {
     }
 }
 
-fn bad_expiry(why: &dyn std::error::Error) -> Failure {
-    Failure::Domain(Error::new(Kind::Invalid, format!("expire_in: {why}")))
+fn bad_expiry(why: &dyn std::error::Error) -> ApiError {
+    Error::new(Kind::Invalid, format!("expire_in: {why}")).into()
 }

@@ -5,70 +5,61 @@ use actix_web::http::header;
 use secrecy::ExposeSecret;
 use serde_json::json;
 
-use crate::api::registry::call::{Call, authorize, number};
-use crate::api::registry::failure::Failure;
+use crate::api::registry::error::ApiError;
 use crate::api::registry::json::{Job, Pipeline};
-use crate::auth::fresh_job_token;
+use crate::api::registry::request::{admit, id, media_type};
 use crate::domain::{Error, Kind};
 use crate::http::body::RequestBody;
-use crate::registry::{JobChange, PipelineChange, replace_job_token};
+use crate::http::context::RequestContext;
 
 /// The longest body of a change, in bytes; a few fields take far less.
 const MAX_CHANGE_BYTES: u64 = 64 << 10;
 
 /// `PATCH /api/registry/v1/jobs/:id`
-pub(super) async fn job(call: &Call, id: &str, body: RequestBody) -> Result<HttpResponse, Failure> {
-    call.trail.begin("job.change");
-    let id = number(id)?;
-    call.trail.job(id);
-    let (credentials, now, trail) = (call.admit().await?, call.now, call.trail.clone());
-    let body = read(call, body).await?;
-    let changed = call.app.catalog.write(move |db| {
-        authorize(db, &credentials, now)?;
-        let change = JobChange::read(&body)?;
-        trail.tell(|facts| facts.subject = change.status().map(|status| format!("status {status}")));
-        Ok::<_, Failure>(change.apply(db, id, now)?)
-    });
-    Ok(HttpResponse::Ok().json(Job::from(changed.await?)))
+pub(super) async fn job(
+    ctx: &RequestContext,
+    job_id: &str,
+    body: RequestBody,
+) -> Result<HttpResponse, ApiError> {
+    ctx.audit.begin("job.change");
+    let job_id = id(job_id)?;
+    ctx.audit.job(job_id);
+    let principal = admit(ctx).await?;
+    let change = read(ctx, body).await?;
+    let job = ctx.app.registry.update_job(&principal, job_id, change).await?;
+    Ok(HttpResponse::Ok().json(Job::from(job)))
 }
 
 /// `PATCH /api/registry/v1/pipelines/:id`
-pub(super) async fn pipeline(call: &Call, id: &str, body: RequestBody) -> Result<HttpResponse, Failure> {
-    call.trail.begin("pipeline.change");
-    let id = number(id)?;
-    call.trail.tell(|facts| facts.pipeline_id = Some(id));
-    let (credentials, now, trail) = (call.admit().await?, call.now, call.trail.clone());
-    let body = read(call, body).await?;
-    let changed = call.app.catalog.write(move |db| {
-        authorize(db, &credentials, now)?;
-        let change = PipelineChange::read(&body)?;
-        trail.tell(|facts| facts.subject = change.status().map(|status| format!("status {status}")));
-        Ok::<_, Failure>(change.apply(db, id, now)?)
-    });
-    Ok(HttpResponse::Ok().json(Pipeline::from(changed.await?)))
+pub(super) async fn pipeline(
+    ctx: &RequestContext,
+    pipeline_id: &str,
+    body: RequestBody,
+) -> Result<HttpResponse, ApiError> {
+    ctx.audit.begin("pipeline.change");
+    let pipeline_id = id(pipeline_id)?;
+    ctx.audit.tell(|facts| facts.pipeline_id = Some(pipeline_id));
+    let principal = admit(ctx).await?;
+    let change = read(ctx, body).await?;
+    let pipeline = ctx.app.registry.update_pipeline(&principal, pipeline_id, change).await?;
+    Ok(HttpResponse::Ok().json(Pipeline::from(pipeline)))
 }
 
 /// `POST /api/registry/v1/jobs/:id/token`: the token is in this answer and nowhere else.
-pub(super) async fn job_token(call: &Call, id: &str) -> Result<HttpResponse, Failure> {
-    call.trail.begin("job_token.create");
-    let id = number(id)?;
-    call.trail.job(id);
-    let (credentials, now) = (call.admit().await?, call.now);
-    let fresh = fresh_job_token()?;
-    let sha256 = fresh.sha256;
-    let made = call.app.catalog.write(move |db| {
-        authorize(db, &credentials, now)?;
-        Ok::<_, Failure>(replace_job_token(db, id, sha256)?)
-    });
-    let job = made.await?;
+pub(super) async fn job_token(ctx: &RequestContext, job_id: &str) -> Result<HttpResponse, ApiError> {
+    ctx.audit.begin("job_token.create");
+    let job_id = id(job_id)?;
+    ctx.audit.job(job_id);
+    let principal = admit(ctx).await?;
+    let token = ctx.app.registry.make_job_token(&principal, job_id).await?;
     Ok(HttpResponse::Created()
         .insert_header((header::CACHE_CONTROL, "no-store"))
-        .json(json!({ "job_id": job.id, "token": fresh.text.expose_secret() })))
+        .json(json!({ "job_id": job_id, "token": token.expose_secret() })))
 }
 
 /// The body of a change.
-async fn read(call: &Call, mut body: RequestBody) -> Result<Vec<u8>, Failure> {
-    match call.media_type()?.as_deref() {
+async fn read(ctx: &RequestContext, mut body: RequestBody) -> Result<Vec<u8>, ApiError> {
+    match media_type(ctx)?.as_deref() {
         Some("application/json" | "application/merge-patch+json") => {}
         _ => {
             let text = "Content-Type: expected application/json";

@@ -4,11 +4,11 @@
 //! `openapi.json` beside this file describes every operation and is served as it is; a test holds
 //! both against each other.
 
-mod call;
 mod changes;
 mod documents;
-mod failure;
+mod error;
 mod json;
+mod request;
 mod resource;
 
 use actix_web::http::header;
@@ -18,8 +18,9 @@ use actix_web::{HttpRequest, HttpResponse};
 use crate::app::App;
 use crate::http::audit;
 use crate::http::body::RequestBody;
-use call::Call;
-use failure::Failure;
+use crate::http::context::RequestContext;
+use crate::http::credentials::empty_header;
+use error::ApiError;
 use resource::Resource;
 
 /// What everything here begins with.
@@ -35,26 +36,41 @@ pub(super) fn mount(config: &mut ServiceConfig) {
 
 async fn answer(app: Data<App>, request: HttpRequest, payload: Payload) -> HttpResponse {
     let body = RequestBody::new(payload.into_inner(), app.settings.stall_timeout);
-    let call = Call::new(app, &request);
-    let result = dispatch(&call, body.clone()).await;
-    let answer = result.unwrap_or_else(|failure| call.refuse(failure));
-    audit::log(&request, &call.trail, answer.status());
+    let ctx = RequestContext::new(app, &request);
+    let result = dispatch(&ctx, body.clone()).await;
+    let answer = result.unwrap_or_else(|error| refuse(&ctx, error));
+    audit::log(&request, &ctx.audit, answer.status());
     body.drain_behind(answer)
 }
 
-async fn dispatch(call: &Call, body: RequestBody) -> Result<HttpResponse, Failure> {
-    let below = call.request.uri().path().strip_prefix(PREFIX).unwrap_or_default();
-    let resource = Resource::at(below).ok_or(Failure::NoResource)?;
-    if !resource.methods().contains(&call.request.method().as_str()) {
-        return Err(Failure::Method(resource.methods()));
+/// Answers with a refusal. Its line in the log says so where a credential was empty and taken for none.
+fn refuse(ctx: &RequestContext, error: ApiError) -> HttpResponse {
+    let mut response = limit_failures(ctx, error).into_response();
+    ctx.note_empty_credential(&mut response, empty_header(ctx.request.headers(), &["PRIVATE-TOKEN"]));
+    response
+}
+
+/// Counts a failed authentication and, past the limit for the client's address, refuses with that instead.
+fn limit_failures(ctx: &RequestContext, error: ApiError) -> ApiError {
+    match error.is_failed_authentication() {
+        true => ctx.limit_failures().map_or(error, ApiError::from),
+        false => error,
+    }
+}
+
+async fn dispatch(ctx: &RequestContext, body: RequestBody) -> Result<HttpResponse, ApiError> {
+    let below = ctx.request.uri().path().strip_prefix(PREFIX).unwrap_or_default();
+    let resource = Resource::at(below).ok_or(ApiError::NoResource)?;
+    if !resource.methods().contains(&ctx.request.method().as_str()) {
+        return Err(ApiError::Method(resource.methods()));
     }
     match resource {
         Resource::Description => {
             Ok(HttpResponse::Ok().insert_header((header::CONTENT_TYPE, "application/json")).body(OPENAPI))
         }
-        Resource::Documents => documents::load(call, body).await,
-        Resource::Job(id) => changes::job(call, &id, body).await,
-        Resource::Pipeline(id) => changes::pipeline(call, &id, body).await,
-        Resource::JobToken(id) => changes::job_token(call, &id).await,
+        Resource::Documents => documents::load(ctx, body).await,
+        Resource::Job(id) => changes::job(ctx, &id, body).await,
+        Resource::Pipeline(id) => changes::pipeline(ctx, &id, body).await,
+        Resource::JobToken(id) => changes::job_token(ctx, &id).await,
     }
 }

@@ -20,7 +20,7 @@ const MAX_REASON: usize = 255;
 /// What changes of a job.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct JobChange {
+pub(super) struct JobChange {
     #[serde(default, deserialize_with = "given")]
     status: Option<Status>,
     #[serde(default, deserialize_with = "given")]
@@ -40,7 +40,7 @@ pub struct JobChange {
 /// What changes of a pipeline.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct PipelineChange {
+pub(super) struct PipelineChange {
     #[serde(default, deserialize_with = "given")]
     status: Option<Status>,
     #[serde(default, deserialize_with = "named")]
@@ -54,12 +54,12 @@ impl JobChange {
     ///
     /// # Errors
     /// [`LoadError::Malformed`], which names the field.
-    pub fn read(body: &[u8]) -> Result<Self, LoadError> {
+    pub(super) fn read(body: &[u8]) -> Result<Self, LoadError> {
         read::json_value(body)
     }
 
     /// The status that it names, if any.
-    pub fn status(&self) -> Option<Status> {
+    pub(super) fn status(&self) -> Option<Status> {
         self.status
     }
 
@@ -67,7 +67,7 @@ impl JobChange {
     ///
     /// # Errors
     /// `NotFound` without such a job; `Conflict` when it ran to its end and would run again.
-    pub fn apply(self, db: &mut Db, id: i64, now: Timestamp) -> Result<JobState> {
+    pub(super) fn apply(self, db: &mut Db, id: i64, now: Timestamp) -> Result<JobState> {
         let job = progress::lock_job(db, id)?.ok_or_else(|| no_such("job", id))?;
         if let Some(status) = self.status.filter(|status| job.status.is_final() && !status.is_final()) {
             let why = format!("status: job {id} has ended with {} and cannot be {status} again", job.status);
@@ -92,12 +92,12 @@ impl PipelineChange {
     ///
     /// # Errors
     /// [`LoadError::Malformed`], which names the field.
-    pub fn read(body: &[u8]) -> Result<Self, LoadError> {
+    pub(super) fn read(body: &[u8]) -> Result<Self, LoadError> {
         read::json_value(body)
     }
 
     /// The status that it names, if any.
-    pub fn status(&self) -> Option<Status> {
+    pub(super) fn status(&self) -> Option<Status> {
         self.status
     }
 
@@ -106,7 +106,7 @@ impl PipelineChange {
     ///
     /// # Errors
     /// `NotFound` without such a pipeline.
-    pub fn apply(self, db: &mut Db, id: i64, now: Timestamp) -> Result<PipelineState> {
+    pub(super) fn apply(self, db: &mut Db, id: i64, now: Timestamp) -> Result<PipelineState> {
         let pipeline = progress::lock_pipeline(db, id)?.ok_or_else(|| no_such("pipeline", id))?;
         let times = Times { began: pipeline.started_at, ended: pipeline.finished_at };
         let changes = PipelineProgress {
@@ -123,7 +123,7 @@ impl PipelineChange {
 /// # Errors
 /// `NotFound` without such a job; `Conflict` for one that is not about to run or was erased: the
 /// token would never be good.
-pub fn replace_job_token(db: &mut Db, id: i64, token: Sha256Digest) -> Result<JobState> {
+pub(super) fn replace_job_token(db: &mut Db, id: i64, token: Sha256Digest) -> Result<JobState> {
     let job = progress::lock_job(db, id)?.ok_or_else(|| no_such("job", id))?;
     if !job.status.awaits_token() || job.erased_at.is_some() {
         let state = if job.erased_at.is_some() { "erased" } else { job.status.as_str() };

@@ -7,16 +7,23 @@ use std::task::{Context, Poll};
 use std::time::Instant;
 
 use actix_web::body::SizedStream;
-use actix_web::http::{StatusCode, header};
+use actix_web::http::{Method, StatusCode, header};
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
 use bytes::Bytes;
 use futures_util::{Stream, stream};
 
 use crate::background::WORKER_TURN;
-use crate::deliver::{Body, ByteStream};
+use crate::catalog::artifacts::Artifact;
+use crate::deliver::{Body, ByteStream, DeliveredBytes, Delivery, EntryDelivery, PackedAs};
 use crate::domain::range::{self, Requested};
+use crate::domain::{EntryPath, Error, Result, Sha256Digest};
+use crate::http::coding;
 use crate::http::conditional::{Condition, Validators};
-use crate::http::headers::attachment;
+use crate::http::error::RequestError;
+use crate::http::headers::{attachment, content_type};
+
+/// The media type of bytes that nobody declared.
+const BINARY: &str = "application/octet-stream";
 
 /// What is to be downloaded, before a byte of it is read.
 #[derive(Debug, Clone)]
@@ -39,54 +46,123 @@ pub struct Download {
     pub headers: Vec<(&'static str, String)>,
 }
 
-/// Why nothing is sent.
-#[derive(Debug)]
-pub enum NotSent<E> {
-    /// 412.
-    PreconditionFailed,
-    /// 416, with the whole size.
-    Unsatisfiable(u64),
-    /// It could not be opened.
-    Failed(E),
+impl Download {
+    /// Describes an artifact as it was uploaded.
+    ///
+    /// # Errors
+    /// `Internal` when its row cannot be right.
+    pub fn of_whole(artifact: &Artifact) -> Result<Self> {
+        Ok(Self {
+            filename: artifact.filename.clone(),
+            media_type: BINARY,
+            validators: validators(artifact, artifact.sha256, ""),
+            size: u64::try_from(artifact.size_bytes).map_err(Error::internal)?,
+            ranges: true,
+            coding: None,
+            varies: false,
+            headers: Vec::new(),
+        })
+    }
+
+    /// Describes the folder at `path` of an archive, as a zip of `size` bytes.
+    pub fn of_folder(archive: &Artifact, path: &EntryPath, size: u64) -> Self {
+        let digest = Sha256Digest::of(format!("{}:{}/", archive.sha256, path.as_str()).as_bytes());
+        Self {
+            filename: format!("{}.zip", path.base_name()),
+            media_type: BINARY,
+            validators: validators(archive, digest, ""),
+            size,
+            ranges: false,
+            coding: None,
+            varies: false,
+            headers: Vec::new(),
+        }
+    }
+
+    /// Describes a file of an archive for a client with these request headers, and in which form its bytes are
+    /// sent: compressed as they lie there to a client that accepts that, decompressed to every other one, and
+    /// to a client that wants a part.
+    pub fn of_entry(
+        archive: &Artifact,
+        path: &EntryPath,
+        entry: &EntryDelivery<'_>,
+        request: &HttpRequest,
+    ) -> (Self, Option<PackedAs>) {
+        let name = path.base_name();
+        // What is compressed already gains nothing, and some clients decompress one layer of two.
+        let packed_as = entry.packed_as().filter(|_| !coding::is_packed_already(name));
+        let form = packed_as.filter(|form| is_wanted(request, *form));
+        let suffix = form.map(|form| format!("-{}", form.as_str())).unwrap_or_default();
+        let digest = Sha256Digest::of(format!("{}:{}", archive.sha256, path.as_str()).as_bytes());
+        let download = Self {
+            filename: name.to_owned(),
+            media_type: content_type(name),
+            validators: validators(archive, digest, &suffix),
+            size: form.map_or(entry.size(), |form| entry.packed_size(form)),
+            ranges: true,
+            coding: form.map(PackedAs::as_str),
+            varies: packed_as.is_some(),
+            headers: Vec::new(),
+        };
+        (download, form)
+    }
+
+    /// Adds a header.
+    #[must_use]
+    pub fn with_header(mut self, name: &'static str, value: String) -> Self {
+        self.headers.push((name, value));
+        self
+    }
 }
 
-/// Answers a `GET` or `HEAD` with the address where the download itself is, unless the client has it
-/// already.
+fn is_wanted(request: &HttpRequest, form: PackedAs) -> bool {
+    let headers = request.headers();
+    let wants_part = request.method() != Method::HEAD && headers.contains_key(header::RANGE);
+    !wants_part && coding::prefers(headers, form.as_str())
+}
+
+fn validators(artifact: &Artifact, digest: Sha256Digest, suffix: &str) -> Validators {
+    Validators { etag: format!("\"{digest}{suffix}\""), last_modified: artifact.created_at }
+}
+
+/// Answers a `GET` or `HEAD`. Bytes are read only when some are to be sent. A body that then ends early cuts the
+/// connection.
 ///
 /// # Errors
-/// [`NotSent`], for the dialect to put into words.
-pub fn redirect<E>(
+/// [`RequestError::PreconditionFailed`], [`RequestError::RangeNotSatisfiable`], and what reading the first bytes
+/// fails with.
+pub async fn send(
     request: &HttpRequest,
     download: &Download,
-    address: &str,
-) -> Result<HttpResponse, NotSent<E>> {
+    delivery: Delivery<'_>,
+) -> Result<HttpResponse, RequestError> {
     if let Some(answer) = answer_without_bytes(request, download)? {
         return Ok(answer);
     }
-    let mut answer = HttpResponse::Found();
-    // The address is good for whoever has it: no cache may keep it for others, or past its time.
-    answer.insert_header((header::LOCATION, address)).insert_header((header::CACHE_CONTROL, "no-store"));
-    Ok(answer.finish())
+    match delivery {
+        Delivery::Redirect(address) => Ok(redirect(&address)),
+        Delivery::Bytes(bytes) => send_bytes(request, download, bytes).await,
+    }
 }
 
-/// Answers a `GET` or `HEAD`. `open` gets the bytes, all or the part that was asked for; it is
-/// called only when bytes are to be sent. A body that then ends early cuts the connection.
-///
-/// # Errors
-/// [`NotSent`], for the dialect to put into words.
-pub async fn send<E>(
+/// The address is valid for anybody who has it: no cache may keep it for others, or past its time.
+fn redirect(address: &str) -> HttpResponse {
+    HttpResponse::Found()
+        .insert_header((header::LOCATION, address))
+        .insert_header((header::CACHE_CONTROL, "no-store"))
+        .finish()
+}
+
+async fn send_bytes(
     request: &HttpRequest,
     download: &Download,
-    open: impl AsyncFnOnce(Option<Range<u64>>) -> Result<Body, E>,
-) -> Result<HttpResponse, NotSent<E>> {
-    if let Some(answer) = answer_without_bytes(request, download)? {
-        return Ok(answer);
-    }
-    let is_head = request.method() == actix_web::http::Method::HEAD;
+    bytes: DeliveredBytes<'_>,
+) -> Result<HttpResponse, RequestError> {
+    let is_head = request.method() == Method::HEAD;
     let part = match requested(request, download, is_head) {
         Requested::Whole => None,
         Requested::Part(part) => Some(part),
-        Requested::Unsatisfiable => return Err(NotSent::Unsatisfiable(download.size)),
+        Requested::Unsatisfiable => return Err(RequestError::RangeNotSatisfiable(download.size)),
     };
     let mut answer = describe(download, part.as_ref());
     let size = part.as_ref().map_or(download.size, |part| part.end - part.start);
@@ -95,7 +171,7 @@ pub async fn send<E>(
         let nothing: ByteStream = Box::pin(stream::empty());
         return Ok(answer.body(SizedStream::new(size, nothing)));
     }
-    Ok(with_body(&mut answer, size, open(part).await.map_err(NotSent::Failed)?))
+    Ok(with_body(&mut answer, size, bytes.into_body(part).await?))
 }
 
 /// The answer with a body of `size` bytes.
@@ -127,12 +203,12 @@ impl Stream for InTurns {
 }
 
 /// The answer where the request's conditions spare us the bytes.
-fn answer_without_bytes<E>(
+fn answer_without_bytes(
     request: &HttpRequest,
     download: &Download,
-) -> Result<Option<HttpResponse>, NotSent<E>> {
+) -> Result<Option<HttpResponse>, RequestError> {
     match download.validators.check(request.headers()) {
-        Condition::Failed => Err(NotSent::PreconditionFailed),
+        Condition::Failed => Err(RequestError::PreconditionFailed),
         Condition::NotModified => {
             let mut answer = HttpResponse::NotModified();
             identify(&mut answer, download);

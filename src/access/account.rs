@@ -1,0 +1,35 @@
+//! The principal itself: its user, and the token that it showed.
+
+use crate::access::{Access, AccessError, Principal};
+use crate::auth::{self, Actor, Refusal};
+use crate::catalog::tokens::{self, TokenDetails};
+use crate::catalog::{details, users::UserDetails};
+
+impl Access {
+    /// Finds the user that the principal is.
+    ///
+    /// # Errors
+    /// [`AccessError::Credential`].
+    pub async fn current_user(&self, principal: &Principal) -> Result<UserDetails, AccessError> {
+        let principal = principal.clone();
+        self.read(move |db| {
+            let Actor::User(user) = principal.authenticate(db)? else { return Err(Refusal::Unknown.into()) };
+            details::user(db, user.id)?.ok_or_else(|| Refusal::Unknown.into())
+        })
+        .await
+    }
+
+    /// Finds the personal token that was shown, and the ID of its user.
+    ///
+    /// # Errors
+    /// [`AccessError::Credential`].
+    pub async fn current_token(&self, principal: &Principal) -> Result<(TokenDetails, i64), AccessError> {
+        let principal = principal.clone();
+        self.read(move |db| {
+            principal.authenticate(db)?;
+            let digest = auth::personal_digest(&principal.credentials).ok_or(Refusal::Missing)?;
+            tokens::details(db, digest)?.ok_or_else(|| Refusal::Unknown.into())
+        })
+        .await
+    }
+}

@@ -1,0 +1,121 @@
+//! Changes to what jobs left behind: keep, delete, purge and erase. All of them need a user.
+
+use crate::access::project::AuthorizedProject;
+use crate::access::{Access, AccessError, Principal};
+use crate::auth::Actor;
+use crate::catalog::Db;
+use crate::catalog::details::JobDetails;
+use crate::catalog::{artifacts, deletions, jobs};
+use crate::domain::access::Action;
+use crate::domain::artifact::ArtifactKind;
+use crate::domain::project::ProjectRef;
+
+impl Access {
+    /// Takes the expiry from all artifacts of a job, and returns the job with its project's full path.
+    ///
+    /// # Errors
+    /// In this order: the credential, the project, the job, the right to keep, whether the archive is there
+    /// and has not expired.
+    pub async fn keep_artifacts(
+        &self,
+        principal: &Principal,
+        project: ProjectRef,
+        job_id: i64,
+    ) -> Result<(JobDetails, String), AccessError> {
+        principal.audit().job(job_id);
+        let (principal, now) = (principal.clone(), principal.now);
+        let allow = move |db: &mut Db| {
+            let project = AuthorizedProject::find(db, &principal, &project, Action::SeeProject)?;
+            let job = project.job(db, job_id, false)?;
+            project.require(Action::KeepArtifacts)?;
+            Ok((project, job))
+        };
+        self.change(allow, move |db, (project, job)| {
+            let archive = artifacts::find(db, job.id, ArtifactKind::Archive)?;
+            project.require_available(db, &job, archive)?;
+            artifacts::keep_all(db, job.id, now)?;
+            // A sweep may have been quicker; then nothing is left to keep.
+            artifacts::find(db, job.id, ArtifactKind::Archive)?.ok_or(AccessError::ArtifactJustExpired)?;
+            Ok((project.readable_job(db, job.id)?, project.project.path))
+        })
+        .await
+    }
+
+    /// Deletes the artifacts of a job, except its log, and returns how many they were.
+    ///
+    /// # Errors
+    /// In this order: the credential, the project, the right to delete, the job.
+    pub async fn delete_artifacts(
+        &self,
+        principal: &Principal,
+        project: ProjectRef,
+        job_id: i64,
+    ) -> Result<usize, AccessError> {
+        principal.audit().job(job_id);
+        let (principal, now) = (principal.clone(), principal.now);
+        let allow = move |db: &mut Db| {
+            let project = AuthorizedProject::find(db, &principal, &project, Action::SeeProject)?;
+            project.require(Action::DeleteArtifacts)?;
+            project.job(db, job_id, false)
+        };
+        let deleted =
+            self.change(allow, move |db, job| Ok(deletions::bury_job(db, job.id, false, now)?)).await?;
+        tracing::info!(job.id = job_id, deleted, "artifacts of a job deleted");
+        Ok(deleted)
+    }
+
+    /// Requests that all artifacts of a project that are not locked are deleted; the next sweep does it.
+    ///
+    /// # Errors
+    /// In this order: the credential, the project, the right to delete.
+    pub async fn request_purge(&self, principal: &Principal, project: ProjectRef) -> Result<(), AccessError> {
+        let (principal, now) = (principal.clone(), principal.now);
+        let allow = move |db: &mut Db| {
+            let project = AuthorizedProject::find(db, &principal, &project, Action::SeeProject)?;
+            project.require(Action::DeleteArtifacts)?;
+            Ok(project.project.id)
+        };
+        let request = move |db: &mut Db, project_id| {
+            deletions::request_purge(db, project_id, now)?;
+            Ok(project_id)
+        };
+        let project_id = self.change(allow, request).await?;
+        tracing::info!(project.id = project_id, "removal of a project's artifacts requested");
+        Ok(())
+    }
+
+    /// Deletes everything that a finished job left behind, its log too, and returns the job with its
+    /// project's full path.
+    ///
+    /// # Errors
+    /// In this order: the credential, the project, the right to erase any job, the job, the right to erase
+    /// this one, [`AccessError::JobNotErasable`].
+    pub async fn erase_job(
+        &self,
+        principal: &Principal,
+        project: ProjectRef,
+        job_id: i64,
+    ) -> Result<(JobDetails, String), AccessError> {
+        principal.audit().job(job_id);
+        let (principal, now) = (principal.clone(), principal.now);
+        let allow = move |db: &mut Db| {
+            let project = AuthorizedProject::find(db, &principal, &project, Action::SeeProject)?;
+            // Whoever may erase nothing at all does not learn which jobs there are.
+            project.require(Action::EraseJob { own: true })?;
+            let job = project.job(db, job_id, false)?;
+            let own = matches!(&project.actor, Actor::User(user) if Some(user.id) == job.user_id);
+            project.require(Action::EraseJob { own })?;
+            if job.status.is_finished() { Ok((project, job)) } else { Err(AccessError::JobNotErasable) }
+        };
+        let erased = self.change(allow, move |db, (project, job)| {
+            if deletions::bury_job(db, job.id, true, now)? == 0 {
+                return Err(AccessError::JobNotErasable);
+            }
+            jobs::mark_erased(db, job.id, now)?;
+            Ok((project.readable_job(db, job.id)?, project.project.path))
+        });
+        let erased = erased.await?;
+        tracing::info!(job.id = job_id, "job erased");
+        Ok(erased)
+    }
+}

@@ -1,0 +1,215 @@
+//! Why access is refused, by type: what is missing is told apart from what has expired and from what is
+//! forbidden. No HTTP and no vendor's words: each dialect has its own.
+
+use std::borrow::Cow;
+
+use crate::auth::{AuthError, Refusal};
+use crate::catalog::absence::Absence;
+use crate::domain::access::Action;
+use crate::domain::pipeline::RefKind;
+use crate::domain::status::Status;
+use crate::domain::{Error, Kind, Timestamp};
+
+/// Why a function of [`super::Access`] has no answer.
+#[derive(Debug)]
+pub enum AccessError {
+    /// The credential is missing or not valid.
+    Credential(Refusal),
+    /// The route needs a job token, and another credential was shown.
+    JobTokenRequired,
+    /// There is no such project for this principal.
+    ProjectNotFound(ProjectAbsence),
+    /// There is no such job in the project.
+    JobNotFound {
+        /// Why, for the log.
+        why: JobAbsence,
+        /// Whether the principal may read the project's jobs, and so may be told what is missing.
+        may_be_told: bool,
+    },
+    /// There is no such pipeline in the project.
+    PipelineNotFound(PipelineAbsence),
+    /// The job has no such artifact.
+    ArtifactNotFound(ArtifactAbsence),
+    /// The artifact has expired and is not locked.
+    ArtifactExpired(Timestamp),
+    /// No artifact is found by the ref and the job's name.
+    ArtifactOfRefNotFound {
+        /// Why not.
+        why: Absence,
+        /// Whether recent pipelines were searched too.
+        recent: bool,
+    },
+    /// No pipeline ran on a ref of this kind and name.
+    RefNotFound(RefKind),
+    /// There is no such commit.
+    CommitNotFound(CommitAbsence),
+    /// The project has no default branch that could stand in for a ref.
+    NoDefaultBranch,
+    /// No pipeline ran on the ref.
+    RefWithoutPipeline,
+    /// The principal sees the project and lacks the right for this action.
+    Forbidden(Action),
+    /// The project does not let in job tokens of the project that the token belongs to. Both are the last
+    /// segment of a path.
+    JobTokenNotAllowed {
+        /// The project of the token's job.
+        source: String,
+        /// The project that was asked for.
+        target: String,
+    },
+    /// The token belongs to another job than the one that uploads.
+    TokenOfAnotherJob,
+    /// The job that uploads is not running.
+    JobNotRunning(Status),
+    /// The results of the job that uploads were erased.
+    JobErased,
+    /// The job has nothing to erase, or has not ended.
+    JobNotErasable,
+    /// A sweep deleted the artifact that was to be kept.
+    ArtifactJustExpired,
+    /// Only an administrator may change the registry.
+    NotAdministrator,
+    /// Catalog or store failed, or a value cannot be stored.
+    Other(Error),
+}
+
+/// Why a project is not found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ProjectAbsence {
+    /// There is none.
+    Nonexistent,
+    /// The principal may not know that it exists.
+    Hidden,
+}
+
+/// Why a job is not found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum JobAbsence {
+    /// There is none.
+    Nonexistent,
+    /// Another project has it.
+    InOtherProject,
+}
+
+/// Why a pipeline is not found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PipelineAbsence {
+    /// There is none.
+    Nonexistent,
+    /// Another project has it.
+    InOtherProject,
+}
+
+/// Why a commit is not found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CommitAbsence {
+    /// No pipeline ran on it.
+    NoPipeline,
+    /// The project has no default branch whose commits could be meant.
+    NoDefaultBranch,
+}
+
+/// Why an artifact is not found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ArtifactAbsence {
+    /// The job has none of this kind.
+    NoneOfKind,
+    /// The job's results were erased at that time.
+    JobErased(Timestamp),
+}
+
+impl AccessError {
+    /// Why, in a few words for the log; holds no secret.
+    pub fn reason(&self) -> Cow<'static, str> {
+        match self {
+            Self::Credential(refusal) => refusal.reason(),
+            Self::JobTokenRequired => "credential is no job's token".into(),
+            Self::ProjectNotFound(ProjectAbsence::Nonexistent) => "project does not exist".into(),
+            Self::ProjectNotFound(ProjectAbsence::Hidden) => "project is hidden from caller".into(),
+            Self::JobNotFound { why: JobAbsence::Nonexistent, .. } => "job does not exist".into(),
+            Self::JobNotFound { why: JobAbsence::InOtherProject, .. } => {
+                "job belongs to another project".into()
+            }
+            Self::PipelineNotFound(PipelineAbsence::Nonexistent) => "pipeline does not exist".into(),
+            Self::PipelineNotFound(PipelineAbsence::InOtherProject) => {
+                "pipeline belongs to another project".into()
+            }
+            Self::ArtifactNotFound(ArtifactAbsence::NoneOfKind) => "no artifact of this kind".into(),
+            Self::ArtifactNotFound(ArtifactAbsence::JobErased(time)) => {
+                format!("job was erased at {time}").into()
+            }
+            Self::ArtifactExpired(time) => format!("artifact has expired at {time}").into(),
+            Self::ArtifactOfRefNotFound { why, .. } => why.to_string().into(),
+            Self::RefNotFound(_) => "no pipeline ran on a ref of this kind and name".into(),
+            Self::CommitNotFound(CommitAbsence::NoPipeline) => "no pipeline ran on this commit".into(),
+            Self::CommitNotFound(CommitAbsence::NoDefaultBranch) => {
+                "project has no default branch, so a ref has to be named".into()
+            }
+            Self::NoDefaultBranch => "project has no default branch".into(),
+            Self::RefWithoutPipeline => "ref has no pipeline".into(),
+            Self::Forbidden(action) => action.refusal().into(),
+            Self::JobTokenNotAllowed { source, target } => {
+                format!("job tokens of {source} are not allowed in {target}").into()
+            }
+            Self::TokenOfAnotherJob => "token belongs to another job".into(),
+            Self::JobNotRunning(status) => format!("job does not run: {status}").into(),
+            Self::JobErased => "job has been erased".into(),
+            Self::JobNotErasable => "job is not erasable".into(),
+            Self::ArtifactJustExpired => "artifact has just expired".into(),
+            Self::NotAdministrator => "only an administrator may change the registry".into(),
+            Self::Other(error) => error.reason(),
+        }
+    }
+
+    /// What may be said to a client that may read what it asked about; `None` where only the log may know.
+    pub fn hint(&self) -> Option<Cow<'static, str>> {
+        match self {
+            Self::JobNotFound { may_be_told: true, .. } => Some("job is not in the project".into()),
+            Self::PipelineNotFound(_) => Some("pipeline is not in the project".into()),
+            Self::ArtifactNotFound(_)
+            | Self::ArtifactExpired(_)
+            | Self::ArtifactOfRefNotFound { .. }
+            | Self::RefNotFound(_)
+            | Self::CommitNotFound(_)
+            | Self::NoDefaultBranch
+            | Self::RefWithoutPipeline
+            | Self::ArtifactJustExpired => Some(self.reason()),
+            Self::Other(error) if error.kind() == Kind::NotFound => {
+                error.told().map(|hint| hint.to_owned().into())
+            }
+            Self::JobNotFound { may_be_told: false, .. }
+            | Self::Credential(_)
+            | Self::JobTokenRequired
+            | Self::ProjectNotFound(_)
+            | Self::Forbidden(_)
+            | Self::JobTokenNotAllowed { .. }
+            | Self::TokenOfAnotherJob
+            | Self::JobNotRunning(_)
+            | Self::JobErased
+            | Self::JobNotErasable
+            | Self::NotAdministrator
+            | Self::Other(_) => None,
+        }
+    }
+}
+
+impl From<Error> for AccessError {
+    fn from(error: Error) -> Self {
+        Self::Other(error)
+    }
+}
+
+impl From<Refusal> for AccessError {
+    fn from(refusal: Refusal) -> Self {
+        Self::Credential(refusal)
+    }
+}
+
+impl From<AuthError> for AccessError {
+    fn from(error: AuthError) -> Self {
+        match error {
+            AuthError::Refused(refusal) => Self::Credential(refusal),
+            AuthError::Catalog(error) => Self::Other(error),
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! Jobs, with the artifacts that can be read.
+
+use super::{Listed, Total, known, one_more, take_page};
+use crate::access::project::{AuthorizedProject, find_project};
+use crate::access::{Access, AccessError, JobAbsence, Principal};
+use crate::auth::Actor;
+use crate::catalog::details::{self, JobDetails};
+use crate::catalog::pages::Window;
+use crate::catalog::pages::jobs::{self as pages, PipelineJobs, ProjectJobs};
+use crate::catalog::{Db, lookup};
+use crate::domain::Timestamp;
+use crate::domain::access::Action;
+use crate::domain::project::ProjectRef;
+
+impl Access {
+    /// Lists a page of a project's jobs; they are not counted. Artifacts that cannot be read any more are left
+    /// out of them.
+    ///
+    /// # Errors
+    /// In this order: the credential, the project, the right to read its jobs.
+    pub async fn jobs_of_project(
+        &self,
+        principal: &Principal,
+        project: ProjectRef,
+        list: ProjectJobs,
+        page: Window,
+    ) -> Result<Listed<JobDetails>, AccessError> {
+        let principal = principal.clone();
+        self.read(move |db| {
+            let project = AuthorizedProject::find(db, &principal, &project, Action::ReadJobs)?;
+            let mut ids = pages::of_project(db, project.project.id, &list, one_more(page))?;
+            let more = take_page(&mut ids, page);
+            let items = project.readable_jobs(db, &ids)?;
+            Ok(Listed { items, total: Total::Unknown { more }, project_path: project.project.path })
+        })
+        .await
+    }
+
+    /// Lists a page of a pipeline's jobs; those of its children are not among them.
+    ///
+    /// # Errors
+    /// As [`Access::jobs_of_project`], then [`AccessError::PipelineNotFound`].
+    pub async fn jobs_of_pipeline(
+        &self,
+        principal: &Principal,
+        project: ProjectRef,
+        list: PipelineJobs,
+        page: Window,
+    ) -> Result<Listed<JobDetails>, AccessError> {
+        let principal = principal.clone();
+        self.read(move |db| {
+            let project = AuthorizedProject::find(db, &principal, &project, Action::ReadJobs)?;
+            project.require_pipeline(db, list.pipeline_id)?;
+            let (ids, total) = pages::of_pipeline(db, &list, page)?;
+            let items = project.readable_jobs(db, &ids)?;
+            Ok(Listed { items, total: known(total), project_path: project.project.path })
+        })
+        .await
+    }
+
+    /// Finds a job, with its project's full path.
+    ///
+    /// # Errors
+    /// As [`Access::jobs_of_project`], then [`AccessError::JobNotFound`].
+    pub async fn job(
+        &self,
+        principal: &Principal,
+        project: ProjectRef,
+        job_id: i64,
+    ) -> Result<(JobDetails, String), AccessError> {
+        let principal = principal.clone();
+        self.read(move |db| {
+            let actor = principal.authenticate(db)?;
+            principal.audit().job(job_id);
+            let project = find_project(db, &project)?;
+            let project = AuthorizedProject::new(db, &principal, actor, project, Action::ReadJobs)?;
+            let job = project.readable_job(db, job_id)?;
+            match job.pipeline.project_id == project.project.id {
+                true => Ok((job, project.project.path)),
+                false => Err(AccessError::JobNotFound { why: JobAbsence::InOtherProject, may_be_told: true }),
+            }
+        })
+        .await
+    }
+
+    /// Finds the job whose token was shown, with its project's full path.
+    ///
+    /// # Errors
+    /// [`AccessError::Credential`], [`AccessError::JobTokenRequired`] for a user.
+    pub async fn current_job(&self, principal: &Principal) -> Result<(JobDetails, String), AccessError> {
+        let principal = principal.clone();
+        self.read(move |db| {
+            let Actor::Job { job_id, project_path, .. } = principal.authenticate(db)? else {
+                return Err(AccessError::JobTokenRequired);
+            };
+            Ok((readable_job(db, job_id, principal.now)?, project_path))
+        })
+        .await
+    }
+}
+
+impl AuthorizedProject {
+    /// A job with the artifacts that can be read.
+    pub(in crate::access) fn readable_job(&self, db: &mut Db, id: i64) -> Result<JobDetails, AccessError> {
+        readable_job(db, id, self.now)
+    }
+
+    fn readable_jobs(&self, db: &mut Db, ids: &[i64]) -> Result<Vec<JobDetails>, AccessError> {
+        readable_jobs(db, ids, self.now)
+    }
+}
+
+fn readable_job(db: &mut Db, id: i64, now: Timestamp) -> Result<JobDetails, AccessError> {
+    let missing = AccessError::JobNotFound { why: JobAbsence::Nonexistent, may_be_told: true };
+    readable_jobs(db, &[id], now)?.pop().ok_or(missing)
+}
+
+fn readable_jobs(db: &mut Db, ids: &[i64], now: Timestamp) -> Result<Vec<JobDetails>, AccessError> {
+    let mut found = details::all_jobs(db, ids)?;
+    lookup::retain_readable(db, &mut found, now)?;
+    Ok(found)
+}

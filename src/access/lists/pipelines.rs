@@ -1,0 +1,153 @@
+//! Pipelines of a project, and those that a pipeline started.
+
+use super::{Listed, Total, known, one_more, take_page};
+use crate::access::project::AuthorizedProject;
+use crate::access::{Access, AccessError, PipelineAbsence, Principal};
+use crate::catalog::details::{self, CommitFacts, PipelineDetails, PipelineFacts};
+use crate::catalog::pages::pipelines::{self as pages, ProjectPipelines};
+use crate::catalog::pages::{Count, Window};
+use crate::catalog::{projects, users};
+use crate::domain::access::Action;
+use crate::domain::project::ProjectRef;
+use crate::domain::status::Status;
+
+/// A pipeline and those that it started.
+#[derive(Debug)]
+pub struct ChildPipelines {
+    /// The pipeline.
+    pub parent: PipelineFacts,
+    /// The commit it ran on, if it is known.
+    pub commit: Option<CommitFacts>,
+    /// The page of its children.
+    pub children: Listed<PipelineDetails>,
+}
+
+impl Access {
+    /// Lists a page of a project's pipelines, of a user where `username` says so. Counted up to a bound.
+    ///
+    /// # Errors
+    /// As [`Access::jobs_of_project`].
+    pub async fn pipelines_of_project(
+        &self,
+        principal: &Principal,
+        project: ProjectRef,
+        mut list: ProjectPipelines,
+        username: Option<String>,
+        page: Window,
+    ) -> Result<Listed<PipelineFacts>, AccessError> {
+        let principal = principal.clone();
+        self.read(move |db| {
+            let project = AuthorizedProject::find(db, &principal, &project, Action::ReadJobs)?.project;
+            if let Some(username) = &username {
+                list.user_id = users::id_by_username(db, username)?;
+                if list.user_id.is_none() {
+                    return Ok(Listed::nothing(project.path));
+                }
+            }
+            let (mut ids, count) = pages::of_project(db, project.id, &list, one_more(page))?;
+            let more = take_page(&mut ids, page);
+            let total = match count {
+                Count::Exactly(total) => known(total),
+                Count::TooMany => Total::Unknown { more },
+            };
+            Ok(Listed { items: details::all_pipelines(db, &ids)?, total, project_path: project.path })
+        })
+        .await
+    }
+
+    /// The empty list of a project, for a principal that may read its jobs.
+    ///
+    /// # Errors
+    /// As [`Access::jobs_of_project`].
+    pub async fn nothing_of_project<T: Send + 'static>(
+        &self,
+        principal: &Principal,
+        project: ProjectRef,
+    ) -> Result<Listed<T>, AccessError> {
+        let principal = principal.clone();
+        self.read(move |db| {
+            let project = AuthorizedProject::find(db, &principal, &project, Action::ReadJobs)?.project;
+            Ok(Listed::nothing(project.path))
+        })
+        .await
+    }
+
+    /// Finds a pipeline, with its project's full path.
+    ///
+    /// # Errors
+    /// As [`Access::jobs_of_project`], then [`AccessError::PipelineNotFound`].
+    pub async fn pipeline(
+        &self,
+        principal: &Principal,
+        project: ProjectRef,
+        pipeline_id: i64,
+    ) -> Result<(PipelineDetails, String), AccessError> {
+        let principal = principal.clone();
+        self.read(move |db| {
+            let project = AuthorizedProject::find(db, &principal, &project, Action::ReadJobs)?;
+            if let Some(found) = details::pipeline(db, project.project.id, pipeline_id)? {
+                return Ok((found, project.project.path));
+            }
+            project.require_pipeline(db, pipeline_id)?;
+            Err(AccessError::PipelineNotFound(PipelineAbsence::Nonexistent))
+        })
+        .await
+    }
+
+    /// Finds the newest pipeline that ran on a ref, or on the default branch, for itself; with its project's
+    /// full path.
+    ///
+    /// # Errors
+    /// As [`Access::jobs_of_project`], then [`AccessError::NoDefaultBranch`],
+    /// [`AccessError::RefWithoutPipeline`].
+    pub async fn latest_pipeline(
+        &self,
+        principal: &Principal,
+        project: ProjectRef,
+        ref_name: Option<String>,
+    ) -> Result<(PipelineDetails, String), AccessError> {
+        let principal = principal.clone();
+        self.read(move |db| {
+            let project = AuthorizedProject::find(db, &principal, &project, Action::ReadJobs)?.project;
+            let ref_name = match ref_name {
+                Some(ref_name) => ref_name,
+                None => projects::default_branch(db, project.id)?.ok_or(AccessError::NoDefaultBranch)?,
+            };
+            let id = pages::latest_of_ref(db, project.id, &ref_name)?;
+            let id = id.ok_or(AccessError::RefWithoutPipeline)?;
+            let found = details::pipeline(db, project.id, id)?;
+            Ok((found.ok_or(AccessError::RefWithoutPipeline)?, project.path))
+        })
+        .await
+    }
+
+    /// Lists a page of the pipelines that a pipeline started, in any of `statuses` or, without, all.
+    ///
+    /// # Errors
+    /// As [`Access::pipeline`].
+    pub async fn child_pipelines(
+        &self,
+        principal: &Principal,
+        project: ProjectRef,
+        pipeline_id: i64,
+        statuses: Vec<Status>,
+        page: Window,
+    ) -> Result<ChildPipelines, AccessError> {
+        let principal = principal.clone();
+        self.read(move |db| {
+            let project = AuthorizedProject::find(db, &principal, &project, Action::ReadJobs)?;
+            let found = details::all_pipelines(db, &[pipeline_id])?.pop();
+            let Some(parent) = found.filter(|parent| parent.project_id == project.project.id) else {
+                project.require_pipeline(db, pipeline_id)?;
+                return Err(AccessError::PipelineNotFound(PipelineAbsence::Nonexistent));
+            };
+            let project = project.project;
+            let (ids, total) = pages::children(db, parent.id, &statuses, page)?;
+            let commit = details::commit(db, project.id, &parent.sha)?;
+            let items = details::all_pipeline_details(db, &ids)?;
+            let children = Listed { items, total: known(total), project_path: project.path };
+            Ok(ChildPipelines { parent, commit, children })
+        })
+        .await
+    }
+}

@@ -1,0 +1,102 @@
+//! Projects that a principal sees.
+
+use std::collections::HashMap;
+
+use super::{Total, known, one_more, take_page};
+use crate::access::project::AuthorizedProject;
+use crate::access::{Access, AccessError, Principal, ProjectAbsence};
+use crate::auth::Actor;
+use crate::catalog::pages::projects::{self as pages, Viewer, VisibleProjects};
+use crate::catalog::pages::{Count, Window};
+use crate::catalog::projects::{self, ProjectDetails};
+use crate::domain::access::Action;
+use crate::domain::project::ProjectRef;
+use crate::domain::role::Role;
+
+/// A page of projects.
+#[derive(Debug)]
+pub struct ListedProjects {
+    /// The projects of the page.
+    pub items: Vec<ProjectDetails>,
+    /// How many there are in all.
+    pub total: Total,
+    /// The principal's roles in them, by project ID; empty unless they were asked for.
+    pub roles: HashMap<i64, Role>,
+    /// Whether the principal is anonymous.
+    pub is_anonymous: bool,
+}
+
+impl Access {
+    /// Lists a page of the projects that the principal sees, none without a `list`; counted with `counted`, and
+    /// with its roles in them with `with_roles`.
+    ///
+    /// # Errors
+    /// [`AccessError::Credential`].
+    pub async fn projects(
+        &self,
+        principal: &Principal,
+        list: Option<VisibleProjects>,
+        page: Window,
+        (counted, with_roles): (bool, bool),
+    ) -> Result<ListedProjects, AccessError> {
+        let principal = principal.clone();
+        self.read(move |db| {
+            let viewer = viewer(&principal.authenticate(db)?);
+            let is_anonymous = matches!(viewer, Viewer::Anonymous);
+            let Some(list) = list else { return Ok(ListedProjects::nothing(is_anonymous)) };
+            let count = if counted { pages::count(db, viewer, &list)? } else { Count::TooMany };
+            let mut items = pages::visible(db, viewer, &list, one_more(page))?;
+            let more = take_page(&mut items, page);
+            let roles = match viewer {
+                Viewer::User(id) | Viewer::Admin(id) if with_roles => {
+                    let ids: Vec<i64> = items.iter().map(|details| details.project.id).collect();
+                    pages::roles(db, id, &ids)?
+                }
+                _ => HashMap::new(),
+            };
+            let total = match count {
+                Count::Exactly(total) => known(total),
+                Count::TooMany => Total::Unknown { more },
+            };
+            Ok(ListedProjects { items, total, roles, is_anonymous })
+        })
+        .await
+    }
+
+    /// Finds a project that the principal sees and, for a user, the user's role in it.
+    ///
+    /// # Errors
+    /// In this order: the credential, the project.
+    pub async fn project(
+        &self,
+        principal: &Principal,
+        project: ProjectRef,
+    ) -> Result<(ProjectDetails, Option<Option<Role>>), AccessError> {
+        let principal = principal.clone();
+        self.read(move |db| {
+            let found = AuthorizedProject::find(db, &principal, &project, Action::SeeProject)?;
+            let id = found.project.id;
+            let role = match found.actor {
+                Actor::User(user) => Some(projects::role_of(db, id, user.id)?),
+                Actor::Anonymous | Actor::Job { .. } => None,
+            };
+            let missing = AccessError::ProjectNotFound(ProjectAbsence::Nonexistent);
+            Ok((projects::details(db, Some(id))?.pop().ok_or(missing)?, role))
+        })
+        .await
+    }
+}
+
+impl ListedProjects {
+    fn nothing(is_anonymous: bool) -> Self {
+        Self { items: Vec::new(), total: Total::Known(0), roles: HashMap::new(), is_anonymous }
+    }
+}
+
+fn viewer(actor: &Actor) -> Viewer {
+    match actor {
+        Actor::User(user) if user.admin => Viewer::Admin(user.id),
+        Actor::User(user) => Viewer::User(user.id),
+        Actor::Anonymous | Actor::Job { .. } => Viewer::Anonymous,
+    }
+}

@@ -1,0 +1,88 @@
+//! Access: finds what a request asks for and decides whether its principal may have it, for every dialect.
+//!
+//! Every function takes the request's [`Principal`] first and answers with what was found, or with one typed
+//! [`AccessError`]. Whatever needs a permission is found here and nowhere else: dialects hold no connection
+//! to the catalog.
+
+mod account;
+mod artifacts;
+mod changes;
+mod error;
+mod lists;
+mod principal;
+mod project;
+mod registry;
+mod repository;
+mod uploads;
+
+pub use artifacts::{RefLookup, RefSearch};
+pub use error::{AccessError, ArtifactAbsence, CommitAbsence, JobAbsence, PipelineAbsence, ProjectAbsence};
+pub use lists::{ChildPipelines, Listed, ListedProjects, Total};
+pub use principal::{AcceptedCredentials, Principal};
+pub use registry::require_registry;
+pub use repository::{ListedRefs, RefList, RefOrder, RefSearchText};
+pub use uploads::AuthorizedUpload;
+
+use crate::auth::Actor;
+use crate::catalog::{Catalog, Db};
+
+/// The one way from a dialect to the catalog.
+#[derive(Debug, Clone)]
+pub struct Access {
+    catalog: Catalog,
+    /// The instance's limit for one artifact in bytes, 0 or `None` for none.
+    max_artifact_bytes: Option<u64>,
+}
+
+impl Access {
+    /// Asks `catalog`. `max_artifact_bytes` is the instance's limit for one artifact.
+    pub fn new(catalog: Catalog, max_artifact_bytes: Option<u64>) -> Self {
+        Self { catalog, max_artifact_bytes }
+    }
+
+    /// Finds out who the principal is, and nothing else.
+    ///
+    /// # Errors
+    /// [`AccessError::Credential`] when the credential is missing, not valid, or of a kind that is not
+    /// accepted.
+    pub async fn authenticate(&self, principal: &Principal) -> Result<Actor, AccessError> {
+        let principal = principal.clone();
+        self.read(move |db| principal.authenticate(db)).await
+    }
+
+    /// Runs `work` with a connection.
+    async fn read<T, F>(&self, work: F) -> Result<T, AccessError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut Db) -> Result<T, AccessError> + Send + 'static,
+    {
+        self.catalog.read(work).await
+    }
+
+    /// Runs `work`, a few lookups by key, with a connection.
+    async fn glance<T, F>(&self, work: F) -> Result<T, AccessError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut Db) -> Result<T, AccessError> + Send + 'static,
+    {
+        self.catalog.glance(work).await
+    }
+
+    /// Changes the catalog in one transaction for a principal whom `allow` lets in. `allow` runs before the
+    /// transaction, so that nobody without the right holds up writers, and again inside of it.
+    async fn change<P, T, A, F>(&self, allow: A, work: F) -> Result<T, AccessError>
+    where
+        T: Send + 'static,
+        A: Fn(&mut Db) -> Result<P, AccessError> + Clone + Send + 'static,
+        F: FnOnce(&mut Db, P) -> Result<T, AccessError> + Send + 'static,
+    {
+        let asked = allow.clone();
+        self.catalog.read(move |db| asked(db).map(drop)).await?;
+        self.catalog
+            .write(move |db| {
+                let allowed = allow(db)?;
+                work(db, allowed)
+            })
+            .await
+    }
+}

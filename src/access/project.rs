@@ -1,0 +1,102 @@
+//! A project that a principal may use: the only way to what is in it.
+
+use crate::access::{AccessError, JobAbsence, PipelineAbsence, Principal, ProjectAbsence};
+use crate::auth::{self, Actor, Trail};
+use crate::catalog::jobs::{self, Job};
+use crate::catalog::projects::{self, Project};
+use crate::catalog::{Db, pipelines};
+use crate::domain::Timestamp;
+use crate::domain::access::{self, Action, Caller, Verdict, may};
+use crate::domain::project::ProjectRef;
+
+/// A project, and what a principal is to it.
+pub(super) struct AuthorizedProject {
+    pub(super) project: Project,
+    pub(super) actor: Actor,
+    caller: Caller,
+    pub(super) now: Timestamp,
+    pub(super) audit: Trail,
+}
+
+impl AuthorizedProject {
+    /// Authenticates the principal, finds the project and requires the right for `action`, in this order.
+    pub(super) fn find(
+        db: &mut Db,
+        principal: &Principal,
+        project: &ProjectRef,
+        action: Action,
+    ) -> Result<Self, AccessError> {
+        let actor = principal.authenticate(db)?;
+        let found = find_project(db, project)?;
+        Self::new(db, principal, actor, found, action)
+    }
+
+    /// Requires the right for `action` in a project that was found.
+    pub(super) fn new(
+        db: &mut Db,
+        principal: &Principal,
+        actor: Actor,
+        project: Project,
+        action: Action,
+    ) -> Result<Self, AccessError> {
+        principal.audit().project(&project);
+        let caller = auth::caller_in(db, &actor, &project)?;
+        let found = Self::with_caller(principal, actor, caller, project);
+        found.require(action)?;
+        Ok(found)
+    }
+
+    /// For a caller whose rights were found together with the project.
+    pub(super) fn with_caller(principal: &Principal, actor: Actor, caller: Caller, project: Project) -> Self {
+        Self { project, actor, caller, now: principal.now, audit: principal.audit().clone() }
+    }
+
+    /// Requires the right for `action`.
+    pub(super) fn require(&self, action: Action) -> Result<(), AccessError> {
+        match self.decide(action) {
+            Verdict::Allowed => Ok(()),
+            Verdict::Hidden => Err(AccessError::ProjectNotFound(ProjectAbsence::Hidden)),
+            Verdict::Forbidden => Err(AccessError::Forbidden(action)),
+            Verdict::OutOfReach => Err(AccessError::JobTokenNotAllowed {
+                source: match &self.actor {
+                    Actor::Job { project_path, .. } => last_segment(project_path),
+                    Actor::Anonymous | Actor::User(_) => String::new(),
+                },
+                target: last_segment(&self.project.path),
+            }),
+        }
+    }
+
+    pub(super) fn decide(&self, action: Action) -> Verdict {
+        let Project { visibility, public_jobs, .. } = self.project;
+        may(self.caller, action, access::Project { visibility, public_jobs })
+    }
+
+    /// Finds a job of the project. `may_be_told` is whether the principal may read its jobs.
+    pub(super) fn job(&self, db: &mut Db, job_id: i64, may_be_told: bool) -> Result<Job, AccessError> {
+        let why = match jobs::find(db, job_id)? {
+            Some(job) if job.project_id == self.project.id => return Ok(job),
+            Some(_) => JobAbsence::InOtherProject,
+            None => JobAbsence::Nonexistent,
+        };
+        Err(AccessError::JobNotFound { why, may_be_told })
+    }
+
+    /// Requires that a pipeline is one of the project's.
+    pub(super) fn require_pipeline(&self, db: &mut Db, pipeline_id: i64) -> Result<(), AccessError> {
+        match pipelines::project_of(db, pipeline_id)? {
+            Some(project_id) if project_id == self.project.id => Ok(()),
+            Some(_) => Err(AccessError::PipelineNotFound(PipelineAbsence::InOtherProject)),
+            None => Err(AccessError::PipelineNotFound(PipelineAbsence::Nonexistent)),
+        }
+    }
+}
+
+/// Finds a project, whoever asks.
+pub(super) fn find_project(db: &mut Db, project: &ProjectRef) -> Result<Project, AccessError> {
+    projects::find(db, project)?.ok_or(AccessError::ProjectNotFound(ProjectAbsence::Nonexistent))
+}
+
+fn last_segment(path: &str) -> String {
+    path.rsplit('/').next().unwrap_or(path).to_owned()
+}

@@ -1,0 +1,32 @@
+//! The registry: who may load documents, change jobs and pipelines, and make job tokens.
+
+use crate::access::{AcceptedCredentials, Access, AccessError, Principal};
+use crate::auth::Actor;
+use crate::catalog::Db;
+use crate::domain::access::{Caller, Reach, may_keep_registry};
+
+impl Access {
+    /// Requires an administrator with the principal's scopes before anything else is done: neither bytes nor
+    /// the one turn for writers are for anybody else. [`require_registry`] asks again in the transaction.
+    ///
+    /// # Errors
+    /// [`AccessError::Credential`], [`AccessError::NotAdministrator`].
+    pub async fn admit_to_registry(&self, principal: &Principal) -> Result<(), AccessError> {
+        let principal = principal.clone();
+        self.read(move |db| require_registry(db, &principal)).await
+    }
+}
+
+/// Requires an administrator with the principal's scopes, inside a transaction of the registry.
+///
+/// # Errors
+/// As [`Access::admit_to_registry`].
+pub fn require_registry(db: &mut Db, principal: &Principal) -> Result<(), AccessError> {
+    let user_only = Principal { accepted: AcceptedCredentials::UserOnly, ..principal.clone() };
+    let caller = match user_only.authenticate(db)? {
+        Actor::User(user) => Caller::User { admin: user.admin, role: None, reach: Reach::Anywhere },
+        Actor::Job { user, .. } => Caller::User { admin: user.admin, role: None, reach: Reach::Foreign },
+        Actor::Anonymous => Caller::Anonymous,
+    };
+    if may_keep_registry(caller) { Ok(()) } else { Err(AccessError::NotAdministrator) }
+}

@@ -1,0 +1,69 @@
+//! Uploads: whether a job may hand over artifacts now, and how large they may be.
+
+use crate::access::{Access, AccessError};
+use crate::auth::{self, Refusal, Shown, Trail};
+use crate::catalog::jobs::Job;
+
+/// A job that may upload.
+#[derive(Debug, Clone)]
+pub struct AuthorizedUpload {
+    /// The job.
+    pub job: Job,
+    /// The limit for one artifact in bytes: the smaller one of instance and project; `None` for none.
+    pub limit_bytes: Option<u64>,
+}
+
+impl Access {
+    /// Requires that `token` is that of the job `job_id`, that the job is running and was not erased.
+    ///
+    /// # Errors
+    /// [`AccessError::Credential`], [`AccessError::TokenOfAnotherJob`], [`AccessError::JobNotRunning`],
+    /// [`AccessError::JobErased`], in this order.
+    pub async fn upload_of_job(
+        &self,
+        job_id: i64,
+        token: Shown,
+        audit: &Trail,
+    ) -> Result<AuthorizedUpload, AccessError> {
+        let (audit, instance_bytes) = (audit.clone(), self.max_artifact_bytes);
+        audit.shown("job_token");
+        self.read(move |db| {
+            let token = token.token()?;
+            let found = auth::job_of_token(db, token, &audit)?.ok_or(Refusal::Unknown)?;
+            if found.job.id != job_id {
+                return Err(AccessError::TokenOfAnotherJob);
+            }
+            audit.tell(|facts| facts.project = Some((found.job.project_id, found.project_path.clone())));
+            if !found.job.status.is_executing() {
+                return Err(AccessError::JobNotRunning(found.job.status));
+            }
+            if found.job.erased_at.is_some() {
+                return Err(AccessError::JobErased);
+            }
+            let limit_bytes = smaller_limit(instance_bytes, found.max_artifact_bytes);
+            Ok(AuthorizedUpload { job: found.job, limit_bytes })
+        })
+        .await
+    }
+}
+
+/// The smaller of two limits, of which `None` and 0 mean none.
+fn smaller_limit(instance_bytes: Option<u64>, project_bytes: Option<i64>) -> Option<u64> {
+    let project = project_bytes.and_then(|bytes| u64::try_from(bytes).ok());
+    [instance_bytes, project].into_iter().flatten().filter(|bytes| *bytes > 0).min()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn zero_and_none_are_no_limit() {
+        assert_eq!(smaller_limit(None, None), None);
+        assert_eq!(smaller_limit(Some(0), Some(0)), None);
+        assert_eq!(smaller_limit(Some(10), Some(0)), Some(10));
+        assert_eq!(smaller_limit(Some(10), Some(5)), Some(5));
+        assert_eq!(smaller_limit(Some(3), Some(5)), Some(3));
+        assert_eq!(smaller_limit(None, Some(5)), Some(5));
+    }
+}

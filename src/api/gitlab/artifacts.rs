@@ -1,0 +1,119 @@
+//! Downloads: a job's archive or one file out of it, by job, by ref, and for a job that depends on
+//! another.
+
+use actix_web::HttpResponse;
+
+use crate::access::{AcceptedCredentials, AccessError, RefLookup, RefSearch};
+use crate::api::gitlab::credentials::reader;
+use crate::api::gitlab::downloads::{file, whole, whole_or_folder};
+use crate::api::gitlab::error::ApiError;
+use crate::api::gitlab::parameters::id;
+use crate::catalog::artifacts::Artifact;
+use crate::domain::artifact::ArtifactKind;
+use crate::domain::project::ProjectRef;
+use crate::http::context::RequestContext;
+use crate::http::query::InvalidParameter;
+
+/// `GET /projects/:id/jobs/:job_id/artifacts`
+pub(super) async fn of_job(
+    ctx: &RequestContext,
+    project: ProjectRef,
+    job_id: &str,
+) -> Result<HttpResponse, ApiError> {
+    let kind = match ctx.query.choice::<ArtifactKind>("file_type")? {
+        None => ArtifactKind::Archive,
+        // What a job may upload, others may download; its log and GitLab's own listing have no `file_type`.
+        Some(kind) if kind.is_uploadable() => kind,
+        Some(_) => return Err(InvalidParameter::Choice("file_type").into()),
+    };
+    let artifact = artifact_of_job(ctx, project, job_id, kind).await?;
+    whole_or_folder(ctx, &artifact).await
+}
+
+/// `GET /projects/:id/jobs/artifacts/:ref_name/download`
+pub(super) async fn of_ref(
+    ctx: &RequestContext,
+    project: ProjectRef,
+    ref_name: String,
+) -> Result<HttpResponse, ApiError> {
+    let archive = archive_of_ref(ctx, project, ref_name).await?;
+    whole_or_folder(ctx, &archive).await
+}
+
+/// `GET /projects/:id/jobs/:job_id/artifacts/*artifact_path`
+pub(super) async fn file_of_job(
+    ctx: &RequestContext,
+    project: ProjectRef,
+    job_id: &str,
+    path: Vec<u8>,
+) -> Result<HttpResponse, ApiError> {
+    let archive = artifact_of_job(ctx, project, job_id, ArtifactKind::Archive).await?;
+    refuse_folder(ctx)?;
+    file(ctx, &archive, path).await
+}
+
+/// `GET /projects/:id/jobs/artifacts/:ref_name/raw/*artifact_path`
+pub(super) async fn file_of_ref(
+    ctx: &RequestContext,
+    project: ProjectRef,
+    ref_name: String,
+    path: Vec<u8>,
+) -> Result<HttpResponse, ApiError> {
+    let archive = archive_of_ref(ctx, project, ref_name).await?;
+    refuse_folder(ctx)?;
+    file(ctx, &archive, path).await
+}
+
+/// An address that ends with a slash is that of a folder, which has no bytes: not of what stands before it.
+fn refuse_folder(ctx: &RequestContext) -> Result<(), ApiError> {
+    match ctx.request.uri().path().ends_with('/') {
+        true => Err(ApiError::absent("Not Found", "path ends with a slash, so it is no file's")),
+        false => Ok(()),
+    }
+}
+
+/// `GET /jobs/:id/artifacts`
+pub(super) async fn for_dependent_job(ctx: &RequestContext, job_id: &str) -> Result<HttpResponse, ApiError> {
+    let job_id = id(job_id, "id")?;
+    let follows = ctx.query.flag("direct_download")?;
+    let principal = reader(ctx, AcceptedCredentials::UserOrJob);
+    let archive = ctx.access().archive_for_dependent_job(&principal, job_id).await;
+    whole(ctx, &archive.map_err(final_for_a_runner)?, follows).await
+}
+
+/// A runner takes 403 for final; that job or project are hidden is none of its business.
+fn final_for_a_runner(error: AccessError) -> ApiError {
+    match error {
+        AccessError::JobTokenRequired | AccessError::JobNotFound { .. } | AccessError::ProjectNotFound(_) => {
+            ApiError::forbidden(error.reason())
+        }
+        other => other.into(),
+    }
+}
+
+/// A job's artifact of a kind that the caller may read.
+pub(super) async fn artifact_of_job(
+    ctx: &RequestContext,
+    project: ProjectRef,
+    job_id: &str,
+    kind: ArtifactKind,
+) -> Result<Artifact, ApiError> {
+    let job_id = id(job_id, "job_id")?;
+    let principal = reader(ctx, AcceptedCredentials::Any);
+    Ok(ctx.access().artifact_of_job(&principal, project, job_id, kind).await?)
+}
+
+async fn archive_of_ref(
+    ctx: &RequestContext,
+    project: ProjectRef,
+    ref_name: String,
+) -> Result<Artifact, ApiError> {
+    let job_name = ctx.query.get("job").ok_or(ApiError::Parameter("job is missing".into()))?.to_owned();
+    let search = match ctx.query.flag("search_recent_successful_pipelines")? {
+        true => RefSearch::Recent,
+        false => RefSearch::Newest,
+    };
+    let principal = reader(ctx, AcceptedCredentials::Any);
+    let lookup = RefLookup { ref_name, job_name, search };
+    Ok(ctx.access().archive_of_ref(&principal, project, lookup).await?)
+}

@@ -1,0 +1,145 @@
+//! Refusals of this dialect: a status, and `{"message": …}` that names what is wrong.
+
+use std::borrow::Cow;
+
+use actix_web::HttpResponse;
+use actix_web::http::{StatusCode, header};
+use serde_json::json;
+
+use crate::access::AccessError;
+use crate::auth::Refusal;
+use crate::domain::{Error, Kind};
+use crate::http::error::{RequestError, TOO_MANY_FAILURES, with_reason};
+use crate::registry::LoadError;
+
+/// The longest text of an error, in characters: it may repeat what was sent, which may be long.
+const MAX_MESSAGE: usize = 2000;
+
+/// What a client is asked to show.
+const CHALLENGE: &str = "Bearer realm=\"artigate\", scope=\"registry\"";
+
+/// Why a request is refused.
+#[derive(Debug)]
+pub(super) enum ApiError {
+    /// There is nothing at this path.
+    NoResource,
+    /// There is, and it takes only these methods.
+    Method(&'static [&'static str]),
+    /// What every dialect refuses alike.
+    Request(RequestError),
+}
+
+impl ApiError {
+    /// Whether a credential was shown that is not valid.
+    pub(super) fn is_failed_authentication(&self) -> bool {
+        matches!(self, Self::Request(RequestError::Credential(refusal)) if refusal.is_failure())
+    }
+
+    /// Why, in a few words for the log.
+    fn reason(&self) -> Cow<'static, str> {
+        match self {
+            Self::NoResource => "no such route".into(),
+            Self::Method(_) => "the resource has no such method".into(),
+            Self::Request(error) => error.reason(),
+        }
+    }
+
+    pub(super) fn into_response(self) -> HttpResponse {
+        with_reason(self.reason(), self.render())
+    }
+
+    fn render(self) -> HttpResponse {
+        match self {
+            Self::NoResource => {
+                HttpResponse::NotFound().json(json!({ "message": "there is nothing at this path" }))
+            }
+            Self::Method(methods) => {
+                let methods = methods.join(", ");
+                HttpResponse::MethodNotAllowed()
+                    .insert_header((header::ALLOW, methods.as_str()))
+                    .json(json!({ "message": format!("expected the method {methods}") }))
+            }
+            Self::Request(RequestError::Credential(refusal)) => refused(refusal),
+            Self::Request(error) => {
+                let text: String = message(&error).chars().take(MAX_MESSAGE).collect();
+                error.begin_response().json(json!({ "message": text }))
+            }
+        }
+    }
+}
+
+fn message(error: &RequestError) -> &str {
+    match error {
+        RequestError::Credential(_) => "the credential is not valid",
+        RequestError::TooManyFailures { .. } => TOO_MANY_FAILURES,
+        RequestError::PreconditionFailed => "a condition of the request does not hold",
+        RequestError::RangeNotSatisfiable(_) => "the range lies outside of the whole",
+        RequestError::Domain(error) => error.public(),
+    }
+}
+
+fn refused(refusal: Refusal) -> HttpResponse {
+    let (status, text) = match refusal {
+        Refusal::Missing | Refusal::NotForJobs => {
+            (StatusCode::UNAUTHORIZED, "a personal token with the scope registry is needed")
+        }
+        Refusal::Unreadable(_) => (
+            StatusCode::UNAUTHORIZED,
+            "the credential is neither a PRIVATE-TOKEN nor a Bearer's token in ASCII",
+        ),
+        Refusal::Unknown | Refusal::JobIdle(_) | Refusal::JobErased | Refusal::JobOfNobody => {
+            (StatusCode::UNAUTHORIZED, "the token is not known")
+        }
+        Refusal::Expired => (StatusCode::UNAUTHORIZED, "the token has expired"),
+        Refusal::Revoked => (StatusCode::UNAUTHORIZED, "the token was revoked"),
+        Refusal::MissingScope(_) => (StatusCode::FORBIDDEN, "the token has not the scope registry"),
+    };
+    let mut answer = HttpResponse::build(status);
+    if status == StatusCode::UNAUTHORIZED {
+        answer.insert_header((header::WWW_AUTHENTICATE, CHALLENGE));
+    }
+    answer.json(json!({ "message": text }))
+}
+
+impl From<Error> for ApiError {
+    fn from(error: Error) -> Self {
+        Self::Request(RequestError::Domain(error))
+    }
+}
+
+impl From<RequestError> for ApiError {
+    fn from(error: RequestError) -> Self {
+        Self::Request(error)
+    }
+}
+
+impl From<Refusal> for ApiError {
+    fn from(refusal: Refusal) -> Self {
+        Self::Request(RequestError::Credential(refusal))
+    }
+}
+
+/// Only a credential, the right of an administrator, and the catalog can stand in the way here.
+impl From<AccessError> for ApiError {
+    fn from(error: AccessError) -> Self {
+        match error {
+            AccessError::Credential(refusal) => refusal.into(),
+            AccessError::Other(error) => error.into(),
+            other => Error::new(Kind::Forbidden, other.reason()).into(),
+        }
+    }
+}
+
+/// A document that cannot be read is a wrong request; one that makes no sense here is told apart.
+impl From<LoadError> for ApiError {
+    fn from(error: LoadError) -> Self {
+        match error {
+            LoadError::Access(error) => error.into(),
+            LoadError::Malformed(text) => Error::new(Kind::Invalid, text).into(),
+            LoadError::Wrong(text) | LoadError::Unreadable(text) => {
+                Error::new(Kind::Unprocessable, text).into()
+            }
+            LoadError::Failed(error) => error.into(),
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! What every dialect refuses alike; the one match from error kind to status, and the one place where a failed
+//! request is logged. Each dialect renders it in its vendor's JSON.
+
+use std::borrow::Cow;
+
+use actix_web::HttpResponse;
+use actix_web::HttpResponseBuilder;
+use actix_web::http::{StatusCode, header};
+
+use crate::auth::Refusal;
+use crate::domain::{Error, Kind};
+use crate::http::reason::Reason;
+
+/// How long a client is asked to wait after a 503, in whole seconds: runners understand no other
+/// form of `Retry-After`.
+pub const RETRY_AFTER_SECONDS: u32 = 5;
+
+/// The text for a client that failed to authenticate too often.
+pub const TOO_MANY_FAILURES: &str = "Too many failed authentications. Try again later.";
+
+/// Why a request is refused, in any dialect.
+#[derive(Debug)]
+pub enum RequestError {
+    /// The credential is missing or not valid.
+    Credential(Refusal),
+    /// Too many credentials from the same address were not valid.
+    TooManyFailures {
+        /// How long the client is asked to wait.
+        retry_after_seconds: u32,
+    },
+    /// The request's conditions do not hold.
+    PreconditionFailed,
+    /// The requested range lies outside of the whole, which has so many bytes.
+    RangeNotSatisfiable(u64),
+    /// Any other.
+    Domain(Error),
+}
+
+impl RequestError {
+    /// Why, in a few words for the log.
+    pub fn reason(&self) -> Cow<'static, str> {
+        match self {
+            Self::Credential(refusal) => refusal.reason(),
+            Self::TooManyFailures { .. } => "too many failed authentications from this address".into(),
+            Self::PreconditionFailed => "a condition of the request does not hold".into(),
+            Self::RangeNotSatisfiable(size) => format!("range lies outside of {size} bytes").into(),
+            Self::Domain(error) => error.reason(),
+        }
+    }
+
+    /// The status, before any that the dialect chooses for a credential.
+    pub fn status(&self) -> StatusCode {
+        match self {
+            Self::Credential(Refusal::MissingScope(_)) => StatusCode::FORBIDDEN,
+            Self::Credential(_) => StatusCode::UNAUTHORIZED,
+            Self::TooManyFailures { .. } => StatusCode::TOO_MANY_REQUESTS,
+            Self::PreconditionFailed => StatusCode::PRECONDITION_FAILED,
+            Self::RangeNotSatisfiable(_) => StatusCode::RANGE_NOT_SATISFIABLE,
+            Self::Domain(error) => status(error.kind()),
+        }
+    }
+
+    /// Begins the response: its status and the headers that belong to it. Logs what is a fault of ours.
+    pub fn begin_response(&self) -> HttpResponseBuilder {
+        let status = self.status();
+        let mut response = HttpResponse::build(status);
+        match self {
+            Self::TooManyFailures { retry_after_seconds } => {
+                response.insert_header((header::RETRY_AFTER, *retry_after_seconds));
+            }
+            Self::RangeNotSatisfiable(size) => {
+                response.insert_header((header::CONTENT_RANGE, format!("bytes */{size}")));
+            }
+            Self::Domain(error) => {
+                log(error);
+                if status == StatusCode::SERVICE_UNAVAILABLE {
+                    response.insert_header((header::RETRY_AFTER, RETRY_AFTER_SECONDS));
+                }
+            }
+            Self::Credential(_) | Self::PreconditionFailed => {}
+        }
+        response
+    }
+}
+
+/// A response that carries the reason of a refusal to the request log.
+pub fn with_reason(reason: Cow<'static, str>, mut response: HttpResponse) -> HttpResponse {
+    Reason::new(reason).attach(&mut response);
+    response
+}
+
+/// The status for an error.
+pub fn status(kind: Kind) -> StatusCode {
+    match kind {
+        Kind::Invalid => StatusCode::BAD_REQUEST,
+        Kind::Unauthenticated => StatusCode::UNAUTHORIZED,
+        Kind::Forbidden => StatusCode::FORBIDDEN,
+        Kind::NotFound => StatusCode::NOT_FOUND,
+        Kind::Conflict => StatusCode::CONFLICT,
+        Kind::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+        Kind::UnsupportedMedia => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        Kind::Unprocessable => StatusCode::UNPROCESSABLE_ENTITY,
+        Kind::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+        Kind::OutOfSpace => StatusCode::INSUFFICIENT_STORAGE,
+        Kind::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+    }
+}
+
+/// Logs an error that is our own fault, however the client is answered; the reason of a refusal stands in its
+/// line ([`crate::http::reason`]).
+pub fn log(error: &Error) {
+    let Some(causes) = error.causes() else { return };
+    if status(error.kind()).is_server_error() {
+        tracing::error!(kind = ?error.kind(), causes, "request failed");
+    } else if error.is_broken_io() {
+        tracing::warn!(kind = ?error.kind(), causes, "bytes that there should be are not");
+    }
+}
+
+impl From<Error> for RequestError {
+    fn from(error: Error) -> Self {
+        Self::Domain(error)
+    }
+}
