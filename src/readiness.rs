@@ -40,9 +40,12 @@ impl Readiness {
             return found.clone();
         }
         let (catalog, store) = tokio::join!(in_time(catalog.probe()), in_time(store.probe()));
-        let store = store.and_then(|()| match belonging.is_known() {
-            true => Ok(()),
-            false => Err(Arc::new(Error::unavailable("it is not known to belong to the database"))),
+        let store = store.and_then(|()| {
+            if belonging.is_known() {
+                Ok(())
+            } else {
+                Err(Arc::new(Error::unavailable("it is not known to belong to the database")))
+            }
         });
         let found = Found { catalog, store };
         for (part, outcome) in [("the database", &found.catalog), ("the store", &found.store)] {

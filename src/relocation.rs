@@ -80,12 +80,11 @@ async fn take_identity_along(catalog: &Catalog, from: &Store, to: &Store) -> Res
         return Err(Error::new(Kind::Conflict, why));
     }
     let found = to.keep_instance_id(id).await?;
-    match found == id {
-        true => Ok(()),
-        false => {
-            let why = format!("the store to copy to is of the instance {found}, what is copied of {id}");
-            Err(Error::new(Kind::Conflict, why))
-        }
+    if found == id {
+        Ok(())
+    } else {
+        let why = format!("the store to copy to is of the instance {found}, what is copied of {id}");
+        Err(Error::new(Kind::Conflict, why))
     }
 }
 
@@ -131,9 +130,10 @@ async fn copy(catalog: &Catalog, from: &Store, to: &Store, artifact: &Artifact) 
         Err(error) => {
             let (job_id, kind) = (artifact.job_id, artifact.kind);
             let now = catalog.read(move |db| artifacts::find(db, job_id, kind)).await?;
-            match now.is_some_and(|now| now.store_key == artifact.store_key) {
-                true => Ok(Outcome::Fault(error.causes().unwrap_or_else(|| error.to_string()))),
-                false => Ok(Outcome::Gone),
+            if now.is_some_and(|now| now.store_key == artifact.store_key) {
+                Ok(Outcome::Fault(error.causes().unwrap_or_else(|| error.to_string())))
+            } else {
+                Ok(Outcome::Gone)
             }
         }
     }

@@ -97,9 +97,10 @@ pub fn locate(tail: &[u8], file_bytes: u64, limits: &Limits) -> Result<Located, 
         }
     };
     let before = span.start.saturating_sub(tail_start).min(at as u64) as usize;
-    match is_in_comment(tail, tail_start, before, at) {
-        true => Err(Fault::EndRecordInComment),
-        false => Ok(Located::Found(span)),
+    if is_in_comment(tail, tail_start, before, at) {
+        Err(Fault::EndRecordInComment)
+    } else {
+        Ok(Located::Found(span))
     }
 }
 
@@ -221,18 +222,18 @@ impl EndRecord {
 
 /// The end record that counts: the last, whose comment must not reach past the end of the file.
 fn last_end_record(tail: &[u8], file_bytes: u64) -> Result<(usize, EndRecord), Fault> {
-    let none = || match file_bytes <= REACH_BYTES as u64 {
-        true => Fault::NoEndRecord,
-        false => Fault::NoEndRecordNearEnd { bytes: REACH_BYTES as u64 },
+    let none = || {
+        if file_bytes <= REACH_BYTES as u64 {
+            Fault::NoEndRecord
+        } else {
+            Fault::NoEndRecordNearEnd { bytes: REACH_BYTES as u64 }
+        }
     };
     let last = tail.len().checked_sub(END_BYTES).ok_or_else(none)?;
     let first = tail.len().saturating_sub(REACH_BYTES);
     let found = (first..=last).rev().find_map(|at| Some((at, EndRecord::read(tail.get(at..)?)?)));
     let (at, record) = found.ok_or_else(none)?;
-    match record.end(at) <= tail.len() {
-        true => Ok((at, record)),
-        false => Err(Fault::CommentCutShort),
-    }
+    if record.end(at) <= tail.len() { Ok((at, record)) } else { Err(Fault::CommentCutShort) }
 }
 
 /// Whether an end record in the first `before` bytes of `tail` has a comment that reaches over the one at

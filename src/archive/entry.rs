@@ -341,9 +341,6 @@ impl<R: AsyncBufRead + Unpin> Unpacker<R> {
             Self::Deflate(decoder) => decoder.read_buf(buffer).await,
             Self::Zstd(decoder) => decoder.read_buf(buffer).await,
         };
-        read.map_err(|error| match self.packed().failed() {
-            true => error,
-            false => Damage::Undecodable.into(),
-        })
+        read.map_err(|error| if self.packed().failed() { error } else { Damage::Undecodable.into() })
     }
 }

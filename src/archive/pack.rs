@@ -100,10 +100,7 @@ impl<W: Write> Packer<W> {
         }
         self.zip.start_file(path, options(&metadata)).map_err(|error| at(path, &error))?;
         let copied = self.copy(file.take(metadata.len())).map_err(|error| at(path, &error))?;
-        match copied == metadata.len() {
-            true => Ok(()),
-            false => Err(at(path, &"has changed while it was packed")),
-        }
+        if copied == metadata.len() { Ok(()) } else { Err(at(path, &"has changed while it was packed")) }
     }
 
     fn copy(&mut self, mut file: impl Read) -> io::Result<u64> {

@@ -199,9 +199,10 @@ pub fn caller_in(db: &mut Db, actor: &Actor, project: &Project) -> Result<Caller
         Actor::Anonymous => return Ok(Caller::Anonymous),
         Actor::User(user) => (user, Reach::Anywhere),
         Actor::Job { user, project_path, .. } => {
-            match projects::admits_job_tokens_of(db, project, project_path)? {
-                true => (user, Reach::Admitted),
-                false => (user, Reach::Foreign),
+            if projects::admits_job_tokens_of(db, project, project_path)? {
+                (user, Reach::Admitted)
+            } else {
+                (user, Reach::Foreign)
             }
         }
     };

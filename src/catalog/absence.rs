@@ -55,9 +55,10 @@ pub fn by_ref(
         .load(db)?;
     let Some((_, root_id)) = newest.first() else { return Ok(Absence::NoSuccess) };
     let named = jobs::table.inner_join(pipelines::table).filter(jobs::name.eq(job_name)).into_boxed();
-    let among = match search_recent {
-        true => named.filter(jobs::pipeline_id.eq_any(newest.iter().map(|(id, _)| *id))),
-        false => named.filter(pipelines::root_id.eq(*root_id)),
+    let among = if search_recent {
+        named.filter(jobs::pipeline_id.eq_any(newest.iter().map(|(id, _)| *id)))
+    } else {
+        named.filter(pipelines::root_id.eq(*root_id))
     };
     let found: Vec<Status> = among.order(jobs::id.desc()).select(jobs::status).load(db)?;
     Ok(match found[..] {

@@ -82,9 +82,10 @@ pub fn hold(db: &mut Db, number: i64) -> Result<()> {
         Db::Postgres(_) => "SELECT number FROM writers WHERE number = $1 FOR KEY SHARE",
     };
     let held: Vec<Held> = diesel::sql_query(statement).bind::<BigInt, _>(number).load(db)?;
-    match held.is_empty() {
-        true => Err(Error::unavailable(format!("the writer {number} was taken for dead"))),
-        false => Ok(()),
+    if held.is_empty() {
+        Err(Error::unavailable(format!("the writer {number} was taken for dead")))
+    } else {
+        Ok(())
     }
 }
 

@@ -52,25 +52,25 @@ impl CopyStore {
 
     fn report(&self, artifact: &Artifact, why: &str) {
         let Artifact { id, job_id, kind, store_key, .. } = artifact;
-        match self.json {
-            true => println!(
+        if self.json {
+            println!(
                 "{}",
                 json!({ "artifact": id, "job": job_id, "kind": kind.as_str(), "blob": store_key, "problem": why })
-            ),
-            false => println!("artifact {id} ({kind} of job {job_id}), blob {store_key}: {why}"),
+            );
+        } else {
+            println!("artifact {id} ({kind} of job {job_id}), blob {store_key}: {why}");
         }
     }
 
     fn conclude(&self, copied: Copied) -> Result<(), CommandError> {
         let Copied { blobs, bytes, already_there, faults } = copied;
-        let said = match self.json {
-            true => {
-                json!({ "copied": blobs, "bytes": bytes, "already_there": already_there, "faults": faults })
-                    .to_string()
-            }
-            false => format!(
+        let said = if self.json {
+            json!({ "copied": blobs, "bytes": bytes, "already_there": already_there, "faults": faults })
+                .to_string()
+        } else {
+            format!(
                 "{blobs} blobs copied, {bytes} bytes; {already_there} were there already; {faults} could not be copied"
-            ),
+            )
         };
         match faults {
             0 => {

@@ -13,12 +13,15 @@ pub(super) fn run(settings: &Settings, quick: bool, as_json: bool) -> Result<(),
     let parts = Parts::open(settings)?;
     let total = parts.block_on(parts.catalog.read(artifacts::count))?;
     let progress = Progress::new("checking artifacts", usize::try_from(total).ok());
-    let report = |fault: &Fault| match as_json {
-        true => println!(
-            "{}",
-            json!({ "artifact": fault.artifact_id, "job": fault.job_id, "kind": fault.kind, "blob": fault.store_key, "problem": fault.problem })
-        ),
-        false => println!("{fault}"),
+    let report = |fault: &Fault| {
+        if as_json {
+            println!(
+                "{}",
+                json!({ "artifact": fault.artifact_id, "job": fault.job_id, "kind": fault.kind, "blob": fault.store_key, "problem": fault.problem })
+            );
+        } else {
+            println!("{fault}");
+        }
     };
     let checking = retention::check(&parts.catalog, &parts.store, quick, || progress.advance(1), report);
     let checked = parts.block_on(checking);

@@ -42,16 +42,17 @@ pub(super) fn run(settings: &Settings, options: &Gc) -> Result<(), CommandError>
     });
     progress.finish();
     let retention::Collected { removed, orphans, unfinished, bytes, spared } = collected?;
-    match options.json {
-        true => println!(
+    if options.json {
+        println!(
             "{}",
             json!({ "removed": removed.blobs, "failed": removed.failed, "orphans": orphans, "unfinished": unfinished, "bytes": bytes, "spared": spared })
-        ),
-        false => println!(
+        );
+    } else {
+        println!(
             "{} queued removals carried out, {} could not be; {orphans} blobs without a row and {unfinished} \
              unfinished uploads removed, {bytes} bytes; {spared} that somebody is at work on spared",
             removed.blobs, removed.failed
-        ),
+        );
     }
     Ok(())
 }

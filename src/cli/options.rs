@@ -56,17 +56,15 @@ where
 
 /// Checks a user's short name.
 pub(super) fn username(text: &str) -> Result<String, String> {
-    match is_valid_username(text) {
-        true => Ok(text.to_owned()),
-        false => Err("expected a name without spaces".into()),
-    }
+    if is_valid_username(text) { Ok(text.to_owned()) } else { Err("expected a name without spaces".into()) }
 }
 
 /// Checks a project's or group's full path.
 pub(super) fn full_path(text: &str) -> Result<String, String> {
-    match is_valid_path(text) {
-        true => Ok(text.to_owned()),
-        false => Err("expected a full path, for example group/project".into()),
+    if is_valid_path(text) {
+        Ok(text.to_owned())
+    } else {
+        Err("expected a full path, for example group/project".into())
     }
 }
 

@@ -18,9 +18,10 @@ pub(super) fn run(settings: &Settings, as_json: bool) -> Result<(), CommandError
     progress.finish();
     let swept = swept?;
     let (expired, removed, failed) = (swept.expired, swept.removed.blobs, swept.removed.failed);
-    match as_json {
-        true => println!("{}", json!({ "expired": expired, "removed": removed, "failed": failed })),
-        false => println!("{expired} artifacts expired, {removed} blobs removed, {failed} could not be"),
+    if as_json {
+        println!("{}", json!({ "expired": expired, "removed": removed, "failed": failed }));
+    } else {
+        println!("{expired} artifacts expired, {removed} blobs removed, {failed} could not be");
     }
     Ok(())
 }

@@ -73,10 +73,7 @@ pub async fn find_entry<'a>(
     drop(known);
     entry.check_supported().map_err(unprocessable)?;
     check_size(&entry, sources.indexes.limits().unpacked_bytes)?;
-    let lead = match zstd::is_zstd(&entry) {
-        true => Some(Lead::read(&blob, &entry).await?),
-        false => None,
-    };
+    let lead = if zstd::is_zstd(&entry) { Some(Lead::read(&blob, &entry).await?) } else { None };
     if let Some(lead) = &lead {
         lead.check_supported(&entry).map_err(unprocessable)?;
     }

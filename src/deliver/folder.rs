@@ -51,9 +51,10 @@ pub async fn list_folder(
     let Some(outline) = outline else { return Ok(None) };
     // As items, and as the text that is made of them: names have up to 64 KiB each.
     let bytes = outline.page_bytes(&window).saturating_mul(2);
-    let held = match bytes > SMALL_PAGE_BYTES {
-        true => Some((capacity.rows.take(bytes as u64, client).await?, capacity.rows.clone())),
-        false => None,
+    let held = if bytes > SMALL_PAGE_BYTES {
+        Some((capacity.rows.take(bytes as u64, client).await?, capacity.rows.clone()))
+    } else {
+        None
     };
     let listing = indexes.page(archive, &blob, outline, window).await?.map_err(unreadable)?;
     Ok(Some(FolderPage { listing, held }))

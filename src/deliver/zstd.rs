@@ -111,9 +111,12 @@ where
 {
     let mut frames = Frames::default();
     packed.and_then(move |piece| {
-        let followed = frames.follow(&piece, |frame| match frame.is_for_everybody() {
-            true => Ok(()),
-            false => Err(io::Error::from(Damage::Window { bytes: frame.window_bytes })),
+        let followed = frames.follow(&piece, |frame| {
+            if frame.is_for_everybody() {
+                Ok(())
+            } else {
+                Err(io::Error::from(Damage::Window { bytes: frame.window_bytes }))
+            }
         });
         std::future::ready(followed.map(|()| piece))
     })

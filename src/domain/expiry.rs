@@ -108,10 +108,7 @@ pub fn parse_seconds(phrase: &str) -> Result<u64, NotADuration> {
         return Err(NotADuration);
     }
     let phrase = phrase.trim().to_ascii_lowercase();
-    let seconds = match phrase.contains(':') {
-        true => clock_seconds(&phrase),
-        false => worded_seconds(&phrase),
-    };
+    let seconds = if phrase.contains(':') { clock_seconds(&phrase) } else { worded_seconds(&phrase) };
     // Half a second would round to an expiry of 0, which means never.
     seconds.map(|s| s.ceil()).filter(|s| *s < 1e15).map(|s| s as u64).ok_or(NotADuration)
 }

@@ -26,10 +26,7 @@ pub fn parse(header: &str, size: u64) -> Requested {
         (None, Some(suffix)) if first.is_empty() => size.saturating_sub(suffix)..size,
         _ => return Requested::Whole,
     };
-    match part.is_empty() {
-        true => Requested::Unsatisfiable,
-        false => Requested::Part(part),
-    }
+    if part.is_empty() { Requested::Unsatisfiable } else { Requested::Part(part) }
 }
 
 /// Digits only; a number too large to hold lies past any end.

@@ -24,9 +24,10 @@ pub fn shown(headers: &HeaderMap, name: &'static str) -> Option<Shown> {
 
 /// The credential in a parameter of the query.
 pub fn parameter(query: &Query, name: &'static str) -> Option<Shown> {
-    match query.has_list(name) {
-        true => Some(Shown::Unreadable(Unreadable::List(name))),
-        false => one_of(query.all(name).map(str::as_bytes), name),
+    if query.has_list(name) {
+        Some(Shown::Unreadable(Unreadable::List(name)))
+    } else {
+        one_of(query.all(name).map(str::as_bytes), name)
     }
 }
 
@@ -90,9 +91,10 @@ fn scheme_and_rest(value: &[u8]) -> (&[u8], &[u8]) {
 fn one_of<'a>(values: impl Iterator<Item = &'a [u8]>, name: &'static str) -> Option<Shown> {
     let mut values = values.filter(|value| !is_blank(value));
     let first = values.next()?;
-    match values.all(|other| other == first) {
-        true => Some(read(first, name)),
-        false => Some(Shown::Unreadable(Unreadable::Several(name))),
+    if values.all(|other| other == first) {
+        Some(read(first, name))
+    } else {
+        Some(Shown::Unreadable(Unreadable::Several(name)))
     }
 }
 

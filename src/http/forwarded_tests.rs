@@ -160,9 +160,12 @@ proptest! {
 
     #[test]
     fn an_address_is_read_however_it_is_written(bits: u128, is_v4: bool, port in "(:[0-9]{1,5}|:_[a-z._-]{1,5})?") {
-        let (address, bare) = match is_v4 {
-            true => { let v4 = std::net::Ipv4Addr::from_bits(bits as u32); (IpAddr::from(v4), v4.to_string()) }
-            false => { let v6 = std::net::Ipv6Addr::from_bits(bits); (IpAddr::from(v6), format!("[{v6}]")) }
+        let (address, bare) = if is_v4 {
+            let v4 = std::net::Ipv4Addr::from_bits(bits as u32);
+            (IpAddr::from(v4), v4.to_string())
+        } else {
+            let v6 = std::net::Ipv6Addr::from_bits(bits);
+            (IpAddr::from(v6), format!("[{v6}]"))
         };
         prop_assert_eq!(super::address(&format!("{bare}{port}")), Some(address));
     }

@@ -231,10 +231,8 @@ mod tests {
         let link =
             |page: usize, relation: &str| format!("<{URL}?page={page}&per_page=20>; rel=\"{relation}\"");
         for (more, next) in [(true, "2"), (false, "")] {
-            let links = match more {
-                true => format!("{}, {}", link(2, "next"), link(1, "first")),
-                false => link(1, "first"),
-            };
+            let links =
+                if more { format!("{}, {}", link(2, "next"), link(1, "first")) } else { link(1, "first") };
             assert_eq!(
                 headers(|answer| page.write_headers(answer, Total::Unknown { more }, URL, "")),
                 [

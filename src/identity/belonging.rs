@@ -40,9 +40,10 @@ impl Belonging {
     /// `Conflict` when they do not belong together; `Unavailable` after five seconds; those of both.
     pub async fn look(&self, catalog: &Catalog, store: &Store, settings: &Settings) -> Result<()> {
         let asking = async {
-            match self.ever.load(Ordering::SeqCst) {
-                true => check(catalog, store, settings).await,
-                false => agree(catalog, store, settings).await,
+            if self.ever.load(Ordering::SeqCst) {
+                check(catalog, store, settings).await
+            } else {
+                agree(catalog, store, settings).await
             }
         };
         let late = |_| Err(Error::unavailable("the store does not say in time whose it is"));

@@ -55,9 +55,10 @@ fn check_lines(text: &str) -> Result<(), Refusal> {
     text.lines().try_for_each(|line| {
         let (name, _) = line.split_once('=').ok_or(NO_VARIABLES)?;
         let name = name.trim();
-        match !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_') {
-            true => Ok(()),
-            false => Err("Validation failed: Key can contain only letters, digits and '_'."),
+        if !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_') {
+            Ok(())
+        } else {
+            Err("Validation failed: Key can contain only letters, digits and '_'.")
         }
     })
 }

@@ -42,11 +42,13 @@ impl Files {
             Self::Directory(folder) => {
                 let path = folder.join(name);
                 let kind = std::fs::metadata(&path)?.file_type();
-                match kind.is_dir() {
-                    true => Ok(Box::new(Packing::begin(path)?)),
+                if kind.is_dir() {
+                    Ok(Box::new(Packing::begin(path)?))
+                } else if kind.is_file() {
+                    Ok(Box::new(open_regular(&path)?))
+                } else {
                     // A pipe would wait for its other end, and opening a device may set something going.
-                    false if !kind.is_file() => Err(neither(kind)),
-                    false => Ok(Box::new(open_regular(&path)?)),
+                    Err(neither(kind))
                 }
             }
             Self::Embedded(files) => {
@@ -62,10 +64,7 @@ impl Files {
 fn open_regular(path: &Path) -> io::Result<File> {
     let file = open_without_waiting(path)?;
     let kind = file.metadata()?.file_type();
-    match kind.is_file() {
-        true => Ok(file),
-        false => Err(neither(kind)),
-    }
+    if kind.is_file() { Ok(file) } else { Err(neither(kind)) }
 }
 
 fn neither(kind: FileType) -> io::Error {

@@ -222,10 +222,7 @@ fn identify(seen: &mut HashSet<i64>, id: i64) -> Result<(), String> {
 }
 
 fn once<T: Hash + Eq + Clone + Display>(seen: &mut HashSet<T>, value: T, field: &str) -> Result<(), String> {
-    match seen.insert(value.clone()) {
-        true => Ok(()),
-        false => Err(format!("{field}: {value} stands in two places")),
-    }
+    if seen.insert(value.clone()) { Ok(()) } else { Err(format!("{field}: {value} stands in two places")) }
 }
 
 fn check_artifact(artifact: &Artifact, files: &Files) -> Result<(), String> {

@@ -63,9 +63,10 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for StrictVisitor<V> {
     fn visit_f64<E: Error>(self, value: f64) -> Result<V::Value, E> {
         // 2 to the power of 53: beyond it a float does not tell which integer was written.
         const LIMIT: f64 = 9_007_199_254_740_992.0;
-        match value.fract() == 0.0 && value.abs() <= LIMIT {
-            true => self.0.visit_i64(value as i64),
-            false => self.0.visit_f64(value),
+        if value.fract() == 0.0 && value.abs() <= LIMIT {
+            self.0.visit_i64(value as i64)
+        } else {
+            self.0.visit_f64(value)
         }
     }
 

@@ -95,9 +95,10 @@ async fn check_blob(store: &Store, artifact: &Artifact, quick: bool) -> std::res
         hasher.update(&piece);
     }
     let found = Sha256Digest::from(hasher);
-    match found == artifact.sha256 {
-        true => Ok(()),
-        false => Err(format!("its SHA-256 is {found}, its row says {}", artifact.sha256)),
+    if found == artifact.sha256 {
+        Ok(())
+    } else {
+        Err(format!("its SHA-256 is {found}, its row says {}", artifact.sha256))
     }
 }
 

@@ -196,8 +196,9 @@ fn key_of(item: &Listed) -> Option<&StoreKey> {
 
 /// Whether something is in the hands of a living writer. An upload whose key a row names is a copy.
 fn is_at_work_on(living: &Living, item: &Listed, is_named: bool) -> bool {
-    match is_named {
-        true => living.copying,
-        false => key_of(item).and_then(StoreKey::writer).is_some_and(|writer| living.keys.contains(&writer)),
+    if is_named {
+        living.copying
+    } else {
+        key_of(item).and_then(StoreKey::writer).is_some_and(|writer| living.keys.contains(&writer))
     }
 }

@@ -40,9 +40,10 @@ pub(super) fn setting(text: &str) -> String {
 
 /// The value of an `AWS_*` variable.
 pub(super) fn variable(name: &str, value: &SecretString) -> String {
-    match HARMLESS_VARIABLES.iter().any(|part| name.contains(part)) {
-        true => setting(value.expose_secret()),
-        false => BLANK.to_owned(),
+    if HARMLESS_VARIABLES.iter().any(|part| name.contains(part)) {
+        setting(value.expose_secret())
+    } else {
+        BLANK.to_owned()
     }
 }
 
@@ -73,10 +74,7 @@ fn remote(rest: &str) -> String {
 fn pair(pair: &str) -> String {
     let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
     let decoded = percent_decode_str(name).decode_utf8_lossy();
-    match HARMLESS.contains(&decoded.as_ref()) {
-        true => format!("{name}={value}"),
-        false => format!("{name}={BLANK}"),
-    }
+    if HARMLESS.contains(&decoded.as_ref()) { format!("{name}={value}") } else { format!("{name}={BLANK}") }
 }
 
 #[cfg(test)]

@@ -40,14 +40,13 @@ pub fn read_text(path: &Path) -> io::Result<String> {
         bytes.extend(first_byte(&mut file)?);
     }
     fcntl_setfl(&file, OFlags::empty())?;
-    match kind.is_char_device() || kind.is_block_device() {
-        true => {
-            let read = file.take(MAX_DEVICE_BYTES + 1).read_to_end(&mut bytes)?;
-            if read as u64 > MAX_DEVICE_BYTES {
-                return Err(io::Error::other("it is a device that does not end"));
-            }
+    if kind.is_char_device() || kind.is_block_device() {
+        let read = file.take(MAX_DEVICE_BYTES + 1).read_to_end(&mut bytes)?;
+        if read as u64 > MAX_DEVICE_BYTES {
+            return Err(io::Error::other("it is a device that does not end"));
         }
-        false => drop(file.read_to_end(&mut bytes)?),
+    } else {
+        file.read_to_end(&mut bytes)?;
     }
     String::from_utf8(bytes).map_err(|_| io::Error::new(ErrorKind::InvalidData, "it is not valid UTF-8"))
 }

@@ -55,9 +55,10 @@ fn is_service_link(name: &str, value: &str) -> bool {
 
 fn unknown(name: &str) -> String {
     let key = name[PREFIX.len()..].to_ascii_lowercase().replace("__", ".");
-    let said = match key.contains('.') {
-        true => format!("unknown key {key} (from environment variable {name})"),
-        false => format!("unknown environment variable {name}"),
+    let said = if key.contains('.') {
+        format!("unknown key {key} (from environment variable {name})")
+    } else {
+        format!("unknown environment variable {name}")
     };
     let mut meant: Vec<String> = similar(&key).into_iter().map(Key::variable).collect();
     meant.extend(OPTIONS.iter().filter(|option| distance(name, option) < 3).map(|name| (*name).to_owned()));

@@ -119,9 +119,10 @@ impl Backend {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(missing(key)),
             opened => opened?,
         };
-        match found == size {
-            true => Ok(Blob::file(file, Arc::clone(directory.waiting()), size)),
-            false => Err(other_size(key, found, size)),
+        if found == size {
+            Ok(Blob::file(file, Arc::clone(directory.waiting()), size))
+        } else {
+            Err(other_size(key, found, size))
         }
     }
 

@@ -75,9 +75,10 @@ impl Access {
             let project = find_project(db, &project)?;
             let project = AuthorizedProject::new(db, &principal, actor, project, Action::ReadJobs)?;
             let job = project.readable_job(db, job_id)?;
-            match job.pipeline.project_id == project.project.id {
-                true => Ok((job, project.project.path)),
-                false => Err(AccessError::JobNotFound { why: JobAbsence::InOtherProject, may_be_told: true }),
+            if job.pipeline.project_id == project.project.id {
+                Ok((job, project.project.path))
+            } else {
+                Err(AccessError::JobNotFound { why: JobAbsence::InOtherProject, may_be_told: true })
             }
         })
         .await

@@ -66,9 +66,10 @@ pub(super) async fn file_of_ref(
 
 /// An address that ends with a slash is that of a folder, which has no bytes: not of what stands before it.
 fn refuse_folder(ctx: &RequestContext) -> Result<(), ApiError> {
-    match ctx.request.uri().path().ends_with('/') {
-        true => Err(ApiError::absent("Not Found", "path ends with a slash, so it is no file's")),
-        false => Ok(()),
+    if ctx.request.uri().path().ends_with('/') {
+        Err(ApiError::absent("Not Found", "path ends with a slash, so it is no file's"))
+    } else {
+        Ok(())
     }
 }
 
@@ -109,9 +110,10 @@ async fn archive_of_ref(
     ref_name: String,
 ) -> Result<Artifact, ApiError> {
     let job_name = ctx.query.get("job").ok_or(ApiError::Parameter("job is missing".into()))?.to_owned();
-    let search = match ctx.query.flag("search_recent_successful_pipelines")? {
-        true => RefSearch::Recent,
-        false => RefSearch::Newest,
+    let search = if ctx.query.flag("search_recent_successful_pipelines")? {
+        RefSearch::Recent
+    } else {
+        RefSearch::Newest
     };
     let principal = reader(ctx, AcceptedCredentials::Any);
     let lookup = RefLookup { ref_name, job_name, search };

@@ -25,9 +25,10 @@ pub(super) async fn whole(
     let download = Download::of_whole(artifact)?
         .with_header("Content-Transfer-Encoding", "binary".into())
         .with_header("Repr-Digest", format!("sha-256=:{digest}:"));
-    let redirects = match follows {
-        true => Redirects::Followed { head: ctx.is_head(), disposition: attachment(&artifact.filename) },
-        false => Redirects::Never,
+    let redirects = if follows {
+        Redirects::Followed { head: ctx.is_head(), disposition: attachment(&artifact.filename) }
+    } else {
+        Redirects::Never
     };
     let delivery = ctx.app.deliver.whole(artifact, redirects).await?;
     Ok(send(&ctx.request, &download, delivery).await?)

@@ -33,11 +33,14 @@ impl JobsQuery {
             _ => None,
         };
         let list = ProjectJobs { statuses: query.choices("scope")?, behind, direction: sort(query)? };
-        match is_keyset {
-            true if order != "id" => Err(keyset_unavailable()),
-            true => Ok(Self { list, page: page.first(), is_keyset }),
-            false => check_offset_limit(page, "Ci::Build").map(|()| Self { list, page, is_keyset }),
+        if !is_keyset {
+            check_offset_limit(page, "Ci::Build")?;
+            return Ok(Self { list, page, is_keyset });
         }
+        if order != "id" {
+            return Err(keyset_unavailable());
+        }
+        Ok(Self { list, page: page.first(), is_keyset })
     }
 }
 

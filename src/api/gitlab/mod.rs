@@ -62,9 +62,10 @@ fn refuse(ctx: &RequestContext, error: ApiError) -> HttpResponse {
 /// Counts a failed authentication and, past the limit for the client's address, refuses with that instead.
 fn limit_failures(ctx: &RequestContext, error: ApiError) -> ApiError {
     let shown = ctx.audit.look(|facts| facts.credential.is_some());
-    match shown && error.is_failed_authentication() {
-        true => ctx.limit_failures().map_or(error, ApiError::from),
-        false => error,
+    if shown && error.is_failed_authentication() {
+        ctx.limit_failures().map_or(error, ApiError::from)
+    } else {
+        error
     }
 }
 

@@ -50,11 +50,12 @@ pub(super) fn keyset_unavailable() -> ApiError {
 /// Refuses a page that is too far away.
 pub(super) fn check_offset_limit(page: Page, things: &str) -> Result<(), ApiError> {
     let window = page.window();
-    match window.skip.saturating_add(window.limit) > MAX_OFFSET {
-        false => Ok(()),
-        true => Err(ApiError::NotAvailable(format!(
+    if window.skip.saturating_add(window.limit) > MAX_OFFSET {
+        Err(ApiError::NotAvailable(format!(
             "Offset pagination has a maximum allowed offset of {MAX_OFFSET} for requests that return objects \
              of type {things}. Remaining records can be retrieved using keyset pagination."
-        ))),
+        )))
+    } else {
+        Ok(())
     }
 }

@@ -84,12 +84,11 @@ pub(super) async fn of_project(ctx: &RequestContext, project: ProjectRef) -> Res
     let PipelinesQuery { list, username, nothing } = PipelinesQuery::read(&ctx.query)?;
     let page = page(&ctx.query)?;
     let principal = reader(ctx, AcceptedCredentials::UserOrAnonymous);
-    let found = match nothing {
-        true => ctx.access().nothing_of_project(&principal, project).await?,
-        false => {
-            let (access, window) = (ctx.access(), page.window());
-            access.pipelines_of_project(&principal, project, list, username, window).await?
-        }
+    let found = if nothing {
+        ctx.access().nothing_of_project(&principal, project).await?
+    } else {
+        let (access, window) = (ctx.access(), page.window());
+        access.pipelines_of_project(&principal, project, list, username, window).await?
     };
     let mut response = HttpResponse::Ok();
     page.write_headers(&mut response, found.total, &ctx.url(), ctx.request.query_string());

@@ -53,10 +53,10 @@ impl ProjectsQuery {
     fn read(query: &Query) -> Result<Self, ApiError> {
         let (is_keyset, page) = (is_keyset(query)?, page(query)?);
         let order = query.choice_of("order_by", ORDERS)?.unwrap_or(Order::CreatedAt);
-        match is_keyset {
-            true if order != Order::Id => return Err(keyset_unavailable()),
-            true => {}
-            false => check_offset_limit(page, "Project")?,
+        if !is_keyset {
+            check_offset_limit(page, "Project")?;
+        } else if order != Order::Id {
+            return Err(keyset_unavailable());
         }
         let least = match query.integer("min_access_level")? {
             None => None,

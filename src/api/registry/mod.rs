@@ -52,10 +52,7 @@ fn refuse(ctx: &RequestContext, error: ApiError) -> HttpResponse {
 
 /// Counts a failed authentication and, past the limit for the client's address, refuses with that instead.
 fn limit_failures(ctx: &RequestContext, error: ApiError) -> ApiError {
-    match error.is_failed_authentication() {
-        true => ctx.limit_failures().map_or(error, ApiError::from),
-        false => error,
-    }
+    if error.is_failed_authentication() { ctx.limit_failures().map_or(error, ApiError::from) } else { error }
 }
 
 async fn dispatch(ctx: &RequestContext, body: RequestBody) -> Result<HttpResponse, ApiError> {

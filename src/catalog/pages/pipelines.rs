@@ -72,12 +72,13 @@ pub fn of_project(
     window: Window,
 ) -> Result<(Vec<i64>, Count)> {
     let is_short = list.newest_of_tags.is_some() || (list.statuses.len() == 1 && list.updated.is_bounded());
-    let count = match is_short {
-        true => match part_of_short(db, project_id, list, window)? {
+    let count = if is_short {
+        match part_of_short(db, project_id, list, window)? {
             Some(part) => return Ok(part),
             None => Count::TooMany,
-        },
-        false => count(db, project_id, list)?,
+        }
+    } else {
+        count(db, project_id, list)?
     };
     let updated = match count {
         // There are many: they are met soon enough on the way through the list's own order, while

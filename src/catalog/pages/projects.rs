@@ -134,10 +134,8 @@ fn listed(viewer: Viewer, list: &VisibleProjects) -> Listed {
     }
     if let Some(text) = &list.search {
         let pattern = format!("%{}%", escaped(&text.to_lowercase()));
-        let path = match list.search_groups || text.contains('/') {
-            true => "projects.path_lower",
-            false => LAST_SEGMENT,
-        };
+        let path =
+            if list.search_groups || text.contains('/') { "projects.path_lower" } else { LAST_SEGMENT };
         query = query.filter(
             sql::<Bool>("(lower(projects.name) LIKE ")
                 .bind::<Text, _>(pattern.clone())

@@ -128,9 +128,10 @@ pub fn set_allowlist<'a>(
 /// Only those of the database.
 pub fn allow(db: &mut Db, project_id: i64, path: &str) -> Result<()> {
     db.lock_whole_catalog()?;
-    match allowlist(db, project_id)?.iter().any(|entry| entry.eq_ignore_ascii_case(path)) {
-        true => Ok(()),
-        false => add_entry(db, project_id, path),
+    if allowlist(db, project_id)?.iter().any(|entry| entry.eq_ignore_ascii_case(path)) {
+        Ok(())
+    } else {
+        add_entry(db, project_id, path)
     }
 }
 

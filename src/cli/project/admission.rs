@@ -48,9 +48,10 @@ pub(super) fn member(administration: &Administration, command: MemberCommand) ->
             administration.write("member.remove", subject, move |db| {
                 let project = projects::named(db, &path)?;
                 let user_id = users::named(db, &user)?;
-                match projects::remove_member(db, project.id, user_id)? {
-                    true => Ok(format!("{user} is no member of {} any more\n", project.path)),
-                    false => Err(missing(format!("{user:?} is no member of {:?}", project.path))),
+                if projects::remove_member(db, project.id, user_id)? {
+                    Ok(format!("{user} is no member of {} any more\n", project.path))
+                } else {
+                    Err(missing(format!("{user:?} is no member of {:?}", project.path)))
                 }
             })
         }
@@ -82,9 +83,10 @@ pub(super) fn disallow(
     let subject = format!("job tokens of {other} in project {path}");
     let said = administration.write("allowlist.remove", subject, move |db| {
         let project = projects::named(db, &path)?;
-        match projects::disallow(db, project.id, &other)? {
-            true => Ok(format!("{} does not let in the job tokens of {other} any more\n", project.path)),
-            false => Err(missing(format!("{other:?} is not on the allowlist of {:?}", project.path))),
+        if projects::disallow(db, project.id, &other)? {
+            Ok(format!("{} does not let in the job tokens of {other} any more\n", project.path))
+        } else {
+            Err(missing(format!("{other:?} is not on the allowlist of {:?}", project.path)))
         }
     });
     listing::print(&said?)

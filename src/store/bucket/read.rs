@@ -33,10 +33,7 @@ impl Bucket {
             answer.bytes().await.map_err(failed)
         });
         let bytes = read.await.map_err(io::Error::other)??;
-        match bytes.len() as u64 == length {
-            true => Ok(bytes),
-            false => Err(io::ErrorKind::UnexpectedEof.into()),
-        }
+        if bytes.len() as u64 == length { Ok(bytes) } else { Err(io::ErrorKind::UnexpectedEof.into()) }
     }
 
     /// Asks when first polled. A reader that goes away ends the request.
@@ -97,9 +94,6 @@ impl Bucket {
             object_store::Error::NotFound { .. } => missing(key),
             other => failed(other),
         })?;
-        match answer.meta.size == size {
-            true => Ok(answer),
-            false => Err(other_size(key, answer.meta.size, size)),
-        }
+        if answer.meta.size == size { Ok(answer) } else { Err(other_size(key, answer.meta.size, size)) }
     }
 }

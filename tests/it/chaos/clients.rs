@@ -242,10 +242,10 @@ impl Clients {
             promise.deleted = delete;
             let promise = promise.clone();
             drop(promises);
-            match delete {
-                true => self.delete(nodes, &promise, &mut dice),
-                false if promise.expires => self.keep(nodes, number, &promise, &mut dice),
-                false => {}
+            if delete {
+                self.delete(nodes, &promise, &mut dice);
+            } else if promise.expires {
+                self.keep(nodes, number, &promise, &mut dice);
             }
         }
     }

@@ -81,9 +81,10 @@ fn assert_is_folder(reader: &str, names: &str, extracted: &Path) {
     expected.sort_unstable();
     assert_eq!(names, expected, "{reader}");
     for (name, content, _) in inside {
-        match name.ends_with('/') {
-            true => assert!(extracted.join(name).is_dir(), "{reader}: {name}"),
-            false => assert!(read(extracted, name) == *content, "{reader}: {name} is not as it was"),
+        if name.ends_with('/') {
+            assert!(extracted.join(name).is_dir(), "{reader}: {name}");
+        } else {
+            assert!(read(extracted, name) == *content, "{reader}: {name} is not as it was");
         }
     }
     assert!(!extracted.join("other").exists() && !extracted.join("out/sitemap.xml").exists(), "{reader}");

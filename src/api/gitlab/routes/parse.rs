@@ -178,9 +178,10 @@ pub(super) fn files_of_ref<'a>(
 /// none.
 pub(super) fn project_ref(segments: &[&str]) -> ProjectRef {
     let name = joined_text(segments);
-    match !name.is_empty() && name.bytes().all(|b| b.is_ascii_digit()) {
-        true => ProjectRef::Id(name.parse().unwrap_or(i64::MAX)),
-        false => ProjectRef::Path(name),
+    if !name.is_empty() && name.bytes().all(|b| b.is_ascii_digit()) {
+        ProjectRef::Id(name.parse().unwrap_or(i64::MAX))
+    } else {
+        ProjectRef::Path(name)
     }
 }
 
