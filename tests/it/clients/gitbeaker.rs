@@ -9,7 +9,7 @@ use crate::support::world;
 fn node(name: &str) -> Command {
     assert!(
         std::env::var_os("ARTIGATE_TEST_NODE_MODULES").is_some(),
-        "ARTIGATE_TEST_NODE_MODULES names a folder with @gitbeaker/rest: use tests/run, which fills one"
+        "ARTIGATE_TEST_NODE_MODULES names a folder with @gitbeaker/rest: use tests/run --install, which fills one"
     );
     let mut command = Command::new("node");
     command.arg(script("node").join(name));

@@ -36,7 +36,7 @@ fn script(name: &str) -> PathBuf {
 /// The Python that has python-gitlab and artifetch.
 fn python_path() -> PathBuf {
     std::env::var_os("ARTIGATE_TEST_PYTHON")
-        .expect("ARTIGATE_TEST_PYTHON names a Python with python-gitlab: use tests/run, which installs one")
+        .expect("ARTIGATE_TEST_PYTHON names a Python with python-gitlab: use tests/run --install, which makes one")
         .into()
 }
 

@@ -28,7 +28,7 @@ projects:
         COORDINATOR + 1
     ));
     let schemathesis = std::env::var_os("ARTIGATE_TEST_SCHEMATHESIS")
-        .expect("ARTIGATE_TEST_SCHEMATHESIS names the program: use tests/run, which installs it");
+        .expect("ARTIGATE_TEST_SCHEMATHESIS names the program: use tests/run --install");
     let output = Command::new(schemathesis)
         .current_dir(gateway.path())
         .env("PYTHONDONTWRITEBYTECODE", "1")
