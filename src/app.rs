@@ -2,7 +2,7 @@
 
 use crate::access::Access;
 use crate::archive::Limits;
-use crate::auth::FailureBound;
+use crate::auth::FailedLoginLimiter;
 use crate::catalog::Catalog;
 use crate::deliver::{Capacity, Deliver, IndexCache};
 use crate::domain::{Clock, Result};
@@ -10,6 +10,7 @@ use crate::identity::Belonging;
 use crate::ingest::Ingest;
 use crate::readiness::Readiness;
 use crate::registry::Registry;
+use crate::retention::Retention;
 use crate::settings::Settings;
 use crate::store::Store;
 
@@ -30,10 +31,12 @@ pub struct App {
     pub ingest: Ingest,
     /// Sends artifacts.
     pub deliver: Deliver,
+    /// Deletes artifacts.
+    pub retention: Retention,
     /// Changes the registry.
     pub registry: Registry,
     /// Counts failed authentications.
-    pub failed_auth: FailureBound,
+    pub failed_auth: FailedLoginLimiter,
     /// Whether catalog and store answer.
     pub readiness: Readiness,
     /// Whether catalog and store are known to belong together; until they are, no writes are taken.
@@ -55,16 +58,17 @@ impl App {
         let limits = Limits {
             entries: settings.archive_entries,
             directory_bytes: settings.archive_directory_bytes,
-            unpacked_bytes: settings.max_unpacked_bytes,
+            uncompressed_size: settings.max_uncompressed_bytes,
         };
         let ingest = Ingest::new(catalog.clone(), store.clone(), limits, settings.concurrent_uploads);
         let indexes = IndexCache::new(limits, settings.index_cache_bytes);
-        let capacity = Capacity::new(settings.unpack_memory_bytes, settings.index_cache_bytes);
+        let capacity = Capacity::new(settings.decompression_memory_bytes, settings.index_cache_bytes);
         let deliver = Deliver::new(store.clone(), indexes, capacity, settings.direct_download);
         let access = Access::new(catalog.clone(), settings.max_artifact_bytes);
         let registry = Registry::new(catalog.clone(), store.clone(), access.clone());
+        let retention = Retention::new(catalog.clone(), store.clone(), clock.clone(), settings.tombstones);
         let readiness = Readiness::default();
-        let failed_auth = FailureBound::new(settings.failed_auth_per_minute);
+        let failed_auth = FailedLoginLimiter::new(settings.failed_auth_per_minute);
         let belonging = Belonging::default();
         Ok(Self {
             settings,
@@ -74,6 +78,7 @@ impl App {
             access,
             ingest,
             deliver,
+            retention,
             registry,
             failed_auth,
             readiness,

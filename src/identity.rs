@@ -13,7 +13,7 @@ pub use belonging::Belonging;
 
 use crate::catalog::artifacts::Artifact;
 use crate::catalog::{Catalog, instance};
-use crate::domain::{Error, Kind, Result};
+use crate::domain::{Error, ErrorKind, Result};
 use crate::settings::Settings;
 use crate::store::{Store, StoreKey};
 
@@ -28,7 +28,7 @@ pub struct Agreed {
 
 /// What a store holds, seen from a database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Holdings {
+pub enum ProjectUsage {
     /// Blobs that the database names.
     Named,
     /// No blob at all.
@@ -56,7 +56,7 @@ pub async fn agree(catalog: &Catalog, store: &Store, settings: &Settings) -> Res
             let later = (catalog.read(instance::find).await?, store.instance_id().await?);
             return match later {
                 (Some(_), Some(_)) => compare(later.0, later.1, settings),
-                _ => Err(Error::new(Kind::Conflict, why)),
+                _ => Err(Error::new(ErrorKind::Conflict, why)),
             };
         }
     }
@@ -86,17 +86,17 @@ pub async fn check(catalog: &Catalog, store: &Store, settings: &Settings) -> Res
 ///
 /// # Errors
 /// Those of catalog and store.
-pub async fn holdings(catalog: &Catalog, store: &Store) -> Result<Holdings> {
+pub async fn holdings(catalog: &Catalog, store: &Store) -> Result<ProjectUsage> {
     let store = store.current();
     for artifact in catalog.read(instance::sample).await? {
         let Artifact { store_key, size_bytes, .. } = artifact;
         let Ok(key) = store_key.parse::<StoreKey>() else { continue };
         let found = store.size_of(&key).await?;
         if found.is_some() && found == u64::try_from(size_bytes).ok() {
-            return Ok(Holdings::Named);
+            return Ok(ProjectUsage::Named);
         }
     }
-    Ok(if store.holds_blobs().await? { Holdings::Strange } else { Holdings::Nothing })
+    Ok(if store.holds_blobs().await? { ProjectUsage::Strange } else { ProjectUsage::Nothing })
 }
 
 /// Gives the id of whichever has one to the other, and a new one to both where there is none.
@@ -120,7 +120,7 @@ async fn why_not_take_over(
     store: &Store,
     settings: &Settings,
 ) -> Result<Option<String>> {
-    if holdings(catalog, store).await? == Holdings::Named {
+    if holdings(catalog, store).await? == ProjectUsage::Named {
         return Ok(None);
     }
     let (database, store) = names(settings);
@@ -141,20 +141,20 @@ async fn why_not_stamp(
     let holds = holdings(catalog, store).await?;
     let (database, shown) = names(settings);
     Ok(match (holds, needs_bytes) {
-        (Holdings::Named, _) => None,
+        (ProjectUsage::Named, _) => None,
         // Nothing is there that could be lost, and nothing is missing: a new pair, or everything has expired.
-        (Holdings::Nothing, false) => None,
+        (ProjectUsage::Nothing, false) => None,
         // While an instance moves, its blobs are still in the place before.
-        (Holdings::Nothing, true) if is_moving_here(of_database, catalog, store).await? => None,
-        (Holdings::Nothing, true) => Some(format!(
+        (ProjectUsage::Nothing, true) if is_moving_here(of_database, catalog, store).await? => None,
+        (ProjectUsage::Nothing, true) => Some(format!(
             "the store {shown} is empty and of no instance, but the database {database} names artifacts: the \
              store may not be mounted, or be another one. {ADOPT}"
         )),
-        (Holdings::Strange, false) => Some(format!(
+        (ProjectUsage::Strange, false) => Some(format!(
             "the store {shown} holds blobs and is of no instance yet, but the database {database} names no \
              artifacts: it may be new or another instance's, and gc would remove all that is in the store. {ADOPT}"
         )),
-        (Holdings::Strange, true) => Some(format!(
+        (ProjectUsage::Strange, true) => Some(format!(
             "the store {shown} holds blobs and is of no instance yet, but none of the artifacts that the database \
              {database} names was found there: they may not belong together. {ADOPT}"
         )),
@@ -171,7 +171,7 @@ async fn is_moving_here(of_database: Option<Uuid>, catalog: &Catalog, store: &St
     let Some(previous) = store.previous() else { return Ok(false) };
     match (of_database, previous.instance_id().await?) {
         (Some(one), Some(other)) => Ok(one == other),
-        _ => Ok(holdings(catalog, &previous).await? == Holdings::Named),
+        _ => Ok(holdings(catalog, &previous).await? == ProjectUsage::Named),
     }
 }
 
@@ -201,5 +201,5 @@ fn compare(of_database: Option<Uuid>, of_store: Option<Uuid>, settings: &Setting
              migrate` where they belong together"
         ),
     };
-    Err(Error::new(Kind::Conflict, problem))
+    Err(Error::new(ErrorKind::Conflict, problem))
 }

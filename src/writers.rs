@@ -93,7 +93,10 @@ impl Writers {
     pub async fn retire(&self) {
         *self.0.current.lock().await = None;
         if let Err(error) = self.0.show().await {
-            tracing::warn!(causes = error.causes(), "a writer that ended stays written down for a while");
+            tracing::warn!(
+                causes = error.source_chain(),
+                "a writer that ended stays written down for a while"
+            );
         }
     }
 
@@ -124,7 +127,7 @@ fn beat(shared: &Weak<Shared>, ended: &Receiver<()>) {
             shared.show().await
         });
         if let Err(error) = shown {
-            tracing::warn!(causes = error.causes(), "the database was not shown who stores bytes");
+            tracing::warn!(causes = error.source_chain(), "the database was not shown who stores bytes");
         }
     }
 }

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use artigate::archive::Limits;
 use artigate::catalog::artifacts::Artifact;
-use artigate::deliver::{Body, Capacity, IndexCache, PackedAs, Sources, find_entry};
-use artigate::domain::artifact::{Accessibility, ArtifactFormat, ArtifactKind};
-use artigate::domain::{EntryPath, Timestamp};
+use artigate::deliver::{Body, Capacity, IndexCache, Sources, StoredEncoding, find_entry};
+use artigate::domain::artifact::{Accessibility, ArtifactFormat, ArtifactKind, ArtifactName, ArtifactState};
+use artigate::domain::{EntryPath, Timestamp, Uuid};
 use artigate::settings::StorageUrl;
 use artigate::store::Store;
 
@@ -27,18 +27,18 @@ pub fn measure() {
     part("18 KB file from a blob, inflated", archive::page().len(), || {
         runtime.block_on(async { length(find().await.into_body().await.expect("its bytes")) })
     });
-    let packed = runtime.block_on(find()).packed_size(PackedAs::Gzip) as usize;
+    let packed = runtime.block_on(find()).compressed_size(StoredEncoding::Gzip) as usize;
     part("18 KB file from a blob, gzip wrapped", packed, || {
         runtime.block_on(async {
-            length(find().await.into_packed_body(PackedAs::Gzip).await.expect("its bytes"))
+            length(find().await.into_compressed_body(StoredEncoding::Gzip).await.expect("its bytes"))
         })
     });
 }
 
 fn length(body: Body) -> usize {
     match body {
-        Body::AtOnce(bytes) => bytes.len(),
-        Body::InPieces(_) => panic!("a small file comes at once"),
+        Body::Full(bytes) => bytes.len(),
+        Body::Stream(_) => panic!("a small file comes at once"),
     }
 }
 
@@ -49,8 +49,12 @@ async fn stored(store: &Store, archive: &[u8]) -> Artifact {
     Artifact {
         id: 1,
         job_id: 1,
+        uuid: Uuid::for_row(),
+        name: ArtifactName::ARCHIVE,
         kind: ArtifactKind::Archive,
         format: ArtifactFormat::Zip,
+        media_type: None,
+        state: ArtifactState::Finished,
         filename: "artifacts.zip".into(),
         accessibility: Accessibility::Public,
         size_bytes: archive.len() as i64,

@@ -1,9 +1,9 @@
 //! The principal itself: its user, and the token that it showed.
 
 use crate::access::{Access, AccessError, Principal};
-use crate::auth::{self, Actor, Refusal};
+use crate::auth::{self, Actor, CredentialError};
 use crate::catalog::tokens::{self, TokenDetails};
-use crate::catalog::{details, users::UserDetails};
+use crate::catalog::users::{self, UserDetails};
 
 impl Access {
     /// Finds the user that the principal is.
@@ -13,8 +13,10 @@ impl Access {
     pub async fn current_user(&self, principal: &Principal) -> Result<UserDetails, AccessError> {
         let principal = principal.clone();
         self.read(move |db| {
-            let Actor::User(user) = principal.authenticate(db)? else { return Err(Refusal::Unknown.into()) };
-            details::user(db, user.id)?.ok_or_else(|| Refusal::Unknown.into())
+            let Actor::User(user) = principal.authenticate(db)? else {
+                return Err(CredentialError::Unknown.into());
+            };
+            users::find_details(db, user.id)?.ok_or_else(|| CredentialError::Unknown.into())
         })
         .await
     }
@@ -27,8 +29,8 @@ impl Access {
         let principal = principal.clone();
         self.read(move |db| {
             principal.authenticate(db)?;
-            let digest = auth::personal_digest(&principal.credentials).ok_or(Refusal::Missing)?;
-            tokens::details(db, digest)?.ok_or_else(|| Refusal::Unknown.into())
+            let digest = auth::personal_digest(&principal.credentials).ok_or(CredentialError::Missing)?;
+            tokens::details(db, digest)?.ok_or_else(|| CredentialError::Unknown.into())
         })
         .await
     }

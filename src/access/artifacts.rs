@@ -3,14 +3,14 @@
 use crate::access::project::{AuthorizedProject, find_project};
 use crate::access::{AcceptedCredentials, Access, AccessError, ArtifactAbsence, JobAbsence, Principal};
 use crate::auth::{self, Actor};
+use crate::catalog::artifact_access::ArtifactAccess;
 use crate::catalog::artifacts::{self, Artifact};
 use crate::catalog::jobs::{self, Job};
-use crate::catalog::standing::{self, Standing};
-use crate::catalog::{Db, absence, lookup};
-use crate::domain::access::{Action, Verdict};
-use crate::domain::artifact::{Accessibility, ArtifactKind};
+use crate::catalog::{Db, absence, latest, tombstones};
+use crate::domain::artifact::{Accessibility, ArtifactName, Availability};
+use crate::domain::permissions::{Action, Decision};
 use crate::domain::project::ProjectRef;
-use crate::domain::{self, Kind, Sha256Digest};
+use crate::domain::{self, ErrorKind, Sha256Digest};
 
 /// What an artifact is looked up by, instead of its job's ID.
 #[derive(Debug, Clone)]
@@ -33,7 +33,7 @@ pub enum RefSearch {
 }
 
 impl Access {
-    /// Finds a job's artifact of a kind that the principal may read. The accessibility of the archive is that
+    /// Finds a job's artifact by name that the principal may read. The accessibility of the archive is that
     /// of the whole job.
     ///
     /// # Errors
@@ -44,18 +44,18 @@ impl Access {
         principal: &Principal,
         project: ProjectRef,
         job_id: i64,
-        kind: ArtifactKind,
+        name: ArtifactName,
     ) -> Result<Artifact, AccessError> {
         let principal = principal.clone();
-        self.glance(move |db| {
-            if kind == ArtifactKind::Archive
+        self.read_inline(move |db| {
+            if name == ArtifactName::ARCHIVE
                 && let Some(archive) = archive_fast_path(db, &principal, &project, job_id)?
             {
                 return Ok(archive);
             }
             let project = AuthorizedProject::find(db, &principal, &project, Action::ReadJobs)?;
             let job = project.job(db, job_id, true)?;
-            project.artifact(db, &job, kind)
+            project.artifact(db, &job, &name)
         })
         .await
     }
@@ -81,18 +81,18 @@ impl Access {
             let found = AuthorizedProject::find(db, &principal, &project, Action::ReadJobs)?;
             let (project, now) = (&found.project, principal.now);
             let job = match search {
-                RefSearch::Newest => lookup::job_by_ref(db, project, &ref_name, &job_name, now)?,
-                RefSearch::Recent => lookup::job_by_recent_ref(db, project, &ref_name, &job_name, now)?,
+                RefSearch::Newest => latest::job_by_ref(db, project, &ref_name, &job_name, now)?,
+                RefSearch::Recent => latest::job_by_recent_ref(db, project, &ref_name, &job_name, now)?,
             };
             let Some(job) = job else {
                 let recent = search == RefSearch::Recent;
                 let why = absence::by_ref(db, project.id, &ref_name, &job_name, recent)?;
                 return Err(AccessError::ArtifactOfRefNotFound { why, recent });
             };
-            found.artifact(db, &job, ArtifactKind::Archive)
+            found.artifact(db, &job, &ArtifactName::ARCHIVE)
         };
         match search {
-            RefSearch::Newest => self.glance(find).await,
+            RefSearch::Newest => self.read_inline(find).await,
             RefSearch::Recent => self.read(find).await,
         }
     }
@@ -114,14 +114,14 @@ impl Access {
             if !matches!(actor, Actor::Job { .. }) {
                 return Err(AccessError::JobTokenRequired);
             }
-            principal.audit().job(job_id);
+            principal.audit().set_job(job_id);
             let missing = AccessError::JobNotFound { why: JobAbsence::Nonexistent, may_be_told: false };
             let job = jobs::find(db, job_id)?.ok_or(missing)?;
             let project = find_project(db, &ProjectRef::Id(job.project_id))?;
             let project = AuthorizedProject::new(db, &principal, actor, project, Action::ReadJobs)?;
-            let archive = artifacts::find(db, job.id, ArtifactKind::Archive)?;
+            let archive = artifacts::find(db, job.id, &ArtifactName::ARCHIVE)?;
             project.require(Action::FetchDependency(accessibility(archive.as_ref())))?;
-            let archive = project.require_available(db, &job, archive)?;
+            let archive = project.require_available(db, &job, &ArtifactName::ARCHIVE, archive)?;
             project.record(Some(&archive));
             Ok(archive)
         })
@@ -142,8 +142,8 @@ impl Access {
         self.read(move |db| {
             let project = AuthorizedProject::find(db, &principal, &project, Action::ReadJobs)?;
             let job = project.job(db, job_id, true)?;
-            project.audit.job(job.id);
-            let log = artifacts::find(db, job.id, ArtifactKind::Trace)?;
+            project.audit.set_job(job.id);
+            let log = artifacts::find(db, job.id, &ArtifactName::LOG)?;
             project.require_artifact(log.as_ref())?;
             Ok(log)
         })
@@ -152,49 +152,52 @@ impl Access {
 }
 
 impl AuthorizedProject {
-    /// Finds a job's artifact of a kind, when the principal may read it and it has not expired.
-    fn artifact(&self, db: &mut Db, job: &Job, kind: ArtifactKind) -> Result<Artifact, AccessError> {
-        self.audit.job(job.id);
-        let archive = artifacts::find(db, job.id, ArtifactKind::Archive)?;
+    /// Finds a job's artifact by name, when the principal may read it and it has not expired.
+    fn artifact(&self, db: &mut Db, job: &Job, name: &ArtifactName) -> Result<Artifact, AccessError> {
+        self.audit.set_job(job.id);
+        let archive = artifacts::find(db, job.id, &ArtifactName::ARCHIVE)?;
         self.require_artifact(archive.as_ref())?;
-        let artifact = match kind {
-            ArtifactKind::Archive => archive,
-            other => artifacts::find(db, job.id, other)?,
-        };
+        let artifact =
+            if *name == ArtifactName::ARCHIVE { archive } else { artifacts::find(db, job.id, name)? };
         self.require_artifact(artifact.as_ref())?;
         self.record(artifact.as_ref());
-        self.require_available(db, job, artifact)
+        self.require_available(db, job, name, artifact)
     }
 
     /// Requires the right to read an artifact. A missing one is left to [`AuthorizedProject::require_available`].
     fn require_artifact(&self, artifact: Option<&Artifact>) -> Result<(), AccessError> {
         let action = Action::ReadArtifact(accessibility(artifact));
         match self.decide(action) {
-            Verdict::Allowed => Ok(()),
-            Verdict::Forbidden | Verdict::Hidden | Verdict::OutOfReach => Err(AccessError::Forbidden(action)),
+            Decision::Allow => Ok(()),
+            Decision::Forbid | Decision::Hide | Decision::JobTokenNotAllowed => {
+                Err(AccessError::Forbidden(action))
+            }
         }
     }
 
-    /// Requires that an artifact is there and has not expired, or is locked.
+    /// Requires that an artifact is available.
     pub(super) fn require_available(
         &self,
         db: &mut Db,
         job: &Job,
+        name: &ArtifactName,
         artifact: Option<Artifact>,
     ) -> Result<Artifact, AccessError> {
-        let artifact = artifact.ok_or(AccessError::ArtifactNotFound(match job.erased_at {
-            Some(time) => ArtifactAbsence::JobErased(time),
-            None => ArtifactAbsence::NoneOfKind,
-        }))?;
-        let available = lookup::can_be_read(db, &self.project, job, &artifact, self.now)?;
-        match (available, artifact.expire_at) {
-            (false, Some(time)) => Err(AccessError::ArtifactExpired(time)),
-            (true, _) | (false, None) => Ok(artifact),
+        let Some(artifact) = artifact else {
+            return Err(match (job.erased_at, tombstones::expired_at(db, job.id, name)?) {
+                (Some(time), _) => AccessError::ArtifactNotFound(ArtifactAbsence::JobErased(time)),
+                (None, Some(time)) => AccessError::ArtifactExpired(time),
+                (None, None) => AccessError::ArtifactNotFound(ArtifactAbsence::NoneOfName),
+            });
+        };
+        match (latest::availability(db, &self.project, job, &artifact, self.now)?, artifact.expire_at) {
+            (Availability::Expired, Some(time)) => Err(AccessError::ArtifactExpired(time)),
+            _ => Ok(artifact),
         }
     }
 
     fn record(&self, artifact: Option<&Artifact>) {
-        self.audit.tell(|facts| facts.artifact_id = artifact.map(|artifact| artifact.id));
+        self.audit.update(|facts| facts.artifact_id = artifact.map(|artifact| artifact.id));
     }
 }
 
@@ -207,7 +210,7 @@ fn accessibility(artifact: Option<&Artifact>) -> Accessibility {
 /// token reaches takes more.
 fn has_fast_path(principal: &Principal) -> bool {
     let credentials = &principal.credentials;
-    auth::personal_digest(credentials).is_some() || credentials.job.is_none()
+    auth::personal_digest(credentials).is_some() || !credentials.has_job_token()
 }
 
 /// Finds a job's archive and everything that the permission check needs in one statement. `None` when
@@ -218,12 +221,10 @@ fn archive_fast_path(
     project: &ProjectRef,
     job_id: i64,
 ) -> Result<Option<Artifact>, AccessError> {
-    let found = fast_path(db, principal, |db, digest| {
-        standing::of_artifact(db, project, job_id, ArtifactKind::Archive, digest)
-    })?;
+    let found = fast_path(db, principal, |db, digest| ArtifactAccess::find(db, project, job_id, digest))?;
     let Some((project, job, archive)) = found else { return Ok(None) };
     project.record(Some(&archive));
-    project.require_available(db, &job, Some(archive)).map(Some)
+    project.require_available(db, &job, &ArtifactName::ARCHIVE, Some(archive)).map(Some)
 }
 
 /// As [`archive_fast_path`], for the archive that a ref and a job's name lead to.
@@ -234,7 +235,7 @@ fn archive_of_ref_fast_path(
     (ref_name, job_name): (&str, &str),
 ) -> Result<Option<Artifact>, AccessError> {
     let found = fast_path(db, principal, |db, digest| {
-        standing::of_ref(db, project, ref_name, job_name, digest, principal.now)
+        ArtifactAccess::find_by_ref(db, project, ref_name, job_name, digest, principal.now)
     })?;
     let Some((project, _, archive)) = found else { return Ok(None) };
     project.record(Some(&archive));
@@ -246,7 +247,7 @@ fn archive_of_ref_fast_path(
 fn fast_path(
     db: &mut Db,
     principal: &Principal,
-    find: impl FnOnce(&mut Db, Option<Sha256Digest>) -> domain::Result<Option<Standing>>,
+    find: impl FnOnce(&mut Db, Option<Sha256Digest>) -> domain::Result<Option<ArtifactAccess>>,
 ) -> Result<Option<(AuthorizedProject, Job, Artifact)>, AccessError> {
     if !has_fast_path(principal) {
         return Ok(None);
@@ -254,29 +255,29 @@ fn fast_path(
     let digest = auth::personal_digest(&principal.credentials);
     let found = match find(db, digest) {
         // A text that no column can hold; the slow path reports it after the credential.
-        Err(error) if error.kind() == Kind::Invalid => None,
+        Err(error) if error.kind() == ErrorKind::Invalid => None,
         found => found?,
     };
-    let Some(Standing { project, job, artifact, token, role }) = found else { return Ok(None) };
+    let Some(ArtifactAccess { project, job, artifact, token, role }) = found else { return Ok(None) };
     let Principal { scopes, now, .. } = principal;
     let (actor, caller) = match (digest, token) {
         (None, _) => {
             let actor = principal.authenticate(db)?;
-            let caller = auth::caller_in(db, &actor, &project)?;
+            let caller = auth::grant_in(db, &actor, &project)?;
             (actor, caller)
         }
         (Some(_), None) => return Ok(None),
         (Some(digest), Some((token, user))) => {
             let audit = principal.audit();
-            let caller = auth::caller_with((token, digest), &user, role, scopes, *now, audit)?;
+            let caller = auth::grant_with_token((token, digest), &user, role, *scopes, *now, audit)?;
             let Some(caller) = caller else { return Ok(None) };
             (Actor::User(user), caller)
         }
     };
-    principal.audit().project(&project);
+    principal.audit().set_project(&project);
     let project = AuthorizedProject::with_caller(principal, actor, caller, project);
     project.require(Action::ReadJobs)?;
-    principal.audit().job(job.id);
+    principal.audit().set_job(job.id);
     project.require_artifact(Some(&artifact))?;
     Ok(Some((project, job, artifact)))
 }

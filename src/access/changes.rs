@@ -4,10 +4,10 @@ use crate::access::project::AuthorizedProject;
 use crate::access::{Access, AccessError, Principal};
 use crate::auth::Actor;
 use crate::catalog::Db;
-use crate::catalog::details::JobDetails;
-use crate::catalog::{artifacts, deletions, jobs};
-use crate::domain::access::Action;
-use crate::domain::artifact::ArtifactKind;
+use crate::catalog::jobs::JobDetails;
+use crate::catalog::{artifacts, jobs, tombstones};
+use crate::domain::artifact::ArtifactName;
+use crate::domain::permissions::Action;
 use crate::domain::project::ProjectRef;
 
 impl Access {
@@ -22,7 +22,7 @@ impl Access {
         project: ProjectRef,
         job_id: i64,
     ) -> Result<(JobDetails, String), AccessError> {
-        principal.audit().job(job_id);
+        principal.audit().set_job(job_id);
         let (principal, now) = (principal.clone(), principal.now);
         let allow = move |db: &mut Db| {
             let project = AuthorizedProject::find(db, &principal, &project, Action::SeeProject)?;
@@ -31,11 +31,11 @@ impl Access {
             Ok((project, job))
         };
         self.change(allow, move |db, (project, job)| {
-            let archive = artifacts::find(db, job.id, ArtifactKind::Archive)?;
-            project.require_available(db, &job, archive)?;
+            let archive = artifacts::find(db, job.id, &ArtifactName::ARCHIVE)?;
+            project.require_available(db, &job, &ArtifactName::ARCHIVE, archive)?;
             artifacts::keep_all(db, job.id, now)?;
             // A sweep may have been quicker; then nothing is left to keep.
-            artifacts::find(db, job.id, ArtifactKind::Archive)?.ok_or(AccessError::ArtifactJustExpired)?;
+            artifacts::find(db, job.id, &ArtifactName::ARCHIVE)?.ok_or(AccessError::ArtifactJustExpired)?;
             Ok((project.readable_job(db, job.id)?, project.project.path))
         })
         .await
@@ -51,15 +51,16 @@ impl Access {
         project: ProjectRef,
         job_id: i64,
     ) -> Result<usize, AccessError> {
-        principal.audit().job(job_id);
+        principal.audit().set_job(job_id);
         let (principal, now) = (principal.clone(), principal.now);
         let allow = move |db: &mut Db| {
             let project = AuthorizedProject::find(db, &principal, &project, Action::SeeProject)?;
             project.require(Action::DeleteArtifacts)?;
             project.job(db, job_id, false)
         };
-        let deleted =
-            self.change(allow, move |db, job| Ok(deletions::bury_job(db, job.id, false, now)?)).await?;
+        let deleted = self
+            .change(allow, move |db, job| Ok(tombstones::soft_delete_job(db, job.id, false, now)?))
+            .await?;
         tracing::info!(job.id = job_id, deleted, "artifacts of a job deleted");
         Ok(deleted)
     }
@@ -76,7 +77,7 @@ impl Access {
             Ok(project.project.id)
         };
         let request = move |db: &mut Db, project_id| {
-            deletions::request_purge(db, project_id, now)?;
+            tombstones::request_purge(db, project_id, now)?;
             Ok(project_id)
         };
         let project_id = self.change(allow, request).await?;
@@ -96,7 +97,7 @@ impl Access {
         project: ProjectRef,
         job_id: i64,
     ) -> Result<(JobDetails, String), AccessError> {
-        principal.audit().job(job_id);
+        principal.audit().set_job(job_id);
         let (principal, now) = (principal.clone(), principal.now);
         let allow = move |db: &mut Db| {
             let project = AuthorizedProject::find(db, &principal, &project, Action::SeeProject)?;
@@ -108,7 +109,7 @@ impl Access {
             if job.status.is_finished() { Ok((project, job)) } else { Err(AccessError::JobNotErasable) }
         };
         let erased = self.change(allow, move |db, (project, job)| {
-            if deletions::bury_job(db, job.id, true, now)? == 0 {
+            if tombstones::soft_delete_job(db, job.id, true, now)? == 0 {
                 return Err(AccessError::JobNotErasable);
             }
             jobs::mark_erased(db, job.id, now)?;

@@ -3,18 +3,18 @@
 
 use std::borrow::Cow;
 
-use crate::auth::{AuthError, Refusal};
+use crate::auth::{AuthError, CredentialError};
 use crate::catalog::absence::Absence;
-use crate::domain::access::Action;
+use crate::domain::permissions::Action;
 use crate::domain::pipeline::RefKind;
 use crate::domain::status::Status;
-use crate::domain::{Error, Kind, Timestamp};
+use crate::domain::{Error, ErrorKind, Timestamp};
 
 /// Why a function of [`super::Access`] has no answer.
 #[derive(Debug)]
 pub enum AccessError {
     /// The credential is missing or not valid.
-    Credential(Refusal),
+    Credential(CredentialError),
     /// The route needs a job token, and another credential was shown.
     JobTokenRequired,
     /// There is no such project for this principal.
@@ -113,7 +113,7 @@ pub enum CommitAbsence {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ArtifactAbsence {
     /// The job has none of this kind.
-    NoneOfKind,
+    NoneOfName,
     /// The job's results were erased at that time.
     JobErased(Timestamp),
 }
@@ -134,7 +134,7 @@ impl AccessError {
             Self::PipelineNotFound(PipelineAbsence::InOtherProject) => {
                 "pipeline belongs to another project".into()
             }
-            Self::ArtifactNotFound(ArtifactAbsence::NoneOfKind) => "no artifact of this kind".into(),
+            Self::ArtifactNotFound(ArtifactAbsence::NoneOfName) => "no artifact of this kind".into(),
             Self::ArtifactNotFound(ArtifactAbsence::JobErased(time)) => {
                 format!("job was erased at {time}").into()
             }
@@ -174,8 +174,8 @@ impl AccessError {
             | Self::NoDefaultBranch
             | Self::RefWithoutPipeline
             | Self::ArtifactJustExpired => Some(self.reason()),
-            Self::Other(error) if error.kind() == Kind::NotFound => {
-                error.told().map(|hint| hint.to_owned().into())
+            Self::Other(error) if error.kind() == ErrorKind::NotFound => {
+                error.hint().map(|hint| hint.to_owned().into())
             }
             Self::JobNotFound { may_be_told: false, .. }
             | Self::Credential(_)
@@ -199,8 +199,8 @@ impl From<Error> for AccessError {
     }
 }
 
-impl From<Refusal> for AccessError {
-    fn from(refusal: Refusal) -> Self {
+impl From<CredentialError> for AccessError {
+    fn from(refusal: CredentialError) -> Self {
         Self::Credential(refusal)
     }
 }

@@ -18,11 +18,12 @@ mod uploads;
 pub use artifacts::{RefLookup, RefSearch};
 pub use error::{AccessError, ArtifactAbsence, CommitAbsence, JobAbsence, PipelineAbsence, ProjectAbsence};
 pub use lists::{ChildPipelines, Listed, ListedProjects, Total};
-pub use principal::{AcceptedCredentials, Principal};
+pub use principal::Principal;
 pub use registry::require_registry;
 pub use repository::{ListedRefs, RefList, RefOrder, RefSearchText};
 pub use uploads::AuthorizedUpload;
 
+pub use crate::auth::AcceptedCredentials;
 use crate::auth::Actor;
 use crate::catalog::{Catalog, Db};
 
@@ -60,12 +61,12 @@ impl Access {
     }
 
     /// Runs `work`, a few lookups by key, with a connection.
-    async fn glance<T, F>(&self, work: F) -> Result<T, AccessError>
+    async fn read_inline<T, F>(&self, work: F) -> Result<T, AccessError>
     where
         T: Send + 'static,
         F: FnOnce(&mut Db) -> Result<T, AccessError> + Send + 'static,
     {
-        self.catalog.glance(work).await
+        self.catalog.read_inline(work).await
     }
 
     /// Changes the catalog in one transaction for a principal whom `allow` lets in. `allow` runs before the

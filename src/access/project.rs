@@ -1,21 +1,22 @@
 //! A project that a principal may use: the only way to what is in it.
 
 use crate::access::{AccessError, JobAbsence, PipelineAbsence, Principal, ProjectAbsence};
-use crate::auth::{self, Actor, Trail};
+use crate::audit::AuditContext;
+use crate::auth::{self, Actor};
 use crate::catalog::jobs::{self, Job};
 use crate::catalog::projects::{self, Project};
 use crate::catalog::{Db, pipelines};
 use crate::domain::Timestamp;
-use crate::domain::access::{self, Action, Caller, Verdict, may};
+use crate::domain::permissions::{self, Action, Decision, Grant, authorize};
 use crate::domain::project::ProjectRef;
 
 /// A project, and what a principal is to it.
 pub(super) struct AuthorizedProject {
     pub(super) project: Project,
     pub(super) actor: Actor,
-    caller: Caller,
+    caller: Grant,
     pub(super) now: Timestamp,
-    pub(super) audit: Trail,
+    pub(super) audit: AuditContext,
 }
 
 impl AuthorizedProject {
@@ -39,25 +40,25 @@ impl AuthorizedProject {
         project: Project,
         action: Action,
     ) -> Result<Self, AccessError> {
-        principal.audit().project(&project);
-        let caller = auth::caller_in(db, &actor, &project)?;
+        principal.audit().set_project(&project);
+        let caller = auth::grant_in(db, &actor, &project)?;
         let found = Self::with_caller(principal, actor, caller, project);
         found.require(action)?;
         Ok(found)
     }
 
     /// For a caller whose rights were found together with the project.
-    pub(super) fn with_caller(principal: &Principal, actor: Actor, caller: Caller, project: Project) -> Self {
+    pub(super) fn with_caller(principal: &Principal, actor: Actor, caller: Grant, project: Project) -> Self {
         Self { project, actor, caller, now: principal.now, audit: principal.audit().clone() }
     }
 
     /// Requires the right for `action`.
     pub(super) fn require(&self, action: Action) -> Result<(), AccessError> {
         match self.decide(action) {
-            Verdict::Allowed => Ok(()),
-            Verdict::Hidden => Err(AccessError::ProjectNotFound(ProjectAbsence::Hidden)),
-            Verdict::Forbidden => Err(AccessError::Forbidden(action)),
-            Verdict::OutOfReach => Err(AccessError::JobTokenNotAllowed {
+            Decision::Allow => Ok(()),
+            Decision::Hide => Err(AccessError::ProjectNotFound(ProjectAbsence::Hidden)),
+            Decision::Forbid => Err(AccessError::Forbidden(action)),
+            Decision::JobTokenNotAllowed => Err(AccessError::JobTokenNotAllowed {
                 source: match &self.actor {
                     Actor::Job { project_path, .. } => last_segment(project_path),
                     Actor::Anonymous | Actor::User(_) => String::new(),
@@ -67,9 +68,9 @@ impl AuthorizedProject {
         }
     }
 
-    pub(super) fn decide(&self, action: Action) -> Verdict {
+    pub(super) fn decide(&self, action: Action) -> Decision {
         let Project { visibility, public_jobs, .. } = self.project;
-        may(self.caller, action, access::Project { visibility, public_jobs })
+        authorize(self.caller, action, permissions::Project { visibility, public_jobs })
     }
 
     /// Finds a job of the project. `may_be_told` is whether the principal may read its jobs.

@@ -3,7 +3,7 @@
 use crate::access::{AcceptedCredentials, Access, AccessError, Principal};
 use crate::auth::Actor;
 use crate::catalog::Db;
-use crate::domain::access::{Caller, Reach, may_keep_registry};
+use crate::domain::permissions::{Grant, TokenReach, can_manage_registry};
 
 impl Access {
     /// Requires an administrator with the principal's scopes before anything else is done: neither bytes nor
@@ -24,9 +24,11 @@ impl Access {
 pub fn require_registry(db: &mut Db, principal: &Principal) -> Result<(), AccessError> {
     let user_only = Principal { accepted: AcceptedCredentials::UserOnly, ..principal.clone() };
     let caller = match user_only.authenticate(db)? {
-        Actor::User(user) => Caller::User { admin: user.admin, role: None, reach: Reach::Anywhere },
-        Actor::Job { user, .. } => Caller::User { admin: user.admin, role: None, reach: Reach::Foreign },
-        Actor::Anonymous => Caller::Anonymous,
+        Actor::User(user) => Grant::User { admin: user.admin, role: None, reach: TokenReach::Unrestricted },
+        Actor::Job { user, .. } => {
+            Grant::User { admin: user.admin, role: None, reach: TokenReach::ForeignJob }
+        }
+        Actor::Anonymous => Grant::Anonymous,
     };
-    if may_keep_registry(caller) { Ok(()) } else { Err(AccessError::NotAdministrator) }
+    if can_manage_registry(caller) { Ok(()) } else { Err(AccessError::NotAdministrator) }
 }

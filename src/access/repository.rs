@@ -3,10 +3,10 @@
 use crate::access::lists::{Listed, Total, one_more, take_page};
 use crate::access::project::AuthorizedProject;
 use crate::access::{Access, AccessError, CommitAbsence, Principal};
-use crate::catalog::pages::{Direction, Window};
 use crate::catalog::refs::{self, Head, Log, Revision};
+use crate::catalog::slice::{Direction, Slice};
 use crate::catalog::{Db, projects};
-use crate::domain::access::Action;
+use crate::domain::permissions::Action;
 use crate::domain::pipeline::RefKind;
 use crate::domain::project::ProjectRef;
 
@@ -91,7 +91,7 @@ impl Access {
         principal: &Principal,
         project: ProjectRef,
         list: RefList,
-        page: Window,
+        page: Slice,
     ) -> Result<ListedRefs, AccessError> {
         let principal = principal.clone();
         self.read(move |db| {
@@ -100,7 +100,7 @@ impl Access {
             list.arrange(&mut all);
             let total = Total::Known(all.len());
             let index = |number| usize::try_from(number).unwrap_or(usize::MAX);
-            let part = all.into_iter().skip(index(page.skip)).take(index(page.limit)).collect();
+            let part = all.into_iter().skip(index(page.offset)).take(index(page.limit)).collect();
             let items = refs::heads(db, project.id, part)?;
             let default_branch = projects::default_branch(db, project.id)?;
             Ok(ListedRefs { refs: Listed { items, total, project_path: project.path }, default_branch })
@@ -140,7 +140,7 @@ impl Access {
         principal: &Principal,
         project: ProjectRef,
         (mut log, all): (Log, bool),
-        page: Window,
+        page: Slice,
     ) -> Result<Listed<Revision>, AccessError> {
         let principal = principal.clone();
         self.read(move |db| {
@@ -189,7 +189,7 @@ const NO_DEFAULT_BRANCH: AccessError = AccessError::CommitNotFound(CommitAbsence
 /// and nobody told which branch is the default, none is guessed: it would be another with each pipeline.
 fn default_branch_of_some(db: &mut Db, project_id: i64) -> Result<Option<String>, AccessError> {
     let branch = projects::default_branch(db, project_id)?;
-    let first = Window { skip: 0, limit: 1 };
+    let first = Slice { offset: 0, limit: 1 };
     if branch.is_none() && !refs::log(db, project_id, &Log::default(), first)?.is_empty() {
         return Err(NO_DEFAULT_BRANCH);
     }

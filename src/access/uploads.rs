@@ -1,7 +1,8 @@
 //! Uploads: whether a job may hand over artifacts now, and how large they may be.
 
 use crate::access::{Access, AccessError};
-use crate::auth::{self, Refusal, Shown, Trail};
+use crate::audit::AuditContext;
+use crate::auth::{self, CredentialError, Shown};
 use crate::catalog::jobs::Job;
 
 /// A job that may upload.
@@ -23,17 +24,17 @@ impl Access {
         &self,
         job_id: i64,
         token: Shown,
-        audit: &Trail,
+        audit: &AuditContext,
     ) -> Result<AuthorizedUpload, AccessError> {
         let (audit, instance_bytes) = (audit.clone(), self.max_artifact_bytes);
-        audit.shown("job_token");
+        audit.set_credential("job_token");
         self.read(move |db| {
             let token = token.token()?;
-            let found = auth::job_of_token(db, token, &audit)?.ok_or(Refusal::Unknown)?;
+            let found = auth::find_job(db, token, &audit)?.ok_or(CredentialError::Unknown)?;
             if found.job.id != job_id {
                 return Err(AccessError::TokenOfAnotherJob);
             }
-            audit.tell(|facts| facts.project = Some((found.job.project_id, found.project_path.clone())));
+            audit.update(|facts| facts.project = Some((found.job.project_id, found.project_path.clone())));
             if !found.job.status.is_executing() {
                 return Err(AccessError::JobNotRunning(found.job.status));
             }

@@ -9,13 +9,13 @@ use crate::domain::byte_size;
 
 /// Why an entry cannot be read to its end. No text contains any of the entry's content.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
-pub enum Damage {
+pub enum CorruptEntry {
     /// The directory points at something that is no local header.
     #[error("entry has no local header where the directory says")]
     NoLocalHeader,
     /// The source ended inside the header or the packed bytes.
     #[error("archive ends inside the entry")]
-    CutShort,
+    Truncated,
     /// A zstd frame in the middle of the entry needs a window that is not unpacked here.
     #[error("entry needs a zstd window of {}, and more than 8 MiB is not unpacked", byte_size::show(*bytes))]
     Window {
@@ -36,12 +36,12 @@ pub enum Damage {
     LeftOver,
     /// All bytes came, but they are not the ones that were packed.
     #[error("entry's CRC-32 does not match its directory record")]
-    WrongCrc,
+    ChecksumMismatch,
 }
 
-impl Damage {
-    pub(super) fn of_entry(self, name: &[u8]) -> DamagedEntry {
-        DamagedEntry { name: quoted(name), damage: self }
+impl CorruptEntry {
+    pub(super) fn of_entry(self, name: &[u8]) -> CorruptEntryError {
+        CorruptEntryError { name: quoted(name), damage: self }
     }
 }
 
@@ -53,21 +53,21 @@ pub(super) fn quoted(name: &[u8]) -> String {
 /// Damage met where many entries are read in a row, with the entry that has it.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 #[error("{damage} (entry {name})")]
-pub struct DamagedEntry {
+pub struct CorruptEntryError {
     /// The directory's name, quoted and escaped, at most 200 characters of it.
     pub name: String,
     /// What is wrong with it.
-    pub damage: Damage,
+    pub damage: CorruptEntry,
 }
 
-impl From<DamagedEntry> for io::Error {
-    fn from(damaged: DamagedEntry) -> Self {
+impl From<CorruptEntryError> for io::Error {
+    fn from(damaged: CorruptEntryError) -> Self {
         Self::new(io::ErrorKind::InvalidData, damaged)
     }
 }
 
-impl From<Damage> for io::Error {
-    fn from(damage: Damage) -> Self {
+impl From<CorruptEntry> for io::Error {
+    fn from(damage: CorruptEntry) -> Self {
         Self::new(io::ErrorKind::InvalidData, damage)
     }
 }

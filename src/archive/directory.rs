@@ -8,7 +8,7 @@
 
 use std::iter;
 
-use super::{Fault, Oddity, Span, fields::Fields, timestamp};
+use super::{ArchiveError, Oddity, Span, field_reader::Fields, timestamp};
 
 /// The fixed part of a directory record: no entry takes less.
 pub(super) const RECORD_BYTES: u64 = 46;
@@ -34,9 +34,9 @@ pub struct Entry<'a> {
     /// CRC-32 of the unpacked bytes.
     pub crc32: u32,
     /// Length as it lies in the archive.
-    pub packed_bytes: u64,
+    pub compressed_size: u64,
     /// Length when unpacked, as stated: an archive of a few bytes can state exabytes.
-    pub unpacked_bytes: u64,
+    pub uncompressed_size: u64,
     /// Offset of the local header from the start of the file; 0 where there is an `oddity`.
     pub header_offset: u64,
     /// File type and permission bits, where the writer ran on Unix and set any.
@@ -44,7 +44,7 @@ pub struct Entry<'a> {
     /// When the file was last changed: the extended timestamp (0x5455), else the MS-DOS
     /// fields read as UTC, else `None`.
     pub modified_unix_seconds: Option<i64>,
-    /// Why it cannot be read; then its sizes are what the record says at first glance.
+    /// Why it cannot be read; then its sizes are what the record says at first read_inline.
     pub oddity: Option<Oddity>,
 }
 
@@ -64,12 +64,12 @@ impl Entry<'_> {
 ///
 /// # Errors
 ///
-/// The first [`Fault`] met, or the one that `each` returns. Entries before it were reported.
+/// The first [`ArchiveError`] met, or the one that `each` returns. Entries before it were reported.
 pub fn walk<'a>(
     directory: &'a [u8],
     span: &Span,
-    mut each: impl FnMut(Entry<'a>) -> Result<(), Fault>,
-) -> Result<(), Fault> {
+    mut each: impl FnMut(Entry<'a>) -> Result<(), ArchiveError>,
+) -> Result<(), ArchiveError> {
     check_span(directory, span)?;
     let mut fields = Fields::new(directory);
     let mut found = 0;
@@ -79,7 +79,7 @@ pub fn walk<'a>(
             return check_end(rest, found, span);
         };
         if found == span.most_entries {
-            return Err(Fault::MoreEntries { limit: found });
+            return Err(ArchiveError::MoreEntries { limit: found });
         }
         found += 1;
         each(record.entry(span))?;
@@ -88,16 +88,16 @@ pub fn walk<'a>(
 
 /// Makes sure that a directory of which `rest` holds no further record ends there, and has as many
 /// entries as it states.
-fn check_end(rest: &[u8], found: u64, span: &Span) -> Result<(), Fault> {
+fn check_end(rest: &[u8], found: u64, span: &Span) -> Result<(), ArchiveError> {
     const WRAP: u64 = 1 << 16;
     let stated = span.entries;
     let is_count = found % WRAP == stated % WRAP;
     match (rest.is_empty() || is_digital_signature(rest), is_count) {
         (true, true) => Ok(()),
-        (true, false) => Err(Fault::WrongCount { found, stated }),
-        (false, _) if found == 0 && span.moved != 0 => Err(Fault::MisplacedDirectory),
-        (false, true) => Err(Fault::LeftOver { bytes: rest.len() as u64 }),
-        (false, false) => Err(Fault::DamagedRecord { number: found + 1 }),
+        (true, false) => Err(ArchiveError::WrongCount { found, stated }),
+        (false, _) if found == 0 && span.moved != 0 => Err(ArchiveError::MisplacedDirectory),
+        (false, true) => Err(ArchiveError::LeftOver { bytes: rest.len() as u64 }),
+        (false, false) => Err(ArchiveError::DamagedRecord { number: found + 1 }),
     }
 }
 
@@ -110,13 +110,13 @@ fn is_digital_signature(rest: &[u8]) -> bool {
 
 /// Makes sure that `span` states no more than `directory` can hold, so that its counts may
 /// size an allocation.
-pub(super) fn check_span(directory: &[u8], span: &Span) -> Result<(), Fault> {
+pub(super) fn check_span(directory: &[u8], span: &Span) -> Result<(), ArchiveError> {
     let &Span { bytes, entries, .. } = span;
     if directory.len() as u64 != bytes {
-        return Err(Fault::WrongLength { expected: bytes, found: directory.len() as u64 });
+        return Err(ArchiveError::WrongLength { expected: bytes, found: directory.len() as u64 });
     }
     if entries > bytes / RECORD_BYTES {
-        return Err(Fault::ImpossibleCount { entries, bytes });
+        return Err(ArchiveError::ImpossibleCount { entries, bytes });
     }
     Ok(())
 }
@@ -140,8 +140,8 @@ struct Record<'a> {
 
 /// Where an entry lies, and its sizes.
 struct Place {
-    packed_bytes: u64,
-    unpacked_bytes: u64,
+    compressed_size: u64,
+    uncompressed_size: u64,
     header_offset: u64,
 }
 
@@ -195,8 +195,8 @@ impl<'a> Record<'a> {
             flags: self.flags,
             method: self.method,
             crc32: self.crc32,
-            packed_bytes: place.packed_bytes,
-            unpacked_bytes: place.unpacked_bytes,
+            compressed_size: place.compressed_size,
+            uncompressed_size: place.uncompressed_size,
             header_offset: place.header_offset,
             unix_mode: self.unix_mode(),
             modified_unix_seconds: self.modified(),
@@ -212,12 +212,12 @@ impl<'a> Record<'a> {
             u32::MAX => wide.u64().ok_or(Oddity::NoZip64Field),
             _ => Ok(narrow.into()),
         };
-        let unpacked_bytes = match zip64 {
+        let uncompressed_size = match zip64 {
             // One byte less than 4 GiB, by a writer that knows no ZIP64.
             None => self.unpacked.into(),
             Some(_) => widen(self.unpacked)?,
         };
-        let packed_bytes = widen(self.packed)?;
+        let compressed_size = widen(self.packed)?;
         let stated_offset = widen(self.header_offset)?;
         let on_first_disk = self.disk == 0 || self.disk == u16::MAX && wide.u32() == Some(0);
         if !on_first_disk {
@@ -225,16 +225,20 @@ impl<'a> Record<'a> {
         }
         let header_offset = stated_offset.checked_add_signed(span.moved).ok_or(Oddity::OutsideArchive)?;
         let end =
-            header_offset.checked_add(LOCAL_HEADER_BYTES).and_then(|body| body.checked_add(packed_bytes));
+            header_offset.checked_add(LOCAL_HEADER_BYTES).and_then(|body| body.checked_add(compressed_size));
         match end {
-            Some(end) if end <= span.start => Ok(Place { packed_bytes, unpacked_bytes, header_offset }),
+            Some(end) if end <= span.start => Ok(Place { compressed_size, uncompressed_size, header_offset }),
             _ => Err(Oddity::OutsideArchive),
         }
     }
 
     /// What is shown of an entry that cannot be read.
     fn narrow_place(&self) -> Place {
-        Place { packed_bytes: self.packed.into(), unpacked_bytes: self.unpacked.into(), header_offset: 0 }
+        Place {
+            compressed_size: self.packed.into(),
+            uncompressed_size: self.unpacked.into(),
+            header_offset: 0,
+        }
     }
 
     fn unix_mode(&self) -> Option<u32> {

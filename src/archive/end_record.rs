@@ -7,9 +7,9 @@
 //! Record layouts: PKWARE APPNOTE 4.3.14 to 4.3.16.
 
 use super::{
-    Fault, Limits,
+    ArchiveError, Limits,
     directory::{RECORD_BYTES, RECORD_SIGNATURE},
-    fields::Fields,
+    field_reader::Fields,
     zip64_end::{Zip64, has_locator, zip64_end_record},
 };
 
@@ -62,12 +62,12 @@ pub enum Located {
 ///
 /// # Errors
 ///
-/// A [`Fault`] where the file has no end record, or one that is not plainly true: the directory
+/// A [`ArchiveError`] where the file has no end record, or one that is not plainly true: the directory
 /// ends exactly where the end record (with ZIP64, the ZIP64 end record) begins.
-pub fn locate(tail: &[u8], file_bytes: u64, limits: &Limits) -> Result<Located, Fault> {
+pub fn locate(tail: &[u8], file_bytes: u64, limits: &Limits) -> Result<Located, ArchiveError> {
     let tail_start = file_bytes
         .checked_sub(tail.len() as u64)
-        .ok_or(Fault::WrongLength { expected: file_bytes, found: tail.len() as u64 })?;
+        .ok_or(ArchiveError::WrongLength { expected: file_bytes, found: tail.len() as u64 })?;
     let (at, end_record) = last_end_record(tail, file_bytes)?;
 
     let span = match zip64_end_record(tail, tail_start, at)? {
@@ -76,7 +76,7 @@ pub fn locate(tail: &[u8], file_bytes: u64, limits: &Limits) -> Result<Located, 
             let span = end_record.claim().to_span(tail_start + at as u64, limits)?;
             // All-ones can be plain values too: 65,535 entries need no ZIP64 for some writers.
             if span.moved != 0 && end_record.has_wide_place() {
-                return Err(Fault::DamagedZip64EndRecord);
+                return Err(ArchiveError::DamagedZip64EndRecord);
             }
             span
         }
@@ -84,13 +84,13 @@ pub fn locate(tail: &[u8], file_bytes: u64, limits: &Limits) -> Result<Located, 
         Zip64::At { start, moved, claim } => {
             let span = claim.to_span(start, limits)?;
             if !end_record.agrees_with(&claim) {
-                return Err(Fault::EndRecordsDisagree);
+                return Err(ArchiveError::EndRecordsDisagree);
             }
             if span.moved != moved {
                 return Err(if moved == 0 {
-                    Fault::MisplacedDirectory
+                    ArchiveError::MisplacedDirectory
                 } else {
-                    Fault::DamagedZip64EndRecord
+                    ArchiveError::DamagedZip64EndRecord
                 });
             }
             span
@@ -98,7 +98,7 @@ pub fn locate(tail: &[u8], file_bytes: u64, limits: &Limits) -> Result<Located, 
     };
     let before = span.start.saturating_sub(tail_start).min(at as u64) as usize;
     if is_in_comment(tail, tail_start, before, at) {
-        Err(Fault::EndRecordInComment)
+        Err(ArchiveError::EndRecordInComment)
     } else {
         Ok(Located::Found(span))
     }
@@ -116,28 +116,28 @@ pub(super) struct Claim {
 
 impl Claim {
     /// The directory that ends where the end record is, at `end`.
-    fn to_span(&self, end: u64, limits: &Limits) -> Result<Span, Fault> {
+    fn to_span(&self, end: u64, limits: &Limits) -> Result<Span, ArchiveError> {
         let &Claim { bytes, entries, .. } = self;
         if self.disk != 0 || self.directory_disk != 0 || self.entries_on_disk != entries {
-            return Err(Fault::SplitArchive);
+            return Err(ArchiveError::SplitArchive);
         }
-        let start = end.checked_sub(bytes).ok_or(Fault::MisplacedDirectory)?;
-        let moved = distance(self.start, start).ok_or(Fault::MisplacedDirectory)?;
+        let start = end.checked_sub(bytes).ok_or(ArchiveError::MisplacedDirectory)?;
+        let moved = distance(self.start, start).ok_or(ArchiveError::MisplacedDirectory)?;
         if entries > bytes / RECORD_BYTES {
-            return Err(Fault::ImpossibleCount { entries, bytes });
+            return Err(ArchiveError::ImpossibleCount { entries, bytes });
         }
         // An end record can be planted in the comment of a real one; an empty directory anywhere
         // but at the start would hide all that lies before it.
         if bytes == 0 && start != 0 {
-            return Err(Fault::EmptyBehindBytes);
+            return Err(ArchiveError::EmptyBehindBytes);
         }
         if entries > limits.entries {
             let limit = limits.entries;
-            return Err(Fault::TooManyEntries { entries, limit });
+            return Err(ArchiveError::TooManyEntries { entries, limit });
         }
         if bytes > limits.directory_bytes {
             let limit = limits.directory_bytes;
-            return Err(Fault::DirectoryTooLarge { bytes, limit });
+            return Err(ArchiveError::DirectoryTooLarge { bytes, limit });
         }
         Ok(Span { start, bytes, entries, moved, most_entries: limits.entries })
     }
@@ -221,19 +221,19 @@ impl EndRecord {
 }
 
 /// The end record that counts: the last, whose comment must not reach past the end of the file.
-fn last_end_record(tail: &[u8], file_bytes: u64) -> Result<(usize, EndRecord), Fault> {
+fn last_end_record(tail: &[u8], file_bytes: u64) -> Result<(usize, EndRecord), ArchiveError> {
     let none = || {
         if file_bytes <= REACH_BYTES as u64 {
-            Fault::NoEndRecord
+            ArchiveError::NoEndRecord
         } else {
-            Fault::NoEndRecordNearEnd { bytes: REACH_BYTES as u64 }
+            ArchiveError::NoEndRecordNearEnd { bytes: REACH_BYTES as u64 }
         }
     };
     let last = tail.len().checked_sub(END_BYTES).ok_or_else(none)?;
     let first = tail.len().saturating_sub(REACH_BYTES);
     let found = (first..=last).rev().find_map(|at| Some((at, EndRecord::read(tail.get(at..)?)?)));
     let (at, record) = found.ok_or_else(none)?;
-    if record.end(at) <= tail.len() { Ok((at, record)) } else { Err(Fault::CommentCutShort) }
+    if record.end(at) <= tail.len() { Ok((at, record)) } else { Err(ArchiveError::CommentCutShort) }
 }
 
 /// Whether an end record in the first `before` bytes of `tail` has a comment that reaches over the one at

@@ -16,10 +16,10 @@ use thiserror::Error;
 use tokio::io::{AsyncBufRead, AsyncReadExt, copy_buf, sink};
 
 use super::{
-    Damage, Entry, Oddity,
+    CorruptEntry, Entry, Oddity,
+    bounded_reader::Packed,
     directory::{LOCAL_HEADER_BYTES, LOCAL_SIGNATURE},
-    fields::Fields,
-    packed::Packed,
+    field_reader::Fields,
     zstd_frames::MOST_WINDOW_BYTES,
 };
 use crate::domain::byte_size;
@@ -46,9 +46,9 @@ pub struct EntryMeta {
     /// CRC-32 of the unpacked bytes.
     pub crc32: u32,
     /// Length in the archive.
-    pub packed_bytes: u64,
+    pub compressed_size: u64,
     /// Length when unpacked.
-    pub unpacked_bytes: u64,
+    pub uncompressed_size: u64,
     /// Offset of the local header, where a reader for it begins.
     pub header_offset: u64,
     /// Why it cannot be read, known from the directory.
@@ -62,8 +62,8 @@ impl From<Entry<'_>> for EntryMeta {
             encrypted: entry.is_encrypted(),
             method: entry.method,
             crc32: entry.crc32,
-            packed_bytes: entry.packed_bytes,
-            unpacked_bytes: entry.unpacked_bytes,
+            compressed_size: entry.compressed_size,
+            uncompressed_size: entry.uncompressed_size,
             header_offset: entry.header_offset,
             oddity: entry.oddity,
         }
@@ -108,19 +108,19 @@ pub enum Unsupported {
 /// local extra fields are longer than 512 bytes. It can reach past the end of the file, so
 /// clamp it; a source that ends there and turns out short must be continued.
 pub fn probable_span(entry: &EntryMeta) -> u64 {
-    probable_bytes(&entry.name, entry.packed_bytes)
+    probable_bytes(&entry.name, entry.compressed_size)
 }
 
 /// [`probable_span`] from what it takes.
-pub(super) fn probable_bytes(name: &[u8], packed_bytes: u64) -> u64 {
-    (LOCAL_HEADER_BYTES + EXTRA_SLACK_BYTES + name.len() as u64).saturating_add(packed_bytes)
+pub(super) fn probable_bytes(name: &[u8], compressed_size: u64) -> u64 {
+    (LOCAL_HEADER_BYTES + EXTRA_SLACK_BYTES + name.len() as u64).saturating_add(compressed_size)
 }
 
 /// Unpacks `entry` from `source`, which begins at the entry's local header and goes on at
 /// least to the end of its packed bytes. Pieces are never empty and at most 64 KiB; together
-/// they are never longer than `unpacked_bytes`.
+/// they are never longer than `uncompressed_size`.
 ///
-/// The stream's errors are the source's own, or of kind `InvalidData` with a [`Damage`]
+/// The stream's errors are the source's own, or of kind `InvalidData` with a [`CorruptEntry`]
 /// inside. It ends after an error, and a damaged entry yields one before its last byte.
 ///
 /// # Errors
@@ -168,7 +168,7 @@ impl Coding {
         }
         match entry.method {
             // Some writers give empty entries a method and no compressed stream at all.
-            0 | 8 | 93 if entry.packed_bytes == 0 => Ok(Self::Stored),
+            0 | 8 | 93 if entry.compressed_size == 0 => Ok(Self::Stored),
             0 => Ok(Self::Stored),
             8 => Ok(Self::Deflate),
             93 => Ok(Self::Zstd { window_bytes }),
@@ -212,11 +212,11 @@ where
 {
     let mut header = [0; LOCAL_HEADER_BYTES as usize];
     read_exact(source, &mut header).await?;
-    let (name_bytes, extra_bytes) = local_lengths(&header).ok_or(Damage::NoLocalHeader)?;
+    let (name_bytes, extra_bytes) = local_lengths(&header).ok_or(CorruptEntry::NoLocalHeader)?;
     let rest_bytes = u64::from(name_bytes) + u64::from(extra_bytes);
     let skipped = copy_buf(&mut source.take(rest_bytes), &mut sink()).await?;
     if skipped < rest_bytes {
-        return Err(Damage::CutShort.into());
+        return Err(CorruptEntry::Truncated.into());
     }
     Ok(())
 }
@@ -235,7 +235,7 @@ where
 {
     match source.read_exact(bytes).await {
         Ok(_) => Ok(()),
-        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Err(Damage::CutShort.into()),
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Err(CorruptEntry::Truncated.into()),
         Err(error) => Err(error),
     }
 }
@@ -254,7 +254,7 @@ impl<R: AsyncBufRead + Unpin> Body<R> {
     fn new(source: R, entry: &EntryMeta, coding: Coding) -> Self {
         Self {
             unpacker: Unpacker::new(source, entry, coding),
-            left: entry.unpacked_bytes,
+            left: entry.uncompressed_size,
             crc: crc32fast::Hasher::new(),
             stated_crc: entry.crc32,
             buffer: BytesMut::new(),
@@ -273,7 +273,7 @@ impl<R: AsyncBufRead + Unpin> Body<R> {
         let mut space = (&mut self.buffer).limit(most);
         self.unpacker.packed_mut().begin_turn();
         if self.unpacker.read(&mut space).await? == 0 {
-            return Err(Damage::TooShort.into());
+            return Err(CorruptEntry::TooShort.into());
         }
         let piece = self.buffer.split().freeze();
         self.crc.update(&piece);
@@ -285,13 +285,13 @@ impl<R: AsyncBufRead + Unpin> Body<R> {
     async fn check_end(&mut self) -> io::Result<()> {
         let mut beyond = [0; 1];
         if self.unpacker.read(&mut &mut beyond[..]).await? != 0 {
-            return Err(Damage::TooLong.into());
+            return Err(CorruptEntry::TooLong.into());
         }
         if self.unpacker.packed().left() != 0 {
-            return Err(Damage::LeftOver.into());
+            return Err(CorruptEntry::LeftOver.into());
         }
         if self.crc.clone().finalize() != self.stated_crc {
-            return Err(Damage::WrongCrc.into());
+            return Err(CorruptEntry::ChecksumMismatch.into());
         }
         Ok(())
     }
@@ -305,12 +305,12 @@ enum Unpacker<R> {
 
 impl<R: AsyncBufRead + Unpin> Unpacker<R> {
     fn new(source: R, entry: &EntryMeta, coding: Coding) -> Self {
-        let packed_bytes = entry.packed_bytes;
+        let compressed_size = entry.compressed_size;
         match coding {
-            Coding::Stored => Self::Stored(Packed::new(source, packed_bytes)),
-            Coding::Deflate => Self::Deflate(DeflateDecoder::new(Packed::new(source, packed_bytes))),
+            Coding::Stored => Self::Stored(Packed::new(source, compressed_size)),
+            Coding::Deflate => Self::Deflate(DeflateDecoder::new(Packed::new(source, compressed_size))),
             Coding::Zstd { window_bytes } => {
-                let packed = Packed::zstd(source, packed_bytes, entry.unpacked_bytes, window_bytes);
+                let packed = Packed::zstd(source, compressed_size, entry.uncompressed_size, window_bytes);
                 let window = DParameter::window_log_max(ZSTD_WINDOW_LOG);
                 let mut decoder = ZstdDecoder::with_params(packed, &[window]);
                 decoder.multiple_members(true);
@@ -341,6 +341,6 @@ impl<R: AsyncBufRead + Unpin> Unpacker<R> {
             Self::Deflate(decoder) => decoder.read_buf(buffer).await,
             Self::Zstd(decoder) => decoder.read_buf(buffer).await,
         };
-        read.map_err(|error| if self.packed().failed() { error } else { Damage::Undecodable.into() })
+        read.map_err(|error| if self.packed().failed() { error } else { CorruptEntry::Undecodable.into() })
     }
 }

@@ -10,7 +10,7 @@ pub const TRAILER_BYTES: usize = 8;
 
 /// What stands behind: CRC-32, and the length modulo 2^32.
 pub fn trailer(entry: &EntryMeta) -> [u8; TRAILER_BYTES] {
-    let length = entry.unpacked_bytes & u64::from(u32::MAX);
+    let length = entry.uncompressed_size & u64::from(u32::MAX);
     (length << 32 | u64::from(entry.crc32)).to_le_bytes()
 }
 

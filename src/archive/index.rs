@@ -4,8 +4,8 @@
 
 use std::mem::size_of_val;
 
-use super::{Entry, Fault, Oddity, Span, directory, walk};
-use crate::background::Pace;
+use super::{ArchiveError, Entry, Oddity, Span, directory, walk};
+use crate::yielding::YieldBudget;
 
 /// The entries of one archive, to be found by name.
 pub struct Index {
@@ -22,8 +22,8 @@ pub struct Index {
 /// An [`Entry`] in 48 bytes: the options are folded into values that mean "none".
 #[derive(Clone, Copy)]
 struct Row {
-    packed_bytes: u64,
-    unpacked_bytes: u64,
+    compressed_size: u64,
+    uncompressed_size: u64,
     /// From the start of the file, wherever the archive begins in it; or what stands for an
     /// [`Oddity`].
     header_offset: u64,
@@ -48,19 +48,19 @@ impl Index {
     ///
     /// # Errors
     ///
-    /// A [`Fault`] where the directory is wrong, as [`walk`] says; also for 4 GiB or more.
-    pub fn build(directory: &[u8], span: &Span) -> Result<Self, Fault> {
+    /// A [`ArchiveError`] where the directory is wrong, as [`walk`] says; also for 4 GiB or more.
+    pub fn build(directory: &[u8], span: &Span) -> Result<Self, ArchiveError> {
         directory::check_span(directory, span)?;
         if span.bytes > u32::MAX.into() {
-            return Err(Fault::DirectoryTooLarge { bytes: span.bytes, limit: u32::MAX.into() });
+            return Err(ArchiveError::DirectoryTooLarge { bytes: span.bytes, limit: u32::MAX.into() });
         }
         // Both were checked just now against bytes that are really here.
         let fixed_bytes = span.entries * directory::RECORD_BYTES;
         let mut names = Vec::with_capacity((span.bytes - fixed_bytes) as usize);
         let mut rows = Vec::with_capacity(span.entries as usize);
-        let mut pace = Pace::begin();
+        let mut pace = YieldBudget::begin();
         walk(directory, span, |entry| {
-            pace.step();
+            pace.tick();
             rows.push(Row::of(&entry, names.len() as u32));
             names.extend_from_slice(entry.name);
             Ok(())
@@ -73,7 +73,7 @@ impl Index {
         };
         let mut order = std::mem::take(&mut index.order);
         order.sort_unstable_by(|&one, &other| {
-            pace.step();
+            pace.tick();
             (index.name(one), one).cmp(&(index.name(other), other))
         });
         index.order = order;
@@ -147,8 +147,8 @@ impl Index {
             flags: row.flags,
             method: row.method,
             crc32: row.crc32,
-            packed_bytes: row.packed_bytes,
-            unpacked_bytes: row.unpacked_bytes,
+            compressed_size: row.compressed_size,
+            uncompressed_size: row.uncompressed_size,
             header_offset: if oddity.is_some() { 0 } else { row.header_offset },
             unix_mode: (row.unix_mode != 0).then_some(row.unix_mode.into()),
             modified_unix_seconds: (row.modified_unix_seconds != NO_TIME)
@@ -161,8 +161,8 @@ impl Index {
 impl Row {
     fn of(entry: &Entry<'_>, name_start: u32) -> Self {
         Self {
-            packed_bytes: entry.packed_bytes,
-            unpacked_bytes: entry.unpacked_bytes,
+            compressed_size: entry.compressed_size,
+            uncompressed_size: entry.uncompressed_size,
             header_offset: entry.oddity.map_or(entry.header_offset, Oddity::as_offset),
             modified_unix_seconds: entry.modified_unix_seconds.unwrap_or(NO_TIME),
             crc32: entry.crc32,

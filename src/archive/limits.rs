@@ -9,11 +9,11 @@ pub struct Limits {
     /// The most bytes its central directory may take, inclusive.
     pub directory_bytes: u64,
     /// The most bytes that an entry which has to be unpacked may come to, inclusive.
-    pub unpacked_bytes: Option<u64>,
+    pub uncompressed_size: Option<u64>,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { entries: 1_000_000, directory_bytes: 256 * 1024 * 1024, unpacked_bytes: None }
+        Self { entries: 1_000_000, directory_bytes: 256 * 1024 * 1024, uncompressed_size: None }
     }
 }

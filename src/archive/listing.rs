@@ -13,7 +13,7 @@ use super::{
     Entry, Index,
     paths::{Paths, prefix_of},
 };
-use crate::background::Pace;
+use crate::yielding::YieldBudget;
 
 /// After so many names comes a mark.
 const MARKED_NAMES: u32 = if cfg!(test) { 2 } else { 256 };
@@ -27,12 +27,12 @@ pub struct Listing {
     /// How many items the folder holds, on all pages.
     pub total: usize,
     /// Those whose position, counted from 0, lies in the window.
-    pub items: Vec<Item>,
+    pub items: Vec<ListingEntry>,
 }
 
 /// A file, or a folder with or without an entry of its own.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Item {
+pub struct ListingEntry {
     /// The last segment of the path, without a slash.
     pub name: String,
     /// The whole path; a folder's ends with a slash.
@@ -98,19 +98,19 @@ impl Outline {
     pub fn of(index: &Index, folder: &str, recursive: bool) -> Option<Self> {
         let prefix = prefix_of(folder);
         let mut walk = Walk::begin(index, &prefix);
-        let (mut pace, mut marks) = (Pace::begin(), vec![walk.mark()]);
+        let (mut pace, mut marks) = (YieldBudget::begin(), vec![walk.mark()]);
         let (mut is_empty, mut names, mut bytes, mut longest) = (true, 0, 0, 0);
         loop {
             let step = if recursive { walk.next_name() } else { walk.next_child() };
             let Some(step) = step else { break };
-            pace.step();
+            pace.tick();
             is_empty = false;
             longest = longest.max(step.path.len());
             (names, bytes) = (names + 1, bytes + step.path.len());
             if names == MARKED_NAMES || bytes >= MARKED_BYTES {
                 (names, bytes) = (0, 0);
                 marks.push(walk.mark());
-                pace.stride();
+                pace.checkpoint();
             }
         }
         let (items, files) = (walk.items as usize, walk.files as usize);
@@ -139,7 +139,7 @@ impl Outline {
     pub fn page_bytes(&self, window: &Range<usize>) -> usize {
         let shown = window.end.min(self.total).saturating_sub(window.start);
         // The path, and its last segment.
-        shown.saturating_mul(size_of::<Item>() + 2 * self.longest)
+        shown.saturating_mul(size_of::<ListingEntry>() + 2 * self.longest)
     }
 
     /// The items whose position lies in `window`, from the index that this was made of. It looks at some
@@ -164,7 +164,7 @@ impl Outline {
         window: Range<usize>,
         met: impl Fn(&Mark) -> u32,
         is_of_kind: impl Fn(&Step<'_>) -> bool,
-        items: &mut Vec<Item>,
+        items: &mut Vec<ListingEntry>,
     ) {
         let mut position = window.start;
         'marks: while position < window.end {
@@ -191,7 +191,7 @@ impl Outline {
         }
     }
 
-    fn put_all(&self, index: &Index, window: &Range<usize>, items: &mut Vec<Item>) {
+    fn put_all(&self, index: &Index, window: &Range<usize>, items: &mut Vec<ListingEntry>) {
         let at = self.marks.partition_point(|mark| mark.items as usize <= window.start) - 1;
         let mut walk = Walk::resume(index, &self.prefix, &self.marks[at]);
         while (walk.items as usize) < window.end {
@@ -234,7 +234,7 @@ impl Step<'_> {
         self.path.ends_with('/')
     }
 
-    fn item(&self, index: &Index) -> Item {
+    fn item(&self, index: &Index) -> ListingEntry {
         match self.row {
             Some(row) if !self.is_folder() => index.file(self.path, row),
             row => index.folder(self.path, row),
@@ -302,12 +302,12 @@ fn implied_folders<'a>(last: &str, path: &'a str) -> impl Iterator<Item = usize>
 }
 
 impl Index {
-    fn file(&self, path: &str, row: u32) -> Item {
+    fn file(&self, path: &str, row: u32) -> ListingEntry {
         let entry = self.entry(row);
-        item(path, entry.unpacked_bytes, mode(&entry))
+        item(path, entry.uncompressed_size, mode(&entry))
     }
 
-    fn folder(&self, path: &str, row: Option<u32>) -> Item {
+    fn folder(&self, path: &str, row: Option<u32>) -> ListingEntry {
         item(path, 0, row.map_or(IMPLIED_FOLDER, |row| mode(&self.entry(row))))
     }
 }
@@ -327,10 +327,16 @@ pub(super) fn mode(entry: &Entry<'_>) -> u32 {
     }
 }
 
-fn item(path: &str, size_bytes: u64, mode: u32) -> Item {
+fn item(path: &str, size_bytes: u64, mode: u32) -> ListingEntry {
     let bare = path.strip_suffix('/').unwrap_or(path);
     let name = bare.rsplit('/').next().unwrap_or(bare);
-    Item { name: name.to_owned(), path: path.to_owned(), is_directory: path.ends_with('/'), size_bytes, mode }
+    ListingEntry {
+        name: name.to_owned(),
+        path: path.to_owned(),
+        is_directory: path.ends_with('/'),
+        size_bytes,
+        mode,
+    }
 }
 
 /// How many bytes two paths have in common from their beginning on.

@@ -7,45 +7,45 @@
 //! [`open`], and a reader of ranges to [`Subset::into_stream`].
 //! Every number in an archive is a claim by whoever made it: it is checked before use.
 
-mod at_once;
+mod bounded_reader;
 mod damage;
 mod directory;
 mod end_record;
 mod entry;
-mod fault;
-mod fetch;
-mod fields;
-mod forward;
+mod error;
+mod field_reader;
 pub mod gzip;
-mod headers;
 mod index;
 mod limits;
 mod listing;
 mod oddity;
 mod pack;
-mod packed;
 mod paths;
+mod range_reader;
 mod raw;
+mod read_directory;
+mod small_entry;
 mod subset;
 mod timestamp;
+mod writer;
 mod zip64_end;
 mod zstd_frames;
 
 #[cfg(test)]
 mod tests;
 
-pub use at_once::{is_small, packed_range, unpack};
-pub use damage::{Damage, DamagedEntry};
+pub use damage::{CorruptEntry, CorruptEntryError};
 pub use directory::{Entry, walk};
 pub use end_record::{Located, Span, TAIL_BYTES, locate};
 pub use entry::{EntryMeta, Unsupported, open, open_within, probable_span};
-pub use fault::Fault;
-pub use fetch::{Directory, DirectoryError, read_directory};
+pub use error::ArchiveError;
 pub use index::Index;
 pub use limits::Limits;
-pub use listing::{Item, Listing, Outline};
+pub use listing::{Listing, ListingEntry, Outline};
 pub use oddity::Oddity;
 pub use pack::pack_directory;
 pub use raw::raw;
-pub use subset::{Subset, Uncopyable};
+pub use read_directory::{Directory, DirectoryError, read_directory};
+pub use small_entry::{compressed_range, decompress, is_small};
+pub use subset::{Subset, SubsetError};
 pub use zstd_frames::{Frame, Frames, MOST_WINDOW_BYTES, enough_window_bytes, needed_window_bytes};

@@ -8,13 +8,13 @@ use bytes::Bytes;
 use futures_util::stream::{Stream, try_unfold};
 
 use super::directory::LOCAL_HEADER_BYTES;
-use super::forward::Forward;
-use super::{Damage, EntryMeta, probable_span};
+use super::range_reader::Forward;
+use super::{CorruptEntry, EntryMeta, probable_span};
 
 /// The packed bytes of `entry`, or a `part` of them, out of an archive of `archive_bytes` bytes that
 /// `read` gets ranges of. Pieces are handed on as they come, cut but not copied.
 ///
-/// The stream fails with a [`Damage`] when there is no local header, or the archive ends early.
+/// The stream fails with a [`CorruptEntry`] when there is no local header, or the archive ends early.
 pub fn raw<F, S>(
     read: F,
     archive_bytes: u64,
@@ -59,10 +59,10 @@ where
     let Some(part) = part else {
         archive.jump(header, header.saturating_add(probable_span(entry)));
         archive.skip_local_header().await?;
-        return Ok((archive, entry.packed_bytes));
+        return Ok((archive, entry.compressed_size));
     };
-    if part.start > part.end || part.end > entry.packed_bytes {
-        return Err(Damage::CutShort.into());
+    if part.start > part.end || part.end > entry.compressed_size {
+        return Err(CorruptEntry::Truncated.into());
     }
     archive.jump(header, header.saturating_add(LOCAL_HEADER_BYTES + entry.name.len() as u64));
     archive.skip_local_header().await?;

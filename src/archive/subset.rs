@@ -9,14 +9,14 @@ use futures_util::{Stream, stream};
 use thiserror::Error;
 
 use super::{
-    Damage, Entry, Index, Oddity,
+    CorruptEntry, Entry, Index, Oddity,
     damage::quoted,
     directory::LOCAL_HEADER_BYTES,
     entry::probable_bytes,
-    forward::{Forward, SKIP_BYTES},
-    headers::{self, Totals},
+    range_reader::{Forward, SKIP_BYTES},
+    writer::{self, Totals},
 };
-use crate::background::Pace;
+use crate::yielding::YieldBudget;
 
 /// The longest piece that is put together here.
 const PIECE_BYTES: usize = 64 * 1024;
@@ -39,7 +39,7 @@ pub struct Subset {
 
 /// Why a folder cannot be copied out of its archive.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
-pub enum Uncopyable {
+pub enum SubsetError {
     /// What a password is checked against lies in fields that the copy does not have: the
     /// original MS-DOS time, or extra fields.
     #[error("entry is encrypted (entry {name})")]
@@ -71,15 +71,15 @@ impl Subset {
     ///
     /// # Errors
     ///
-    /// [`Uncopyable`] where the copy would be no use, or would be longer than the archive is.
-    pub fn plan(index: &Index, folder: &str) -> Result<Option<Self>, Uncopyable> {
+    /// [`SubsetError`] where the copy would be no use, or would be longer than the archive is.
+    pub fn plan(index: &Index, folder: &str) -> Result<Option<Self>, SubsetError> {
         let mut rows: Vec<u32> = rows_of(index, folder).collect();
         if rows.is_empty() && !plain(folder).is_empty() {
             return Ok(None);
         }
-        let mut pace = Pace::begin();
+        let mut pace = YieldBudget::begin();
         rows.sort_unstable_by(|one, other| {
-            pace.step();
+            pace.tick();
             one.cmp(other)
         });
         // Sizes first: what cannot be copied needs no memory.
@@ -87,7 +87,7 @@ impl Subset {
         let size_bytes = [totals.directory_bytes, totals.end_bytes()]
             .into_iter()
             .try_fold(totals.directory_start, u64::checked_add)
-            .ok_or(Uncopyable::Overlapping)?;
+            .ok_or(SubsetError::Overlapping)?;
         Ok(Some(Self { entries: index.select(&rows), totals, size_bytes }))
     }
 
@@ -106,7 +106,7 @@ impl Subset {
     /// each other, up to a thousand. Pieces are at most 64 KiB, or what `read` yields.
     ///
     /// The stream ends after an error, which is the source's own or of kind `InvalidData` with a
-    /// [`DamagedEntry`](super::DamagedEntry) inside. Then bytes are missing from its end.
+    /// [`CorruptEntryError`](super::CorruptEntryError) inside. Then bytes are missing from its end.
     pub fn into_stream<F, S>(self, read: F) -> impl Stream<Item = io::Result<Bytes>> + Send + use<F, S>
     where
         F: Fn(Range<u64>) -> S + Send,
@@ -163,40 +163,40 @@ fn rows_of<'a>(index: &'a Index, folder: &str) -> impl Iterator<Item = u32> + us
 
 /// The least that an entry takes in the archive; its local extra fields come on top.
 fn original_bytes(entry: &Entry<'_>) -> u64 {
-    (LOCAL_HEADER_BYTES + entry.name.len() as u64).saturating_add(entry.packed_bytes)
+    (LOCAL_HEADER_BYTES + entry.name.len() as u64).saturating_add(entry.compressed_size)
 }
 
 fn likely_end(entry: &Entry<'_>) -> u64 {
-    entry.header_offset.saturating_add(probable_bytes(entry.name, entry.packed_bytes))
+    entry.header_offset.saturating_add(probable_bytes(entry.name, entry.compressed_size))
 }
 
 /// Adds up what will be written, as long as that is not more than the archive can hold.
-fn totals(index: &Index, rows: &[u32]) -> Result<Totals, Uncopyable> {
+fn totals(index: &Index, rows: &[u32]) -> Result<Totals, SubsetError> {
     let mut claimed_bytes = 0_u64;
     let mut directory_start = 0_u64;
     let mut directory_bytes = 0;
-    let mut pace = Pace::begin();
+    let mut pace = YieldBudget::begin();
     for entry in rows.iter().map(|&row| index.entry(row)) {
-        pace.step();
+        pace.tick();
         if entry.is_encrypted() {
-            return Err(Uncopyable::Encrypted { name: quoted(entry.name) });
+            return Err(SubsetError::Encrypted { name: quoted(entry.name) });
         }
         if let Some(oddity) = entry.oddity {
-            return Err(Uncopyable::Odd { oddity, name: quoted(entry.name) });
+            return Err(SubsetError::Odd { oddity, name: quoted(entry.name) });
         }
         claimed_bytes = claimed_bytes.saturating_add(original_bytes(&entry));
         if claimed_bytes > index.directory_start() {
-            return Err(Uncopyable::Overlapping);
+            return Err(SubsetError::Overlapping);
         }
-        directory_bytes += headers::record_bytes(&entry, directory_start);
-        directory_start = next_start(directory_start, &entry).ok_or(Uncopyable::Overlapping)?;
+        directory_bytes += writer::record_bytes(&entry, directory_start);
+        directory_start = next_start(directory_start, &entry).ok_or(SubsetError::Overlapping)?;
     }
     Ok(Totals { entries: rows.len() as u64, directory_start, directory_bytes })
 }
 
 /// Where the entry behind `entry` begins in the copy.
 fn next_start(start: u64, entry: &Entry<'_>) -> Option<u64> {
-    start.checked_add(headers::local_header_bytes(entry))?.checked_add(entry.packed_bytes)
+    start.checked_add(writer::local_header_bytes(entry))?.checked_add(entry.compressed_size)
 }
 
 /// A copy under way.
@@ -266,15 +266,15 @@ where
             Err(error) => Err(error),
         };
         passed.map_err(|error| self.in_entry(number, error))?;
-        headers::put_local_header(&mut self.out, &entry);
-        self.stage = Stage::Body { number, left: entry.packed_bytes };
+        writer::put_local_header(&mut self.out, &entry);
+        self.stage = Stage::Body { number, left: entry.compressed_size };
         Ok(())
     }
 
     fn put_record(&mut self, number: usize, offset: u64) {
         self.stage = match self.subset.entry(number) {
             Some(entry) => {
-                headers::put_record(&mut self.out, &entry, offset);
+                writer::put_record(&mut self.out, &entry, offset);
                 // The plan came to the end of the same sum.
                 let offset = next_start(offset, &entry).unwrap_or(u64::MAX);
                 Stage::Record { number: number + 1, offset }
@@ -285,7 +285,7 @@ where
 
     /// The error, with the entry's name where it is damage.
     fn in_entry(&self, number: usize, error: io::Error) -> io::Error {
-        match (error.downcast::<Damage>(), self.subset.entry(number)) {
+        match (error.downcast::<CorruptEntry>(), self.subset.entry(number)) {
             (Ok(damage), Some(entry)) => damage.of_entry(entry.name).into(),
             (Ok(damage), None) => damage.into(),
             (Err(error), _) => error,

@@ -6,9 +6,9 @@
 use std::ops::RangeInclusive;
 
 use super::{
-    Fault,
+    ArchiveError,
     end_record::{Claim, distance},
-    fields::Fields,
+    field_reader::Fields,
 };
 
 const LOCATOR_BYTES: usize = 20;
@@ -39,7 +39,7 @@ pub(super) enum Zip64 {
 }
 
 /// The ZIP64 end record that belongs to the end record at `end_at` in `tail`, if there is one.
-pub(super) fn zip64_end_record(tail: &[u8], tail_start: u64, end_at: usize) -> Result<Zip64, Fault> {
+pub(super) fn zip64_end_record(tail: &[u8], tail_start: u64, end_at: usize) -> Result<Zip64, ArchiveError> {
     let Some(locator_at) = end_at.checked_sub(LOCATOR_BYTES) else {
         // Only a tail far below TAIL_BYTES cuts the locator off.
         let both = LOCATOR_BYTES as u64 + PLAIN_BYTES;
@@ -50,12 +50,12 @@ pub(super) fn zip64_end_record(tail: &[u8], tail_start: u64, end_at: usize) -> R
     };
     let Some(locator) = Locator::before(tail, end_at) else { return Ok(Zip64::Absent) };
     if locator.disk != 0 || locator.disks > 1 {
-        return Err(Fault::SplitArchive);
+        return Err(ArchiveError::SplitArchive);
     }
 
     let stated = locator.record_start;
     let end = tail_start + locator_at as u64;
-    let plain = end.checked_sub(PLAIN_BYTES).ok_or(Fault::DamagedZip64EndRecord)?;
+    let plain = end.checked_sub(PLAIN_BYTES).ok_or(ArchiveError::DamagedZip64EndRecord)?;
     let is_near = end.checked_sub(stated).is_some_and(|bytes| RECORD_BYTES.contains(&bytes));
     let first = if is_near { stated.min(plain) } else { plain };
     if first < tail_start {
@@ -69,10 +69,10 @@ pub(super) fn zip64_end_record(tail: &[u8], tail_start: u64, end_at: usize) -> R
     match (as_stated, right_before) {
         (Some(claim), None) => Ok(Zip64::At { start: stated, moved: 0, claim }),
         (None, Some(claim)) => {
-            let moved = distance(stated, plain).ok_or(Fault::DamagedZip64EndRecord)?;
+            let moved = distance(stated, plain).ok_or(ArchiveError::DamagedZip64EndRecord)?;
             Ok(Zip64::At { start: plain, moved, claim })
         }
-        _ => Err(Fault::DamagedZip64EndRecord),
+        _ => Err(ArchiveError::DamagedZip64EndRecord),
     }
 }
 

@@ -1,35 +1,29 @@
-//! Credentials → actor: who is behind a request, and how far the credential reaches.
+//! Authentication: finds the actor behind the credentials of a request, and how far the credential reaches.
 //!
-//! A credential that is present but wrong is refused; it never falls back to "nobody".
+//! A credential that is present but wrong is refused; it never falls back to an anonymous request.
 
-pub mod audit;
-mod credentials;
-mod failures;
-mod issue;
-mod refusal;
+mod credential;
+mod error;
+mod rate_limit;
+mod tokens;
 
-use secrecy::{ExposeSecret, SecretString};
-use subtle::ConstantTimeEq;
+pub use credential::{Credential, Credentials, Shown, Unreadable};
+pub use error::{AuthError, CredentialError};
+pub use rate_limit::FailedLoginLimiter;
+pub use tokens::{NewToken, find_job, grant_with_token, new_job_token, new_personal_token};
+use tokens::{authenticate_job, authenticate_personal};
 
-pub use audit::Trail;
-pub use credentials::{Credentials, Shown, Unreadable};
-pub use failures::FailureBound;
-pub use issue::{FreshToken, fresh_job_token, fresh_personal_token};
-pub use refusal::{AuthError, Refusal};
-
-use crate::catalog::jobs::TokenJob;
 use crate::catalog::projects::Project;
-use crate::catalog::tokens::AccessToken;
 use crate::catalog::users::User;
-use crate::catalog::{Db, jobs, projects, tokens};
-use crate::domain::access::{Caller, Reach};
-use crate::domain::role::Role;
+use crate::catalog::{Db, projects};
+use crate::domain::permissions::{Grant, TokenReach};
+use crate::domain::scope::Scopes;
 use crate::domain::{Error, Sha256Digest, Timestamp};
 
-/// Who asks.
+/// Whoever makes a request.
 #[derive(Debug, Clone)]
 pub enum Actor {
-    /// Nobody that we know.
+    /// Nobody that is known.
     Anonymous,
     /// A user, by personal token.
     User(User),
@@ -39,173 +33,103 @@ pub enum Actor {
         job_id: i64,
         /// The full path of its project.
         project_path: String,
-        /// Whose rights it has.
+        /// The user whose rights it has.
         user: User,
     },
 }
 
-/// Finds who is behind `credentials`; a personal token must have one of `scopes`.
+/// Which credentials a request may use, besides a personal token with one of the scopes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AcceptedCredentials {
+    /// Personal tokens only; a job token counts as no credential.
+    UserOnly,
+    /// Personal tokens and job tokens; anonymous requests are refused.
+    UserOrJob,
+    /// Personal tokens and anonymous requests. A job token in a place of its own counts as no credential; where a
+    /// personal token could stand it is refused.
+    UserOrAnonymous,
+    /// Personal tokens, job tokens and anonymous requests.
+    Any,
+}
+
+impl AcceptedCredentials {
+    const fn includes_jobs(self) -> bool {
+        matches!(self, Self::UserOrJob | Self::Any)
+    }
+
+    const fn includes_anonymous(self) -> bool {
+        matches!(self, Self::UserOrAnonymous | Self::Any)
+    }
+}
+
+/// Finds the actor behind `credentials`; a personal token must have one of `scopes`.
 ///
 /// # Errors
-/// [`AuthError::Refused`] for any credential that is present but not good.
+/// [`AuthError::Refused`] for any credential that is present but not valid, and for none where one is needed.
 pub fn authenticate(
     db: &mut Db,
     credentials: &Credentials,
-    scopes: &'static [&'static str],
+    accepted: AcceptedCredentials,
+    scopes: Scopes,
     now: Timestamp,
 ) -> Result<Actor, AuthError> {
-    let trail = &credentials.trail;
-    if let Some(shown) = &credentials.personal {
-        trail.shown("personal_token");
-        return personal(db, shown.token()?, scopes, now, trail)?.ok_or(Refusal::Unknown.into());
-    }
-    if let Some(shown) = &credentials.bearer {
-        trail.shown("bearer");
-        let token = shown.token()?;
-        return match personal(db, token, scopes, now, trail)? {
-            Some(actor) => Ok(actor),
-            None => job(db, token, trail),
-        };
-    }
-    match (&credentials.job, credentials.other) {
-        (Some(shown), _) => {
-            trail.shown("job_token");
-            job(db, shown.token()?, trail)
+    let (audit, jobs) = (&credentials.audit, accepted.includes_jobs());
+    for credential in &credentials.list {
+        match credential {
+            Credential::Personal(shown) => {
+                audit.set_credential("personal_token");
+                let actor = authenticate_personal(db, shown.token()?, scopes, now, audit)?;
+                return actor.ok_or(CredentialError::Unknown.into());
+            }
+            Credential::PersonalOrJob(shown) => {
+                audit.set_credential("bearer");
+                let token = shown.token()?;
+                return match authenticate_personal(db, token, scopes, now, audit)? {
+                    Some(actor) => Ok(actor),
+                    None if jobs => authenticate_job(db, token, audit),
+                    None => Err(CredentialError::Unknown.into()),
+                };
+            }
+            Credential::Job(shown) if jobs => {
+                audit.set_credential("job_token");
+                return authenticate_job(db, shown.token()?, audit);
+            }
+            Credential::Job(Shown::Unreadable(why)) | Credential::Unreadable(why) => {
+                audit.set_credential("unknown_form");
+                return Err(CredentialError::Unreadable(*why).into());
+            }
+            // A job token that does not count; what stands behind it may.
+            Credential::Job(Shown::Token(_)) => {}
         }
-        (None, Some(why)) => {
-            trail.shown("unknown_form");
-            Err(Refusal::Unreadable(why).into())
-        }
-        (None, None) => Ok(Actor::Anonymous),
     }
-}
-
-/// Finds the user behind `credentials`, where a job's token is none.
-///
-/// # Errors
-/// [`AuthError::Refused`] for any credential that is present but not good, and when there is none.
-pub fn authenticate_user(
-    db: &mut Db,
-    credentials: &Credentials,
-    scopes: &'static [&'static str],
-    now: Timestamp,
-) -> Result<Actor, AuthError> {
-    let (shown, kind) = match (&credentials.personal, &credentials.bearer) {
-        (Some(shown), _) => (shown, "personal_token"),
-        (None, Some(shown)) => (shown, "bearer"),
-        (None, None) => return Err(credentials.lack_a_user().into()),
-    };
-    credentials.trail.shown(kind);
-    personal(db, shown.token()?, scopes, now, &credentials.trail)?.ok_or(Refusal::Unknown.into())
-}
-
-fn personal(
-    db: &mut Db,
-    token: &SecretString,
-    scopes: &'static [&'static str],
-    now: Timestamp,
-    trail: &Trail,
-) -> Result<Option<Actor>, AuthError> {
-    let digest = digest(token);
-    let Some((known, user)) = tokens::find(db, digest)?.filter(|(known, _)| same(known.sha256, digest))
-    else {
-        return Ok(None);
-    };
-    trail.user(&user);
-    good_for(&known, scopes, now).map(|()| Some(Actor::User(user)))
-}
-
-/// Whether a known token is good, and for one of `scopes`.
-fn good_for(known: &AccessToken, scopes: &'static [&'static str], now: Timestamp) -> Result<(), AuthError> {
-    if known.expires_at.is_some_and(|expiry| expiry <= now) {
-        return Err(Refusal::Expired.into());
+    if accepted.includes_anonymous() {
+        return Ok(Actor::Anonymous);
     }
-    if known.revoked {
-        return Err(Refusal::Revoked.into());
-    }
-    if !known.scopes.split(' ').any(|scope| scopes.contains(&scope)) {
-        return Err(Refusal::MissingScope(scopes).into());
-    }
-    Ok(())
+    let has_job_token = credentials.has_job_token();
+    Err(if has_job_token { CredentialError::NotForJobs } else { CredentialError::Missing }.into())
 }
 
 /// The digest of the personal token that `credentials` may hold, where it decides alone.
 pub fn personal_digest(credentials: &Credentials) -> Option<Sha256Digest> {
-    let shown = credentials.personal.as_ref().or(credentials.bearer.as_ref())?;
-    shown.token().ok().map(digest)
-}
-
-/// What a personal token, found by its digest together with its user's `role`, is to that project's
-/// permission table: what [`authenticate`] and [`caller_in`] would say. `None` for another token.
-///
-/// # Errors
-/// [`AuthError::Refused`] for a token that is not good.
-pub fn caller_with(
-    (known, digest): (AccessToken, Sha256Digest),
-    user: &User,
-    role: Option<Role>,
-    scopes: &'static [&'static str],
-    now: Timestamp,
-    trail: &Trail,
-) -> Result<Option<Caller>, AuthError> {
-    if !same(known.sha256, digest) {
-        return Ok(None);
-    }
-    trail.user(user);
-    good_for(&known, scopes, now)?;
-    Ok(Some(Caller::User { admin: user.admin, role, reach: Reach::Anywhere }))
-}
-
-fn job(db: &mut Db, token: &SecretString, trail: &Trail) -> Result<Actor, AuthError> {
-    let TokenJob { job, project_path, user, .. } = job_of_token(db, token, trail)?.ok_or(Refusal::Unknown)?;
-    // A job's token is good only while a runner works on the job and its results stand.
-    if !job.status.is_executing() {
-        return Err(Refusal::JobIdle(job.status).into());
-    }
-    if job.erased_at.is_some() {
-        return Err(Refusal::JobErased.into());
-    }
-    let user = user.ok_or(Refusal::JobOfNobody)?;
-    Ok(Actor::Job { job_id: job.id, project_path, user })
-}
-
-/// The job that a token belongs to, whether it still runs or not; `trail` is told.
-///
-/// # Errors
-/// Only those of the catalog.
-pub fn job_of_token(db: &mut Db, token: &SecretString, trail: &Trail) -> Result<Option<TokenJob>, Error> {
-    let digest = digest(token);
-    let found = jobs::find_by_token(db, digest)?.filter(|found| same(found.token_sha256, digest));
-    if let Some(found) = &found {
-        trail.job_asks(found.job.id, &found.project_path, found.user.as_ref());
-    }
-    Ok(found)
-}
-
-fn digest(token: &SecretString) -> Sha256Digest {
-    Sha256Digest::of(token.expose_secret().as_bytes())
-}
-
-fn same(stored: Sha256Digest, shown: Sha256Digest) -> bool {
-    stored.as_bytes().ct_eq(shown.as_bytes()).into()
+    credentials.personal()?.token().ok().map(tokens::digest)
 }
 
 /// What an actor is to a project's permission table.
 ///
 /// # Errors
-/// Only those of the catalog.
-pub fn caller_in(db: &mut Db, actor: &Actor, project: &Project) -> Result<Caller, Error> {
+/// Those of the catalog.
+pub fn grant_in(db: &mut Db, actor: &Actor, project: &Project) -> Result<Grant, Error> {
     let (user, reach) = match actor {
-        Actor::Anonymous => return Ok(Caller::Anonymous),
-        Actor::User(user) => (user, Reach::Anywhere),
+        Actor::Anonymous => return Ok(Grant::Anonymous),
+        Actor::User(user) => (user, TokenReach::Unrestricted),
         Actor::Job { user, project_path, .. } => {
-            if projects::admits_job_tokens_of(db, project, project_path)? {
-                (user, Reach::Admitted)
+            if projects::allows_job_token(db, project, project_path)? {
+                (user, TokenReach::AllowedJob)
             } else {
-                (user, Reach::Foreign)
+                (user, TokenReach::ForeignJob)
             }
         }
     };
     let role = projects::role_of(db, project.id, user.id)?;
-    Ok(Caller::User { admin: user.admin, role, reach })
+    Ok(Grant::User { admin: user.admin, role, reach })
 }

@@ -11,7 +11,7 @@ use diesel::r2d2::{ManageConnection, R2D2Connection};
 use secrecy::{ExposeSecret, SecretString};
 
 use super::sqlite_file::{self, DatabaseFile};
-use crate::domain::{Error, Kind};
+use crate::domain::{Error, ErrorKind};
 
 pub(super) use connection::MultiBackend;
 
@@ -196,7 +196,7 @@ fn open_postgres(url: &str) -> ConnectionResult<PgConnection> {
 }
 
 fn open_sqlite(file: &DatabaseFile) -> ConnectionResult<SqliteConnection> {
-    let unusable = |error: Error| ConnectionError::BadConnection(error.causes().unwrap_or_default());
+    let unusable = |error: Error| ConnectionError::BadConnection(error.source_chain().unwrap_or_default());
     file.check().map_err(unusable)?;
     let uri = sqlite_file::uri(file.path());
     let uri = uri.ok_or_else(|| ConnectionError::BadConnection("path is not UTF-8".into()))?;
@@ -252,7 +252,7 @@ impl From<diesel::result::Error> for Error {
             | Diesel::BrokenTransactionManager => Self::unavailable(error),
             Diesel::DatabaseError(Database::UniqueViolation, information) => {
                 let constraint = information.constraint_name().unwrap_or(information.message()).to_owned();
-                Self::new(Kind::Conflict, "the same value is in use already").because(constraint)
+                Self::new(ErrorKind::Conflict, "the same value is in use already").with_source(constraint)
             }
             Diesel::DatabaseError(_, information) if says_any(information.message(), OUT_OF_REACH) => {
                 Self::unavailable(error)
@@ -260,10 +260,10 @@ impl From<diesel::result::Error> for Error {
             Diesel::DatabaseError(_, information)
                 if information.message().contains("invalid byte sequence for encoding") =>
             {
-                Self::new(Kind::Invalid, "text must not contain NUL bytes")
+                Self::new(ErrorKind::Invalid, "text must not contain NUL bytes")
             }
             Diesel::DatabaseError(_, information) if says_any(information.message(), TAKES_NO_MORE) => {
-                Self::new(Kind::OutOfSpace, "Insufficient Storage").because(error)
+                Self::new(ErrorKind::OutOfSpace, "Insufficient Storage").with_source(error)
             }
             _ => Self::internal(error),
         }

@@ -1,33 +1,32 @@
 //! Facts in SQLite or PostgreSQL: users, tokens, projects, pipelines, jobs, artifacts.
 //!
-//! The only user of diesel. One file holds all the SQL about one thing; functions take a [`Db`] and
+//! The only user of diesel. One module holds all the SQL about one thing; functions take a [`Db`] and
 //! run inside whatever transaction the caller has opened. Nothing here knows where bytes are kept.
 //!
 //! What is found by a unique key is got with `get_result`, not with `first`: SQLite looks at the value
 //! that is bound to a `LIMIT`, and so plans a statement that has one anew at each execution.
 
 pub mod absence;
+pub mod artifact_access;
 pub mod artifacts;
 pub mod clock;
+pub mod commits;
 mod crew;
 mod db;
-pub mod deletions;
-pub mod details;
+pub mod gc_marks;
 pub mod instance;
 pub mod jobs;
+pub mod latest;
 pub mod leases;
-pub mod lookup;
 mod migrate;
-pub mod orphans;
-pub mod pages;
 pub mod pipelines;
-pub mod progress;
 pub mod projects;
 pub mod refs;
 mod schema;
+pub mod slice;
 mod sqlite_file;
-pub mod standing;
 pub mod tokens;
+pub mod tombstones;
 pub mod users;
 mod values;
 pub mod writers;
@@ -118,7 +117,7 @@ impl Catalog {
     ///
     /// # Errors
     /// As [`Catalog::read`]; the database has as long to answer as there may be to wait for a connection.
-    pub async fn glance<T, E, F>(&self, work: F) -> Result<T, E>
+    pub async fn read_inline<T, E, F>(&self, work: F) -> Result<T, E>
     where
         T: Send + 'static,
         E: From<Error> + Send + 'static,

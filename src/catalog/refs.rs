@@ -9,9 +9,10 @@ use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Bool, Text};
 
 use super::Db;
-use super::details::{self, CommitFacts, PipelineFacts};
-use super::pages::{Window, pipelines as pages};
+use super::commits::CommitView;
+use super::pipelines::{PipelineView, all_views, latest_of_ref};
 use super::schema::{commits, pipelines};
+use super::slice::Slice;
 use crate::domain::pipeline::{RefKind, commit_id};
 use crate::domain::{Result, Timestamp};
 
@@ -43,9 +44,9 @@ pub struct Head {
 #[derive(Debug, Clone)]
 pub struct Revision {
     /// The newest of these pipelines.
-    pub pipeline: PipelineFacts,
+    pub pipeline: PipelineView,
     /// What is known of the commit; all empty but its id where nobody told.
-    pub commit: CommitFacts,
+    pub commit: CommitView,
 }
 
 /// Which commits are listed.
@@ -143,8 +144,8 @@ pub fn heads(db: &mut Db, project_id: i64, refs: Vec<(String, i64)>) -> Result<V
 ///
 /// # Errors
 /// Only those of the database.
-pub fn log(db: &mut Db, project_id: i64, log: &Log, window: Window) -> Result<Vec<Revision>> {
-    let wanted = usize::try_from(window.skip.saturating_add(window.limit)).unwrap_or(usize::MAX);
+pub fn log(db: &mut Db, project_id: i64, log: &Log, window: Slice) -> Result<Vec<Revision>> {
+    let wanted = usize::try_from(window.offset.saturating_add(window.limit)).unwrap_or(usize::MAX);
     let (mut seen, mut listed) = (HashSet::new(), Vec::new());
     let (mut before, mut looked_at) = (i64::MAX, 0);
     while listed.len() < wanted && looked_at < MAX_RUNS {
@@ -162,7 +163,7 @@ pub fn log(db: &mut Db, project_id: i64, log: &Log, window: Window) -> Result<Ve
             _ => break,
         }
     }
-    let skip = usize::try_from(window.skip).unwrap_or(usize::MAX);
+    let skip = usize::try_from(window.offset).unwrap_or(usize::MAX);
     let limit = usize::try_from(window.limit).unwrap_or(0);
     let part: Vec<i64> = listed.into_iter().skip(skip).take(limit).collect();
     revisions(db, project_id, &part)
@@ -193,7 +194,7 @@ fn runs(db: &mut Db, project_id: i64, ref_name: Option<&str>, before: i64) -> Re
 pub fn revision(db: &mut Db, project_id: i64, name: &str) -> Result<Option<Revision>> {
     let found = match newest_on(db, project_id, name)? {
         Some(id) => Some(id),
-        None => match pages::latest_of_ref(db, project_id, name)? {
+        None => match latest_of_ref(db, project_id, name)? {
             Some(id) => Some(id),
             None => match whole_sha(db, project_id, name)? {
                 Some(sha) => newest_on(db, project_id, &sha)?,
@@ -230,16 +231,16 @@ fn whole_sha(db: &mut Db, project_id: i64, prefix: &str) -> Result<Option<String
 
 /// Pipelines and their commits: two statements, however many they are.
 fn revisions(db: &mut Db, project_id: i64, pipeline_ids: &[i64]) -> Result<Vec<Revision>> {
-    let found = details::all_pipelines(db, pipeline_ids)?;
+    let found = all_views(db, pipeline_ids)?;
     let shas: HashSet<&str> = found.iter().map(|pipeline| pipeline.sha.as_str()).collect();
-    let told: Vec<CommitFacts> = commits::table
+    let told: Vec<CommitView> = commits::table
         .filter(commits::project_id.eq(project_id))
         .filter(commits::sha.eq_any(shas))
-        .select(CommitFacts::as_select())
+        .select(CommitView::as_select())
         .load(db)?;
-    let told: HashMap<String, CommitFacts> =
+    let told: HashMap<String, CommitView> =
         told.into_iter().map(|commit| (commit.sha.clone(), commit)).collect();
-    let revision = |pipeline: PipelineFacts| Revision {
+    let revision = |pipeline: PipelineView| Revision {
         commit: told.get(&pipeline.sha).cloned().unwrap_or_else(|| untold(&pipeline.sha)),
         pipeline,
     };
@@ -247,10 +248,10 @@ fn revisions(db: &mut Db, project_id: i64, pipeline_ids: &[i64]) -> Result<Vec<R
 }
 
 /// A commit of which nobody told more than its id.
-fn untold(sha: &str) -> CommitFacts {
+fn untold(sha: &str) -> CommitView {
     let empty = String::new;
     let sha = sha.to_owned();
-    CommitFacts {
+    CommitView {
         sha,
         title: empty(),
         message: empty(),

@@ -134,6 +134,8 @@ diesel::table! {
         expire_at -> Nullable<BigInt>,
         remove_after -> Nullable<BigInt>,
         tail_bytes -> Nullable<BigInt>,
+        media_type -> Nullable<Text>,
+        forget_after -> Nullable<BigInt>,
     }
 }
 

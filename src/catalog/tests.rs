@@ -12,7 +12,7 @@ use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 
 use super::*;
-use crate::domain::Kind;
+use crate::domain::ErrorKind;
 
 /// A catalog on SQLite with so many connections, and a runtime to ask it on, of one thread like a worker's.
 struct Asked {
@@ -107,10 +107,10 @@ fn short_work_that_hangs_stops_neither_its_caller_nor_others() {
             let (end, work) = hangs(&begun);
             let catalog = asked.catalog.clone();
             // It only gets as far as its first poll here; the caller goes on at once.
-            (end, asked.runtime.spawn(async move { catalog.glance(work).await }))
+            (end, asked.runtime.spawn(async move { catalog.read_inline(work).await }))
         })
         .unzip();
-    assert_eq!(asked.runtime.block_on(asked.catalog.glance(count)).unwrap(), 0);
+    assert_eq!(asked.runtime.block_on(asked.catalog.read_inline(count)).unwrap(), 0);
     assert_eq!(asked.notes(), 0);
     asked.write("a").unwrap();
     assert_eq!(asked.notes(), 1);
@@ -145,9 +145,9 @@ fn work_that_does_not_begin_in_time_is_refused_and_the_line_goes_on() {
     asked.catalog.timeout = Duration::from_millis(10);
     for _ in 0..3 {
         let refused = asked.runtime.block_on(asked.catalog.read(count)).unwrap_err();
-        assert_eq!(refused.kind(), Kind::Unavailable);
-        let refused = asked.runtime.block_on(asked.catalog.glance(count)).unwrap_err();
-        assert_eq!(refused.kind(), Kind::Unavailable);
+        assert_eq!(refused.kind(), ErrorKind::Unavailable);
+        let refused = asked.runtime.block_on(asked.catalog.read_inline(count)).unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::Unavailable);
     }
     drop(end);
     asked.runtime.block_on(first).unwrap().unwrap();
@@ -163,7 +163,7 @@ fn work_that_panics_is_one_error_and_leaves_nothing_behind() {
             note(db, "half")?;
             panic!("as a fault of ours would")
         });
-        assert_eq!(asked.runtime.block_on(panicking).unwrap_err().kind(), Kind::Internal);
+        assert_eq!(asked.runtime.block_on(panicking).unwrap_err().kind(), ErrorKind::Internal);
         assert_eq!(asked.notes(), 0, "its transaction went with its connection");
     }
     asked.write("whole").unwrap();
@@ -178,7 +178,7 @@ fn a_hundred_at_once_are_all_served() {
             let catalog = asked.catalog.clone();
             asked.runtime.spawn(async move {
                 match number % 3 {
-                    0 => catalog.glance(count).await.map(drop),
+                    0 => catalog.read_inline(count).await.map(drop),
                     1 => catalog.read(count).await.map(drop),
                     _ => catalog.write(|db| note(db, "x")).await,
                 }
@@ -198,7 +198,7 @@ fn turn_and_lock_are_waited_for_until_one_deadline() {
     other.batch_execute("BEGIN IMMEDIATE").unwrap();
     // The lock is not given up before this was refused.
     let waiting = asked.catalog.write_within(Duration::from_millis(50), |db| note(db, "late"));
-    assert_eq!(asked.runtime.block_on(waiting).unwrap_err().kind(), Kind::Unavailable);
+    assert_eq!(asked.runtime.block_on(waiting).unwrap_err().kind(), ErrorKind::Unavailable);
     other.batch_execute("COMMIT").unwrap();
     asked.write("in time").unwrap();
     assert_eq!(asked.notes(), 1);
@@ -213,8 +213,8 @@ fn a_file_that_is_gone_or_another_is_not_written_to() {
         for error in
             [asked.write("lost").unwrap_err(), asked.runtime.block_on(asked.catalog.probe()).unwrap_err()]
         {
-            assert_eq!(error.kind(), Kind::Unavailable, "{what}");
-            let causes = error.causes().unwrap();
+            assert_eq!(error.kind(), ErrorKind::Unavailable, "{what}");
+            let causes = error.source_chain().unwrap();
             assert!(causes.contains(path.to_str().unwrap()) && causes.contains(what), "{causes}");
         }
     };

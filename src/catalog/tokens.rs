@@ -6,7 +6,7 @@ use super::Db;
 use super::db::MultiBackend;
 use super::schema::{access_tokens, users};
 use super::users::User;
-use crate::domain::{Error, Kind, Result, Sha256Digest, Timestamp};
+use crate::domain::{Error, ErrorKind, Result, Sha256Digest, Timestamp};
 
 /// A personal token as it was found, valid or not.
 #[derive(Debug, Clone, Queryable, Selectable)]
@@ -133,7 +133,7 @@ pub fn all(db: &mut Db, user_id: Option<i64>) -> Result<Vec<(TokenDetails, Strin
 /// `NotFound`, with a text that repeats the number.
 pub fn revoke(db: &mut Db, id: i64) -> Result<()> {
     match diesel::update(access_tokens::table.find(id)).set(access_tokens::revoked.eq(true)).execute(db)? {
-        0 => Err(Error::new(Kind::NotFound, format!("there is no token {id}"))),
+        0 => Err(Error::new(ErrorKind::NotFound, format!("there is no token {id}"))),
         _ => Ok(()),
     }
 }

@@ -5,7 +5,7 @@ use diesel::prelude::*;
 use super::schema::users;
 use super::values::new_uuid;
 use super::{Db, db::MultiBackend};
-use crate::domain::{Error, Kind, Result, Timestamp};
+use crate::domain::{Error, ErrorKind, Result, Timestamp, Uuid};
 
 /// A user, as the permission rules need one.
 #[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable)]
@@ -23,8 +23,10 @@ pub struct User {
 #[derive(Debug, Clone, Queryable, Selectable)]
 #[diesel(table_name = users, check_for_backend(MultiBackend))]
 pub struct UserDetails {
-    /// Its number.
+    /// Its ID.
     pub id: i64,
+    /// Its UUID.
+    pub uuid: Uuid,
     /// Its unique short name.
     pub username: String,
     /// The name to show.
@@ -34,6 +36,22 @@ pub struct UserDetails {
     /// Whether it needs no membership.
     pub admin: bool,
     /// When it was made.
+    pub created_at: Timestamp,
+}
+
+/// What is known of a user.
+#[derive(Debug, Clone, Queryable, Selectable)]
+#[diesel(table_name = users, check_for_backend(MultiBackend))]
+pub struct UserView {
+    /// Its ID.
+    pub id: i64,
+    /// Its UUID.
+    pub uuid: Uuid,
+    /// The name they sign in with.
+    pub username: String,
+    /// The name they go by.
+    pub name: String,
+    /// When they were made known.
     pub created_at: Timestamp,
 }
 
@@ -80,14 +98,17 @@ pub fn upsert(db: &mut Db, id: i64, changes: &UserChanges, now: Timestamp) -> Re
 pub fn create(db: &mut Db, id: Option<i64>, new: &UserChanges, now: Timestamp) -> Result<i64> {
     db.lock_whole_catalog()?;
     if id_by_username(db, &new.username)?.is_some() {
-        return Err(Error::new(Kind::Conflict, format!("there is a user {:?} already", new.username)));
+        return Err(Error::new(ErrorKind::Conflict, format!("there is a user {:?} already", new.username)));
     }
     let id = match id {
         Some(id) => {
             let holder: Option<String> =
                 users::table.find(id).select(users::username).first(db).optional()?;
             if let Some(holder) = holder {
-                return Err(Error::new(Kind::Conflict, format!("number {id} is user {holder:?} already")));
+                return Err(Error::new(
+                    ErrorKind::Conflict,
+                    format!("number {id} is user {holder:?} already"),
+                ));
             }
             id
         }
@@ -116,7 +137,7 @@ pub fn change(db: &mut Db, changes: &UserChanges) -> Result<()> {
 pub(super) fn next_number(last: Option<i64>, what: &str) -> Result<i64> {
     last.unwrap_or(0).checked_add(1).ok_or_else(|| {
         Error::new(
-            Kind::Conflict,
+            ErrorKind::Conflict,
             format!("the last possible number is a {what} already, choose one below it"),
         )
     })
@@ -134,12 +155,12 @@ pub fn all(db: &mut Db) -> Result<Vec<UserDetails>> {
 ///
 /// # Errors
 /// `NotFound`, with a text that repeats the name.
-pub fn named(db: &mut Db, username: &str) -> Result<i64> {
+pub fn find_by_username(db: &mut Db, username: &str) -> Result<i64> {
     id_by_username(db, username)?.ok_or_else(|| unknown(username))
 }
 
 fn unknown(username: &str) -> Error {
-    Error::new(Kind::NotFound, format!("there is no user {username:?}"))
+    Error::new(ErrorKind::NotFound, format!("there is no user {username:?}"))
 }
 
 /// The number of the user with this name.
@@ -156,4 +177,12 @@ pub fn id_by_username(db: &mut Db, username: &str) -> Result<Option<i64>> {
 /// Only those of the database.
 pub fn any(db: &mut Db) -> Result<bool> {
     Ok(users::table.select(users::id).first::<i64>(db).optional()?.is_some())
+}
+
+/// A user by number.
+///
+/// # Errors
+/// Only those of the database.
+pub fn find_details(db: &mut Db, id: i64) -> Result<Option<UserDetails>> {
+    Ok(users::table.find(id).select(UserDetails::as_select()).first(db).optional()?)
 }

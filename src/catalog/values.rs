@@ -9,12 +9,14 @@ use diesel::query_builder::{AstPass, QueryFragment, QueryId};
 use diesel::result::QueryResult;
 use diesel::sql_types::{BigInt, Binary, Bool, Text};
 
-use crate::domain::artifact::{Accessibility, ArtifactFormat, ArtifactKind, ArtifactState};
+use crate::domain::artifact::{
+    Accessibility, ArtifactFormat, ArtifactKind, ArtifactName, ArtifactState, MediaType,
+};
 use crate::domain::pipeline::Source;
 use crate::domain::project::Visibility;
 use crate::domain::role::Role;
 use crate::domain::status::Status;
-use crate::domain::{Sha256Digest, Timestamp};
+use crate::domain::{Sha256Digest, Timestamp, Uuid};
 
 macro_rules! stored_by_name {
     ($($Enum:ty),+ $(,)?) => {$(
@@ -31,7 +33,17 @@ macro_rules! stored_by_name {
     )+};
 }
 
-stored_by_name!(Accessibility, ArtifactFormat, ArtifactKind, ArtifactState, Role, Source, Status, Visibility);
+stored_by_name!(
+    Accessibility,
+    ArtifactFormat,
+    ArtifactKind,
+    ArtifactName,
+    ArtifactState,
+    Role,
+    Source,
+    Status,
+    Visibility
+);
 
 /// Declares how a value is made from its column, nullable or not.
 macro_rules! stored_as {
@@ -59,6 +71,8 @@ macro_rules! stored_as {
 }
 
 stored_as!(Timestamp, BigInt, i64, |millis| Ok(Timestamp::from_millis(millis)));
+stored_as!(MediaType, Text, String, |text: String| Ok(text.parse()?));
+stored_as!(Uuid, Binary, Vec<u8>, |bytes: Vec<u8>| Ok(Uuid::try_from(bytes.as_slice())?));
 stored_as!(Sha256Digest, Binary, Vec<u8>, |bytes: Vec<u8>| Ok(Sha256Digest::try_from(bytes)?));
 
 /// [`ArtifactState::Finished`] as a literal. The index of a job's finished artifacts is a partial one:
@@ -98,9 +112,9 @@ macro_rules! literal {
 literal!(Finished, Text, "'finished'");
 literal!(Always, Bool, "TRUE");
 
-/// A fresh row's UUID, in order of time.
+/// The UUID of a new row.
 pub(super) fn new_uuid() -> Vec<u8> {
-    uuid::Uuid::now_v7().as_bytes().to_vec()
+    Uuid::for_row().as_bytes().to_vec()
 }
 
 /// A nullable time as its column has it.

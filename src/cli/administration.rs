@@ -6,18 +6,18 @@
 use tokio::runtime::{Builder, Runtime};
 
 use super::{CommandError, existing};
-use crate::auth::audit::{Facts, Origin, Outcome, Who};
+use crate::audit::{AuditActor, AuditEvent, AuditOutcome, RequestOrigin};
 use crate::catalog::{Catalog, Db};
 use crate::domain::Result;
 use crate::settings::Settings;
 
 /// A catalog to ask and to change.
-pub(super) struct Administration {
+pub(super) struct CatalogSession {
     catalog: Catalog,
     runtime: Runtime,
 }
 
-impl Administration {
+impl CatalogSession {
     /// Opens the catalog that is there and brings its schema up to date.
     pub(super) fn open(settings: &Settings) -> Result<Self, CommandError> {
         let catalog = existing::catalog(settings)?;
@@ -33,7 +33,7 @@ impl Administration {
         &self,
         work: impl FnOnce(&mut Db) -> Result<T> + Send + 'static,
     ) -> Result<T, CommandError> {
-        self.runtime.block_on(self.catalog.read(work)).map_err(CommandError::refused)
+        self.runtime.block_on(self.catalog.read(work)).map_err(CommandError::rejected)
     }
 
     /// Changes the catalog in one transaction, and tells the audit log that `action` was done to
@@ -44,7 +44,7 @@ impl Administration {
         subject: impl Into<String>,
         work: impl FnOnce(&mut Db) -> Result<T> + Send + 'static,
     ) -> Result<T, CommandError> {
-        let done = self.runtime.block_on(self.catalog.write(work)).map_err(CommandError::refused)?;
+        let done = self.runtime.block_on(self.catalog.write(work)).map_err(CommandError::rejected)?;
         audit(action, subject.into());
         Ok(done)
     }
@@ -52,13 +52,13 @@ impl Administration {
 
 /// Tells the audit log what a command has done to `subject`.
 pub(super) fn audit(action: &'static str, subject: String) {
-    let facts = Facts {
+    let facts = AuditEvent {
         action: Some(action),
-        who: Who::CommandLine { uid: uid() },
+        who: AuditActor::CommandLine { uid: uid() },
         subject: Some(subject),
-        ..Facts::default()
+        ..AuditEvent::default()
     };
-    facts.log(Outcome::Done, None, Origin::default());
+    facts.log(AuditOutcome::Done, None, RequestOrigin::default());
 }
 
 /// Whose process this is, where the system tells in a file.

@@ -62,7 +62,7 @@ fn of_buckets(settings: &Settings) -> Result<Vec<String>, CommandError> {
             Ok(store) => super::runtime()?.block_on(store.look_for_credentials()),
             Err(error) => Err(error),
         };
-        faults.extend(found.err().map(|error| format!("{key}: {}", super::truth(&error))));
+        faults.extend(found.err().map(|error| format!("{key}: {}", super::log_message(&error))));
     }
     Ok(faults)
 }
@@ -84,7 +84,7 @@ fn show(explained: &Explained, json: bool) -> Result<(), CommandError> {
 }
 
 /// `from` is `default`, or the name of the file or variable; scripts find which of them in `source`.
-fn record(Setting { key, value, origin }: &Setting) -> Record {
+fn record(Setting { key, value, origin, .. }: &Setting) -> Record {
     let (source, from) = match origin {
         Origin::Default => ("default", Value::Null),
         Origin::File(path) => ("file", path.display().to_string().into()),

@@ -6,7 +6,7 @@ use serde_json::json;
 use super::progress::Progress;
 use super::{CommandError, environment, existing};
 use crate::catalog::artifacts::{self, Artifact};
-use crate::relocation::{Copied, copy_blobs};
+use crate::retention::copy_store::{Copied, copy_blobs};
 use crate::settings::{Settings, StorageUrl};
 use crate::store::Store;
 
@@ -36,7 +36,7 @@ impl CopyStore {
             let wrong = |why: String| CommandError::Configuration(anyhow::anyhow!("{option}: {why}"));
             StorageUrl::parse(text, environment()?).map_err(wrong)
         };
-        let open = |url| Store::open_at(url, settings.storage_timeout).map_err(CommandError::unusable);
+        let open = |url| Store::open_at(url, settings.storage_timeout).map_err(CommandError::startup);
         let (from, to) = (url("--from", &self.from)?, url("--to", &self.to)?);
         let catalog = existing::catalog(settings)?;
         existing::check_store(&from, settings)?;

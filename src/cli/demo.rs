@@ -5,7 +5,7 @@ use crate::app::App;
 use crate::catalog::{projects, users};
 use crate::domain::Result;
 use crate::domain::project::ProjectRef;
-use crate::registry::{self, Files};
+use crate::registry::{self, FileSource};
 use crate::settings::{DatabaseUrl, Settings, StorageUrl};
 
 use super::CommandError;
@@ -39,7 +39,7 @@ pub(super) async fn load(app: &App) -> std::result::Result<Option<Demo>, Command
         let demo = projects::find(db, &ProjectRef::Path(DEMO_PROJECT.into()))?;
         Ok((users::any(db)?, demo.is_some()))
     });
-    match state.await.map_err(CommandError::unusable)? {
+    match state.await.map_err(CommandError::startup)? {
         (true, true) => Ok(Some(Demo::Earlier(how_to_begin_again(&app.settings)))),
         (true, false) => {
             tracing::warn!("the database is not empty, the demo is not loaded");
@@ -50,7 +50,7 @@ pub(super) async fn load(app: &App) -> std::result::Result<Option<Demo>, Command
             Ok(None)
         }
         (false, _) => {
-            let files = Files::Embedded(FILES);
+            let files = FileSource::Embedded(FILES);
             let (catalog, store) = (&app.catalog, &app.store);
             registry::load_text("demo.yml", DOCUMENT, files, catalog, store, app.clock.now()).await?;
             Ok(Some(Demo::Fresh))

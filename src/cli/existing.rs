@@ -14,15 +14,15 @@ pub(super) fn catalog(settings: &Settings) -> Result<Catalog, CommandError> {
     {
         return Err(missing(&format!("there is no database at {}", absolute(path)), settings));
     }
-    let catalog = Catalog::open(settings).map_err(CommandError::unusable)?;
-    if !catalog.has_schema().map_err(CommandError::unusable)? {
+    let catalog = Catalog::open(settings).map_err(CommandError::startup)?;
+    if !catalog.has_schema().map_err(CommandError::startup)? {
         let which = match &settings.database {
             DatabaseUrl::Sqlite(path) => absolute(path),
             DatabaseUrl::Postgres(_) => "that database.url names".to_owned(),
         };
         return Err(missing(&format!("the database {which} is empty"), settings));
     }
-    catalog.migrate().map_err(CommandError::unusable)?;
+    catalog.migrate().map_err(CommandError::startup)?;
     Ok(catalog)
 }
 

@@ -3,17 +3,17 @@
 use serde_json::json;
 
 use super::progress::Progress;
-use super::{CommandError, Parts};
+use super::{CommandError, Maintenance};
 use crate::catalog::artifacts;
-use crate::retention::{self, Fault};
+use crate::retention::FsckFinding;
 use crate::settings::Settings;
 
 /// Holds every row against its blob; a fault is one line on standard output.
 pub(super) fn run(settings: &Settings, quick: bool, as_json: bool) -> Result<(), CommandError> {
-    let parts = Parts::open(settings)?;
+    let parts = Maintenance::open(settings)?;
     let total = parts.block_on(parts.catalog.read(artifacts::count))?;
     let progress = Progress::new("checking artifacts", usize::try_from(total).ok());
-    let report = |fault: &Fault| {
+    let report = |fault: &FsckFinding| {
         if as_json {
             println!(
                 "{}",
@@ -23,7 +23,7 @@ pub(super) fn run(settings: &Settings, quick: bool, as_json: bool) -> Result<(),
             println!("{fault}");
         }
     };
-    let checking = retention::check(&parts.catalog, &parts.store, quick, || progress.advance(1), report);
+    let checking = parts.retention.check(quick, || progress.advance(1), report);
     let checked = parts.block_on(checking);
     progress.finish();
     let checked = checked?;

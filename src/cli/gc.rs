@@ -6,8 +6,7 @@ use clap::Args;
 use serde_json::json;
 
 use super::progress::Progress;
-use super::{CommandError, Parts};
-use crate::domain::Clock;
+use super::{CommandError, Maintenance};
 use crate::identity;
 use crate::retention::{self, Terms};
 use crate::settings::Settings;
@@ -29,16 +28,13 @@ pub(super) struct Gc {
 
 /// Removes what nobody names, and finishes queued removals.
 pub(super) fn run(settings: &Settings, options: &Gc) -> Result<(), CommandError> {
-    let parts = Parts::open(settings)?;
+    let parts = Maintenance::open(settings)?;
     let terms = Terms { grace: options.grace.unwrap_or(settings.orphan_grace), force: options.force };
     let progress = Progress::new("looking through the store", Some(retention::STEPS));
     let collected: Result<_, CommandError> = parts.block_on(async {
         let agreed = identity::check(&parts.catalog, &parts.store, settings).await;
-        let agreed = agreed.map_err(CommandError::unusable)?;
-        let (catalog, store) = (&parts.catalog, &parts.store);
-        let collecting =
-            retention::collect(catalog, store, &Clock::System, &agreed, terms, || progress.advance(1));
-        Ok::<_, CommandError>(collecting.await?)
+        let agreed = agreed.map_err(CommandError::startup)?;
+        Ok::<_, CommandError>(parts.retention.collect(&agreed, terms, || progress.advance(1)).await?)
     });
     progress.finish();
     let retention::Collected { removed, orphans, unfinished, bytes, spared } = collected?;

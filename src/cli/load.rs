@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 
 use super::administration::audit;
 use super::progress::Progress;
-use super::{CommandError, Parts};
+use super::{CommandError, Maintenance};
 use crate::domain::Clock;
 use crate::identity::Belonging;
 use crate::registry;
@@ -13,10 +13,10 @@ use crate::settings::Settings;
 
 /// Loads all files or none.
 pub(super) fn run(settings: &Settings, files: &[PathBuf]) -> Result<(), CommandError> {
-    let parts = Parts::make(settings)?;
+    let parts = Maintenance::make(settings)?;
     let looking = async {
         let belonging = Belonging::default();
-        belonging.look(&parts.catalog, &parts.store, settings).await.map_err(CommandError::unusable)
+        belonging.look(&parts.catalog, &parts.store, settings).await.map_err(CommandError::startup)
     };
     parts.block_on(looking)?;
     let progress = OnceLock::new();

@@ -5,7 +5,7 @@ use clap::Args;
 use super::CommandError;
 use super::administration::audit;
 use crate::catalog::Catalog;
-use crate::domain::Kind;
+use crate::domain::ErrorKind;
 use crate::identity::{self, Belonging};
 use crate::settings::Settings;
 use crate::store::Store;
@@ -27,17 +27,17 @@ pub(super) fn run(settings: &Settings, options: &Migrate) -> Result<(), CommandE
     println!("{migrations} migrations run, the database schema is up to date");
     let store = match Store::open(settings) {
         Ok(store) => store,
-        Err(error) if options.adopt_store => return Err(CommandError::unusable(error)),
+        Err(error) if options.adopt_store => return Err(CommandError::startup(error)),
         // The schema is what was asked for.
         Err(error) => {
-            tracing::warn!(causes = error.causes(), "the store cannot be opened");
+            tracing::warn!(causes = error.source_chain(), "the store cannot be opened");
             return Ok(());
         }
     };
     super::runtime()?.block_on(async {
         if options.adopt_store {
             let adopted = identity::adopt(&catalog, &store, settings).await;
-            let adopted = adopted.map_err(CommandError::unusable)?;
+            let adopted = adopted.map_err(CommandError::startup)?;
             println!("the store {} belongs to the database {}", adopted.store, adopted.database);
             audit("store.adopt", adopted.store);
             return Ok(());
@@ -48,8 +48,8 @@ pub(super) fn run(settings: &Settings, options: &Migrate) -> Result<(), CommandE
 
 /// The catalog, and how many migrations that took.
 pub(super) fn open(settings: &Settings) -> Result<(Catalog, usize), CommandError> {
-    let catalog = Catalog::open(settings).map_err(CommandError::unusable)?;
-    let migrations = catalog.migrate().map_err(CommandError::unusable)?;
+    let catalog = Catalog::open(settings).map_err(CommandError::startup)?;
+    let migrations = catalog.migrate().map_err(CommandError::startup)?;
     Ok((catalog, migrations))
 }
 
@@ -62,10 +62,10 @@ pub(super) async fn identify(
     settings: &Settings,
 ) -> Result<(), CommandError> {
     match belonging.look(catalog, store, settings).await {
-        Err(error) if error.kind() != Kind::Conflict => {
-            tracing::warn!(causes = error.causes(), "whose the store is cannot be told yet");
+        Err(error) if error.kind() != ErrorKind::Conflict => {
+            tracing::warn!(causes = error.source_chain(), "whose the store is cannot be told yet");
             Ok(())
         }
-        found => found.map_err(CommandError::unusable),
+        found => found.map_err(CommandError::startup),
     }
 }

@@ -28,8 +28,9 @@ use clap::{Parser, Subcommand};
 
 use crate::catalog::Catalog;
 use crate::domain::expiry::{NotADuration, parse_seconds};
-use crate::domain::{Error, Kind};
+use crate::domain::{Clock, Error, ErrorKind};
 use crate::registry::LoadError;
+use crate::retention::Retention;
 use crate::settings::{Settings, SettingsError};
 use crate::store::Store;
 use crate::telemetry::{self, LogFormat, Unread};
@@ -153,23 +154,25 @@ impl CommandError {
     }
 
     /// A part that the settings name cannot be used, or two that they name do not belong together.
-    fn unusable(error: Error) -> Self {
-        Self::Configuration(truth(&error))
+    fn startup(error: Error) -> Self {
+        Self::Configuration(log_message(&error))
     }
 
     /// The catalog said no, and why in its public text, or failed.
-    fn refused(error: Error) -> Self {
+    fn rejected(error: Error) -> Self {
         match error.kind() {
-            Kind::NotFound | Kind::Conflict | Kind::Invalid => Self::Data(anyhow::anyhow!("{error}")),
-            Kind::Unavailable => Self::unusable(error),
-            _ => Self::Data(truth(&error)),
+            ErrorKind::NotFound | ErrorKind::Conflict | ErrorKind::Invalid => {
+                Self::Data(anyhow::anyhow!("{error}"))
+            }
+            ErrorKind::Unavailable => Self::startup(error),
+            _ => Self::Data(log_message(&error)),
         }
     }
 }
 
 /// What the log would get of an error.
-fn truth(error: &Error) -> anyhow::Error {
-    let why = error.causes().unwrap_or_else(|| error.to_string());
+fn log_message(error: &Error) -> anyhow::Error {
+    let why = error.source_chain().unwrap_or_else(|| error.to_string());
     // The database library's texts run over several lines.
     anyhow::Error::msg(why.split_whitespace().collect::<Vec<_>>().join(" "))
 }
@@ -184,7 +187,7 @@ impl From<LoadError> for CommandError {
     fn from(error: LoadError) -> Self {
         match error {
             LoadError::Unreadable(_) => Self::Configuration(error.into()),
-            LoadError::Malformed(_) | LoadError::Wrong(_) | LoadError::Access(_) | LoadError::Failed(_) => {
+            LoadError::Malformed(_) | LoadError::Invalid(_) | LoadError::Access(_) | LoadError::Failed(_) => {
                 Self::Data(error.into())
             }
         }
@@ -192,13 +195,14 @@ impl From<LoadError> for CommandError {
 }
 
 /// What the commands that work on the data need.
-struct Parts {
+struct Maintenance {
     catalog: Catalog,
     store: Store,
+    retention: Retention,
     runtime: tokio::runtime::Runtime,
 }
 
-impl Parts {
+impl Maintenance {
     /// Those that are there.
     fn open(settings: &Settings) -> Result<Self, CommandError> {
         let catalog = existing::catalog(settings)?;
@@ -214,8 +218,10 @@ impl Parts {
     }
 
     fn with(catalog: Catalog, settings: &Settings) -> Result<Self, CommandError> {
-        let store = Store::open(settings).map_err(CommandError::unusable)?;
-        Ok(Self { catalog, store, runtime: runtime()? })
+        let store = Store::open(settings).map_err(CommandError::startup)?;
+        let (kept, clock) = (settings.tombstones, Clock::System);
+        let retention = Retention::new(catalog.clone(), store.clone(), clock, kept);
+        Ok(Self { catalog, store, retention, runtime: runtime()? })
     }
 
     fn block_on<T, E: Into<CommandError>>(
@@ -233,7 +239,7 @@ fn runtime() -> Result<tokio::runtime::Runtime, CommandError> {
 
 impl From<Error> for CommandError {
     fn from(error: Error) -> Self {
-        Self::refused(error)
+        Self::rejected(error)
     }
 }
 

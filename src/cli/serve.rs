@@ -7,30 +7,25 @@ use super::migrate::identify;
 use super::{CommandError, demo};
 use crate::app::App;
 use crate::domain::Clock;
-use crate::retention;
 use crate::server;
 use crate::settings::Settings;
 use crate::store::StoreKey;
 
 /// Serves until SIGTERM or SIGINT.
 pub(super) fn run(settings: Settings, with_demo: bool) -> Result<(), CommandError> {
-    let app = Arc::new(App::open(settings, Clock::System).map_err(CommandError::unusable)?);
+    let app = Arc::new(App::open(settings, Clock::System).map_err(CommandError::startup)?);
     actix_web::rt::System::new().block_on(async {
-        app.store.probe_at_start().await.map_err(CommandError::unusable)?;
+        app.store.probe_at_start().await.map_err(CommandError::startup)?;
         identify(&app.belonging, &app.catalog, &app.store, &app.settings).await?;
         let demo = if with_demo { demo::load(&app).await? } else { None };
         let watched = Arc::clone(&app);
         actix_web::rt::spawn(async move {
             watched.belonging.watch(&watched.catalog, &watched.store, &watched.settings).await;
         });
-        let listening = server::listen(Arc::clone(&app)).map_err(CommandError::unusable)?;
-        let (catalog, store) = (app.catalog.clone(), app.store.clone());
-        let sweeping =
-            retention::sweep_forever(catalog, store, app.clock.clone(), app.settings.sweep_interval);
-        actix_web::rt::spawn(sweeping);
-        let (catalog, store, settings) = (app.catalog.clone(), app.store.clone(), app.settings.clone());
+        let listening = server::listen(Arc::clone(&app)).map_err(CommandError::startup)?;
+        actix_web::rt::spawn(app.retention.clone().sweep_forever(app.settings.sweep_interval));
         let node = StoreKey::random_writer();
-        actix_web::rt::spawn(retention::collect_forever(catalog, store, app.clock.clone(), settings, node));
+        actix_web::rt::spawn(app.retention.clone().collect_forever(app.settings.clone(), node));
         let serving = actix_web::rt::spawn(listening.server);
         // Signals are taken from the server's first turn on; only then may somebody send one.
         tokio::task::yield_now().await;

@@ -7,14 +7,14 @@ use clap::{Args, Subcommand};
 use secrecy::ExposeSecret;
 
 use super::CommandError;
-use super::administration::Administration;
+use super::administration::CatalogSession;
 use super::listing::{self, Record};
 use super::options::one_of;
-use crate::auth::{FreshToken, fresh_personal_token};
+use crate::auth::{NewToken, new_personal_token};
 use crate::catalog::tokens::{self, TokenChanges, TokenDetails};
 use crate::catalog::users;
 use crate::domain::expiry::Lifetime;
-use crate::domain::user::Scope;
+use crate::domain::scope::Scope;
 use crate::domain::{Clock, Timestamp};
 use crate::settings::Settings;
 
@@ -69,10 +69,10 @@ pub(super) fn run(settings: &Settings, command: TokenCommand) -> Result<(), Comm
     let now = Clock::System.now();
     match command {
         TokenCommand::Create(create) => create.run(settings, now),
-        TokenCommand::List { user, json } => list(&Administration::open(settings)?, user, json, now),
+        TokenCommand::List { user, json } => list(&CatalogSession::open(settings)?, user, json, now),
         TokenCommand::Revoke { id } => {
             let subject = format!("token {id}");
-            Administration::open(settings)?
+            CatalogSession::open(settings)?
                 .write("token.revoke", subject, move |db| tokens::revoke(db, id))?;
             listing::print(&format!("token {id} is revoked\n"))
         }
@@ -87,12 +87,12 @@ impl Create {
         let scopes: Vec<&str> = self.scopes.iter().map(|scope| scope.as_str()).collect();
         let scopes = scopes.join(" ");
         let user = self.user.clone();
-        let FreshToken { text, sha256 } = fresh_personal_token().map_err(CommandError::refused)?;
+        let NewToken { text, sha256 } = new_personal_token().map_err(CommandError::rejected)?;
         let subject = format!("token {:?} of user {user}, scopes {scopes}", self.name);
         let (user, name) = (user, self.name);
-        let id = Administration::open(settings)?.write("token.create", subject, move |db| {
+        let id = CatalogSession::open(settings)?.write("token.create", subject, move |db| {
             let new = TokenChanges {
-                user_id: users::named(db, &user)?,
+                user_id: users::find_by_username(db, &user)?,
                 name: Some(name),
                 scopes: Some(scopes),
                 expires_at: Some(expires_at.map(Timestamp::as_millis)),
@@ -130,13 +130,13 @@ fn lifetime(text: &str) -> Result<Lifetime, String> {
 }
 
 fn list(
-    administration: &Administration,
+    administration: &CatalogSession,
     user: Option<String>,
     json: bool,
     now: Timestamp,
 ) -> Result<(), CommandError> {
     let found = administration.read(move |db| {
-        let user_id = user.map(|name| users::named(db, &name)).transpose()?;
+        let user_id = user.map(|name| users::find_by_username(db, &name)).transpose()?;
         tokens::all(db, user_id)
     })?;
     let records: Vec<Record> = found

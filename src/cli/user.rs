@@ -3,7 +3,7 @@
 use clap::{Args, Subcommand};
 
 use super::CommandError;
-use super::administration::Administration;
+use super::administration::CatalogSession;
 use super::listing::{self, Record};
 use super::options::{unless_empty, username};
 use crate::catalog::users::{self, UserChanges};
@@ -73,7 +73,7 @@ pub(super) struct Changes {
 
 /// Runs one of the commands.
 pub(super) fn run(settings: &Settings, command: UserCommand) -> Result<(), CommandError> {
-    let administration = Administration::open(settings)?;
+    let administration = CatalogSession::open(settings)?;
     match command {
         UserCommand::Create(create) => create.run(&administration),
         UserCommand::List { json } => list(&administration, json),
@@ -82,7 +82,7 @@ pub(super) fn run(settings: &Settings, command: UserCommand) -> Result<(), Comma
 }
 
 impl Create {
-    fn run(self, administration: &Administration) -> Result<(), CommandError> {
+    fn run(self, administration: &CatalogSession) -> Result<(), CommandError> {
         let (id, username) = (self.id, self.username.clone());
         let new = UserChanges {
             username: self.username,
@@ -98,7 +98,7 @@ impl Create {
 }
 
 impl Changes {
-    fn run(self, administration: &Administration, username: String) -> Result<(), CommandError> {
+    fn run(self, administration: &CatalogSession, username: String) -> Result<(), CommandError> {
         let changes = UserChanges {
             username: username.clone(),
             name: self.name,
@@ -111,7 +111,7 @@ impl Changes {
     }
 }
 
-fn list(administration: &Administration, json: bool) -> Result<(), CommandError> {
+fn list(administration: &CatalogSession, json: bool) -> Result<(), CommandError> {
     let records: Vec<Record> = administration
         .read(users::all)?
         .into_iter()

@@ -16,7 +16,7 @@ const LEAST_ROWS_BYTES: u64 = 16 << 20;
 #[derive(Debug)]
 pub struct Capacity {
     /// Memory of decompressors.
-    pub(super) unpacking: Budget,
+    pub(super) decompression: Budget,
     /// Memory of what answers hold of archives' directories: the rows of folders, pages of trees.
     pub(super) rows: Budget,
     /// Ways to a part of a packed entry.
@@ -24,25 +24,25 @@ pub struct Capacity {
 }
 
 impl Capacity {
-    /// Decompressors hold at most `unpacking_bytes` together, what answers copied of directories
+    /// Decompressors hold at most `decompression_bytes` together, what answers copied of directories
     /// `rows_bytes`, but 16 MiB in any case.
-    pub fn new(unpacking_bytes: u64, rows_bytes: u64) -> Self {
-        Self::with(unpacking_bytes, rows_bytes, Patience::default())
+    pub fn new(decompression_bytes: u64, rows_bytes: u64) -> Self {
+        Self::with(decompression_bytes, rows_bytes, Patience::default())
     }
 
     /// As [`Capacity::new`], with another patience for who waits and who stalls.
-    pub fn with(unpacking_bytes: u64, rows_bytes: u64, patience: Patience) -> Self {
+    pub fn with(decompression_bytes: u64, rows_bytes: u64, patience: Patience) -> Self {
         let rows_bytes = rows_bytes.max(LEAST_ROWS_BYTES);
         Self {
-            unpacking: Budget::new("memory for unpacking", unpacking_bytes, STEP_BYTES, patience),
+            decompression: Budget::new("memory for unpacking", decompression_bytes, STEP_BYTES, patience),
             rows: Budget::new("memory for folders of archives", rows_bytes, STEP_BYTES, patience),
             skips: Skips::new(available_parallelism().map_or(1, NonZeroUsize::get)),
         }
     }
 
     /// How many bytes decompressors take now.
-    pub fn unpacking_bytes(&self) -> u64 {
-        self.unpacking.used()
+    pub fn decompression_bytes(&self) -> u64 {
+        self.decompression.used()
     }
 
     /// How many bytes of archives' directories answers hold now.

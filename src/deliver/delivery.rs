@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::ops::Range;
 use std::time::Duration;
 
-use super::entry::{EntryDelivery, PackedAs, find_entry};
+use super::entry::{EntryDelivery, StoredEncoding, find_entry};
 use super::folder::{FolderDelivery, FolderPage, list_folder, plan_folder};
 use super::{Body, Capacity, IndexCache, Sources, open_artifact, read_artifact};
 use crate::catalog::artifacts::Artifact;
@@ -38,7 +38,7 @@ pub enum Bytes<'a> {
     /// An artifact as it was uploaded.
     Whole(Blob),
     /// One file of an archive; sent as it lies there, or decompressed.
-    Entry(EntryDelivery<'a>, Option<PackedAs>),
+    Entry(EntryDelivery<'a>, Option<StoredEncoding>),
     /// A folder of an archive as a zip of its own; never in part.
     Folder(Box<FolderDelivery>),
 }
@@ -77,7 +77,7 @@ impl Deliver {
     pub async fn whole(&self, artifact: &Artifact, redirects: Redirects) -> Result<Delivery<'static>> {
         if let (true, Redirects::Followed { head, disposition }) = (self.direct_download, redirects) {
             let key: StoreKey = artifact.store_key.parse().map_err(Error::internal)?;
-            let address = self.store.signed_url(&key, head, disposition, ADDRESS_LIFETIME).await?;
+            let address = self.store.presigned_url(&key, head, disposition, ADDRESS_LIFETIME).await?;
             if let Some(address) = address {
                 return Ok(Delivery::Redirect(address));
             }
@@ -138,7 +138,7 @@ impl Bytes<'_> {
         match self {
             Self::Whole(blob) => blob.size(),
             Self::Entry(entry, None) => entry.size(),
-            Self::Entry(entry, Some(form)) => entry.packed_size(*form),
+            Self::Entry(entry, Some(form)) => entry.compressed_size(*form),
             Self::Folder(folder) => folder.size(),
         }
     }
@@ -151,9 +151,9 @@ impl Bytes<'_> {
         match (self, part) {
             (Self::Whole(blob), part) => {
                 let part = part.unwrap_or(0..blob.size());
-                Ok(Body::InPieces(read_artifact(&blob, part).await?))
+                Ok(Body::Stream(read_artifact(&blob, part).await?))
             }
-            (Self::Entry(entry, Some(form)), _) => entry.into_packed_body(form).await,
+            (Self::Entry(entry, Some(form)), _) => entry.into_compressed_body(form).await,
             (Self::Entry(entry, None), None) => entry.into_body().await,
             (Self::Entry(entry, None), Some(part)) => entry.into_part(part).await,
             (Self::Folder(folder), _) => folder.into_body().await,

@@ -12,10 +12,10 @@ use super::budget::Share;
 use super::folder::holding;
 use super::skip::part_of;
 use super::zstd::{self, Lead};
-use super::{Body, ByteStream, Sources, begun, open_artifact, unreadable};
+use super::{Body, ByteStream, Sources, open_artifact, unreadable, with_first_chunk};
 use crate::archive::{self, EntryMeta, gzip};
 use crate::catalog::artifacts::Artifact;
-use crate::domain::{EntryPath, Error, Kind, Result, byte_size};
+use crate::domain::{EntryPath, Error, ErrorKind, Result, byte_size};
 use crate::store::Blob;
 
 /// What a decompressor takes that makes no window, with the piece that it fills, in bytes.
@@ -37,14 +37,14 @@ pub struct EntryDelivery<'a> {
 
 /// How a file lies in its archive, when that is a form that HTTP clients unpack.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum PackedAs {
+pub enum StoredEncoding {
     /// Deflated; sent with a gzip header and trailer around it.
     Gzip,
     /// Zstandard frames.
     Zstd,
 }
 
-impl PackedAs {
+impl StoredEncoding {
     /// The name of the content coding.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -67,12 +67,12 @@ pub async fn find_entry<'a>(
 ) -> Result<EntryDelivery<'a>> {
     let blob = open_artifact(sources.store, archive).await?;
     let known = sources.indexes.get(archive, &blob).await?.map_err(unprocessable)?;
-    let missing = || Error::new(Kind::NotFound, "Not Found").hint("entry is not in the archive");
+    let missing = || Error::new(ErrorKind::NotFound, "Not Found").with_hint("entry is not in the archive");
     let entry = known.index.find(path.as_str().as_bytes()).ok_or_else(missing)?;
     let entry = EntryMeta::from(entry);
     drop(known);
     entry.check_supported().map_err(unprocessable)?;
-    check_size(&entry, sources.indexes.limits().unpacked_bytes)?;
+    check_size(&entry, sources.indexes.limits().uncompressed_size)?;
     let lead = if zstd::is_zstd(&entry) { Some(Lead::read(&blob, &entry).await?) } else { None };
     if let Some(lead) = &lead {
         lead.check_supported(&entry).map_err(unprocessable)?;
@@ -82,12 +82,12 @@ pub async fn find_entry<'a>(
 
 fn check_size(entry: &EntryMeta, limit: Option<u64>) -> Result<()> {
     match limit {
-        Some(limit) if entry.method != 0 && entry.unpacked_bytes > limit => Err(Error::new(
-            Kind::Unprocessable,
+        Some(limit) if entry.method != 0 && entry.uncompressed_size > limit => Err(Error::new(
+            ErrorKind::Unprocessable,
             format!(
-                "entry unpacks to {} bytes, more than limits.max_unpacked_size ({}); the archive itself can be \
+                "entry unpacks to {} bytes, more than limits.max_uncompressed_size ({}); the archive itself can be \
                  downloaded",
-                entry.unpacked_bytes,
+                entry.uncompressed_size,
                 byte_size::show(limit)
             ),
         )),
@@ -96,32 +96,34 @@ fn check_size(entry: &EntryMeta, limit: Option<u64>) -> Result<()> {
 }
 
 fn unprocessable(why: impl std::error::Error) -> Error {
-    Error::new(Kind::Unprocessable, why.to_string())
+    Error::new(ErrorKind::Unprocessable, why.to_string())
 }
 
 impl EntryDelivery<'_> {
     /// The size of the file in bytes, unpacked.
     pub fn size(&self) -> u64 {
-        self.entry.unpacked_bytes
+        self.entry.uncompressed_size
     }
 
     /// How it could be sent without unpacking it; an empty one is better sent as it is.
-    pub fn packed_as(&self) -> Option<PackedAs> {
+    pub fn stored_encoding(&self) -> Option<StoredEncoding> {
         match self.entry.method {
-            _ if self.entry.packed_bytes == 0 || self.entry.unpacked_bytes == 0 => None,
-            8 => Some(PackedAs::Gzip),
+            _ if self.entry.compressed_size == 0 || self.entry.uncompressed_size == 0 => None,
+            8 => Some(StoredEncoding::Gzip),
             93 if self.lead.as_ref().is_some_and(|lead| lead.is_for_everybody(&self.entry)) => {
-                Some(PackedAs::Zstd)
+                Some(StoredEncoding::Zstd)
             }
             _ => None,
         }
     }
 
-    /// The size in bytes of what [`EntryDelivery::into_packed_body`] sends.
-    pub fn packed_size(&self, form: PackedAs) -> u64 {
+    /// The size in bytes of what [`EntryDelivery::into_compressed_body`] sends.
+    pub fn compressed_size(&self, form: StoredEncoding) -> u64 {
         match form {
-            PackedAs::Gzip => (gzip::HEADER.len() + gzip::TRAILER_BYTES) as u64 + self.entry.packed_bytes,
-            PackedAs::Zstd => self.entry.packed_bytes,
+            StoredEncoding::Gzip => {
+                (gzip::HEADER.len() + gzip::TRAILER_BYTES) as u64 + self.entry.compressed_size
+            }
+            StoredEncoding::Zstd => self.entry.compressed_size,
         }
     }
 
@@ -133,18 +135,18 @@ impl EntryDelivery<'_> {
     /// others hold the memory that unpacking takes.
     pub async fn into_body(self) -> Result<Body> {
         let (entry, unpacked) = (&self.entry, |archive: &Bytes, packed: Range<usize>| {
-            archive::unpack(&self.entry, &archive[packed]).map(|bytes| bytes.map(Bytes::from))
+            archive::decompress(&self.entry, &archive[packed]).map(|bytes| bytes.map(Bytes::from))
         });
         if let Some(bytes) = small(&self.blob, entry, self.lead.as_ref(), unpacked).await? {
-            return Ok(Body::AtOnce(bytes));
+            return Ok(Body::Full(bytes));
         }
         let share = match self.entry.method {
             0 => None,
             _ => Some(self.share().await?),
         };
-        let budget = self.sources.capacity.unpacking.clone();
+        let budget = self.sources.capacity.decompression.clone();
         let pieces = self.into_stream().await?;
-        Ok(Body::InPieces(match share {
+        Ok(Body::Stream(match share {
             Some(share) => budget.watch(share, |share| holding(pieces, share)),
             None => pieces,
         }))
@@ -156,14 +158,15 @@ impl EntryDelivery<'_> {
             Some(lead) => UNZSTD_BYTES + lead.window_bytes(&self.entry),
             None => INFLATE_BYTES,
         };
-        self.sources.capacity.unpacking.take(bytes, self.sources.client).await
+        self.sources.capacity.decompression.take(bytes, self.sources.client).await
     }
 
     async fn into_stream(self) -> Result<ByteStream> {
         let source = StreamReader::new(Box::pin(from_header(self.blob, &self.entry)));
         let name = self.entry.name.clone();
         let window_bytes = self.lead.map_or(0, |lead| lead.window_bytes(&self.entry));
-        begin(archive::open_within(source, self.entry, window_bytes).map_err(unprocessable)?, name).await
+        logged_stream(archive::open_within(source, self.entry, window_bytes).map_err(unprocessable)?, name)
+            .await
     }
 
     /// A part of the file's bytes, which must lie inside it. A stored file is read from there on; a
@@ -173,20 +176,20 @@ impl EntryDelivery<'_> {
     /// # Errors
     /// As [`EntryDelivery::into_body`]; `Unavailable` also when too many others skip much.
     pub async fn into_part(self, part: Range<u64>) -> Result<Body> {
-        if part == (0..self.entry.unpacked_bytes) {
+        if part == (0..self.entry.uncompressed_size) {
             return self.into_body().await;
         }
         if self.entry.method == 0 {
-            let pieces = begin(raw(&self.blob, &self.entry, Some(part)), self.entry.name).await?;
-            return Ok(Body::InPieces(pieces));
+            let pieces = logged_stream(raw(&self.blob, &self.entry, Some(part)), self.entry.name).await?;
+            return Ok(Body::Stream(pieces));
         }
         let Sources { capacity, client, .. } = self.sources;
         // Who waits to be let on the way holds no memory meanwhile.
         let long = capacity.skips.admit(part.start, client).await?;
         let share = self.share().await?;
         let pieces = self.into_stream().await?;
-        Ok(Body::InPieces(
-            capacity.unpacking.watch(share, |share| part_of(holding(pieces, share), part, long)),
+        Ok(Body::Stream(
+            capacity.decompression.watch(share, |share| part_of(holding(pieces, share), part, long)),
         ))
     }
 
@@ -195,25 +198,25 @@ impl EntryDelivery<'_> {
     ///
     /// # Errors
     /// `Unprocessable` when the entry's header is damaged, `Internal` when it cannot be read.
-    pub async fn into_packed_body(self, form: PackedAs) -> Result<Body> {
+    pub async fn into_compressed_body(self, form: StoredEncoding) -> Result<Body> {
         let Self { blob, entry, lead, .. } = &self;
         let whole = |archive: &Bytes, packed: Range<usize>| {
             Ok(Some(match form {
-                PackedAs::Gzip => gzip::member(entry, &archive[packed]).into(),
-                PackedAs::Zstd => archive.slice(packed),
+                StoredEncoding::Gzip => gzip::member(entry, &archive[packed]).into(),
+                StoredEncoding::Zstd => archive.slice(packed),
             }))
         };
         if let Some(bytes) = small(blob, entry, lead.as_ref(), whole).await? {
-            return Ok(Body::AtOnce(bytes));
+            return Ok(Body::Full(bytes));
         }
         let packed = raw(blob, entry, None);
-        let PackedAs::Gzip = form else {
-            return Ok(Body::InPieces(begin(zstd::watched(packed), entry.name.clone()).await?));
+        let StoredEncoding::Gzip = form else {
+            return Ok(Body::Stream(logged_stream(zstd::watched(packed), entry.name.clone()).await?));
         };
-        let packed = begin(packed, entry.name.clone()).await?;
+        let packed = logged_stream(packed, entry.name.clone()).await?;
         let header = stream::iter([Ok(Bytes::from_static(&gzip::HEADER))]);
         let trailer = stream::iter([Ok(Bytes::copy_from_slice(&gzip::trailer(entry)))]);
-        Ok(Body::InPieces(Box::pin(header.chain(packed).chain(trailer))))
+        Ok(Body::Stream(Box::pin(header.chain(packed).chain(trailer))))
     }
 }
 
@@ -232,7 +235,7 @@ async fn small(
         Some(bytes) => Ok(bytes),
         None => blob.bytes(likely_range(blob, entry)).await,
     };
-    let made = read.and_then(|archive| match archive::packed_range(entry, &archive)? {
+    let made = read.and_then(|archive| match archive::compressed_range(entry, &archive)? {
         Some(packed) => make(&archive, packed),
         None => Ok(None),
     });
@@ -240,11 +243,11 @@ async fn small(
 }
 
 /// Begins a stream whose failures are logged under the entry's name.
-async fn begin(
+async fn logged_stream(
     pieces: impl Stream<Item = io::Result<Bytes>> + Send + 'static,
     name: Box<[u8]>,
 ) -> Result<ByteStream> {
-    begun(pieces.inspect_err(move |error| log(&name, error))).await
+    with_first_chunk(pieces.inspect_err(move |error| log(&name, error))).await
 }
 
 fn log(name: &[u8], error: &io::Error) {
@@ -262,7 +265,7 @@ fn raw(
 }
 
 /// The archive from the entry's header on. What the entry surely needs is one ranged read; the
-/// rest is a second one, begun only when its header turns out to be longer than headers are.
+/// rest is a second one, with_first_chunk only when its header turns out to be longer than headers are.
 fn from_header(blob: Blob, entry: &EntryMeta) -> impl Stream<Item = io::Result<Bytes>> + Send + use<> {
     let likely = likely_range(&blob, entry);
     let rest = likely.end..blob.size();

@@ -7,10 +7,10 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 
 use super::budget::{Budget, Share};
 use super::index_cache::Indexed;
-use super::{Body, ByteStream, Sources, begun, open_artifact};
-use crate::archive::{Fault, Listing, Subset};
+use super::{Body, ByteStream, Sources, open_artifact, with_first_chunk};
+use crate::archive::{ArchiveError, Listing, Subset};
 use crate::catalog::artifacts::Artifact;
-use crate::domain::{EntryPath, Error, Kind, Result};
+use crate::domain::{EntryPath, Error, ErrorKind, Result};
 use crate::store::Blob;
 
 /// A folder's zip, planned. It holds the rows of what is in the folder, which are counted.
@@ -63,12 +63,12 @@ pub async fn list_folder(
 impl FolderPage {
     /// The `text` that was made of the page, on its way to the client.
     pub fn into_body(self, text: Bytes) -> Body {
-        let Some((share, budget)) = self.held else { return Body::AtOnce(text) };
+        let Some((share, budget)) = self.held else { return Body::Full(text) };
         let pieces = stream::unfold(text, async |mut text| {
             let piece = text.split_to(text.len().min(PIECE_BYTES));
             (!piece.is_empty()).then_some((Ok(piece), text))
         });
-        Body::InPieces(budget.watch(share, |share| holding(Box::pin(pieces), share)))
+        Body::Stream(budget.watch(share, |share| holding(Box::pin(pieces), share)))
     }
 }
 
@@ -95,12 +95,12 @@ pub async fn plan_folder(
     let share = budget.take(bytes as u64, sources.client).await?;
     let plan = move |known: &Indexed| Subset::plan(&known.index, path.as_str());
     let planned = sources.indexes.work(archive, &blob, plan).await?.map_err(unreadable)?;
-    let subset = planned.map_err(|why| Error::new(Kind::Unprocessable, why.to_string()))?;
+    let subset = planned.map_err(|why| Error::new(ErrorKind::Unprocessable, why.to_string()))?;
     Ok(subset.map(|subset| FolderDelivery { blob, subset, share, budget }))
 }
 
-fn unreadable(fault: Fault) -> Error {
-    Error::new(Kind::Unprocessable, fault.to_string())
+fn unreadable(fault: ArchiveError) -> Error {
+    Error::new(ErrorKind::Unprocessable, fault.to_string())
 }
 
 impl FolderDelivery {
@@ -119,8 +119,8 @@ impl FolderDelivery {
         let pieces = subset.into_stream(move |range| blob.stream(range)).inspect_err(|error| {
             tracing::error!(%error, "a folder of an archive is damaged or cannot be read");
         });
-        let pieces = begun(pieces).await?;
-        Ok(Body::InPieces(budget.watch(share, |share| holding(pieces, share))))
+        let pieces = with_first_chunk(pieces).await?;
+        Ok(Body::Stream(budget.watch(share, |share| holding(pieces, share))))
     }
 }
 

@@ -12,11 +12,11 @@ use quick_cache::{DefaultHashBuilder, Lifecycle, OptionsBuilder, Weighter};
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::{Duration, timeout};
 
-use crate::archive::{DirectoryError, Fault, Index, Limits, Listing, Outline, read_directory};
-use crate::background;
+use crate::archive::{ArchiveError, DirectoryError, Index, Limits, Listing, Outline, read_directory};
 use crate::catalog::artifacts::Artifact;
 use crate::domain::{Error, Result};
 use crate::store::Blob;
+use crate::yielding;
 
 /// A guess at how many archives that is; only sizes the first allocation.
 const EXPECTED_ARCHIVES: usize = 1_000;
@@ -38,7 +38,7 @@ const OUTLINES: usize = 8;
 const WAIT: Duration = Duration::from_secs(60);
 
 /// An archive's index, or why it has none.
-type Known = Result<Arc<Indexed>, Fault>;
+type Known = Result<Arc<Indexed>, ArchiveError>;
 
 /// An index with what was found out about it since.
 pub(super) struct Indexed {
@@ -109,7 +109,7 @@ impl Lifecycle<String, Known> for DropAside {
 
     fn on_evict(&self, (): &mut (), _key: String, known: Known) {
         if known.as_ref().is_ok_and(|known| known.index.heap_bytes() > LONG_BYTES) {
-            background::discard(known);
+            yielding::drop_in_background(known);
         }
     }
 }
@@ -142,7 +142,7 @@ impl IndexCache {
     /// The index of the archive in `blob`.
     ///
     /// # Errors
-    /// `Internal` when the blob cannot be read. That it is no archive is a [`Fault`] inside.
+    /// `Internal` when the blob cannot be read. That it is no archive is a [`ArchiveError`] inside.
     pub(super) async fn get(&self, archive: &Artifact, blob: &Blob) -> Result<Known> {
         let tail_bytes = archive.tail_bytes.and_then(|bytes| u64::try_from(bytes).ok());
         self.cache.get_or_insert_async(archive.store_key.as_str(), self.load(blob, tail_bytes)).await
@@ -157,7 +157,7 @@ impl IndexCache {
         archive: &Artifact,
         blob: &Blob,
         work: impl FnOnce(&Indexed) -> T + Send + 'static,
-    ) -> Result<Result<T, Fault>> {
+    ) -> Result<Result<T, ArchiveError>> {
         let bytes = match self.get(archive, blob).await? {
             Ok(known) if known.index.heap_bytes() <= TINY_BYTES => return Ok(Ok(work(&known))),
             Ok(known) => known.index.heap_bytes() as u64,
@@ -166,7 +166,7 @@ impl IndexCache {
         let _turn = self.work.enter(bytes).await?;
         // It had to make room meanwhile only if others have been here.
         match self.get(archive, blob).await? {
-            Ok(known) => Ok(Ok(background::run(move || work(&known)).await?)),
+            Ok(known) => Ok(Ok(yielding::run(move || work(&known)).await?)),
             Err(fault) => Ok(Err(fault)),
         }
     }
@@ -181,7 +181,7 @@ impl IndexCache {
         blob: &Blob,
         folder: String,
         recursive: bool,
-    ) -> Result<Result<Option<Arc<Outline>>, Fault>> {
+    ) -> Result<Result<Option<Arc<Outline>>, ArchiveError>> {
         match self.get(archive, blob).await? {
             Err(fault) => return Ok(Err(fault)),
             Ok(known) => {
@@ -203,7 +203,7 @@ impl IndexCache {
         blob: &Blob,
         outline: Arc<Outline>,
         window: Range<usize>,
-    ) -> Result<Result<Listing, Fault>> {
+    ) -> Result<Result<Listing, ArchiveError>> {
         let bytes = match self.get(archive, blob).await? {
             Ok(known) if known.index.heap_bytes() <= TINY_BYTES => {
                 return Ok(Ok(outline.page(&known.index, window)));
@@ -213,7 +213,7 @@ impl IndexCache {
         };
         let _turn = self.pages.enter(bytes).await?;
         match self.get(archive, blob).await? {
-            Ok(known) => Ok(Ok(background::run(move || outline.page(&known.index, window)).await?)),
+            Ok(known) => Ok(Ok(yielding::run(move || outline.page(&known.index, window)).await?)),
             Err(fault) => Ok(Err(fault)),
         }
     }
@@ -224,7 +224,7 @@ impl IndexCache {
             let directory_bytes = self.limits.directory_bytes.min(SMALL_BYTES);
             let limits = Limits { directory_bytes, ..self.limits };
             let known = self.load_within(blob, tail_bytes, &limits, directory_bytes).await?;
-            if !matches!(known, Err(Fault::DirectoryTooLarge { .. })) {
+            if !matches!(known, Err(ArchiveError::DirectoryTooLarge { .. })) {
                 return Ok(known);
             }
         }
@@ -242,11 +242,11 @@ impl IndexCache {
         let read = async |range| blob.bytes(range).await;
         let directory = match read_directory(read, blob.size(), limits, tail_bytes).await {
             Ok(directory) => directory,
-            Err(DirectoryError::Fault(fault)) => return Ok(Err(fault)),
+            Err(DirectoryError::ArchiveError(fault)) => return Ok(Err(fault)),
             Err(DirectoryError::Read(error)) => return Err(error.into()),
         };
         let build = move || Index::build(&directory.bytes, &directory.span).map(Indexed::new).map(Arc::new);
-        Ok(background::run(build).await?)
+        Ok(yielding::run(build).await?)
     }
 }
 

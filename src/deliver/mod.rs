@@ -24,13 +24,13 @@ use futures_util::{Stream, StreamExt, TryStreamExt, stream};
 pub use budget::Patience;
 pub use capacity::Capacity;
 pub use delivery::{Bytes as DeliveredBytes, Deliver, Delivery, Redirects};
-pub use entry::{EntryDelivery, PackedAs, find_entry};
+pub use entry::{EntryDelivery, StoredEncoding, find_entry};
 pub use folder::{FolderDelivery, FolderPage, list_folder, plan_folder};
 pub use index_cache::IndexCache;
 
-use crate::archive::{Damage, DamagedEntry};
+use crate::archive::{CorruptEntry, CorruptEntryError};
 use crate::catalog::artifacts::Artifact;
-use crate::domain::{Error, Kind, Result};
+use crate::domain::{Error, ErrorKind, Result};
 use crate::store::{Blob, Store, StoreKey};
 
 /// What a read of an archive takes, and for whom.
@@ -52,9 +52,9 @@ pub type ByteStream = Pin<Box<dyn Stream<Item = io::Result<Bytes>> + Send>>;
 /// An answer's bytes.
 pub enum Body {
     /// A few, all here.
-    AtOnce(Bytes),
+    Full(Bytes),
     /// Any number, on their way.
-    InPieces(ByteStream),
+    Stream(ByteStream),
 }
 
 /// Opens an artifact's bytes.
@@ -74,11 +74,13 @@ pub async fn open_artifact(store: &Store, artifact: &Artifact) -> Result<Blob> {
 /// `NotFound`, `Unavailable` or `Internal` when the first piece cannot be read.
 pub async fn read_artifact(blob: &Blob, part: Range<u64>) -> Result<ByteStream> {
     let logged = blob.stream(part).inspect_err(|error| tracing::error!(%error, "an artifact cannot be read"));
-    begun(logged).await
+    with_first_chunk(logged).await
 }
 
 /// The stream, once its first piece is there.
-async fn begun(pieces: impl Stream<Item = io::Result<Bytes>> + Send + 'static) -> Result<ByteStream> {
+async fn with_first_chunk(
+    pieces: impl Stream<Item = io::Result<Bytes>> + Send + 'static,
+) -> Result<ByteStream> {
     let mut pieces = Box::pin(pieces);
     match pieces.next().await {
         None => Ok(Box::pin(stream::empty())),
@@ -92,12 +94,12 @@ async fn begun(pieces: impl Stream<Item = io::Result<Bytes>> + Send + 'static) -
 /// What is answered where nothing was sent yet: what is wrong with an archive is its maker's business and
 /// said; anything else is the store's.
 fn unreadable(error: io::Error) -> Error {
-    let why = match error.downcast::<Damage>() {
+    let why = match error.downcast::<CorruptEntry>() {
         Ok(damage) => damage.to_string(),
-        Err(error) => match error.downcast::<DamagedEntry>() {
+        Err(error) => match error.downcast::<CorruptEntryError>() {
             Ok(damaged) => damaged.to_string(),
             Err(error) => return error.into(),
         },
     };
-    Error::new(Kind::Unprocessable, why)
+    Error::new(ErrorKind::Unprocessable, why)
 }

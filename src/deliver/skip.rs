@@ -18,8 +18,8 @@ use tokio::sync::Semaphore;
 
 use super::ByteStream;
 use super::budget::{Budget, Patience, Share};
-use crate::background::{self, Pace, WORKER_TURN};
 use crate::domain::Result;
+use crate::yielding::{self, WORKER_TIME_SLICE, YieldBudget};
 
 /// Up to so many bytes are a short way.
 const SHORT_BYTES: u64 = 8 << 20;
@@ -87,7 +87,7 @@ impl Admitted {
         loop {
             let turn = Arc::clone(&self.slices).acquire_owned().await.map_err(io::Error::other)?;
             let handle = Handle::current();
-            let slice = background::run(move || {
+            let slice = yielding::run(move || {
                 // What is read on the way may need a thread that waits for the disk.
                 let (_entered, _turn) = (handle.enter(), turn);
                 slice(pieces, left)
@@ -122,7 +122,7 @@ fn slice(mut pieces: ByteStream, mut left: u64) -> Slice {
     let bell = Arc::new(Bell::default());
     let waker = Waker::from(Arc::clone(&bell));
     let mut cx = Context::from_waker(&waker);
-    let (began, mut pace) = (Instant::now(), Pace::begin());
+    let (began, mut pace) = (Instant::now(), YieldBudget::begin());
     while began.elapsed() < SLICE {
         match pieces.as_mut().poll_next(&mut cx) {
             Poll::Ready(Some(Ok(piece))) => match behind(piece, left) {
@@ -135,7 +135,7 @@ fn slice(mut pieces: ByteStream, mut left: u64) -> Slice {
             Poll::Pending if bell.0.swap(false, Ordering::AcqRel) => {}
             Poll::Pending => return Slice::Waits(pieces, left),
         }
-        pace.stride();
+        pace.checkpoint();
     }
     Slice::Over(pieces, left)
 }
@@ -176,7 +176,7 @@ fn cut(pieces: ByteStream, part: Range<u64>) -> impl Stream<Item = io::Result<By
             if !piece.is_empty() {
                 return Ok(Some((piece, (pieces, skip, left))));
             }
-            if turn.elapsed() > WORKER_TURN {
+            if turn.elapsed() > WORKER_TIME_SLICE {
                 tokio::task::yield_now().await;
                 turn = Instant::now();
             }

@@ -8,7 +8,7 @@ use futures_util::{Stream, TryStreamExt};
 
 use super::entry::likely_range;
 use crate::archive::{
-    self, Damage, EntryMeta, Frame, Frames, MOST_WINDOW_BYTES, Unsupported, enough_window_bytes,
+    self, CorruptEntry, EntryMeta, Frame, Frames, MOST_WINDOW_BYTES, Unsupported, enough_window_bytes,
     needed_window_bytes,
 };
 use crate::domain::Result;
@@ -35,7 +35,7 @@ pub(super) struct Lead {
 
 /// Whether there are frames to be looked at.
 pub(super) fn is_zstd(entry: &EntryMeta) -> bool {
-    entry.method == 93 && entry.packed_bytes > 0
+    entry.method == 93 && entry.compressed_size > 0
 }
 
 impl Lead {
@@ -44,11 +44,12 @@ impl Lead {
     /// # Errors
     /// Those of the store.
     pub(super) async fn read(blob: &Blob, entry: &EntryMeta) -> Result<Self> {
-        let is_known = entry.packed_bytes <= SMALL_BYTES;
-        let beginning = EntryMeta { packed_bytes: entry.packed_bytes.min(HEADER_BYTES), ..entry.clone() };
+        let is_known = entry.compressed_size <= SMALL_BYTES;
+        let beginning =
+            EntryMeta { compressed_size: entry.compressed_size.min(HEADER_BYTES), ..entry.clone() };
         let looked_at = if is_known { entry } else { &beginning };
         let bytes = blob.bytes(likely_range(blob, looked_at)).await?;
-        let packed = archive::packed_range(looked_at, &bytes).ok().flatten();
+        let packed = archive::compressed_range(looked_at, &bytes).ok().flatten();
         let packed = packed.map_or(&[][..], |range| &bytes[range]);
         let mut all_for_everybody = true;
         let _infallible = Frames::default().follow(packed, |frame| {
@@ -67,7 +68,7 @@ impl Lead {
         match self.frame {
             Some(frame) if frame.needs_dictionary => Err(Unsupported::Dictionary),
             Some(frame)
-                if frame.window_bytes > MOST_WINDOW_BYTES && entry.unpacked_bytes > MOST_WINDOW_BYTES =>
+                if frame.window_bytes > MOST_WINDOW_BYTES && entry.uncompressed_size > MOST_WINDOW_BYTES =>
             {
                 Err(Unsupported::Window(frame.window_bytes))
             }
@@ -83,11 +84,13 @@ impl Lead {
 
     /// How large a window unpacking takes, in bytes.
     pub(super) fn window_bytes(&self, entry: &EntryMeta) -> u64 {
-        let most = enough_window_bytes(entry.unpacked_bytes).min(MOST_WINDOW_BYTES);
+        let most = enough_window_bytes(entry.uncompressed_size).min(MOST_WINDOW_BYTES);
         match self.frame {
             // Further frames that ask for more are refused.
-            Some(frame) if entry.unpacked_bytes > MOST_WINDOW_BYTES && !is_first_of_many(&frame, entry) => {
-                needed_window_bytes(&frame, entry.unpacked_bytes).min(MOST_WINDOW_BYTES)
+            Some(frame)
+                if entry.uncompressed_size > MOST_WINDOW_BYTES && !is_first_of_many(&frame, entry) =>
+            {
+                needed_window_bytes(&frame, entry.uncompressed_size).min(MOST_WINDOW_BYTES)
             }
             _ => most,
         }
@@ -101,7 +104,7 @@ impl Lead {
 
 /// Whether a frame says itself that it is not all of an entry.
 fn is_first_of_many(frame: &Frame, entry: &EntryMeta) -> bool {
-    frame.content_bytes.is_some_and(|bytes| bytes != entry.unpacked_bytes)
+    frame.content_bytes.is_some_and(|bytes| bytes != entry.uncompressed_size)
 }
 
 /// Frames on their way to a client that unpacks them. A further one that it may refuse ends the stream.
@@ -115,7 +118,7 @@ where
             if frame.is_for_everybody() {
                 Ok(())
             } else {
-                Err(io::Error::from(Damage::Window { bytes: frame.window_bytes }))
+                Err(io::Error::from(CorruptEntry::Window { bytes: frame.window_bytes }))
             }
         });
         std::future::ready(followed.map(|()| piece))

@@ -1,72 +1,94 @@
-//! What kinds of artifact there are, in which form each comes, and who may read one.
+//! Artifacts: what one is known by, in which form it is stored, who may read it, and in which state it is.
 
-named! {
-    /// What an artifact is for. The names and the table of forms are GitLab's (`artifact_type`).
-    pub enum ArtifactKind ("artifact type") {
-        /// The files that a job hands over, as one archive.
-        Archive = "archive",
-        /// A listing of an archive, made by GitLab's proxy; loaded, never uploaded.
-        Metadata = "metadata",
-        /// The job's log; loaded, never uploaded.
-        Trace = "trace",
-        /// Test results.
-        Junit = "junit",
-        /// Static analysis findings.
-        Sast = "sast",
-        /// Dependency scan.
-        DependencyScanning = "dependency_scanning",
-        /// Container scan.
-        ContainerScanning = "container_scanning",
-        /// Dynamic analysis findings.
-        Dast = "dast",
-        /// Code quality findings.
-        Codequality = "codequality",
-        /// Browser performance, old name.
-        Performance = "performance",
-        /// Metrics for people.
-        Metrics = "metrics",
-        /// Metrics of a runner.
-        MetricsReferee = "metrics_referee",
-        /// Network use of a runner.
-        NetworkReferee = "network_referee",
-        /// Code navigation index.
-        Lsif = "lsif",
-        /// Variables for later jobs.
-        Dotenv = "dotenv",
-        /// Coverage.
-        Cobertura = "cobertura",
-        /// A Terraform plan.
-        Terraform = "terraform",
-        /// Accessibility findings.
-        Accessibility = "accessibility",
-        /// Installed cluster applications.
-        ClusterApplications = "cluster_applications",
-        /// Secrets found.
-        SecretDetection = "secret_detection",
-        /// Requirements met.
-        Requirements = "requirements",
-        /// Fuzzing results.
-        CoverageFuzzing = "coverage_fuzzing",
-        /// Browser performance.
-        BrowserPerformance = "browser_performance",
-        /// Load test results.
-        LoadPerformance = "load_performance",
-        /// API fuzzing results.
-        ApiFuzzing = "api_fuzzing",
-        /// Cluster image scan.
-        ClusterImageScanning = "cluster_image_scanning",
-        /// Bill of materials.
-        Cyclonedx = "cyclonedx",
-        /// Requirements met, second form.
-        RequirementsV2 = "requirements_v2",
-        /// Notes shown beside a job.
-        Annotations = "annotations",
-        /// Libraries found in a repository.
-        RepositoryXray = "repository_xray",
-        /// Coverage of Java code.
-        Jacoco = "jacoco",
-        /// Licences found.
-        LicenseScanning = "license_scanning",
+use std::borrow::Cow;
+use std::convert::Infallible;
+use std::fmt;
+use std::str::FromStr;
+
+pub use super::artifact_kind::ArtifactKind;
+
+/// The name of an artifact: with its job, what it is known by. An artifact of a kind that a job has once is named
+/// after its kind.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct ArtifactName(Cow<'static, str>);
+
+impl ArtifactName {
+    /// The name of a job's archive.
+    pub const ARCHIVE: Self = Self(Cow::Borrowed(ArtifactKind::Archive.as_str()));
+
+    /// The name of a job's log.
+    pub const LOG: Self = Self(Cow::Borrowed(ArtifactKind::Trace.as_str()));
+
+    /// The name as it is stored.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<ArtifactKind> for ArtifactName {
+    fn from(kind: ArtifactKind) -> Self {
+        Self(Cow::Borrowed(kind.as_str()))
+    }
+}
+
+/// Reads a stored name; any text is one.
+impl FromStr for ArtifactName {
+    type Err = Infallible;
+
+    fn from_str(name: &str) -> Result<Self, Infallible> {
+        Ok(name.parse::<ArtifactKind>().map_or_else(|_| Self(Cow::Owned(name.to_owned())), Self::from))
+    }
+}
+
+impl fmt::Display for ArtifactName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// The longest media type, in bytes: each half has at most 127 (RFC 6838, section 4.2).
+const MAX_MEDIA_TYPE_BYTES: usize = 255;
+
+/// A media type without parameters, such as `text/html`, in lower case.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct MediaType(String);
+
+impl MediaType {
+    /// The media type as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// A text that is no media type.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("expected a media type such as text/html")]
+pub struct InvalidMediaType;
+
+/// Reads a media type; parameters are left out.
+impl FromStr for MediaType {
+    type Err = InvalidMediaType;
+
+    fn from_str(text: &str) -> Result<Self, InvalidMediaType> {
+        let essence = text.split(';').next().unwrap_or_default().trim();
+        let is_token = |part: &str| {
+            let is_token_byte = |b: u8| b.is_ascii_alphanumeric() || b"!#$&-^_.+".contains(&b);
+            part.starts_with(|c: char| c.is_ascii_alphanumeric()) && part.bytes().all(is_token_byte)
+        };
+        match essence.split_once('/') {
+            Some((kind, subtype))
+                if essence.len() <= MAX_MEDIA_TYPE_BYTES && is_token(kind) && is_token(subtype) =>
+            {
+                Ok(Self(essence.to_ascii_lowercase()))
+            }
+            _ => Err(InvalidMediaType),
+        }
+    }
+}
+
+impl fmt::Display for MediaType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
     }
 }
 
@@ -79,87 +101,6 @@ named! {
         Zip = "zip",
         /// A gzip stream of one or more members.
         Gzip = "gzip",
-    }
-}
-
-impl ArtifactKind {
-    /// The one format that this kind may have.
-    pub const fn format(self) -> ArtifactFormat {
-        match self {
-            Self::Archive | Self::Lsif => ArtifactFormat::Zip,
-            Self::Metadata
-            | Self::Junit
-            | Self::Metrics
-            | Self::MetricsReferee
-            | Self::NetworkReferee
-            | Self::Dotenv
-            | Self::Cobertura
-            | Self::ClusterApplications
-            | Self::Cyclonedx
-            | Self::Annotations
-            | Self::RepositoryXray
-            | Self::Jacoco => ArtifactFormat::Gzip,
-            _ => ArtifactFormat::Raw,
-        }
-    }
-
-    /// Whether an artifact of this kind makes its job a candidate of a lookup by ref.
-    pub const fn is_downloadable(self) -> bool {
-        !matches!(
-            self,
-            Self::Metadata
-                | Self::Trace
-                | Self::MetricsReferee
-                | Self::NetworkReferee
-                | Self::Terraform
-                | Self::ClusterApplications
-                | Self::CoverageFuzzing
-                | Self::Annotations
-                | Self::RepositoryXray
-        )
-    }
-
-    /// Whether a job may upload one; the others are made by the CI server itself.
-    pub const fn is_uploadable(self) -> bool {
-        !matches!(self, Self::Metadata | Self::Trace)
-    }
-
-    /// The file name when the uploader gave none.
-    pub const fn default_filename(self) -> &'static str {
-        match self {
-            Self::Archive => "artifacts.zip",
-            Self::Metadata => "metadata.gz",
-            Self::Trace => "job.log",
-            Self::Junit => "junit.xml",
-            Self::Sast => "gl-sast-report.json",
-            Self::DependencyScanning => "gl-dependency-scanning-report.json",
-            Self::ContainerScanning => "gl-container-scanning-report.json",
-            Self::Dast => "gl-dast-report.json",
-            Self::Codequality => "gl-code-quality-report.json",
-            Self::Performance => "performance.json",
-            Self::Metrics => "metrics.txt",
-            Self::MetricsReferee => "metrics_referee.gz",
-            Self::NetworkReferee => "network_referee.gz",
-            Self::Lsif => "lsif.json",
-            Self::Dotenv => ".env",
-            Self::Cobertura => "cobertura-coverage.xml",
-            Self::Terraform => "tfplan.json",
-            Self::Accessibility => "gl-accessibility.json",
-            Self::ClusterApplications => "gl-cluster-applications.json",
-            Self::SecretDetection => "gl-secret-detection-report.json",
-            Self::Requirements => "requirements.json",
-            Self::CoverageFuzzing => "gl-coverage-fuzzing.json",
-            Self::BrowserPerformance => "browser-performance.json",
-            Self::LoadPerformance => "load-performance.json",
-            Self::ApiFuzzing => "gl-api-fuzzing-report.json",
-            Self::ClusterImageScanning => "gl-cluster-image-scanning-report.json",
-            Self::Cyclonedx => "gl-sbom.cdx.json",
-            Self::RequirementsV2 => "requirements_v2.json",
-            Self::Annotations => "gl-annotations.json",
-            Self::RepositoryXray => "gl-repository-xray.json",
-            Self::Jacoco => "jacoco-coverage.xml",
-            Self::LicenseScanning => "gl-license-scanning-report.json",
-        }
     }
 }
 
@@ -193,6 +134,17 @@ named! {
     }
 }
 
+/// Whether an artifact can be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Availability {
+    /// It has not expired, or it is locked.
+    Available,
+    /// It has expired; its name, size and digest may still be known.
+    Expired,
+    /// There is none, or somebody deleted it.
+    Missing,
+}
+
 /// The longest file name kept, in bytes: what common file systems allow.
 pub const MAX_FILENAME_BYTES: usize = 255;
 
@@ -222,9 +174,23 @@ mod tests {
     }
 
     #[test]
-    fn every_kind_has_the_format_of_gitlabs_table() {
-        let of = |format| ArtifactKind::ALL.iter().filter(|k| k.format() == format).count();
-        assert_eq!((of(ArtifactFormat::Zip), of(ArtifactFormat::Gzip), of(ArtifactFormat::Raw)), (2, 12, 18));
-        assert_eq!(ArtifactKind::ALL.iter().filter(|k| !k.is_downloadable()).count(), 9);
+    fn a_media_type_is_two_tokens_without_parameters() {
+        for (text, expected) in [
+            ("text/html", "text/html"),
+            (" Text/HTML; charset=utf-8", "text/html"),
+            ("application/vnd.api+json", "application/vnd.api+json"),
+        ] {
+            assert_eq!(text.parse::<MediaType>().unwrap().as_str(), expected);
+        }
+        let long = format!("text/{}", "x".repeat(251));
+        for text in ["", "text", "text/", "/html", "text/a b", "text/html/x", "t\r\n/x", "text/ü", &long] {
+            assert_eq!(text.parse::<MediaType>(), Err(InvalidMediaType), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_name_is_read_as_it_is_stored() {
+        assert_eq!("archive".parse(), Ok(ArtifactName::ARCHIVE));
+        assert_eq!("build/output".parse::<ArtifactName>().unwrap().as_str(), "build/output");
     }
 }

@@ -12,7 +12,7 @@ pub struct EntryPath(String);
 
 /// Why bytes are no [`EntryPath`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum PathFault {
+pub enum PathError {
     /// Nothing to look for.
     #[error("path is empty")]
     Empty,
@@ -34,20 +34,20 @@ impl EntryPath {
     /// Checks decoded bytes.
     ///
     /// # Errors
-    /// The first [`PathFault`] found.
-    pub fn from_bytes(bytes: Vec<u8>) -> Result<Self, PathFault> {
+    /// The first [`PathError`] found.
+    pub fn from_bytes(bytes: Vec<u8>) -> Result<Self, PathError> {
         if bytes.is_empty() {
-            return Err(PathFault::Empty);
+            return Err(PathError::Empty);
         }
-        let path = String::from_utf8(bytes).map_err(|_| PathFault::NotUtf8)?;
+        let path = String::from_utf8(bytes).map_err(|_| PathError::NotUtf8)?;
         if path.contains('\0') {
-            return Err(PathFault::Nul);
+            return Err(PathError::Nul);
         }
         if path.starts_with('/') {
-            return Err(PathFault::Absolute);
+            return Err(PathError::Absolute);
         }
         if path.split('/').any(|segment| segment == "..") {
-            return Err(PathFault::Climbs);
+            return Err(PathError::Climbs);
         }
         Ok(Self(path))
     }
@@ -76,18 +76,18 @@ mod tests {
 
     use super::*;
 
-    fn fault(bytes: &[u8]) -> PathFault {
+    fn fault(bytes: &[u8]) -> PathError {
         EntryPath::from_bytes(bytes.to_vec()).unwrap_err()
     }
 
     #[test]
     fn each_fault_is_named() {
-        assert_eq!(fault(b""), PathFault::Empty);
-        assert_eq!(fault(b"a\xff"), PathFault::NotUtf8);
-        assert_eq!(fault(b"a\0b"), PathFault::Nul);
-        assert_eq!(fault(b"/etc/passwd"), PathFault::Absolute);
-        assert_eq!(fault(b".."), PathFault::Climbs);
-        assert_eq!(fault(b"a/../b"), PathFault::Climbs);
+        assert_eq!(fault(b""), PathError::Empty);
+        assert_eq!(fault(b"a\xff"), PathError::NotUtf8);
+        assert_eq!(fault(b"a\0b"), PathError::Nul);
+        assert_eq!(fault(b"/etc/passwd"), PathError::Absolute);
+        assert_eq!(fault(b".."), PathError::Climbs);
+        assert_eq!(fault(b"a/../b"), PathError::Climbs);
     }
 
     #[test]

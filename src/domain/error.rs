@@ -7,7 +7,7 @@ use std::fmt;
 /// What went wrong, in terms of who can do something about it. HTTP statuses are chosen from it in
 /// one place, `http::error`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum ErrorKind {
     /// The request itself is wrong.
     Invalid,
     /// Nobody is known behind the request.
@@ -35,7 +35,7 @@ pub enum Kind {
 /// An error with a public text and, apart from it, the truth for the log.
 #[derive(Debug)]
 pub struct Error {
-    kind: Kind,
+    kind: ErrorKind,
     public: Cow<'static, str>,
     hint: Option<Cow<'static, str>>,
     source: Option<Box<dyn StdError + Send + Sync>>,
@@ -46,59 +46,59 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 impl Error {
     /// An error that the client may read in full.
-    pub fn new(kind: Kind, public: impl Into<Cow<'static, str>>) -> Self {
+    pub fn new(kind: ErrorKind, public: impl Into<Cow<'static, str>>) -> Self {
         Self { kind, public: public.into(), hint: None, source: None }
     }
 
     /// A fault of ours: the client learns nothing but that it happened.
     pub fn internal(source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
-        Self::new(Kind::Internal, "Internal Server Error").because(source)
+        Self::new(ErrorKind::Internal, "Internal Server Error").with_source(source)
     }
 
     /// A part that we need does not answer.
     pub fn unavailable(source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
-        Self::new(Kind::Unavailable, "Service Unavailable").because(source)
+        Self::new(ErrorKind::Unavailable, "Service Unavailable").with_source(source)
     }
 
     /// Adds what the log gets.
     #[must_use]
-    pub fn because(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+    pub fn with_source(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         self.source = Some(source.into());
         self
     }
 
     /// Adds why, in words that a client may read who may read what it asked about.
     #[must_use]
-    pub fn hint(mut self, hint: impl Into<Cow<'static, str>>) -> Self {
+    pub fn with_hint(mut self, hint: impl Into<Cow<'static, str>>) -> Self {
         self.hint = Some(hint.into());
         self
     }
 
     /// The same error with another public text.
     #[must_use]
-    pub fn saying(mut self, public: impl Into<Cow<'static, str>>) -> Self {
+    pub fn with_public_message(mut self, public: impl Into<Cow<'static, str>>) -> Self {
         self.public = public.into();
         self
     }
 
     /// What went wrong.
-    pub fn kind(&self) -> Kind {
+    pub fn kind(&self) -> ErrorKind {
         self.kind
     }
 
     /// All that a client may see.
-    pub fn public(&self) -> &str {
+    pub fn public_message(&self) -> &str {
         &self.public
     }
 
     /// What may be said beside the public text to those who may read what they asked about.
-    pub fn told(&self) -> Option<&str> {
+    pub fn hint(&self) -> Option<&str> {
         self.hint.as_deref()
     }
 
     /// Why, in a few words for the log: the causes, or what else is known; no secret.
     pub fn reason(&self) -> Cow<'static, str> {
-        match (self.causes(), &self.hint) {
+        match (self.source_chain(), &self.hint) {
             (Some(causes), _) => causes.into(),
             (None, Some(hint)) => hint.clone(),
             (None, None) => self.public.clone(),
@@ -111,7 +111,7 @@ impl Error {
     }
 
     /// The causes, outermost first, for the log; `None` when the public text says it all.
-    pub fn causes(&self) -> Option<String> {
+    pub fn source_chain(&self) -> Option<String> {
         let mut next = self.source.as_deref().map(|e| e as &dyn StdError);
         let mut text = String::new();
         while let Some(cause) = next {
@@ -148,10 +148,10 @@ impl From<std::io::Error> for Error {
         }
         match error.kind() {
             Io::StorageFull | Io::QuotaExceeded | Io::ReadOnlyFilesystem => {
-                Self::new(Kind::OutOfSpace, "Insufficient Storage").because(error)
+                Self::new(ErrorKind::OutOfSpace, "Insufficient Storage").with_source(error)
             }
             Io::NotConnected | Io::TimedOut => Self::unavailable(error),
-            Io::NotFound => Self::new(Kind::NotFound, "Not Found").because(error),
+            Io::NotFound => Self::new(ErrorKind::NotFound, "Not Found").with_source(error),
             _ => Self::internal(error),
         }
     }
@@ -187,10 +187,10 @@ mod tests {
     fn too_many_open_files_is_worth_another_try() {
         for errno in [Errno::MFILE, Errno::NFILE] {
             let error = || std::io::Error::from(errno);
-            assert_eq!(Error::from(error()).kind(), Kind::Unavailable);
+            assert_eq!(Error::from(error()).kind(), ErrorKind::Unavailable);
             let wrapped = std::io::Error::other(std::io::Error::other(error()));
-            assert_eq!(Error::from(wrapped).kind(), Kind::Unavailable);
+            assert_eq!(Error::from(wrapped).kind(), ErrorKind::Unavailable);
         }
-        assert_eq!(Error::from(std::io::Error::from(Errno::INVAL)).kind(), Kind::Internal);
+        assert_eq!(Error::from(std::io::Error::from(Errno::INVAL)).kind(), ErrorKind::Internal);
     }
 }

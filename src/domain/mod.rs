@@ -6,24 +6,28 @@
 #[macro_use]
 mod names;
 
-pub mod access;
 pub mod artifact;
+mod artifact_kind;
 pub mod byte_size;
 pub mod digest;
 pub mod entry_path;
 pub mod error;
 pub mod expiry;
 pub mod network;
+pub mod permissions;
 pub mod pipeline;
 pub mod project;
 pub mod range;
 pub mod role;
+pub mod scope;
 pub mod status;
 pub mod time;
 pub mod user;
+mod uuid;
 
 pub use digest::Sha256Digest;
 pub use entry_path::EntryPath;
-pub use error::{Error, Kind, Result};
+pub use error::{Error, ErrorKind, Result};
 pub use names::UnknownName;
 pub use time::{Clock, Timestamp};
+pub use uuid::Uuid;

@@ -3,26 +3,25 @@
 use actix_web::http::StatusCode;
 use actix_web::{HttpMessage, HttpRequest};
 
-use crate::auth::Trail;
-use crate::auth::audit::{Origin, Outcome};
-use crate::http::client::Client;
+use crate::audit::{AuditContext, AuditOutcome, RequestOrigin};
+use crate::http::client_ip::Client;
 use crate::http::request_log::RequestId;
 
 /// Writes what `trail` was told about a request that ends with `status`: whatever would change
 /// something, and reads from one project by a job of another.
-pub fn log(request: &HttpRequest, trail: &Trail, status: StatusCode) {
+pub fn log(request: &HttpRequest, trail: &AuditContext, status: StatusCode) {
     let is_write = !request.method().is_safe();
-    if !trail.look(|facts| facts.action.is_some() && (is_write || facts.crosses_projects())) {
+    if !trail.inspect(|facts| facts.action.is_some() && (is_write || facts.crosses_projects())) {
         return;
     }
     let outcome = match status.as_u16() {
-        500.. => Outcome::Failed,
-        400.. => Outcome::Refused,
-        _ => Outcome::Done,
+        500.. => AuditOutcome::Failed,
+        400.. => AuditOutcome::Refused,
+        _ => AuditOutcome::Done,
     };
     let extensions = request.extensions();
     let request_id = extensions.get::<RequestId>().map(|id| id.0.as_str());
     let client = extensions.get::<Client>().map(|client| client.0);
-    let origin = Origin { client, request_id };
-    trail.look(|facts| facts.log(outcome, Some(status.as_u16()), origin));
+    let origin = RequestOrigin { client, request_id };
+    trail.inspect(|facts| facts.log(outcome, Some(status.as_u16()), origin));
 }

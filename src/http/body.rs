@@ -18,7 +18,7 @@ use futures_util::{Stream, StreamExt};
 use std::future::Future;
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use crate::domain::{Error, Kind, Result, byte_size};
+use crate::domain::{Error, ErrorKind, Result, byte_size};
 
 /// How long a refused client may pause before we stop reading what it sends.
 const DRAIN_IDLE: Duration = Duration::from_secs(30);
@@ -115,7 +115,7 @@ impl RequestBody {
             let piece = piece.map_err(broken_off)?;
             if whole.len() as u64 + piece.len() as u64 > limit {
                 let limit = byte_size::show(limit);
-                return Err(Error::new(Kind::TooLarge, format!("the body is larger than {limit}")));
+                return Err(Error::new(ErrorKind::TooLarge, format!("the body is larger than {limit}")));
             }
             whole.extend_from_slice(&piece);
         }
@@ -142,7 +142,7 @@ impl RequestBody {
 
 /// The error for a body that did not arrive in full.
 pub fn broken_off(error: impl std::error::Error) -> Error {
-    Error::new(Kind::Invalid, "the request body is incomplete").because(error.to_string())
+    Error::new(ErrorKind::Invalid, "the request body is incomplete").with_source(error.to_string())
 }
 
 impl Stream for RequestBody {
@@ -273,8 +273,12 @@ mod tests {
             let read = body(vec![b"a", b"b"], Rate::over(RATE_WINDOW)).read_whole(10).await;
             assert_eq!(read.unwrap(), b"ab");
             let error = body(vec![b"a", b"b"], Rate::over(Duration::ZERO)).read_whole(10).await.unwrap_err();
-            assert_eq!(error.kind(), Kind::Invalid);
-            assert!(error.causes().unwrap().contains("less than 1 KiB/s"), "{:?}", error.causes());
+            assert_eq!(error.kind(), ErrorKind::Invalid);
+            assert!(
+                error.source_chain().unwrap().contains("less than 1 KiB/s"),
+                "{:?}",
+                error.source_chain()
+            );
         });
     }
 }

@@ -9,13 +9,15 @@ use actix_web::{HttpRequest, HttpResponse};
 
 use crate::access::{AcceptedCredentials, Access, AccessError, Principal};
 use crate::app::App;
-use crate::auth::{Credentials, Trail};
+use crate::audit::AuditContext;
+use crate::auth::Credentials;
 use crate::domain::Timestamp;
+use crate::domain::scope::Scopes;
 use crate::http::credentials::text;
 use crate::http::error::RequestError;
 use crate::http::query::Query;
 use crate::http::reason::Reason;
-use crate::http::{base_url, client, redact};
+use crate::http::{base_url, client_ip, redact};
 
 /// A request, with the parts of the program that answer it.
 pub struct RequestContext {
@@ -28,7 +30,7 @@ pub struct RequestContext {
     /// The time at which the whole request is judged.
     pub now: Timestamp,
     /// The record for the audit log.
-    pub audit: Trail,
+    pub audit: AuditContext,
 }
 
 impl RequestContext {
@@ -38,7 +40,7 @@ impl RequestContext {
             query: Query::parse(request.query_string()),
             now: app.clock.now(),
             request: request.clone(),
-            audit: Trail::default(),
+            audit: AuditContext::default(),
             app,
         }
     }
@@ -55,7 +57,7 @@ impl RequestContext {
 
     /// The client's address, if it is known.
     pub fn client_ip(&self) -> Option<IpAddr> {
-        client::of(&self.request)
+        client_ip::of(&self.request)
     }
 
     /// The principal with these credentials, for a function that accepts the given kinds of them and needs one
@@ -64,7 +66,7 @@ impl RequestContext {
         &self,
         credentials: Credentials,
         accepted: AcceptedCredentials,
-        scopes: &'static [&'static str],
+        scopes: Scopes,
     ) -> Principal {
         Principal { credentials, accepted, scopes, now: self.now }
     }
@@ -106,7 +108,7 @@ impl RequestContext {
     /// Adds to the reason of a refusal that the credential in `place` was empty and so taken for none, where no
     /// other was shown: whoever sends one may not know that it is nobody's.
     pub fn note_empty_credential(&self, response: &mut HttpResponse, place: Option<&'static str>) {
-        if let (true, Some(place)) = (self.audit.look(|facts| facts.credential.is_none()), place) {
+        if let (true, Some(place)) = (self.audit.inspect(|facts| facts.credential.is_none()), place) {
             Reason::extend(response, &format!("{place} is empty"));
         }
     }

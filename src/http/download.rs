@@ -12,15 +12,15 @@ use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
 use bytes::Bytes;
 use futures_util::{Stream, stream};
 
-use crate::background::WORKER_TURN;
 use crate::catalog::artifacts::Artifact;
-use crate::deliver::{Body, ByteStream, DeliveredBytes, Delivery, EntryDelivery, PackedAs};
+use crate::deliver::{Body, ByteStream, DeliveredBytes, Delivery, EntryDelivery, StoredEncoding};
 use crate::domain::range::{self, Requested};
 use crate::domain::{EntryPath, Error, Result, Sha256Digest};
-use crate::http::coding;
 use crate::http::conditional::{Condition, Validators};
+use crate::http::content_disposition::{attachment, content_type};
+use crate::http::content_encoding;
 use crate::http::error::RequestError;
-use crate::http::headers::{attachment, content_type};
+use crate::yielding::WORKER_TIME_SLICE;
 
 /// The media type of bytes that nobody declared.
 const BINARY: &str = "application/octet-stream";
@@ -87,21 +87,22 @@ impl Download {
         path: &EntryPath,
         entry: &EntryDelivery<'_>,
         request: &HttpRequest,
-    ) -> (Self, Option<PackedAs>) {
+    ) -> (Self, Option<StoredEncoding>) {
         let name = path.base_name();
         // What is compressed already gains nothing, and some clients decompress one layer of two.
-        let packed_as = entry.packed_as().filter(|_| !coding::is_packed_already(name));
-        let form = packed_as.filter(|form| is_wanted(request, *form));
+        let stored_encoding =
+            entry.stored_encoding().filter(|_| !content_encoding::is_compressed_already(name));
+        let form = stored_encoding.filter(|form| is_wanted(request, *form));
         let suffix = form.map(|form| format!("-{}", form.as_str())).unwrap_or_default();
         let digest = Sha256Digest::of(format!("{}:{}", archive.sha256, path.as_str()).as_bytes());
         let download = Self {
             filename: name.to_owned(),
             media_type: content_type(name),
             validators: validators(archive, digest, &suffix),
-            size: form.map_or(entry.size(), |form| entry.packed_size(form)),
+            size: form.map_or(entry.size(), |form| entry.compressed_size(form)),
             ranges: true,
-            coding: form.map(PackedAs::as_str),
-            varies: packed_as.is_some(),
+            coding: form.map(StoredEncoding::as_str),
+            varies: stored_encoding.is_some(),
             headers: Vec::new(),
         };
         (download, form)
@@ -115,10 +116,10 @@ impl Download {
     }
 }
 
-fn is_wanted(request: &HttpRequest, form: PackedAs) -> bool {
+fn is_wanted(request: &HttpRequest, form: StoredEncoding) -> bool {
     let headers = request.headers();
     let wants_part = request.method() != Method::HEAD && headers.contains_key(header::RANGE);
-    !wants_part && coding::prefers(headers, form.as_str())
+    !wants_part && content_encoding::client_prefers(headers, form.as_str())
 }
 
 fn validators(artifact: &Artifact, digest: Sha256Digest, suffix: &str) -> Validators {
@@ -177,23 +178,23 @@ async fn send_bytes(
 /// The answer with a body of `size` bytes.
 pub fn with_body(answer: &mut HttpResponseBuilder, size: u64, body: Body) -> HttpResponse {
     match body {
-        Body::AtOnce(bytes) => answer.body(bytes),
-        Body::InPieces(pieces) => answer.body(SizedStream::new(size, InTurns { pieces, began: None })),
+        Body::Full(bytes) => answer.body(bytes),
+        Body::Stream(pieces) => answer.body(SizedStream::new(size, YieldingStream { pieces, began: None })),
     }
 }
 
-/// A body that lets others have the thread after every [`WORKER_TURN`], however fast its client takes it.
-struct InTurns {
+/// A body that lets others have the thread after every [`WORKER_TIME_SLICE`], however fast its client takes it.
+struct YieldingStream {
     pieces: ByteStream,
     /// When its turn began, unless it has to wait for one.
     began: Option<Instant>,
 }
 
-impl Stream for InTurns {
+impl Stream for YieldingStream {
     type Item = io::Result<Bytes>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        if self.began.get_or_insert_with(Instant::now).elapsed() > WORKER_TURN {
+        if self.began.get_or_insert_with(Instant::now).elapsed() > WORKER_TIME_SLICE {
             self.began = None;
             cx.waker().wake_by_ref();
             return Poll::Pending;

@@ -7,8 +7,8 @@ use actix_web::HttpResponse;
 use actix_web::HttpResponseBuilder;
 use actix_web::http::{StatusCode, header};
 
-use crate::auth::Refusal;
-use crate::domain::{Error, Kind};
+use crate::auth::CredentialError;
+use crate::domain::{Error, ErrorKind};
 use crate::http::reason::Reason;
 
 /// How long a client is asked to wait after a 503, in whole seconds: runners understand no other
@@ -22,7 +22,7 @@ pub const TOO_MANY_FAILURES: &str = "Too many failed authentications. Try again 
 #[derive(Debug)]
 pub enum RequestError {
     /// The credential is missing or not valid.
-    Credential(Refusal),
+    Credential(CredentialError),
     /// Too many credentials from the same address were not valid.
     TooManyFailures {
         /// How long the client is asked to wait.
@@ -51,7 +51,7 @@ impl RequestError {
     /// The status, before any that the dialect chooses for a credential.
     pub fn status(&self) -> StatusCode {
         match self {
-            Self::Credential(Refusal::MissingScope(_)) => StatusCode::FORBIDDEN,
+            Self::Credential(CredentialError::MissingScope(_)) => StatusCode::FORBIDDEN,
             Self::Credential(_) => StatusCode::UNAUTHORIZED,
             Self::TooManyFailures { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::PreconditionFailed => StatusCode::PRECONDITION_FAILED,
@@ -90,26 +90,26 @@ pub fn with_reason(reason: Cow<'static, str>, mut response: HttpResponse) -> Htt
 }
 
 /// The status for an error.
-pub fn status(kind: Kind) -> StatusCode {
+pub fn status(kind: ErrorKind) -> StatusCode {
     match kind {
-        Kind::Invalid => StatusCode::BAD_REQUEST,
-        Kind::Unauthenticated => StatusCode::UNAUTHORIZED,
-        Kind::Forbidden => StatusCode::FORBIDDEN,
-        Kind::NotFound => StatusCode::NOT_FOUND,
-        Kind::Conflict => StatusCode::CONFLICT,
-        Kind::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-        Kind::UnsupportedMedia => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-        Kind::Unprocessable => StatusCode::UNPROCESSABLE_ENTITY,
-        Kind::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
-        Kind::OutOfSpace => StatusCode::INSUFFICIENT_STORAGE,
-        Kind::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+        ErrorKind::Invalid => StatusCode::BAD_REQUEST,
+        ErrorKind::Unauthenticated => StatusCode::UNAUTHORIZED,
+        ErrorKind::Forbidden => StatusCode::FORBIDDEN,
+        ErrorKind::NotFound => StatusCode::NOT_FOUND,
+        ErrorKind::Conflict => StatusCode::CONFLICT,
+        ErrorKind::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+        ErrorKind::UnsupportedMedia => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        ErrorKind::Unprocessable => StatusCode::UNPROCESSABLE_ENTITY,
+        ErrorKind::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+        ErrorKind::OutOfSpace => StatusCode::INSUFFICIENT_STORAGE,
+        ErrorKind::Internal => StatusCode::INTERNAL_SERVER_ERROR,
     }
 }
 
 /// Logs an error that is our own fault, however the client is answered; the reason of a refusal stands in its
 /// line ([`crate::http::reason`]).
 pub fn log(error: &Error) {
-    let Some(causes) = error.causes() else { return };
+    let Some(causes) = error.source_chain() else { return };
     if status(error.kind()).is_server_error() {
         tracing::error!(kind = ?error.kind(), causes, "request failed");
     } else if error.is_broken_io() {

@@ -35,7 +35,7 @@ const OPERATIONS: &str = "/-/";
 ///
 /// # Errors
 /// Those of the handlers inside.
-pub async fn dress(
+pub async fn request_context(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {

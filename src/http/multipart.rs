@@ -8,7 +8,7 @@ use bytes::Bytes;
 use futures_util::{Stream, StreamExt, TryStreamExt};
 use tokio_util::io::{ReaderStream, StreamReader};
 
-use crate::domain::{Error, Kind, Result};
+use crate::domain::{Error, ErrorKind, Result};
 use crate::http::body::{RequestBody, broken_off};
 use crate::http::disposition::Disposition;
 
@@ -67,7 +67,7 @@ impl Form {
             Some("gzip" | "x-gzip") => Multipart::new(headers, gunzip(body.clone())),
             Some(_) => {
                 let text = "Unsupported Media Type - the only content encoding is gzip";
-                return Err(Error::new(Kind::UnsupportedMedia, text));
+                return Err(Error::new(ErrorKind::UnsupportedMedia, text));
             }
         };
         let is_form = headers
@@ -90,7 +90,7 @@ impl Form {
         let mut field = field.map_err(fault)?;
         self.parts += 1;
         if self.parts > MAX_PARTS {
-            return Err(Error::new(Kind::Invalid, format!("the form has more than {MAX_PARTS} parts")));
+            return Err(Error::new(ErrorKind::Invalid, format!("the form has more than {MAX_PARTS} parts")));
         }
         let disposition = field.headers().get(CONTENT_DISPOSITION).map(|value| value.as_bytes());
         let Disposition { name, filename } = disposition.map(Disposition::parse).unwrap_or_default();
@@ -102,10 +102,10 @@ impl Form {
             }));
         }
         let too_long =
-            |_| Error::new(Kind::Invalid, format!("a form field is longer than {MAX_TEXT_BYTES} bytes"));
+            |_| Error::new(ErrorKind::Invalid, format!("a form field is longer than {MAX_TEXT_BYTES} bytes"));
         let value = field.bytes(MAX_TEXT_BYTES).await.map_err(too_long)?.map_err(fault)?;
         let value = String::from_utf8(value.into())
-            .map_err(|_| Error::new(Kind::Invalid, "a form field is not valid UTF-8"))?;
+            .map_err(|_| Error::new(ErrorKind::Invalid, "a form field is not valid UTF-8"))?;
         Ok(Some(Part::Text { name, value }))
     }
 }
@@ -131,6 +131,8 @@ fn gunzip(body: RequestBody) -> impl Stream<Item = Result<Bytes, PayloadError>> 
 fn fault(error: MultipartError) -> Error {
     match error {
         MultipartError::Incomplete | MultipartError::Payload(_) => broken_off(error),
-        other => Error::new(Kind::Invalid, "the multipart form cannot be read").because(other.to_string()),
+        other => {
+            Error::new(ErrorKind::Invalid, "the multipart form cannot be read").with_source(other.to_string())
+        }
     }
 }

@@ -6,7 +6,7 @@ use actix_web::HttpResponseBuilder;
 use actix_web::http::header;
 
 use crate::access::Total;
-use crate::catalog::pages::Window;
+use crate::catalog::slice::Slice;
 use crate::http::query::{InvalidParameter, Query};
 use crate::http::redact;
 
@@ -82,9 +82,9 @@ impl Page {
     }
 
     /// The page as the catalog counts.
-    pub fn window(self) -> Window {
-        Window {
-            skip: i64::try_from((self.number - 1) * self.size).unwrap_or(i64::MAX),
+    pub fn slice(self) -> Slice {
+        Slice {
+            offset: i64::try_from((self.number - 1) * self.size).unwrap_or(i64::MAX),
             limit: self.size as i64,
         }
     }
@@ -221,7 +221,7 @@ mod tests {
                 said("x-total-pages", 5),
             ]
         );
-        assert_eq!(page.window(), Window { skip: 10, limit: 5 });
+        assert_eq!(page.slice(), Slice { offset: 10, limit: 5 });
         assert_eq!(page.range(), 10..15);
     }
 

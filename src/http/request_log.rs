@@ -14,7 +14,7 @@ use tracing::Span;
 use tracing_actix_web::RootSpanBuilder;
 
 use crate::app::App;
-use crate::http::client::{self, Client};
+use crate::http::client_ip::{self, Client};
 use crate::http::middleware::X_REQUEST_ID;
 use crate::http::reason::Reason;
 use crate::http::redact;
@@ -40,7 +40,7 @@ impl RootSpanBuilder for RequestSpan {
         let trusted = request.app_data::<Data<App>>().map(|app| app.settings.trusted_proxies.as_slice());
         let client = request
             .peer_addr()
-            .map(|peer| client::behind(peer.ip(), request.headers(), trusted.unwrap_or_default()));
+            .map(|peer| client_ip::behind(peer.ip(), request.headers(), trusted.unwrap_or_default()));
         let span = tracing::info_span!(
             "request",
             request.id = id,

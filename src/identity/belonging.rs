@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::{agree, check};
 use crate::catalog::Catalog;
-use crate::domain::{Error, Kind, Result};
+use crate::domain::{Error, ErrorKind, Result};
 use crate::settings::Settings;
 use crate::store::Store;
 
@@ -53,7 +53,7 @@ impl Belonging {
                 self.ever.store(true, Ordering::SeqCst);
                 self.now.store(true, Ordering::SeqCst);
             }
-            Err(error) if error.kind() == Kind::Conflict => self.now.store(false, Ordering::SeqCst),
+            Err(error) if error.kind() == ErrorKind::Conflict => self.now.store(false, Ordering::SeqCst),
             Err(_) => {}
         }
         found.map(drop)
@@ -67,13 +67,13 @@ impl Belonging {
             match self.look(catalog, store, settings).await {
                 Ok(()) if was_known => {}
                 Ok(()) => tracing::info!("database and store belong together, writes are taken"),
-                Err(error) if error.kind() == Kind::Conflict => {
+                Err(error) if error.kind() == ErrorKind::Conflict => {
                     tracing::error!("{error}; until then no writes are taken");
                 }
                 // What else it costs that they do not answer is said elsewhere.
                 Err(_) if was_known => {}
                 Err(error) => tracing::warn!(
-                    causes = error.causes(),
+                    causes = error.source_chain(),
                     "whose the store is cannot be told yet, no writes are taken"
                 ),
             }

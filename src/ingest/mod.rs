@@ -3,23 +3,24 @@
 //! Nothing is visible before the row is committed, and a row is only ever committed for bytes that
 //! are durable. What is not needed after all is removed again.
 
-mod dotenv;
 mod scan;
 mod turns;
+mod validate;
 
 use std::time::Duration;
 
 pub use scan::scan_archive;
 use tokio::sync::Semaphore;
+pub use validate::Validator;
 
 use crate::archive::Limits;
-use crate::catalog::artifacts::{self, Added, Artifact, Contents, Declared};
+use crate::catalog::artifacts::{self, Artifact, BlobInfo, InsertOutcome, NewArtifact};
 use crate::catalog::writers::Purpose;
-use crate::catalog::{Catalog, Db, deletions, jobs};
-use crate::domain::artifact::{ArtifactFormat, ArtifactKind};
+use crate::catalog::{Catalog, Db, jobs, tombstones};
+use crate::domain::artifact::ArtifactFormat;
 use crate::domain::status::Status;
-use crate::domain::{Error, Kind, Result, Timestamp, byte_size};
-use crate::store::{Store, StoreKey, Stored, Upload};
+use crate::domain::{Error, ErrorKind, Result, Timestamp, byte_size};
+use crate::store::{Store, StoreKey, StoredBlob, Upload};
 use crate::writers::{Writer, Writers};
 use scan::lost;
 use turns::{Turn, Turns};
@@ -46,7 +47,7 @@ pub struct Ingest {
 
 /// Bytes being received.
 #[derive(Debug)]
-pub struct Incoming {
+pub struct ArtifactUpload {
     upload: Upload,
     writer: Writer,
     limit_bytes: Option<u64>,
@@ -56,15 +57,15 @@ pub struct Incoming {
 
 /// What became of an upload.
 #[derive(Debug)]
-pub enum Outcome {
-    /// Stored.
+pub enum CommitOutcome {
+    /// It is recorded, with this ID.
     Created(i64),
     /// The same bytes are there already; nothing was changed.
-    AlreadyThere,
-    /// The job has other bytes under that kind.
-    Occupied,
-    /// The bytes are not what the kind promises; the text says why.
-    Malformed(&'static str),
+    Duplicate,
+    /// The job has other bytes under that name.
+    Conflict,
+    /// The validator rejected the bytes; the text says why.
+    Rejected(&'static str),
     /// The job ended while its artifact was on the way.
     JobEnded(Status),
 }
@@ -72,7 +73,7 @@ pub enum Outcome {
 /// The refusal of anything larger than `limit_bytes`.
 pub fn too_large(limit_bytes: u64) -> Error {
     let limit = byte_size::show(limit_bytes);
-    Error::new(Kind::TooLarge, format!("file size has reached maximum size limit ({limit})"))
+    Error::new(ErrorKind::TooLarge, format!("the artifact is larger than {limit}"))
 }
 
 impl Ingest {
@@ -89,36 +90,47 @@ impl Ingest {
     ///
     /// # Errors
     /// `Unavailable` when others take too long; those of the store.
-    pub async fn begin(&self, project_id: i64, job_id: i64, limit_bytes: Option<u64>) -> Result<Incoming> {
+    pub async fn begin(
+        &self,
+        project_id: i64,
+        job_id: i64,
+        limit_bytes: Option<u64>,
+    ) -> Result<ArtifactUpload> {
         let turn = tokio::time::timeout(TURN_TIMEOUT, self.turns.take(project_id, job_id));
         let too_many = |_| Error::unavailable("as many artifacts as may be are being received");
         let turn = turn.await.map_err(too_many)?.map_err(Error::internal)?;
         let (writer, upload) = self.writers.begin(&self.store).await?;
-        Ok(Incoming { upload, writer, limit_bytes, _turn: turn })
+        Ok(ArtifactUpload { upload, writer, limit_bytes, _turn: turn })
     }
 
     /// Makes the artifact that `declared` says, for a job that still runs.
     ///
     /// # Errors
     /// Those of store and catalog; nothing is visible then.
-    pub async fn finish(&self, incoming: Incoming, declared: Declared, now: Timestamp) -> Result<Outcome> {
-        let Incoming { upload, writer, _turn, .. } = incoming;
+    pub async fn finish(
+        &self,
+        incoming: ArtifactUpload,
+        declared: NewArtifact,
+        validator: Option<Validator>,
+        now: Timestamp,
+    ) -> Result<CommitOutcome> {
+        let ArtifactUpload { upload, writer, _turn, .. } = incoming;
         let stored = upload.commit().await?;
         let key = stored.key.clone();
         let mut tail_bytes = None;
-        if declared.kind.format() == ArtifactFormat::Zip {
+        if declared.format == ArtifactFormat::Zip {
             let _permit = self.scans.acquire().await.map_err(Error::internal)?;
             tail_bytes = scan_archive(&self.store, &stored, &self.limits, declared.job_id).await?;
         }
-        if declared.kind == ArtifactKind::Dotenv
-            && let Err(refusal) = self.check_dotenv(&stored).await?
+        if let Some(validator) = validator
+            && let Err(why) = self.validate(&stored, validator).await?
         {
             self.discard(&key).await;
-            return Ok(Outcome::Malformed(refusal));
+            return Ok(CommitOutcome::Rejected(why));
         }
         let outcome = self.record(writer, declared, stored, tail_bytes, now).await;
         // An unsure answer may stand for a commit that did happen: its bytes are left to `gc`.
-        if let Ok(Outcome::AlreadyThere | Outcome::Occupied | Outcome::JobEnded(_)) = outcome {
+        if let Ok(CommitOutcome::Duplicate | CommitOutcome::Conflict | CommitOutcome::JobEnded(_)) = outcome {
             self.discard(&key).await;
         }
         outcome
@@ -136,11 +148,11 @@ impl Ingest {
     async fn record(
         &self,
         writer: Writer,
-        declared: Declared,
-        stored: Stored,
+        declared: NewArtifact,
+        stored: StoredBlob,
         tail_bytes: Option<u64>,
         now: Timestamp,
-    ) -> Result<Outcome> {
+    ) -> Result<CommitOutcome> {
         let mut without_bytes = None;
         for _ in 0..TRIES {
             let (new, writer) = ((declared.clone(), stored.clone()), writer.clone());
@@ -156,7 +168,7 @@ impl Ingest {
             let found = self.store.size_of(&key).await?;
             if found.is_some() && found == u64::try_from(existing.size_bytes).ok() {
                 let is_same = existing.sha256 == stored.sha256;
-                return Ok(if is_same { Outcome::AlreadyThere } else { Outcome::Occupied });
+                return Ok(if is_same { CommitOutcome::Duplicate } else { CommitOutcome::Conflict });
             }
             tracing::warn!(
                 job.id = declared.job_id,
@@ -174,21 +186,25 @@ impl Ingest {
     /// not depend on it.
     async fn discard(&self, key: &StoreKey) {
         if let Err(error) = self.store.delete(key).await {
-            tracing::warn!(%key, causes = error.causes(), "bytes that nobody names are left, gc will remove them");
+            tracing::warn!(%key, causes = error.source_chain(), "bytes that nobody names are left, gc will remove them");
         }
     }
 
-    async fn check_dotenv(&self, stored: &Stored) -> Result<Result<(), &'static str>> {
-        if stored.size > dotenv::MAX_BYTES {
-            return Ok(Err("Dotenv Artifact Too Big"));
+    async fn validate(
+        &self,
+        stored: &StoredBlob,
+        validator: Validator,
+    ) -> Result<std::result::Result<(), &'static str>> {
+        if stored.size > validator.max_bytes {
+            return Ok(Err(validator.too_large));
         }
         let blob = self.store.open_blob(&stored.key, stored.size).await.map_err(lost)?;
         let bytes = blob.bytes(0..stored.size).await.map_err(|error| lost(error.into()))?;
-        tokio::task::spawn_blocking(move || dotenv::check(&bytes)).await.map_err(Error::internal)
+        tokio::task::spawn_blocking(move || (validator.validate)(&bytes)).await.map_err(Error::internal)
     }
 }
 
-impl Incoming {
+impl ArtifactUpload {
     /// Appends bytes.
     ///
     /// # Errors
@@ -203,24 +219,24 @@ impl Incoming {
 
 /// What became of a try to record an artifact.
 enum Recorded {
-    Done(Outcome),
+    Done(CommitOutcome),
     /// The job has one of that kind; whether its bytes are there, only the store knows.
     Exists(Artifact),
 }
 
 fn record(
     db: &mut Db,
-    (mut declared, stored): (Declared, Stored),
+    (mut declared, stored): (NewArtifact, StoredBlob),
     tail_bytes: Option<u64>,
     without_bytes: Option<i64>,
     now: Timestamp,
 ) -> Result<Recorded> {
     let status = jobs::find(db, declared.job_id)?.map_or(Status::Canceled, |job| job.status);
     if !status.is_executing() {
-        return Ok(Recorded::Done(Outcome::JobEnded(status)));
+        return Ok(Recorded::Done(CommitOutcome::JobEnded(status)));
     }
     if let Some(id) = without_bytes
-        && let Some(existing) = artifacts::find(db, declared.job_id, declared.kind)?
+        && let Some(existing) = artifacts::find(db, declared.job_id, &declared.name)?
         && existing.id == id
     {
         if existing.sha256 == stored.sha256 {
@@ -229,16 +245,16 @@ fn record(
             declared.accessibility = existing.accessibility;
             declared.expire_at = existing.expire_at;
         }
-        deletions::bury(db, id, now)?;
+        tombstones::soft_delete(db, id, now)?;
     }
-    let contents = Contents {
+    let contents = BlobInfo {
         size_bytes: stored.size,
         sha256: stored.sha256,
         store_key: stored.key.to_string(),
         tail_bytes,
     };
     Ok(match artifacts::add(db, &declared, &contents, now)? {
-        Added::New(id) => Recorded::Done(Outcome::Created(id)),
-        Added::Exists(existing) => Recorded::Exists(existing),
+        InsertOutcome::Inserted(id) => Recorded::Done(CommitOutcome::Created(id)),
+        InsertOutcome::AlreadyExists(existing) => Recorded::Exists(*existing),
     })
 }

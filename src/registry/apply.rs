@@ -5,19 +5,19 @@
 use std::collections::{BTreeMap, HashSet};
 
 use super::document::{Artifact, Job, Pipeline, Project, User};
-use super::read::{numbered, wrong};
+use super::parse::{numbered, wrong};
 use super::stage::Staged;
 use super::{LoadError, Source};
-use crate::catalog::artifacts::{Added, ArtifactChanges, Contents, Declared};
+use crate::catalog::artifacts::{ArtifactChanges, BlobInfo, InsertOutcome, NewArtifact};
 use crate::catalog::jobs::JobChanges;
 use crate::catalog::pipelines::{CommitFields, PipelineChanges};
 use crate::catalog::projects::ProjectChanges;
 use crate::catalog::tokens::TokenChanges;
 use crate::catalog::users::UserChanges;
-use crate::catalog::{Db, artifacts, deletions, jobs, pipelines, projects, tokens, users};
+use crate::catalog::{Db, artifacts, jobs, pipelines, projects, tokens, tombstones, users};
 use crate::domain::artifact::{Accessibility, clean_filename};
 use crate::domain::project::ProjectRef;
-use crate::domain::{Error, Kind, Sha256Digest, Timestamp};
+use crate::domain::{Error, ErrorKind, Sha256Digest, Timestamp};
 use crate::store::StoreKey;
 
 /// Applies all documents and tells which of the staged blobs are named now.
@@ -55,17 +55,17 @@ pub(super) fn apply(
 }
 
 /// What is wrong with the item at hand, or that the catalog failed.
-enum Fault {
-    Wrong(String),
+enum ApplyError {
+    Invalid(String),
     Failed(Error),
 }
 
-impl Fault {
+impl ApplyError {
     fn at(self, source: &Source, place: &str) -> LoadError {
         match self {
-            Self::Wrong(why) => wrong(source, place, why),
+            Self::Invalid(why) => wrong(source, place, why),
             // What the catalog refuses as such is a matter of the document.
-            Self::Failed(error) if matches!(error.kind(), Kind::Conflict | Kind::Invalid) => {
+            Self::Failed(error) if matches!(error.kind(), ErrorKind::Conflict | ErrorKind::Invalid) => {
                 wrong(source, place, error)
             }
             Self::Failed(error) => error.into(),
@@ -73,7 +73,7 @@ impl Fault {
     }
 }
 
-impl From<Error> for Fault {
+impl From<Error> for ApplyError {
     fn from(error: Error) -> Self {
         Self::Failed(error)
     }
@@ -87,9 +87,9 @@ struct Applying<'a> {
 }
 
 impl Applying<'_> {
-    fn user(&mut self, user: &User) -> Result<(), Fault> {
+    fn user(&mut self, user: &User) -> Result<(), ApplyError> {
         if users::id_by_username(self.db, &user.username)?.is_some_and(|id| id != user.id) {
-            return Err(Fault::Wrong(format!("username: {} is another user's", user.username)));
+            return Err(ApplyError::Invalid(format!("username: {} is another user's", user.username)));
         }
         let changes = UserChanges {
             username: user.username.clone(),
@@ -111,10 +111,10 @@ impl Applying<'_> {
         Ok(())
     }
 
-    fn project(&mut self, project: &Project) -> Result<(), Fault> {
+    fn project(&mut self, project: &Project) -> Result<(), ApplyError> {
         let same_path = projects::find(self.db, &ProjectRef::Path(project.path.clone()))?;
         if same_path.is_some_and(|other| other.id != project.id) {
-            return Err(Fault::Wrong(format!("path: {} is another project's", project.path)));
+            return Err(ApplyError::Invalid(format!("path: {} is another project's", project.path)));
         }
         let max_artifact_bytes = match project.max_artifact_size {
             None => None,
@@ -145,9 +145,9 @@ impl Applying<'_> {
         Ok(())
     }
 
-    fn pipeline(&mut self, project_id: i64, pipeline: &Pipeline) -> Result<(), Fault> {
+    fn pipeline(&mut self, project_id: i64, pipeline: &Pipeline) -> Result<(), ApplyError> {
         if pipelines::project_of(self.db, pipeline.id)?.is_some_and(|owner| owner != project_id) {
-            return Err(Fault::Wrong(format!("id: pipeline {} is another project's", pipeline.id)));
+            return Err(ApplyError::Invalid(format!("id: pipeline {} is another project's", pipeline.id)));
         }
         if let Some(commit) = &pipeline.commit {
             let fields = CommitFields {
@@ -175,15 +175,15 @@ impl Applying<'_> {
         Ok(pipelines::upsert(self.db, pipeline.id, project_id, &changes, self.now)?)
     }
 
-    fn job(&mut self, project_id: i64, pipeline_id: i64, job: &Job) -> Result<(), Fault> {
+    fn job(&mut self, project_id: i64, pipeline_id: i64, job: &Job) -> Result<(), ApplyError> {
         if jobs::find(self.db, job.id)?.is_some_and(|known| known.pipeline_id != pipeline_id) {
-            return Err(Fault::Wrong(format!("id: job {} is another pipeline's", job.id)));
+            return Err(ApplyError::Invalid(format!("id: job {} is another pipeline's", job.id)));
         }
         let digest = job.token.as_ref().map(|token| token.as_deref().map(|t| Sha256Digest::of(t.as_bytes())));
         if let Some(Some(digest)) = digest
             && jobs::find_by_token(self.db, digest)?.is_some_and(|other| other.job.id != job.id)
         {
-            return Err(Fault::Wrong("token: is another job's".into()));
+            return Err(ApplyError::Invalid("token: is another job's".into()));
         }
         let changes = JobChanges {
             name: job.name.clone(),
@@ -205,49 +205,52 @@ impl Applying<'_> {
 
     /// The document is the authority: other bytes replace what is there, the same bytes change
     /// only what is named.
-    fn artifact(&mut self, project_id: i64, job_id: i64, artifact: &Artifact) -> Result<(), Fault> {
-        let existing = artifacts::find_current(self.db, job_id, artifact.kind, self.now)?;
+    fn artifact(&mut self, project_id: i64, job_id: i64, artifact: &Artifact) -> Result<(), ApplyError> {
+        let existing = artifacts::find_current(self.db, job_id, &artifact.kind.into(), self.now)?;
         let Some((stored, tail_bytes)) = self.staged.get(&(job_id, artifact.kind)) else {
             let existing = existing.ok_or_else(|| changed_meanwhile(artifact))?;
             return self.change(existing.id, artifact);
         };
         match existing {
             Some(existing) if existing.sha256 == stored.sha256 => return self.change(existing.id, artifact),
-            Some(existing) => deletions::bury(self.db, existing.id, self.now)?,
+            Some(existing) => tombstones::soft_delete(self.db, existing.id, self.now)?,
             None => {}
         }
         let expire_at = match (artifact.expire_in, artifact.expire_at) {
             (Some(lifetime), _) => {
                 let expiry = lifetime.0.expires_at(self.now);
-                expiry.map_err(|why| Fault::Wrong(format!("expire_in: {why}")))?
+                expiry.map_err(|why| ApplyError::Invalid(format!("expire_in: {why}")))?
             }
             (None, time) => time.flatten(),
         };
         let filename = artifact.filename.as_deref().and_then(clean_filename);
-        let declared = Declared {
+        let declared = NewArtifact {
             project_id,
             job_id,
+            name: artifact.kind.into(),
             kind: artifact.kind,
+            format: artifact.kind.default_format(),
+            media_type: None,
             filename: filename.unwrap_or_else(|| artifact.kind.default_filename().to_owned()),
             accessibility: artifact.accessibility.unwrap_or(Accessibility::Public),
             expire_at,
         };
-        let contents = Contents {
+        let contents = BlobInfo {
             size_bytes: stored.size,
             sha256: stored.sha256,
             store_key: stored.key.to_string(),
             tail_bytes: *tail_bytes,
         };
         match artifacts::add(self.db, &declared, &contents, self.now)? {
-            Added::New(_) => {
+            InsertOutcome::Inserted(_) => {
                 self.used.insert(stored.key.clone());
                 Ok(())
             }
-            Added::Exists(_) => Err(changed_meanwhile(artifact)),
+            InsertOutcome::AlreadyExists(_) => Err(changed_meanwhile(artifact)),
         }
     }
 
-    fn change(&mut self, id: i64, artifact: &Artifact) -> Result<(), Fault> {
+    fn change(&mut self, id: i64, artifact: &Artifact) -> Result<(), ApplyError> {
         let changes = ArtifactChanges {
             filename: artifact.filename.as_deref().and_then(clean_filename),
             accessibility: artifact.accessibility.map(|accessibility| accessibility.as_str()),
@@ -272,7 +275,7 @@ impl Applying<'_> {
         };
         for (.., id, _) in named() {
             if pipelines::parent_of(self.db, id)?.is_some() {
-                pipelines::place(self.db, id, None)?;
+                pipelines::set_parent(self.db, id, None)?;
             }
         }
         for (source, place, project_id, id, parent) in named() {
@@ -282,17 +285,17 @@ impl Applying<'_> {
         Ok(())
     }
 
-    fn parent(&mut self, project_id: i64, id: i64, parent: i64) -> Result<(), Fault> {
+    fn parent(&mut self, project_id: i64, id: i64, parent: i64) -> Result<(), ApplyError> {
         match pipelines::project_of(self.db, parent)? {
-            None => Err(Fault::Wrong(format!("there is no pipeline {parent}"))),
+            None => Err(ApplyError::Invalid(format!("there is no pipeline {parent}"))),
             Some(other) if other != project_id => {
-                Err(Fault::Wrong(format!("pipeline {parent} is another project's")))
+                Err(ApplyError::Invalid(format!("pipeline {parent} is another project's")))
             }
-            Some(_) => Ok(pipelines::place(self.db, id, Some(parent))?),
+            Some(_) => Ok(pipelines::set_parent(self.db, id, Some(parent))?),
         }
     }
 
-    fn named_user(&mut self, username: &Option<Option<String>>) -> Result<Option<Option<i64>>, Fault> {
+    fn named_user(&mut self, username: &Option<Option<String>>) -> Result<Option<Option<i64>>, ApplyError> {
         match username {
             None => Ok(None),
             Some(None) => Ok(Some(None)),
@@ -300,14 +303,14 @@ impl Applying<'_> {
         }
     }
 
-    fn user_id(&mut self, field: &str, username: &str) -> Result<i64, Fault> {
+    fn user_id(&mut self, field: &str, username: &str) -> Result<i64, ApplyError> {
         users::id_by_username(self.db, username)?
-            .ok_or_else(|| Fault::Wrong(format!("{field}: there is no user {username:?}")))
+            .ok_or_else(|| ApplyError::Invalid(format!("{field}: there is no user {username:?}")))
     }
 }
 
-fn changed_meanwhile(artifact: &Artifact) -> Fault {
-    Fault::Wrong(format!("the {} artifact was changed meanwhile, load again", artifact.kind))
+fn changed_meanwhile(artifact: &Artifact) -> ApplyError {
+    ApplyError::Invalid(format!("the {} artifact was changed meanwhile, load again", artifact.kind))
 }
 
 fn millis(time: Option<Option<Timestamp>>) -> Option<Option<i64>> {

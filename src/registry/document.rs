@@ -1,4 +1,4 @@
-//! A registry document as it is written; the README describes it.
+//! A registry document as it is written; `docs/registry.md` describes it.
 //!
 //! A field that is not named stays as it is; one that is named as `null` is set to nothing. Hence
 //! the options in options.
@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use serde::de::{Error, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
-use super::Loaded;
+use super::LoadSummary;
 use crate::domain::Timestamp;
 use crate::domain::artifact::{Accessibility, ArtifactFormat, ArtifactKind};
 use crate::domain::byte_size;
@@ -19,7 +19,7 @@ use crate::domain::role::Role;
 use crate::domain::status::Status;
 
 /// Not named, named as nothing, or named.
-pub(super) type Named<T> = Option<Option<T>>;
+pub(super) type Patch<T> = Option<Option<T>>;
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -37,7 +37,7 @@ pub(super) struct User {
     pub(super) username: String,
     pub(super) name: Option<String>,
     #[serde(default, deserialize_with = "named")]
-    pub(super) email: Named<String>,
+    pub(super) email: Patch<String>,
     pub(super) admin: Option<bool>,
     #[serde(default)]
     pub(super) tokens: Vec<Token>,
@@ -50,7 +50,7 @@ pub(super) struct Token {
     pub(super) name: Option<String>,
     pub(super) scopes: Option<Vec<String>>,
     #[serde(default, deserialize_with = "named")]
-    pub(super) expires_at: Named<Timestamp>,
+    pub(super) expires_at: Patch<Timestamp>,
     pub(super) revoked: Option<bool>,
 }
 
@@ -63,10 +63,10 @@ pub(super) struct Project {
     pub(super) visibility: Option<Visibility>,
     pub(super) public_jobs: Option<bool>,
     #[serde(default, deserialize_with = "named")]
-    pub(super) default_branch: Named<String>,
+    pub(super) default_branch: Patch<String>,
     pub(super) keep_latest_artifact: Option<bool>,
     #[serde(default, deserialize_with = "named")]
-    pub(super) max_artifact_size: Named<Size>,
+    pub(super) max_artifact_size: Patch<Size>,
     pub(super) job_token_allowlist: Option<Vec<String>>,
     #[serde(default, deserialize_with = "members")]
     pub(super) members: Option<BTreeMap<String, Role>>,
@@ -86,14 +86,14 @@ pub(super) struct Pipeline {
     pub(super) status: Status,
     pub(super) source: Option<Source>,
     #[serde(default, deserialize_with = "named")]
-    pub(super) parent: Named<i64>,
+    pub(super) parent: Patch<i64>,
     #[serde(default, deserialize_with = "named")]
-    pub(super) user: Named<String>,
+    pub(super) user: Patch<String>,
     pub(super) created_at: Option<Timestamp>,
     #[serde(default, deserialize_with = "named")]
-    pub(super) started_at: Named<Timestamp>,
+    pub(super) started_at: Patch<Timestamp>,
     #[serde(default, deserialize_with = "named")]
-    pub(super) finished_at: Named<Timestamp>,
+    pub(super) finished_at: Patch<Timestamp>,
     pub(super) commit: Option<Commit>,
     #[serde(default)]
     pub(super) jobs: Vec<Job>,
@@ -123,20 +123,20 @@ pub(super) struct Job {
     pub(super) allow_failure: Option<bool>,
     pub(super) retried: Option<bool>,
     #[serde(default, deserialize_with = "named")]
-    pub(super) user: Named<String>,
+    pub(super) user: Patch<String>,
     #[serde(default, deserialize_with = "named")]
-    pub(super) token: Named<String>,
+    pub(super) token: Patch<String>,
     #[serde(default, deserialize_with = "named")]
-    pub(super) coverage: Named<f64>,
+    pub(super) coverage: Patch<f64>,
     #[serde(default, deserialize_with = "named")]
-    pub(super) failure_reason: Named<String>,
+    pub(super) failure_reason: Patch<String>,
     #[serde(default, deserialize_with = "named")]
-    pub(super) erased_at: Named<Timestamp>,
+    pub(super) erased_at: Patch<Timestamp>,
     pub(super) created_at: Option<Timestamp>,
     #[serde(default, deserialize_with = "named")]
-    pub(super) started_at: Named<Timestamp>,
+    pub(super) started_at: Patch<Timestamp>,
     #[serde(default, deserialize_with = "named")]
-    pub(super) finished_at: Named<Timestamp>,
+    pub(super) finished_at: Patch<Timestamp>,
     #[serde(default)]
     pub(super) artifacts: Vec<Artifact>,
 }
@@ -153,14 +153,14 @@ pub(super) struct Artifact {
     pub(super) accessibility: Option<Accessibility>,
     pub(super) expire_in: Option<ExpireIn>,
     #[serde(default, deserialize_with = "named")]
-    pub(super) expire_at: Named<Timestamp>,
+    pub(super) expire_at: Patch<Timestamp>,
 }
 
 fn archive() -> ArtifactKind {
     ArtifactKind::Archive
 }
 
-pub(super) fn named<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<Named<T>, D::Error> {
+pub(super) fn named<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<Patch<T>, D::Error> {
     Option::deserialize(from).map(Some)
 }
 
@@ -252,10 +252,10 @@ impl std::fmt::Debug for Job {
 
 impl Document {
     /// How much of everything it names.
-    pub(super) fn count(&self) -> Loaded {
+    pub(super) fn count(&self) -> LoadSummary {
         let pipelines = || self.projects.iter().flat_map(|project| &project.pipelines);
         let jobs = || pipelines().flat_map(|pipeline| &pipeline.jobs);
-        Loaded {
+        LoadSummary {
             users: self.users.len(),
             projects: self.projects.len(),
             pipelines: pipelines().count(),

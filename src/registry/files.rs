@@ -18,16 +18,16 @@ const PIECE_BYTES: usize = 64 * 1024;
 
 /// Opens the files that a document names.
 #[derive(Debug, Clone)]
-pub enum Files {
+pub enum FileSource {
     /// Relative to a folder.
     Directory(PathBuf),
     /// By name in a list.
     Embedded(&'static [(&'static str, &'static [u8])]),
     /// There are none: the document came alone, and names no file of this machine.
-    Nowhere,
+    None,
 }
 
-impl Files {
+impl FileSource {
     /// Whether a name is that of a directory.
     pub(super) fn is_directory(&self, name: &str) -> bool {
         matches!(self, Self::Directory(folder) if folder.join(name).is_dir())
@@ -55,7 +55,7 @@ impl Files {
                 let found = files.iter().find(|(known, _)| *known == name);
                 found.map(|(_, bytes)| Box::new(*bytes) as _).ok_or(io::ErrorKind::NotFound.into())
             }
-            Self::Nowhere => Err(io::ErrorKind::NotFound.into()),
+            Self::None => Err(io::ErrorKind::NotFound.into()),
         }
     }
 }

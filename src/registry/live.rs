@@ -4,10 +4,11 @@
 use secrecy::SecretString;
 
 use super::update::{JobChange, PipelineChange, replace_job_token};
-use super::{Format, LoadError, Loaded, load_sent};
+use super::{Format, LoadError, LoadSummary, load_sent};
 use crate::access::{Access, AccessError, Principal, require_registry};
-use crate::auth::fresh_job_token;
-use crate::catalog::progress::{JobState, PipelineState};
+use crate::auth::new_job_token;
+use crate::catalog::jobs::JobRecord;
+use crate::catalog::pipelines::PipelineRecord;
 use crate::catalog::{Catalog, Db};
 use crate::domain::status::Status;
 use crate::store::Store;
@@ -44,7 +45,7 @@ impl Registry {
         principal: &Principal,
         document: Vec<u8>,
         format: Format,
-    ) -> Result<Loaded, LoadError> {
+    ) -> Result<LoadSummary, LoadError> {
         let (now, principal) = (principal.now, principal.clone());
         let allow = move |db: &mut Db| require_registry(db, &principal);
         load_sent(document, format, &self.catalog, &self.store, now, allow).await
@@ -60,7 +61,7 @@ impl Registry {
         principal: &Principal,
         id: i64,
         change: Vec<u8>,
-    ) -> Result<JobState, LoadError> {
+    ) -> Result<JobRecord, LoadError> {
         let principal = principal.clone();
         self.catalog
             .write(move |db| {
@@ -81,7 +82,7 @@ impl Registry {
         principal: &Principal,
         id: i64,
         change: Vec<u8>,
-    ) -> Result<PipelineState, LoadError> {
+    ) -> Result<PipelineRecord, LoadError> {
         let principal = principal.clone();
         self.catalog
             .write(move |db| {
@@ -100,7 +101,7 @@ impl Registry {
     /// never be valid.
     pub async fn make_job_token(&self, principal: &Principal, id: i64) -> Result<SecretString, LoadError> {
         let principal = principal.clone();
-        let fresh = fresh_job_token()?;
+        let fresh = new_job_token()?;
         let sha256 = fresh.sha256;
         self.catalog
             .write(move |db| {
@@ -113,5 +114,5 @@ impl Registry {
 }
 
 fn record_status(principal: &Principal, status: Option<Status>) {
-    principal.audit().tell(|facts| facts.subject = status.map(|status| format!("status {status}")));
+    principal.audit().update(|facts| facts.subject = status.map(|status| format!("status {status}")));
 }

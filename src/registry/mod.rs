@@ -8,7 +8,7 @@ mod apply;
 mod document;
 mod files;
 mod live;
-mod read;
+mod parse;
 mod secret;
 mod stage;
 mod strict;
@@ -18,7 +18,7 @@ use std::path::Path;
 
 use tokio::task::spawn_blocking;
 
-pub use files::Files;
+pub use files::FileSource;
 pub use live::Registry;
 
 use crate::access::AccessError;
@@ -39,7 +39,7 @@ pub enum LoadError {
     Malformed(String),
     /// A document says something wrong; the text names file, path inside it, and what was expected.
     #[error("{0}")]
-    Wrong(String),
+    Invalid(String),
     /// A file cannot be read.
     #[error("{0}")]
     Unreadable(String),
@@ -47,7 +47,7 @@ pub enum LoadError {
     #[error("{}", .0.reason())]
     Access(AccessError),
     /// Catalog or store failed.
-    #[error("{}", .0.causes().unwrap_or_else(|| .0.to_string()))]
+    #[error("{}", .0.source_chain().unwrap_or_else(|| .0.to_string()))]
     Failed(#[from] Error),
 }
 
@@ -62,7 +62,7 @@ impl From<AccessError> for LoadError {
 
 /// What was loaded.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Loaded {
+pub struct LoadSummary {
     /// Users named.
     pub users: usize,
     /// Projects named.
@@ -95,7 +95,7 @@ struct Source {
     /// What errors call it.
     name: String,
     document: Document,
-    files: Files,
+    files: FileSource,
 }
 
 /// Loads documents from files, all of them or none; tells `stored` how far it is.
@@ -108,7 +108,7 @@ pub async fn load_files(
     store: &Store,
     now: Timestamp,
     stored: Stored<'_>,
-) -> Result<Loaded, LoadError> {
+) -> Result<LoadSummary, LoadError> {
     let mut sources = Vec::new();
     for path in paths.iter().map(AsRef::as_ref) {
         let name = path.display().to_string();
@@ -116,8 +116,8 @@ pub async fn load_files(
             read_text(path).map_err(|e| LoadError::Unreadable(format!("{name}: cannot be read: {e}")))?;
         let folder = path.parent().unwrap_or(Path::new("")).to_owned();
         sources.push(Source {
-            document: read::document(&name, &text)?,
-            files: Files::Directory(folder),
+            document: parse::document(&name, &text)?,
+            files: FileSource::Directory(folder),
             name,
         });
     }
@@ -131,12 +131,12 @@ pub async fn load_files(
 pub async fn load_text(
     name: &str,
     text: &str,
-    files: Files,
+    files: FileSource,
     catalog: &Catalog,
     store: &Store,
     now: Timestamp,
-) -> Result<Loaded, LoadError> {
-    let source = Source { name: name.to_owned(), document: read::document(name, text)?, files };
+) -> Result<LoadSummary, LoadError> {
+    let source = Source { name: name.to_owned(), document: parse::document(name, text)?, files };
     load(vec![source], catalog, store, now, allow_all(), &|_| ()).await
 }
 
@@ -152,11 +152,11 @@ pub async fn load_sent(
     store: &Store,
     now: Timestamp,
     allow: impl FnOnce(&mut Db) -> Result<(), AccessError> + Send + 'static,
-) -> Result<Loaded, LoadError> {
+) -> Result<LoadSummary, LoadError> {
     let name = "document".to_owned();
     let source = spawn_blocking(move || {
-        let document = read::sent_document(&name, &body, format)?;
-        Ok::<_, LoadError>(Source { name, document, files: Files::Nowhere })
+        let document = parse::sent_document(&name, &body, format)?;
+        Ok::<_, LoadError>(Source { name, document, files: FileSource::None })
     })
     .await
     .map_err(Error::internal)??;
@@ -175,11 +175,11 @@ async fn load(
     now: Timestamp,
     allow: Allow,
     stored: Stored<'_>,
-) -> Result<Loaded, LoadError> {
+) -> Result<LoadSummary, LoadError> {
     let (sources, loaded) = spawn_blocking(move || {
-        read::check_together(&sources)?;
+        parse::check_together(&sources)?;
         let counts = sources.iter().map(|source| source.document.count());
-        let loaded = counts.fold(Loaded::default(), Loaded::plus);
+        let loaded = counts.fold(LoadSummary::default(), LoadSummary::plus);
         Ok::<_, LoadError>((sources, loaded))
     })
     .await
@@ -236,7 +236,7 @@ async fn apply_staged(
         // The answer to a commit may be lost while the commit was not; `gc` knows afterwards.
         Err(LoadError::Failed(_)) => Vec::new(),
         Err(
-            LoadError::Malformed(_) | LoadError::Wrong(_) | LoadError::Unreadable(_) | LoadError::Access(_),
+            LoadError::Malformed(_) | LoadError::Invalid(_) | LoadError::Unreadable(_) | LoadError::Access(_),
         ) => keys,
     };
     for key in &unused {
@@ -245,7 +245,7 @@ async fn apply_staged(
     applied.map(drop)
 }
 
-impl std::fmt::Display for Loaded {
+impl std::fmt::Display for LoadSummary {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Self { users, projects, pipelines, jobs, artifacts } = self;
         write!(
@@ -255,7 +255,7 @@ impl std::fmt::Display for Loaded {
     }
 }
 
-impl Loaded {
+impl LoadSummary {
     fn plus(self, other: Self) -> Self {
         Self {
             users: self.users + other.users,

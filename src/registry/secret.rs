@@ -57,7 +57,7 @@ mod tests {
     use proptest::prelude::*;
 
     use crate::registry::Format;
-    use crate::registry::read::sent_document;
+    use crate::registry::parse::sent_document;
 
     const TOKENS: &str = "expected a list of tokens with value, name, scopes, expires_at, revoked";
 

@@ -7,18 +7,18 @@ use std::io::Read;
 use sha2::{Digest, Sha256};
 
 use super::document::Artifact;
-use super::read::{numbered, wrong};
-use super::{Files, LoadError, Source};
+use super::parse::{numbered, wrong};
+use super::{FileSource, LoadError, Source};
 use crate::archive::Limits;
 use crate::catalog::{Catalog, artifacts};
 use crate::domain::artifact::{ArtifactFormat, ArtifactKind};
 use crate::domain::{Error, Sha256Digest, Timestamp};
 use crate::ingest::scan_archive;
-use crate::store::{Store, Stored};
+use crate::store::{Store, StoredBlob};
 use crate::writers::Writer;
 
 /// The bytes of new artifacts, by job and kind, with how many at an archive's end hold its directory.
-pub(super) type Staged = HashMap<(i64, ArtifactKind), (Stored, Option<u64>)>;
+pub(super) type Staged = HashMap<(i64, ArtifactKind), (StoredBlob, Option<u64>)>;
 
 /// How much of a file is read at a time, in bytes.
 const PIECE_BYTES: usize = 256 * 1024;
@@ -71,16 +71,16 @@ async fn stage_one(
     store: &Store,
     writer: &Writer,
     now: Timestamp,
-) -> Result<Option<(Stored, Option<u64>)>, LoadError> {
+) -> Result<Option<(StoredBlob, Option<u64>)>, LoadError> {
     let unreadable = |error: std::io::Error| {
         let why = format!("file: {} cannot be read: {error}", artifact.file);
         match wrong(source, place, why) {
-            LoadError::Wrong(text) => LoadError::Unreadable(text),
+            LoadError::Invalid(text) => LoadError::Unreadable(text),
             other => other,
         }
     };
     let kind = artifact.kind;
-    let existing = catalog.read(move |db| artifacts::find_current(db, job_id, kind, now)).await?;
+    let existing = catalog.read(move |db| artifacts::find_current(db, job_id, &kind.into(), now)).await?;
     if let Some(existing) = existing {
         let (files, name) = (source.files.clone(), artifact.file.clone());
         let digest =
@@ -100,14 +100,14 @@ async fn stage_one(
         upload.write(&piece[..length]).await?;
     }
     let stored = upload.commit().await?;
-    let tail_bytes = match kind.format() {
+    let tail_bytes = match kind.default_format() {
         ArtifactFormat::Zip => scan_archive(store, &stored, &Limits::default(), job_id).await?,
         ArtifactFormat::Raw | ArtifactFormat::Gzip => None,
     };
     Ok(Some((stored, tail_bytes)))
 }
 
-fn digest(files: &Files, name: &str) -> std::io::Result<Sha256Digest> {
+fn digest(files: &FileSource, name: &str) -> std::io::Result<Sha256Digest> {
     let mut hasher = Sha256::new();
     std::io::copy(&mut files.open(name)?, &mut HashWriter(&mut hasher))?;
     Ok(hasher.into())

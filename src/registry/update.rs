@@ -7,12 +7,13 @@
 use serde::{Deserialize, Deserializer};
 
 use super::LoadError;
-use super::document::{Named, named};
-use super::read;
+use super::document::{Patch, named};
+use super::parse;
 use crate::catalog::Db;
-use crate::catalog::progress::{self, JobProgress, JobState, PipelineProgress, PipelineState};
+use crate::catalog::jobs::{self, JobRecord, JobUpdate};
+use crate::catalog::pipelines::{self, PipelineRecord, PipelineUpdate};
 use crate::domain::status::Status;
-use crate::domain::{Error, Kind, Result, Sha256Digest, Timestamp};
+use crate::domain::{Error, ErrorKind, Result, Sha256Digest, Timestamp};
 
 /// The longest reason for a failure, in characters.
 const MAX_REASON: usize = 255;
@@ -28,13 +29,13 @@ pub(super) struct JobChange {
     #[serde(default, deserialize_with = "given")]
     retried: Option<bool>,
     #[serde(default, deserialize_with = "percentage")]
-    coverage: Named<f64>,
+    coverage: Patch<f64>,
     #[serde(default, deserialize_with = "reason")]
-    failure_reason: Named<String>,
+    failure_reason: Patch<String>,
     #[serde(default, deserialize_with = "named")]
-    started_at: Named<Timestamp>,
+    started_at: Patch<Timestamp>,
     #[serde(default, deserialize_with = "named")]
-    finished_at: Named<Timestamp>,
+    finished_at: Patch<Timestamp>,
 }
 
 /// What changes of a pipeline.
@@ -44,9 +45,9 @@ pub(super) struct PipelineChange {
     #[serde(default, deserialize_with = "given")]
     status: Option<Status>,
     #[serde(default, deserialize_with = "named")]
-    started_at: Named<Timestamp>,
+    started_at: Patch<Timestamp>,
     #[serde(default, deserialize_with = "named")]
-    finished_at: Named<Timestamp>,
+    finished_at: Patch<Timestamp>,
 }
 
 impl JobChange {
@@ -55,7 +56,7 @@ impl JobChange {
     /// # Errors
     /// [`LoadError::Malformed`], which names the field.
     pub(super) fn read(body: &[u8]) -> Result<Self, LoadError> {
-        read::json_value(body)
+        parse::json_value(body)
     }
 
     /// The status that it names, if any.
@@ -67,14 +68,14 @@ impl JobChange {
     ///
     /// # Errors
     /// `NotFound` without such a job; `Conflict` when it ran to its end and would run again.
-    pub(super) fn apply(self, db: &mut Db, id: i64, now: Timestamp) -> Result<JobState> {
-        let job = progress::lock_job(db, id)?.ok_or_else(|| no_such("job", id))?;
+    pub(super) fn apply(self, db: &mut Db, id: i64, now: Timestamp) -> Result<JobRecord> {
+        let job = jobs::lock(db, id)?.ok_or_else(|| no_such("job", id))?;
         if let Some(status) = self.status.filter(|status| job.status.is_final() && !status.is_final()) {
             let why = format!("status: job {id} has ended with {} and cannot be {status} again", job.status);
-            return Err(Error::new(Kind::Conflict, why));
+            return Err(Error::new(ErrorKind::Conflict, why));
         }
         let times = Times { began: job.started_at, ended: job.finished_at };
-        let changes = JobProgress {
+        let changes = JobUpdate {
             status: self.status.map(Status::as_str),
             allow_failure: self.allow_failure,
             retried: self.retried,
@@ -83,7 +84,7 @@ impl JobChange {
             started_at: times.began(self.status, self.started_at, now),
             finished_at: times.ended(self.status, self.finished_at, now),
         };
-        progress::change_job(db, job, changes)
+        jobs::update(db, job, changes)
     }
 }
 
@@ -93,7 +94,7 @@ impl PipelineChange {
     /// # Errors
     /// [`LoadError::Malformed`], which names the field.
     pub(super) fn read(body: &[u8]) -> Result<Self, LoadError> {
-        read::json_value(body)
+        parse::json_value(body)
     }
 
     /// The status that it names, if any.
@@ -106,15 +107,15 @@ impl PipelineChange {
     ///
     /// # Errors
     /// `NotFound` without such a pipeline.
-    pub(super) fn apply(self, db: &mut Db, id: i64, now: Timestamp) -> Result<PipelineState> {
-        let pipeline = progress::lock_pipeline(db, id)?.ok_or_else(|| no_such("pipeline", id))?;
+    pub(super) fn apply(self, db: &mut Db, id: i64, now: Timestamp) -> Result<PipelineRecord> {
+        let pipeline = pipelines::lock(db, id)?.ok_or_else(|| no_such("pipeline", id))?;
         let times = Times { began: pipeline.started_at, ended: pipeline.finished_at };
-        let changes = PipelineProgress {
+        let changes = PipelineUpdate {
             status: self.status.map(Status::as_str),
             started_at: times.began(self.status, self.started_at, now),
             finished_at: times.ended(self.status, self.finished_at, now),
         };
-        progress::change_pipeline(db, pipeline, changes, now)
+        pipelines::update(db, pipeline, changes, now)
     }
 }
 
@@ -123,19 +124,19 @@ impl PipelineChange {
 /// # Errors
 /// `NotFound` without such a job; `Conflict` for one that is not about to run or was erased: the
 /// token would never be good.
-pub(super) fn replace_job_token(db: &mut Db, id: i64, token: Sha256Digest) -> Result<JobState> {
-    let job = progress::lock_job(db, id)?.ok_or_else(|| no_such("job", id))?;
+pub(super) fn replace_job_token(db: &mut Db, id: i64, token: Sha256Digest) -> Result<JobRecord> {
+    let job = jobs::lock(db, id)?.ok_or_else(|| no_such("job", id))?;
     if !job.status.awaits_token() || job.erased_at.is_some() {
         let state = if job.erased_at.is_some() { "erased" } else { job.status.as_str() };
         let why = format!("job {id} is {state}; only a pending, running or canceling job can have a token");
-        return Err(Error::new(Kind::Conflict, why));
+        return Err(Error::new(ErrorKind::Conflict, why));
     }
-    progress::set_job_token(db, id, token)?;
+    jobs::set_token(db, id, token)?;
     Ok(job)
 }
 
 fn no_such(what: &str, id: i64) -> Error {
-    Error::new(Kind::NotFound, format!("there is no {what} {id}"))
+    Error::new(ErrorKind::NotFound, format!("there is no {what} {id}"))
 }
 
 /// When something began and ended until now.
@@ -146,7 +147,7 @@ struct Times {
 
 impl Times {
     /// What runs has begun: now, unless it had already or it is said when.
-    fn began(&self, status: Option<Status>, given: Named<Timestamp>, now: Timestamp) -> Named<i64> {
+    fn began(&self, status: Option<Status>, given: Patch<Timestamp>, now: Timestamp) -> Patch<i64> {
         let implied = match status {
             Some(Status::Running) if self.began.is_none() => Some(Some(now)),
             _ => None,
@@ -156,7 +157,7 @@ impl Times {
 
     /// What ran to its end has ended: now, unless it had already or it is said when. What goes on
     /// has not.
-    fn ended(&self, status: Option<Status>, given: Named<Timestamp>, now: Timestamp) -> Named<i64> {
+    fn ended(&self, status: Option<Status>, given: Patch<Timestamp>, now: Timestamp) -> Patch<i64> {
         let implied = match status {
             Some(status) if status.is_final() && self.ended.is_none() => Some(Some(now)),
             Some(status) if !status.is_final() => Some(None),
@@ -171,7 +172,7 @@ fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<Opti
     T::deserialize(from).map(Some)
 }
 
-fn percentage<'de, D: Deserializer<'de>>(from: D) -> Result<Named<f64>, D::Error> {
+fn percentage<'de, D: Deserializer<'de>>(from: D) -> Result<Patch<f64>, D::Error> {
     let coverage: Option<f64> = Option::deserialize(from)?;
     match coverage {
         Some(percent) if !(0.0..=100.0).contains(&percent) => {
@@ -181,7 +182,7 @@ fn percentage<'de, D: Deserializer<'de>>(from: D) -> Result<Named<f64>, D::Error
     }
 }
 
-fn reason<'de, D: Deserializer<'de>>(from: D) -> Result<Named<String>, D::Error> {
+fn reason<'de, D: Deserializer<'de>>(from: D) -> Result<Patch<String>, D::Error> {
     let reason: Option<String> = Option::deserialize(from)?;
     match reason {
         // PostgreSQL has no NUL in texts.

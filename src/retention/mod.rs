@@ -3,14 +3,39 @@
 //! Everything goes in three steps — mark, remove bytes, forget the row — in batches, so that many
 //! nodes may do it at once and any of them may die anywhere.
 
-mod check;
-mod collect;
-mod remove;
+pub mod copy_store;
+mod fsck;
+mod gc;
+mod purge;
 mod sweep;
 mod timer;
 
-pub use check::{Checked, Fault, check};
-pub use collect::{Collected, STEPS, Terms, collect};
-pub use remove::{Removed, remove_bytes};
-pub use sweep::{Swept, sweep};
-pub use timer::{collect_forever, collect_if_due, first_after, sweep_forever};
+use std::time::Duration;
+
+pub use fsck::{Checked, FsckFinding};
+pub use gc::{Collected, STEPS, Terms};
+pub use purge::Removed;
+pub use sweep::Swept;
+pub use timer::first_after;
+
+use crate::catalog::Catalog;
+use crate::domain::Clock;
+use crate::store::Store;
+
+/// Deletes artifacts, and holds what is left against the store.
+#[derive(Debug, Clone)]
+pub struct Retention {
+    catalog: Catalog,
+    store: Store,
+    clock: Clock,
+    /// How long the tombstone of an expired artifact is kept after the expiry.
+    tombstones: Duration,
+}
+
+impl Retention {
+    /// Deletes from `catalog` and `store`; keeps tombstones of expired artifacts for `tombstones` after their
+    /// expiry.
+    pub fn new(catalog: Catalog, store: Store, clock: Clock, tombstones: Duration) -> Self {
+        Self { catalog, store, clock, tombstones }
+    }
+}

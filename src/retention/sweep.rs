@@ -1,10 +1,10 @@
 //! One expiry pass: what has expired, what was asked to go, and the bytes of all that.
 
-use super::remove::{Removed, remove_bytes};
-use crate::catalog::deletions::{self, Cursor};
+use super::Retention;
+use super::purge::Removed;
+use crate::catalog::tombstones::{self, Cursor};
 use crate::catalog::{Catalog, clock as database_clock};
 use crate::domain::{Clock, Result, Timestamp};
-use crate::store::Store;
 
 /// How many artifacts a transaction looks at: long enough to be fast, short enough that writers
 /// who wait for it do not notice.
@@ -28,38 +28,41 @@ async fn earlier(catalog: &Catalog, clock: &Clock) -> Result<Timestamp> {
     }
 }
 
-/// Makes one pass; `progress` is told of artifacts that went and of blobs that were removed, each by
-/// number.
-///
-/// # Errors
-/// Those of the catalog; what was done until then stays done. Bytes that cannot be removed are
-/// counted and tried again by a later pass.
-pub async fn sweep(
-    catalog: &Catalog,
-    store: &Store,
-    clock: &Clock,
-    progress: impl Fn(usize),
-) -> Result<Swept> {
-    let mut expired = 0;
-    let mut next = Some(Cursor::default());
-    while let Some(after) = next {
-        let now = earlier(catalog, clock).await?;
-        let batch = catalog.write(move |db| deletions::expire_batch(db, after, BATCH, now)).await?;
-        expired += batch.gone;
-        progress(batch.gone);
-        next = batch.next;
-    }
-    for request in catalog.read(deletions::requested_purges).await? {
+impl Retention {
+    /// Makes one pass; `progress` is told of artifacts that went and of blobs that were removed, each by
+    /// number.
+    ///
+    /// # Errors
+    /// Those of the catalog; what was done until then stays done. Bytes that cannot be removed are
+    /// counted and tried again by a later pass.
+    pub async fn sweep(&self, progress: impl Fn(usize)) -> Result<Swept> {
+        let Self { catalog, clock, .. } = self;
+        let mut expired = 0;
         let mut next = Some(Cursor::default());
         while let Some(after) = next {
-            let now = clock.now();
-            let batch =
-                catalog.write(move |db| deletions::purge_batch(db, request, after, BATCH, now)).await?;
+            let now = earlier(catalog, clock).await?;
+            let batch = catalog.write(move |db| tombstones::expire_batch(db, after, BATCH, now)).await?;
             expired += batch.gone;
             progress(batch.gone);
             next = batch.next;
         }
+        for request in catalog.read(tombstones::requested_purges).await? {
+            let mut next = Some(Cursor::default());
+            while let Some(after) = next {
+                let now = clock.now();
+                let batch =
+                    catalog.write(move |db| tombstones::purge_batch(db, request, after, BATCH, now)).await?;
+                expired += batch.gone;
+                progress(batch.gone);
+                next = batch.next;
+            }
+        }
+        let removed = self.remove_bytes(false, progress).await?;
+        loop {
+            let now = earlier(catalog, clock).await?;
+            if catalog.write(move |db| tombstones::forget(db, BATCH, now)).await? < BATCH as usize {
+                return Ok(Swept { expired, removed });
+            }
+        }
     }
-    let removed = remove_bytes(catalog, store, clock, false, progress).await?;
-    Ok(Swept { expired, removed })
 }

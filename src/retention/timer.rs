@@ -2,12 +2,11 @@
 
 use std::time::Duration;
 
-use super::{Collected, Swept, Terms, collect, sweep};
+use super::{Collected, Retention, Swept, Terms};
 use crate::catalog::{Catalog, leases};
-use crate::domain::{Clock, Error, Kind, Result};
+use crate::domain::{Error, ErrorKind, Result};
 use crate::identity;
 use crate::settings::Settings;
-use crate::store::Store;
 
 /// What the lease of collecting is called.
 const COLLECTING: &str = "gc";
@@ -22,91 +21,88 @@ const JITTER_SECONDS: u64 = 10 * 60;
 /// How often a node asks at most whether a collection is due.
 const QUESTIONS: Duration = Duration::from_secs(10 * 60);
 
-/// Sweeps every `interval`, for as long as it is polled; zero means never. A pass that fails is
-/// logged, and the next one begins anew.
-pub async fn sweep_forever(catalog: Catalog, store: Store, clock: Clock, interval: Duration) {
-    if interval.is_zero() {
-        return;
-    }
-    let mut timer = tokio::time::interval(interval);
-    timer.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    loop {
-        timer.tick().await;
-        match sweep(&catalog, &store, &clock, |_| {}).await {
-            Ok(swept) if swept == Swept::default() => tracing::debug!("nothing to sweep"),
-            Ok(swept) => tracing::info!(
-                expired = swept.expired,
-                removed = swept.removed.blobs,
-                failed = swept.removed.failed,
-                "expired artifacts swept"
-            ),
-            Err(error) => tracing::error!(causes = error.causes(), "the sweep failed"),
-        }
-    }
-}
-
-/// Collects every `retention.gc_interval`, for as long as it is polled, unless another node does; zero
-/// means never. `node` is a number that no other node has. What fails or is refused is logged.
-pub async fn collect_forever(catalog: Catalog, store: Store, clock: Clock, settings: Settings, node: i64) {
-    if settings.gc_interval.is_zero() {
-        return;
-    }
-    let mut pause = first_after(node).min(settings.gc_interval);
-    loop {
-        tokio::time::sleep(pause).await;
-        pause = QUESTIONS.min(settings.gc_interval);
-        match collect_if_due(&catalog, &store, &clock, &settings, node).await {
-            Ok(None) => tracing::debug!("no collection is due here"),
-            Ok(Some(collected)) => tracing::info!(
-                orphans = collected.orphans,
-                unfinished = collected.unfinished,
-                bytes = collected.bytes,
-                spared = collected.spared,
-                removed = collected.removed.blobs,
-                "bytes that no row names collected"
-            ),
-            Err(error) => tracing::error!(%error, causes = error.causes(), "nothing is collected"),
-        }
-    }
-}
-
 /// How long after its start a node first asks whether a collection is due: the same for the same node.
 pub fn first_after(node: i64) -> Duration {
     FIRST_AFTER + Duration::from_secs(node.unsigned_abs() % JITTER_SECONDS)
 }
 
-/// Collects when the last collection was `retention.gc_interval` ago and no other node collects just now;
-/// `None` when it is not due here. Never takes more than half of a store.
-///
-/// # Errors
-/// `Conflict` when database and store do not belong together, or too much would go; those of both.
-pub async fn collect_if_due(
-    catalog: &Catalog,
-    store: &Store,
-    clock: &Clock,
-    settings: &Settings,
-    node: i64,
-) -> Result<Option<Collected>> {
-    let interval = settings.gc_interval;
-    if !catalog.write(move |db| leases::take(db, COLLECTING, node, interval)).await? {
-        return Ok(None);
+impl Retention {
+    /// Sweeps every `interval`, for as long as it is polled; zero means never. A pass that fails is
+    /// logged, and the next one begins anew.
+    pub async fn sweep_forever(self, interval: Duration) {
+        if interval.is_zero() {
+            return;
+        }
+        let mut timer = tokio::time::interval(interval);
+        timer.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            timer.tick().await;
+            match self.sweep(|_| {}).await {
+                Ok(swept) if swept == Swept::default() => tracing::debug!("nothing to sweep"),
+                Ok(swept) => tracing::info!(
+                    expired = swept.expired,
+                    removed = swept.removed.blobs,
+                    failed = swept.removed.failed,
+                    "expired artifacts swept"
+                ),
+                Err(error) => tracing::error!(causes = error.source_chain(), "the sweep failed"),
+            }
+        }
     }
-    let terms = Terms { grace: settings.orphan_grace, force: false };
-    let collecting = async {
-        let agreed = identity::check(catalog, store, settings).await?;
-        collect(catalog, store, clock, &agreed, terms, || {}).await
-    };
-    let collected = tokio::select! {
-        collected = collecting => collected,
-        error = renew(catalog, node) => Err(error),
-    };
-    // A refusal will be the same in a moment; what does not answer may do so.
-    let done = match &collected {
-        Ok(_) => true,
-        Err(error) => error.kind() == Kind::Conflict,
-    };
-    catalog.write(move |db| leases::give_back(db, COLLECTING, node, done)).await?;
-    collected.map(Some)
+
+    /// Collects every `retention.gc_interval`, for as long as it is polled, unless another node does; zero
+    /// means never. `node` is a number that no other node has. What fails or is refused is logged.
+    pub async fn collect_forever(self, settings: Settings, node: i64) {
+        if settings.gc_interval.is_zero() {
+            return;
+        }
+        let mut pause = first_after(node).min(settings.gc_interval);
+        loop {
+            tokio::time::sleep(pause).await;
+            pause = QUESTIONS.min(settings.gc_interval);
+            match self.collect_if_due(&settings, node).await {
+                Ok(None) => tracing::debug!("no collection is due here"),
+                Ok(Some(collected)) => tracing::info!(
+                    orphans = collected.orphans,
+                    unfinished = collected.unfinished,
+                    bytes = collected.bytes,
+                    spared = collected.spared,
+                    removed = collected.removed.blobs,
+                    "bytes that no row names collected"
+                ),
+                Err(error) => tracing::error!(%error, causes = error.source_chain(), "nothing is collected"),
+            }
+        }
+    }
+
+    /// Collects when the last collection was `retention.gc_interval` ago and no other node collects just now;
+    /// `None` when it is not due here. Never takes more than half of a store.
+    ///
+    /// # Errors
+    /// `Conflict` when database and store do not belong together, or too much would go; those of both.
+    pub async fn collect_if_due(&self, settings: &Settings, node: i64) -> Result<Option<Collected>> {
+        let Self { catalog, store, .. } = self;
+        let interval = settings.gc_interval;
+        if !catalog.write(move |db| leases::take(db, COLLECTING, node, interval)).await? {
+            return Ok(None);
+        }
+        let terms = Terms { grace: settings.orphan_grace, force: false };
+        let collecting = async {
+            let agreed = identity::check(catalog, store, settings).await?;
+            self.collect(&agreed, terms, || {}).await
+        };
+        let collected = tokio::select! {
+            collected = collecting => collected,
+            error = renew(catalog, node) => Err(error),
+        };
+        // A refusal will be the same in a moment; what does not answer may do so.
+        let done = match &collected {
+            Ok(_) => true,
+            Err(error) => error.kind() == ErrorKind::Conflict,
+        };
+        catalog.write(move |db| leases::give_back(db, COLLECTING, node, done)).await?;
+        collected.map(Some)
+    }
 }
 
 /// Renews the lease; ends only when that fails.

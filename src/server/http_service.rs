@@ -16,7 +16,7 @@ use tracing_actix_web::TracingLogger;
 use super::exchange;
 use super::request_stream::RequestStream;
 use crate::app::App;
-use crate::http::middleware::dress;
+use crate::http::middleware::request_context;
 use crate::http::request_log::RequestSpan;
 
 /// A connection with what is handed on of it.
@@ -34,7 +34,7 @@ pub(super) async fn http_service<F: Future<Output = ()> + 'static>(
     let routes = Routes::new()
         .app_data(app)
         .configure(mount)
-        .wrap(from_fn(dress))
+        .wrap(from_fn(request_context))
         .wrap(TracingLogger::<RequestSpan>::new());
     let routes = map_config(routes, |()| AppConfig::default());
     HttpService::build()

@@ -26,6 +26,8 @@ pub struct Setting {
     pub value: Option<String>,
     /// Where that comes from.
     pub origin: Origin,
+    /// What the key decides, in one line; empty for the variables of a bucket.
+    pub help: &'static str,
 }
 
 /// All that is set, and all that is wrong.
@@ -77,6 +79,7 @@ impl Explained {
             key: key.name.to_owned(),
             value: key.default.map(str::to_owned),
             origin: Origin::Default,
+            help: key.help,
         });
         Self { settings: Settings::default(), values: values.collect(), faults: Vec::new() }
     }
@@ -88,7 +91,8 @@ impl Explained {
                 self.faults.push(SettingsError(format!("{} (from {origin}): {why}", key.name)));
             }
             if let Some(setting) = self.values.iter_mut().find(|setting| setting.key == key.name) {
-                *setting = Setting { value: Some(blanked::setting(&text)), origin, key: key.name.to_owned() };
+                setting.value = Some(blanked::setting(&text));
+                setting.origin = origin;
             }
         }
     }
@@ -110,6 +114,7 @@ impl Explained {
             key: name.clone(),
             value: Some(blanked::variable(name, value)),
             origin: Origin::Variable(name.clone()),
+            help: "",
         });
         let mut told: Vec<Setting> = told.collect();
         told.sort_by(|one, other| one.key.cmp(&other.key));

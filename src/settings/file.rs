@@ -6,7 +6,7 @@ use std::path::Path;
 use config::{Config, ConfigError, File, FileFormat, Value, ValueKind};
 
 use super::explained::Given;
-use super::keys::{KEYS, Key};
+use super::keys::Key;
 use super::text::read_text;
 use super::unknown::{did_you_mean, similar, there_are};
 
@@ -28,7 +28,7 @@ pub(super) fn read(path: &Path, must_be: bool) -> Option<(Vec<Given>, Vec<String
 fn settings(parsed: &Value, path: &Path) -> (Vec<Given>, Vec<String>) {
     let (mut given, mut faults) = (Vec::new(), Vec::new());
     for (name, value) in leaves(parsed) {
-        match KEYS.iter().find(|key| key.name == name) {
+        match Key::find(&name) {
             Some(key) => match text(&value) {
                 Some(text) => given.push(Given::file(key, path, text)),
                 None => faults.push(format!("{name} (from {}): expected a string", path.display())),

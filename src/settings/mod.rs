@@ -23,7 +23,7 @@ pub use urls::{BucketUrl, DatabaseUrl, StorageUrl};
 /// The file read when none is named.
 pub const DEFAULT_FILE: &str = "artigate.toml";
 
-/// Everything that can be set. The table in the README says what each key means.
+/// Everything that can be set. `docs/configuration.md` says what each key means.
 #[derive(Debug, Clone)]
 pub struct Settings {
     /// The file that was read, if there was one.
@@ -76,9 +76,9 @@ pub struct Settings {
     /// How large an archive's directory may be for that, in bytes.
     pub archive_directory_bytes: u64,
     /// How large a file out of an archive may be that has to be unpacked; `None` for no limit.
-    pub max_unpacked_bytes: Option<u64>,
+    pub max_uncompressed_bytes: Option<u64>,
     /// The memory that decompressors may take together, in bytes.
-    pub unpack_memory_bytes: u64,
+    pub decompression_memory_bytes: u64,
     /// The largest registry document that is taken over HTTP, in bytes.
     pub max_document_bytes: u64,
     /// How long artifacts are kept that do not say.
@@ -89,6 +89,9 @@ pub struct Settings {
     pub orphan_grace: Duration,
     /// How often such blobs are collected; zero for never.
     pub gc_interval: Duration,
+    /// How long name, size and digest of an expired artifact are kept after the expiry; zero deletes them with its
+    /// bytes.
+    pub tombstones: Duration,
 }
 
 /// A setting that cannot be used, with its key and where it came from.
@@ -125,13 +128,14 @@ impl Default for Settings {
             index_cache_bytes: 128 << 20,
             archive_entries: 1_000_000,
             archive_directory_bytes: 256 << 20,
-            max_unpacked_bytes: None,
-            unpack_memory_bytes: 256 << 20,
+            max_uncompressed_bytes: None,
+            decompression_memory_bytes: 256 << 20,
             max_document_bytes: 16 << 20,
             default_expire_in: Lifetime::Seconds(30 * 86_400),
             sweep_interval: Duration::from_secs(7 * 60),
             orphan_grace: Duration::from_secs(3_600),
             gc_interval: Duration::from_secs(86_400),
+            tombstones: Duration::from_secs(400 * 86_400),
         }
     }
 }
@@ -154,7 +158,7 @@ impl Settings {
     }
 }
 
-/// The environment variable of every key, with the text of its default, in the order of the README's table.
+/// The environment variable of every key, with the text of its default, in the order of `docs/configuration.md`.
 pub fn variables() -> Vec<(String, Option<&'static str>)> {
     keys::KEYS.iter().map(|key| (key.variable(), key.default)).collect()
 }

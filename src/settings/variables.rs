@@ -3,7 +3,7 @@
 //! except for the names below.
 
 use super::explained::Given;
-use super::keys::{KEYS, Key, PREFIX};
+use super::keys::{Key, PREFIX};
 use super::unknown::{did_you_mean, distance, similar, there_are};
 
 /// Those that are options of the command line, whose parser reads them.
@@ -21,7 +21,7 @@ pub(super) fn read(environment: &[(String, String)]) -> (Vec<Given>, Vec<String>
     ours.sort();
     let (mut given, mut faults) = (Vec::new(), Vec::new());
     for (name, value) in ours {
-        match KEYS.iter().find(|key| key.variable().eq_ignore_ascii_case(name)) {
+        match Key::find(&key_name(name)) {
             Some(key) => given.push(Given::variable(key, name, value)),
             None => faults.push(unknown(name)),
         }
@@ -53,8 +53,13 @@ fn is_service_link(name: &str, value: &str) -> bool {
         || of_a_port
 }
 
+/// The key that a variable of ours sets, written `section.key`.
+fn key_name(variable: &str) -> String {
+    variable[PREFIX.len()..].to_ascii_lowercase().replace("__", ".")
+}
+
 fn unknown(name: &str) -> String {
-    let key = name[PREFIX.len()..].to_ascii_lowercase().replace("__", ".");
+    let key = key_name(name);
     let said = if key.contains('.') {
         format!("unknown key {key} (from environment variable {name})")
     } else {

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use super::bucket::{self, Bucket};
-use super::listed::{Leftover, Listed};
+use super::entry::{EntryLocation, StoreEntry};
 use super::local::Directory;
-use super::upload::Part;
+use super::writer::BlobWriter;
 use super::{Blob, StoreKey, blocking};
 use crate::settings::StorageUrl;
 
@@ -92,13 +92,15 @@ impl Backend {
         }
     }
 
-    pub(super) async fn begin(&self, key: StoreKey) -> io::Result<Part> {
+    pub(super) async fn begin(&self, key: StoreKey) -> io::Result<BlobWriter> {
         Ok(match self {
             Self::Directory(directory) => {
                 let directory = Arc::clone(directory);
-                Part::File(blocking(move || directory.begin(key)).await?)
+                BlobWriter::File(blocking(move || directory.begin(key)).await?)
             }
-            Self::Bucket(bucket) => Part::Object(Box::new(bucket::Part::begin(Arc::clone(bucket), key))),
+            Self::Bucket(bucket) => {
+                BlobWriter::Object(Box::new(bucket::BlobWriter::begin(Arc::clone(bucket), key)))
+            }
         })
     }
 
@@ -153,7 +155,7 @@ impl Backend {
         })
     }
 
-    pub(super) async fn list(&self, shard: u16) -> io::Result<Vec<Listed>> {
+    pub(super) async fn list(&self, shard: u16) -> io::Result<Vec<StoreEntry>> {
         match self {
             Self::Directory(directory) => {
                 let directory = Arc::clone(directory);
@@ -163,9 +165,9 @@ impl Backend {
         }
     }
 
-    pub(super) async fn remove_listed(&self, leftover: Leftover) -> io::Result<()> {
+    pub(super) async fn remove_listed(&self, leftover: EntryLocation) -> io::Result<()> {
         match (self, leftover) {
-            (Self::Directory(directory), Leftover::File(name)) => {
+            (Self::Directory(directory), EntryLocation::File(name)) => {
                 let directory = Arc::clone(directory);
                 blocking(move || directory.remove(&name)).await
             }
@@ -174,7 +176,7 @@ impl Backend {
         }
     }
 
-    pub(super) async fn signed_url(
+    pub(super) async fn presigned_url(
         &self,
         key: &StoreKey,
         head: bool,
@@ -183,7 +185,7 @@ impl Backend {
     ) -> io::Result<Option<String>> {
         match self {
             Self::Directory(_) => Ok(None),
-            Self::Bucket(bucket) => bucket.signed_url(key, head, disposition, lifetime).await.map(Some),
+            Self::Bucket(bucket) => bucket.presigned_url(key, head, disposition, lifetime).await.map(Some),
         }
     }
 }

@@ -11,7 +11,7 @@ use futures_util::{Stream, StreamExt};
 use super::bucket::Bucket;
 use super::waiting::Waiting;
 use super::{StoreKey, local};
-use crate::background;
+use crate::yielding;
 
 /// Copying more than this into memory takes long enough to be felt by others, in bytes.
 const LONG_BYTES: u64 = 4 << 20;
@@ -56,7 +56,7 @@ impl Blob {
                     let file = Arc::clone(file);
                     let is_long = range.end.saturating_sub(range.start) > LONG_BYTES;
                     let read = move || local::read_at(&file, range);
-                    if is_long { background::run(read).await? } else { waiting.run(read).await }
+                    if is_long { yielding::run(read).await? } else { waiting.run(read).await }
                 }
             },
             Place::Object(bucket, key) => bucket.read(key, range, self.size).await,

@@ -17,12 +17,12 @@ use sha2::{Digest, Sha256};
 use tempfile::NamedTempFile;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-use super::listed::{Leftover, Listed};
-use super::upload::agree;
+use super::entry::{EntryLocation, StoreEntry};
 use super::waiting::Waiting;
-use super::{SHARDS, StoreKey, resident};
-use crate::background::Pace;
+use super::writer::agree;
+use super::{SHARDS, StoreKey, page_cache};
 use crate::domain::Sha256Digest;
+use crate::yielding::YieldBudget;
 
 /// What the names of unfinished uploads begin with, before the name that they are to get and a few random
 /// letters; a crash may leave one behind.
@@ -85,11 +85,11 @@ impl Directory {
         &self.waiting
     }
 
-    pub(super) fn begin(&self, key: StoreKey) -> io::Result<Part> {
+    pub(super) fn begin(&self, key: StoreKey) -> io::Result<BlobWriter> {
         let folder = self.root.join(key.folder());
         let prefix = format!("{TEMPORARY_PREFIX}{}-", key.name());
         let file = tempfile::Builder::new().prefix(&prefix).tempfile_in(&folder)?;
-        Ok(Part { file, hasher: Sha256::new(), path: self.root.join(key.as_str()), folder, key })
+        Ok(BlobWriter { file, hasher: Sha256::new(), path: self.root.join(key.as_str()), folder, key })
     }
 
     pub(super) fn open_blob(&self, key: &StoreKey) -> io::Result<(File, u64)> {
@@ -108,12 +108,12 @@ impl Directory {
 
     /// As [`Directory::open_blob`], only without waiting.
     pub(super) fn open_resident(&self, key: &StoreKey) -> Option<(File, u64)> {
-        let file = resident::open(&self.root.join(key.as_str()))?;
+        let file = page_cache::open(&self.root.join(key.as_str()))?;
         let size = file.metadata().ok()?.len();
         Some((file, size))
     }
 
-    pub(super) fn list(&self, shard: u16) -> io::Result<Vec<Listed>> {
+    pub(super) fn list(&self, shard: u16) -> io::Result<Vec<StoreEntry>> {
         let folder = StoreKey::folder_of(shard);
         let mut listed = Vec::new();
         for file in self.named_as_ours(&folder)? {
@@ -122,10 +122,12 @@ impl Directory {
                 Ok(metadata) if metadata.is_file() => {
                     let (size, modified) = (metadata.len(), metadata.modified()?);
                     let temporary = name.strip_prefix(TEMPORARY_PREFIX);
-                    let leftover = Leftover::File(format!("{folder}/{name}"));
+                    let leftover = EntryLocation::File(format!("{folder}/{name}"));
                     listed.push(match key {
-                        Some(key) => Listed::blob(key, size, modified, leftover),
-                        None => Listed::unfinished(upload_of(&folder, temporary), size, modified, leftover),
+                        Some(key) => StoreEntry::blob(key, size, modified, leftover),
+                        None => {
+                            StoreEntry::unfinished(upload_of(&folder, temporary), size, modified, leftover)
+                        }
                     });
                 }
                 // Not ours, or gone meanwhile.
@@ -205,7 +207,7 @@ fn upload_of(folder: &str, temporary: Option<&str>) -> Option<StoreKey> {
 
 /// A file being written. Dropping it removes it.
 #[derive(Debug)]
-pub(super) struct Part {
+pub(super) struct BlobWriter {
     file: NamedTempFile,
     hasher: Sha256,
     key: StoreKey,
@@ -213,7 +215,7 @@ pub(super) struct Part {
     path: PathBuf,
 }
 
-impl Part {
+impl BlobWriter {
     pub(super) fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.hasher.update(bytes);
         self.file.write_all(bytes)
@@ -237,11 +239,11 @@ fn sync_folder(folder: &Path) -> io::Result<()> {
 pub(super) fn read_at(file: &File, range: Range<u64>) -> io::Result<Bytes> {
     let length = usize::try_from(range.end.saturating_sub(range.start)).map_err(io::Error::other)?;
     let mut bytes = vec![0; length];
-    let (mut pace, mut next) = (Pace::begin(), range.start);
+    let (mut pace, mut next) = (YieldBudget::begin(), range.start);
     for piece in bytes.chunks_mut(PIECE_BYTES as usize) {
         file.read_exact_at(piece, next)?;
         next += piece.len() as u64;
-        pace.stride();
+        pace.checkpoint();
     }
     Ok(bytes.into())
 }
@@ -250,7 +252,7 @@ pub(super) fn read_at(file: &File, range: Range<u64>) -> io::Result<Bytes> {
 pub(super) fn read_resident(file: &File, range: &Range<u64>) -> Option<Bytes> {
     let length = range.end.checked_sub(range.start).filter(|length| *length <= RESIDENT_BYTES)?;
     let mut bytes = vec![0; length as usize];
-    let read = resident::read(file, &mut bytes, range.start);
+    let read = page_cache::read(file, &mut bytes, range.start);
     (read == bytes.len()).then(|| bytes.into())
 }
 
@@ -288,7 +290,7 @@ impl Reading {
         let length = self.piece_bytes(left) as usize;
         let mut buffer = std::mem::take(&mut self.last).try_into_mut().unwrap_or_default();
         buffer.resize(length, 0);
-        let read = resident::read(&self.file, &mut buffer, self.next);
+        let read = page_cache::read(&self.file, &mut buffer, self.next);
         buffer.truncate(read);
         self.last = buffer.freeze();
         (read > 0).then(|| self.last.clone())

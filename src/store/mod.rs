@@ -8,21 +8,21 @@
 mod backend;
 mod blob;
 mod bucket;
+mod entry;
 mod key;
-mod listed;
 mod local;
-mod resident;
-mod upload;
+mod page_cache;
 mod waiting;
+mod writer;
 
 use std::io;
 use std::time::{Duration, SystemTime};
 
 pub use blob::Blob;
+pub use entry::StoreEntry;
 pub use key::{SHARDS, StoreKey};
-pub use listed::Listed;
-pub use upload::{Stored, Upload};
 use uuid::Uuid;
+pub use writer::{StoredBlob, Upload};
 
 use crate::domain::{Error, Result};
 use crate::settings::{Settings, StorageUrl};
@@ -199,7 +199,7 @@ impl Store {
     ///
     /// # Errors
     /// `Internal` or `Unavailable` when it cannot be read.
-    pub async fn list(&self, shard: u16) -> Result<Vec<Listed>> {
+    pub async fn list(&self, shard: u16) -> Result<Vec<StoreEntry>> {
         Ok(self.current.list(shard).await?)
     }
 
@@ -207,7 +207,7 @@ impl Store {
     ///
     /// # Errors
     /// `Internal` or `Unavailable` when it cannot be removed.
-    pub async fn remove_listed(&self, listed: &Listed) -> Result<()> {
+    pub async fn remove_listed(&self, listed: &StoreEntry) -> Result<()> {
         Ok(self.current.remove_listed(listed.leftover.clone()).await?)
     }
 
@@ -217,14 +217,14 @@ impl Store {
     ///
     /// # Errors
     /// `Internal` or `Unavailable` when it cannot be signed.
-    pub async fn signed_url(
+    pub async fn presigned_url(
         &self,
         key: &StoreKey,
         head: bool,
         disposition: String,
         lifetime: Duration,
     ) -> Result<Option<String>> {
-        Ok(self.backend_of(key).await?.signed_url(key, head, disposition, lifetime).await?)
+        Ok(self.backend_of(key).await?.presigned_url(key, head, disposition, lifetime).await?)
     }
 
     /// Where a blob is to be looked for. Only while there are two places, that is asked.

@@ -115,7 +115,7 @@ mod tests {
             assert!(futures_util::poll!(&mut reads).is_pending());
             let refused = waiting.run(|| Ok(())).await.unwrap_err();
             assert_eq!(refused.kind(), io::ErrorKind::TimedOut);
-            assert_eq!(crate::domain::Error::from(refused).kind(), crate::domain::Kind::Unavailable);
+            assert_eq!(crate::domain::Error::from(refused).kind(), crate::domain::ErrorKind::Unavailable);
             // Whoever is left of the runtime's threads, it is enough for everything else.
             assert_eq!(tokio::task::spawn_blocking(|| 7).await.unwrap(), 7);
             drop(answer);

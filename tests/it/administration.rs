@@ -8,10 +8,11 @@ use artigate::settings::DatabaseUrl;
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 
+use crate::docs::paste;
 use crate::program::{Serving, artigate};
+use crate::support::fixtures::{self, ARCHIVE};
 use crate::support::gateway::{Gateway, PostgresDatabase};
-use crate::support::wire::Request;
-use crate::support::world::{self, ARCHIVE};
+use crate::support::http_client::Request;
 
 /// The program on the gateway's database.
 fn command(gateway: &Gateway, arguments: &[&str]) -> Command {
@@ -66,194 +67,248 @@ fn status(gateway: &Gateway, token: &str) -> u16 {
 
 /// The small world, closed to all but its members.
 fn private_world(gateway: &Gateway) {
-    world::small(gateway, b"bytes");
+    fixtures::small(gateway, b"bytes");
     done(gateway, &["project", "set", "group/project", "--visibility", "private"]);
 }
 
-on_both_databases! {
-    fn a_user_is_created_listed_and_changed(gateway) {
-        assert_eq!(done(&gateway, &["user", "list"]), "ID  USERNAME  NAME  EMAIL  ADMIN  CREATED_AT\n");
-        assert_eq!(parsed(&gateway, &["user", "list"]), json!([]));
-        assert_eq!(done(&gateway, &["user", "create", "alice"]), "created user alice with number 1\n");
-        let bob = ["user", "create", "bob", "--id", "7", "--name", "Bob B.", "--email", "b@example.com", "--admin"];
-        assert_eq!(done(&gateway, &bob), "created user bob with number 7\n");
-        assert_eq!(done(&gateway, &["user", "create", "eve"]), "created user eve with number 8\n");
-        done(&gateway, &["user", "set", "alice", "--name", "Alice", "--admin"]);
-        done(&gateway, &["user", "set", "bob", "--email", "", "--no-admin"]);
-        let users = parsed(&gateway, &["user", "list"]);
-        let facts: Vec<Value> = users.as_array().unwrap().iter().map(|user| {
+on_both_databases!(
+    a_user_is_created_listed_and_changed,
+    a_created_token_opens_what_its_user_may_see_until_it_is_revoked,
+    a_token_ends_when_it_was_told_to,
+    a_project_is_created_shown_and_changed,
+    a_project_shows_how_much_it_holds,
+    members_come_and_go,
+    job_tokens_are_let_in_by_the_allowlist,
+    no_output_tells_a_digest_or_a_token_again,
+    looking_does_not_wait_for_a_long_change
+);
+
+fn a_user_is_created_listed_and_changed(gateway: Gateway) {
+    assert_eq!(done(&gateway, &["user", "list"]), "ID  USERNAME  NAME  EMAIL  ADMIN  CREATED_AT\n");
+    assert_eq!(parsed(&gateway, &["user", "list"]), json!([]));
+    assert_eq!(done(&gateway, &["user", "create", "alice"]), "created user alice with number 1\n");
+    let bob =
+        ["user", "create", "bob", "--id", "7", "--name", "Bob B.", "--email", "b@example.com", "--admin"];
+    assert_eq!(done(&gateway, &bob), "created user bob with number 7\n");
+    assert_eq!(done(&gateway, &["user", "create", "eve"]), "created user eve with number 8\n");
+    done(&gateway, &["user", "set", "alice", "--name", "Alice", "--admin"]);
+    done(&gateway, &["user", "set", "bob", "--email", "", "--no-admin"]);
+    let users = parsed(&gateway, &["user", "list"]);
+    let facts: Vec<Value> = users
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|user| {
             assert!(user["created_at"].as_str().unwrap().ends_with('Z'));
             json!([user["id"], user["username"], user["name"], user["email"], user["admin"]])
-        }).collect();
-        assert_eq!(facts, [
+        })
+        .collect();
+    assert_eq!(
+        facts,
+        [
             json!([1, "alice", "Alice", null, true]),
             json!([7, "bob", "Bob B.", null, false]),
             json!([8, "eve", "eve", null, false]),
-        ]);
-        let text = done(&gateway, &["user", "list"]);
-        assert!(text.contains("\n1   alice     Alice   -      yes    "), "{text}");
-        refused(&gateway, &["user", "create", "bob"], "there is a user \"bob\" already");
-        refused(&gateway, &["user", "create", "carl", "--id", "7"], "number 7 is user \"bob\" already");
-        refused(&gateway, &["user", "set", "carl", "--admin"], "there is no user \"carl\"");
-        done(&gateway, &["user", "create", "last", "--id", &i64::MAX.to_string()]);
-        let full = "the last possible number is a user already, choose one below it";
-        refused(&gateway, &["user", "create", "carl"], full);
-    }
+        ]
+    );
+    let text = done(&gateway, &["user", "list"]);
+    assert!(text.contains("\n1   alice     Alice   -      yes    "), "{text}");
+    refused(&gateway, &["user", "create", "bob"], "there is a user \"bob\" already");
+    refused(&gateway, &["user", "create", "carl", "--id", "7"], "number 7 is user \"bob\" already");
+    refused(&gateway, &["user", "set", "carl", "--admin"], "there is no user \"carl\"");
+    done(&gateway, &["user", "create", "last", "--id", &i64::MAX.to_string()]);
+    let full = "the last possible number is a user already, choose one below it";
+    refused(&gateway, &["user", "create", "carl"], full);
+}
 
-    fn a_created_token_opens_what_its_user_may_see_until_it_is_revoked(gateway) {
-        private_world(&gateway);
-        let reader = token(&gateway, &["--user", "guest", "--name", "ci", "--scopes", "read_api"]);
-        assert_eq!(status(&gateway, &reader), 200);
-        let stranger = token(&gateway, &["--user", "outsider", "--scopes", "api"]);
-        assert_eq!(status(&gateway, &stranger), 404);
-        let narrow = token(&gateway, &["--user", "guest", "--scopes", "read_user,read_registry"]);
-        assert_eq!(status(&gateway, &narrow), 403);
-        let listed = parsed(&gateway, &["token", "list", "--user", "guest"]);
-        let own = &listed.as_array().unwrap()[1];
-        assert_eq!((&own["name"], &own["state"]), (&json!("ci"), &json!("active")));
-        let id = own["id"].to_string();
-        assert_eq!(done(&gateway, &["token", "revoke", &id]), format!("token {id} is revoked\n"));
-        assert_eq!(status(&gateway, &reader), 401);
-        done(&gateway, &["token", "revoke", &id]);
-        let listed = parsed(&gateway, &["token", "list", "--user", "guest"]);
-        assert_eq!(listed[1]["state"], "revoked");
-        assert_eq!(listed[2]["scopes"], json!(["read_user", "read_registry"]));
-        refused(&gateway, &["token", "revoke", "4711"], "there is no token 4711");
-        refused(&gateway, &["token", "list", "--user", "carl"], "there is no user \"carl\"");
-        let unknown = ["token", "create", "--user", "carl", "--scopes", "api"];
-        refused(&gateway, &unknown, "there is no user \"carl\"");
-    }
+fn a_created_token_opens_what_its_user_may_see_until_it_is_revoked(gateway: Gateway) {
+    private_world(&gateway);
+    let reader = token(&gateway, &["--user", "guest", "--name", "ci", "--scopes", "read_api"]);
+    assert_eq!(status(&gateway, &reader), 200);
+    let stranger = token(&gateway, &["--user", "outsider", "--scopes", "api"]);
+    assert_eq!(status(&gateway, &stranger), 404);
+    let narrow = token(&gateway, &["--user", "guest", "--scopes", "read_user,read_registry"]);
+    assert_eq!(status(&gateway, &narrow), 403);
+    let listed = parsed(&gateway, &["token", "list", "--user", "guest"]);
+    let own = &listed.as_array().unwrap()[1];
+    assert_eq!((&own["name"], &own["state"]), (&json!("ci"), &json!("active")));
+    let id = own["id"].to_string();
+    assert_eq!(done(&gateway, &["token", "revoke", &id]), format!("token {id} is revoked\n"));
+    assert_eq!(status(&gateway, &reader), 401);
+    done(&gateway, &["token", "revoke", &id]);
+    let listed = parsed(&gateway, &["token", "list", "--user", "guest"]);
+    assert_eq!(listed[1]["state"], "revoked");
+    assert_eq!(listed[2]["scopes"], json!(["read_user", "read_registry"]));
+    refused(&gateway, &["token", "revoke", "4711"], "there is no token 4711");
+    refused(&gateway, &["token", "list", "--user", "carl"], "there is no user \"carl\"");
+    let unknown = ["token", "create", "--user", "carl", "--scopes", "api"];
+    refused(&gateway, &unknown, "there is no user \"carl\"");
+}
 
-    fn a_token_ends_when_it_was_told_to(gateway) {
-        private_world(&gateway);
-        gateway.load("users: [{id: 9, username: old, tokens: [{value: glpat-old, expires_at: 2020-01-01}]}]");
-        let hour = token(&gateway, &["--user", "guest", "--scopes", "api", "--expires-in", "1 hour"]);
-        token(&gateway, &["--user", "old", "--scopes", "api,api"]);
-        token(&gateway, &["--user", "old", "--scopes", "api", "--expires-at", "9999-01-01"]);
-        token(&gateway, &["--user", "old", "--scopes", "api", "--expires-in", "never"]);
-        assert_eq!(status(&gateway, &hour), 200);
-        let behind = Clock::System.now().as_millis() - gateway.now().as_millis();
-        gateway.wait_seconds(behind / 1000 + 3601);
-        assert_eq!(status(&gateway, &hour), 401);
-        let listed = parsed(&gateway, &["token", "list", "--user", "old"]);
-        let states: Vec<&str> = listed.as_array().unwrap().iter().map(|t| t["state"].as_str().unwrap()).collect();
-        assert_eq!(states, ["expired", "active", "active", "active"]);
-        assert_eq!(listed[1]["scopes"], json!(["api"]));
-        let day = |name: &str| listed[1][name].as_str().unwrap()[..10].parse::<chrono::NaiveDate>().unwrap();
-        assert_eq!((day("expires_at") - day("created_at")).num_days(), 365);
-        assert_eq!(listed[2]["expires_at"], "9999-01-01T00:00:00.000Z");
-        assert_eq!(listed[3]["expires_at"], Value::Null);
-    }
+fn a_token_ends_when_it_was_told_to(gateway: Gateway) {
+    private_world(&gateway);
+    gateway.load("users: [{id: 9, username: old, tokens: [{value: glpat-old, expires_at: 2020-01-01}]}]");
+    let hour = token(&gateway, &["--user", "guest", "--scopes", "api", "--expires-in", "1 hour"]);
+    token(&gateway, &["--user", "old", "--scopes", "api,api"]);
+    token(&gateway, &["--user", "old", "--scopes", "api", "--expires-at", "9999-01-01"]);
+    token(&gateway, &["--user", "old", "--scopes", "api", "--expires-in", "never"]);
+    assert_eq!(status(&gateway, &hour), 200);
+    let behind = Clock::System.now().as_millis() - gateway.now().as_millis();
+    gateway.advance_clock(behind / 1000 + 3601);
+    assert_eq!(status(&gateway, &hour), 401);
+    let listed = parsed(&gateway, &["token", "list", "--user", "old"]);
+    let states: Vec<&str> = listed.as_array().unwrap().iter().map(|t| t["state"].as_str().unwrap()).collect();
+    assert_eq!(states, ["expired", "active", "active", "active"]);
+    assert_eq!(listed[1]["scopes"], json!(["api"]));
+    let day = |name: &str| listed[1][name].as_str().unwrap()[..10].parse::<chrono::NaiveDate>().unwrap();
+    assert_eq!((day("expires_at") - day("created_at")).num_days(), 365);
+    assert_eq!(listed[2]["expires_at"], "9999-01-01T00:00:00.000Z");
+    assert_eq!(listed[3]["expires_at"], Value::Null);
+}
 
-    fn a_project_is_created_shown_and_changed(gateway) {
-        let heading = "ID  PATH  VISIBILITY  PUBLIC_JOBS  KEEP_LATEST_ARTIFACT  MAX_ARTIFACT_SIZE\n";
-        assert_eq!(done(&gateway, &["project", "list"]), heading);
-        let plain = done(&gateway, &["project", "create", "group/plain"]);
-        assert_eq!(plain, "created project group/plain with number 1\n");
-        done(&gateway, &["project", "create", "Group/Own", "--id", "5", "--name", "Our own", "--visibility",
-            "internal", "--public-jobs", "off", "--keep-latest", "off", "--max-artifact-size", "10 MiB",
-            "--default-branch", "main"]);
-        let listed = parsed(&gateway, &["project", "list"]);
-        let plain = json!({"id": 1, "path": "group/plain", "name": "plain", "visibility": "private",
-            "public_jobs": true, "keep_latest_artifact": true, "max_artifact_size": null, "default_branch": null,
-            "created_at": listed[0]["created_at"]});
-        assert_eq!(listed[0], plain);
-        let own = json!({"id": 5, "path": "Group/Own", "name": "Our own", "visibility": "internal",
-            "public_jobs": false, "keep_latest_artifact": false, "max_artifact_size": 10 << 20,
-            "default_branch": "main", "created_at": listed[1]["created_at"]});
-        assert_eq!(listed[1], own);
-        let line = "5   Group/Own    internal    no           no                    10 MiB\n";
-        assert!(done(&gateway, &["project", "list"]).ends_with(line));
-        done(&gateway, &["project", "set", "group/own", "--max-artifact-size", "none", "--default-branch", ""]);
-        done(&gateway, &["project", "set", "group/own", "--public-jobs", "on"]);
-        let shown = parsed(&gateway, &["project", "show", "group/own"]);
-        assert_eq!(shown["path"], "Group/Own", "another case names the project and does not rename it");
-        assert_eq!((&shown["max_artifact_size"], &shown["default_branch"]), (&Value::Null, &Value::Null));
-        assert_eq!((&shown["public_jobs"], &shown["keep_latest_artifact"]), (&json!(true), &json!(false)));
-        refused(&gateway, &["project", "create", "GROUP/OWN"], "there is a project \"Group/Own\" already");
-        let taken = "number 1 is project \"group/plain\" already";
-        refused(&gateway, &["project", "create", "a", "--id", "1"], taken);
-        for arguments in [&["set", "no/one", "--name", "x"][..], &["show", "no/one"], &["allow", "no/one", "a"],
-            &["disallow", "no/one", "a"], &["member", "add", "no/one", "a", "guest"],
-            &["member", "remove", "no/one", "a"]] {
-            refused(&gateway, &[&["project"], arguments].concat(), "there is no project \"no/one\"");
-        }
+fn a_project_is_created_shown_and_changed(gateway: Gateway) {
+    let heading = "ID  PATH  VISIBILITY  PUBLIC_JOBS  KEEP_LATEST_ARTIFACT  MAX_ARTIFACT_SIZE\n";
+    assert_eq!(done(&gateway, &["project", "list"]), heading);
+    let plain = done(&gateway, &["project", "create", "group/plain"]);
+    assert_eq!(plain, "created project group/plain with number 1\n");
+    done(
+        &gateway,
+        &[
+            "project",
+            "create",
+            "Group/Own",
+            "--id",
+            "5",
+            "--name",
+            "Our own",
+            "--visibility",
+            "internal",
+            "--public-jobs",
+            "off",
+            "--keep-latest",
+            "off",
+            "--max-artifact-size",
+            "10 MiB",
+            "--default-branch",
+            "main",
+        ],
+    );
+    let listed = parsed(&gateway, &["project", "list"]);
+    let plain = json!({"id": 1, "path": "group/plain", "name": "plain", "visibility": "private",
+        "public_jobs": true, "keep_latest_artifact": true, "max_artifact_size": null, "default_branch": null,
+        "created_at": listed[0]["created_at"]});
+    assert_eq!(listed[0], plain);
+    let own = json!({"id": 5, "path": "Group/Own", "name": "Our own", "visibility": "internal",
+        "public_jobs": false, "keep_latest_artifact": false, "max_artifact_size": 10 << 20,
+        "default_branch": "main", "created_at": listed[1]["created_at"]});
+    assert_eq!(listed[1], own);
+    let line = "5   Group/Own    internal    no           no                    10 MiB\n";
+    assert!(done(&gateway, &["project", "list"]).ends_with(line));
+    done(&gateway, &["project", "set", "group/own", "--max-artifact-size", "none", "--default-branch", ""]);
+    done(&gateway, &["project", "set", "group/own", "--public-jobs", "on"]);
+    let shown = parsed(&gateway, &["project", "show", "group/own"]);
+    assert_eq!(shown["path"], "Group/Own", "another case names the project and does not rename it");
+    assert_eq!((&shown["max_artifact_size"], &shown["default_branch"]), (&Value::Null, &Value::Null));
+    assert_eq!((&shown["public_jobs"], &shown["keep_latest_artifact"]), (&json!(true), &json!(false)));
+    refused(&gateway, &["project", "create", "GROUP/OWN"], "there is a project \"Group/Own\" already");
+    let taken = "number 1 is project \"group/plain\" already";
+    refused(&gateway, &["project", "create", "a", "--id", "1"], taken);
+    for arguments in [
+        &["set", "no/one", "--name", "x"][..],
+        &["show", "no/one"],
+        &["allow", "no/one", "a"],
+        &["disallow", "no/one", "a"],
+        &["member", "add", "no/one", "a", "guest"],
+        &["member", "remove", "no/one", "a"],
+    ] {
+        refused(&gateway, &[&["project"], arguments].concat(), "there is no project \"no/one\"");
     }
+}
 
-    fn a_project_shows_how_much_it_holds(gateway) {
-        world::small(&gateway, &[0; 2048]);
-        let shown = parsed(&gateway, &["project", "show", "group/project"]);
-        assert_eq!((&shown["pipelines"], &shown["jobs"]), (&json!(2), &json!(3)));
-        assert_eq!((&shown["artifacts"], &shown["artifact_bytes"]), (&json!(1), &json!(2048)));
-        assert_eq!(shown["members"]["maintainer"], "maintainer");
-        let text = done(&gateway, &["project", "show", "group/project"]);
-        for line in ["path                  group/project\n", "members               developer developer\n",
-            "                      guest guest\n", "artifact_bytes        2 KiB\n"] {
-            assert!(text.contains(line), "{line:?} is not in {text}");
-        }
+fn a_project_shows_how_much_it_holds(gateway: Gateway) {
+    fixtures::small(&gateway, &[0; 2048]);
+    let shown = parsed(&gateway, &["project", "show", "group/project"]);
+    assert_eq!((&shown["pipelines"], &shown["jobs"]), (&json!(2), &json!(3)));
+    assert_eq!((&shown["artifacts"], &shown["artifact_bytes"]), (&json!(1), &json!(2048)));
+    assert_eq!(shown["members"]["maintainer"], "maintainer");
+    let text = done(&gateway, &["project", "show", "group/project"]);
+    for line in [
+        "path                  group/project\n",
+        "members               developer developer\n",
+        "                      guest guest\n",
+        "artifact_bytes        2 KiB\n",
+    ] {
+        assert!(text.contains(line), "{line:?} is not in {text}");
     }
+}
 
-    fn members_come_and_go(gateway) {
-        private_world(&gateway);
-        assert_eq!(status(&gateway, world::OUTSIDER), 404);
-        let member = |arguments: &[&str]| done(&gateway, &[&["project", "member"], arguments].concat());
-        let added = member(&["add", "Group/Project", "outsider", "guest"]);
-        assert_eq!(added, "outsider is guest of group/project\n");
-        assert_eq!(status(&gateway, world::OUTSIDER), 200);
-        member(&["add", "group/project", "outsider", "owner"]);
-        let shown = parsed(&gateway, &["project", "show", "group/project"]);
-        assert_eq!(shown["members"]["outsider"], "owner");
-        member(&["remove", "group/project", "outsider"]);
-        assert_eq!(status(&gateway, world::OUTSIDER), 404);
-        let again = ["project", "member", "remove", "group/project", "outsider"];
-        refused(&gateway, &again, "\"outsider\" is no member of \"group/project\"");
-        let unknown = ["project", "member", "add", "group/project", "carl", "guest"];
-        refused(&gateway, &unknown, "there is no user \"carl\"");
-    }
+fn members_come_and_go(gateway: Gateway) {
+    private_world(&gateway);
+    assert_eq!(status(&gateway, fixtures::OUTSIDER), 404);
+    let member = |arguments: &[&str]| done(&gateway, &[&["project", "member"], arguments].concat());
+    let added = member(&["add", "Group/Project", "outsider", "guest"]);
+    assert_eq!(added, "outsider is guest of group/project\n");
+    assert_eq!(status(&gateway, fixtures::OUTSIDER), 200);
+    member(&["add", "group/project", "outsider", "owner"]);
+    let shown = parsed(&gateway, &["project", "show", "group/project"]);
+    assert_eq!(shown["members"]["outsider"], "owner");
+    member(&["remove", "group/project", "outsider"]);
+    assert_eq!(status(&gateway, fixtures::OUTSIDER), 404);
+    let again = ["project", "member", "remove", "group/project", "outsider"];
+    refused(&gateway, &again, "\"outsider\" is no member of \"group/project\"");
+    let unknown = ["project", "member", "add", "group/project", "carl", "guest"];
+    refused(&gateway, &unknown, "there is no user \"carl\"");
+}
 
-    fn job_tokens_are_let_in_by_the_allowlist(gateway) {
-        private_world(&gateway);
-        gateway.load("projects: [{id: 2, path: other/sub/project, pipelines: [{id: 900, ref: main, sha: a,
+fn job_tokens_are_let_in_by_the_allowlist(gateway: Gateway) {
+    private_world(&gateway);
+    gateway.load("projects: [{id: 2, path: other/sub/project, pipelines: [{id: 900, ref: main, sha: a,
             status: running, user: developer, jobs: [{id: 90, name: a, status: running, token: glcbt-other}]}]}]");
-        let status = || gateway.get(ARCHIVE).job_token("glcbt-other").send().status;
-        let outside = status();
-        assert!(outside >= 400);
-        done(&gateway, &["project", "allow", "group/project", "Other"]);
-        done(&gateway, &["project", "allow", "group/project", "other"]);
-        assert_eq!(status(), 200);
-        let shown = parsed(&gateway, &["project", "show", "group/project"]);
-        assert_eq!(shown["job_token_allowlist"], json!(["Other"]));
-        done(&gateway, &["project", "disallow", "group/project", "OTHER"]);
-        assert_eq!(status(), outside);
-        let again = ["project", "disallow", "group/project", "other"];
-        refused(&gateway, &again, "\"other\" is not on the allowlist of \"group/project\"");
-    }
+    let status = || gateway.get(ARCHIVE).job_token("glcbt-other").send().status;
+    let outside = status();
+    assert!(outside >= 400);
+    done(&gateway, &["project", "allow", "group/project", "Other"]);
+    done(&gateway, &["project", "allow", "group/project", "other"]);
+    assert_eq!(status(), 200);
+    let shown = parsed(&gateway, &["project", "show", "group/project"]);
+    assert_eq!(shown["job_token_allowlist"], json!(["Other"]));
+    done(&gateway, &["project", "disallow", "group/project", "OTHER"]);
+    assert_eq!(status(), outside);
+    let again = ["project", "disallow", "group/project", "other"];
+    refused(&gateway, &again, "\"other\" is not on the allowlist of \"group/project\"");
+}
 
-    fn no_output_tells_a_digest_or_a_token_again(gateway) {
-        private_world(&gateway);
-        let token = token(&gateway, &["--user", "guest", "--scopes", "api", "--log", "trace"]);
-        let digest = Sha256Digest::of(token.as_bytes()).to_string();
-        for arguments in [&["token", "list"][..], &["token", "list", "--json"], &["user", "list", "--json"],
-            &["project", "show", "group/project", "--json"], &["token", "revoke", "1"], &["token", "revoke", "99"]] {
-            let (_, out, error) = run(&gateway, &[arguments, &["--log", "trace"]].concat());
-            for secret in [&token, &digest, "glpat-"] {
-                assert!(!out.contains(secret) && !error.contains(secret), "{arguments:?}: {out}{error}");
-            }
+fn no_output_tells_a_digest_or_a_token_again(gateway: Gateway) {
+    private_world(&gateway);
+    let token = token(&gateway, &["--user", "guest", "--scopes", "api", "--log", "trace"]);
+    let digest = Sha256Digest::of(token.as_bytes()).to_string();
+    for arguments in [
+        &["token", "list"][..],
+        &["token", "list", "--json"],
+        &["user", "list", "--json"],
+        &["project", "show", "group/project", "--json"],
+        &["token", "revoke", "1"],
+        &["token", "revoke", "99"],
+    ] {
+        let (_, out, error) = run(&gateway, &[arguments, &["--log", "trace"]].concat());
+        for secret in [&token, &digest, "glpat-"] {
+            assert!(!out.contains(secret) && !error.contains(secret), "{arguments:?}: {out}{error}");
         }
     }
+}
 
-    fn looking_does_not_wait_for_a_long_change(gateway) {
-        let new = UserChanges { username: "late".into(), name: None, email: None, admin: None };
-        let mut list = command(&gateway, &["user", "list", "--json"]);
-        let now = gateway.now();
-        let change = gateway.app.catalog.write(move |db| {
-            users::create(db, None, &new, now)?;
-            Ok::<_, Error>(list.output().unwrap())
-        });
-        let output = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap().block_on(change).unwrap();
-        assert_eq!((output.status.code(), output.stdout.as_slice()), (Some(0), &b"[]\n"[..]));
-        assert_eq!(parsed(&gateway, &["user", "list"])[0]["username"], "late");
-    }
+fn looking_does_not_wait_for_a_long_change(gateway: Gateway) {
+    let new = UserChanges { username: "late".into(), name: None, email: None, admin: None };
+    let mut list = command(&gateway, &["user", "list", "--json"]);
+    let now = gateway.now();
+    let change = gateway.app.catalog.write(move |db| {
+        users::create(db, None, &new, now)?;
+        Ok::<_, Error>(list.output().unwrap())
+    });
+    let output =
+        tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap().block_on(change).unwrap();
+    assert_eq!((output.status.code(), output.stdout.as_slice()), (Some(0), &b"[]\n"[..]));
+    assert_eq!(parsed(&gateway, &["user", "list"])[0]["username"], "late");
 }
 
 /// Ten programs at once, in a database that only has its tables yet.
@@ -373,14 +428,4 @@ fn the_help_of_each_group_shows_examples_that_are_right() {
         // There is one token here, not seven.
         paste(folder.path(), &examples.replace("revoke 7", "revoke 1"));
     }
-}
-
-/// Runs lines in a shell that finds the program.
-pub fn paste(folder: &std::path::Path, lines: &str) {
-    let program = std::path::Path::new(env!("CARGO_BIN_EXE_artigate")).parent().unwrap();
-    let path = format!("{}:{}", program.display(), std::env::var("PATH").unwrap());
-    let mut command = Command::new("bash");
-    command.arg("-ec").arg(lines).current_dir(folder).env("PATH", path).env_remove("ARTIGATE_DATABASE__URL");
-    let output = command.output().unwrap();
-    assert!(output.status.success(), "{lines}: {}", String::from_utf8_lossy(&output.stderr));
 }

@@ -1,8 +1,8 @@
 //! What every answer says about who may keep it, whatever it is and whoever made it.
 
+use crate::support::fixtures::{self, ADMIN, ARCHIVE, RUNNING, UPLOAD};
 use crate::support::gateway::Gateway;
-use crate::support::wire::{Answer, Form, Request};
-use crate::support::world::{self, ADMIN, ARCHIVE, RUNNING, UPLOAD};
+use crate::support::http_client::{Answer, Form, Request};
 use crate::support::zips;
 
 /// An address of everything that can be read.
@@ -55,7 +55,7 @@ fn gateway() -> Gateway {
         settings.failed_auth_per_minute = 1;
         settings.max_artifact_bytes = Some(1000);
     });
-    world::small(&gateway, &zips::deflated(&[("a.txt", &b"hello ".repeat(20)), ("d/b.txt", b"b")]));
+    fixtures::small(&gateway, &zips::deflated(&[("a.txt", &b"hello ".repeat(20)), ("d/b.txt", b"b")]));
     gateway
 }
 

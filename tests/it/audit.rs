@@ -2,14 +2,13 @@
 //! secret.
 
 use std::fs::File;
-use std::os::unix::process::CommandExt;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 use serde_json::{Value, json};
 
 use crate::program::{Serving, artigate};
-use crate::support::wire::{Answer, Form, Request};
+use crate::support::http_client::{Answer, Form, Request};
 
 /// The lines of the log target, parsed.
 fn audit_lines(log: &str) -> Vec<Value> {
@@ -213,41 +212,4 @@ fn the_command_line_is_an_actor_too() {
     assert!(!error.contains("glpat-"), "{error}");
     assert_eq!(stderr_of(path, Some("info,audit=off"), &["user", "create", "bob"]), "");
     assert_eq!(stderr_of(path, None, &["user", "list"]), "", "reading is no change");
-}
-
-#[test]
-fn the_readme_keeps_audit_lines_while_the_server_runs() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path();
-    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/demo.yml");
-    assert!(artigate(path, &["load", fixtures.to_str().unwrap()]).output().unwrap().status.success());
-    let readme = include_str!("../../README.md");
-    let section = readme.split("\n### Who did what\n").nth(1).expect("the section");
-    let line = section.split("```sh\n").nth(1).unwrap().split("```").next().unwrap();
-    let program = Path::new(env!("CARGO_BIN_EXE_artigate")).parent().unwrap();
-    let mut shell = Command::new("bash");
-    shell.arg("-c").arg(line).current_dir(path).process_group(0).stdin(Stdio::null());
-    shell.env("PATH", format!("{}:{}", program.display(), std::env::var("PATH").unwrap()));
-    shell.env("ARTIGATE_SERVER__LISTEN", "127.0.0.1:0");
-    let mut shell = shell.spawn().unwrap();
-    let group = format!("-{}", shell.id());
-    let until = |file: &str, text: &str| {
-        for _ in 0..20_000 {
-            let lines = std::fs::read_to_string(path.join(file)).unwrap_or_default();
-            if let Some(line) = lines.lines().find(|line| line.contains(text)) {
-                return line.to_owned();
-            }
-            std::thread::park_timeout(std::time::Duration::from_millis(1));
-        }
-        let _ = Command::new("kill").args(["-KILL", "--", &group]).status();
-        panic!("{file} never has {text:?}");
-    };
-    let started: Value = serde_json::from_str(&until("log.jsonl", "listening on http")).unwrap();
-    let address = started["address"].as_str().unwrap().parse().unwrap();
-    let keep = "/api/v4/projects/1/jobs/1003/artifacts/keep";
-    assert_eq!(Request::new(address, "POST", keep).private_token("glpat-demo-alice").send().status, 200);
-    let kept: Value = serde_json::from_str(&until("audit.jsonl", "keep")).unwrap();
-    assert_eq!((&kept["target"], &kept["outcome"]), (&json!("audit"), &json!("done")));
-    assert!(Command::new("kill").args(["-TERM", "--", &group]).status().unwrap().success());
-    shell.wait().unwrap();
 }

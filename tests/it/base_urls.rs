@@ -8,15 +8,15 @@ use std::time::Duration;
 use artigate::settings::Settings;
 use serde_json::Value;
 
+use crate::support::fixtures;
 use crate::support::gateway::Gateway;
-use crate::support::wire::{Answer, Request, read_answer};
-use crate::support::world;
+use crate::support::http_client::{Answer, Request, read_answer};
 
 const LIST: &str = "/api/v4/projects/1/jobs?per_page=1";
 
 fn gateway(change: impl FnOnce(&mut Settings)) -> Gateway {
     let gateway = Gateway::on_sqlite_with(change);
-    world::small(&gateway, b"bytes");
+    fixtures::small(&gateway, b"bytes");
     gateway
 }
 
@@ -40,7 +40,7 @@ fn base(answer: &Answer) -> String {
 }
 
 fn with(gateway: &Gateway, headers: &[(&str, &str)]) -> String {
-    let request = gateway.get(LIST).private_token(world::ADMIN);
+    let request = gateway.get(LIST).private_token(fixtures::ADMIN);
     let request = headers.iter().fold(request, |request, (name, value)| request.header(name, value));
     base(&request.send())
 }
@@ -103,7 +103,7 @@ fn a_request_with_a_host_that_is_none_is_refused_and_one_without_is_answered() {
         r#"{"message":"400 Bad Request - Host: expected a name or an address, with or without a port"}"#;
     for host in ["a b>", "evil>; rel=\"next\"", "a/b", "ü", "user@host"] {
         let answer = raw(&gateway, &format!("GET {LIST} HTTP/1.1\r\nHost: {host}\r\n\r\n"));
-        assert_eq!(answer.says(), (400, expected), "{host}");
+        assert_eq!(answer.error(), (400, expected), "{host}");
     }
     let own =
         |head: &str| base(&raw(&gateway, &format!("GET {LIST} {head}PRIVATE-TOKEN: glpat-admin\r\n\r\n")));
@@ -119,7 +119,7 @@ fn a_token_in_an_address_is_not_repeated_in_links() {
         ["secret_token[]=S3CRET", "x[private_token]=S3CRET", "a=b;private_token=S3CRET", "q=glpat-S3CRET"]
     {
         let answer =
-            gateway.get(&format!("{LIST}&scope[]=success&{query}")).private_token(world::ADMIN).send();
+            gateway.get(&format!("{LIST}&scope[]=success&{query}")).private_token(fixtures::ADMIN).send();
         let link = answer.header("link").unwrap();
         assert!(link.contains("scope[]=success") && !link.contains("S3CRET"), "{link}");
     }

@@ -4,10 +4,10 @@
 use std::io::Read;
 use std::net::TcpStream;
 
+use crate::support::fixtures::{self, ARCHIVE};
 use crate::support::gateway::Gateway;
+use crate::support::http_client::read_answer;
 use crate::support::until;
-use crate::support::wire::read_answer;
-use crate::support::world::{self, ARCHIVE};
 use crate::support::zips::{self, Entry, RUN_BYTES};
 
 /// A file that is `runs` runs of one byte, in zstd of this window.
@@ -22,7 +22,7 @@ fn file_of_runs(name: &str, window_log: u8, runs: usize) -> Entry {
         flags: 0,
         crc32: crc.finalize(),
         packed: zips::zstd_runs(window_log, runs),
-        unpacked_bytes: (runs * RUN_BYTES) as u32,
+        uncompressed_size: (runs * RUN_BYTES) as u32,
     }
 }
 
@@ -38,8 +38,8 @@ fn clients_that_skip_gigabytes_leave_room_for_others_and_end_when_they_leave() {
     // Nearly 4 GiB; nobody gets to its end, so nobody sees that its checksum is a lie.
     let runs = 32_000;
     let far = Entry { crc32: 1, packed: zips::zstd_runs(23, runs), ..file_of_runs("far", 17, 1) };
-    let far = Entry { unpacked_bytes: (runs * RUN_BYTES) as u32, ..far };
-    world::small(&gateway, &zips::by_hand(&[far, Entry::stored("innocent", b"here")]));
+    let far = Entry { uncompressed_size: (runs * RUN_BYTES) as u32, ..far };
+    fixtures::small(&gateway, &zips::by_hand(&[far, Entry::stored("innocent", b"here")]));
     let last = runs * RUN_BYTES - 10;
     let greedy: Vec<TcpStream> = (0..16).map(|_| ask(&gateway, "far", &format!("bytes={last}-"))).collect();
     until(20_000, "all of them skip", || capacity.skipping() == 16);
@@ -55,7 +55,7 @@ fn clients_that_skip_gigabytes_leave_room_for_others_and_end_when_they_leave() {
 
     drop(greedy);
     until(20_000, "nobody skips any more", || capacity.skipping() == 0);
-    until(20_000, "nothing is held for them", || capacity.unpacking_bytes() == 0);
+    until(20_000, "nothing is held for them", || capacity.decompression_bytes() == 0);
 }
 
 #[test]
@@ -63,7 +63,7 @@ fn a_long_way_to_a_part_ends_at_the_right_byte() {
     let gateway = Gateway::on_sqlite();
     let content = [zips::noise(300_000), vec![7; 20 << 20], zips::noise(300_000)].concat();
     for method in [zip::CompressionMethod::Deflated, zip::CompressionMethod::Zstd] {
-        world::small(&gateway, &zips::packed(method, &[("file", &content)]));
+        fixtures::small(&gateway, &zips::packed(method, &[("file", &content)]));
         for start in [(8 << 20) + 1, 20 << 20, content.len() - 1, content.len() - 200_001] {
             let answer = read_answer(ask(&gateway, "file", &format!("bytes={start}-")), false).unwrap();
             assert!(answer.status == 206 && answer.body == content[start..], "{method:?} from {start}");
@@ -72,7 +72,7 @@ fn a_long_way_to_a_part_ends_at_the_right_byte() {
         assert_eq!(answer.body, &content[9_000_000..9_000_003]);
     }
     until(20_000, "all is given back", || {
-        gateway.app.deliver.capacity().skipping() + gateway.app.deliver.capacity().unpacking_bytes() == 0
+        gateway.app.deliver.capacity().skipping() + gateway.app.deliver.capacity().decompression_bytes() == 0
     });
 }
 
@@ -80,7 +80,7 @@ fn a_long_way_to_a_part_ends_at_the_right_byte() {
 fn a_damaged_entry_is_cut_behind_a_long_way_too() {
     let gateway = Gateway::on_sqlite();
     let lie = Entry { crc32: 1, ..file_of_runs("lie", 20, 100) };
-    world::small(&gateway, &zips::by_hand(&[lie]));
+    fixtures::small(&gateway, &zips::by_hand(&[lie]));
     let answer = read_answer(ask(&gateway, "lie", "bytes=12000000-"), false).unwrap();
     assert_eq!((answer.status, answer.complete), (206, false));
 }
@@ -100,7 +100,7 @@ fn a_zstd_window_is_bounded_and_says_so() {
         },
     ];
     let archive = zips::by_hand(&entries);
-    world::small(&gateway, &archive);
+    fixtures::small(&gateway, &archive);
     for (name, runs, coding) in [("d/fits", 80, Some("zstd")), ("little", 60, None), ("tiny", 1, None)] {
         let path = format!("{ARCHIVE}/{name}");
         let plain = gateway.get(&path).send();
@@ -126,7 +126,7 @@ fn a_zstd_window_is_bounded_and_says_so() {
         let path = format!("{ARCHIVE}/{name}");
         for (header, value) in [("Accept", "*/*"), ("Accept-Encoding", "zstd"), ("Range", "bytes=0-9")] {
             let refused = gateway.get(&path).header(header, value).send();
-            assert_eq!(refused.says(), (422, reason.as_str()), "{name}");
+            assert_eq!(refused.error(), (422, reason.as_str()), "{name}");
             assert_eq!(gateway.head(&path).header(header, value).send().status, 422);
         }
     }
@@ -142,10 +142,10 @@ fn a_further_frame_that_asks_for_more_is_refused_or_cut() {
         both.packed = [zips::zstd_runs(17, first), zips::zstd_runs(25, rest)].concat();
         both
     };
-    world::small(&gateway, &zips::by_hand(&[frames(0, 80)]));
+    fixtures::small(&gateway, &zips::by_hand(&[frames(0, 80)]));
     let path = format!("{ARCHIVE}/both");
     assert_eq!(gateway.get(&path).send().status, 422, "before the first byte");
-    world::small(&gateway, &zips::by_hand(&[frames(70, 80)]));
+    fixtures::small(&gateway, &zips::by_hand(&[frames(70, 80)]));
     let cut = gateway.get(&path).send();
     assert_eq!((cut.status, cut.complete), (200, false));
     let small = gateway.get(&path).header("Accept-Encoding", "zstd").send();
@@ -155,14 +155,14 @@ fn a_further_frame_that_asks_for_more_is_refused_or_cut() {
 
 #[test]
 fn memory_for_unpacking_is_bounded_and_given_back() {
-    let gateway = Gateway::on_sqlite_with(|settings| settings.unpack_memory_bytes = 20 << 20);
+    let gateway = Gateway::on_sqlite_with(|settings| settings.decompression_memory_bytes = 20 << 20);
     let capacity = gateway.app.deliver.capacity();
-    world::small(&gateway, &zips::by_hand(&[file_of_runs("file", 23, 800), file_of_runs("tiny", 23, 1)]));
+    fixtures::small(&gateway, &zips::by_hand(&[file_of_runs("file", 23, 800), file_of_runs("tiny", 23, 1)]));
     let stalled = ask(&gateway, "file", "bytes=1-");
-    until(20_000, "it is unpacked", || capacity.unpacking_bytes() > 8 << 20);
+    until(20_000, "it is unpacked", || capacity.decompression_bytes() > 8 << 20);
     let others: Vec<TcpStream> = (0..30).map(|_| ask(&gateway, "file", "bytes=1-")).collect();
     assert_eq!(gateway.get("/-/liveness").send().status, 200);
-    assert!(capacity.unpacking_bytes() <= 15 << 20, "one client does not have all");
+    assert!(capacity.decompression_bytes() <= 15 << 20, "one client does not have all");
     // What others wait for is not theirs for ever: who takes nothing is cut, and each gets its turn.
     let tiny = gateway.get(&format!("{ARCHIVE}/tiny")).header("Accept-Encoding", "identity").send();
     assert!(tiny.complete && matches!(tiny.status, 200 | 503), "{}", tiny.status);
@@ -174,7 +174,7 @@ fn memory_for_unpacking_is_bounded_and_given_back() {
     let _ = stalled.read_to_end(&mut rest);
     assert!(rest.len() < 800 * RUN_BYTES, "cut, as it made no progress while others waited");
     drop(others);
-    until(20_000, "all is given back", || capacity.unpacking_bytes() == 0);
+    until(20_000, "all is given back", || capacity.decompression_bytes() == 0);
 }
 
 #[test]
@@ -184,7 +184,7 @@ fn a_folder_on_its_way_holds_its_own_rows_and_no_index() {
     let mut entries: Vec<Entry> =
         (0..5_000).map(|number| Entry::stored(format!("other/{number}"), b"")).collect();
     entries.push(Entry::stored("d/large", &noise));
-    world::small(&gateway, &zips::by_hand(&entries));
+    fixtures::small(&gateway, &zips::by_hand(&entries));
     let capacity = gateway.app.deliver.capacity();
     let stalled = gateway.get(&format!("{ARCHIVE}?path=d")).connect();
     until(20_000, "the folder is on its way", || capacity.rows_bytes() > 0);
@@ -201,7 +201,7 @@ fn a_page_of_long_names_is_counted() {
     let gateway = Gateway::on_sqlite();
     let entries: Vec<Entry> =
         (0..100).map(|number| Entry::stored(format!("{number:03}{}", "n".repeat(60_000)), b"")).collect();
-    world::small(&gateway, &zips::by_hand(&entries));
+    fixtures::small(&gateway, &zips::by_hand(&entries));
     let capacity = gateway.app.deliver.capacity();
     let stalled = gateway.get(&format!("{ARCHIVE}/tree?per_page=100")).connect();
     until(20_000, "the page is on its way", || capacity.rows_bytes() > 100 * 60_000);

@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use crate::program::artigate;
 use crate::support::bucket::{self, Fault, Proxy, Seen, Stub};
+use crate::support::fixtures::{self, ARCHIVE, RUNNING, UPLOAD, UPLOADED};
 use crate::support::gateway::Gateway;
-use crate::support::wire::{Answer, Form};
-use crate::support::world::{self, ARCHIVE, RUNNING, UPLOAD, UPLOADED};
+use crate::support::http_client::{Answer, Form};
 use crate::support::zips;
 
 /// A gateway whose bucket is behind a proxy.
@@ -48,10 +48,10 @@ fn ranged_gets(seen: &[Seen]) -> usize {
 #[test]
 fn everything_a_directory_serves_a_bucket_serves() {
     let gateway = Gateway::in_a_bucket(bucket::server(), |_| {});
-    world::small(&gateway, b"");
+    fixtures::small(&gateway, b"");
     let big = zips::noise(9 << 20);
     let archive = zips::deflated(&[("a/small.txt", b"hello"), ("a/big.bin", &big), ("other", b"x")]);
-    assert_eq!(upload(&gateway, &archive).says(), (201, "201"));
+    assert_eq!(upload(&gateway, &archive).error(), (201, "201"));
     let whole = gateway.get(UPLOADED).send();
     assert!(whole.complete && whole.body == archive);
     assert_eq!(gateway.get(&format!("{UPLOADED}/a/small.txt")).send().text(), "hello");
@@ -71,7 +71,7 @@ fn everything_a_directory_serves_a_bucket_serves() {
 #[test]
 fn a_single_file_costs_two_reads_when_cold_and_one_when_warm() {
     let (gateway, proxy) = behind_a_proxy();
-    world::small(&gateway, b"");
+    fixtures::small(&gateway, b"");
     assert_eq!(upload(&gateway, &many_entries()).status, 201);
     gateway.load(&format!("projects: [{{id: 1, path: group/project, pipelines: [{{id: 100, ref: main, sha: a, status: success, jobs: [{{id: 10, name: build, status: success, artifacts: [{{file: {}}}]}}]}}]}}]",
         gateway.write_file("many.zip", &many_entries()).display()));
@@ -95,7 +95,7 @@ fn a_single_file_costs_two_reads_when_cold_and_one_when_warm() {
 fn whoever_follows_redirects_is_sent_to_the_bucket() {
     let gateway = redirecting();
     let archive = zips::deflated(&[("a/b.txt", b"hello")]);
-    world::small(&gateway, &archive);
+    fixtures::small(&gateway, &archive);
     assert_eq!(upload(&gateway, &archive).status, 201);
     let by_ref = "/api/v4/projects/1/jobs/artifacts/main/download?job=build";
     for (path, head) in [(ARCHIVE, false), (by_ref, false), (ARCHIVE, true)] {
@@ -131,10 +131,10 @@ fn whoever_follows_redirects_is_sent_to_the_bucket() {
 fn curl_follows_to_the_bucket_and_leaves_its_token_behind() {
     let gateway = redirecting();
     let archive = zips::deflated(&[("a", &zips::noise(100_000))]);
-    world::small(&gateway, &archive);
+    fixtures::small(&gateway, &archive);
     let target = gateway.path().join("down.zip");
     let output = Command::new("curl")
-        .args(["-sSL", "--fail", "-H", &format!("Authorization: Bearer {}", world::REPORTER), "-o"])
+        .args(["-sSL", "--fail", "-H", &format!("Authorization: Bearer {}", fixtures::REPORTER), "-o"])
         .arg(&target)
         .arg(format!("{}{ARCHIVE}", gateway.base_url()))
         .output()
@@ -147,7 +147,7 @@ fn curl_follows_to_the_bucket_and_leaves_its_token_behind() {
 fn a_failing_bucket_is_a_503_and_service_returns_by_itself() {
     let (gateway, proxy) = behind_a_proxy();
     let archive = zips::deflated(&[("a.txt", b"hello"), ("b.bin", &zips::noise(2 << 20))]);
-    world::small(&gateway, &archive);
+    fixtures::small(&gateway, &archive);
     assert_eq!(gateway.get(&format!("{ARCHIVE}/a.txt")).send().status, 200);
     for fault in [Fault::Status(503), Fault::Close, Fault::Status(403)] {
         proxy.fail(fault);
@@ -179,7 +179,7 @@ fn a_bucket_that_hangs_is_given_up_and_a_slow_one_is_waited_for() {
     let gateway =
         Gateway::in_a_bucket(proxy.address, |settings| settings.storage_timeout = Duration::from_secs(1));
     let archive = zips::deflated(&[("a.txt", b"hello")]);
-    world::small(&gateway, &archive);
+    fixtures::small(&gateway, &archive);
     proxy.fail(Fault::Hang);
     let answer = gateway.get(ARCHIVE).send();
     assert_eq!((answer.status, answer.header("retry-after")), (503, Some("5")));
@@ -192,7 +192,7 @@ fn a_bucket_that_hangs_is_given_up_and_a_slow_one_is_waited_for() {
 fn an_answer_that_the_bucket_cuts_short_is_not_taken_for_a_whole_one() {
     let (gateway, proxy) = behind_a_proxy();
     let archive = zips::deflated(&[("a.txt", b"hello"), ("b.bin", &zips::noise(2 << 20))]);
-    world::small(&gateway, &archive);
+    fixtures::small(&gateway, &archive);
     // Each try to go on where it was cut off gets a little further, and the last one gives up.
     proxy.fail(Fault::Truncate(1_000));
     let whole = gateway.get(ARCHIVE).send();
@@ -206,7 +206,8 @@ fn an_answer_that_the_bucket_cuts_short_is_not_taken_for_a_whole_one() {
 fn a_bucket_that_does_not_exist_is_a_503_and_no_clients_404() {
     for stub in [Stub::NoBucket, Stub::Refuses("AccessDenied")] {
         let gateway = Gateway::in_a_bucket(stub.start(), |_| {});
-        gateway.load(&world::small_document().replace("artifacts: [{file: archive.zip}]", "artifacts: []"));
+        gateway
+            .load(&fixtures::small_document().replace("artifacts: [{file: archive.zip}]", "artifacts: []"));
         for bytes in [1_000, 20 << 20] {
             let answer = upload(&gateway, &zips::noise(bytes));
             assert_eq!(

@@ -4,9 +4,10 @@
 //! and what the user is told in person is what the job is told. Below that, the statement itself is held
 //! against the catalog's general functions.
 
-use artigate::catalog::{artifacts, lookup, projects, standing, tokens};
+use artigate::catalog::artifact_access::ArtifactAccess;
+use artigate::catalog::{artifacts, latest, projects, tokens};
 use artigate::domain::Sha256Digest;
-use artigate::domain::artifact::{Accessibility, ArtifactKind};
+use artigate::domain::artifact::{Accessibility, ArtifactName};
 use artigate::domain::expiry::is_available;
 use artigate::domain::project::{ProjectRef, Visibility};
 use proptest::prelude::*;
@@ -14,9 +15,9 @@ use proptest::sample::select;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::{Config, TestRunner};
 
+use crate::support::fixtures::{self, MEMBERS, USERS};
 use crate::support::gateway::Gateway;
-use crate::support::wire::{Answer, Request};
-use crate::support::world::{self, MEMBERS, USERS};
+use crate::support::http_client::{Answer, Request};
 use crate::support::zips;
 
 const PROJECTS: usize = 60;
@@ -211,16 +212,16 @@ fn compare_in_the_catalog(gateway: &Gateway, generated: &[GeneratedProject]) -> 
     let now = gateway.now();
     for (number, spec) in generated.iter().enumerate().map(|(number, spec)| (number + 1, spec)) {
         for (ref_name, job_name) in questions() {
-            let digest = Sha256Digest::of(world::REPORTER.as_bytes());
+            let digest = Sha256Digest::of(fixtures::REPORTER.as_bytes());
             let by_path = ProjectRef::Path(format!("GROUP/project-{number}"));
             let by_id = ProjectRef::Id(number as i64);
             let (at_once, by_path, general, role, token) = gateway.catalog(move |db| {
-                let at_once = standing::of_ref(db, &by_id, ref_name, job_name, Some(digest), now)?;
-                let by_path = standing::of_ref(db, &by_path, ref_name, job_name, None, now)?;
+                let at_once = ArtifactAccess::find_by_ref(db, &by_id, ref_name, job_name, Some(digest), now)?;
+                let by_path = ArtifactAccess::find_by_ref(db, &by_path, ref_name, job_name, None, now)?;
                 let project = projects::find(db, &by_id)?.unwrap();
-                let job = lookup::job_by_ref(db, &project, ref_name, job_name, now)?;
+                let job = latest::job_by_ref(db, &project, ref_name, job_name, now)?;
                 let archive = match &job {
-                    Some(job) => artifacts::find(db, job.id, ArtifactKind::Archive)?,
+                    Some(job) => artifacts::find(db, job.id, &ArtifactName::ARCHIVE)?,
                     None => None,
                 };
                 let token = tokens::find(db, digest)?.unwrap();
@@ -272,7 +273,7 @@ fn compare_over_http(gateway: &Gateway, number: usize, spec: &GeneratedProject) 
         let nobody = ask(gateway.get(&path));
         match spec.visibility {
             Visibility::Public => assert_eq!(shown(&nobody), shown(&outsider.unwrap()), "{path}: {spec:?}"),
-            _ => assert_eq!(nobody.says(), (404, r#"{"message":"404 Project Not Found"}"#), "{path}"),
+            _ => assert_eq!(nobody.error(), (404, r#"{"message":"404 Project Not Found"}"#), "{path}"),
         }
         // The same address may be wrong so often a minute.
         let tokens =
@@ -283,37 +284,42 @@ fn compare_over_http(gateway: &Gateway, number: usize, spec: &GeneratedProject) 
     }
 }
 
-on_both_databases! {
-    fn one_statement_finds_what_the_general_way_finds(gateway) {
-        let generated = load(&gateway);
-        for hours in 0..2 {
-            gateway.wait_seconds(hours * 3600);
-            let (found, left) = compare_in_the_catalog(&gateway, &generated);
-            assert!(found > 20 && left > 20, "the families show too little: {found}, {left}");
+on_both_databases!(
+    one_statement_finds_what_the_general_way_finds,
+    a_user_is_told_what_the_users_job_is_told,
+    a_text_that_no_column_holds_is_told_behind_a_token_that_is_not_good
+);
+
+fn one_statement_finds_what_the_general_way_finds(gateway: Gateway) {
+    let generated = load(&gateway);
+    for hours in 0..2 {
+        gateway.advance_clock(hours * 3600);
+        let (found, left) = compare_in_the_catalog(&gateway, &generated);
+        assert!(found > 20 && left > 20, "the families show too little: {found}, {left}");
+    }
+}
+
+fn a_user_is_told_what_the_users_job_is_told(gateway: Gateway) {
+    let generated = load(&gateway);
+    gateway.advance_clock(1800);
+    for (number, spec) in generated.iter().enumerate() {
+        compare_over_http(&gateway, number + 1, spec);
+        if number == PROJECTS / 2 {
+            gateway.advance_clock(3600);
         }
     }
+}
 
-    fn a_user_is_told_what_the_users_job_is_told(gateway) {
-        let generated = load(&gateway);
-        gateway.wait_seconds(1800);
-        for (number, spec) in generated.iter().enumerate() {
-            compare_over_http(&gateway, number + 1, spec);
-            if number == PROJECTS / 2 {
-                gateway.wait_seconds(3600);
-            }
-        }
-    }
-
-    fn a_text_that_no_column_holds_is_told_behind_a_token_that_is_not_good(gateway) {
-        load(&gateway);
-        for path in ["1/jobs/artifacts/main%00/download?job=build", "1/jobs/artifacts/main/download?job=build%00"] {
-            let path = format!("/api/v4/projects/{path}");
-            assert_eq!(gateway.get(&path).private_token("glpat-nonesuch").send().status, 401, "{path}");
-            let (in_person, as_job) = (
-                gateway.get(&path).private_token(world::ADMIN).send(),
-                gateway.get(&path).job_token("glcbt-1-admin").send(),
-            );
-            assert_eq!(shown(&in_person), shown(&as_job), "{path}");
-        }
+fn a_text_that_no_column_holds_is_told_behind_a_token_that_is_not_good(gateway: Gateway) {
+    load(&gateway);
+    for path in ["1/jobs/artifacts/main%00/download?job=build", "1/jobs/artifacts/main/download?job=build%00"]
+    {
+        let path = format!("/api/v4/projects/{path}");
+        assert_eq!(gateway.get(&path).private_token("glpat-nonesuch").send().status, 401, "{path}");
+        let (in_person, as_job) = (
+            gateway.get(&path).private_token(fixtures::ADMIN).send(),
+            gateway.get(&path).job_token("glcbt-1-admin").send(),
+        );
+        assert_eq!(shown(&in_person), shown(&as_job), "{path}");
     }
 }

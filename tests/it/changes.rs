@@ -2,9 +2,9 @@
 
 use serde_json::{Value, json};
 
+use crate::support::fixtures::{self, ARCHIVE, MEMBERS, USERS};
 use crate::support::gateway::Gateway;
-use crate::support::wire::{Answer, Request};
-use crate::support::world::{self, ARCHIVE, MEMBERS, USERS};
+use crate::support::http_client::{Answer, Request};
 use crate::support::zips;
 
 /// A private project: job 10 has an archive that expires, a report and a log; job 11 is in the newest
@@ -56,16 +56,26 @@ fn delete(gateway: &Gateway, path: &str) -> Request {
     Request::new(gateway.address, "DELETE", path)
 }
 
-on_both_databases! {
-    fn keep_answers_the_whole_job_and_takes_all_expiries_away(gateway) {
-        private(&gateway);
-        let answer = keep(&gateway, world::DEVELOPER);
-        assert_eq!(answer.status, 200, "{}", answer.text());
-        let base = gateway.base_url();
-        let job: Value = serde_json::from_slice(&answer.body).unwrap();
-        let user_created = job["user"]["created_at"].clone();
-        let updated = job["pipeline"]["updated_at"].clone();
-        assert_eq!(job, json!({
+on_both_databases!(
+    keep_answers_the_whole_job_and_takes_all_expiries_away,
+    keep_works_on_what_is_available_and_nothing_else,
+    changes_need_a_user_with_the_right_role_and_scope,
+    deleting_takes_everything_but_the_log_and_can_be_repeated,
+    erasing_takes_the_log_too_and_only_once,
+    addresses_carry_the_host_that_the_client_used
+);
+
+fn keep_answers_the_whole_job_and_takes_all_expiries_away(gateway: Gateway) {
+    private(&gateway);
+    let answer = keep(&gateway, fixtures::DEVELOPER);
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    let base = gateway.base_url();
+    let job: Value = serde_json::from_slice(&answer.body).unwrap();
+    let user_created = job["user"]["created_at"].clone();
+    let updated = job["pipeline"]["updated_at"].clone();
+    assert_eq!(
+        job,
+        json!({
             "id": 10, "status": "failed", "stage": "test", "name": "rspec", "ref": "main", "tag": false,
             "coverage": 98.3, "allow_failure": true,
             "created_at": "2026-01-11T10:13:33.506Z", "started_at": "2026-01-11T10:13:35.000Z",
@@ -90,99 +100,143 @@ on_both_databases! {
                 {"file_type": "trace", "size": 6, "filename": "job.log", "file_format": "raw"},
             ],
             "runner": null, "runner_manager": null, "artifacts_expire_at": null, "archived": false, "tag_list": [],
-        }));
-        gateway.wait_seconds(30 * 86_400);
-        let get = |path: &str| gateway.get(&format!("{JOB}/{path}")).private_token(world::DEVELOPER).send().status;
-        assert_eq!((get("artifacts"), get("artifacts?file_type=junit")), (200, 200));
-        assert_eq!(keep(&gateway, world::DEVELOPER).status, 200, "keeping again is fine");
-    }
+        })
+    );
+    gateway.advance_clock(30 * 86_400);
+    let get =
+        |path: &str| gateway.get(&format!("{JOB}/{path}")).private_token(fixtures::DEVELOPER).send().status;
+    assert_eq!((get("artifacts"), get("artifacts?file_type=junit")), (200, 200));
+    assert_eq!(keep(&gateway, fixtures::DEVELOPER).status, 200, "keeping again is fine");
+}
 
-    fn keep_works_on_what_is_available_and_nothing_else(gateway) {
-        private(&gateway);
-        gateway.wait_seconds(8 * 86_400);
-        assert_eq!(keep(&gateway, world::DEVELOPER).says(), (404, r#"{"message":"404 Not Found"}"#), "expired");
-        let keep = |job: i64| gateway.post(&format!("/api/v4/projects/1/jobs/{job}/artifacts/keep")).private_token(world::DEVELOPER).send();
-        assert_eq!(keep(12).says(), (404, r#"{"message":"404 Not Found"}"#), "nothing to keep");
-        assert_eq!(keep(99).says(), (404, r#"{"message":"404 Not found"}"#));
-        let locked = keep(11);
-        assert_eq!(locked.status, 200, "expired, and locked");
-        let job: Value = serde_json::from_slice(&locked.body).unwrap();
-        assert_eq!(job["artifacts_expire_at"], Value::Null);
-        assert_eq!(job["artifacts_file"]["filename"], "artifacts.zip");
-        assert!(job.get("failure_reason").is_none());
-    }
+fn keep_works_on_what_is_available_and_nothing_else(gateway: Gateway) {
+    private(&gateway);
+    gateway.advance_clock(8 * 86_400);
+    assert_eq!(
+        keep(&gateway, fixtures::DEVELOPER).error(),
+        (404, r#"{"message":"404 Not Found"}"#),
+        "expired"
+    );
+    let keep = |job: i64| {
+        gateway
+            .post(&format!("/api/v4/projects/1/jobs/{job}/artifacts/keep"))
+            .private_token(fixtures::DEVELOPER)
+            .send()
+    };
+    assert_eq!(keep(12).error(), (404, r#"{"message":"404 Not Found"}"#), "nothing to keep");
+    assert_eq!(keep(99).error(), (404, r#"{"message":"404 Not found"}"#));
+    let locked = keep(11);
+    assert_eq!(locked.status, 200, "expired, and locked");
+    let job: Value = serde_json::from_slice(&locked.body).unwrap();
+    assert_eq!(job["artifacts_expire_at"], Value::Null);
+    assert_eq!(job["artifacts_file"]["filename"], "artifacts.zip");
+    assert!(job.get("failure_reason").is_none());
+}
 
-    fn changes_need_a_user_with_the_right_role_and_scope(gateway) {
-        private(&gateway);
-        gateway.load("users: [{id: 2, username: maintainer, tokens: [{value: narrow, scopes: [read_api]}]}]");
-        let paths: [(&str, String, u16); 4] = [
-            ("POST", format!("{JOB}/artifacts/keep"), 200),
-            ("DELETE", format!("{JOB}/artifacts"), 204),
-            ("DELETE", "/api/v4/projects/1/artifacts".into(), 202),
-            ("POST", format!("{JOB}/erase"), 403),
-        ];
-        for (method, path, allowed) in &paths {
-            let ask = |dress: &dyn Fn(Request) -> Request| dress(Request::new(gateway.address, method, path)).send();
-            let unauthorized = (401, r#"{"message":"401 Unauthorized"}"#);
-            assert_eq!(ask(&|r| r).says(), unauthorized, "{path}");
-            assert_eq!(ask(&|r| r.job_token("running")).says(), unauthorized, "{path}: a job's token is no credential here");
-            assert_eq!(ask(&|r| r.header("Authorization", "Bearer running")).says(), unauthorized, "{path}");
-            assert_eq!(ask(&|r| r.private_token("wrong")).says(), unauthorized, "{path}");
-            let narrow = ask(&|r| r.private_token("narrow"));
-            assert!(narrow.status == 403 && narrow.text().ends_with(r#""scope":"api"}"#), "{path}: read_api does not write");
-            assert_eq!(ask(&|r| r.private_token(world::OUTSIDER)).says(), (404, r#"{"message":"404 Project Not Found"}"#), "{path}");
-            assert_eq!(ask(&|r| r.private_token(world::GUEST)).status, 403, "{path}");
-            let forbidden = (403, r#"{"message":"403 Forbidden"}"#);
-            if !path.ends_with("keep") && !path.ends_with("erase") {
-                assert_eq!(ask(&|r| r.private_token(world::DEVELOPER)).says(), forbidden, "{path}");
-            }
-            if !path.ends_with("erase") {
-                assert_eq!(ask(&|r| r.private_token(world::MAINTAINER)).status, *allowed, "{path}");
-            }
+fn changes_need_a_user_with_the_right_role_and_scope(gateway: Gateway) {
+    private(&gateway);
+    gateway.load("users: [{id: 2, username: maintainer, tokens: [{value: narrow, scopes: [read_api]}]}]");
+    let paths: [(&str, String, u16); 4] = [
+        ("POST", format!("{JOB}/artifacts/keep"), 200),
+        ("DELETE", format!("{JOB}/artifacts"), 204),
+        ("DELETE", "/api/v4/projects/1/artifacts".into(), 202),
+        ("POST", format!("{JOB}/erase"), 403),
+    ];
+    for (method, path, allowed) in &paths {
+        let ask = |request_context: &dyn Fn(Request) -> Request| {
+            request_context(Request::new(gateway.address, method, path)).send()
+        };
+        let unauthorized = (401, r#"{"message":"401 Unauthorized"}"#);
+        assert_eq!(ask(&|r| r).error(), unauthorized, "{path}");
+        assert_eq!(
+            ask(&|r| r.job_token("running")).error(),
+            unauthorized,
+            "{path}: a job's token is no credential here"
+        );
+        assert_eq!(ask(&|r| r.header("Authorization", "Bearer running")).error(), unauthorized, "{path}");
+        assert_eq!(ask(&|r| r.private_token("wrong")).error(), unauthorized, "{path}");
+        let narrow = ask(&|r| r.private_token("narrow"));
+        assert!(
+            narrow.status == 403 && narrow.text().ends_with(r#""scope":"api"}"#),
+            "{path}: read_api does not write"
+        );
+        assert_eq!(
+            ask(&|r| r.private_token(fixtures::OUTSIDER)).error(),
+            (404, r#"{"message":"404 Project Not Found"}"#),
+            "{path}"
+        );
+        assert_eq!(ask(&|r| r.private_token(fixtures::GUEST)).status, 403, "{path}");
+        let forbidden = (403, r#"{"message":"403 Forbidden"}"#);
+        if !path.ends_with("keep") && !path.ends_with("erase") {
+            assert_eq!(ask(&|r| r.private_token(fixtures::DEVELOPER)).error(), forbidden, "{path}");
         }
-        let missing = delete(&gateway, "/api/v4/projects/1/jobs/99/artifacts");
-        assert_eq!(missing.private_token(world::MAINTAINER).send().says(), (404, r#"{"message":"404 Not found"}"#));
-        let before_the_job = delete(&gateway, "/api/v4/projects/1/jobs/99/artifacts");
-        assert_eq!(before_the_job.private_token(world::DEVELOPER).send().status, 403, "the right is asked before the job");
-    }
-
-    fn deleting_takes_everything_but_the_log_and_can_be_repeated(gateway) {
-        private(&gateway);
-        for _ in 0..2 {
-            let answer = delete(&gateway, &format!("{JOB}/artifacts")).private_token(world::MAINTAINER).send();
-            assert_eq!((answer.status, answer.body.len()), (204, 0));
+        if !path.ends_with("erase") {
+            assert_eq!(ask(&|r| r.private_token(fixtures::MAINTAINER)).status, *allowed, "{path}");
         }
-        let get = |path: &str| gateway.get(&format!("{JOB}/{path}")).private_token(world::ADMIN).send().status;
-        assert_eq!((get("artifacts"), get("artifacts?file_type=junit"), get("artifacts/a.txt")), (404, 404, 404));
-        let kinds = gateway.catalog(|db| artigate::catalog::artifacts::of_job(db, 10));
-        assert_eq!(kinds.len(), 1);
-        assert_eq!(kinds[0].kind.as_str(), "trace");
-        assert_eq!(gateway.get(ARCHIVE.replace("10", "11").as_str()).private_token(world::ADMIN).send().status, 200);
     }
+    let missing = delete(&gateway, "/api/v4/projects/1/jobs/99/artifacts");
+    assert_eq!(
+        missing.private_token(fixtures::MAINTAINER).send().error(),
+        (404, r#"{"message":"404 Not found"}"#)
+    );
+    let before_the_job = delete(&gateway, "/api/v4/projects/1/jobs/99/artifacts");
+    assert_eq!(
+        before_the_job.private_token(fixtures::DEVELOPER).send().status,
+        403,
+        "the right is asked before the job"
+    );
+}
 
-    fn erasing_takes_the_log_too_and_only_once(gateway) {
-        private(&gateway);
-        let erase = |job: i64, token: &str| gateway.post(&format!("/api/v4/projects/1/jobs/{job}/erase")).private_token(token).send();
-        gateway.load("users: [{id: 4, username: reporter, tokens: [{value: reporters, scopes: [api]}]}]");
-        assert_eq!(erase(10, "reporters").says(), (403, r#"{"message":"403 Forbidden"}"#));
-        assert_eq!(erase(11, world::DEVELOPER).status, 403, "another's job");
-        assert_eq!(erase(13, world::MAINTAINER).says(), (403, r#"{"message":"403 Forbidden - Job is not erasable!"}"#), "it runs");
-        assert_eq!(erase(12, world::MAINTAINER).says(), (403, r#"{"message":"403 Forbidden - Job is not erasable!"}"#), "it has nothing");
-        let erased = erase(10, world::DEVELOPER);
-        assert_eq!(erased.status, 201, "the developer's own job");
-        let job: Value = serde_json::from_slice(&erased.body).unwrap();
-        assert_eq!((&job["erased_at"], &job["artifacts"]), (&json!("2026-02-01T12:00:00.000Z"), &json!([])));
-        assert!(job.get("artifacts_file").is_none());
-        assert_eq!(erase(10, world::MAINTAINER).status, 403);
-        assert_eq!(gateway.get(ARCHIVE).private_token(world::ADMIN).send().status, 404);
-        assert!(gateway.catalog(|db| artigate::catalog::artifacts::of_job(db, 10)).is_empty());
+fn deleting_takes_everything_but_the_log_and_can_be_repeated(gateway: Gateway) {
+    private(&gateway);
+    for _ in 0..2 {
+        let answer = delete(&gateway, &format!("{JOB}/artifacts")).private_token(fixtures::MAINTAINER).send();
+        assert_eq!((answer.status, answer.body.len()), (204, 0));
     }
+    let get = |path: &str| gateway.get(&format!("{JOB}/{path}")).private_token(fixtures::ADMIN).send().status;
+    assert_eq!((get("artifacts"), get("artifacts?file_type=junit"), get("artifacts/a.txt")), (404, 404, 404));
+    let kinds = gateway.catalog(|db| artigate::catalog::artifacts::of_job(db, 10));
+    assert_eq!(kinds.len(), 1);
+    assert_eq!(kinds[0].kind.as_str(), "trace");
+    assert_eq!(
+        gateway.get(ARCHIVE.replace("10", "11").as_str()).private_token(fixtures::ADMIN).send().status,
+        200
+    );
+}
 
-    fn addresses_carry_the_host_that_the_client_used(gateway) {
-        private(&gateway);
-        let request = gateway.post(&format!("{JOB}/artifacts/keep")).private_token(world::DEVELOPER);
-        let answer = request.header("X-Forwarded-Proto", "https").header("X-Forwarded-Host", "ci.example.com").send();
-        let job: Value = serde_json::from_slice(&answer.body).unwrap();
-        assert_eq!(job["web_url"], format!("{}/group/project/-/jobs/10", gateway.base_url()));
-    }
+fn erasing_takes_the_log_too_and_only_once(gateway: Gateway) {
+    private(&gateway);
+    let erase = |job: i64, token: &str| {
+        gateway.post(&format!("/api/v4/projects/1/jobs/{job}/erase")).private_token(token).send()
+    };
+    gateway.load("users: [{id: 4, username: reporter, tokens: [{value: reporters, scopes: [api]}]}]");
+    assert_eq!(erase(10, "reporters").error(), (403, r#"{"message":"403 Forbidden"}"#));
+    assert_eq!(erase(11, fixtures::DEVELOPER).status, 403, "another's job");
+    assert_eq!(
+        erase(13, fixtures::MAINTAINER).error(),
+        (403, r#"{"message":"403 Forbidden - Job is not erasable!"}"#),
+        "it runs"
+    );
+    assert_eq!(
+        erase(12, fixtures::MAINTAINER).error(),
+        (403, r#"{"message":"403 Forbidden - Job is not erasable!"}"#),
+        "it has nothing"
+    );
+    let erased = erase(10, fixtures::DEVELOPER);
+    assert_eq!(erased.status, 201, "the developer's own job");
+    let job: Value = serde_json::from_slice(&erased.body).unwrap();
+    assert_eq!((&job["erased_at"], &job["artifacts"]), (&json!("2026-02-01T12:00:00.000Z"), &json!([])));
+    assert!(job.get("artifacts_file").is_none());
+    assert_eq!(erase(10, fixtures::MAINTAINER).status, 403);
+    assert_eq!(gateway.get(ARCHIVE).private_token(fixtures::ADMIN).send().status, 404);
+    assert!(gateway.catalog(|db| artigate::catalog::artifacts::of_job(db, 10)).is_empty());
+}
+
+fn addresses_carry_the_host_that_the_client_used(gateway: Gateway) {
+    private(&gateway);
+    let request = gateway.post(&format!("{JOB}/artifacts/keep")).private_token(fixtures::DEVELOPER);
+    let answer =
+        request.header("X-Forwarded-Proto", "https").header("X-Forwarded-Host", "ci.example.com").send();
+    let job: Value = serde_json::from_slice(&answer.body).unwrap();
+    assert_eq!(job["web_url"], format!("{}/group/project/-/jobs/10", gateway.base_url()));
 }

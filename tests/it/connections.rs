@@ -9,8 +9,8 @@ use artigate::settings::Settings;
 
 use crate::program::{Serving, artigate};
 use crate::support::gateway::Gateway;
+use crate::support::http_client::{Answer, Request, read_answer};
 use crate::support::until;
-use crate::support::wire::{Answer, Request, read_answer};
 
 fn connect(address: SocketAddr) -> TcpStream {
     from("127.0.0.1", address)
@@ -65,7 +65,7 @@ fn has_no_room(own: &str, address: SocketAddr) -> bool {
     if answer.status == 200 {
         return false;
     }
-    assert_eq!(answer.says(), (503, r#"{"message":"503 Service Unavailable"}"#));
+    assert_eq!(answer.error(), (503, r#"{"message":"503 Service Unavailable"}"#));
     assert_eq!((answer.header("retry-after"), answer.header("connection")), (Some("5"), Some("close")));
     for method in ["GET", "HEAD"] {
         for path in ["/-/liveness", "/-/readiness", "/-/health"] {

@@ -1,14 +1,14 @@
 //! Pages of other origins: they may use the API with a token of their own, and nothing else.
 
+use crate::support::fixtures::{self, ARCHIVE};
 use crate::support::gateway::Gateway;
-use crate::support::wire::{Answer, Request};
-use crate::support::world::{self, ARCHIVE};
+use crate::support::http_client::{Answer, Request};
 
 const ORIGIN: &str = "https://app.example.com";
 
 fn gateway() -> Gateway {
     let gateway = Gateway::on_sqlite_with(|settings| settings.failed_auth_per_minute = 1);
-    world::small(&gateway, b"bytes");
+    fixtures::small(&gateway, b"bytes");
     gateway
 }
 

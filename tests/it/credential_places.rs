@@ -3,11 +3,11 @@
 
 use artigate::settings::Settings;
 
+use crate::support::fixtures::{self, UPLOAD};
 use crate::support::gateway::Gateway;
-use crate::support::wire::{Form, Request};
-use crate::support::world::{self, UPLOAD};
+use crate::support::http_client::{Form, Request};
 
-const PERSONAL: &str = world::DEVELOPER;
+const PERSONAL: &str = fixtures::DEVELOPER;
 const JOB: &str = "glcbt-64_hidden";
 
 /// What nobody, a wrong credential and a good one are told of it: 404, 401 and 200.
@@ -15,7 +15,7 @@ const HIDDEN: &str = "/api/v4/projects/2/jobs/12/artifacts";
 
 fn gateway() -> Gateway {
     let gateway = Gateway::on_sqlite_with(|settings: &mut Settings| settings.failed_auth_per_minute = 0);
-    world::small(&gateway, b"bytes");
+    fixtures::small(&gateway, b"bytes");
     gateway.load(&format!(
         "projects:
   - id: 2
@@ -150,10 +150,10 @@ fn an_empty_place_leaves_another_one_alone() {
 #[test]
 fn an_upload_has_one_good_token_or_none() {
     let gateway = gateway();
-    for values in combinations(&["", "wrong", world::RUNNING]) {
+    for values in combinations(&["", "wrong", fixtures::RUNNING]) {
         let mut filled: Vec<&str> = values.iter().copied().filter(|value| !value.is_empty()).collect();
         filled.dedup();
-        let expected = if filled == [world::RUNNING] { 201 } else { 403 };
+        let expected = if filled == [fixtures::RUNNING] { 201 } else { 403 };
         let form = || Form::default();
         let query: Vec<String> = values.iter().map(|value| format!("token={value}")).collect();
         let in_query = gateway.post(&format!("{UPLOAD}?{}", query.join("&")));

@@ -3,9 +3,9 @@
 
 use artigate::settings::Settings;
 
+use crate::support::fixtures::{self, ARCHIVE, UPLOAD};
 use crate::support::gateway::Gateway;
-use crate::support::wire::{Answer, Form, Request};
-use crate::support::world::{self, ARCHIVE, UPLOAD};
+use crate::support::http_client::{Answer, Form, Request};
 
 const TOO_MANY: &str = r#"{"message":{"error":"Too many failed authentications. Try again later."}}"#;
 
@@ -19,7 +19,7 @@ fn strict(change: impl FnOnce(&mut Settings)) -> Gateway {
         settings.failed_auth_per_minute = 3;
         change(settings);
     });
-    world::small(&gateway, b"bytes");
+    fixtures::small(&gateway, b"bytes");
     gateway
 }
 
@@ -27,21 +27,21 @@ fn too_many(answer: &Answer, seconds: &str) {
     assert_eq!((answer.status, answer.header("retry-after")), (429, Some(seconds)), "{answer:?}");
 }
 
-on_both_databases! {
-    fn the_61st_failure_within_a_minute_is_told_to_wait_and_how_long(gateway) {
-        world::small(&gateway, b"bytes");
-        for _ in 0..60 {
-            assert_eq!(wrong(&gateway).says(), (401, r#"{"message":"401 Unauthorized"}"#));
-        }
-        gateway.wait_seconds(20);
-        let answer = wrong(&gateway);
-        assert_eq!(answer.says(), (429, TOO_MANY));
-        too_many(&answer, "40");
-        gateway.wait_seconds(39);
-        too_many(&wrong(&gateway), "1");
-        gateway.wait_seconds(1);
-        assert_eq!(wrong(&gateway).status, 401, "a new minute");
+on_both_databases!(the_61st_failure_within_a_minute_is_told_to_wait_and_how_long);
+
+fn the_61st_failure_within_a_minute_is_told_to_wait_and_how_long(gateway: Gateway) {
+    fixtures::small(&gateway, b"bytes");
+    for _ in 0..60 {
+        assert_eq!(wrong(&gateway).error(), (401, r#"{"message":"401 Unauthorized"}"#));
     }
+    gateway.advance_clock(20);
+    let answer = wrong(&gateway);
+    assert_eq!(answer.error(), (429, TOO_MANY));
+    too_many(&answer, "40");
+    gateway.advance_clock(39);
+    too_many(&wrong(&gateway), "1");
+    gateway.advance_clock(1);
+    assert_eq!(wrong(&gateway).status, 401, "a new minute");
 }
 
 #[test]
@@ -52,9 +52,10 @@ fn good_credentials_and_nobody_still_pass_from_an_address_past_the_bound() {
     }
     too_many(&wrong(&gateway), "60");
     assert_eq!(gateway.get(ARCHIVE).send().status, 200);
-    assert_eq!(gateway.get(ARCHIVE).private_token(world::GUEST).send().status, 200);
-    assert_eq!(gateway.get(ARCHIVE).job_token(world::RUNNING).send().status, 200);
-    let upload = gateway.post(UPLOAD).job_token(world::RUNNING).form(Form::default().file("a", b"x")).send();
+    assert_eq!(gateway.get(ARCHIVE).private_token(fixtures::GUEST).send().status, 200);
+    assert_eq!(gateway.get(ARCHIVE).job_token(fixtures::RUNNING).send().status, 200);
+    let upload =
+        gateway.post(UPLOAD).job_token(fixtures::RUNNING).form(Form::default().file("a", b"x")).send();
     assert_eq!(upload.status, 201);
 }
 
@@ -66,13 +67,13 @@ fn every_dialect_and_the_runners_endpoints_count_together() {
         || Request::new(gateway.address, "PATCH", "/api/registry/v1/jobs/20").private_token("wrong").send();
     let dependency = || gateway.get("/api/v4/jobs/10/artifacts").job_token("wrong").send();
     let keep = || gateway.post("/api/v4/projects/1/jobs/10/artifacts/keep").private_token("wrong").send();
-    assert_eq!(upload().says(), (403, r#"{"message":"403 Forbidden"}"#));
+    assert_eq!(upload().error(), (403, r#"{"message":"403 Forbidden"}"#));
     assert_eq!((registry().status, dependency().status), (401, 401));
-    assert_eq!(keep().says(), (429, TOO_MANY));
-    assert_eq!(upload().says(), (429, TOO_MANY));
-    assert_eq!(dependency().says(), (429, TOO_MANY));
+    assert_eq!(keep().error(), (429, TOO_MANY));
+    assert_eq!(upload().error(), (429, TOO_MANY));
+    assert_eq!(dependency().error(), (429, TOO_MANY));
     assert_eq!(
-        registry().says(),
+        registry().error(),
         (429, r#"{"message":"Too many failed authentications. Try again later."}"#)
     );
     too_many(&registry(), "60");
@@ -86,14 +87,18 @@ projects: [{id: 2, path: hidden/project}]");
     let keep = "/api/v4/projects/1/jobs/10/artifacts/keep";
     for _ in 0..5 {
         assert_eq!(gateway.post(keep).send().status, 401, "none at all");
-        assert_eq!(gateway.post(keep).job_token(world::RUNNING).send().status, 401, "none that counts here");
+        assert_eq!(
+            gateway.post(keep).job_token(fixtures::RUNNING).send().status,
+            401,
+            "none that counts here"
+        );
         assert_eq!(gateway.get(ARCHIVE).private_token("glpat-narrow").send().status, 403);
         assert_eq!(
-            gateway.get("/api/v4/projects/2/jobs/1/artifacts").private_token(world::GUEST).send().status,
+            gateway.get("/api/v4/projects/2/jobs/1/artifacts").private_token(fixtures::GUEST).send().status,
             404
         );
-        assert_eq!(gateway.post(keep).private_token(world::OUTSIDER).send().status, 403);
-        let ended = gateway.post("/api/v4/jobs/21/artifacts").job_token(world::FINISHED);
+        assert_eq!(gateway.post(keep).private_token(fixtures::OUTSIDER).send().status, 403);
+        let ended = gateway.post("/api/v4/jobs/21/artifacts").job_token(fixtures::FINISHED);
         assert_eq!(
             ended.form(Form::default().file("a", b"x")).send().status,
             403,
@@ -102,7 +107,7 @@ projects: [{id: 2, path: hidden/project}]");
     }
     assert_eq!(gateway.get(ARCHIVE).private_token("glpat-old").send().status, 401);
     assert_eq!(gateway.get(ARCHIVE).private_token("glpat-revoked").send().status, 401);
-    assert_eq!(gateway.get(ARCHIVE).job_token(world::FINISHED).send().status, 401);
+    assert_eq!(gateway.get(ARCHIVE).job_token(fixtures::FINISHED).send().status, 401);
     assert_eq!(gateway.get(ARCHIVE).private_token("glpat-old").send().status, 429);
 }
 

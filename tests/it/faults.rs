@@ -7,13 +7,12 @@ use std::process::Command;
 use std::time::Duration;
 
 use artigate::domain::Timestamp;
-use artigate::retention;
 
 use crate::program::{Serving, artigate};
+use crate::support::fixtures::{self, ARCHIVE, RUNNING, UPLOAD, UPLOADED};
 use crate::support::gateway::Gateway;
+use crate::support::http_client::{Answer, Form, Request, read_answer};
 use crate::support::until;
-use crate::support::wire::{Answer, Form, Request, read_answer};
-use crate::support::world::{self, ARCHIVE, RUNNING, UPLOAD, UPLOADED};
 use crate::support::zips;
 
 fn unavailable(answer: &Answer) {
@@ -25,7 +24,7 @@ fn unavailable(answer: &Answer) {
 fn a_database_that_is_gone_is_a_503_and_service_returns_with_it() {
     let (gateway, gate) =
         Gateway::on_postgres_behind_a_gate(|settings| settings.database_timeout = Duration::from_secs(1));
-    world::small(&gateway, b"bytes");
+    fixtures::small(&gateway, b"bytes");
     assert_eq!(gateway.get(ARCHIVE).send().text(), "bytes");
     let form = || Form::default().file("a", &zips::noise(2 << 20));
     for _ in 0..2 {
@@ -33,14 +32,14 @@ fn a_database_that_is_gone_is_a_503_and_service_returns_with_it() {
         unavailable(&gateway.get(ARCHIVE).send());
         unavailable(&gateway.post(UPLOAD).job_token(RUNNING).chunked_form(form()).send());
         unavailable(
-            &Request::new(gateway.address, "DELETE", ARCHIVE).private_token(world::MAINTAINER).send(),
+            &Request::new(gateway.address, "DELETE", ARCHIVE).private_token(fixtures::MAINTAINER).send(),
         );
         let ready = gateway.get("/-/readiness").send();
         assert_eq!(
-            ready.says(),
+            ready.error(),
             (503, r#"{"db_check":[{"status":"failed"}],"status":"failed","store_check":[{"status":"ok"}]}"#)
         );
-        assert_eq!(gateway.get("/-/liveness").send().says(), (200, r#"{"status":"ok"}"#));
+        assert_eq!(gateway.get("/-/liveness").send().error(), (200, r#"{"status":"ok"}"#));
         assert_eq!(gateway.get("/-/health").send().text(), "artigate OK");
         gate.open();
         until(10_000, "the archive is back", || gateway.get(ARCHIVE).send().status == 200);
@@ -53,7 +52,7 @@ fn a_database_that_is_gone_is_a_503_and_service_returns_with_it() {
 fn an_upload_whose_database_goes_meanwhile_is_not_acknowledged_and_can_be_repeated() {
     let (gateway, gate) =
         Gateway::on_postgres_behind_a_gate(|settings| settings.database_timeout = Duration::from_secs(1));
-    world::small(&gateway, b"bytes");
+    fixtures::small(&gateway, b"bytes");
     let body = Form::default().file("a", &zips::noise(600_000)).bytes();
     let length = body.len().to_string();
     let request = || gateway.post(UPLOAD).job_token(RUNNING).form_type().header("Content-Length", &length);
@@ -79,7 +78,7 @@ fn an_upload_whose_database_goes_meanwhile_is_not_acknowledged_and_can_be_repeat
 #[test]
 fn a_store_whose_folders_are_gone_is_a_503_and_service_returns_with_them() {
     let gateway = Gateway::on_sqlite();
-    world::small(&gateway, b"bytes");
+    fixtures::small(&gateway, b"bytes");
     let (blobs, aside) = (gateway.path().join("blobs"), gateway.path().join("aside"));
     let body = Form::default().file("a", &zips::noise(600_000)).bytes();
     let length = body.len().to_string();
@@ -101,7 +100,7 @@ fn a_store_whose_folders_are_gone_is_a_503_and_service_returns_with_them() {
 fn a_database_file_that_is_gone_or_another_takes_no_more_changes() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("archive.zip"), zips::deflated(&[("a.txt", b"hello")])).unwrap();
-    std::fs::write(folder.path().join("registry.yml"), world::small_document()).unwrap();
+    std::fs::write(folder.path().join("registry.yml"), fixtures::small_document()).unwrap();
     assert!(artigate(folder.path(), &["load", "registry.yml"]).output().unwrap().status.success());
     let serving = Serving::plain(folder.path());
     let upload = |kind: &str| {
@@ -139,7 +138,7 @@ impl Confined {
     fn begin() -> Self {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("archive.zip"), zips::deflated(&[("a.txt", b"hello")])).unwrap();
-        std::fs::write(folder.path().join("registry.yml"), world::small_document()).unwrap();
+        std::fs::write(folder.path().join("registry.yml"), fixtures::small_document()).unwrap();
         std::fs::create_dir_all(folder.path().join("artigate-data/blobs")).unwrap();
         let mut plain = artigate(folder.path(), &["serve"]);
         let script = format!(
@@ -193,12 +192,12 @@ impl Confined {
 fn a_full_disk_is_a_507_and_reading_goes_on() {
     let confined = Confined::begin();
     let insufficient = (507, r#"{"message":"507 Insufficient Storage"}"#);
-    assert_eq!(confined.upload("sast", 20 << 20).says(), insufficient);
+    assert_eq!(confined.upload("sast", 20 << 20).error(), insufficient);
     until(10_000, "the log says so", || confined.log_says("No space left on device"));
     assert_eq!(confined.get(&format!("{ARCHIVE}/a.txt")).text(), "hello");
     until(10_000, "its bytes are gone", || confined.blobs() == 1);
     assert_eq!(confined.upload("sast", 1 << 20).status, 201, "what fits is taken");
-    assert_eq!(confined.upload("dast", 20 << 20).says(), insufficient);
+    assert_eq!(confined.upload("dast", 20 << 20).error(), insufficient);
     confined.remount("size=64m");
     assert_eq!(confined.upload("dast", 20 << 20).status, 201, "with more room it is taken, too");
     assert_eq!(confined.get(&format!("{UPLOADED}?file_type=dast")).body.len(), 20 << 20);
@@ -209,7 +208,7 @@ fn a_disk_that_may_only_be_read_is_a_507_and_reading_goes_on() {
     let confined = Confined::begin();
     assert_eq!(confined.upload("sast", 1000).status, 201);
     confined.remount("ro");
-    assert_eq!(confined.upload("dast", 1000).says(), (507, r#"{"message":"507 Insufficient Storage"}"#));
+    assert_eq!(confined.upload("dast", 1000).error(), (507, r#"{"message":"507 Insufficient Storage"}"#));
     until(10_000, "the log says so", || confined.log_says("Read-only file system"));
     assert_eq!(confined.get(&format!("{ARCHIVE}/a.txt")).text(), "hello");
     assert_eq!(confined.get("/-/readiness").status, 200, "it serves what it has");
@@ -217,38 +216,40 @@ fn a_disk_that_may_only_be_read_is_a_507_and_reading_goes_on() {
     assert_eq!(confined.upload("dast", 1000).status, 201);
 }
 
-on_both_databases! {
-    fn a_clock_that_jumps_takes_nothing_that_is_locked_and_leaves_nothing_behind(gateway) {
-        world::small(&gateway, b"bytes");
-        let upload = |kind: &str, expiry: &str| {
-            let target = format!("{UPLOAD}?artifact_type={kind}&artifact_format=raw&expire_in={expiry}");
-            gateway.post(&target).job_token(RUNNING).form(Form::default().file("a", b"x")).send().status
-        };
-        assert_eq!((upload("sast", "1+day"), upload("dast", "never")), (201, 201));
-        let sweep = || gateway.block_on(retention::sweep(&gateway.app.catalog, &gateway.app.store, &gateway.app.clock, |_| {})).unwrap();
-        let day = 86_400;
-        gateway.wait_seconds(-10 * 365 * day);
-        assert_eq!(sweep().expired, 0);
-        gateway.wait_seconds(30 * 365 * day);
-        // A node with that clock has claimed what it is about to remove, and dies.
-        let now = gateway.now();
-        gateway.write_catalog(move |db| artigate::catalog::deletions::expire_batch(db, Default::default(), 100, now));
-        let claimed = gateway.write_catalog(move |db| artigate::catalog::deletions::claim(db, 100, false, now));
-        assert_eq!(claimed.len(), 1);
-        gateway.wait_seconds(-20 * 365 * day);
-        assert!(gateway.now() > Timestamp::parse("2026-01-01").unwrap());
-        assert_eq!(sweep().removed.blobs, 1, "a claim from the far future holds nobody up");
-        gateway.until_blobs(2);
-        let status = |kind: &str| gateway.get(&format!("{UPLOADED}?file_type={kind}")).send().status;
-        assert_eq!((gateway.get(ARCHIVE).send().status, status("sast"), status("dast")), (200, 404, 200));
-    }
+on_both_databases!(a_clock_that_jumps_takes_nothing_that_is_locked_and_leaves_nothing_behind);
+
+fn a_clock_that_jumps_takes_nothing_that_is_locked_and_leaves_nothing_behind(gateway: Gateway) {
+    fixtures::small(&gateway, b"bytes");
+    let upload = |kind: &str, expiry: &str| {
+        let target = format!("{UPLOAD}?artifact_type={kind}&artifact_format=raw&expire_in={expiry}");
+        gateway.post(&target).job_token(RUNNING).form(Form::default().file("a", b"x")).send().status
+    };
+    assert_eq!((upload("sast", "1+day"), upload("dast", "never")), (201, 201));
+    let sweep = || gateway.block_on(gateway.app.retention.sweep(|_| {})).unwrap();
+    let day = 86_400;
+    gateway.advance_clock(-10 * 365 * day);
+    assert_eq!(sweep().expired, 0);
+    gateway.advance_clock(30 * 365 * day);
+    // A node with that clock has claimed what it is about to remove, and dies.
+    let now = gateway.now();
+    gateway.write_catalog(move |db| {
+        artigate::catalog::tombstones::expire_batch(db, Default::default(), 100, now)
+    });
+    let claimed = gateway.write_catalog(move |db| artigate::catalog::tombstones::lease(db, 100, false, now));
+    assert_eq!(claimed.len(), 1);
+    gateway.advance_clock(-20 * 365 * day);
+    assert!(gateway.now() > Timestamp::parse("2026-01-01").unwrap());
+    assert_eq!(sweep().removed.blobs, 1, "a claim from the far future holds nobody up");
+    gateway.until_blobs(2);
+    let status = |kind: &str| gateway.get(&format!("{UPLOADED}?file_type={kind}")).send().status;
+    assert_eq!((gateway.get(ARCHIVE).send().status, status("sast"), status("dast")), (200, 404, 200));
 }
 
 /// A gateway under load in a process of its own.
 fn loaded(folder: &Path, drain: &str) -> Serving {
     let archive = zips::packed(zip::CompressionMethod::Stored, &[("big", &zips::noise(30 << 20))]);
     std::fs::write(folder.join("archive.zip"), archive).unwrap();
-    std::fs::write(folder.join("registry.yml"), world::small_document()).unwrap();
+    std::fs::write(folder.join("registry.yml"), fixtures::small_document()).unwrap();
     assert!(artigate(folder, &["load", "registry.yml"]).output().unwrap().status.success());
     let mut command = artigate(folder, &["serve"]);
     command.env("ARTIGATE_SERVER__DRAIN_TIMEOUT", drain);

@@ -2,16 +2,16 @@
 
 use std::time::Duration;
 
+use crate::support::fixtures::{self, ARCHIVE, RUNNING, UPLOAD, UPLOADED};
 use crate::support::gateway::Gateway;
+use crate::support::http_client::Form;
 use crate::support::raw::Raw;
-use crate::support::wire::Form;
-use crate::support::world::{self, ARCHIVE, RUNNING, UPLOAD, UPLOADED};
 use crate::support::zips;
 
 #[test]
 fn a_client_that_closed_its_side_gets_its_answers() {
     let gateway = Gateway::on_sqlite();
-    world::small(&gateway, b"bytes");
+    fixtures::small(&gateway, b"bytes");
     for _ in 0..20 {
         for request in [
             format!("GET {ARCHIVE} HTTP/1.1\r\nHost: x\r\n\r\n"),
@@ -36,7 +36,7 @@ fn a_client_that_closed_its_side_gets_its_answers() {
 #[test]
 fn an_upload_behind_which_the_client_closed_its_side_is_taken() {
     let gateway = Gateway::on_sqlite();
-    world::small(&gateway, b"bytes");
+    fixtures::small(&gateway, b"bytes");
     let noise = zips::noise(6 << 20);
     let form = Form::default().file("a", &noise).bytes();
     let upload = gateway.post(UPLOAD).job_token(RUNNING).form_type();
@@ -50,7 +50,7 @@ fn an_upload_behind_which_the_client_closed_its_side_is_taken() {
 #[test]
 fn a_body_that_ends_too_early_is_refused_in_words() {
     let gateway = Gateway::on_sqlite();
-    world::small(&gateway, b"bytes");
+    fixtures::small(&gateway, b"bytes");
     let upload = gateway.post(UPLOAD).job_token(RUNNING).form_type().header("Content-Length", "1000");
     let mut raw = Raw::with(gateway.address, upload.head_text() + "--x");
     raw.half_close();
@@ -83,7 +83,7 @@ impl Waiting {
             settings.concurrent_uploads = 1;
             settings.connections_per_address = Some(connections);
         });
-        world::small(&gateway, b"");
+        fixtures::small(&gateway, b"");
         let form = Form::default().file("a", &zips::noise(600_000)).bytes();
         let head = gateway.post(UPLOAD).job_token(RUNNING).form_type();
         let head = head.header("Content-Length", &form.len().to_string()).head_text();

@@ -1,9 +1,9 @@
 //! Paths that were made up to have very many meanings, and targets of a length that nobody needs.
 
 use crate::program::Serving;
+use crate::support::fixtures::{self, ARCHIVE};
 use crate::support::gateway::Gateway;
-use crate::support::wire::{Form, Request};
-use crate::support::world::{self, ARCHIVE};
+use crate::support::http_client::{Form, Request};
 
 /// Paths that once took seconds and gigabytes each, as long as the HTTP library lets them be.
 fn made_up() -> Vec<String> {
@@ -29,7 +29,7 @@ fn they_are_refused_before_they_are_read_whatever_the_method() {
     for path in made_up() {
         for method in ["GET", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"] {
             let answer = Request::new(gateway.address, method, &path).send();
-            let (status, text) = answer.says();
+            let (status, text) = answer.error();
             assert_eq!(status, 414, "{method} of {} bytes", path.len());
             assert!(text.starts_with(r#"{"message":"414 URI Too Long - the path "#), "{text}");
         }
@@ -53,7 +53,7 @@ fn they_take_no_memory() {
 #[test]
 fn those_that_are_short_enough_are_answered_after_eight_meanings() {
     let gateway = Gateway::on_sqlite();
-    world::small(&gateway, b"bytes");
+    fixtures::small(&gateway, b"bytes");
     for (repeated, count) in [("jobs/artifacts/r/raw/", 60), ("raw/", 240), ("jobs/1/artifacts/", 80)] {
         for before in
             ["/api/v4/projects/group/project/jobs/artifacts/r/", "/group/project/-/jobs/artifacts/r/"]
@@ -71,7 +71,7 @@ fn a_query_longer_than_anybody_needs_is_refused() {
     let ask = |bytes: usize| gateway.get(&format!("/api/v4/projects?search={}", "x".repeat(bytes))).send();
     assert_eq!(ask(16_000).status, 200);
     let expected = r#"{"message":"414 URI Too Long - the query is longer than 16384 bytes"}"#;
-    assert_eq!(ask(16_384).says(), (414, expected));
+    assert_eq!(ask(16_384).error(), (414, expected));
 }
 
 #[test]

@@ -4,14 +4,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use artigate::catalog::instance;
-use artigate::domain::Kind;
-use artigate::retention;
+use artigate::domain::ErrorKind;
 
 use crate::program::{Serving, artigate};
 use crate::support::bucket::{self, Fault, Proxy};
+use crate::support::fixtures::{self, ARCHIVE, RUNNING, UPLOAD};
+use crate::support::gateway::Gateway;
+use crate::support::http_client::{Answer, Form, Request};
 use crate::support::until;
-use crate::support::wire::{Answer, Form, Request};
-use crate::support::world::{self, ARCHIVE, RUNNING, UPLOAD};
 use crate::support::zips;
 
 /// A folder with an instance of its own, or with the files to make one.
@@ -29,7 +29,7 @@ impl Place {
     fn with_nothing() -> Self {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("archive.zip"), zips::deflated(&[("a.txt", b"hello")])).unwrap();
-        fs::write(folder.path().join("registry.yml"), world::small_document()).unwrap();
+        fs::write(folder.path().join("registry.yml"), fixtures::small_document()).unwrap();
         fs::write(folder.path().join("users.yml"), "users: [{id: 1, username: a}]").unwrap();
         Self(folder)
     }
@@ -259,40 +259,50 @@ fn a_server_takes_no_writes_before_its_store_has_said_whose_it_is() {
     assert_eq!(serving.stop(), Some(0));
 }
 
-on_both_databases! {
-    fn a_store_that_becomes_another_takes_no_more_writes_and_is_given_no_id(gateway) {
-        world::small(&gateway, b"before");
-        let at = |method: &str, target: &str| Request::new(gateway.address, method, target);
-        let app = &gateway.app;
-        let look = || gateway.block_on(app.belonging.look(&app.catalog, &app.store, &app.settings));
-        assert_eq!(upload(at, "sast").status, 201);
-        let (id, aside) = (gateway.path().join("blobs/instance-id"), gateway.path().join("aside"));
-        fs::rename(&id, &aside).unwrap();
-        assert_eq!(look().unwrap_err().kind(), Kind::Conflict);
-        assert_eq!(upload(at, "dast").status, 503);
-        until(30_000, "readiness is as it should be", || at("GET", "/-/readiness").send().status == 503);
-        assert_eq!(at("GET", ARCHIVE).send().status, 200);
-        // Nor does a timer give one, whatever the store holds.
-        let collected = gateway.block_on(retention::collect_if_due(&app.catalog, &app.store, &app.clock, &app.settings, 1));
-        assert_eq!(collected.unwrap_err().kind(), Kind::Conflict);
-        assert!(!id.exists());
-        fs::write(&id, format!("{}\n", uuid::Uuid::new_v4())).unwrap();
-        assert_eq!(look().unwrap_err().kind(), Kind::Conflict);
-        fs::rename(&aside, &id).unwrap();
-        look().unwrap();
-        assert_eq!(upload(at, "dast").status, 201);
-        until(30_000, "readiness is as it should be", || at("GET", "/-/readiness").send().status == 200);
-    }
+on_both_databases!(
+    a_store_that_becomes_another_takes_no_more_writes_and_is_given_no_id,
+    a_sample_is_of_the_newest_and_the_oldest_and_only_of_what_is_there
+);
 
-    fn a_sample_is_of_the_newest_and_the_oldest_and_only_of_what_is_there(gateway) {
-        assert!(gateway.catalog(instance::sample).is_empty());
-        world::small(&gateway, b"before");
-        let jobs: Vec<String> = (1_000..1_008).map(|id| format!("{{id: {id}, name: j, status: success, artifacts: [{{type: sast, file: archive.zip}}]}}")).collect();
-        gateway.load(&format!("projects: [{{id: 1, path: group/project, pipelines: [{{id: 100, ref: main, sha: a, status: success, jobs: [{}]}}]}}]", jobs.join(", ")));
-        let jobs = || gateway.catalog(instance::sample).iter().map(|artifact| artifact.job_id).collect::<Vec<_>>();
-        assert_eq!(jobs(), [1_007, 1_006, 1_005, 10, 1_000, 1_001]);
-        let deleted = Request::new(gateway.address, "DELETE", "/api/v4/projects/1/jobs/1007/artifacts").private_token(world::MAINTAINER).send();
-        assert_eq!(deleted.status, 204);
-        assert_eq!(jobs()[0], 1_006);
-    }
+fn a_store_that_becomes_another_takes_no_more_writes_and_is_given_no_id(gateway: Gateway) {
+    fixtures::small(&gateway, b"before");
+    let at = |method: &str, target: &str| Request::new(gateway.address, method, target);
+    let app = &gateway.app;
+    let look = || gateway.block_on(app.belonging.look(&app.catalog, &app.store, &app.settings));
+    assert_eq!(upload(at, "sast").status, 201);
+    let (id, aside) = (gateway.path().join("blobs/instance-id"), gateway.path().join("aside"));
+    fs::rename(&id, &aside).unwrap();
+    assert_eq!(look().unwrap_err().kind(), ErrorKind::Conflict);
+    assert_eq!(upload(at, "dast").status, 503);
+    until(30_000, "readiness is as it should be", || at("GET", "/-/readiness").send().status == 503);
+    assert_eq!(at("GET", ARCHIVE).send().status, 200);
+    // Nor does a timer give one, whatever the store holds.
+    let collected = gateway.block_on(app.retention.collect_if_due(&app.settings, 1));
+    assert_eq!(collected.unwrap_err().kind(), ErrorKind::Conflict);
+    assert!(!id.exists());
+    fs::write(&id, format!("{}\n", uuid::Uuid::new_v4())).unwrap();
+    assert_eq!(look().unwrap_err().kind(), ErrorKind::Conflict);
+    fs::rename(&aside, &id).unwrap();
+    look().unwrap();
+    assert_eq!(upload(at, "dast").status, 201);
+    until(30_000, "readiness is as it should be", || at("GET", "/-/readiness").send().status == 200);
+}
+
+fn a_sample_is_of_the_newest_and_the_oldest_and_only_of_what_is_there(gateway: Gateway) {
+    assert!(gateway.catalog(instance::sample).is_empty());
+    fixtures::small(&gateway, b"before");
+    let jobs: Vec<String> = (1_000..1_008)
+        .map(|id| {
+            format!("{{id: {id}, name: j, status: success, artifacts: [{{type: sast, file: archive.zip}}]}}")
+        })
+        .collect();
+    gateway.load(&format!("projects: [{{id: 1, path: group/project, pipelines: [{{id: 100, ref: main, sha: a, status: success, jobs: [{}]}}]}}]", jobs.join(", ")));
+    let jobs =
+        || gateway.catalog(instance::sample).iter().map(|artifact| artifact.job_id).collect::<Vec<_>>();
+    assert_eq!(jobs(), [1_007, 1_006, 1_005, 10, 1_000, 1_001]);
+    let deleted = Request::new(gateway.address, "DELETE", "/api/v4/projects/1/jobs/1007/artifacts")
+        .private_token(fixtures::MAINTAINER)
+        .send();
+    assert_eq!(deleted.status, 204);
+    assert_eq!(jobs()[0], 1_006);
 }

@@ -9,9 +9,9 @@ use std::time::Duration;
 use artigate::settings::Settings;
 
 use crate::program::{Serving, artigate};
+use crate::support::fixtures::{self, ARCHIVE, RUNNING, UPLOAD};
 use crate::support::gateway::Gateway;
-use crate::support::wire::{Form, read_answer};
-use crate::support::world::{self, ARCHIVE, RUNNING, UPLOAD};
+use crate::support::http_client::{Form, read_answer};
 use crate::support::zips;
 
 #[test]
@@ -22,7 +22,7 @@ fn an_archive_past_a_limit_is_served_whole_and_says_why_not_file_by_file() {
         (|settings| settings.archive_directory_bytes = 100, "bytes"),
     ] {
         let gateway = Gateway::on_sqlite_with(change);
-        world::small(&gateway, &archive);
+        fixtures::small(&gateway, &archive);
         for path in [format!("{ARCHIVE}/a"), format!("{ARCHIVE}/tree"), format!("{ARCHIVE}?path=x")] {
             let answer = gateway.get(&path).send();
             assert_eq!(answer.status, 422, "{path}");
@@ -34,22 +34,22 @@ fn an_archive_past_a_limit_is_served_whole_and_says_why_not_file_by_file() {
 
 #[test]
 fn a_file_that_would_unpack_to_too_much_is_refused_and_smaller_ones_are_not() {
-    let gateway = Gateway::on_sqlite_with(|settings| settings.max_unpacked_bytes = Some(1000));
+    let gateway = Gateway::on_sqlite_with(|settings| settings.max_uncompressed_bytes = Some(1000));
     let archive = zips::deflated(&[("bomb", &vec![0; 1001]), ("fine", &[0; 1000])]);
-    world::small(&gateway, &archive);
+    fixtures::small(&gateway, &archive);
     let refused = gateway.get(&format!("{ARCHIVE}/bomb")).send();
     assert_eq!(refused.status, 422);
-    assert!(refused.text().contains("limits.max_unpacked_size (1000 B)"), "{}", refused.text());
+    assert!(refused.text().contains("limits.max_uncompressed_size (1000 B)"), "{}", refused.text());
     assert_eq!(gateway.get(&format!("{ARCHIVE}/fine")).send().body, [0; 1000]);
     let stored = zips::packed(zip::CompressionMethod::Stored, &[("big", &zips::noise(5000))]);
-    world::small(&gateway, &stored);
+    fixtures::small(&gateway, &stored);
     assert_eq!(gateway.get(&format!("{ARCHIVE}/big")).send().status, 200, "nothing is unpacked here");
 }
 
 #[test]
 fn uploads_beyond_those_at_once_wait_for_their_turn() {
     let gateway = Gateway::on_sqlite_with(|settings| settings.concurrent_uploads = 1);
-    world::small(&gateway, b"");
+    fixtures::small(&gateway, b"");
     let form = |kind: &str| {
         Form::default()
             .field("artifact_type", kind)
@@ -85,7 +85,7 @@ fn uploads_beyond_those_at_once_wait_for_their_turn() {
 #[test]
 fn a_jobs_crowd_of_uploads_holds_two_turns_and_others_go_on() {
     let gateway = Gateway::on_sqlite_with(|settings| settings.concurrent_uploads = 6);
-    world::small(&gateway, b"");
+    fixtures::small(&gateway, b"");
     gateway.load("projects: [{id: 1, path: group/project, pipelines: [{id: 200, ref: main, sha: b, status: running, jobs: [{id: 30, name: other, status: running, token: t30}]}]}, {id: 2, path: other/project, pipelines: [{id: 300, ref: main, sha: c, status: running, jobs: [{id: 40, name: build, status: running, token: t40}]}]}]");
     let form = Form::default().file("a", &zips::noise(600_000)).bytes();
     let length = form.len().to_string();
@@ -115,14 +115,14 @@ fn a_jobs_crowd_of_uploads_holds_two_turns_and_others_go_on() {
 #[test]
 fn an_upload_that_stalls_is_given_up_and_leaves_nothing() {
     let gateway = Gateway::on_sqlite_with(|settings| settings.stall_timeout = Duration::from_secs(1));
-    world::small(&gateway, b"");
+    fixtures::small(&gateway, b"");
     let form = Form::default().file("a", &zips::noise(600_000)).bytes();
     let length = form.len().to_string();
     let mut stream =
         gateway.post(UPLOAD).job_token(RUNNING).form_type().header("Content-Length", &length).connect();
     stream.write_all(&form[..300_000]).unwrap();
     let answer = read_answer(stream, false).unwrap();
-    assert_eq!(answer.says(), (400, r#"{"message":"400 Bad request - the request body is incomplete"}"#));
+    assert_eq!(answer.error(), (400, r#"{"message":"400 Bad request - the request body is incomplete"}"#));
     gateway.until_blobs(1);
 }
 
@@ -130,7 +130,7 @@ fn an_upload_that_stalls_is_given_up_and_leaves_nothing() {
 fn a_reader_that_takes_nothing_is_cut_off() {
     let gateway = Gateway::on_sqlite_with(|settings| settings.stall_timeout = Duration::from_secs(1));
     let archive = zips::packed(zip::CompressionMethod::Stored, &[("big", &zips::noise(60 << 20))]);
-    world::small(&gateway, &archive);
+    fixtures::small(&gateway, &archive);
     let stream = gateway.get(ARCHIVE).connect();
     let mut first = [0; 1];
     stream.peek(&mut first).unwrap();
@@ -156,7 +156,7 @@ fn until_closed(file: &Path) {
 #[test]
 fn a_head_that_does_not_end_is_given_up_while_others_are_served() {
     let gateway = Gateway::on_sqlite_with(|settings| settings.head_timeout = Duration::from_secs(1));
-    world::small(&gateway, b"bytes");
+    fixtures::small(&gateway, b"bytes");
     let mut slow: Vec<TcpStream> = (0..300)
         .map(|_| {
             let mut stream = TcpStream::connect(gateway.address).unwrap();

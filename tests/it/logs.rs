@@ -7,7 +7,7 @@ use std::process::Stdio;
 use crate::program::{Serving, artigate};
 use crate::support::ended::Ended;
 use crate::support::gateway::Gateway;
-use crate::support::wire::{Form, Request};
+use crate::support::http_client::{Form, Request};
 
 #[test]
 fn no_token_ever_reaches_the_log() {

@@ -24,7 +24,7 @@ mod credential_places;
 mod credentials;
 mod damaged_archives;
 mod deploy;
-mod documents;
+mod docs;
 mod downloads;
 mod failed_auth;
 mod faults;

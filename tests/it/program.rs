@@ -148,52 +148,6 @@ fn the_demo_works_from_an_empty_directory_and_every_line_it_prints_can_be_pasted
 }
 
 #[test]
-fn every_line_of_the_readme_about_fetching_works_on_the_demo() {
-    let readme = include_str!("../../README.md");
-    let start = readme.find("API=http://127.0.0.1:8929").expect("the block of curl lines");
-    let (first, rest) = readme[start..].split_once("```").unwrap();
-    let others = rest.split("```sh\n").skip(1).map(|block| block.split("```").next().unwrap());
-    let uses_api = |block: &&str| block.contains("$API") || block.contains("${API");
-    let block = [first].into_iter().chain(others.filter(uses_api)).collect::<String>();
-    assert!(block.matches("\ncurl").count() >= 26, "{block}");
-    let folder = tempfile::tempdir().unwrap();
-    let serving = Serving::demo(folder.path(), Stdio::null());
-    let script = format!("set -e\n{}", block.replace("http://127.0.0.1:8929", &serving.base_url));
-    paste_twice(folder.path(), &script);
-    // What was to be deleted is, at the next sweep; and all the rest is still there.
-    assert_eq!(run(folder.path(), &["sweep"]).0, Some(0));
-    paste_twice(folder.path(), &script);
-    let firmware = std::fs::read(folder.path().join("firmware.zip")).unwrap();
-    assert_eq!(firmware, include_bytes!("../../fixtures/archives/firmware.zip"));
-    assert_eq!(serving.stop(), Some(0));
-}
-
-#[test]
-fn every_line_of_the_readme_about_the_registry_works_on_the_demo() {
-    let readme = include_str!("../../README.md");
-    let start = readme.find("REGISTRY=http://127.0.0.1:8929").expect("the block of curl lines");
-    let block = readme[start..].split("```").next().unwrap();
-    let folder = tempfile::tempdir().unwrap();
-    let serving = Serving::demo(folder.path(), Stdio::null());
-    let script = format!("set -e -o pipefail\n{block}");
-    let printed = paste_twice(folder.path(), &script.replace("http://127.0.0.1:8929", &serving.base_url));
-    assert!(printed.ends_with("hello\n"), "the last line fetches what was uploaded: {printed}");
-    assert_eq!(serving.stop(), Some(0));
-}
-
-/// Runs a script, and again where it was run; what it printed the second time.
-fn paste_twice(folder: &Path, script: &str) -> String {
-    let mut printed = String::new();
-    for _ in 0..2 {
-        let pasted = Command::new("bash").arg("-c").arg(script).current_dir(folder).output().unwrap();
-        printed = String::from_utf8_lossy(&pasted.stdout).into_owned();
-        let complaints = String::from_utf8_lossy(&pasted.stderr);
-        assert!(pasted.status.success(), "{printed}\n{complaints}");
-    }
-    printed
-}
-
-#[test]
 fn the_help_tells_examples_settings_and_exit_codes() {
     let folder = tempfile::tempdir().unwrap();
     let (_, short, _) = run(folder.path(), &["-h"]);
@@ -295,6 +249,25 @@ fn config_shows_what_counts_and_where_it_comes_from_and_checks_all_of_it() {
     assert_eq!(code, Some(2));
     assert!(said.ends_with("(and 2 more: artigate config check)\n"), "{said}");
     assert!(!path.join("artigate-data").exists());
+}
+
+#[test]
+fn the_former_name_of_a_setting_is_taken_with_a_warning() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("artigate.toml");
+    for (toml, variable) in [
+        ("[limits]\nmax_unpacked_size = '1 MiB'\n", None),
+        ("", Some(("ARTIGATE_LIMITS__MAX_UNPACKED_SIZE", "1 MiB"))),
+    ] {
+        std::fs::write(&file, toml).unwrap();
+        let output = artigate(folder.path(), &["config", "show"]).envs(variable).output().unwrap();
+        let [shown, said] = [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap());
+        assert_eq!(output.status.code(), Some(0), "{said}");
+        assert!(said.contains("limits.max_uncompressed_size"), "it names the new one: {said}");
+        let line =
+            shown.lines().find(|line| line.starts_with("limits.max_uncompressed_size ")).expect(&shown);
+        assert!(line.contains("1 MiB"), "{line}");
+    }
 }
 
 #[test]

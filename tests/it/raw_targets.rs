@@ -5,9 +5,9 @@ use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
 use crate::program::Serving;
+use crate::support::fixtures::{self, RUNNING, UPLOAD, UPLOADED, USERS};
 use crate::support::gateway::Gateway;
-use crate::support::wire::{Answer, Form, read_answer};
-use crate::support::world::{self, RUNNING, UPLOAD, UPLOADED, USERS};
+use crate::support::http_client::{Answer, Form, read_answer};
 use crate::support::zips;
 
 fn gateway() -> Gateway {
@@ -73,7 +73,7 @@ fn they_are_taken_in_every_request_of_a_connection_and_in_pieces_of_any_size() {
 #[test]
 fn a_body_behind_such_a_target_arrives_as_it_was_sent() {
     let gateway = Gateway::on_sqlite();
-    world::small(&gateway, b"");
+    fixtures::small(&gateway, b"");
     let noise = zips::noise(200_000);
     let form = Form::default().file("a", &noise).bytes();
     let mut stream = connect(gateway.address);

@@ -6,9 +6,9 @@ use std::process::Stdio;
 use serde_json::Value;
 
 use crate::program::Serving;
+use crate::support::fixtures::{self, MEMBERS, USERS};
 use crate::support::gateway::Gateway;
-use crate::support::wire::{Answer, Form, Request};
-use crate::support::world::{self, MEMBERS, USERS};
+use crate::support::http_client::{Answer, Form, Request};
 use crate::support::zips;
 
 const DOCUMENT: &str = "
@@ -309,37 +309,61 @@ projects:
   - {{id: 2, path: group/other, pipelines: [{{id: 200, ref: main, sha: a, status: success, jobs: [{{id: 20, name: a, status: success}}]}}]}}
 "
     ));
-    gateway.wait_seconds(7200);
+    gateway.advance_clock(7200);
 }
 
-on_both_databases! {
-    fn who_may_read_a_projects_jobs_is_told_why_there_is_nothing(gateway) {
-        shy(&gateway);
-        let expired = "artifact has expired at 2026-02-01T13:00:00.000Z";
-        for (path, reason) in [
-            ("jobs/11/artifacts", expired), ("jobs/11/artifacts/a.txt", expired), ("jobs/11/artifacts/tree", expired),
-            ("jobs/10/artifacts/b.txt", "entry is not in the archive"), ("jobs/10/artifacts/A.txt", "entry is not in the archive"),
-            ("jobs/10/artifacts/a.txt/", "path ends with a slash, so it is no file's"), ("jobs/10/artifacts?path=x", "folder is not in the archive"),
-            ("jobs/10/artifacts?file_type=junit", "no artifact of this kind"), ("jobs/99/artifacts", "job is not in the project"),
-            ("jobs/20/artifacts", "job is not in the project"), ("jobs/20", "job is not in the project"), ("pipelines/200", "pipeline is not in the project"),
-            ("jobs/artifacts/other/download?job=build", "ref has no successful pipeline"), ("jobs/artifacts/main/download?job=Build", "job name is not in the pipeline"),
-            ("jobs/artifacts/main/raw/a.txt?job=red", "job did not succeed in the pipeline: failed"), ("jobs/artifacts/main/raw/a.txt?job=old", "job has no artifact that can be read"),
-            ("jobs/artifacts/main/raw/b.txt?job=build", "entry is not in the archive"), ("repository/branches/x", "no pipeline ran on a ref of this kind and name"),
-        ] {
-            let ask = |token: &str| gateway.get(&format!("/api/v4/projects/1/{path}")).private_token(token).send();
-            let told = ask(world::REPORTER);
-            assert_eq!((told.status, told.reason()), (404, Some(reason)), "{path}: {}", told.text());
-            let refused = ask(world::GUEST);
-            assert_eq!(refused.says(), (403, r#"{"message":"403 Forbidden"}"#), "{path} for who may not read jobs");
-            assert_eq!(refused.reason(), None);
-        }
-        let quiet = |answer: Answer, status: u16| assert_eq!((answer.status, answer.reason()), (status, None), "{}", answer.text());
-        quiet(gateway.get("/api/v4/projects/2/jobs/20/artifacts").private_token(world::REPORTER).send(), 404);
-        quiet(gateway.get("/api/v4/projects/1/jobs/13/artifacts").private_token(world::ADMIN).send(), 403);
-        quiet(gateway.post("/api/v4/projects/1/jobs/20/artifacts/keep").private_token(world::MAINTAINER).send(), 404);
-        quiet(gateway.get("/group/project/-/jobs/10/artifacts/download").send(), 404);
-        quiet(gateway.get("/group/project/-/jobs/13/artifacts/download").private_token(world::REPORTER).send(), 404);
-        let browser = gateway.get("/group/project/-/jobs/11/artifacts/download").private_token(world::REPORTER).send();
-        assert_eq!((browser.says(), browser.reason()), ((404, r#"{"message":"404 Not Found"}"#), Some(expired)));
+on_both_databases!(who_may_read_a_projects_jobs_is_told_why_there_is_nothing);
+
+fn who_may_read_a_projects_jobs_is_told_why_there_is_nothing(gateway: Gateway) {
+    shy(&gateway);
+    let expired = "artifact has expired at 2026-02-01T13:00:00.000Z";
+    for (path, reason) in [
+        ("jobs/11/artifacts", expired),
+        ("jobs/11/artifacts/a.txt", expired),
+        ("jobs/11/artifacts/tree", expired),
+        ("jobs/10/artifacts/b.txt", "entry is not in the archive"),
+        ("jobs/10/artifacts/A.txt", "entry is not in the archive"),
+        ("jobs/10/artifacts/a.txt/", "path ends with a slash, so it is no file's"),
+        ("jobs/10/artifacts?path=x", "folder is not in the archive"),
+        ("jobs/10/artifacts?file_type=junit", "no artifact of this kind"),
+        ("jobs/99/artifacts", "job is not in the project"),
+        ("jobs/20/artifacts", "job is not in the project"),
+        ("jobs/20", "job is not in the project"),
+        ("pipelines/200", "pipeline is not in the project"),
+        ("jobs/artifacts/other/download?job=build", "ref has no successful pipeline"),
+        ("jobs/artifacts/main/download?job=Build", "job name is not in the pipeline"),
+        ("jobs/artifacts/main/raw/a.txt?job=red", "job did not succeed in the pipeline: failed"),
+        ("jobs/artifacts/main/raw/a.txt?job=old", "job has no artifact that can be read"),
+        ("jobs/artifacts/main/raw/b.txt?job=build", "entry is not in the archive"),
+        ("repository/branches/x", "no pipeline ran on a ref of this kind and name"),
+    ] {
+        let ask =
+            |token: &str| gateway.get(&format!("/api/v4/projects/1/{path}")).private_token(token).send();
+        let told = ask(fixtures::REPORTER);
+        assert_eq!((told.status, told.reason()), (404, Some(reason)), "{path}: {}", told.text());
+        let refused = ask(fixtures::GUEST);
+        assert_eq!(
+            refused.error(),
+            (403, r#"{"message":"403 Forbidden"}"#),
+            "{path} for who may not read jobs"
+        );
+        assert_eq!(refused.reason(), None);
     }
+    let quiet = |answer: Answer, status: u16| {
+        assert_eq!((answer.status, answer.reason()), (status, None), "{}", answer.text())
+    };
+    quiet(gateway.get("/api/v4/projects/2/jobs/20/artifacts").private_token(fixtures::REPORTER).send(), 404);
+    quiet(gateway.get("/api/v4/projects/1/jobs/13/artifacts").private_token(fixtures::ADMIN).send(), 403);
+    quiet(
+        gateway.post("/api/v4/projects/1/jobs/20/artifacts/keep").private_token(fixtures::MAINTAINER).send(),
+        404,
+    );
+    quiet(gateway.get("/group/project/-/jobs/10/artifacts/download").send(), 404);
+    quiet(
+        gateway.get("/group/project/-/jobs/13/artifacts/download").private_token(fixtures::REPORTER).send(),
+        404,
+    );
+    let browser =
+        gateway.get("/group/project/-/jobs/11/artifacts/download").private_token(fixtures::REPORTER).send();
+    assert_eq!((browser.error(), browser.reason()), ((404, r#"{"message":"404 Not Found"}"#), Some(expired)));
 }

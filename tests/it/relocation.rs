@@ -6,8 +6,8 @@ use artigate::settings::StorageUrl;
 
 use crate::program::{Serving, artigate};
 use crate::support::bucket;
-use crate::support::wire::{Form, Request};
-use crate::support::world::{self, ARCHIVE, RUNNING, UPLOAD, UPLOADED};
+use crate::support::fixtures::{self, ARCHIVE, RUNNING, UPLOAD, UPLOADED};
+use crate::support::http_client::{Form, Request};
 use crate::support::zips;
 
 struct Moving {
@@ -19,7 +19,7 @@ impl Moving {
     fn begin() -> Self {
         let moving = Self { folder: tempfile::tempdir().unwrap(), bucket: bucket::fresh(bucket::server()) };
         std::fs::write(moving.path().join("archive.zip"), zips::deflated(&[("a.txt", b"hello")])).unwrap();
-        std::fs::write(moving.path().join("registry.yml"), world::small_document()).unwrap();
+        std::fs::write(moving.path().join("registry.yml"), fixtures::small_document()).unwrap();
         assert!(moving.command(&["load", "registry.yml"]).status().unwrap().success());
         moving
     }

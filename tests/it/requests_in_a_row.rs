@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
+use crate::support::fixtures::{self, ARCHIVE, RUNNING, UPLOAD, UPLOADED};
 use crate::support::gateway::Gateway;
+use crate::support::http_client::Form;
 use crate::support::raw::Raw;
-use crate::support::wire::Form;
-use crate::support::world::{self, ARCHIVE, RUNNING, UPLOAD, UPLOADED};
 use crate::support::zips;
 
 fn head(method: &str, target: &str, more: &str) -> String {
@@ -15,7 +15,7 @@ fn head(method: &str, target: &str, more: &str) -> String {
 #[test]
 fn requests_sent_together_are_answered_each_as_it_asked() {
     let gateway = Gateway::on_sqlite();
-    world::small(&gateway, b"bytes");
+    fixtures::small(&gateway, b"bytes");
     let (get, ask) = (head("GET", ARCHIVE, ""), head("HEAD", ARCHIVE, ""));
     let old = format!("GET {ARCHIVE} HTTP/1.0\r\nConnection: keep-alive\r\n\r\n");
     let live = head("HEAD", "/-/liveness", "");
@@ -51,7 +51,7 @@ fn requests_sent_together_are_answered_each_as_it_asked() {
 #[test]
 fn a_request_for_the_head_of_an_archive_leaves_the_connection_to_the_next_one() {
     let gateway = Gateway::on_sqlite();
-    world::small(&gateway, &zips::noise(300_000));
+    fixtures::small(&gateway, &zips::noise(300_000));
     let mut raw = Raw::connect(gateway.address);
     for _ in 0..20 {
         raw.send(head("HEAD", ARCHIVE, ""));
@@ -65,13 +65,13 @@ fn a_request_for_the_head_of_an_archive_leaves_the_connection_to_the_next_one() 
 #[test]
 fn bodies_stand_between_requests_however_they_are_framed_and_cut() {
     let gateway = Gateway::on_sqlite();
-    world::small(&gateway, b"bytes");
+    fixtures::small(&gateway, b"bytes");
     let noise = zips::noise(100_000);
     let form = Form::default().file("a", &noise).bytes();
     let upload = || gateway.post(UPLOAD).job_token(RUNNING).form_type();
     let plain = upload().header("Content-Length", &form.len().to_string()).head_text();
     let chunked = upload().header("Transfer-Encoding", "chunked").head_text();
-    let mut chunks = crate::support::wire::chunks(&form, 10_000);
+    let mut chunks = crate::support::http_client::chunks(&form, 10_000);
     chunks.extend_from_slice(b"0\r\nX-Trailer: y\r\n\r\n");
     let ask = head("HEAD", &format!("{ARCHIVE}?x=\u{fc}"), "");
     let together = [
@@ -103,7 +103,7 @@ fn bodies_stand_between_requests_however_they_are_framed_and_cut() {
 #[test]
 fn a_client_that_waits_for_leave_to_send_gets_it_and_the_next_request_is_answered() {
     let gateway = Gateway::on_sqlite();
-    world::small(&gateway, b"bytes");
+    fixtures::small(&gateway, b"bytes");
     let form = Form::default().file("a", b"uploaded").bytes();
     let upload = gateway.post(UPLOAD).job_token(RUNNING).form_type().header("Expect", "100-continue");
     let upload = upload.header("Content-Length", &form.len().to_string()).head_text();
@@ -120,7 +120,7 @@ fn a_client_that_waits_for_leave_to_send_gets_it_and_the_next_request_is_answere
 #[test]
 fn every_head_of_a_connection_must_come_in_time() {
     let gateway = Gateway::on_sqlite_with(|settings| settings.head_timeout = Duration::from_secs(1));
-    world::small(&gateway, b"bytes");
+    fixtures::small(&gateway, b"bytes");
     for begun in ["GET /", "GET /-/liveness HTTP/1.1\r\n", "GET /-/liveness HTTP/1.1\r\nHost: x\r\nX: "] {
         let mut raw = Raw::with(gateway.address, head("GET", ARCHIVE, ""));
         assert_eq!(raw.answer(false).text(), "bytes");

@@ -253,29 +253,3 @@ fn a_database_url_is_checked_without_repeating_its_password() {
     }
     assert!(!format!("{:?}", url("postgres://u:hunter2@h/db").unwrap()).contains("hunter2"));
 }
-
-#[test]
-fn the_readme_lists_settings_that_there_are_with_defaults_that_parse() {
-    let readme = include_str!("../../README.md");
-    let rows = readme.lines().filter_map(|line| line.strip_prefix("| `")?.split_once("` | "));
-    let keys: Vec<(&str, &str)> = rows.filter(|(key, _)| key.contains('.') && !key.contains(' ')).collect();
-    let known = Explained::read(None, []).values;
-    for setting in &known {
-        assert!(keys.iter().any(|(key, _)| *key == setting.key), "{} is not in the README", setting.key);
-    }
-    for (key, rest) in keys {
-        let default = rest.split(" | ").next().unwrap();
-        let variable = format!("ARTIGATE_{}", key.to_uppercase().replace('.', "__"));
-        // What has no value of its own is described and not quoted.
-        let value = default.strip_prefix('`').and_then(|text| text.strip_suffix('`'));
-        let fallback = match key {
-            "server.external_url" => "http://ci.example.com",
-            "server.trusted_proxies" => "10.0.0.0/8, ::1",
-            "limits.connections_per_address" => "100",
-            _ => "file://elsewhere",
-        };
-        load("", &[(&variable, value.unwrap_or(fallback))]).unwrap_or_else(|why| panic!("{why}"));
-        let setting = known.iter().find(|setting| setting.key == key).expect(key);
-        assert_eq!(setting.value.as_deref(), value, "{key}");
-    }
-}

@@ -14,11 +14,12 @@ const STOREYS: &[&[&str]] = &[
     &["app"],
     &["registry"],
     &["access"],
-    &["ingest", "deliver", "retention", "readiness", "relocation"],
+    &["ingest", "deliver", "retention", "readiness"],
     &["auth"],
+    &["audit"],
     &["writers", "identity"],
     &["catalog", "store", "archive"],
-    &["settings", "telemetry", "background"],
+    &["settings", "telemetry", "yielding"],
     &["domain"],
 ];
 
@@ -153,9 +154,9 @@ fn dialects_reach_the_catalog_only_through_access() {
 
 #[test]
 fn names_of_used_things_are_found() {
-    let text = "use crate::catalog::pages::{Count, jobs::{self, ProjectJobs}};\nuse crate::catalog::Db;";
+    let text = "use crate::catalog::lists::{Count, jobs::{self, ProjectJobs}};\nuse crate::catalog::Db;";
     let found = used_names(text, "crate::catalog::");
-    assert_eq!(found, ["pages::Count", "pages::jobs::self", "pages::jobs::ProjectJobs", "Db"]);
+    assert_eq!(found, ["lists::Count", "lists::jobs::self", "lists::jobs::ProjectJobs", "Db"]);
 }
 
 #[test]

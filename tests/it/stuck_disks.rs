@@ -4,9 +4,9 @@ use std::io::Read;
 use std::net::TcpStream;
 
 use crate::support::disk::{Disk, LARGE_BYTES};
+use crate::support::fixtures::{self, ARCHIVE};
+use crate::support::http_client::{Answer, Request, read_answer};
 use crate::support::until;
-use crate::support::wire::{Answer, Request, read_answer};
-use crate::support::world::{self, ARCHIVE};
 
 /// More than there are threads that wait for the store's disk, and connections to the database.
 const CROWD: usize = 150;
@@ -17,12 +17,12 @@ fn is_unavailable(answer: &Answer) {
 }
 
 fn ask(disk: &Disk, path: &str) -> TcpStream {
-    Request::new(disk.serving.address(), "GET", path).private_token(world::ADMIN).connect()
+    Request::new(disk.serving.address(), "GET", path).private_token(fixtures::ADMIN).connect()
 }
 
 fn lives(disk: &Disk) {
     for _ in 0..20 {
-        assert_eq!(disk.get("/-/liveness").says(), (200, r#"{"status":"ok"}"#));
+        assert_eq!(disk.get("/-/liveness").error(), (200, r#"{"status":"ok"}"#));
         assert_eq!(disk.get("/-/health").text(), "artigate OK");
     }
 }
@@ -48,13 +48,13 @@ fn a_store_whose_disk_does_not_answer_refuses_its_readers_in_time_and_everything
         assert_eq!(disk.get(path).status, 200, "{path}");
     }
     let keep = Request::new(disk.serving.address(), "POST", &format!("{ARCHIVE}/keep"));
-    assert_eq!(keep.private_token(world::ADMIN).send().status, 200, "facts are changed");
+    assert_eq!(keep.private_token(fixtures::ADMIN).send().status, 200, "facts are changed");
     for stream in crowd {
         is_unavailable(&read_answer(stream, false).unwrap());
     }
     let ready = disk.get("/-/readiness");
     assert_eq!(
-        ready.says(),
+        ready.error(),
         (503, r#"{"db_check":[{"status":"ok"}],"status":"failed","store_check":[{"status":"failed"}]}"#)
     );
     lives(&disk);
@@ -89,7 +89,7 @@ fn a_database_whose_disk_does_not_answer_refuses_its_readers_in_time_and_the_nod
     }
     let ready = disk.get("/-/readiness");
     assert_eq!(
-        ready.says(),
+        ready.error(),
         (503, r#"{"db_check":[{"status":"failed"}],"status":"failed","store_check":[{"status":"ok"}]}"#)
     );
     lives(&disk);

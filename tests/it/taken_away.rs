@@ -3,9 +3,9 @@
 
 use std::io::Write;
 
+use crate::support::fixtures;
 use crate::support::gateway::Gateway;
-use crate::support::wire::{Request, read_answer};
-use crate::support::world;
+use crate::support::http_client::{Request, read_answer};
 
 /// More than sockets hold: once this is sent, the server has begun to read it, which it does for those who may.
 const BLANKS: usize = 48 << 20;
@@ -15,7 +15,7 @@ const ADMIN: &str = "{id: 1, username: admin, admin: true, tokens: [{value: glpa
 #[test]
 fn a_document_is_not_applied_for_whoever_may_not_any_more_when_it_has_arrived() {
     let gateway = Gateway::on_sqlite_with(|settings| settings.max_document_bytes = 64 << 20);
-    world::small(&gateway, b"bytes");
+    fixtures::small(&gateway, b"bytes");
     let document = br#"{"users": [{"id": 60, "username": "late"}]}"#;
     let users = || gateway.catalog(artigate::catalog::users::all).len();
     let before = users();

@@ -2,9 +2,9 @@
 
 use artigate::domain::artifact::ArtifactKind;
 
+use crate::support::fixtures::{self, MEMBERS, USERS};
 use crate::support::gateway::Gateway;
-use crate::support::wire::Answer;
-use crate::support::world::{self, MEMBERS, USERS};
+use crate::support::http_client::Answer;
 
 const EMPTY: &str = "/api/v4/projects/1/jobs/12/trace";
 
@@ -40,7 +40,7 @@ projects:
     pipelines: [{{id: 200, ref: main, sha: a, status: success, jobs: [{{id: 20, name: a, status: success}}]}}]
 ",
         all.join(", "),
-        world::RUNNING,
+        fixtures::RUNNING,
     ));
 }
 
@@ -48,51 +48,82 @@ fn log_of(gateway: &Gateway, token: &str, job: &str) -> Answer {
     gateway.get(&format!("/api/v4/projects/{job}/trace")).private_token(token).send()
 }
 
-on_both_databases! {
-    fn whatever_a_job_can_hand_over_can_be_fetched_by_its_kind(gateway) {
-        load(&gateway);
-        for kind in ArtifactKind::ALL {
-            let answer = gateway.get(&format!("/api/v4/projects/1/jobs/10/artifacts?file_type={kind}")).private_token(world::REPORTER).send();
-            let expected = if kind.is_uploadable() { 200 } else { 400 };
-            assert_eq!(answer.status, expected, "{kind}");
-            if expected == 200 {
-                assert_eq!(answer.text(), "report", "{kind}");
-            }
-        }
-        let browser = gateway.get("/group/project/-/jobs/10/artifacts/download?file_type=terraform").private_token(world::REPORTER).send();
-        assert_eq!((browser.status, browser.text()), (200, "report"));
-    }
+on_both_databases!(
+    whatever_a_job_can_hand_over_can_be_fetched_by_its_kind,
+    a_log_is_plain_text_and_one_that_nobody_stored_is_empty,
+    a_log_is_for_users_who_may_read_the_job
+);
 
-    fn a_log_is_plain_text_and_one_that_nobody_stored_is_empty(gateway) {
-        load(&gateway);
-        let log = log_of(&gateway, world::REPORTER, "1/jobs/11");
-        assert_eq!((log.status, log.text()), (200, "Grüße\n"), "logs never expire");
-        assert_eq!(log.header("content-type"), Some("text/plain"));
-        assert_eq!(log.header("content-disposition"), Some("attachment; filename=\"11.log\""));
-        let part = gateway.get("/api/v4/projects/1/jobs/11/trace").private_token(world::GUEST).header("Range", "bytes=-2").send();
-        assert_eq!((part.status, part.text()), (206, "e\n"));
-        let head = gateway.head("/api/v4/projects/group%2Fproject/jobs/11/trace").private_token(world::GUEST).send();
-        assert_eq!((head.status, head.header("content-length")), (200, Some("8")));
-        let empty = log_of(&gateway, world::GUEST, "1/jobs/12");
-        assert_eq!((empty.status, empty.text()), (200, ""));
-        assert_eq!((empty.header("content-type"), empty.header("content-length")), (Some("text/plain"), Some("0")));
-        assert_eq!(gateway.post("/api/v4/projects/1/jobs/11/erase").private_token(world::ADMIN).send().status, 201);
-        let erased = log_of(&gateway, world::REPORTER, "1/jobs/11");
-        assert_eq!((erased.status, erased.text()), (200, ""));
-    }
-
-    fn a_log_is_for_users_who_may_read_the_job(gateway) {
-        load(&gateway);
-        let unauthorized = (401, r#"{"message":"401 Unauthorized"}"#);
-        assert_eq!(gateway.get(EMPTY).send().says(), unauthorized);
-        assert_eq!(gateway.get(EMPTY).job_token(world::RUNNING).send().says(), unauthorized, "as in GitLab");
-        assert_eq!(log_of(&gateway, world::OUTSIDER, "1/jobs/11").says(), (404, r#"{"message":"404 Project Not Found"}"#));
-        assert_eq!(log_of(&gateway, world::OUTSIDER, "2/jobs/20").says(), (403, r#"{"message":"403 Forbidden"}"#));
-        for job in ["1/jobs/99", "1/jobs/20"] {
-            assert_eq!(log_of(&gateway, world::GUEST, job).status, 404, "{job}");
+fn whatever_a_job_can_hand_over_can_be_fetched_by_its_kind(gateway: Gateway) {
+    load(&gateway);
+    for kind in ArtifactKind::ALL {
+        let answer = gateway
+            .get(&format!("/api/v4/projects/1/jobs/10/artifacts?file_type={kind}"))
+            .private_token(fixtures::REPORTER)
+            .send();
+        let is_the_servers_own = matches!(kind, ArtifactKind::Metadata | ArtifactKind::Trace);
+        let expected = if is_the_servers_own { 400 } else { 200 };
+        assert_eq!(answer.status, expected, "{kind}");
+        if expected == 200 {
+            assert_eq!(answer.text(), "report", "{kind}");
         }
-        assert_eq!(log_of(&gateway, world::GUEST, "1/jobs/x").status, 400);
-        assert_eq!(log_of(&gateway, world::DEVELOPER, "1/jobs/13").says(), (403, r#"{"message":"403 Forbidden"}"#));
-        assert_eq!(log_of(&gateway, world::MAINTAINER, "1/jobs/13").text(), "Grüße\n");
     }
+    let browser = gateway
+        .get("/group/project/-/jobs/10/artifacts/download?file_type=terraform")
+        .private_token(fixtures::REPORTER)
+        .send();
+    assert_eq!((browser.status, browser.text()), (200, "report"));
+}
+
+fn a_log_is_plain_text_and_one_that_nobody_stored_is_empty(gateway: Gateway) {
+    load(&gateway);
+    let log = log_of(&gateway, fixtures::REPORTER, "1/jobs/11");
+    assert_eq!((log.status, log.text()), (200, "Grüße\n"), "logs never expire");
+    assert_eq!(log.header("content-type"), Some("text/plain"));
+    assert_eq!(log.header("content-disposition"), Some("attachment; filename=\"11.log\""));
+    let part = gateway
+        .get("/api/v4/projects/1/jobs/11/trace")
+        .private_token(fixtures::GUEST)
+        .header("Range", "bytes=-2")
+        .send();
+    assert_eq!((part.status, part.text()), (206, "e\n"));
+    let head =
+        gateway.head("/api/v4/projects/group%2Fproject/jobs/11/trace").private_token(fixtures::GUEST).send();
+    assert_eq!((head.status, head.header("content-length")), (200, Some("8")));
+    let empty = log_of(&gateway, fixtures::GUEST, "1/jobs/12");
+    assert_eq!((empty.status, empty.text()), (200, ""));
+    assert_eq!(
+        (empty.header("content-type"), empty.header("content-length")),
+        (Some("text/plain"), Some("0"))
+    );
+    assert_eq!(
+        gateway.post("/api/v4/projects/1/jobs/11/erase").private_token(fixtures::ADMIN).send().status,
+        201
+    );
+    let erased = log_of(&gateway, fixtures::REPORTER, "1/jobs/11");
+    assert_eq!((erased.status, erased.text()), (200, ""));
+}
+
+fn a_log_is_for_users_who_may_read_the_job(gateway: Gateway) {
+    load(&gateway);
+    let unauthorized = (401, r#"{"message":"401 Unauthorized"}"#);
+    assert_eq!(gateway.get(EMPTY).send().error(), unauthorized);
+    assert_eq!(gateway.get(EMPTY).job_token(fixtures::RUNNING).send().error(), unauthorized, "as in GitLab");
+    assert_eq!(
+        log_of(&gateway, fixtures::OUTSIDER, "1/jobs/11").error(),
+        (404, r#"{"message":"404 Project Not Found"}"#)
+    );
+    assert_eq!(
+        log_of(&gateway, fixtures::OUTSIDER, "2/jobs/20").error(),
+        (403, r#"{"message":"403 Forbidden"}"#)
+    );
+    for job in ["1/jobs/99", "1/jobs/20"] {
+        assert_eq!(log_of(&gateway, fixtures::GUEST, job).status, 404, "{job}");
+    }
+    assert_eq!(log_of(&gateway, fixtures::GUEST, "1/jobs/x").status, 400);
+    assert_eq!(
+        log_of(&gateway, fixtures::DEVELOPER, "1/jobs/13").error(),
+        (403, r#"{"message":"403 Forbidden"}"#)
+    );
+    assert_eq!(log_of(&gateway, fixtures::MAINTAINER, "1/jobs/13").text(), "Grüße\n");
 }

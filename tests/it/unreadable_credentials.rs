@@ -3,9 +3,9 @@
 
 use artigate::settings::Settings;
 
+use crate::support::fixtures::{self, UPLOAD};
 use crate::support::gateway::Gateway;
-use crate::support::wire::{Answer, Form, Request};
-use crate::support::world::{self, UPLOAD};
+use crate::support::http_client::{Answer, Form, Request};
 use crate::support::zips;
 
 /// Header and value: nothing that can be a token.
@@ -79,7 +79,7 @@ fn routes() -> impl Iterator<Item = (&'static str, &'static str)> {
 
 fn small(change: impl FnOnce(&mut Settings)) -> Gateway {
     let gateway = Gateway::on_sqlite_with(change);
-    world::small(&gateway, &zips::deflated(&[("a.txt", b"hello")]));
+    fixtures::small(&gateway, &zips::deflated(&[("a.txt", b"hello")]));
     gateway
 }
 
@@ -97,7 +97,7 @@ fn what_cannot_be_read_is_401_on_every_route() {
     for (name, value) in SHAPES {
         let upload = gateway.post(UPLOAD).header(name, value).form(Form::default().file("a", b"x")).send();
         assert_eq!(
-            upload.says(),
+            upload.error(),
             (403, r#"{"message":"403 Forbidden"}"#),
             "runners take only this for final"
         );
@@ -115,10 +115,10 @@ fn another_good_credential_counts_beside_a_scheme_that_nobody_reads() {
             if *name == "PRIVATE-TOKEN" {
                 continue;
             }
-            let ask = || gateway.get(path).private_token(world::DEVELOPER);
+            let ask = || gateway.get(path).private_token(fixtures::DEVELOPER);
             assert_eq!(of(ask().header(name, value).send()), of(ask().send()), "{path} with {value}");
             let mark = if path.contains('?') { '&' } else { '?' };
-            let query = format!("{path}{mark}access_token={}", world::DEVELOPER);
+            let query = format!("{path}{mark}access_token={}", fixtures::DEVELOPER);
             assert_eq!(
                 of(gateway.get(&query).header(name, value).send()),
                 of(gateway.get(&query).send()),
@@ -126,29 +126,29 @@ fn another_good_credential_counts_beside_a_scheme_that_nobody_reads() {
             );
         }
     }
-    let archive = || gateway.get(world::ARCHIVE).header("Authorization", "Basic cm9vdDpyb290");
-    assert_eq!(archive().job_token(world::RUNNING).send().status, 200);
+    let archive = || gateway.get(fixtures::ARCHIVE).header("Authorization", "Basic cm9vdDpyb290");
+    assert_eq!(archive().job_token(fixtures::RUNNING).send().status, 200);
     assert_eq!(archive().job_token("wrong").send().status, 401);
-    let upload = gateway.post(UPLOAD).header("Authorization", "Basic x").job_token(world::RUNNING);
+    let upload = gateway.post(UPLOAD).header("Authorization", "Basic x").job_token(fixtures::RUNNING);
     assert_eq!(upload.form(Form::default().file("a", b"x")).send().status, 201);
 }
 
 #[test]
 fn what_cannot_be_read_in_its_own_place_is_as_wrong_as_any_other_token_there() {
     let gateway = small(|_| {});
-    let archive = |name: &str, value: &str| gateway.get(world::ARCHIVE).header(name, value);
-    assert_eq!(archive("PRIVATE-TOKEN", "ü").job_token(world::RUNNING).send().status, 401);
-    assert_eq!(archive("Authorization", "Bearer ü").job_token(world::RUNNING).send().status, 401);
-    assert_eq!(archive("Authorization", "Bearer ü").private_token(world::GUEST).send().status, 200);
-    assert_eq!(archive("JOB-TOKEN", "ü").private_token(world::GUEST).send().status, 200);
-    let in_query = format!("{}?private_token={}", world::ARCHIVE, world::GUEST);
+    let archive = |name: &str, value: &str| gateway.get(fixtures::ARCHIVE).header(name, value);
+    assert_eq!(archive("PRIVATE-TOKEN", "ü").job_token(fixtures::RUNNING).send().status, 401);
+    assert_eq!(archive("Authorization", "Bearer ü").job_token(fixtures::RUNNING).send().status, 401);
+    assert_eq!(archive("Authorization", "Bearer ü").private_token(fixtures::GUEST).send().status, 200);
+    assert_eq!(archive("JOB-TOKEN", "ü").private_token(fixtures::GUEST).send().status, 200);
+    let in_query = format!("{}?private_token={}", fixtures::ARCHIVE, fixtures::GUEST);
     assert_eq!(
         gateway.get(&in_query).header("PRIVATE-TOKEN", "ü").send().status,
         200,
         "a parameter before its header"
     );
     for wrong in ["private_token=%ff", "job_token=%00", "access_token=gl%C3%BC"] {
-        assert_eq!(gateway.get(&format!("{}?{wrong}", world::ARCHIVE)).send().status, 401, "{wrong}");
+        assert_eq!(gateway.get(&format!("{}?{wrong}", fixtures::ARCHIVE)).send().status, 401, "{wrong}");
     }
 }
 
@@ -163,11 +163,15 @@ fn an_empty_header_is_none() {
         ("Authorization", "Bearer"),
         ("Authorization", "Bearer "),
     ] {
-        assert_eq!(gateway.get(world::ARCHIVE).header(name, value).send().status, 200, "{name}: {value:?}");
+        assert_eq!(
+            gateway.get(fixtures::ARCHIVE).header(name, value).send().status,
+            200,
+            "{name}: {value:?}"
+        );
         let registry =
             Request::new(gateway.address, "PATCH", "/api/registry/v1/jobs/20").header(name, value).send();
         assert_eq!(
-            registry.says(),
+            registry.error(),
             (401, r#"{"message":"a personal token with the scope registry is needed"}"#)
         );
     }
@@ -178,7 +182,11 @@ fn what_cannot_be_read_counts_as_a_failed_authentication() {
     for (name, value) in SHAPES {
         let gateway = small(|settings| settings.failed_auth_per_minute = 2);
         let ask = |path: &str| gateway.get(path).header(name, value).send().status;
-        assert_eq!((ask(world::ARCHIVE), ask("/api/v4/projects/1/pipelines")), (401, 401), "{name}: {value}");
+        assert_eq!(
+            (ask(fixtures::ARCHIVE), ask("/api/v4/projects/1/pipelines")),
+            (401, 401),
+            "{name}: {value}"
+        );
         assert_eq!(ask("/group/project/-/jobs/10/artifacts/download"), 429, "{name}: {value}");
         if *name != "JOB-TOKEN" {
             let registry =

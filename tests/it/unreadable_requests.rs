@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use crate::program::Serving;
+use crate::support::fixtures::{self, RUNNING, UPLOAD};
 use crate::support::gateway::Gateway;
 use crate::support::raw::Raw;
-use crate::support::world::{self, RUNNING, UPLOAD};
 
 const GOOD: &str = "GET /-/liveness HTTP/1.1\r\nHost: x\r\n\r\n";
 
@@ -100,7 +100,7 @@ fn whatever_is_refused_before_anybody_reads_it_is_refused_as_everything_is() {
 #[test]
 fn chunks_that_can_be_read_in_two_ways_end_the_connection() {
     let gateway = Gateway::on_sqlite();
-    world::small(&gateway, b"bytes");
+    fixtures::small(&gateway, b"bytes");
     let head = gateway.post(UPLOAD).job_token(RUNNING).form_type().header("Transfer-Encoding", "chunked");
     let (head, size) = (head.head_text(), HIDDEN.len());
     let extension = "x".repeat(2 << 20);

@@ -3,9 +3,9 @@
 use artigate::domain::artifact::ArtifactKind;
 use artigate::settings::Settings;
 
+use crate::support::fixtures::{self, RUNNING, UPLOAD, UPLOADED};
 use crate::support::gateway::Gateway;
-use crate::support::wire::{Answer, Form, Request};
-use crate::support::world::{self, RUNNING, UPLOAD, UPLOADED};
+use crate::support::http_client::{Answer, Form, Request};
 use crate::support::zips;
 
 fn archive() -> Vec<u8> {
@@ -26,269 +26,399 @@ fn file() -> Form {
     Form::default().file("artifacts.zip", &archive())
 }
 
-on_both_databases! {
-    fn an_upload_is_readable_as_soon_as_it_is_acknowledged(gateway) {
-        world::small(&gateway, b"");
-        let answer = gateway.post(&format!("{UPLOAD}?")).job_token(RUNNING).chunked_form(file()).send();
-        assert_eq!(answer.says(), (201, "201"));
-        let whole = gateway.get(UPLOADED).send();
-        assert_eq!(whole.body, archive());
-        assert_eq!(whole.header("content-disposition"), Some("attachment; filename=\"artifacts.zip\""));
-        assert_eq!(gateway.get(&format!("{UPLOADED}/a.txt")).send().text(), "uploaded");
-        let dependency = gateway.get("/api/v4/jobs/20/artifacts").job_token(RUNNING).send();
-        assert_eq!(dependency.body, archive());
-    }
+on_both_databases!(
+    an_upload_is_readable_as_soon_as_it_is_acknowledged,
+    the_token_stands_in_the_header_the_query_or_the_form,
+    fields_before_or_behind_the_file_say_the_same_as_the_query_which_wins,
+    the_same_bytes_again_are_fine_and_other_bytes_are_not,
+    every_kind_has_its_one_format,
+    a_parameter_that_is_wrong_is_named_and_nothing_is_stored,
+    a_form_without_its_file_or_with_too_much_is_refused,
+    only_the_running_jobs_own_token_may_upload,
+    the_proxys_private_call_is_forbidden_to_everybody,
+    a_canceling_job_may_still_upload,
+    expiry_is_what_the_upload_says_or_else_the_default,
+    accessibility_is_taken_over_in_both_vocabularies,
+    a_body_packed_with_gzip_is_unpacked,
+    odd_file_names_are_kept_as_far_as_a_header_allows,
+    a_part_with_an_extended_name_alone_is_a_file,
+    a_dotenv_report_must_be_one,
+    a_dotenv_report_may_be_written_on_windows,
+    a_report_of_several_gzip_members_comes_back_as_it_was,
+    many_uploads_of_one_kind_at_once_have_one_winner
+);
 
-    fn the_token_stands_in_the_header_the_query_or_the_form(gateway) {
-        world::small(&gateway, b"");
-        let by_query = gateway.post(&format!("{UPLOAD}?token={RUNNING}&artifact_type=junit&artifact_format=gzip"));
-        assert_eq!(by_query.form(file()).send().status, 201);
-        let by_form = gateway.post(&format!("{UPLOAD}?artifact_type=sast&artifact_format=raw"));
-        let form = Form::default().field("token", RUNNING).file("a", b"{}");
-        assert_eq!(by_form.form(form).send().status, 201);
-        let query_wins = gateway.post(&format!("{UPLOAD}?token=wrong")).job_token(RUNNING);
-        assert_eq!(query_wins.form(file()).send().status, 403);
-        let behind_the_file = Form::default().file("a", b"{}").field("token", RUNNING);
-        let answer = gateway.post(UPLOAD).form(behind_the_file).send();
-        assert_eq!(answer.says(), (403, r#"{"message":"403 Forbidden"}"#), "bytes are taken only from somebody known");
-    }
+fn an_upload_is_readable_as_soon_as_it_is_acknowledged(gateway: Gateway) {
+    fixtures::small(&gateway, b"");
+    let answer = gateway.post(&format!("{UPLOAD}?")).job_token(RUNNING).chunked_form(file()).send();
+    assert_eq!(answer.error(), (201, "201"));
+    let whole = gateway.get(UPLOADED).send();
+    assert_eq!(whole.body, archive());
+    assert_eq!(whole.header("content-disposition"), Some("attachment; filename=\"artifacts.zip\""));
+    assert_eq!(gateway.get(&format!("{UPLOADED}/a.txt")).send().text(), "uploaded");
+    let dependency = gateway.get("/api/v4/jobs/20/artifacts").job_token(RUNNING).send();
+    assert_eq!(dependency.body, archive());
+}
 
-    fn fields_before_or_behind_the_file_say_the_same_as_the_query_which_wins(gateway) {
-        world::small(&gateway, b"");
-        let before = Form::default().field("artifact_type", "sast").field("artifact_format", "raw").file("a", b"{}");
-        assert_eq!(upload(&gateway, "", before).status, 201);
-        let behind = Form::default().file("b", b"{}").field("artifact_format", "raw").field("artifact_type", "dast");
-        assert_eq!(upload(&gateway, "", behind).status, 201);
-        let query_wins = Form::default().field("artifact_type", "sast").file("a.zip", &archive()).field("expire_in", "soon enough");
-        assert_eq!(upload(&gateway, "artifact_type=archive", query_wins).status, 400, "a wrong value is wrong anywhere");
-        let query_wins = Form::default().field("artifact_type", "sast").file("a.zip", &archive()).field("accessibility", "none");
-        assert_eq!(upload(&gateway, "artifact_type=archive&artifact_format=zip&accessibility=public", query_wins).status, 201);
-        assert_eq!(gateway.get(UPLOADED).send().body, archive());
-        gateway.until_blobs(4);
-        let wrong_in_the_form = Form::default().field("artifact_type", "nonsense").file("c", b"{}");
-        assert_eq!(upload(&gateway, "artifact_type=codequality&artifact_format=raw", wrong_in_the_form).status, 201);
-    }
+fn the_token_stands_in_the_header_the_query_or_the_form(gateway: Gateway) {
+    fixtures::small(&gateway, b"");
+    let by_query =
+        gateway.post(&format!("{UPLOAD}?token={RUNNING}&artifact_type=junit&artifact_format=gzip"));
+    assert_eq!(by_query.form(file()).send().status, 201);
+    let by_form = gateway.post(&format!("{UPLOAD}?artifact_type=sast&artifact_format=raw"));
+    let form = Form::default().field("token", RUNNING).file("a", b"{}");
+    assert_eq!(by_form.form(form).send().status, 201);
+    let query_wins = gateway.post(&format!("{UPLOAD}?token=wrong")).job_token(RUNNING);
+    assert_eq!(query_wins.form(file()).send().status, 403);
+    let behind_the_file = Form::default().file("a", b"{}").field("token", RUNNING);
+    let answer = gateway.post(UPLOAD).form(behind_the_file).send();
+    assert_eq!(
+        answer.error(),
+        (403, r#"{"message":"403 Forbidden"}"#),
+        "bytes are taken only from somebody known"
+    );
+}
 
-    fn the_same_bytes_again_are_fine_and_other_bytes_are_not(gateway) {
-        world::small(&gateway, b"");
-        assert_eq!(upload(&gateway, "", file()).status, 201);
-        assert_eq!(upload(&gateway, "expire_in=1+day", file()).says(), (201, "201"));
-        let other = upload(&gateway, "", Form::default().file("artifacts.zip", b"other"));
-        assert_eq!(other.says(), (400, r#"{"message":"another artifact of the same type already exists"}"#));
-        assert_eq!(gateway.get(UPLOADED).send().body, archive());
-        gateway.until_blobs(2);
-        gateway.wait_seconds(2 * 86_400);
-        assert_eq!(gateway.get(UPLOADED).send().status, 200, "the expiry of the repetition is ignored");
-    }
+fn fields_before_or_behind_the_file_say_the_same_as_the_query_which_wins(gateway: Gateway) {
+    fixtures::small(&gateway, b"");
+    let before =
+        Form::default().field("artifact_type", "sast").field("artifact_format", "raw").file("a", b"{}");
+    assert_eq!(upload(&gateway, "", before).status, 201);
+    let behind =
+        Form::default().file("b", b"{}").field("artifact_format", "raw").field("artifact_type", "dast");
+    assert_eq!(upload(&gateway, "", behind).status, 201);
+    let query_wins = Form::default()
+        .field("artifact_type", "sast")
+        .file("a.zip", &archive())
+        .field("expire_in", "soon enough");
+    assert_eq!(
+        upload(&gateway, "artifact_type=archive", query_wins).status,
+        400,
+        "a wrong value is wrong anywhere"
+    );
+    let query_wins = Form::default()
+        .field("artifact_type", "sast")
+        .file("a.zip", &archive())
+        .field("accessibility", "none");
+    assert_eq!(
+        upload(&gateway, "artifact_type=archive&artifact_format=zip&accessibility=public", query_wins).status,
+        201
+    );
+    assert_eq!(gateway.get(UPLOADED).send().body, archive());
+    gateway.until_blobs(4);
+    let wrong_in_the_form = Form::default().field("artifact_type", "nonsense").file("c", b"{}");
+    assert_eq!(
+        upload(&gateway, "artifact_type=codequality&artifact_format=raw", wrong_in_the_form).status,
+        201
+    );
+}
 
-    fn every_kind_has_its_one_format(gateway) {
-        world::small(&gateway, b"");
-        let mismatch = r#"{"message":"Validation failed: Invalid file format with specified file type"}"#;
-        for kind in ArtifactKind::ALL {
-            for format in ["raw", "zip", "gzip"] {
-                let query = format!("artifact_type={kind}&artifact_format={format}");
-                let content = match kind {
-                    ArtifactKind::Dotenv => gzip(b"NAME=value\n"),
-                    other => other.as_str().into(),
-                };
-                let answer = upload(&gateway, &query, Form::default().file("x", &content));
-                if !kind.is_uploadable() {
-                    assert_eq!(answer.says(), (400, r#"{"error":"artifact_type does not have a valid value","message":"artifact_type does not have a valid value"}"#), "{query}");
-                } else if kind.format().as_str() == format {
-                    assert_eq!(answer.status, 201, "{query}");
-                } else {
-                    assert_eq!(answer.says(), (400, mismatch), "{query}");
-                }
+fn the_same_bytes_again_are_fine_and_other_bytes_are_not(gateway: Gateway) {
+    fixtures::small(&gateway, b"");
+    assert_eq!(upload(&gateway, "", file()).status, 201);
+    assert_eq!(upload(&gateway, "expire_in=1+day", file()).error(), (201, "201"));
+    let other = upload(&gateway, "", Form::default().file("artifacts.zip", b"other"));
+    assert_eq!(other.error(), (400, r#"{"message":"another artifact of the same type already exists"}"#));
+    assert_eq!(gateway.get(UPLOADED).send().body, archive());
+    gateway.until_blobs(2);
+    gateway.advance_clock(2 * 86_400);
+    assert_eq!(gateway.get(UPLOADED).send().status, 200, "the expiry of the repetition is ignored");
+}
+
+fn every_kind_has_its_one_format(gateway: Gateway) {
+    fixtures::small(&gateway, b"");
+    let mismatch = r#"{"message":"Validation failed: Invalid file format with specified file type"}"#;
+    for kind in ArtifactKind::ALL {
+        for format in ["raw", "zip", "gzip"] {
+            let query = format!("artifact_type={kind}&artifact_format={format}");
+            let content = match kind {
+                ArtifactKind::Dotenv => gzip(b"NAME=value\n"),
+                other => other.as_str().into(),
+            };
+            let answer = upload(&gateway, &query, Form::default().file("x", &content));
+            if matches!(kind, ArtifactKind::Metadata | ArtifactKind::Trace) {
+                assert_eq!(
+                    answer.error(),
+                    (
+                        400,
+                        r#"{"error":"artifact_type does not have a valid value","message":"artifact_type does not have a valid value"}"#
+                    ),
+                    "{query}"
+                );
+            } else if kind.default_format().as_str() == format {
+                assert_eq!(answer.status, 201, "{query}");
+            } else {
+                assert_eq!(answer.error(), (400, mismatch), "{query}");
             }
         }
-        let default_format = upload(&gateway, "artifact_type=junit", Form::default().file("x", b"x"));
-        assert_eq!(default_format.says(), (400, mismatch), "zip is the default");
     }
+    let default_format = upload(&gateway, "artifact_type=junit", Form::default().file("x", b"x"));
+    assert_eq!(default_format.error(), (400, mismatch), "zip is the default");
+}
 
-    fn a_parameter_that_is_wrong_is_named_and_nothing_is_stored(gateway) {
-        world::small(&gateway, b"");
-        for (query, body) in [
-            ("artifact_type=nonsense", r#"{"error":"artifact_type does not have a valid value","message":"artifact_type does not have a valid value"}"#),
-            ("artifact_format=rar", r#"{"error":"artifact_format does not have a valid value","message":"artifact_format does not have a valid value"}"#),
-            ("accessibility=everybody", r#"{"error":"accessibility does not have a valid value","message":"accessibility does not have a valid value"}"#),
-            ("expire_in=soon", r#"{"message":"400 Bad request - expire_in: expected a duration such as 30 days, 2 hrs 20 min, 3600 (seconds) or never"}"#),
-            ("expire_in=99999999+years", r#"{"message":"400 Bad request - expire_in: expected a duration such as 30 days, 2 hrs 20 min, 3600 (seconds) or never"}"#),
-        ] {
-            assert_eq!(upload(&gateway, query, file()).says(), (400, body), "{query}");
-            let (name, value) = query.split_once('=').unwrap();
-            let in_form = file().field(name, &value.replace('+', " "));
-            assert_eq!(upload(&gateway, "", in_form).says(), (400, body), "{query} in the form");
-        }
-        gateway.until_blobs(1);
+fn a_parameter_that_is_wrong_is_named_and_nothing_is_stored(gateway: Gateway) {
+    fixtures::small(&gateway, b"");
+    for (query, body) in [
+        (
+            "artifact_type=nonsense",
+            r#"{"error":"artifact_type does not have a valid value","message":"artifact_type does not have a valid value"}"#,
+        ),
+        (
+            "artifact_format=rar",
+            r#"{"error":"artifact_format does not have a valid value","message":"artifact_format does not have a valid value"}"#,
+        ),
+        (
+            "accessibility=everybody",
+            r#"{"error":"accessibility does not have a valid value","message":"accessibility does not have a valid value"}"#,
+        ),
+        (
+            "expire_in=soon",
+            r#"{"message":"400 Bad request - expire_in: expected a duration such as 30 days, 2 hrs 20 min, 3600 (seconds) or never"}"#,
+        ),
+        (
+            "expire_in=99999999+years",
+            r#"{"message":"400 Bad request - expire_in: expected a duration such as 30 days, 2 hrs 20 min, 3600 (seconds) or never"}"#,
+        ),
+    ] {
+        assert_eq!(upload(&gateway, query, file()).error(), (400, body), "{query}");
+        let (name, value) = query.split_once('=').unwrap();
+        let in_form = file().field(name, &value.replace('+', " "));
+        assert_eq!(upload(&gateway, "", in_form).error(), (400, body), "{query} in the form");
     }
+    gateway.until_blobs(1);
+}
 
-    fn a_form_without_its_file_or_with_too_much_is_refused(gateway) {
-        world::small(&gateway, b"");
-        let refused = |form: Form| upload(&gateway, "", form).says().1.to_owned();
-        assert_eq!(refused(Form::default().field("artifact_type", "archive")), r#"{"error":"file is missing","message":"file is missing"}"#);
-        assert_eq!(refused(Form::default().field("file", "no file")), r#"{"error":"file is invalid","message":"file is invalid"}"#);
-        assert_eq!(refused(file().file("second", b"x")), r#"{"message":"400 Bad request - more than one file"}"#);
-        assert_eq!(refused(file().file_field("metadata", b"x")), r#"{"message":"400 Bad request - the only file field is called file"}"#);
-        let long = "x".repeat(9 * 1024);
-        assert_eq!(refused(Form::default().field("note", &long)), r#"{"message":"400 Bad request - a form field is longer than 8192 bytes"}"#);
-        let many = (0..65).fold(Form::default(), |form, number| form.field(&format!("f{number}"), "x"));
-        assert_eq!(refused(many), r#"{"message":"400 Bad request - the form has more than 64 parts"}"#);
-        let no_form = gateway.post(UPLOAD).job_token(RUNNING).body(archive()).send();
-        assert_eq!(no_form.says(), (400, r#"{"error":"file is missing","message":"file is missing"}"#));
-        let json = gateway.post(UPLOAD).job_token(RUNNING).header("Content-Type", "application/json").body(b"{}".to_vec());
-        assert_eq!(json.send().says(), (400, r#"{"error":"file is missing","message":"file is missing"}"#));
-        gateway.until_blobs(1);
-    }
+fn a_form_without_its_file_or_with_too_much_is_refused(gateway: Gateway) {
+    fixtures::small(&gateway, b"");
+    let refused = |form: Form| upload(&gateway, "", form).error().1.to_owned();
+    assert_eq!(
+        refused(Form::default().field("artifact_type", "archive")),
+        r#"{"error":"file is missing","message":"file is missing"}"#
+    );
+    assert_eq!(
+        refused(Form::default().field("file", "no file")),
+        r#"{"error":"file is invalid","message":"file is invalid"}"#
+    );
+    assert_eq!(refused(file().file("second", b"x")), r#"{"message":"400 Bad request - more than one file"}"#);
+    assert_eq!(
+        refused(file().file_field("metadata", b"x")),
+        r#"{"message":"400 Bad request - the only file field is called file"}"#
+    );
+    let long = "x".repeat(9 * 1024);
+    assert_eq!(
+        refused(Form::default().field("note", &long)),
+        r#"{"message":"400 Bad request - a form field is longer than 8192 bytes"}"#
+    );
+    let many = (0..65).fold(Form::default(), |form, number| form.field(&format!("f{number}"), "x"));
+    assert_eq!(refused(many), r#"{"message":"400 Bad request - the form has more than 64 parts"}"#);
+    let no_form = gateway.post(UPLOAD).job_token(RUNNING).body(archive()).send();
+    assert_eq!(no_form.error(), (400, r#"{"error":"file is missing","message":"file is missing"}"#));
+    let json = gateway
+        .post(UPLOAD)
+        .job_token(RUNNING)
+        .header("Content-Type", "application/json")
+        .body(b"{}".to_vec());
+    assert_eq!(json.send().error(), (400, r#"{"error":"file is missing","message":"file is missing"}"#));
+    gateway.until_blobs(1);
+}
 
-    fn only_the_running_jobs_own_token_may_upload(gateway) {
-        world::small(&gateway, b"");
-        let forbidden = (403, r#"{"message":"403 Forbidden"}"#);
-        let post = |path: &str, dress: fn(Request) -> Request| {
-            let answer = dress(gateway.post(path)).form(file()).send();
-            (answer.status, answer.text().to_owned(), answer.header("job-status").map(str::to_owned))
-        };
-        let plain = |answer: (u16, String, Option<String>)| {
-            assert_eq!((answer.0, answer.1.as_str(), answer.2), (forbidden.0, forbidden.1, None));
-        };
-        plain(post(UPLOAD, |r| r));
-        plain(post(UPLOAD, |r| r.job_token("wrong")));
-        plain(post(UPLOAD, |r| r.private_token(world::ADMIN)));
-        plain(post("/api/v4/jobs/21/artifacts", |r| r.job_token(RUNNING)));
-        plain(post("/api/v4/jobs/99/artifacts", |r| r.job_token(RUNNING)));
-        let ended = post("/api/v4/jobs/21/artifacts", |r| r.job_token(world::FINISHED));
-        assert_eq!(ended, (403, r#"{"message":"403 Forbidden - Job is not processing on runner"}"#.into(), Some("success".into())));
-        let bad_id = gateway.post("/api/v4/jobs/x/artifacts").job_token(RUNNING).form(file()).send();
-        assert_eq!(bad_id.says(), (400, r#"{"error":"id is invalid","message":"id is invalid"}"#));
-        gateway.load("projects: [{id: 1, path: group/project, pipelines: [{id: 200, ref: main, sha: b, status: running, jobs: [{id: 20, name: build, status: running, erased_at: 2026-01-01}]}]}]");
-        let erased = post(UPLOAD, |r| r.job_token(RUNNING));
-        assert_eq!(erased.1, r#"{"message":"403 Forbidden - Job has been erased!"}"#);
-        gateway.until_blobs(1);
-    }
+fn only_the_running_jobs_own_token_may_upload(gateway: Gateway) {
+    fixtures::small(&gateway, b"");
+    let forbidden = (403, r#"{"message":"403 Forbidden"}"#);
+    let post = |path: &str, request_context: fn(Request) -> Request| {
+        let answer = request_context(gateway.post(path)).form(file()).send();
+        (answer.status, answer.text().to_owned(), answer.header("job-status").map(str::to_owned))
+    };
+    let plain = |answer: (u16, String, Option<String>)| {
+        assert_eq!((answer.0, answer.1.as_str(), answer.2), (forbidden.0, forbidden.1, None));
+    };
+    plain(post(UPLOAD, |r| r));
+    plain(post(UPLOAD, |r| r.job_token("wrong")));
+    plain(post(UPLOAD, |r| r.private_token(fixtures::ADMIN)));
+    plain(post("/api/v4/jobs/21/artifacts", |r| r.job_token(RUNNING)));
+    plain(post("/api/v4/jobs/99/artifacts", |r| r.job_token(RUNNING)));
+    let ended = post("/api/v4/jobs/21/artifacts", |r| r.job_token(fixtures::FINISHED));
+    assert_eq!(
+        ended,
+        (
+            403,
+            r#"{"message":"403 Forbidden - Job is not processing on runner"}"#.into(),
+            Some("success".into())
+        )
+    );
+    let bad_id = gateway.post("/api/v4/jobs/x/artifacts").job_token(RUNNING).form(file()).send();
+    assert_eq!(bad_id.error(), (400, r#"{"error":"id is invalid","message":"id is invalid"}"#));
+    gateway.load("projects: [{id: 1, path: group/project, pipelines: [{id: 200, ref: main, sha: b, status: running, jobs: [{id: 20, name: build, status: running, erased_at: 2026-01-01}]}]}]");
+    let erased = post(UPLOAD, |r| r.job_token(RUNNING));
+    assert_eq!(erased.1, r#"{"message":"403 Forbidden - Job has been erased!"}"#);
+    gateway.until_blobs(1);
+}
 
-    fn the_proxys_private_call_is_forbidden_to_everybody(gateway) {
-        world::small(&gateway, b"");
-        let answer = gateway.post(&format!("{UPLOAD}/authorize")).job_token(RUNNING).body(b"{}".to_vec()).send();
-        assert_eq!(answer.says(), (403, r#"{"message":"403 Forbidden"}"#));
-    }
+fn the_proxys_private_call_is_forbidden_to_everybody(gateway: Gateway) {
+    fixtures::small(&gateway, b"");
+    let answer = gateway.post(&format!("{UPLOAD}/authorize")).job_token(RUNNING).body(b"{}".to_vec()).send();
+    assert_eq!(answer.error(), (403, r#"{"message":"403 Forbidden"}"#));
+}
 
-    fn a_canceling_job_may_still_upload(gateway) {
-        world::small(&gateway, b"");
-        gateway.load("projects: [{id: 1, path: group/project, pipelines: [{id: 200, ref: main, sha: b, status: running, jobs: [{id: 20, name: build, status: canceling}]}]}]");
-        assert_eq!(upload(&gateway, "", file()).status, 201);
-    }
+fn a_canceling_job_may_still_upload(gateway: Gateway) {
+    fixtures::small(&gateway, b"");
+    gateway.load("projects: [{id: 1, path: group/project, pipelines: [{id: 200, ref: main, sha: b, status: running, jobs: [{id: 20, name: build, status: canceling}]}]}]");
+    assert_eq!(upload(&gateway, "", file()).status, 201);
+}
 
-    fn expiry_is_what_the_upload_says_or_else_the_default(gateway) {
-        world::small(&gateway, b"");
-        gateway.load("projects: [{id: 1, path: group/project, pipelines: [{id: 200, ref: main, sha: b, status: running, jobs: [{id: 22, name: a, status: running, token: t22}, {id: 23, name: b, status: running, token: t23}, {id: 24, name: c, status: running, token: t24}]}]}]");
-        for (job, token, query) in [(22, "t22", "expire_in=1+week"), (23, "t23", "expire_in="), (24, "t24", "expire_in=never")] {
-            let answer = gateway.post(&format!("/api/v4/jobs/{job}/artifacts?{query}")).job_token(token).form(file()).send();
-            assert_eq!(answer.status, 201);
-        }
-        let status = |job: i64| gateway.get(&format!("/api/v4/projects/1/jobs/{job}/artifacts")).send().status;
-        gateway.wait_seconds(7 * 86_400 - 1);
-        assert_eq!([22, 23, 24].map(status), [200, 200, 200]);
-        gateway.wait_seconds(1);
-        assert_eq!([22, 23, 24].map(status), [404, 200, 200]);
-        gateway.wait_seconds(23 * 86_400);
-        assert_eq!([22, 23, 24].map(status), [404, 404, 200]);
+fn expiry_is_what_the_upload_says_or_else_the_default(gateway: Gateway) {
+    fixtures::small(&gateway, b"");
+    gateway.load("projects: [{id: 1, path: group/project, pipelines: [{id: 200, ref: main, sha: b, status: running, jobs: [{id: 22, name: a, status: running, token: t22}, {id: 23, name: b, status: running, token: t23}, {id: 24, name: c, status: running, token: t24}]}]}]");
+    for (job, token, query) in
+        [(22, "t22", "expire_in=1+week"), (23, "t23", "expire_in="), (24, "t24", "expire_in=never")]
+    {
+        let answer = gateway
+            .post(&format!("/api/v4/jobs/{job}/artifacts?{query}"))
+            .job_token(token)
+            .form(file())
+            .send();
+        assert_eq!(answer.status, 201);
     }
+    let status = |job: i64| gateway.get(&format!("/api/v4/projects/1/jobs/{job}/artifacts")).send().status;
+    gateway.advance_clock(7 * 86_400 - 1);
+    assert_eq!([22, 23, 24].map(status), [200, 200, 200]);
+    gateway.advance_clock(1);
+    assert_eq!([22, 23, 24].map(status), [404, 200, 200]);
+    gateway.advance_clock(23 * 86_400);
+    assert_eq!([22, 23, 24].map(status), [404, 404, 200]);
+}
 
-    fn accessibility_is_taken_over_in_both_vocabularies(gateway) {
-        world::small(&gateway, b"");
-        let reads = |token: &str| gateway.get(UPLOADED).private_token(token).send().status;
-        assert_eq!(upload(&gateway, "accessibility=developer", file()).status, 201);
-        assert_eq!((reads(world::REPORTER), reads(world::DEVELOPER)), (403, 200));
-    }
+fn accessibility_is_taken_over_in_both_vocabularies(gateway: Gateway) {
+    fixtures::small(&gateway, b"");
+    let reads = |token: &str| gateway.get(UPLOADED).private_token(token).send().status;
+    assert_eq!(upload(&gateway, "accessibility=developer", file()).status, 201);
+    assert_eq!((reads(fixtures::REPORTER), reads(fixtures::DEVELOPER)), (403, 200));
+}
 
-    fn a_body_packed_with_gzip_is_unpacked(gateway) {
-        world::small(&gateway, b"");
-        let packed = gzip(&file().bytes());
-        let request = gateway.post(UPLOAD).job_token(RUNNING).form_type().header("Content-Encoding", "gzip");
-        assert_eq!(request.body(packed).send().status, 201);
-        assert_eq!(gateway.get(UPLOADED).send().body, archive());
-        let unknown = gateway.post(UPLOAD).job_token(RUNNING).header("Content-Encoding", "br").form(file()).send();
-        assert_eq!(unknown.status, 415);
-    }
+fn a_body_packed_with_gzip_is_unpacked(gateway: Gateway) {
+    fixtures::small(&gateway, b"");
+    let packed = gzip(&file().bytes());
+    let request = gateway.post(UPLOAD).job_token(RUNNING).form_type().header("Content-Encoding", "gzip");
+    assert_eq!(request.body(packed).send().status, 201);
+    assert_eq!(gateway.get(UPLOADED).send().body, archive());
+    let unknown =
+        gateway.post(UPLOAD).job_token(RUNNING).header("Content-Encoding", "br").form(file()).send();
+    assert_eq!(unknown.status, 415);
+}
 
-    fn odd_file_names_are_kept_as_far_as_a_header_allows(gateway) {
-        world::small(&gateway, b"");
-        for (number, (sent, expected)) in [
-            ("my \\\"build\\\".zip", r#"attachment; filename="my \"build\".zip""#),
-            ("../../etc/passwd", r#"attachment; filename="passwd""#),
-            (r"C:\Users\me\site.zip", r#"attachment; filename="site.zip""#),
-            ("=?utf-8?B?Z3I=?=\"; filename*=\"utf-8''gr%C3%BCn.zip", "attachment; filename=\"gr_n.zip\"; filename*=UTF-8''gr%C3%BCn.zip"),
-            ("grün 1.zip", "attachment; filename=\"gr_n 1.zip\"; filename*=UTF-8''gr%C3%BCn%201.zip"),
-            ("", r#"attachment; filename="artifacts.zip""#),
-        ].into_iter().enumerate() {
-            let id = 30 + number;
-            gateway.load(&format!("projects: [{{id: 1, path: group/project, pipelines: [{{id: 200, ref: main, sha: b, status: running, jobs: [{{id: {id}, name: a, status: running, token: t{id}}}]}}]}}]"));
-            let form = Form::default().file(sent, &archive());
-            let answer = gateway.post(&format!("/api/v4/jobs/{id}/artifacts")).job_token(&format!("t{id}")).form(form).send();
-            assert_eq!(answer.status, 201, "{sent}");
-            let whole = gateway.get(&format!("/api/v4/projects/1/jobs/{id}/artifacts")).send();
-            assert_eq!(whole.header("content-disposition"), Some(expected), "{sent}");
-        }
+fn odd_file_names_are_kept_as_far_as_a_header_allows(gateway: Gateway) {
+    fixtures::small(&gateway, b"");
+    for (number, (sent, expected)) in [
+        ("my \\\"build\\\".zip", r#"attachment; filename="my \"build\".zip""#),
+        ("../../etc/passwd", r#"attachment; filename="passwd""#),
+        (r"C:\Users\me\site.zip", r#"attachment; filename="site.zip""#),
+        (
+            "=?utf-8?B?Z3I=?=\"; filename*=\"utf-8''gr%C3%BCn.zip",
+            "attachment; filename=\"gr_n.zip\"; filename*=UTF-8''gr%C3%BCn.zip",
+        ),
+        ("grün 1.zip", "attachment; filename=\"gr_n 1.zip\"; filename*=UTF-8''gr%C3%BCn%201.zip"),
+        ("", r#"attachment; filename="artifacts.zip""#),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let id = 30 + number;
+        gateway.load(&format!("projects: [{{id: 1, path: group/project, pipelines: [{{id: 200, ref: main, sha: b, status: running, jobs: [{{id: {id}, name: a, status: running, token: t{id}}}]}}]}}]"));
+        let form = Form::default().file(sent, &archive());
+        let answer = gateway
+            .post(&format!("/api/v4/jobs/{id}/artifacts"))
+            .job_token(&format!("t{id}"))
+            .form(form)
+            .send();
+        assert_eq!(answer.status, 201, "{sent}");
+        let whole = gateway.get(&format!("/api/v4/projects/1/jobs/{id}/artifacts")).send();
+        assert_eq!(whole.header("content-disposition"), Some(expected), "{sent}");
     }
+}
 
-    fn a_part_with_an_extended_name_alone_is_a_file(gateway) {
-        world::small(&gateway, b"");
-        let form = Form::default().part("name=file; filename*=utf-8''gr%C3%BC%C3%9Fe.zip", &archive());
-        assert_eq!(upload(&gateway, "", form).says(), (201, "201"));
-        let whole = gateway.get(UPLOADED).send();
-        assert_eq!(whole.header("content-disposition"), Some("attachment; filename=\"gr__e.zip\"; filename*=UTF-8''gr%C3%BC%C3%9Fe.zip"));
-    }
+fn a_part_with_an_extended_name_alone_is_a_file(gateway: Gateway) {
+    fixtures::small(&gateway, b"");
+    let form = Form::default().part("name=file; filename*=utf-8''gr%C3%BC%C3%9Fe.zip", &archive());
+    assert_eq!(upload(&gateway, "", form).error(), (201, "201"));
+    let whole = gateway.get(UPLOADED).send();
+    assert_eq!(
+        whole.header("content-disposition"),
+        Some("attachment; filename=\"gr__e.zip\"; filename*=UTF-8''gr%C3%BC%C3%9Fe.zip")
+    );
+}
 
-    fn a_dotenv_report_must_be_one(gateway) {
-        world::small(&gateway, b"");
-        let dotenv = |content: &[u8]| upload(&gateway, "artifact_type=dotenv&artifact_format=gzip", Form::default().file(".env.gz", content));
-        let refused = (400, r#"{"message":"Invalid Format"}"#);
-        for content in [&b"no gzip"[..], &gzip(b"no variable"), &[gzip(b"A=1\n"), gzip(b"# comment")].concat()] {
-            assert_eq!(dotenv(content).says(), refused);
-        }
-        assert_eq!(dotenv(&[gzip(b"A=1"), gzip(b"bad")].concat()).says(), refused, "lines end with their member");
-        gateway.until_blobs(1);
-        assert_eq!(dotenv(&[gzip(b"A=1\n"), gzip(b"B=2\n")].concat()).status, 201);
+fn a_dotenv_report_must_be_one(gateway: Gateway) {
+    fixtures::small(&gateway, b"");
+    let dotenv = |content: &[u8]| {
+        upload(
+            &gateway,
+            "artifact_type=dotenv&artifact_format=gzip",
+            Form::default().file(".env.gz", content),
+        )
+    };
+    let refused = (400, r#"{"message":"Invalid Format"}"#);
+    for content in [&b"no gzip"[..], &gzip(b"no variable"), &[gzip(b"A=1\n"), gzip(b"# comment")].concat()] {
+        assert_eq!(dotenv(content).error(), refused);
     }
+    assert_eq!(
+        dotenv(&[gzip(b"A=1"), gzip(b"bad")].concat()).error(),
+        refused,
+        "lines end with their member"
+    );
+    gateway.until_blobs(1);
+    assert_eq!(dotenv(&[gzip(b"A=1\n"), gzip(b"B=2\n")].concat()).status, 201);
+}
 
-    fn a_dotenv_report_may_be_written_on_windows(gateway) {
-        world::small(&gateway, b"");
-        let wide: Vec<u8> = "\u{feff}A=1\r\nB=2\r\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
-        for (number, text) in [&wide[..], b"\xef\xbb\xbfA=1\n", b"A=gr\xfc\xdfe\n"].into_iter().enumerate() {
-            let id = 30 + number;
-            gateway.load(&format!("projects: [{{id: 1, path: group/project, pipelines: [{{id: 200, ref: main, sha: b, status: running, jobs: [{{id: {id}, name: a, status: running, token: t{id}}}]}}]}}]"));
-            let target = format!("/api/v4/jobs/{id}/artifacts?artifact_type=dotenv&artifact_format=gzip");
-            let form = Form::default().file(".env.gz", &gzip(text));
-            assert_eq!(gateway.post(&target).job_token(&format!("t{id}")).form(form).send().says(), (201, "201"), "{text:?}");
-            let stored = gateway.get(&format!("/api/v4/projects/1/jobs/{id}/artifacts?file_type=dotenv")).send();
-            assert_eq!(stored.body, gzip(text), "it is given back as it came");
-        }
+fn a_dotenv_report_may_be_written_on_windows(gateway: Gateway) {
+    fixtures::small(&gateway, b"");
+    let wide: Vec<u8> = "\u{feff}A=1\r\nB=2\r\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
+    for (number, text) in [&wide[..], b"\xef\xbb\xbfA=1\n", b"A=gr\xfc\xdfe\n"].into_iter().enumerate() {
+        let id = 30 + number;
+        gateway.load(&format!("projects: [{{id: 1, path: group/project, pipelines: [{{id: 200, ref: main, sha: b, status: running, jobs: [{{id: {id}, name: a, status: running, token: t{id}}}]}}]}}]"));
+        let target = format!("/api/v4/jobs/{id}/artifacts?artifact_type=dotenv&artifact_format=gzip");
+        let form = Form::default().file(".env.gz", &gzip(text));
+        assert_eq!(
+            gateway.post(&target).job_token(&format!("t{id}")).form(form).send().error(),
+            (201, "201"),
+            "{text:?}"
+        );
+        let stored = gateway.get(&format!("/api/v4/projects/1/jobs/{id}/artifacts?file_type=dotenv")).send();
+        assert_eq!(stored.body, gzip(text), "it is given back as it came");
     }
+}
 
-    fn a_report_of_several_gzip_members_comes_back_as_it_was(gateway) {
-        world::small(&gateway, b"");
-        let members = include_bytes!("../../fixtures/archives/junit.xml.gz");
-        let sent = upload(&gateway, "artifact_type=junit&artifact_format=gzip", Form::default().file("junit.xml.gz", members));
-        assert_eq!(sent.status, 201);
-        let answer = gateway.get(&format!("{UPLOADED}?file_type=junit")).send();
-        assert_eq!(answer.body, members);
-        assert_eq!(answer.header("content-encoding"), None);
-    }
+fn a_report_of_several_gzip_members_comes_back_as_it_was(gateway: Gateway) {
+    fixtures::small(&gateway, b"");
+    let members = include_bytes!("../../fixtures/archives/junit.xml.gz");
+    let sent = upload(
+        &gateway,
+        "artifact_type=junit&artifact_format=gzip",
+        Form::default().file("junit.xml.gz", members),
+    );
+    assert_eq!(sent.status, 201);
+    let answer = gateway.get(&format!("{UPLOADED}?file_type=junit")).send();
+    assert_eq!(answer.body, members);
+    assert_eq!(answer.header("content-encoding"), None);
+}
 
-    fn many_uploads_of_one_kind_at_once_have_one_winner(gateway) {
-        world::small(&gateway, b"");
-        let statuses: Vec<u16> = std::thread::scope(|scope| {
-            let gateway = &gateway;
-            let uploads: Vec<_> = (0..16).map(|number| scope.spawn(move || {
-                let form = Form::default().file("artifacts.zip", format!("bytes of {number}").as_bytes());
-                upload(gateway, "", form).status
-            })).collect();
-            uploads.into_iter().map(|upload| upload.join().unwrap()).collect()
-        });
-        assert_eq!(statuses.iter().filter(|status| **status == 201).count(), 1, "{statuses:?}");
-        assert_eq!(statuses.iter().filter(|status| **status == 400).count(), 15, "{statuses:?}");
-        assert!(gateway.get(UPLOADED).send().text().starts_with("bytes of "));
-        gateway.until_blobs(2);
-    }
+fn many_uploads_of_one_kind_at_once_have_one_winner(gateway: Gateway) {
+    fixtures::small(&gateway, b"");
+    let statuses: Vec<u16> = std::thread::scope(|scope| {
+        let gateway = &gateway;
+        let uploads: Vec<_> = (0..16)
+            .map(|number| {
+                scope.spawn(move || {
+                    let form = Form::default().file("artifacts.zip", format!("bytes of {number}").as_bytes());
+                    upload(gateway, "", form).status
+                })
+            })
+            .collect();
+        uploads.into_iter().map(|upload| upload.join().unwrap()).collect()
+    });
+    assert_eq!(statuses.iter().filter(|status| **status == 201).count(), 1, "{statuses:?}");
+    assert_eq!(statuses.iter().filter(|status| **status == 400).count(), 15, "{statuses:?}");
+    assert!(gateway.get(UPLOADED).send().text().starts_with("bytes of "));
+    gateway.until_blobs(2);
 }
 
 fn with_limit(bytes: u64) -> Gateway {
@@ -298,10 +428,10 @@ fn with_limit(bytes: u64) -> Gateway {
 #[test]
 fn exactly_the_limit_is_accepted_and_one_byte_more_is_413() {
     let gateway = with_limit(10 << 20);
-    world::small(&gateway, b"");
+    fixtures::small(&gateway, b"");
     let over = Form::default().file("a", &zips::noise((10 << 20) + 1));
     let refused = r#"{"message":"file size has reached maximum size limit (10 MiB)"}"#;
-    assert_eq!(upload(&gateway, "", over).says(), (413, refused));
+    assert_eq!(upload(&gateway, "", over).error(), (413, refused));
     gateway.until_blobs(1);
     let exact = Form::default().file("a", &zips::noise(10 << 20));
     assert_eq!(upload(&gateway, "", exact).status, 201);
@@ -311,7 +441,7 @@ fn exactly_the_limit_is_accepted_and_one_byte_more_is_413() {
 #[test]
 fn a_project_may_lower_the_limit_but_not_raise_it() {
     let gateway = with_limit(1000);
-    world::small(&gateway, b"");
+    fixtures::small(&gateway, b"");
     let status = |bytes: usize| {
         upload(
             &gateway,
@@ -332,6 +462,6 @@ fn a_project_may_lower_the_limit_but_not_raise_it() {
 #[test]
 fn without_a_limit_nothing_is_too_large() {
     let gateway = Gateway::on_sqlite_with(|settings: &mut Settings| settings.max_artifact_bytes = None);
-    world::small(&gateway, b"");
+    fixtures::small(&gateway, b"");
     assert_eq!(upload(&gateway, "", Form::default().file("a", &zips::noise(3 << 20))).status, 201);
 }

@@ -11,9 +11,9 @@ use diesel::connection::SimpleConnection;
 use diesel::{Connection, SqliteConnection};
 
 use crate::support::ended::Ended;
+use crate::support::fixtures;
 use crate::support::gateway::Gateway;
-use crate::support::wire::{Form, Request, read_answer};
-use crate::support::world;
+use crate::support::http_client::{Form, Request, read_answer};
 
 /// Every way to change the catalog that does not take an upload's bytes first.
 const CHANGES: &[(&str, &str)] = &[
@@ -30,7 +30,7 @@ const CHANGES: &[(&str, &str)] = &[
 #[test]
 fn who_may_not_change_anything_is_refused_while_another_process_writes() {
     let gateway = Gateway::on_sqlite();
-    world::small(&gateway, b"bytes");
+    fixtures::small(&gateway, b"bytes");
     let path = gateway.path().join("artigate.db");
     let mut other = SqliteConnection::establish(path.to_str().unwrap()).unwrap();
     other.batch_execute("BEGIN IMMEDIATE").unwrap();
@@ -42,16 +42,21 @@ fn who_may_not_change_anything_is_refused_while_another_process_writes() {
         };
         assert_eq!(ask().send().status, 401, "{method} {path} by nobody");
         assert_eq!(ask().private_token("wrong").send().status, 401, "{method} {path} with a wrong token");
-        assert_eq!(ask().job_token(world::RUNNING).send().status, 401, "{method} {path} with a job's token");
-        assert_eq!(ask().private_token(world::GUEST).send().status, 403, "{method} {path} by a guest");
+        assert_eq!(
+            ask().job_token(fixtures::RUNNING).send().status,
+            401,
+            "{method} {path} with a job's token"
+        );
+        assert_eq!(ask().private_token(fixtures::GUEST).send().status, 403, "{method} {path} by a guest");
     }
     let missing =
-        gateway.post("/api/v4/projects/1/jobs/99/artifacts/keep").private_token(world::ADMIN).send();
+        gateway.post("/api/v4/projects/1/jobs/99/artifacts/keep").private_token(fixtures::ADMIN).send();
     assert_eq!(missing.status, 404);
-    let running = gateway.post("/api/v4/projects/1/jobs/20/erase").private_token(world::ADMIN).send();
-    assert_eq!(running.says().0, 403);
+    let running = gateway.post("/api/v4/projects/1/jobs/20/erase").private_token(fixtures::ADMIN).send();
+    assert_eq!(running.error().0, 403);
     other.batch_execute("ROLLBACK").unwrap();
-    let keep = gateway.post("/api/v4/projects/1/jobs/10/artifacts/keep").private_token(world::ADMIN).send();
+    let keep =
+        gateway.post("/api/v4/projects/1/jobs/10/artifacts/keep").private_token(fixtures::ADMIN).send();
     assert_eq!(keep.status, 200, "and who may gets it done");
 }
 
@@ -70,14 +75,14 @@ fn holder_of(database: &Path) -> Ended {
 #[test]
 fn changes_are_refused_in_time_while_another_process_holds_the_lock_and_everything_else_goes_on() {
     let gateway = Gateway::on_sqlite();
-    world::small(&gateway, b"bytes");
+    fixtures::small(&gateway, b"bytes");
     let changes = || {
         let with = |(method, path): (&str, &str)| Request::new(gateway.address, method, path);
-        let keep = with(CHANGES[0]).private_token(world::ADMIN);
-        let erase = with(CHANGES[3]).private_token(world::ADMIN);
+        let keep = with(CHANGES[0]).private_token(fixtures::ADMIN);
+        let erase = with(CHANGES[3]).private_token(fixtures::ADMIN);
         let form =
             Form::default().field("artifact_format", "raw").field("artifact_type", "sast").file("a", b"x");
-        let upload = gateway.post(world::UPLOAD).job_token(world::RUNNING).form(form);
+        let upload = gateway.post(fixtures::UPLOAD).job_token(fixtures::RUNNING).form(form);
         [keep, upload, erase]
     };
     let holder = holder_of(&gateway.path().join("artigate.db"));
@@ -98,8 +103,8 @@ fn changes_are_refused_in_time_while_another_process_holds_the_lock_and_everythi
         while !waiting.is_finished() {
             assert_eq!(gateway.get("/-/liveness").send().status, 200);
             assert_eq!(gateway.get("/-/readiness").send().status, 200, "it serves what it has");
-            assert_eq!(gateway.get(world::ARCHIVE).send().text(), "bytes");
-            let jobs = gateway.get("/api/v4/projects/1/jobs").private_token(world::GUEST);
+            assert_eq!(gateway.get(fixtures::ARCHIVE).send().text(), "bytes");
+            let jobs = gateway.get("/api/v4/projects/1/jobs").private_token(fixtures::GUEST);
             assert_eq!(jobs.send().status, 200);
             std::thread::park_timeout(Duration::from_millis(10));
         }
@@ -109,5 +114,5 @@ fn changes_are_refused_in_time_while_another_process_holds_the_lock_and_everythi
     drop(holder);
     let done = changes().map(|change| change.send().status);
     assert_eq!(done, [200, 201, 201], "and afterwards they are made");
-    assert_eq!(gateway.get(world::ARCHIVE).send().status, 404, "it is erased");
+    assert_eq!(gateway.get(fixtures::ARCHIVE).send().status, 404, "it is erased");
 }

@@ -4,12 +4,12 @@ use super::{Listed, Total, known, one_more, take_page};
 use crate::access::project::{AuthorizedProject, find_project};
 use crate::access::{Access, AccessError, JobAbsence, Principal};
 use crate::auth::Actor;
-use crate::catalog::details::{self, JobDetails};
-use crate::catalog::pages::Window;
-use crate::catalog::pages::jobs::{self as pages, PipelineJobs, ProjectJobs};
-use crate::catalog::{Db, lookup};
+use crate::catalog::jobs::JobDetails;
+use crate::catalog::jobs::{self, PipelineJobs, ProjectJobs};
+use crate::catalog::slice::Slice;
+use crate::catalog::{Db, latest};
 use crate::domain::Timestamp;
-use crate::domain::access::Action;
+use crate::domain::permissions::Action;
 use crate::domain::project::ProjectRef;
 
 impl Access {
@@ -23,12 +23,12 @@ impl Access {
         principal: &Principal,
         project: ProjectRef,
         list: ProjectJobs,
-        page: Window,
+        page: Slice,
     ) -> Result<Listed<JobDetails>, AccessError> {
         let principal = principal.clone();
         self.read(move |db| {
             let project = AuthorizedProject::find(db, &principal, &project, Action::ReadJobs)?;
-            let mut ids = pages::of_project(db, project.project.id, &list, one_more(page))?;
+            let mut ids = jobs::of_project(db, project.project.id, &list, one_more(page))?;
             let more = take_page(&mut ids, page);
             let items = project.readable_jobs(db, &ids)?;
             Ok(Listed { items, total: Total::Unknown { more }, project_path: project.project.path })
@@ -45,13 +45,13 @@ impl Access {
         principal: &Principal,
         project: ProjectRef,
         list: PipelineJobs,
-        page: Window,
+        page: Slice,
     ) -> Result<Listed<JobDetails>, AccessError> {
         let principal = principal.clone();
         self.read(move |db| {
             let project = AuthorizedProject::find(db, &principal, &project, Action::ReadJobs)?;
             project.require_pipeline(db, list.pipeline_id)?;
-            let (ids, total) = pages::of_pipeline(db, &list, page)?;
+            let (ids, total) = jobs::of_pipeline(db, &list, page)?;
             let items = project.readable_jobs(db, &ids)?;
             Ok(Listed { items, total: known(total), project_path: project.project.path })
         })
@@ -71,7 +71,7 @@ impl Access {
         let principal = principal.clone();
         self.read(move |db| {
             let actor = principal.authenticate(db)?;
-            principal.audit().job(job_id);
+            principal.audit().set_job(job_id);
             let project = find_project(db, &project)?;
             let project = AuthorizedProject::new(db, &principal, actor, project, Action::ReadJobs)?;
             let job = project.readable_job(db, job_id)?;
@@ -117,7 +117,7 @@ fn readable_job(db: &mut Db, id: i64, now: Timestamp) -> Result<JobDetails, Acce
 }
 
 fn readable_jobs(db: &mut Db, ids: &[i64], now: Timestamp) -> Result<Vec<JobDetails>, AccessError> {
-    let mut found = details::all_jobs(db, ids)?;
-    lookup::retain_readable(db, &mut found, now)?;
+    let mut found = jobs::all_details(db, ids)?;
+    latest::retain_readable(db, &mut found, now)?;
     Ok(found)
 }

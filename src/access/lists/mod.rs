@@ -7,7 +7,7 @@ mod projects;
 pub use pipelines::ChildPipelines;
 pub use projects::ListedProjects;
 
-use crate::catalog::pages::Window;
+use crate::catalog::slice::Slice;
 
 /// How many items a list has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,12 +33,12 @@ pub struct Listed<T> {
 }
 
 /// A page with one item more than it has room for, which tells whether there are more.
-pub(super) fn one_more(page: Window) -> Window {
-    Window { limit: page.limit + 1, ..page }
+pub(super) fn one_more(page: Slice) -> Slice {
+    Slice { limit: page.limit + 1, ..page }
 }
 
 /// Takes the item behind the page off, if there is one.
-pub(super) fn take_page<T>(items: &mut Vec<T>, page: Window) -> bool {
+pub(super) fn take_page<T>(items: &mut Vec<T>, page: Slice) -> bool {
     let size = usize::try_from(page.limit).unwrap_or(usize::MAX);
     let more = items.len() > size;
     items.truncate(size);

@@ -3,11 +3,12 @@
 use super::{Listed, Total, known, one_more, take_page};
 use crate::access::project::AuthorizedProject;
 use crate::access::{Access, AccessError, PipelineAbsence, Principal};
-use crate::catalog::details::{self, CommitFacts, PipelineDetails, PipelineFacts};
-use crate::catalog::pages::pipelines::{self as pages, ProjectPipelines};
-use crate::catalog::pages::{Count, Window};
+use crate::catalog::commits::{self, CommitView};
+use crate::catalog::pipelines::{self, ProjectPipelines};
+use crate::catalog::pipelines::{PipelineDetails, PipelineView};
+use crate::catalog::slice::{Count, Slice};
 use crate::catalog::{projects, users};
-use crate::domain::access::Action;
+use crate::domain::permissions::Action;
 use crate::domain::project::ProjectRef;
 use crate::domain::status::Status;
 
@@ -15,9 +16,9 @@ use crate::domain::status::Status;
 #[derive(Debug)]
 pub struct ChildPipelines {
     /// The pipeline.
-    pub parent: PipelineFacts,
+    pub parent: PipelineView,
     /// The commit it ran on, if it is known.
-    pub commit: Option<CommitFacts>,
+    pub commit: Option<CommitView>,
     /// The page of its children.
     pub children: Listed<PipelineDetails>,
 }
@@ -33,8 +34,8 @@ impl Access {
         project: ProjectRef,
         mut list: ProjectPipelines,
         username: Option<String>,
-        page: Window,
-    ) -> Result<Listed<PipelineFacts>, AccessError> {
+        page: Slice,
+    ) -> Result<Listed<PipelineView>, AccessError> {
         let principal = principal.clone();
         self.read(move |db| {
             let project = AuthorizedProject::find(db, &principal, &project, Action::ReadJobs)?.project;
@@ -44,13 +45,13 @@ impl Access {
                     return Ok(Listed::nothing(project.path));
                 }
             }
-            let (mut ids, count) = pages::of_project(db, project.id, &list, one_more(page))?;
+            let (mut ids, count) = pipelines::of_project(db, project.id, &list, one_more(page))?;
             let more = take_page(&mut ids, page);
             let total = match count {
                 Count::Exactly(total) => known(total),
                 Count::TooMany => Total::Unknown { more },
             };
-            Ok(Listed { items: details::all_pipelines(db, &ids)?, total, project_path: project.path })
+            Ok(Listed { items: pipelines::all_views(db, &ids)?, total, project_path: project.path })
         })
         .await
     }
@@ -85,7 +86,7 @@ impl Access {
         let principal = principal.clone();
         self.read(move |db| {
             let project = AuthorizedProject::find(db, &principal, &project, Action::ReadJobs)?;
-            if let Some(found) = details::pipeline(db, project.project.id, pipeline_id)? {
+            if let Some(found) = pipelines::find_details(db, project.project.id, pipeline_id)? {
                 return Ok((found, project.project.path));
             }
             project.require_pipeline(db, pipeline_id)?;
@@ -113,9 +114,9 @@ impl Access {
                 Some(ref_name) => ref_name,
                 None => projects::default_branch(db, project.id)?.ok_or(AccessError::NoDefaultBranch)?,
             };
-            let id = pages::latest_of_ref(db, project.id, &ref_name)?;
+            let id = pipelines::latest_of_ref(db, project.id, &ref_name)?;
             let id = id.ok_or(AccessError::RefWithoutPipeline)?;
-            let found = details::pipeline(db, project.id, id)?;
+            let found = pipelines::find_details(db, project.id, id)?;
             Ok((found.ok_or(AccessError::RefWithoutPipeline)?, project.path))
         })
         .await
@@ -131,20 +132,20 @@ impl Access {
         project: ProjectRef,
         pipeline_id: i64,
         statuses: Vec<Status>,
-        page: Window,
+        page: Slice,
     ) -> Result<ChildPipelines, AccessError> {
         let principal = principal.clone();
         self.read(move |db| {
             let project = AuthorizedProject::find(db, &principal, &project, Action::ReadJobs)?;
-            let found = details::all_pipelines(db, &[pipeline_id])?.pop();
+            let found = pipelines::all_views(db, &[pipeline_id])?.pop();
             let Some(parent) = found.filter(|parent| parent.project_id == project.project.id) else {
                 project.require_pipeline(db, pipeline_id)?;
                 return Err(AccessError::PipelineNotFound(PipelineAbsence::Nonexistent));
             };
             let project = project.project;
-            let (ids, total) = pages::children(db, parent.id, &statuses, page)?;
-            let commit = details::commit(db, project.id, &parent.sha)?;
-            let items = details::all_pipeline_details(db, &ids)?;
+            let (ids, total) = pipelines::children(db, parent.id, &statuses, page)?;
+            let commit = commits::find(db, project.id, &parent.sha)?;
+            let items = pipelines::all_details(db, &ids)?;
             let children = Listed { items, total: known(total), project_path: project.path };
             Ok(ChildPipelines { parent, commit, children })
         })

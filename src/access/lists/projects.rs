@@ -6,10 +6,10 @@ use super::{Total, known, one_more, take_page};
 use crate::access::project::AuthorizedProject;
 use crate::access::{Access, AccessError, Principal, ProjectAbsence};
 use crate::auth::Actor;
-use crate::catalog::pages::projects::{self as pages, Viewer, VisibleProjects};
-use crate::catalog::pages::{Count, Window};
 use crate::catalog::projects::{self, ProjectDetails};
-use crate::domain::access::Action;
+use crate::catalog::projects::{Viewer, VisibleProjects};
+use crate::catalog::slice::{Count, Slice};
+use crate::domain::permissions::Action;
 use crate::domain::project::ProjectRef;
 use crate::domain::role::Role;
 
@@ -36,7 +36,7 @@ impl Access {
         &self,
         principal: &Principal,
         list: Option<VisibleProjects>,
-        page: Window,
+        page: Slice,
         (counted, with_roles): (bool, bool),
     ) -> Result<ListedProjects, AccessError> {
         let principal = principal.clone();
@@ -44,13 +44,13 @@ impl Access {
             let viewer = viewer(&principal.authenticate(db)?);
             let is_anonymous = matches!(viewer, Viewer::Anonymous);
             let Some(list) = list else { return Ok(ListedProjects::nothing(is_anonymous)) };
-            let count = if counted { pages::count(db, viewer, &list)? } else { Count::TooMany };
-            let mut items = pages::visible(db, viewer, &list, one_more(page))?;
+            let count = if counted { projects::count(db, viewer, &list)? } else { Count::TooMany };
+            let mut items = projects::visible(db, viewer, &list, one_more(page))?;
             let more = take_page(&mut items, page);
             let roles = match viewer {
                 Viewer::User(id) | Viewer::Admin(id) if with_roles => {
                     let ids: Vec<i64> = items.iter().map(|details| details.project.id).collect();
-                    pages::roles(db, id, &ids)?
+                    projects::roles(db, id, &ids)?
                 }
                 _ => HashMap::new(),
             };

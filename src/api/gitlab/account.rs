@@ -1,33 +1,24 @@
 //! Who asks, and whom they ask: many clients begin with one of these. A job's token is no credential
 //! here, as GitLab has it.
 
-use std::sync::LazyLock;
-
 use actix_web::HttpResponse;
 
 use crate::api::gitlab::credentials;
 use crate::api::gitlab::error::ApiError;
-use crate::api::gitlab::json::{CurrentUser, Metadata, PersonalToken, Version};
-use crate::domain::user::Scope;
+use crate::api::gitlab::json::{CurrentUser, Metadata, PersonalAccessToken, Version};
+use crate::domain::scope::Scopes;
 use crate::http::context::RequestContext;
-
-/// The scopes of which a token needs one to ask for its user.
-const USER_SCOPES: &[&str] = &["api", "read_api", "read_user"];
-
-/// Any token may ask about itself.
-static ANY_SCOPE: LazyLock<Vec<&'static str>> =
-    LazyLock::new(|| Scope::ALL.iter().map(|scope| scope.as_str()).collect());
 
 /// `GET /user`
 pub(super) async fn user(ctx: &RequestContext) -> Result<HttpResponse, ApiError> {
-    let user = ctx.access().current_user(&credentials::user(ctx, USER_SCOPES)).await?;
+    let user = ctx.access().current_user(&credentials::user(ctx, Scopes::READ_USER)).await?;
     Ok(HttpResponse::Ok().json(CurrentUser::new(user, &ctx.base_url())))
 }
 
 /// `GET /personal_access_tokens/self`
 pub(super) async fn token(ctx: &RequestContext) -> Result<HttpResponse, ApiError> {
-    let (token, user_id) = ctx.access().current_token(&credentials::user(ctx, &ANY_SCOPE)).await?;
-    Ok(HttpResponse::Ok().json(PersonalToken::new(token, user_id)))
+    let (token, user_id) = ctx.access().current_token(&credentials::user(ctx, Scopes::ALL)).await?;
+    Ok(HttpResponse::Ok().json(PersonalAccessToken::new(token, user_id)))
 }
 
 /// `GET /version`
@@ -43,6 +34,6 @@ pub(super) async fn metadata(ctx: &RequestContext) -> Result<HttpResponse, ApiEr
 }
 
 async fn require_user(ctx: &RequestContext) -> Result<(), ApiError> {
-    ctx.access().authenticate(&credentials::user(ctx, USER_SCOPES)).await?;
+    ctx.access().authenticate(&credentials::user(ctx, Scopes::READ_USER)).await?;
     Ok(())
 }

@@ -4,6 +4,7 @@
 use actix_web::HttpResponse;
 
 use crate::access::{AcceptedCredentials, AccessError, RefLookup, RefSearch};
+use crate::api::gitlab::artifact_types::can_be_fetched;
 use crate::api::gitlab::credentials::reader;
 use crate::api::gitlab::downloads::{file, whole, whole_or_folder};
 use crate::api::gitlab::error::ApiError;
@@ -23,7 +24,7 @@ pub(super) async fn of_job(
     let kind = match ctx.query.choice::<ArtifactKind>("file_type")? {
         None => ArtifactKind::Archive,
         // What a job may upload, others may download; its log and GitLab's own listing have no `file_type`.
-        Some(kind) if kind.is_uploadable() => kind,
+        Some(kind) if can_be_fetched(kind) => kind,
         Some(_) => return Err(InvalidParameter::Choice("file_type").into()),
     };
     let artifact = artifact_of_job(ctx, project, job_id, kind).await?;
@@ -101,7 +102,7 @@ pub(super) async fn artifact_of_job(
 ) -> Result<Artifact, ApiError> {
     let job_id = id(job_id, "job_id")?;
     let principal = reader(ctx, AcceptedCredentials::Any);
-    Ok(ctx.access().artifact_of_job(&principal, project, job_id, kind).await?)
+    Ok(ctx.access().artifact_of_job(&principal, project, job_id, kind.into()).await?)
 }
 
 async fn archive_of_ref(

@@ -9,14 +9,14 @@ use actix_web::HttpResponse;
 
 use super::error::ApiError;
 use super::routes::Segments;
-use super::{look_up, routes};
+use super::{dispatch_get, routes};
 use crate::http::context::RequestContext;
 
 /// Answers for the first meaning of the path that names something that is there.
 pub(super) async fn read(ctx: &RequestContext, path: &str) -> Result<HttpResponse, ApiError> {
     let mut last = ApiError::NoRoute;
-    for route in routes::browser_meanings(&Segments::of(path)) {
-        match look_up(ctx, route).await {
+    for route in routes::browser_candidates(&Segments::of(path)) {
+        match dispatch_get(ctx, route).await {
             Err(failure) if failure.is_not_found() || failure.is_forbidden() => {
                 last = last.or_closer(failure);
             }

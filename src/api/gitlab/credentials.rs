@@ -4,7 +4,9 @@
 use actix_web::http::header::HeaderMap;
 
 use crate::access::{AcceptedCredentials, Principal};
-use crate::auth::{Credentials, Shown, Trail, Unreadable};
+use crate::audit::AuditContext;
+use crate::auth::{Credential, Credentials, Shown, Unreadable};
+use crate::domain::scope::Scopes;
 use crate::http::context::RequestContext;
 use crate::http::credentials::{Authorization, empty_header, empty_parameter, parameter, shown};
 use crate::http::query::Query;
@@ -20,24 +22,18 @@ const HEADERS: &[&str] = &["PRIVATE-TOKEN", "JOB-TOKEN", UNREAD_HEADER];
 const UNREAD_PARAMETER: &str = "oauth_token";
 const UNREAD_HEADER: &str = "DEPLOY-TOKEN";
 
-/// The scopes of which a personal token needs one to read.
-const READ_SCOPES: &[&str] = &["api", "read_api"];
-
-/// The scope that a personal token needs to change something.
-const WRITE_SCOPES: &[&str] = &["api"];
-
 /// The principal of a request that reads.
 pub(super) fn reader(ctx: &RequestContext, accepted: AcceptedCredentials) -> Principal {
-    ctx.principal(read(ctx), accepted, READ_SCOPES)
+    ctx.principal(read(ctx), accepted, Scopes::READ)
 }
 
 /// The principal of a request that changes something; a job token counts as no credential there.
 pub(super) fn writer(ctx: &RequestContext) -> Principal {
-    ctx.principal(read(ctx), AcceptedCredentials::UserOnly, WRITE_SCOPES)
+    ctx.principal(read(ctx), AcceptedCredentials::UserOnly, Scopes::WRITE)
 }
 
 /// The user behind a request, by a personal token with one of `scopes`.
-pub(super) fn user(ctx: &RequestContext, scopes: &'static [&'static str]) -> Principal {
+pub(super) fn user(ctx: &RequestContext, scopes: Scopes) -> Principal {
     ctx.principal(read(ctx), AcceptedCredentials::UserOnly, scopes)
 }
 
@@ -45,8 +41,8 @@ fn read(ctx: &RequestContext) -> Credentials {
     from(ctx.request.headers(), &ctx.query, ctx.audit.clone())
 }
 
-/// Reads all credentials of a request; an empty one is none. `trail` will be told whose they are.
-fn from(headers: &HeaderMap, query: &Query, trail: Trail) -> Credentials {
+/// Reads all credentials of a request; an empty one is none.
+fn from(headers: &HeaderMap, query: &Query, audit: AuditContext) -> Credentials {
     let header = |name| shown(headers, name);
     let parameter = |name| parameter(query, name);
     let Authorization { bearer, other } = Authorization::read(headers);
@@ -54,13 +50,16 @@ fn from(headers: &HeaderMap, query: &Query, trail: Trail) -> Credentials {
         let found = parameter(UNREAD_PARAMETER).map(|_| UNREAD_PARAMETER);
         found.or_else(|| header(UNREAD_HEADER).map(|_| UNREAD_HEADER)).map(Unreadable::Unread)
     };
-    Credentials {
-        personal: parameter("private_token").or_else(|| header("PRIVATE-TOKEN")),
-        bearer: bearer.or_else(|| parameter("access_token")).or_else(|| parameter("bearer_token")),
-        job: parameter("job_token").or_else(|| parameter("token")).or_else(|| header("JOB-TOKEN")),
-        other: other.or_else(unread),
-        trail,
-    }
+    let personal = parameter("private_token").or_else(|| header("PRIVATE-TOKEN"));
+    let bearer = bearer.or_else(|| parameter("access_token")).or_else(|| parameter("bearer_token"));
+    let job = parameter("job_token").or_else(|| parameter("token")).or_else(|| header("JOB-TOKEN"));
+    let list = [
+        personal.map(Credential::Personal),
+        bearer.map(Credential::PersonalOrJob),
+        job.map(Credential::Job),
+        other.or_else(unread).map(Credential::Unreadable),
+    ];
+    Credentials { list: list.into_iter().flatten().collect(), audit }
 }
 
 /// The token of a runner's upload, where only a job's is asked for.

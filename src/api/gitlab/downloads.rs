@@ -9,9 +9,9 @@ use crate::catalog::artifacts::Artifact;
 use crate::deliver::{DeliveredBytes, Delivery, Redirects};
 use crate::domain::EntryPath;
 use crate::domain::artifact::ArtifactKind;
+use crate::http::content_disposition::attachment;
 use crate::http::context::RequestContext;
 use crate::http::download::{Download, send};
-use crate::http::headers::attachment;
 use crate::http::query::Query;
 
 /// Sends an artifact as it was uploaded; a client that `follows` redirects is sent to the store itself

@@ -10,10 +10,10 @@ use actix_web::http::header;
 use serde_json::{Value, json};
 
 use crate::access::AccessError;
-use crate::auth::Refusal;
+use crate::auth::CredentialError;
 use crate::domain::pipeline::RefKind;
 use crate::domain::status::Status;
-use crate::domain::{Error, Kind};
+use crate::domain::{Error, ErrorKind};
 use crate::http::error::{RequestError, TOO_MANY_FAILURES, with_reason};
 use crate::http::query::InvalidParameter;
 
@@ -32,7 +32,7 @@ pub(super) enum ApiError {
     /// The list cannot be walked this way.
     NotAvailable(String),
     /// The token of an upload is no job's, and a runner takes only 403 for final.
-    JobToken(Refusal),
+    JobToken(CredentialError),
     /// The job that uploads does not run.
     JobNotRunning(Status),
     /// Something was not found.
@@ -73,17 +73,17 @@ impl ApiError {
 
     /// 403; `reason` is for the log alone.
     pub(super) fn forbidden(reason: impl Into<Cow<'static, str>>) -> Self {
-        Error::new(Kind::Forbidden, "").because(reason.into()).into()
+        Error::new(ErrorKind::Forbidden, "").with_source(reason.into()).into()
     }
 
     /// 403, and the client is told why.
     fn forbidden_because(reason: impl Into<Cow<'static, str>>) -> Self {
-        Error::new(Kind::Forbidden, reason).into()
+        Error::new(ErrorKind::Forbidden, reason).into()
     }
 
     /// 400; `reason` is for the log alone.
     pub(super) fn bad_request(reason: impl Into<Cow<'static, str>>) -> Self {
-        Error::new(Kind::Invalid, "").because(reason.into()).into()
+        Error::new(ErrorKind::Invalid, "").with_source(reason.into()).into()
     }
 
     /// Whether a credential was shown that is not valid.
@@ -103,15 +103,15 @@ impl ApiError {
 
     /// Whether another candidate route of the same path is worth trying.
     pub(super) fn is_not_found(&self) -> bool {
-        self.has_kind(Kind::NotFound) || matches!(self, Self::NotFound(_))
+        self.has_kind(ErrorKind::NotFound) || matches!(self, Self::NotFound(_))
     }
 
     /// Whether the caller lacks a right.
     pub(super) fn is_forbidden(&self) -> bool {
-        self.has_kind(Kind::Forbidden)
+        self.has_kind(ErrorKind::Forbidden)
     }
 
-    fn has_kind(&self, kind: Kind) -> bool {
+    fn has_kind(&self, kind: ErrorKind) -> bool {
         matches!(self, Self::Request(RequestError::Domain(error)) if error.kind() == kind)
     }
 
@@ -136,8 +136,8 @@ impl ApiError {
         let message = Cow::Borrowed("Not Found");
         match self {
             Self::NotFound(found) => Self::NotFound(NotFound { message, ..found }),
-            Self::Request(RequestError::Domain(error)) if error.kind() == Kind::NotFound => {
-                error.saying(message).into()
+            Self::Request(RequestError::Domain(error)) if error.kind() == ErrorKind::NotFound => {
+                error.with_public_message(message).into()
             }
             other => {
                 Self::NotFound(NotFound { what: Missing::Other, message, hint: None, reason: other.reason() })
@@ -203,24 +203,24 @@ fn body(error: &RequestError) -> Value {
         RequestError::PreconditionFailed => json!({ "message": "412 Precondition Failed" }),
         RequestError::RangeNotSatisfiable(_) => json!({ "message": "416 Range Not Satisfiable" }),
         RequestError::Domain(error) => {
-            with_hint(&message(error), error.told().filter(|_| error.kind() == Kind::NotFound))
+            with_hint(&message(error), error.hint().filter(|_| error.kind() == ErrorKind::NotFound))
         }
     }
 }
 
 fn message(error: &Error) -> String {
-    let text = error.public();
+    let text = error.public_message();
     match error.kind() {
-        Kind::Invalid => reasoned("400 Bad request", text),
-        Kind::Forbidden => reasoned("403 Forbidden", text),
-        Kind::TooLarge | Kind::Unprocessable => text.to_owned(),
-        Kind::Unauthenticated
-        | Kind::NotFound
-        | Kind::Conflict
-        | Kind::UnsupportedMedia
-        | Kind::Unavailable
-        | Kind::OutOfSpace
-        | Kind::Internal => format!("{} {text}", crate::http::error::status(error.kind()).as_u16()),
+        ErrorKind::Invalid => reasoned("400 Bad request", text),
+        ErrorKind::Forbidden => reasoned("403 Forbidden", text),
+        ErrorKind::TooLarge | ErrorKind::Unprocessable => text.to_owned(),
+        ErrorKind::Unauthenticated
+        | ErrorKind::NotFound
+        | ErrorKind::Conflict
+        | ErrorKind::UnsupportedMedia
+        | ErrorKind::Unavailable
+        | ErrorKind::OutOfSpace
+        | ErrorKind::Internal => format!("{} {text}", crate::http::error::status(error.kind()).as_u16()),
     }
 }
 
@@ -231,18 +231,18 @@ fn reasoned(title: &str, reason: &str) -> String {
     }
 }
 
-fn refused(refusal: Refusal) -> HttpResponse {
+fn refused(refusal: CredentialError) -> HttpResponse {
     let (error, description) = match refusal {
-        Refusal::Missing
-        | Refusal::NotForJobs
-        | Refusal::Unreadable(_)
-        | Refusal::Unknown
-        | Refusal::JobIdle(_)
-        | Refusal::JobErased
-        | Refusal::JobOfNobody => {
+        CredentialError::Missing
+        | CredentialError::NotForJobs
+        | CredentialError::Unreadable(_)
+        | CredentialError::Unknown
+        | CredentialError::JobIdle(_)
+        | CredentialError::JobErased
+        | CredentialError::JobOfNobody => {
             return HttpResponse::Unauthorized().json(json!({ "message": "401 Unauthorized" }));
         }
-        Refusal::MissingScope(scopes) => {
+        CredentialError::MissingScope(scopes) => {
             let description = "The request requires higher privileges than provided by the access token.";
             return HttpResponse::Forbidden().json(json!({
                 "error": "insufficient_scope",
@@ -251,10 +251,12 @@ fn refused(refusal: Refusal) -> HttpResponse {
                 "scope": scopes.join(" "),
             }));
         }
-        Refusal::Expired => {
+        CredentialError::Expired => {
             ("invalid_token", "Token is expired. You can either do re-authorization or token refresh.")
         }
-        Refusal::Revoked => ("invalid_token", "Token was revoked. You have to re-authorize from the user."),
+        CredentialError::Revoked => {
+            ("invalid_token", "Token was revoked. You have to re-authorize from the user.")
+        }
     };
     let challenge =
         format!("Bearer realm=\"artigate\", error=\"{error}\", error_description=\"{description}\"");

@@ -8,10 +8,10 @@ use serde::{Deserialize, Serialize};
 use crate::access::{AcceptedCredentials, Listed, Total};
 use crate::api::gitlab::credentials::reader;
 use crate::api::gitlab::error::ApiError;
-use crate::api::gitlab::json::{Job, Surroundings};
+use crate::api::gitlab::json::{Job, JsonContext};
 use crate::api::gitlab::parameters::{check_offset_limit, id, is_keyset, keyset_unavailable, page, sort};
-use crate::catalog::details::JobDetails;
-use crate::catalog::pages::jobs::{PipelineJobs, ProjectJobs};
+use crate::catalog::jobs::JobDetails;
+use crate::catalog::jobs::{PipelineJobs, ProjectJobs};
 use crate::domain::project::ProjectRef;
 use crate::http::context::RequestContext;
 use crate::http::pagination::Page;
@@ -68,7 +68,7 @@ pub(super) async fn of_project(ctx: &RequestContext, project: ProjectRef) -> Res
     let principal = reader(ctx, AcceptedCredentials::UserOrJob);
     let query = ctx.after_authentication(&principal, JobsQuery::read(&ctx.query)).await?;
     let JobsQuery { list, page, is_keyset } = query;
-    let found = ctx.access().jobs_of_project(&principal, project, list, page.window()).await?;
+    let found = ctx.access().jobs_of_project(&principal, project, list, page.slice()).await?;
     let mut response = HttpResponse::Ok();
     let (url, query) = (ctx.url(), ctx.request.query_string());
     match (is_keyset, found.items.last(), found.total) {
@@ -92,7 +92,7 @@ pub(super) async fn of_pipeline(
     let (statuses, page) = (ctx.query.choices("scope")?, page(&ctx.query)?);
     let list = PipelineJobs { pipeline_id, statuses, include_retried };
     let principal = reader(ctx, AcceptedCredentials::Any);
-    let found = ctx.access().jobs_of_pipeline(&principal, project, list, page.window()).await?;
+    let found = ctx.access().jobs_of_pipeline(&principal, project, list, page.slice()).await?;
     let mut response = HttpResponse::Ok();
     page.write_headers(&mut response, found.total, &ctx.url(), ctx.request.query_string());
     Ok(response.json(jobs_json(ctx, found)))
@@ -119,7 +119,7 @@ pub(super) async fn current(ctx: &RequestContext) -> Result<HttpResponse, ApiErr
 
 pub(super) fn job_json(ctx: &RequestContext, details: JobDetails, project_path: &str) -> Job {
     let base_url = ctx.base_url();
-    Job::new(details, &Surroundings { base_url: &base_url, project_path, now: ctx.now })
+    Job::new(details, &JsonContext { base_url: &base_url, project_path, now: ctx.now })
 }
 
 fn jobs_json(ctx: &RequestContext, found: Listed<JobDetails>) -> Vec<Job> {

@@ -4,10 +4,12 @@
 //! so one handler takes them all and [`routes`] says what each may mean.
 
 mod account;
+mod artifact_types;
 mod artifacts;
 mod browser;
 mod changes;
 mod credentials;
+mod dotenv;
 mod downloads;
 mod error;
 mod jobs;
@@ -61,7 +63,7 @@ fn refuse(ctx: &RequestContext, error: ApiError) -> HttpResponse {
 
 /// Counts a failed authentication and, past the limit for the client's address, refuses with that instead.
 fn limit_failures(ctx: &RequestContext, error: ApiError) -> ApiError {
-    let shown = ctx.audit.look(|facts| facts.credential.is_some());
+    let shown = ctx.audit.inspect(|facts| facts.credential.is_some());
     if shown && error.is_failed_authentication() {
         ctx.limit_failures().map_or(error, ApiError::from)
     } else {
@@ -73,8 +75,8 @@ fn limit_failures(ctx: &RequestContext, error: ApiError) -> ApiError {
 async fn read(ctx: &RequestContext, path: &str) -> Result<HttpResponse, ApiError> {
     let Some(path) = below_prefix(path) else { return browser::read(ctx, path).await };
     let mut last = ApiError::NoRoute;
-    for route in routes::meanings(&Segments::of(path)) {
-        match look_up(ctx, route).await {
+    for route in routes::candidate_routes(&Segments::of(path)) {
+        match dispatch_get(ctx, route).await {
             Err(failure) if failure.is_not_found() => last = last.or_closer(failure),
             Err(ApiError::NoRoute) => {}
             // A stranger who was let in to look for the first meaning is not sent away by another.
@@ -85,8 +87,8 @@ async fn read(ctx: &RequestContext, path: &str) -> Result<HttpResponse, ApiError
     Err(last)
 }
 
-async fn look_up(ctx: &RequestContext, route: Route) -> Result<HttpResponse, ApiError> {
-    ctx.audit.begin(route.read_action());
+async fn dispatch_get(ctx: &RequestContext, route: Route) -> Result<HttpResponse, ApiError> {
+    ctx.audit.start(route.read_action());
     match route {
         Route::ArchiveOfJob { project, job_id } => artifacts::of_job(ctx, project, &job_id).await,
         Route::ArchiveOfRef { project, ref_name } => artifacts::of_ref(ctx, project, ref_name).await,
@@ -131,9 +133,9 @@ async fn write(
     body: RequestBody,
 ) -> Result<HttpResponse, ApiError> {
     let path = below_prefix(request.uri().path()).unwrap_or_default();
-    for route in routes::meanings(&Segments::of(path)) {
+    for route in routes::candidate_routes(&Segments::of(path)) {
         if let Some(action) = route.write_action(request.method()) {
-            ctx.audit.begin(action);
+            ctx.audit.start(action);
         }
         return match (request.method(), route) {
             (&Method::POST, Route::JobArtifacts { job_id }) => {

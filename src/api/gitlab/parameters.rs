@@ -1,7 +1,7 @@
 //! Parameters that GitLab's lists share, and GitLab's words for those that do not fit.
 
 use crate::api::gitlab::error::ApiError;
-use crate::catalog::pages::Direction;
+use crate::catalog::slice::Direction;
 use crate::http::pagination::{BadNumbers, Page, PageHeaders, PageRules};
 use crate::http::query::{InvalidParameter, Query};
 
@@ -49,8 +49,8 @@ pub(super) fn keyset_unavailable() -> ApiError {
 
 /// Refuses a page that is too far away.
 pub(super) fn check_offset_limit(page: Page, things: &str) -> Result<(), ApiError> {
-    let window = page.window();
-    if window.skip.saturating_add(window.limit) > MAX_OFFSET {
+    let window = page.slice();
+    if window.offset.saturating_add(window.limit) > MAX_OFFSET {
         Err(ApiError::NotAvailable(format!(
             "Offset pagination has a maximum allowed offset of {MAX_OFFSET} for requests that return objects \
              of type {things}. Remaining records can be retrieved using keyset pagination."

@@ -6,10 +6,10 @@ use actix_web::HttpResponse;
 use crate::access::{AcceptedCredentials, ChildPipelines};
 use crate::api::gitlab::credentials::reader;
 use crate::api::gitlab::error::ApiError;
-use crate::api::gitlab::json::{Bridge, ListedPipeline, SinglePipeline, Surroundings};
+use crate::api::gitlab::json::{Bridge, JsonContext, ListedPipeline, SinglePipeline};
 use crate::api::gitlab::parameters::{id, page, sort};
-use crate::catalog::details::PipelineDetails;
-use crate::catalog::pages::pipelines::{Order, Period, ProjectPipelines};
+use crate::catalog::pipelines::PipelineDetails;
+use crate::catalog::pipelines::{Order, Period, ProjectPipelines};
 use crate::domain::project::ProjectRef;
 use crate::domain::status::Status;
 use crate::http::context::RequestContext;
@@ -87,14 +87,14 @@ pub(super) async fn of_project(ctx: &RequestContext, project: ProjectRef) -> Res
     let found = if nothing {
         ctx.access().nothing_of_project(&principal, project).await?
     } else {
-        let (access, window) = (ctx.access(), page.window());
+        let (access, window) = (ctx.access(), page.slice());
         access.pipelines_of_project(&principal, project, list, username, window).await?
     };
     let mut response = HttpResponse::Ok();
     page.write_headers(&mut response, found.total, &ctx.url(), ctx.request.query_string());
     let base_url = ctx.base_url();
-    let around = Surroundings { base_url: &base_url, project_path: &found.project_path, now: ctx.now };
-    let shown = found.items.into_iter().map(|pipeline| ListedPipeline::new(pipeline, &around));
+    let json_ctx = JsonContext { base_url: &base_url, project_path: &found.project_path, now: ctx.now };
+    let shown = found.items.into_iter().map(|pipeline| ListedPipeline::new(pipeline, &json_ctx));
     Ok(response.json(shown.collect::<Vec<_>>()))
 }
 
@@ -129,18 +129,18 @@ pub(super) async fn bridges(
     let (statuses, page) = (ctx.query.choices("scope")?, page(&ctx.query)?);
     let principal = reader(ctx, AcceptedCredentials::UserOrAnonymous);
     let found =
-        ctx.access().child_pipelines(&principal, project, pipeline_id, statuses, page.window()).await?;
+        ctx.access().child_pipelines(&principal, project, pipeline_id, statuses, page.slice()).await?;
     let ChildPipelines { parent, commit, children } = found;
     let mut response = HttpResponse::Ok();
     page.write_headers(&mut response, children.total, &ctx.url(), ctx.request.query_string());
     let base_url = ctx.base_url();
-    let around = Surroundings { base_url: &base_url, project_path: &children.project_path, now: ctx.now };
-    let bridge = |child| Bridge::new(parent.clone(), child, commit.clone(), &around);
+    let json_ctx = JsonContext { base_url: &base_url, project_path: &children.project_path, now: ctx.now };
+    let bridge = |child| Bridge::new(parent.clone(), child, commit.clone(), &json_ctx);
     Ok(response.json(children.items.into_iter().map(bridge).collect::<Vec<_>>()))
 }
 
 fn single(ctx: &RequestContext, pipeline: PipelineDetails, project_path: &str) -> HttpResponse {
     let base_url = ctx.base_url();
-    let around = Surroundings { base_url: &base_url, project_path, now: ctx.now };
-    HttpResponse::Ok().json(SinglePipeline::new(pipeline, &around))
+    let json_ctx = JsonContext { base_url: &base_url, project_path, now: ctx.now };
+    HttpResponse::Ok().json(SinglePipeline::new(pipeline, &json_ctx))
 }

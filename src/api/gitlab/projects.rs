@@ -8,8 +8,8 @@ use crate::api::gitlab::credentials::reader;
 use crate::api::gitlab::error::ApiError;
 use crate::api::gitlab::json::{Permissions, Project};
 use crate::api::gitlab::parameters::{check_offset_limit, is_keyset, keyset_unavailable, page, sort};
-use crate::catalog::pages::Direction;
-use crate::catalog::pages::projects::{Order, VisibleProjects};
+use crate::catalog::projects::{Order, VisibleProjects};
+use crate::catalog::slice::Direction;
 use crate::domain::project::ProjectRef;
 use crate::domain::role::Role;
 use crate::http::context::RequestContext;
@@ -93,7 +93,7 @@ pub(super) async fn list(ctx: &RequestContext) -> Result<HttpResponse, ApiError>
     let direction = list.direction;
     let principal = reader(ctx, AcceptedCredentials::UserOrAnonymous);
     let list = (!nothing).then_some(list);
-    let found = ctx.access().projects(&principal, list, page.window(), (!is_keyset, !simple)).await?;
+    let found = ctx.access().projects(&principal, list, page.slice(), (!is_keyset, !simple)).await?;
     let mut response = HttpResponse::Ok();
     let (url, query) = (ctx.url(), ctx.request.query_string());
     match (is_keyset, found.items.last(), found.total) {

@@ -7,10 +7,10 @@ use actix_web::HttpResponse;
 use crate::access::{AcceptedCredentials, ListedRefs, RefList, RefOrder, RefSearchText};
 use crate::api::gitlab::credentials::reader;
 use crate::api::gitlab::error::ApiError;
-use crate::api::gitlab::json::{Branch, RepositoryCommit, SingleCommit, Surroundings, Tag};
+use crate::api::gitlab::json::{Branch, JsonContext, RepositoryCommit, SingleCommit, Tag};
 use crate::api::gitlab::parameters::{check_offset_limit, page, sort};
-use crate::catalog::pages::Direction;
 use crate::catalog::refs::{Head, Log};
+use crate::catalog::slice::Direction;
 use crate::domain::pipeline::RefKind;
 use crate::domain::project::ProjectRef;
 use crate::http::context::RequestContext;
@@ -46,19 +46,19 @@ pub(super) async fn refs(
 ) -> Result<HttpResponse, ApiError> {
     let (list, page) = (ref_list(&ctx.query, kind)?, page(&ctx.query)?);
     let principal = reader(ctx, AcceptedCredentials::UserOrAnonymous);
-    let found = ctx.access().refs(&principal, project, list, page.window()).await?;
+    let found = ctx.access().refs(&principal, project, list, page.slice()).await?;
     let ListedRefs { refs, default_branch } = found;
     let mut response = HttpResponse::Ok();
     page.write_headers(&mut response, refs.total, &ctx.url(), ctx.request.query_string());
     let base_url = ctx.base_url();
-    let around = Surroundings { base_url: &base_url, project_path: &refs.project_path, now: ctx.now };
+    let json_ctx = JsonContext { base_url: &base_url, project_path: &refs.project_path, now: ctx.now };
     let heads = refs.items.into_iter();
     Ok(match kind {
         RefKind::Branch => {
-            let branch = |head| Branch::new(head, default_branch.as_deref(), &around);
+            let branch = |head| Branch::new(head, default_branch.as_deref(), &json_ctx);
             response.json(heads.map(branch).collect::<Vec<_>>())
         }
-        RefKind::Tag => response.json(heads.map(|head| Tag::new(head, &around)).collect::<Vec<_>>()),
+        RefKind::Tag => response.json(heads.map(|head| Tag::new(head, &json_ctx)).collect::<Vec<_>>()),
     })
 }
 
@@ -73,10 +73,10 @@ pub(super) async fn one_ref(
     let found = ctx.access().named_ref(&principal, project, kind, name).await?;
     let (head, default_branch, path): (Head, _, _) = found;
     let base_url = ctx.base_url();
-    let around = Surroundings { base_url: &base_url, project_path: &path, now: ctx.now };
+    let json_ctx = JsonContext { base_url: &base_url, project_path: &path, now: ctx.now };
     Ok(match kind {
-        RefKind::Branch => HttpResponse::Ok().json(Branch::new(head, default_branch.as_deref(), &around)),
-        RefKind::Tag => HttpResponse::Ok().json(Tag::new(head, &around)),
+        RefKind::Branch => HttpResponse::Ok().json(Branch::new(head, default_branch.as_deref(), &json_ctx)),
+        RefKind::Tag => HttpResponse::Ok().json(Tag::new(head, &json_ctx)),
     })
 }
 
@@ -89,12 +89,12 @@ pub(super) async fn commits(ctx: &RequestContext, project: ProjectRef) -> Result
     let all = ctx.query.flag("all")?;
     let log = Log { ref_name, since: ctx.query.time("since")?, until: ctx.query.time("until")? };
     let principal = reader(ctx, AcceptedCredentials::UserOrAnonymous);
-    let found = ctx.access().commits(&principal, project, (log, all), page.window()).await?;
+    let found = ctx.access().commits(&principal, project, (log, all), page.slice()).await?;
     let mut response = HttpResponse::Ok();
     page.write_headers(&mut response, found.total, &ctx.url(), ctx.request.query_string());
     let base_url = ctx.base_url();
-    let around = Surroundings { base_url: &base_url, project_path: &found.project_path, now: ctx.now };
-    let shown = found.items.into_iter().map(|revision| RepositoryCommit::new(revision, &around));
+    let json_ctx = JsonContext { base_url: &base_url, project_path: &found.project_path, now: ctx.now };
+    let shown = found.items.into_iter().map(|revision| RepositoryCommit::new(revision, &json_ctx));
     Ok(response.json(shown.collect::<Vec<_>>()))
 }
 
@@ -107,6 +107,6 @@ pub(super) async fn commit(
     let principal = reader(ctx, AcceptedCredentials::UserOrAnonymous);
     let (revision, path) = ctx.access().commit(&principal, project, name).await?;
     let base_url = ctx.base_url();
-    let around = Surroundings { base_url: &base_url, project_path: &path, now: ctx.now };
-    Ok(HttpResponse::Ok().json(SingleCommit::new(revision, &around)))
+    let json_ctx = JsonContext { base_url: &base_url, project_path: &path, now: ctx.now };
+    Ok(HttpResponse::Ok().json(SingleCommit::new(revision, &json_ctx)))
 }

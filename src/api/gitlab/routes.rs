@@ -1,7 +1,7 @@
 //! What a path may mean.
 //!
 //! A ref, a project and a file may each hold slashes, encoded or not, so one path can have several
-//! meanings. They are listed as GitLab would try them: the longest ref first, a project that is
+//! candidate_routes. They are listed as GitLab would try them: the longest ref first, a project that is
 //! encoded before one that is not.
 
 mod browser;
@@ -10,8 +10,8 @@ mod parse;
 use crate::domain::pipeline::RefKind;
 use crate::domain::project::ProjectRef;
 
-pub use browser::browser_meanings;
-pub use parse::{Segments, meanings};
+pub use browser::browser_candidates;
+pub use parse::{Segments, candidate_routes};
 
 /// One meaning of a path; numbers are still text, as a wrong one has an answer of its own.
 #[derive(Debug, Clone, PartialEq, Eq)]

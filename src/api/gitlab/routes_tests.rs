@@ -2,16 +2,16 @@
 
 use proptest::prelude::*;
 
-use super::parse::{DECODED_BYTES, MAX_MEANINGS, joined_bytes, joined_text, project_ref};
+use super::parse::{DECODED_BYTES, MAX_CANDIDATES, joined_bytes, joined_text, project_ref};
 use super::*;
 use crate::domain::pipeline::RefKind;
 
-fn meanings(path: &str) -> Vec<Route> {
-    super::meanings(&Segments::of(path)).collect()
+fn candidate_routes(path: &str) -> Vec<Route> {
+    super::candidate_routes(&Segments::of(path)).collect()
 }
 
-fn browser_meanings(path: &str) -> Vec<Route> {
-    super::browser_meanings(&Segments::of(path)).collect()
+fn browser_candidates(path: &str) -> Vec<Route> {
+    super::browser_candidates(&Segments::of(path)).collect()
 }
 
 fn project(path: &str) -> ProjectRef {
@@ -19,7 +19,7 @@ fn project(path: &str) -> ProjectRef {
 }
 
 fn first(path: &str) -> Route {
-    meanings(path).into_iter().next().unwrap_or_else(|| panic!("{path} has no meaning"))
+    candidate_routes(path).into_iter().next().unwrap_or_else(|| panic!("{path} has no meaning"))
 }
 
 #[test]
@@ -60,14 +60,14 @@ fn a_ref_holds_slashes_encoded_or_not() {
 
 #[test]
 fn a_path_with_several_meanings_lists_the_longest_ref_first() {
-    let routes = meanings("/projects/1/jobs/artifacts/main/raw/a/raw/b");
+    let routes = candidate_routes("/projects/1/jobs/artifacts/main/raw/a/raw/b");
     let split = |ref_name: &str, path: &str| Route::FileOfRef {
         project: ProjectRef::Id(1),
         ref_name: ref_name.into(),
         path: path.into(),
     };
     assert_eq!(routes, [split("main/raw/a", "b"), split("main", "a/raw/b")]);
-    let routes = meanings("/projects/1/jobs/artifacts/main/raw/bin/download");
+    let routes = candidate_routes("/projects/1/jobs/artifacts/main/raw/bin/download");
     let archive = Route::ArchiveOfRef { project: ProjectRef::Id(1), ref_name: "main/raw/bin".into() };
     assert_eq!(routes, [archive, split("main", "bin/download")]);
 }
@@ -133,14 +133,14 @@ fn the_lists_of_a_project_and_what_is_in_them_are_known() {
         ("/version", Route::Version),
         ("/metadata", Route::Metadata),
     ] {
-        assert_eq!(meanings(path), [route]);
+        assert_eq!(candidate_routes(path), [route]);
     }
 }
 
 #[test]
 fn a_bare_path_that_ends_like_a_list_may_be_a_project() {
     assert_eq!(
-        meanings("/projects/grp/jobs"),
+        candidate_routes("/projects/grp/jobs"),
         [Route::Jobs { project: project("grp") }, Route::Project { project: project("grp/jobs") }]
     );
 }
@@ -159,20 +159,20 @@ fn everything_else_has_no_meaning() {
         "/projects//x",
         "/projects/1/pipelines/5/variables",
     ] {
-        assert_eq!(meanings(path), [], "{path}");
+        assert_eq!(candidate_routes(path), [], "{path}");
     }
 }
 
 #[test]
 fn an_address_from_a_browser_means_what_the_apis_does() {
-    let job = |path: &str| browser_meanings(&format!("/grp/sub/pro.j/-/jobs/42/artifacts/{path}"));
+    let job = |path: &str| browser_candidates(&format!("/grp/sub/pro.j/-/jobs/42/artifacts/{path}"));
     let (project, job_id) = (|| project("grp/sub/pro.j"), || "42".to_owned());
     assert_eq!(job("download"), [Route::ArchiveOfJob { project: project(), job_id: job_id() }]);
     for word in ["raw", "file"] {
         let file = Route::FileOfJob { project: project(), job_id: job_id(), path: b"a b/-/c.txt".to_vec() };
         assert_eq!(job(&format!("{word}/a%20b/-/c.txt")), [file]);
     }
-    let by_ref = |path: &str| browser_meanings(&format!("/grp/sub/pro.j/-/jobs/artifacts/{path}"));
+    let by_ref = |path: &str| browser_candidates(&format!("/grp/sub/pro.j/-/jobs/artifacts/{path}"));
     let ref_name = || "feature/x".to_owned();
     for path in ["feature/x/download", "feature%2Fx/download", "feature/x/download/"] {
         assert_eq!(by_ref(path), [Route::ArchiveOfRef { project: project(), ref_name: ref_name() }]);
@@ -203,7 +203,7 @@ fn other_addresses_of_a_browser_have_no_meaning() {
         "/grp/pro/-/pipelines/1",
         "//pro/-/jobs/1/artifacts/download",
     ] {
-        assert_eq!(browser_meanings(path), [], "{path}");
+        assert_eq!(browser_candidates(path), [], "{path}");
     }
 }
 
@@ -284,10 +284,10 @@ fn all_below_jobs(project: &ProjectRef, rest: &[&str], routes: &mut Vec<Route>) 
     }
 }
 
-/// Counts the bytes that are decoded while all meanings of a path are made.
+/// Counts the bytes that are decoded while all candidate_routes of a path are made.
 fn decoded_bytes(path: &str, make: fn(&str) -> Vec<Route>) -> usize {
     DECODED_BYTES.set(0);
-    assert!(make(path).len() <= MAX_MEANINGS);
+    assert!(make(path).len() <= MAX_CANDIDATES);
     DECODED_BYTES.get()
 }
 
@@ -299,11 +299,11 @@ fn a_path_with_thousands_of_meanings_costs_no_more_than_eight_of_them() {
         let within = 250 / repeated.matches('/').count();
         for before in ["/projects/a/b/", "/projects/a/jobs/artifacts/"] {
             let path = format!("{before}{}{behind}", repeated.repeat(within));
-            let most = (MAX_MEANINGS + 4) * path.len();
-            assert!(decoded_bytes(&path, meanings) <= most, "{path}");
+            let most = (MAX_CANDIDATES + 4) * path.len();
+            assert!(decoded_bytes(&path, candidate_routes) <= most, "{path}");
         }
         let path = format!("/a/b/-/jobs/artifacts/{}{behind}", repeated.repeat(within));
-        assert!(decoded_bytes(&path, browser_meanings) <= (MAX_MEANINGS + 4) * path.len(), "{path}");
+        assert!(decoded_bytes(&path, browser_candidates) <= (MAX_CANDIDATES + 4) * path.len(), "{path}");
     }
 }
 
@@ -311,7 +311,7 @@ fn a_path_with_thousands_of_meanings_costs_no_more_than_eight_of_them() {
 fn only_meanings_that_are_asked_for_are_made() {
     let path = format!("/projects/a/jobs/artifacts/{}x", "raw/".repeat(200));
     DECODED_BYTES.set(0);
-    assert!(super::meanings(&Segments::of(&path)).next().is_some());
+    assert!(super::candidate_routes(&Segments::of(&path)).next().is_some());
     assert!(DECODED_BYTES.get() <= 2 * path.len(), "{} bytes", DECODED_BYTES.get());
 }
 
@@ -319,8 +319,8 @@ fn only_meanings_that_are_asked_for_are_made() {
 fn a_path_of_more_segments_than_anybody_needs_has_no_meaning() {
     for path in ["/projects/a/b/jobs/artifacts/r/", "/a/b/-/jobs/artifacts/r/"] {
         let path = format!("{path}{}x", "raw/".repeat(16_000));
-        assert_eq!(decoded_bytes(&path, meanings) + decoded_bytes(&path, browser_meanings), 0);
-        assert_eq!((meanings(&path), browser_meanings(&path)), (vec![], vec![]));
+        assert_eq!(decoded_bytes(&path, candidate_routes) + decoded_bytes(&path, browser_candidates), 0);
+        assert_eq!((candidate_routes(&path), browser_candidates(&path)), (vec![], vec![]));
     }
 }
 
@@ -329,8 +329,8 @@ proptest! {
     fn no_path_panics_or_has_many_meanings(
         path in "(/(jobs|projects|pipelines|repository|branches|tags|commits|latest|artifacts|raw|file|download|-|%2F|%|[a-z0-9]{0,3})){0,40}/?"
     ) {
-        prop_assert!(meanings(&path).len() <= MAX_MEANINGS);
-        prop_assert!(browser_meanings(&path).len() <= MAX_MEANINGS);
+        prop_assert!(candidate_routes(&path).len() <= MAX_CANDIDATES);
+        prop_assert!(browser_candidates(&path).len() <= MAX_CANDIDATES);
     }
 
     #[test]
@@ -338,7 +338,7 @@ proptest! {
         path in "/projects(/(jobs|pipelines|latest|artifacts|raw|keep|tree|erase|download|-|%2F|a%2Fb|5|[a-z0-9]{0,3})){1,40}/?"
     ) {
         let mut all = all_meanings(&path);
-        all.truncate(MAX_MEANINGS);
-        prop_assert_eq!(meanings(&path), all);
+        all.truncate(MAX_CANDIDATES);
+        prop_assert_eq!(candidate_routes(&path), all);
     }
 }

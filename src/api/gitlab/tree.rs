@@ -10,7 +10,7 @@ use crate::api::gitlab::artifacts::artifact_of_job;
 use crate::api::gitlab::downloads::folder_path;
 use crate::api::gitlab::error::ApiError;
 use crate::api::gitlab::parameters::page;
-use crate::archive::Item;
+use crate::archive::ListingEntry;
 use crate::domain::Error;
 use crate::domain::artifact::ArtifactKind;
 use crate::domain::project::ProjectRef;
@@ -53,8 +53,8 @@ pub(super) async fn list(
     Ok(download::with_body(&mut response, text.len() as u64, found.into_body(text)))
 }
 
-impl From<Item> for TreeItem {
-    fn from(item: Item) -> Self {
+impl From<ListingEntry> for TreeItem {
+    fn from(item: ListingEntry) -> Self {
         Self {
             name: item.name,
             path: item.path,

@@ -3,11 +3,12 @@
 
 use secrecy::ExposeSecret;
 
+use crate::api::gitlab::artifact_types::can_be_uploaded;
 use crate::api::gitlab::error::ApiError;
 use crate::auth::{Shown, Unreadable};
 use crate::domain::artifact::{Accessibility, ArtifactFormat, ArtifactKind};
 use crate::domain::expiry::Lifetime;
-use crate::domain::{Error, Kind, Timestamp};
+use crate::domain::{Error, ErrorKind, Timestamp};
 use crate::http::query::Query;
 
 /// The parameters of the query; a token there is read with the other credentials.
@@ -39,7 +40,7 @@ impl Parameters {
         match name {
             _ if value.is_empty() => {}
             "artifact_type" if self.kind.is_none() => {
-                let kind = value.parse().ok().filter(|kind: &ArtifactKind| kind.is_uploadable());
+                let kind = value.parse().ok().filter(|kind: &ArtifactKind| can_be_uploaded(*kind));
                 self.kind = Some(kind.ok_or_else(wrong)?);
             }
             "artifact_format" if self.format.is_none() => {
@@ -75,7 +76,7 @@ impl Parameters {
     pub(super) fn kind(&self) -> Result<ArtifactKind, ApiError> {
         let kind = self.kind.unwrap_or(ArtifactKind::Archive);
         let format = self.format.unwrap_or(ArtifactFormat::Zip);
-        if kind.format() != format {
+        if kind.default_format() != format {
             let text = "Validation failed: Invalid file format with specified file type";
             return Err(ApiError::Validation(text.into()));
         }
@@ -103,5 +104,5 @@ fn accessibility(value: &str) -> Option<Accessibility> {
 }
 
 fn bad_expiry(why: &dyn std::error::Error) -> ApiError {
-    Error::new(Kind::Invalid, format!("expire_in: {why}")).into()
+    Error::new(ErrorKind::Invalid, format!("expire_in: {why}")).into()
 }

@@ -5,22 +5,23 @@ use actix_web::HttpResponse;
 use actix_web::http::header::HeaderMap;
 
 use crate::access::{AccessError, AuthorizedUpload};
+use crate::api::gitlab::artifact_types::validator;
 use crate::api::gitlab::credentials;
 use crate::api::gitlab::error::ApiError;
 use crate::api::gitlab::parameters::id;
 use crate::api::gitlab::upload_form::Parameters;
-use crate::auth::{Refusal, Shown};
-use crate::catalog::artifacts::Declared;
+use crate::auth::{CredentialError, Shown};
+use crate::catalog::artifacts::NewArtifact;
 use crate::domain::artifact::clean_filename;
-use crate::domain::{Error, Kind};
+use crate::domain::{Error, ErrorKind, byte_size};
 use crate::http::body::RequestBody;
 use crate::http::context::RequestContext;
 use crate::http::multipart::{FileContent, Form, MAX_OVERHEAD_BYTES, Part};
-use crate::ingest::{self, Incoming, Outcome};
+use crate::ingest::{ArtifactUpload, CommitOutcome};
 
 /// A file that was received, under the name that the client gave it.
 struct Received {
-    incoming: Incoming,
+    incoming: ArtifactUpload,
     filename: String,
 }
 
@@ -32,7 +33,7 @@ pub(super) async fn receive(
     body: RequestBody,
 ) -> Result<HttpResponse, ApiError> {
     let job_id = id(job_id, "id")?;
-    ctx.audit.job(job_id);
+    ctx.audit.set_job(job_id);
     let mut parameters = Parameters::from_query(&ctx.query)?;
     let mut uploader = match credentials::job_token(headers, &ctx.query) {
         Some(shown) => Some(authorize(ctx, job_id, shown).await?),
@@ -80,17 +81,23 @@ async fn authorize(ctx: &RequestContext, job_id: i64, token: Shown) -> Result<Au
 }
 
 fn no_token() -> ApiError {
-    ApiError::JobToken(Refusal::Missing)
+    ApiError::JobToken(CredentialError::Missing)
 }
 
 /// Refuses a body that is said to be too large before a byte of it is read.
 fn check_content_length(ctx: &RequestContext, uploader: &AuthorizedUpload) -> Result<(), ApiError> {
     match (ctx.announced_bytes(), uploader.limit_bytes) {
         (Some(announced), Some(limit)) if announced > limit.saturating_add(MAX_OVERHEAD_BYTES) => {
-            Err(ingest::too_large(limit).into())
+            Err(too_large(limit))
         }
         _ => Ok(()),
     }
+}
+
+/// The refusal of anything larger than `limit_bytes`, in GitLab's words, then the limit.
+fn too_large(limit_bytes: u64) -> ApiError {
+    let limit = byte_size::show(limit_bytes);
+    Error::new(ErrorKind::TooLarge, format!("file size has reached maximum size limit ({limit})")).into()
 }
 
 fn refuse_file_field(name: &str, have_one: bool) -> Result<(), ApiError> {
@@ -99,18 +106,22 @@ fn refuse_file_field(name: &str, have_one: bool) -> Result<(), ApiError> {
         ("file", true) => "more than one file",
         _ => "the only file field is called file",
     };
-    Err(Error::new(Kind::Invalid, reason).into())
+    Err(Error::new(ErrorKind::Invalid, reason).into())
 }
 
 async fn receive_file(
     ctx: &RequestContext,
     uploader: &AuthorizedUpload,
     mut content: FileContent,
-) -> Result<Incoming, ApiError> {
+) -> Result<ArtifactUpload, ApiError> {
     let job = &uploader.job;
     let mut incoming = ctx.app.ingest.begin(job.project_id, job.id, uploader.limit_bytes).await?;
     while let Some(bytes) = content.next().await? {
-        incoming.write(&bytes).await?;
+        let writing = incoming.write(&bytes).await;
+        writing.map_err(|error| match (error.kind(), uploader.limit_bytes) {
+            (ErrorKind::TooLarge, Some(limit)) => too_large(limit),
+            _ => error.into(),
+        })?;
     }
     Ok(incoming)
 }
@@ -123,26 +134,29 @@ async fn commit_upload(
 ) -> Result<HttpResponse, ApiError> {
     let kind = parameters.kind()?;
     let now = ctx.app.clock.now();
-    let declared = Declared {
+    let declared = NewArtifact {
         project_id: uploader.job.project_id,
         job_id: uploader.job.id,
+        name: kind.into(),
         kind,
+        format: kind.default_format(),
+        media_type: None,
         filename: clean_filename(&received.filename).unwrap_or_else(|| kind.default_filename().to_owned()),
         accessibility: parameters.accessibility(),
         expire_at: parameters.expire_at(ctx.app.settings.default_expire_in, now)?,
     };
-    match ctx.app.ingest.finish(received.incoming, declared, now).await? {
-        Outcome::Created(artifact_id) => {
-            ctx.audit.tell(|facts| facts.artifact_id = Some(artifact_id));
+    match ctx.app.ingest.finish(received.incoming, declared, validator(kind), now).await? {
+        CommitOutcome::Created(artifact_id) => {
+            ctx.audit.update(|facts| facts.artifact_id = Some(artifact_id));
             tracing::info!(job.id = uploader.job.id, artifact.id = artifact_id, kind = %kind, "artifact stored");
             Ok(created())
         }
-        Outcome::AlreadyThere => Ok(created()),
-        Outcome::Occupied => {
+        CommitOutcome::Duplicate => Ok(created()),
+        CommitOutcome::Conflict => {
             Err(ApiError::Validation("another artifact of the same type already exists".into()))
         }
-        Outcome::Malformed(why) => Err(ApiError::Validation(why.into())),
-        Outcome::JobEnded(status) => Err(ApiError::JobNotRunning(status)),
+        CommitOutcome::Rejected(why) => Err(ApiError::Validation(why.into())),
+        CommitOutcome::JobEnded(status) => Err(ApiError::JobNotRunning(status)),
     }
 }
 

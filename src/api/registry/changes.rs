@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::api::registry::error::ApiError;
 use crate::api::registry::json::{Job, Pipeline};
 use crate::api::registry::request::{admit, id, media_type};
-use crate::domain::{Error, Kind};
+use crate::domain::{Error, ErrorKind};
 use crate::http::body::RequestBody;
 use crate::http::context::RequestContext;
 
@@ -21,9 +21,9 @@ pub(super) async fn job(
     job_id: &str,
     body: RequestBody,
 ) -> Result<HttpResponse, ApiError> {
-    ctx.audit.begin("job.change");
+    ctx.audit.start("job.change");
     let job_id = id(job_id)?;
-    ctx.audit.job(job_id);
+    ctx.audit.set_job(job_id);
     let principal = admit(ctx).await?;
     let change = read(ctx, body).await?;
     let job = ctx.app.registry.update_job(&principal, job_id, change).await?;
@@ -36,9 +36,9 @@ pub(super) async fn pipeline(
     pipeline_id: &str,
     body: RequestBody,
 ) -> Result<HttpResponse, ApiError> {
-    ctx.audit.begin("pipeline.change");
+    ctx.audit.start("pipeline.change");
     let pipeline_id = id(pipeline_id)?;
-    ctx.audit.tell(|facts| facts.pipeline_id = Some(pipeline_id));
+    ctx.audit.update(|facts| facts.pipeline_id = Some(pipeline_id));
     let principal = admit(ctx).await?;
     let change = read(ctx, body).await?;
     let pipeline = ctx.app.registry.update_pipeline(&principal, pipeline_id, change).await?;
@@ -47,9 +47,9 @@ pub(super) async fn pipeline(
 
 /// `POST /api/registry/v1/jobs/:id/token`: the token is in this answer and nowhere else.
 pub(super) async fn job_token(ctx: &RequestContext, job_id: &str) -> Result<HttpResponse, ApiError> {
-    ctx.audit.begin("job_token.create");
+    ctx.audit.start("job_token.create");
     let job_id = id(job_id)?;
-    ctx.audit.job(job_id);
+    ctx.audit.set_job(job_id);
     let principal = admit(ctx).await?;
     let token = ctx.app.registry.make_job_token(&principal, job_id).await?;
     Ok(HttpResponse::Created()
@@ -63,7 +63,7 @@ async fn read(ctx: &RequestContext, mut body: RequestBody) -> Result<Vec<u8>, Ap
         Some("application/json" | "application/merge-patch+json") => {}
         _ => {
             let text = "Content-Type: expected application/json";
-            return Err(Error::new(Kind::UnsupportedMedia, text).into());
+            return Err(Error::new(ErrorKind::UnsupportedMedia, text).into());
         }
     }
     Ok(body.read_whole(MAX_CHANGE_BYTES).await?)

@@ -5,19 +5,19 @@ use actix_web::HttpResponse;
 use crate::api::registry::error::ApiError;
 use crate::api::registry::json::Counts;
 use crate::api::registry::request::{admit, media_type};
-use crate::domain::{Error, Kind, byte_size};
+use crate::domain::{Error, ErrorKind, byte_size};
 use crate::http::body::RequestBody;
 use crate::http::context::RequestContext;
 use crate::registry::Format;
 
 pub(super) async fn load(ctx: &RequestContext, mut body: RequestBody) -> Result<HttpResponse, ApiError> {
-    ctx.audit.begin("registry.load");
+    ctx.audit.start("registry.load");
     let principal = admit(ctx).await?;
     let format = format(ctx)?;
     check_content_length(ctx)?;
     let document = body.read_whole(ctx.app.settings.max_document_bytes).await?;
     let loaded = ctx.app.registry.load(&principal, document, format).await?;
-    ctx.audit.tell(|facts| facts.subject = Some(loaded.to_string()));
+    ctx.audit.update(|facts| facts.subject = Some(loaded.to_string()));
     Ok(HttpResponse::Ok().json(Counts::from(loaded)))
 }
 
@@ -27,7 +27,7 @@ fn format(ctx: &RequestContext) -> Result<Format, ApiError> {
         Some("application/json") => Ok(Format::Json),
         None | Some("application/yaml" | "application/x-yaml" | "text/yaml") => Ok(Format::Yaml),
         Some(_) => Err(Error::new(
-            Kind::UnsupportedMedia,
+            ErrorKind::UnsupportedMedia,
             "Content-Type: expected application/json or application/yaml",
         )
         .into()),
@@ -40,7 +40,7 @@ fn check_content_length(ctx: &RequestContext) -> Result<(), ApiError> {
     match ctx.announced_bytes() {
         Some(length) if length > limit => {
             let text = format!("the body is larger than {}", byte_size::show(limit));
-            Err(Error::new(Kind::TooLarge, text).into())
+            Err(Error::new(ErrorKind::TooLarge, text).into())
         }
         _ => Ok(()),
     }

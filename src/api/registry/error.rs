@@ -7,8 +7,8 @@ use actix_web::http::{StatusCode, header};
 use serde_json::json;
 
 use crate::access::AccessError;
-use crate::auth::Refusal;
-use crate::domain::{Error, Kind};
+use crate::auth::CredentialError;
+use crate::domain::{Error, ErrorKind};
 use crate::http::error::{RequestError, TOO_MANY_FAILURES, with_reason};
 use crate::registry::LoadError;
 
@@ -74,25 +74,26 @@ fn message(error: &RequestError) -> &str {
         RequestError::TooManyFailures { .. } => TOO_MANY_FAILURES,
         RequestError::PreconditionFailed => "a condition of the request does not hold",
         RequestError::RangeNotSatisfiable(_) => "the range lies outside of the whole",
-        RequestError::Domain(error) => error.public(),
+        RequestError::Domain(error) => error.public_message(),
     }
 }
 
-fn refused(refusal: Refusal) -> HttpResponse {
+fn refused(refusal: CredentialError) -> HttpResponse {
     let (status, text) = match refusal {
-        Refusal::Missing | Refusal::NotForJobs => {
+        CredentialError::Missing | CredentialError::NotForJobs => {
             (StatusCode::UNAUTHORIZED, "a personal token with the scope registry is needed")
         }
-        Refusal::Unreadable(_) => (
+        CredentialError::Unreadable(_) => (
             StatusCode::UNAUTHORIZED,
             "the credential is neither a PRIVATE-TOKEN nor a Bearer's token in ASCII",
         ),
-        Refusal::Unknown | Refusal::JobIdle(_) | Refusal::JobErased | Refusal::JobOfNobody => {
-            (StatusCode::UNAUTHORIZED, "the token is not known")
-        }
-        Refusal::Expired => (StatusCode::UNAUTHORIZED, "the token has expired"),
-        Refusal::Revoked => (StatusCode::UNAUTHORIZED, "the token was revoked"),
-        Refusal::MissingScope(_) => (StatusCode::FORBIDDEN, "the token has not the scope registry"),
+        CredentialError::Unknown
+        | CredentialError::JobIdle(_)
+        | CredentialError::JobErased
+        | CredentialError::JobOfNobody => (StatusCode::UNAUTHORIZED, "the token is not known"),
+        CredentialError::Expired => (StatusCode::UNAUTHORIZED, "the token has expired"),
+        CredentialError::Revoked => (StatusCode::UNAUTHORIZED, "the token was revoked"),
+        CredentialError::MissingScope(_) => (StatusCode::FORBIDDEN, "the token has not the scope registry"),
     };
     let mut answer = HttpResponse::build(status);
     if status == StatusCode::UNAUTHORIZED {
@@ -113,8 +114,8 @@ impl From<RequestError> for ApiError {
     }
 }
 
-impl From<Refusal> for ApiError {
-    fn from(refusal: Refusal) -> Self {
+impl From<CredentialError> for ApiError {
+    fn from(refusal: CredentialError) -> Self {
         Self::Request(RequestError::Credential(refusal))
     }
 }
@@ -125,7 +126,7 @@ impl From<AccessError> for ApiError {
         match error {
             AccessError::Credential(refusal) => refusal.into(),
             AccessError::Other(error) => error.into(),
-            other => Error::new(Kind::Forbidden, other.reason()).into(),
+            other => Error::new(ErrorKind::Forbidden, other.reason()).into(),
         }
     }
 }
@@ -135,9 +136,9 @@ impl From<LoadError> for ApiError {
     fn from(error: LoadError) -> Self {
         match error {
             LoadError::Access(error) => error.into(),
-            LoadError::Malformed(text) => Error::new(Kind::Invalid, text).into(),
-            LoadError::Wrong(text) | LoadError::Unreadable(text) => {
-                Error::new(Kind::Unprocessable, text).into()
+            LoadError::Malformed(text) => Error::new(ErrorKind::Invalid, text).into(),
+            LoadError::Invalid(text) | LoadError::Unreadable(text) => {
+                Error::new(ErrorKind::Unprocessable, text).into()
             }
             LoadError::Failed(error) => error.into(),
         }

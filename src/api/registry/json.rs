@@ -2,9 +2,10 @@
 
 use serde::Serialize;
 
-use crate::catalog::progress::{JobState, PipelineState};
+use crate::catalog::jobs::JobRecord;
+use crate::catalog::pipelines::PipelineRecord;
 use crate::domain::Timestamp;
-use crate::registry::Loaded;
+use crate::registry::LoadSummary;
 
 /// How much a document names.
 #[derive(Debug, Serialize)]
@@ -55,14 +56,14 @@ pub(super) struct Pipeline {
     finished_at: Option<Timestamp>,
 }
 
-impl From<Loaded> for Counts {
-    fn from(Loaded { users, projects, pipelines, jobs, artifacts: _ }: Loaded) -> Self {
+impl From<LoadSummary> for Counts {
+    fn from(LoadSummary { users, projects, pipelines, jobs, artifacts: _ }: LoadSummary) -> Self {
         Self { users, projects, pipelines, jobs }
     }
 }
 
-impl From<JobState> for Job {
-    fn from(job: JobState) -> Self {
+impl From<JobRecord> for Job {
+    fn from(job: JobRecord) -> Self {
         Self {
             id: job.id,
             project_id: job.project_id,
@@ -83,8 +84,8 @@ impl From<JobState> for Job {
     }
 }
 
-impl From<PipelineState> for Pipeline {
-    fn from(pipeline: PipelineState) -> Self {
+impl From<PipelineRecord> for Pipeline {
+    fn from(pipeline: PipelineRecord) -> Self {
         Self {
             id: pipeline.id,
             iid: pipeline.iid,

@@ -5,31 +5,35 @@ use actix_web::http::header::CONTENT_ENCODING;
 
 use crate::access::{AcceptedCredentials, Principal};
 use crate::api::registry::error::ApiError;
-use crate::auth::{Credentials, Refusal};
-use crate::domain::{Error, Kind};
+use crate::auth::{Credential, CredentialError, Credentials};
+use crate::domain::scope::Scopes;
+use crate::domain::{Error, ErrorKind};
 use crate::http::context::RequestContext;
 use crate::http::credentials::{Authorization, shown, text};
-
-/// The scope that a personal token needs.
-const SCOPES: &[&str] = &["registry"];
 
 /// The principal, whom the registry lets in. Where no credential was shown, nothing else has to be read.
 pub(super) async fn admit(ctx: &RequestContext) -> Result<Principal, ApiError> {
     let headers = ctx.request.headers();
     let Authorization { bearer, other } = Authorization::read(headers);
     let personal = shown(headers, "PRIVATE-TOKEN");
-    if personal.is_none() && bearer.is_none() && other.is_none() {
-        return Err(Refusal::Missing.into());
+    let list = [
+        personal.map(Credential::Personal),
+        bearer.map(Credential::PersonalOrJob),
+        other.map(Credential::Unreadable),
+    ];
+    let list: Vec<Credential> = list.into_iter().flatten().collect();
+    if list.is_empty() {
+        return Err(CredentialError::Missing.into());
     }
-    let credentials = Credentials { personal, bearer, job: None, other, trail: ctx.audit.clone() };
-    let principal = ctx.principal(credentials, AcceptedCredentials::UserOnly, SCOPES);
+    let credentials = Credentials { list, audit: ctx.audit.clone() };
+    let principal = ctx.principal(credentials, AcceptedCredentials::UserOnly, Scopes::REGISTRY);
     ctx.app.registry.admit(&principal).await?;
     Ok(principal)
 }
 
 /// The media type of the body in lower case, without parameters; none if there is none.
 pub(super) fn media_type(ctx: &RequestContext) -> Result<Option<String>, ApiError> {
-    let unsupported = |what: &str| Error::new(Kind::UnsupportedMedia, what.to_owned());
+    let unsupported = |what: &str| Error::new(ErrorKind::UnsupportedMedia, what.to_owned());
     let headers = ctx.request.headers();
     if text(headers, CONTENT_ENCODING.as_str()).is_some_and(|coding| coding != "identity") {
         return Err(unsupported("Content-Encoding: send the body as it is").into());
@@ -48,6 +52,6 @@ pub(super) fn media_type(ctx: &RequestContext) -> Result<Option<String>, ApiErro
 pub(super) fn id(text: &str) -> Result<i64, ApiError> {
     let id = if text.bytes().all(|b| b.is_ascii_digit()) { text.parse().ok() } else { None };
     id.filter(|id| *id > 0).ok_or_else(|| {
-        Error::new(Kind::Invalid, format!("id: expected a number from 1 to {}", i64::MAX)).into()
+        Error::new(ErrorKind::Invalid, format!("id: expected a number from 1 to {}", i64::MAX)).into()
     })
 }

@@ -84,8 +84,8 @@ fn same(ours: &Entry<'_>, theirs: &zip::read::ZipFile<'_, Cursor<&Vec<u8>>>) -> 
     prop_assert_eq!(ours.name, theirs.name_raw());
     prop_assert_eq!(ours.method, method);
     prop_assert_eq!(ours.crc32, theirs.crc32());
-    prop_assert_eq!(ours.packed_bytes, theirs.compressed_size());
-    prop_assert_eq!(ours.unpacked_bytes, theirs.size());
+    prop_assert_eq!(ours.compressed_size, theirs.compressed_size());
+    prop_assert_eq!(ours.uncompressed_size, theirs.size());
     prop_assert_eq!(ours.header_offset, theirs.header_start());
     prop_assert_eq!(ours.unix_mode, theirs.unix_mode());
     prop_assert_eq!(ours.is_encrypted(), theirs.encrypted());

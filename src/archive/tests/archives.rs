@@ -5,7 +5,9 @@ use std::io::{Cursor, Write};
 
 use zip::{CompressionMethod, ZipWriter, write::SimpleFileOptions};
 
-use crate::archive::{Entry, EntryMeta, Fault, Index, Limits, Located, Span, TAIL_BYTES, locate, walk};
+use crate::archive::{
+    ArchiveError, Entry, EntryMeta, Index, Limits, Located, Span, TAIL_BYTES, locate, walk,
+};
 
 /// What a test wants of an entry made by the `zip` crate.
 #[derive(Clone, Debug)]
@@ -191,7 +193,7 @@ pub fn zip64(
 }
 
 /// Finds the directory as a caller does that holds `tail_bytes` of the file's end at first.
-pub fn span_from(file: &[u8], tail_bytes: usize, limits: &Limits) -> Result<Span, Fault> {
+pub fn span_from(file: &[u8], tail_bytes: usize, limits: &Limits) -> Result<Span, ArchiveError> {
     let mut from = file.len().saturating_sub(tail_bytes);
     loop {
         match locate(&file[from..], file.len() as u64, limits)? {
@@ -205,7 +207,7 @@ pub fn span_from(file: &[u8], tail_bytes: usize, limits: &Limits) -> Result<Span
     }
 }
 
-pub fn span(file: &[u8]) -> Result<Span, Fault> {
+pub fn span(file: &[u8]) -> Result<Span, ArchiveError> {
     span_from(file, TAIL_BYTES as usize, &Limits::default())
 }
 
@@ -220,7 +222,7 @@ pub fn directory_of<'a>(file: &'a [u8], span: &Span) -> &'a [u8] {
 }
 
 /// All entries in directory order, through `walk`.
-pub fn entries(file: &[u8]) -> Result<Vec<Entry<'_>>, Fault> {
+pub fn entries(file: &[u8]) -> Result<Vec<Entry<'_>>, ArchiveError> {
     let span = span(file)?;
     let mut entries = Vec::new();
     walk(directory_of(file, &span), &span, |entry| {
@@ -230,7 +232,7 @@ pub fn entries(file: &[u8]) -> Result<Vec<Entry<'_>>, Fault> {
     Ok(entries)
 }
 
-pub fn index(file: &[u8]) -> Result<Index, Fault> {
+pub fn index(file: &[u8]) -> Result<Index, ArchiveError> {
     let span = span(file)?;
     Index::build(directory_of(file, &span), &span)
 }

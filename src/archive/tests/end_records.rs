@@ -7,7 +7,7 @@ use zip::CompressionMethod::Stored;
 use super::archives::{
     End, Record, directory, entries, locator, plain, sound, span, span_at, span_from, wanted, zip64,
 };
-use crate::archive::{Fault, Index, Limits, Located, Oddity, TAIL_BYTES, locate, walk};
+use crate::archive::{ArchiveError, Index, Limits, Located, Oddity, TAIL_BYTES, locate, walk};
 
 /// Room for one local header and ten packed bytes.
 const BODY: [u8; 40] = [0; 40];
@@ -16,16 +16,16 @@ fn record(name: &[u8]) -> Record {
     Record { name: name.into(), packed: 10, unpacked: 10, ..Record::default() }
 }
 
-fn fault(file: &[u8]) -> Fault {
+fn fault(file: &[u8]) -> ArchiveError {
     entries(file).unwrap_err()
 }
 
 #[test]
 fn file_without_an_end_record_is_no_archive() {
     for file in [&b""[..], b"PK\x05\x06", &[0; 65_557]] {
-        assert_eq!(fault(file), Fault::NoEndRecord);
+        assert_eq!(fault(file), ArchiveError::NoEndRecord);
     }
-    assert_eq!(fault(&[0; 65_558]), Fault::NoEndRecordNearEnd { bytes: 65_557 });
+    assert_eq!(fault(&[0; 65_558]), ArchiveError::NoEndRecordNearEnd { bytes: 65_557 });
     let text = "not a zip archive: no end-of-central-directory record";
     assert_eq!(fault(b"hello").to_string(), text);
 }
@@ -49,32 +49,32 @@ fn bytes_after_the_archive_are_borne_up_to_the_longest_comment() {
         }
     }
     let file = [&file[..], &[0; 65_532]].concat();
-    assert_eq!(fault(&file), Fault::NoEndRecordNearEnd { bytes: 65_557 });
+    assert_eq!(fault(&file), ArchiveError::NoEndRecordNearEnd { bytes: 65_557 });
 }
 
 #[test]
 fn comment_that_is_cut_short_is_refused() {
     let file = sound(&[wanted("a", b"", Stored)], b"a note");
     for cut in 1..6 {
-        assert_eq!(fault(&file[..file.len() - cut]), Fault::CommentCutShort);
+        assert_eq!(fault(&file[..file.len() - cut]), ArchiveError::CommentCutShort);
     }
     let sound = sound(&[wanted("a", b"", Stored)], b"");
     let file = [&sound[..], b"PK\x05\x06", &[0xff; 18]].concat();
-    assert_eq!(fault(&file), Fault::CommentCutShort);
+    assert_eq!(fault(&file), ArchiveError::CommentCutShort);
 }
 
 #[test]
 fn false_end_record_in_the_comment_does_not_show_an_empty_archive() {
     let comment = End::default().plain(b"");
     let file = sound(&[wanted("a", b"abc", Stored)], &comment);
-    assert_eq!(fault(&file), Fault::EmptyBehindBytes);
+    assert_eq!(fault(&file), ArchiveError::EmptyBehindBytes);
 }
 
 #[test]
 fn false_end_record_in_the_comment_counts_wherever_it_lies() {
     let comment = [End::default().plain(b""), b"and more".into()].concat();
     let file = sound(&[wanted("a", b"abc", Stored)], &comment);
-    assert_eq!(fault(&file), Fault::EmptyBehindBytes);
+    assert_eq!(fault(&file), ArchiveError::EmptyBehindBytes);
 }
 
 #[test]
@@ -87,11 +87,11 @@ fn archive_in_the_comment_of_another_is_refused() {
     let outer = |bytes: usize, comment: &[u8]| sound(&[wanted("a", &vec![0; bytes], Stored)], comment);
     for bytes in 0..140 {
         let file = outer(bytes, &inner(0));
-        assert_eq!(fault(&file), Fault::EndRecordInComment, "{bytes}");
+        assert_eq!(fault(&file), ArchiveError::EndRecordInComment, "{bytes}");
         let file = outer(bytes, &inner(outer(bytes, b"").len()));
-        assert_eq!(fault(&file), Fault::EndRecordInComment, "{bytes}");
+        assert_eq!(fault(&file), ArchiveError::EndRecordInComment, "{bytes}");
         let file = [file, b"\n".into()].concat();
-        assert_eq!(fault(&file), Fault::EndRecordInComment);
+        assert_eq!(fault(&file), ArchiveError::EndRecordInComment);
     }
 }
 
@@ -105,7 +105,7 @@ fn archive_in_the_comment_of_one_with_zip64_or_without_entries_is_refused() {
         [file, inner.clone()].concat()
     };
     for file in [zip64(&BODY, &records, b"", End::all_ones(), |_| ()), End::default().plain(b"")] {
-        assert_eq!(fault(&with_comment(file)), Fault::EndRecordInComment);
+        assert_eq!(fault(&with_comment(file)), ArchiveError::EndRecordInComment);
     }
 }
 
@@ -133,7 +133,7 @@ fn directory_size_that_is_wrong_is_refused() {
     let records = [record(b"a")];
     let wrong: [fn(&mut End); 2] = [|end| end.bytes += 1, |end| end.bytes -= 1];
     for change in wrong {
-        assert_eq!(fault(&plain(&BODY, &records, change)), Fault::MisplacedDirectory);
+        assert_eq!(fault(&plain(&BODY, &records, change)), ArchiveError::MisplacedDirectory);
     }
 }
 
@@ -155,10 +155,10 @@ fn count_that_cannot_fit_the_directory_is_refused_before_a_walk() {
     let file = plain(&BODY, &[record(b"a")], |end| {
         (end.entries, end.entries_on_disk) = (60_000, 60_000);
     });
-    assert_eq!(span(&file), Err(Fault::ImpossibleCount { entries: 60_000, bytes: 47 }));
+    assert_eq!(span(&file), Err(ArchiveError::ImpossibleCount { entries: 60_000, bytes: 47 }));
     let lie = span_at(0, 47, usize::MAX);
     let built = Index::build(&directory(&[record(b"a")]), &lie);
-    assert_eq!(built.err(), Some(Fault::ImpossibleCount { entries: u64::MAX, bytes: 47 }));
+    assert_eq!(built.err(), Some(ArchiveError::ImpossibleCount { entries: u64::MAX, bytes: 47 }));
 }
 
 #[test]
@@ -171,7 +171,7 @@ fn limits_are_inclusive() {
     let many = with(1, 94).unwrap_err();
     assert_eq!(many.to_string(), "archive has 2 entries, more than the limit of 1");
     let large = with(2, 93).unwrap_err();
-    assert_eq!(large, Fault::DirectoryTooLarge { bytes: 94, limit: 93 });
+    assert_eq!(large, ArchiveError::DirectoryTooLarge { bytes: 94, limit: 93 });
 }
 
 #[test]
@@ -180,9 +180,9 @@ fn split_archives_are_refused() {
     let split: [fn(&mut End); 3] =
         [|end| end.disk = 1, |end| end.directory_disk = 1, |end| end.entries_on_disk = 0];
     for change in split {
-        assert_eq!(fault(&plain(&BODY, &records, change)), Fault::SplitArchive);
+        assert_eq!(fault(&plain(&BODY, &records, change)), ArchiveError::SplitArchive);
         let file = zip64(&BODY, &records, b"", End::all_ones(), change);
-        assert_eq!(fault(&file), Fault::SplitArchive);
+        assert_eq!(fault(&file), ArchiveError::SplitArchive);
     }
 }
 
@@ -223,7 +223,7 @@ fn zip64_end_record_that_lies_elsewhere_is_refused() {
     for offset in [0, true_offset - 1, true_offset + 1, far - 22, far, u64::MAX] {
         let mut file = whole.clone();
         file[offset_at..][..8].copy_from_slice(&offset.to_le_bytes());
-        assert_eq!(fault(&file), Fault::DamagedZip64EndRecord, "{offset}");
+        assert_eq!(fault(&file), ArchiveError::DamagedZip64EndRecord, "{offset}");
     }
 }
 
@@ -232,7 +232,7 @@ fn zip64_end_record_never_sends_the_caller_far_back() {
     let mut file = vec![0; 300_000];
     file.extend(locator(5));
     file.extend(End::all_ones().plain(b""));
-    assert_eq!(fault(&file), Fault::DamagedZip64EndRecord);
+    assert_eq!(fault(&file), ArchiveError::DamagedZip64EndRecord);
 }
 
 #[test]
@@ -242,7 +242,7 @@ fn zip64_end_record_must_agree_with_the_plain_one() {
     outer.start = u32::MAX.into();
     (outer.entries, outer.entries_on_disk) = (0, 0);
     let file = zip64(&BODY, &records, b"", outer, |_| ());
-    assert_eq!(fault(&file), Fault::EndRecordsDisagree);
+    assert_eq!(fault(&file), ArchiveError::EndRecordsDisagree);
 }
 
 #[test]
@@ -252,14 +252,14 @@ fn zip64_directory_must_end_where_its_end_record_begins() {
         [|end| end.bytes += 1, |end| end.start = u64::MAX, |end| end.bytes = u64::MAX];
     for change in wrong {
         let file = zip64(&BODY, &records, b"", End::all_ones(), change);
-        assert_eq!(fault(&file), Fault::MisplacedDirectory);
+        assert_eq!(fault(&file), ArchiveError::MisplacedDirectory);
     }
 }
 
 #[test]
 fn place_of_all_ones_without_a_zip64_record_is_refused() {
     let file = plain(&BODY, &[record(b"a")], |end| end.start = u32::MAX.into());
-    assert_eq!(fault(&file), Fault::DamagedZip64EndRecord);
+    assert_eq!(fault(&file), ArchiveError::DamagedZip64EndRecord);
 }
 
 #[test]
@@ -271,7 +271,7 @@ fn counts_that_wrapped_agree_with_the_zip64_end_record() {
     assert_eq!(entries(&file).unwrap().len(), 65_540);
     (outer.entries, outer.entries_on_disk) = (5, 5);
     let file = zip64(&BODY, &records, b"", outer, |_| ());
-    assert_eq!(fault(&file), Fault::EndRecordsDisagree);
+    assert_eq!(fault(&file), ArchiveError::EndRecordsDisagree);
 }
 
 #[test]
@@ -279,7 +279,7 @@ fn zip64_end_record_in_the_private_data_of_another_is_refused() {
     let records = [record(b"a")];
     let inner = End::of(BODY.len(), &records).zip64(b"");
     let file = zip64(&BODY, &records, &inner, End::all_ones(), |_| ());
-    assert_eq!(fault(&file), Fault::DamagedZip64EndRecord);
+    assert_eq!(fault(&file), ArchiveError::DamagedZip64EndRecord);
 }
 
 #[test]
@@ -288,7 +288,7 @@ fn all_ones_without_any_zip64_record_are_plain_values() {
     let file = plain(&BODY, &records, |_| ());
     assert_eq!(entries(&file).unwrap().len(), 65_535);
     let file = [&BODY[..], &End::all_ones().plain(b"")].concat();
-    assert_eq!(fault(&file), Fault::MisplacedDirectory);
+    assert_eq!(fault(&file), ArchiveError::MisplacedDirectory);
 }
 
 #[test]
@@ -296,9 +296,9 @@ fn bytes_that_are_not_the_asked_for_part_are_refused() {
     let file = plain(&BODY, &[record(b"a")], |_| ());
     let span = span(&file).unwrap();
     let short = walk(&file[40..80], &span, |_| Ok(()));
-    assert_eq!(short, Err(Fault::WrongLength { expected: 47, found: 40 }));
+    assert_eq!(short, Err(ArchiveError::WrongLength { expected: 47, found: 40 }));
     let long = locate(&file, 10, &Limits::default());
-    assert_eq!(long, Err(Fault::WrongLength { expected: 10, found: file.len() as u64 }));
+    assert_eq!(long, Err(ArchiveError::WrongLength { expected: 10, found: file.len() as u64 }));
 }
 
 #[test]
@@ -308,7 +308,7 @@ fn zip64_end_record_hidden_in_an_entry_comment_is_refused() {
     let hidden = End::of(BODY.len(), &records).zip64(b"");
     records[65_534].comment = [hidden, locator(true_end as u64)].concat();
     let file = plain(&BODY, &records, |_| ());
-    assert_eq!(fault(&file), Fault::EndRecordsDisagree);
+    assert_eq!(fault(&file), ArchiveError::EndRecordsDisagree);
 }
 
 #[test]
@@ -318,7 +318,7 @@ fn zip64_locator_of_a_split_archive_is_refused() {
     for (at, disk) in [(4, 1), (16, 2)] {
         let mut file = whole.clone();
         file[locator_at + at] = disk;
-        assert_eq!(fault(&file), Fault::SplitArchive);
+        assert_eq!(fault(&file), ArchiveError::SplitArchive);
     }
 }
 
@@ -330,6 +330,6 @@ fn zip64_end_record_must_reach_to_its_locator() {
     for length in [44, 46, 48, 0xff] {
         let mut file = whole.clone();
         file[length_at] = length;
-        assert_eq!(fault(&file), Fault::DamagedZip64EndRecord);
+        assert_eq!(fault(&file), ArchiveError::DamagedZip64EndRecord);
     }
 }

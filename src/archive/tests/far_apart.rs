@@ -108,7 +108,7 @@ proptest! {
         let from = tail.len() - (total - span.start) as usize;
         let mut seen = Vec::new();
         walk(&tail[from..][..span.bytes as usize], &span, |entry| {
-            seen.push((entry.packed_bytes, entry.unpacked_bytes));
+            seen.push((entry.compressed_size, entry.uncompressed_size));
             Ok(())
         }).unwrap();
         prop_assert_eq!(seen, sizes);

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::archive::{Entry, Index, Limits, Subset, open};
 
-const LIMITS: Limits = Limits { entries: 1000, directory_bytes: 64 * 1024, unpacked_bytes: None };
+const LIMITS: Limits = Limits { entries: 1000, directory_bytes: 64 * 1024, uncompressed_size: None };
 
 /// Does all that a caller may do with a file, and checks the bounds on the way.
 fn exercise(file: &[u8], tail_bytes: usize) {
@@ -74,7 +74,7 @@ fn read(file: &[u8], entry: Entry<'_>) {
         while let Some(Ok(piece)) = pieces.next().await {
             total += piece.len();
             assert!(!piece.is_empty() && piece.len() <= 64 * 1024);
-            assert!(total as u64 <= entry.unpacked_bytes);
+            assert!(total as u64 <= entry.uncompressed_size);
             if total > 1 << 20 {
                 break;
             }

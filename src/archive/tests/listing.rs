@@ -11,7 +11,7 @@ use proptest::{collection::vec, prelude::*, sample::select};
 use zip::ZipArchive;
 
 use super::archives::{Record, directory, index, plain, span_at};
-use crate::archive::{Index, Item};
+use crate::archive::{Index, ListingEntry};
 
 const ALL: Range<usize> = 0..usize::MAX;
 
@@ -218,7 +218,7 @@ fn modes_are_the_entries_own_with_a_type_that_agrees_with_the_name() {
 #[test]
 fn item_tells_name_and_path() {
     let index = index_of(&[Record { unpacked: 7, ..record(b"a/b/c.txt") }]);
-    let item = |name: &str, path: &str, is_directory, size_bytes, mode| Item {
+    let item = |name: &str, path: &str, is_directory, size_bytes, mode| ListingEntry {
         name: name.into(),
         path: path.into(),
         is_directory,

@@ -12,7 +12,8 @@ use zip::CompressionMethod::{self, Deflated, Stored};
 
 use super::archives::{End, Record, Wanted, directory, directory_of, meta, sound, wanted, zip64};
 use crate::archive::{
-    DirectoryError, Fault, Index, Limits, Subset, TAIL_BYTES, packed_range, read_directory, unpack,
+    ArchiveError, DirectoryError, Index, Limits, Subset, TAIL_BYTES, compressed_range, decompress,
+    read_directory,
 };
 
 fn some() -> Vec<Wanted> {
@@ -21,7 +22,7 @@ fn some() -> Vec<Wanted> {
 }
 
 /// The index of a file, where its directory begins, and how many reads it took.
-fn fetch(file: &[u8]) -> Result<(Index, u64, u64), Fault> {
+fn fetch(file: &[u8]) -> Result<(Index, u64, u64), ArchiveError> {
     let reads = AtomicU64::new(0);
     let read = async |range: Range<u64>| {
         reads.fetch_add(1, Ordering::Relaxed);
@@ -35,12 +36,12 @@ fn fetch(file: &[u8]) -> Result<(Index, u64, u64), Fault> {
             let index = Index::build(&found.bytes, &found.span)?;
             Ok((index, found.span.start, reads.into_inner()))
         }
-        Err(DirectoryError::Fault(fault)) => Err(fault),
+        Err(DirectoryError::ArchiveError(fault)) => Err(fault),
         Err(DirectoryError::Read(error)) => panic!("{error}"),
     }
 }
 
-fn fault(file: &[u8]) -> Fault {
+fn fault(file: &[u8]) -> ArchiveError {
     fetch(file).map(|_| ()).unwrap_err()
 }
 
@@ -50,8 +51,8 @@ fn assert_holds(file: &[u8], wanted: &[Wanted]) {
     for Wanted { name, content, .. } in wanted {
         let entry = index.find(name.as_bytes()).unwrap().into();
         let bytes = &file[meta(file, name).header_offset as usize..];
-        let packed = packed_range(&entry, bytes).unwrap().unwrap();
-        assert_eq!(unpack(&entry, &bytes[packed]).unwrap().as_ref(), Some(content), "{name}");
+        let packed = compressed_range(&entry, bytes).unwrap().unwrap();
+        assert_eq!(decompress(&entry, &bytes[packed]).unwrap().as_ref(), Some(content), "{name}");
     }
 }
 
@@ -99,7 +100,10 @@ fn zip64_end_record_may_be_moved_like_the_rest() {
     for front in [0, 7] {
         let file = [vec![b'#'; front], moved_in_part.clone()].concat();
         let refused = fault(&file);
-        assert!(matches!(refused, Fault::MisplacedDirectory | Fault::DamagedZip64EndRecord), "{refused}");
+        assert!(
+            matches!(refused, ArchiveError::MisplacedDirectory | ArchiveError::DamagedZip64EndRecord),
+            "{refused}"
+        );
     }
 }
 
@@ -118,7 +122,7 @@ fn archive_that_fills_its_file_takes_no_read_more() {
 fn archive_behind_another_is_refused() {
     let one = sound(&some(), b"");
     let other = sound(&[wanted("other", b"content", Stored)], b"");
-    assert_eq!(fault(&[&other[..], &one].concat()), Fault::ArchiveInFront);
+    assert_eq!(fault(&[&other[..], &one].concat()), ArchiveError::ArchiveInFront);
 }
 
 #[test]
@@ -138,7 +142,12 @@ fn same_archive_twice_is_what_it_is_once_and_any_other_byte_is_too_much() {
             }
         }
         for more in [&b"\n"[..], &one] {
-            assert_eq!(fault(&[&twice, more].concat()), Fault::TwoDirectories, "{} bytes more", more.len());
+            assert_eq!(
+                fault(&[&twice, more].concat()),
+                ArchiveError::TwoDirectories,
+                "{} bytes more",
+                more.len()
+            );
         }
     }
 }
@@ -150,7 +159,7 @@ fn archive_twice_that_is_too_large_to_compare_is_refused() {
     let twice = |bytes: usize| half(bytes - around).repeat(2);
     let (most, more) = (twice(8 << 20), twice((8 << 20) + 1));
     assert!(fetch(&most).is_ok());
-    assert_eq!(fault(&more), Fault::TwoDirectories);
+    assert_eq!(fault(&more), ArchiveError::TwoDirectories);
 }
 
 #[test]
@@ -158,7 +167,7 @@ fn archive_inside_one_that_was_cut_short_is_refused() {
     let inner = sound(&some(), b"");
     let outer = sound(&[wanted("a", b"abc", Stored), wanted("b.zip", &inner, Stored)], b"");
     for cut in [1, 21, 22, 100, 120] {
-        assert_eq!(fault(&outer[..outer.len() - cut]), Fault::ArchiveInFront, "{cut}");
+        assert_eq!(fault(&outer[..outer.len() - cut]), ArchiveError::ArchiveInFront, "{cut}");
     }
 }
 
@@ -168,7 +177,7 @@ fn directory_where_it_is_said_to_be_and_another_before_the_end_record_is_refused
     let (stated, last) = (directory(&records(b"stated")), directory(&records(b"before")));
     let end = End::of(30, &records(b"stated"));
     let file = [&[0; 30][..], &stated, &last, &end.plain(b"")].concat();
-    assert_eq!(fault(&file), Fault::TwoDirectories);
+    assert_eq!(fault(&file), ArchiveError::TwoDirectories);
     let file = [&[0; 30][..], &[0; 52], &last, &end.plain(b"")].concat();
     assert!(fetch(&file).is_ok());
 }
@@ -181,7 +190,7 @@ fn end_record_where_it_is_said_to_be_and_another_at_the_end_is_refused() {
     let mut front = [0; 200];
     front[stated_end..][..4].copy_from_slice(b"PK\x05\x06");
     let file = [&front[..], &[0; 30], &directory(&records), &end.plain(b"")].concat();
-    assert_eq!(fault(&file), Fault::TwoDirectories);
+    assert_eq!(fault(&file), ArchiveError::TwoDirectories);
 }
 
 #[test]

@@ -60,8 +60,8 @@ fn a_file_of_more_than_4_gib_has_64_bit_sizes() {
     fs::write(folder.path().join("small"), "behind it").unwrap();
     let archive = packed(folder.path());
     let found = index(&archive).unwrap();
-    assert_eq!(found.find(b"large").unwrap().unpacked_bytes, size);
-    assert_eq!(found.find(b"small").unwrap().unpacked_bytes, 9);
+    assert_eq!(found.find(b"large").unwrap().uncompressed_size, size);
+    assert_eq!(found.find(b"small").unwrap().uncompressed_size, 9);
     let mut theirs = ZipArchive::new(Cursor::new(&archive)).unwrap();
     assert_eq!(theirs.by_name("large").unwrap().size(), size);
     let mut text = String::new();

@@ -14,7 +14,9 @@ use super::{
     agreement::methods,
     archives::{meta, sound, streamed, wanted},
 };
-use crate::archive::{EntryMeta, Oddity, Unsupported, is_small, open, packed_range, probable_span, unpack};
+use crate::archive::{
+    EntryMeta, Oddity, Unsupported, compressed_range, decompress, is_small, open, probable_span,
+};
 
 /// `bytes` in pieces of the given sizes, over and over, with a pause before each.
 pub fn source(bytes: &[u8], sizes: &[usize]) -> impl AsyncBufRead + Unpin + Send + use<> {
@@ -74,8 +76,8 @@ pub fn read_whole(file: &[u8], entry: &EntryMeta) -> (Vec<u8>, Option<io::Error>
 
 fn read_at_once(file: &[u8], entry: &EntryMeta) -> Option<io::Result<Vec<u8>>> {
     let bytes = from_header(file, entry);
-    let range = is_small(entry).then(|| packed_range(entry, bytes))?;
-    range.and_then(|packed| packed.map_or(Ok(None), |packed| unpack(entry, &bytes[packed]))).transpose()
+    let range = is_small(entry).then(|| compressed_range(entry, bytes))?;
+    range.and_then(|packed| packed.map_or(Ok(None), |packed| decompress(entry, &bytes[packed]))).transpose()
 }
 
 /// The text of the damage, once it is certain that it cost bytes.
@@ -83,7 +85,7 @@ fn damage(file: &[u8], entry: &EntryMeta) -> String {
     let (bytes, error) = read_whole(file, entry);
     let error = error.expect("damage was not noticed");
     assert_eq!(error.kind(), io::ErrorKind::InvalidData);
-    assert!(entry.unpacked_bytes == 0 || (bytes.len() as u64) < entry.unpacked_bytes);
+    assert!(entry.uncompressed_size == 0 || (bytes.len() as u64) < entry.uncompressed_size);
     if let Some(at_once) = read_at_once(file, entry) {
         assert_eq!(at_once.unwrap_err().to_string(), error.to_string());
     }
@@ -134,7 +136,7 @@ proptest! {
     ) {
         let (mut file, entry) = one(&content, method);
         let body = entry.header_offset as usize + 30 + entry.name.len();
-        file[body + at.index(entry.packed_bytes as usize)] ^= 1 << bit;
+        file[body + at.index(entry.compressed_size as usize)] ^= 1 << bit;
         let (bytes, error) = read_whole(&file, &entry);
         // Formats have bits without meaning; then the content is right all the same.
         prop_assert!(error.is_some() || bytes == content);
@@ -202,15 +204,15 @@ fn several_zstd_frames_are_one_entry() {
     let (second, other_frame) = one(b"tail", Zstd);
     let (header, body) = (from_header(&first, &one_frame), 30 + one_frame.name.len());
     let packed = [
-        &header[..body + one_frame.packed_bytes as usize],
-        &from_header(&second, &other_frame)[body..][..other_frame.packed_bytes as usize],
+        &header[..body + one_frame.compressed_size as usize],
+        &from_header(&second, &other_frame)[body..][..other_frame.compressed_size as usize],
     ]
     .concat();
     let content = [lines(5000), b"tail".into()].concat();
     let entry = EntryMeta {
         crc32: crc32fast::hash(&content),
-        packed_bytes: one_frame.packed_bytes + other_frame.packed_bytes,
-        unpacked_bytes: content.len() as u64,
+        compressed_size: one_frame.compressed_size + other_frame.compressed_size,
+        uncompressed_size: content.len() as u64,
         ..one_frame
     };
     let (bytes, error) = read_whole(&packed, &entry);
@@ -234,12 +236,12 @@ fn wrong_length_is_damage() {
     for method in METHODS {
         for bytes in [1, 70_000, 65_536] {
             let (file, entry) = one(&lines(bytes), method);
-            let unpacked_bytes = bytes as u64 - 1;
-            let shorter = EntryMeta { unpacked_bytes, ..entry.clone() };
+            let uncompressed_size = bytes as u64 - 1;
+            let shorter = EntryMeta { uncompressed_size, ..entry.clone() };
             let text = "entry is longer than its directory record says";
             assert_eq!(damage(&file, &shorter), text);
-            let unpacked_bytes = bytes as u64 + 1;
-            let longer = EntryMeta { unpacked_bytes, ..entry };
+            let uncompressed_size = bytes as u64 + 1;
+            let longer = EntryMeta { uncompressed_size, ..entry };
             let text = "entry is shorter than its directory record says";
             assert_eq!(damage(&file, &longer), text);
         }
@@ -251,7 +253,7 @@ fn source_that_ends_early_is_damage() {
     for method in METHODS {
         let (file, entry) = one(&lines(50_000), method);
         let body = 30 + entry.name.len();
-        let end = body + entry.packed_bytes as usize;
+        let end = body + entry.compressed_size as usize;
         for cut in [0, 1, 29, 30, body - 1, body, body + 1, end - 1] {
             assert_eq!(damage(&file[..cut], &entry), "archive ends inside the entry");
         }
@@ -271,7 +273,7 @@ fn source_that_ends_inside_the_local_extra_field_is_damage() {
 fn packed_bytes_that_stop_short_of_the_stream_are_damage() {
     for method in [Deflated, Zstd] {
         let (file, mut entry) = one(&lines(50_000), method);
-        entry.packed_bytes -= 1;
+        entry.compressed_size -= 1;
         assert_eq!(damage(&file, &entry), "entry's compressed data is damaged");
     }
 }
@@ -279,11 +281,11 @@ fn packed_bytes_that_stop_short_of_the_stream_are_damage() {
 #[test]
 fn packed_bytes_left_over_are_damage() {
     let (file, mut entry) = one(&lines(50_000), Deflated);
-    entry.packed_bytes += 1;
+    entry.compressed_size += 1;
     let text = "entry has data left over after its compressed stream";
     assert_eq!(damage(&file, &entry), text);
     let (file, mut entry) = one(&lines(50_000), Zstd);
-    entry.packed_bytes += 16;
+    entry.compressed_size += 16;
     assert_eq!(damage(&file, &entry), "entry's compressed data is damaged");
 }
 
@@ -368,7 +370,7 @@ fn packed_data_that_unpacks_to_nothing_lets_other_tasks_run() {
     let mut packed = [0, 0, 0, 0xff, 0xff].repeat(1_000_000);
     packed.extend([1, 0, 0, 0xff, 0xff]);
     let (file, entry) = one(b"", Stored);
-    let entry = EntryMeta { method: 8, packed_bytes: packed.len() as u64, ..entry };
+    let entry = EntryMeta { method: 8, compressed_size: packed.len() as u64, ..entry };
     let bytes = [&file[..30 + entry.name.len()], &packed].concat();
     let mut pieces = open(io::Cursor::new(bytes), entry).unwrap();
     let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
@@ -381,7 +383,7 @@ fn probable_span_holds_what_runners_write_and_does_not_overflow() {
     let (file, mut entry) = one(&lines(5000), Deflated);
     let span = (probable_span(&entry) as usize).min(file.len());
     assert!(read(source(&file[..span], &[100]), &entry).1.is_none());
-    assert_eq!(probable_span(&entry), 30 + 9 + 512 + entry.packed_bytes);
-    entry.packed_bytes = u64::MAX;
+    assert_eq!(probable_span(&entry), 30 + 9 + 512 + entry.compressed_size);
+    entry.compressed_size = u64::MAX;
     assert_eq!(probable_span(&entry), u64::MAX);
 }

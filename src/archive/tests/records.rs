@@ -2,7 +2,7 @@
 //! row of the table of cases that other readers answer in different ways.
 
 use super::archives::{Record, directory, entries, extra, index, plain, span, span_at, zip64_extra};
-use crate::archive::{Fault, Index, Limits, Oddity, Span, walk};
+use crate::archive::{ArchiveError, Index, Limits, Oddity, Span, walk};
 
 /// Room for one local header and ten packed bytes.
 const BODY: [u8; 40] = [0; 40];
@@ -11,7 +11,7 @@ fn record(name: &[u8]) -> Record {
     Record { name: name.into(), packed: 10, unpacked: 10, ..Record::default() }
 }
 
-fn fault(file: &[u8]) -> Fault {
+fn fault(file: &[u8]) -> ArchiveError {
     entries(file).unwrap_err()
 }
 
@@ -36,14 +36,14 @@ fn count_that_is_too_low_is_refused() {
     let file = plain(&BODY, &[record(b"a"), record(b"b")], |end| {
         (end.entries, end.entries_on_disk) = (1, 1);
     });
-    assert_eq!(fault(&file), Fault::WrongCount { found: 2, stated: 1 });
+    assert_eq!(fault(&file), ArchiveError::WrongCount { found: 2, stated: 1 });
 }
 
 #[test]
 fn count_that_is_too_high_is_refused() {
     let long_name = Record { name: vec![b'n'; 100], ..record(b"") };
     let file = plain(&BODY, &[long_name], |end| (end.entries, end.entries_on_disk) = (2, 2));
-    assert_eq!(fault(&file), Fault::WrongCount { found: 1, stated: 2 });
+    assert_eq!(fault(&file), ArchiveError::WrongCount { found: 1, stated: 2 });
 }
 
 #[test]
@@ -68,7 +68,7 @@ fn count_may_be_what_16_bits_hold_of_it() {
 fn entries_beyond_the_limit_are_refused_though_the_count_is_below_it() {
     let directory = directory(&vec![record(b"n"); 65_540]);
     let lie = Span { most_entries: 1000, ..span_at(40, directory.len(), 4) };
-    let refused = Err(Fault::MoreEntries { limit: 1000 });
+    let refused = Err(ArchiveError::MoreEntries { limit: 1000 });
     assert_eq!(walk(&directory, &lie, |_| Ok(())), refused);
     assert_eq!(Index::build(&directory, &lie).map(|_| ()), refused);
     assert!(
@@ -86,7 +86,7 @@ fn digital_signature_may_end_the_directory() {
     };
     assert_eq!(with(&signature(b"abc")), Ok(()));
     for (rest, bytes) in [(signature(b"ab"), 8), (signature(b"abcd"), 10), (b"junk".into(), 4)] {
-        assert_eq!(with(&rest), Err(Fault::LeftOver { bytes }));
+        assert_eq!(with(&rest), Err(ArchiveError::LeftOver { bytes }));
     }
 }
 
@@ -95,7 +95,7 @@ fn damage_between_records_is_refused() {
     let mut directory = directory(&vec![record(b"a"); 3]);
     directory[47] = b'p';
     let walked = walk(&directory, &span_at(40, directory.len(), 3), |_| Ok(()));
-    assert_eq!(walked, Err(Fault::DamagedRecord { number: 2 }));
+    assert_eq!(walked, Err(ArchiveError::DamagedRecord { number: 2 }));
 }
 
 #[test]
@@ -114,7 +114,7 @@ fn zip64_sizes_replace_only_what_is_all_ones() {
         let record = Record { unpacked, packed, header_offset, extra, ..record(b"a") };
         let file = plain(&BODY, &[record], |_| ());
         let entry = entries(&file).unwrap()[0];
-        assert_eq!([entry.unpacked_bytes, entry.packed_bytes, entry.header_offset], shown);
+        assert_eq!([entry.uncompressed_size, entry.compressed_size, entry.header_offset], shown);
     }
 }
 
@@ -142,7 +142,7 @@ fn zip64_marker_without_its_field_is_an_oddity_of_the_entry() {
 fn unpacked_size_of_all_ones_needs_no_zip64_field() {
     let file = plain(&BODY, &[Record { unpacked: u32::MAX, ..record(b"a") }], |_| ());
     let entry = entries(&file).unwrap()[0];
-    assert_eq!((entry.unpacked_bytes, entry.oddity), (u32::MAX.into(), None));
+    assert_eq!((entry.uncompressed_size, entry.oddity), (u32::MAX.into(), None));
 }
 
 #[test]
@@ -158,7 +158,7 @@ fn zip64_numbers_that_overflow_are_an_oddity_of_the_entry() {
 fn malformed_extra_field_is_borne() {
     for extra in [vec![1], vec![1, 0, 9], vec![0x55, 0x54, 200, 0, 1], extra(0x5455, b"")] {
         let file = one_with_extra(extra);
-        assert_eq!(entries(&file).unwrap()[0].unpacked_bytes, 10);
+        assert_eq!(entries(&file).unwrap()[0].uncompressed_size, 10);
     }
 }
 
@@ -216,7 +216,7 @@ fn fault_of_the_caller_ends_the_walk() {
     let mut seen = 0;
     let walked = walk(&file[40..134], &span, |_| {
         seen += 1;
-        Err(Fault::NoEndRecord)
+        Err(ArchiveError::NoEndRecord)
     });
-    assert_eq!((walked, seen), (Err(Fault::NoEndRecord), 1));
+    assert_eq!((walked, seen), (Err(ArchiveError::NoEndRecord), 1));
 }

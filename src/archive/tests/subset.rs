@@ -16,7 +16,7 @@ use super::{
     agreement::methods,
     archives::{End, Record, Wanted, entries, extra, index, plain, sound, streamed, wanted, zip64},
 };
-use crate::archive::{Subset, Uncopyable};
+use crate::archive::{Subset, SubsetError};
 
 type Reads = Arc<Mutex<Vec<Range<u64>>>>;
 
@@ -336,7 +336,7 @@ fn missing_path_or_a_file_gives_no_zip() {
     }
 }
 
-fn refusal(file: &[u8], folder: &str) -> Option<Uncopyable> {
+fn refusal(file: &[u8], folder: &str) -> Option<SubsetError> {
     Subset::plan(&index(file).unwrap(), folder).err()
 }
 
@@ -344,7 +344,7 @@ fn refusal(file: &[u8], folder: &str) -> Option<Uncopyable> {
 fn encrypted_entry_is_refused_where_it_would_be_copied() {
     let file = empty_entries(vec![record(b"d/a"), Record { flags: 1, ..record(b"e/b") }]);
     assert_eq!(refusal(&file, "d"), None);
-    assert_eq!(refusal(&file, "e"), Some(Uncopyable::Encrypted { name: "\"e/b\"".into() }));
+    assert_eq!(refusal(&file, "e"), Some(SubsetError::Encrypted { name: "\"e/b\"".into() }));
     assert_eq!(refusal(&file, "").unwrap().to_string(), "entry is encrypted (entry \"e/b\")");
 }
 
@@ -354,7 +354,7 @@ fn entries_that_overlap_are_refused_before_they_multiply() {
         .map(|n| Record { packed: 5000, unpacked: 5000, ..record(format!("d/{n}").as_bytes()) })
         .collect();
     let file = plain(&[0; 10_000], &records, |_| ());
-    assert_eq!(refusal(&file, "d"), Some(Uncopyable::Overlapping));
+    assert_eq!(refusal(&file, "d"), Some(SubsetError::Overlapping));
 }
 
 #[test]

@@ -9,13 +9,13 @@ use super::{
     archives::{entries, index, sound, streamed},
     subset::{copy_in_pieces, some_files},
 };
-use crate::archive::{DamagedEntry, Subset};
+use crate::archive::{CorruptEntryError, Subset};
 
 fn damage(file: &[u8], folder: &str) -> String {
     let (copied, ..) = copy_in_pieces(file, folder, 100);
     let error = copied.expect_err("damage was not noticed");
     assert_eq!(error.kind(), io::ErrorKind::InvalidData);
-    error.downcast::<DamagedEntry>().unwrap().to_string()
+    error.downcast::<CorruptEntryError>().unwrap().to_string()
 }
 
 #[test]
@@ -24,7 +24,7 @@ fn source_that_ends_early_is_damage() {
     let subset = || Subset::plan(&index(&file).unwrap(), "d").unwrap().unwrap();
     let first = entries(&file).unwrap()[1].header_offset as usize;
     let last = entries(&file).unwrap()[3];
-    let least_end = last.header_offset as usize + 30 + last.name.len() + last.packed_bytes as usize;
+    let least_end = last.header_offset as usize + 30 + last.name.len() + last.compressed_size as usize;
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     for cut in first..least_end {
         let short = Bytes::copy_from_slice(&file[..cut]);

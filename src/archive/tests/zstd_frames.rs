@@ -17,7 +17,7 @@ fn frame_of(content: &[u8]) -> Vec<u8> {
     let entry = meta(&file, "a");
     let start = entry.header_offset as usize;
     let extra = u16::from_le_bytes([file[start + 28], file[start + 29]]) as usize;
-    file[start + 31 + extra..][..entry.packed_bytes as usize].to_vec()
+    file[start + 31 + extra..][..entry.compressed_size as usize].to_vec()
 }
 
 fn followed(bytes: &[u8], sizes: &[usize]) -> Vec<Frame> {

@@ -18,12 +18,12 @@ fn runs(window_log: u8, blocks: usize, empty_blocks: usize) -> Vec<u8> {
     frame
 }
 
-fn of_runs(packed: &[u8], unpacked_bytes: usize) -> (Vec<u8>, EntryMeta) {
+fn of_runs(packed: &[u8], uncompressed_size: usize) -> (Vec<u8>, EntryMeta) {
     let (file, entry) = one(b"abc", Stored);
     let header = &file[..30 + entry.name.len()];
-    let crc32 = crc32fast::hash(&vec![b'z'; unpacked_bytes]);
-    let (packed_bytes, unpacked_bytes) = (packed.len() as u64, unpacked_bytes as u64);
-    let entry = EntryMeta { method: 93, crc32, packed_bytes, unpacked_bytes, ..entry };
+    let crc32 = crc32fast::hash(&vec![b'z'; uncompressed_size]);
+    let (compressed_size, uncompressed_size) = (packed.len() as u64, uncompressed_size as u64);
+    let entry = EntryMeta { method: 93, crc32, compressed_size, uncompressed_size, ..entry };
     ([header, packed].concat(), entry)
 }
 

@@ -4,11 +4,11 @@ use clap::Subcommand;
 
 use crate::catalog::{projects, users};
 use crate::cli::CommandError;
-use crate::cli::administration::Administration;
+use crate::cli::administration::CatalogSession;
 use crate::cli::listing;
 use crate::cli::options::one_of;
 use crate::domain::role::Role;
-use crate::domain::{Error, Kind};
+use crate::domain::{Error, ErrorKind};
 
 #[derive(Debug, Subcommand)]
 pub(in crate::cli) enum MemberCommand {
@@ -32,13 +32,13 @@ pub(in crate::cli) enum MemberCommand {
 }
 
 /// Adds or removes a member.
-pub(super) fn member(administration: &Administration, command: MemberCommand) -> Result<(), CommandError> {
+pub(super) fn member(administration: &CatalogSession, command: MemberCommand) -> Result<(), CommandError> {
     let said = match command {
         MemberCommand::Add { path, user, role } => {
             let subject = format!("user {user} as {role} of project {path}");
             administration.write("member.add", subject, move |db| {
-                let project = projects::named(db, &path)?;
-                let user_id = users::named(db, &user)?;
+                let project = projects::find_by_path(db, &path)?;
+                let user_id = users::find_by_username(db, &user)?;
                 projects::set_member(db, project.id, user_id, role)?;
                 Ok(format!("{user} is {role} of {}\n", project.path))
             })
@@ -46,8 +46,8 @@ pub(super) fn member(administration: &Administration, command: MemberCommand) ->
         MemberCommand::Remove { path, user } => {
             let subject = format!("user {user} of project {path}");
             administration.write("member.remove", subject, move |db| {
-                let project = projects::named(db, &path)?;
-                let user_id = users::named(db, &user)?;
+                let project = projects::find_by_path(db, &path)?;
+                let user_id = users::find_by_username(db, &user)?;
                 if projects::remove_member(db, project.id, user_id)? {
                     Ok(format!("{user} is no member of {} any more\n", project.path))
                 } else {
@@ -61,14 +61,14 @@ pub(super) fn member(administration: &Administration, command: MemberCommand) ->
 
 /// Adds to the allowlist.
 pub(super) fn allow(
-    administration: &Administration,
+    administration: &CatalogSession,
     path: String,
     other: String,
 ) -> Result<(), CommandError> {
     let subject = format!("job tokens of {other} in project {path}");
     let said = administration.write("allowlist.add", subject, move |db| {
-        let project = projects::named(db, &path)?;
-        projects::allow(db, project.id, &other)?;
+        let project = projects::find_by_path(db, &path)?;
+        projects::add_to_allowlist(db, project.id, &other)?;
         Ok(format!("{} lets in the job tokens of {other}\n", project.path))
     });
     listing::print(&said?)
@@ -76,14 +76,14 @@ pub(super) fn allow(
 
 /// Takes from the allowlist.
 pub(super) fn disallow(
-    administration: &Administration,
+    administration: &CatalogSession,
     path: String,
     other: String,
 ) -> Result<(), CommandError> {
     let subject = format!("job tokens of {other} in project {path}");
     let said = administration.write("allowlist.remove", subject, move |db| {
-        let project = projects::named(db, &path)?;
-        if projects::disallow(db, project.id, &other)? {
+        let project = projects::find_by_path(db, &path)?;
+        if projects::remove_from_allowlist(db, project.id, &other)? {
             Ok(format!("{} does not let in the job tokens of {other} any more\n", project.path))
         } else {
             Err(missing(format!("{other:?} is not on the allowlist of {:?}", project.path)))
@@ -93,5 +93,5 @@ pub(super) fn disallow(
 }
 
 fn missing(why: String) -> Error {
-    Error::new(Kind::NotFound, why)
+    Error::new(ErrorKind::NotFound, why)
 }

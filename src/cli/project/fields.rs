@@ -4,7 +4,7 @@ use clap::Args;
 
 use crate::catalog::projects::{self, ProjectChanges};
 use crate::cli::CommandError;
-use crate::cli::administration::Administration;
+use crate::cli::administration::CatalogSession;
 use crate::cli::listing;
 use crate::cli::options::{SizeLimit, Switch, one_of, unless_empty};
 use crate::domain::Clock;
@@ -51,7 +51,7 @@ impl Fields {
 
 /// Creates a project.
 pub(super) fn create(
-    administration: &Administration,
+    administration: &CatalogSession,
     path: String,
     id: Option<i64>,
     fields: Fields,
@@ -64,7 +64,7 @@ pub(super) fn create(
 }
 
 /// Changes a project.
-pub(super) fn set(administration: &Administration, path: String, fields: Fields) -> Result<(), CommandError> {
+pub(super) fn set(administration: &CatalogSession, path: String, fields: Fields) -> Result<(), CommandError> {
     let changes = fields.of(path.clone());
     administration
         .write("project.set", format!("project {path}"), move |db| projects::change(db, changes))?;

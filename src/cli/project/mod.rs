@@ -7,7 +7,7 @@ mod show;
 use clap::{Args, Subcommand};
 
 use super::CommandError;
-use super::administration::Administration;
+use super::administration::CatalogSession;
 use super::options::full_path;
 use crate::settings::Settings;
 use admission::MemberCommand;
@@ -85,7 +85,7 @@ pub(super) struct Create {
 
 /// Runs one of the commands.
 pub(super) fn run(settings: &Settings, command: ProjectCommand) -> Result<(), CommandError> {
-    let administration = &Administration::open(settings)?;
+    let administration = &CatalogSession::open(settings)?;
     match command {
         ProjectCommand::Create(Create { path, id, fields }) => {
             fields::create(administration, path, id, fields)

@@ -4,12 +4,12 @@ use serde_json::{Map, Value};
 
 use crate::catalog::projects::{self, ProjectDetails};
 use crate::cli::CommandError;
-use crate::cli::administration::Administration;
+use crate::cli::administration::CatalogSession;
 use crate::cli::listing::{self, Record};
 use crate::domain::{Error, byte_size};
 
 /// Lists all projects.
-pub(super) fn list(administration: &Administration, json: bool) -> Result<(), CommandError> {
+pub(super) fn list(administration: &CatalogSession, json: bool) -> Result<(), CommandError> {
     let found = administration.read(|db| projects::details(db, None))?;
     let records: Vec<Record> = found.into_iter().map(record).collect();
     let columns = ["id", "path", "visibility", "public_jobs", "keep_latest_artifact", "max_artifact_size"];
@@ -17,16 +17,16 @@ pub(super) fn list(administration: &Administration, json: bool) -> Result<(), Co
 }
 
 /// Shows one project and what belongs to it.
-pub(super) fn show(administration: &Administration, path: String, json: bool) -> Result<(), CommandError> {
+pub(super) fn show(administration: &CatalogSession, path: String, json: bool) -> Result<(), CommandError> {
     let record = administration.read(move |db| {
-        let id = projects::named(db, &path)?.id;
+        let id = projects::find_by_path(db, &path)?.id;
         let details = projects::details(db, Some(id))?.pop();
         let details = details.ok_or_else(|| Error::internal("the project went away meanwhile"))?;
         let members: Map<String, Value> = projects::members(db, id)?
             .into_iter()
             .map(|(username, role)| (username, role.as_str().into()))
             .collect();
-        let holdings = projects::holdings(db, id)?;
+        let holdings = projects::usage(db, id)?;
         Ok(record(details)
             .with("members", members)
             .with("job_token_allowlist", projects::allowlist(db, id)?)
@@ -38,7 +38,7 @@ pub(super) fn show(administration: &Administration, path: String, json: bool) ->
     listing::print_one(&record, json)
 }
 
-fn record(ProjectDetails { project, name, default_branch, created_at }: ProjectDetails) -> Record {
+fn record(ProjectDetails { project, name, default_branch, created_at, uuid: _ }: ProjectDetails) -> Record {
     let limit = project.max_artifact_bytes;
     Record::default()
         .with("id", project.id)

@@ -30,7 +30,7 @@ fn what_is_used_up_is_refused_until_some_is_given_back() {
         let one = budget.take(50, client(1)).await.unwrap();
         let other = budget.take(40, client(2)).await.unwrap();
         let refused = budget.take(20, client(3)).await.unwrap_err();
-        assert_eq!(refused.kind(), crate::domain::Kind::Unavailable);
+        assert_eq!(refused.kind(), crate::domain::ErrorKind::Unavailable);
         assert_eq!(budget.used(), 90);
         drop(one);
         budget.take(20, client(3)).await.unwrap();

@@ -7,8 +7,8 @@ use tempfile::TempDir;
 use zip::{CompressionMethod::Stored, ZipWriter, write::SimpleFileOptions};
 
 use super::*;
-use crate::domain::artifact::{Accessibility, ArtifactFormat, ArtifactKind};
-use crate::domain::{Sha256Digest, Timestamp};
+use crate::domain::artifact::{Accessibility, ArtifactFormat, ArtifactKind, ArtifactName, ArtifactState};
+use crate::domain::{Sha256Digest, Timestamp, Uuid};
 use crate::settings::StorageUrl;
 use crate::store::{Store, StoreKey};
 
@@ -41,8 +41,12 @@ impl Archives {
         let artifact = Artifact {
             id: 1,
             job_id: 1,
+            uuid: Uuid::for_row(),
+            name: ArtifactName::ARCHIVE,
             kind: ArtifactKind::Archive,
             format: ArtifactFormat::Zip,
+            media_type: None,
+            state: ArtifactState::Finished,
             filename: "a.zip".into(),
             accessibility: Accessibility::Public,
             size_bytes: file.len() as i64,

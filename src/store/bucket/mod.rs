@@ -7,8 +7,8 @@
 mod about;
 mod ask;
 mod connect;
+mod multipart_uploads;
 mod read;
-mod unfinished;
 mod write;
 
 use std::future::Future;
@@ -25,9 +25,9 @@ use object_store::signer::{Method, SignedUrlOptions, Signer};
 use object_store::{ObjectStore, ObjectStoreExt};
 
 use super::StoreKey;
-use super::listed::{Leftover, Listed};
+use super::entry::{EntryLocation, StoreEntry};
 use connect::Runtime;
-pub(super) use write::Part;
+pub(super) use write::BlobWriter;
 
 /// A bucket, and where in it the blobs are.
 #[derive(Debug)]
@@ -91,35 +91,35 @@ impl Bucket {
         outcomes
     }
 
-    pub(super) async fn list(self: &Arc<Self>, shard: u16) -> io::Result<Vec<Listed>> {
+    pub(super) async fn list(self: &Arc<Self>, shard: u16) -> io::Result<Vec<StoreEntry>> {
         let folder = self.prefix.clone().join(StoreKey::folder_of(shard));
         let (bucket, asked) = (Arc::clone(self), folder.clone());
         let objects: Vec<_> =
             self.run(async move { bucket.s3.list(Some(&asked)).try_collect().await }).await?;
-        let mut listed: Vec<Listed> = objects
+        let mut listed: Vec<StoreEntry> = objects
             .into_iter()
             .filter_map(|object| {
                 let key: StoreKey =
                     format!("{}/{}", StoreKey::folder_of(shard), object.location.filename()?).parse().ok()?;
                 let modified = SystemTime::from(object.last_modified);
-                Some(Listed::blob(key, object.size, modified, Leftover::Object(object.location)))
+                Some(StoreEntry::blob(key, object.size, modified, EntryLocation::Object(object.location)))
             })
             .collect();
         listed.extend(self.unfinished(folder).await?);
         Ok(listed)
     }
 
-    pub(super) async fn remove(self: &Arc<Self>, leftover: Leftover) -> io::Result<()> {
+    pub(super) async fn remove(self: &Arc<Self>, leftover: EntryLocation) -> io::Result<()> {
         let bucket = Arc::clone(self);
         gone(
             self.run(async move {
                 match leftover {
-                    Leftover::Object(path) => bucket.s3.delete(&path).await,
-                    Leftover::Unfinished { path, upload_id } => {
+                    EntryLocation::Object(path) => bucket.s3.delete(&path).await,
+                    EntryLocation::Unfinished { path, upload_id } => {
                         bucket.s3.abort_multipart(&path, &upload_id).await
                     }
                     // Listed by another store.
-                    Leftover::File(_) => Ok(()),
+                    EntryLocation::File(_) => Ok(()),
                 }
             })
             .await,
@@ -127,7 +127,7 @@ impl Bucket {
     }
 
     /// An address from which whoever has it may read the blob until `lifetime` is over.
-    pub(super) async fn signed_url(
+    pub(super) async fn presigned_url(
         self: &Arc<Self>,
         key: &StoreKey,
         head: bool,

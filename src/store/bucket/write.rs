@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 use super::{Bucket, failed};
 use crate::domain::Sha256Digest;
 use crate::store::StoreKey;
-use crate::store::upload::agree;
+use crate::store::writer::agree;
 
 /// The size of a part, in bytes; S3 takes no smaller ones than 5 MiB. An upload holds one that is sent
 /// and what is gathered of the next.
@@ -24,7 +24,7 @@ const PARTS_OF_A_SIZE: usize = 1_000;
 
 /// A blob being written. Dropping it takes back what was sent.
 #[derive(Debug)]
-pub(in crate::store) struct Part {
+pub(in crate::store) struct BlobWriter {
     bucket: Arc<Bucket>,
     key: StoreKey,
     hasher: Sha256,
@@ -42,7 +42,7 @@ struct Sent {
     parts: Vec<PartId>,
 }
 
-impl Part {
+impl BlobWriter {
     pub(in crate::store) fn begin(bucket: Arc<Bucket>, key: StoreKey) -> Self {
         let (hasher, gathered) = (Sha256::new(), Vec::new());
         Self { bucket, key, hasher, gathered, gathered_bytes: 0, size: 0, sent: None }
@@ -134,7 +134,7 @@ impl Part {
     }
 }
 
-impl Drop for Part {
+impl Drop for BlobWriter {
     fn drop(&mut self) {
         let Some(Sent { path, id, .. }) = self.sent.take() else { return };
         let bucket = Arc::clone(&self.bucket);

@@ -9,13 +9,13 @@ use std::io;
 use std::ops::Range;
 
 use artigate::archive::{
-    Directory, DirectoryError, Fault, Index, Limits, Located, Span, TAIL_BYTES, locate, read_directory, walk,
+    Directory, DirectoryError, ArchiveError, Index, Limits, Located, Span, TAIL_BYTES, locate, read_directory, walk,
 };
 use bytes::Bytes;
 use libfuzzer_sys::fuzz_target;
 use tokio::runtime::Builder;
 
-const LIMITS: Limits = Limits { entries: 10_000, directory_bytes: 1 << 20, unpacked_bytes: None };
+const LIMITS: Limits = Limits { entries: 10_000, directory_bytes: 1 << 20, uncompressed_size: None };
 
 fuzz_target!(|input: &[u8]| {
     let Some((&[low, high, front, behind], file)) = input.split_first_chunk() else {
@@ -45,7 +45,7 @@ fn exercise(file: &[u8], span: &Span, other_name: &[u8]) {
     let directory = &file[span.start as usize..][..span.bytes as usize];
     let mut entries = Vec::new();
     let walked = walk(directory, span, |entry| {
-        assert!(entry.oddity.is_some() || entry.header_offset + 30 + entry.packed_bytes <= span.start);
+        assert!(entry.oddity.is_some() || entry.header_offset + 30 + entry.compressed_size <= span.start);
         entries.push(entry);
         Ok(())
     });
@@ -66,7 +66,7 @@ fn exercise(file: &[u8], span: &Span, other_name: &[u8]) {
     assert!(index.find(other_name).is_none_or(|entry| entry.name == other_name));
 }
 
-fn span(file: &[u8], tail_bytes: usize) -> Result<Span, Fault> {
+fn span(file: &[u8], tail_bytes: usize) -> Result<Span, ArchiveError> {
     let mut from = file.len().saturating_sub(tail_bytes);
     loop {
         match locate(&file[from..], file.len() as u64, &LIMITS)? {

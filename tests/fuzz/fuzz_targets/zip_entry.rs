@@ -7,7 +7,7 @@ use std::io;
 use std::ops::Range;
 
 use artigate::archive::{
-    EntryMeta, Fault, Index, Limits, Located, Span, Subset, locate, open, packed_range, unpack, walk,
+    EntryMeta, ArchiveError, Index, Limits, Located, Span, Subset, locate, open, compressed_range, unpack, walk,
 };
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
@@ -54,7 +54,7 @@ async fn copy(file: &[u8], index: Index) {
     }
     assert_eq!(copied.len() as u64, stated);
     // An entry may hold what would make the rest its comment.
-    if locate(&copied, stated, &Limits::default()) != Err(Fault::EndRecordInComment) {
+    if locate(&copied, stated, &Limits::default()) != Err(ArchiveError::EndRecordInComment) {
         let (span, index) = self::index(&copied).expect("an archive");
         assert_eq!((span.moved, index.len() as u64), (0, span.entries));
     }
@@ -86,7 +86,7 @@ async fn read(file: &[u8], entry: EntryMeta, piece_bytes: usize) {
         .step_by(piece_bytes)
         .map(|at| Ok(rest.slice(at..rest.len().min(at + piece_bytes))))
         .collect();
-    let stated = entry.unpacked_bytes;
+    let stated = entry.uncompressed_size;
     let Ok(mut pieces) = open(StreamReader::new(stream::iter(pieces)), entry) else {
         return;
     };
@@ -110,12 +110,12 @@ async fn read(file: &[u8], entry: EntryMeta, piece_bytes: usize) {
 
 /// A small entry in one go; what comes of it has the length and the CRC-32 that were stated.
 fn at_once(rest: &[u8], entry: &EntryMeta) -> Option<io::Result<Vec<u8>>> {
-    let unpacked = match packed_range(entry, rest) {
-        Ok(packed) => unpack(entry, &rest[packed?]).transpose()?,
+    let unpacked = match compressed_range(entry, rest) {
+        Ok(packed) => decompress(entry, &rest[packed?]).transpose()?,
         Err(error) => Err(error),
     };
     if let Ok(bytes) = &unpacked {
-        assert_eq!((bytes.len() as u64, crc32fast::hash(bytes)), (entry.unpacked_bytes, entry.crc32));
+        assert_eq!((bytes.len() as u64, crc32fast::hash(bytes)), (entry.uncompressed_size, entry.crc32));
     }
     Some(unpacked)
 }

@@ -9,8 +9,8 @@ use std::time::Duration;
 use artigate::domain::Sha256Digest;
 
 use super::nodes::{Installation, Nodes};
-use crate::support::wire::{Answer, BOUNDARY, Form, read_answer};
-use crate::support::world::{MAINTAINER, MEMBERS, USERS};
+use crate::support::fixtures::{MAINTAINER, MEMBERS, USERS};
+use crate::support::http_client::{Answer, BOUNDARY, Form, read_answer};
 use crate::support::zips::noise;
 
 /// Jobs that may upload, numbered from 1; each has one archive.

@@ -41,7 +41,7 @@ impl Installation {
 
     /// The keys that rows name, tombstones included.
     pub fn rows(&self) -> Vec<String> {
-        let select = diesel::sql_query("SELECT store_key FROM artifacts");
+        let select = diesel::sql_query("SELECT store_key FROM artifacts WHERE forget_after IS NULL");
         let rows: Vec<Key> = match &self.database {
             Some(database) => select.load(&mut diesel::PgConnection::establish(&database.url).unwrap()),
             None => select.load(&mut self.sqlite()),

@@ -4,23 +4,23 @@ use std::collections::BTreeSet;
 use std::process::Command;
 
 use super::{read, run};
+use crate::support::fixtures;
 use crate::support::gateway::Gateway;
-use crate::support::world;
 use crate::support::zips;
 
 #[test]
 fn aria2_fetches_an_archive_in_parts_over_several_connections() {
     let gateway = Gateway::on_sqlite();
     let archive = zips::packed(zip::CompressionMethod::Stored, &[("big", &zips::noise(20 << 20))]);
-    world::small(&gateway, &archive);
+    fixtures::small(&gateway, &archive);
     run(Command::new("aria2c")
         .args(["--no-conf", "-x8", "-s8", "-k1M", "--file-allocation=none", "--check-certificate=false"])
         .args(["--max-tries=1", "--auto-file-renaming=false", "--quiet", "--log-level=info"])
         .arg(format!("--log={}", gateway.path().join("log").display()))
         .arg(format!("--dir={}", gateway.path().display()))
         .arg("--out=down.zip")
-        .arg(format!("--header=PRIVATE-TOKEN: {}", world::REPORTER))
-        .arg(format!("{}{}", gateway.base_url(), world::ARCHIVE)));
+        .arg(format!("--header=PRIVATE-TOKEN: {}", fixtures::REPORTER))
+        .arg(format!("{}{}", gateway.base_url(), fixtures::ARCHIVE)));
     assert!(read(gateway.path(), "down.zip") == archive);
 
     let log = String::from_utf8_lossy(&read(gateway.path(), "log")).into_owned();

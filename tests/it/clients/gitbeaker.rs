@@ -4,7 +4,8 @@ use std::process::Command;
 
 use super::story::{self, EXPIRING_JOB, JOB_NAME, NEWEST_JOB, PROJECT, REF, UNLOCKED_JOB};
 use super::{run, script};
-use crate::support::world;
+use crate::support::fixtures;
+use crate::support::gateway::Gateway;
 
 fn node(name: &str) -> Command {
     assert!(
@@ -16,36 +17,48 @@ fn node(name: &str) -> Command {
     command
 }
 
-on_both_databases! {
-    fn gitbeaker_downloads_by_id_and_by_ref_and_understands_what_it_gets(gateway) {
-        let story = story::begin(&gateway);
-        let out = gateway.path().join("out");
-        let printed = run(node("download.mjs")
-            .args([&gateway.base_url(), world::REPORTER, PROJECT, NEWEST_JOB, REF, JOB_NAME])
-            .arg(&out)
-            .args(story.paths()));
-        assert_eq!(printed, "missing: 404\nunauthorized: 401\n");
-        story.assert_archives(&out, &["by-id.zip", "streamed-by-id.zip", "by-ref.zip", "streamed-by-ref.zip"]);
-        story.assert_files(&[out.join("by-id"), out.join("by-ref")]);
-    }
+on_both_databases!(
+    gitbeaker_downloads_by_id_and_by_ref_and_understands_what_it_gets,
+    gitbeaker_keeps_and_deletes,
+    gitbeaker_goes_from_a_projects_name_to_its_artifacts_and_cleans_up
+);
 
-    fn gitbeaker_keeps_and_deletes(gateway) {
-        story::begin(&gateway);
-        let base_url = gateway.base_url();
-        let kept = run(node("keep.mjs").args([&base_url, world::MAINTAINER, world::REPORTER, PROJECT, EXPIRING_JOB]));
-        story::assert_kept(&kept, &gateway);
-        story::let_expire(&gateway);
-        let deleted = run(node("delete.mjs").args([&base_url, world::MAINTAINER, PROJECT, EXPIRING_JOB, UNLOCKED_JOB]));
-        assert_eq!(deleted, "job: 204\nproject: 202\n");
-        story::assert_project_deleted(&gateway);
-    }
-    fn gitbeaker_goes_from_a_projects_name_to_its_artifacts_and_cleans_up(gateway) {
-        let story = story::begin(&gateway);
-        let (out, entry) = (gateway.path().join("out"), "out/sub/data.bin");
-        let printed = run(node("whole.mjs")
-            .args([&gateway.base_url(), world::MAINTAINER, PROJECT, REF, JOB_NAME])
-            .arg(&out)
-            .arg(entry));
-        story::assert_whole(&story, &gateway, &printed, &out, entry);
-    }
+fn gitbeaker_downloads_by_id_and_by_ref_and_understands_what_it_gets(gateway: Gateway) {
+    let story = story::begin(&gateway);
+    let out = gateway.path().join("out");
+    let printed = run(node("download.mjs")
+        .args([&gateway.base_url(), fixtures::REPORTER, PROJECT, NEWEST_JOB, REF, JOB_NAME])
+        .arg(&out)
+        .args(story.paths()));
+    assert_eq!(printed, "missing: 404\nunauthorized: 401\n");
+    story.assert_archives(&out, &["by-id.zip", "streamed-by-id.zip", "by-ref.zip", "streamed-by-ref.zip"]);
+    story.assert_files(&[out.join("by-id"), out.join("by-ref")]);
+}
+
+fn gitbeaker_keeps_and_deletes(gateway: Gateway) {
+    story::begin(&gateway);
+    let base_url = gateway.base_url();
+    let kept = run(node("keep.mjs").args([
+        &base_url,
+        fixtures::MAINTAINER,
+        fixtures::REPORTER,
+        PROJECT,
+        EXPIRING_JOB,
+    ]));
+    story::assert_kept(&kept, &gateway);
+    story::let_expire(&gateway);
+    let deleted =
+        run(node("delete.mjs").args([&base_url, fixtures::MAINTAINER, PROJECT, EXPIRING_JOB, UNLOCKED_JOB]));
+    assert_eq!(deleted, "job: 204\nproject: 202\n");
+    story::assert_project_deleted(&gateway);
+}
+
+fn gitbeaker_goes_from_a_projects_name_to_its_artifacts_and_cleans_up(gateway: Gateway) {
+    let story = story::begin(&gateway);
+    let (out, entry) = (gateway.path().join("out"), "out/sub/data.bin");
+    let printed = run(node("whole.mjs")
+        .args([&gateway.base_url(), fixtures::MAINTAINER, PROJECT, REF, JOB_NAME])
+        .arg(&out)
+        .arg(entry));
+    story::assert_whole(&story, &gateway, &printed, &out, entry);
 }

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::{python, script};
+use crate::support::fixtures::{self, ARCHIVE};
 use crate::support::gateway::Gateway;
-use crate::support::world::{self, ARCHIVE};
 use crate::support::zips::{self, Entry};
 
 type Files = BTreeMap<String, Vec<u8>>;
@@ -284,7 +284,7 @@ fn readers(archives: &[PathBuf]) -> Vec<(&'static str, Vec<Files>)> {
 
 /// What the gateway serves of a row's archive, and what it does against the table.
 fn serve(gateway: &Gateway, row: &Row) -> (Files, Vec<String>) {
-    world::small(gateway, &row.archive);
+    fixtures::small(gateway, &row.archive);
     let (mut files, mut wrong) = (Files::new(), Vec::new());
     for (name, why) in &row.refused {
         let answer = gateway.get(&format!("{ARCHIVE}/{name}")).send();

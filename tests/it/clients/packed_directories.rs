@@ -9,8 +9,8 @@ use std::process::Command;
 use serde_json::{Value, json};
 
 use super::{python, read, run};
+use crate::support::fixtures;
 use crate::support::gateway::Gateway;
-use crate::support::world;
 use crate::support::zips;
 
 const ARCHIVE: &str = "/api/v4/projects/1/jobs/1/artifacts";
@@ -60,52 +60,61 @@ fn sorted_paths() -> Vec<&'static str> {
     paths
 }
 
-on_both_databases! {
-    fn a_directory_is_packed_and_served_as_any_archive(gateway) {
-        make(&gateway.path().join("site"));
-        gateway.load(DOCUMENT);
-        for (path, mode, bytes) in content().into_iter().filter(|(path, _, _)| !path.ends_with('/')) {
-            let encoded = path.replace(' ', "%20").replace("öß", "%C3%B6%C3%9F").replace('–', "%E2%80%93").replace('大', "%E5%A4%A7");
-            let answer = gateway.get(&format!("{ARCHIVE}/{encoded}")).send();
-            assert_eq!((answer.status, answer.body == bytes), (200, true), "{path} {mode:o}");
-        }
-        let tree = gateway.get(&format!("{ARCHIVE}/tree?recursive=true&per_page=100")).send();
-        let tree: Vec<Value> = serde_json::from_slice(&tree.body).unwrap();
-        for (path, mode, bytes) in content() {
-            let item = tree.iter().find(|item| item["path"] == *path).unwrap_or_else(|| panic!("{path}: {tree:?}"));
-            assert_eq!(item["mode"], format!("{mode:06o}"), "{path}");
-            if !path.ends_with('/') {
-                assert_eq!(item["size"], json!(bytes.len()), "{path}");
-            }
-        }
-        assert_eq!(tree.len(), content().len());
-        let whole = gateway.get(ARCHIVE).send();
-        assert_eq!(whole.header("content-disposition"), Some("attachment; filename=\"artifacts.zip\""));
-        gateway.write_file("whole.zip", &whole.body);
-        let folder = gateway.get(&format!("{ARCHIVE}?path=a")).send();
-        gateway.write_file("folder.zip", &folder.body);
-        let names = run(Command::new("unzip").env("LC_ALL", "C.UTF-8").arg("-Z1").arg(gateway.path().join("folder.zip")));
-        let expected: Vec<&str> = sorted_paths().into_iter().filter(|path| path.starts_with("a/")).collect();
-        assert_eq!(names.lines().collect::<Vec<_>>(), expected);
-    }
+on_both_databases!(
+    a_directory_is_packed_and_served_as_any_archive,
+    loading_a_directory_again_changes_nothing_until_something_in_it_has_changed
+);
 
-    fn loading_a_directory_again_changes_nothing_until_something_in_it_has_changed(gateway) {
-        let site = gateway.path().join("site");
-        make(&site);
-        gateway.load(DOCUMENT);
-        let (blobs, first) = (gateway.blobs(), gateway.get(ARCHIVE).send());
-        // Names that come and go leave a trace in the time of their directory only.
-        fs::write(site.join("a/passing"), "").unwrap();
-        fs::remove_file(site.join("a/passing")).unwrap();
-        gateway.load(DOCUMENT);
-        assert_eq!(gateway.blobs(), blobs);
-        assert_eq!(gateway.get(ARCHIVE).send().header("etag"), first.header("etag"));
-        fs::set_permissions(site.join("a-b"), fs::Permissions::from_mode(0o755)).unwrap();
-        gateway.load(DOCUMENT);
-        let second = gateway.get(ARCHIVE).send();
-        assert_ne!(second.header("etag"), first.header("etag"));
-        assert_eq!(second.body.len(), first.body.len());
+fn a_directory_is_packed_and_served_as_any_archive(gateway: Gateway) {
+    make(&gateway.path().join("site"));
+    gateway.load(DOCUMENT);
+    for (path, mode, bytes) in content().into_iter().filter(|(path, _, _)| !path.ends_with('/')) {
+        let encoded = path
+            .replace(' ', "%20")
+            .replace("öß", "%C3%B6%C3%9F")
+            .replace('–', "%E2%80%93")
+            .replace('大', "%E5%A4%A7");
+        let answer = gateway.get(&format!("{ARCHIVE}/{encoded}")).send();
+        assert_eq!((answer.status, answer.body == bytes), (200, true), "{path} {mode:o}");
     }
+    let tree = gateway.get(&format!("{ARCHIVE}/tree?recursive=true&per_page=100")).send();
+    let tree: Vec<Value> = serde_json::from_slice(&tree.body).unwrap();
+    for (path, mode, bytes) in content() {
+        let item =
+            tree.iter().find(|item| item["path"] == *path).unwrap_or_else(|| panic!("{path}: {tree:?}"));
+        assert_eq!(item["mode"], format!("{mode:06o}"), "{path}");
+        if !path.ends_with('/') {
+            assert_eq!(item["size"], json!(bytes.len()), "{path}");
+        }
+    }
+    assert_eq!(tree.len(), content().len());
+    let whole = gateway.get(ARCHIVE).send();
+    assert_eq!(whole.header("content-disposition"), Some("attachment; filename=\"artifacts.zip\""));
+    gateway.write_file("whole.zip", &whole.body);
+    let folder = gateway.get(&format!("{ARCHIVE}?path=a")).send();
+    gateway.write_file("folder.zip", &folder.body);
+    let names =
+        run(Command::new("unzip").env("LC_ALL", "C.UTF-8").arg("-Z1").arg(gateway.path().join("folder.zip")));
+    let expected: Vec<&str> = sorted_paths().into_iter().filter(|path| path.starts_with("a/")).collect();
+    assert_eq!(names.lines().collect::<Vec<_>>(), expected);
+}
+
+fn loading_a_directory_again_changes_nothing_until_something_in_it_has_changed(gateway: Gateway) {
+    let site = gateway.path().join("site");
+    make(&site);
+    gateway.load(DOCUMENT);
+    let (blobs, first) = (gateway.blobs(), gateway.get(ARCHIVE).send());
+    // Names that come and go leave a trace in the time of their directory only.
+    fs::write(site.join("a/passing"), "").unwrap();
+    fs::remove_file(site.join("a/passing")).unwrap();
+    gateway.load(DOCUMENT);
+    assert_eq!(gateway.blobs(), blobs);
+    assert_eq!(gateway.get(ARCHIVE).send().header("etag"), first.header("etag"));
+    fs::set_permissions(site.join("a-b"), fs::Permissions::from_mode(0o755)).unwrap();
+    gateway.load(DOCUMENT);
+    let second = gateway.get(ARCHIVE).send();
+    assert_ne!(second.header("etag"), first.header("etag"));
+    assert_eq!(second.body.len(), first.body.len());
 }
 
 /// Packs the directory, and tells where the archive is.
@@ -186,5 +195,5 @@ fn a_directory_that_cannot_be_packed_whole_is_refused_with_the_path() {
     (0..260).for_each(|_| deep.push("d"));
     fs::create_dir_all(deep).unwrap();
     refused(DOCUMENT, &["lies too deep"]);
-    assert_eq!(gateway.get(world::ARCHIVE).send().status, 404);
+    assert_eq!(gateway.get(fixtures::ARCHIVE).send().status, 404);
 }

@@ -4,12 +4,11 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use artigate::retention;
 use serde_json::{Value, json};
 
 use super::read;
+use crate::support::fixtures::{self, RUNNING};
 use crate::support::gateway::Gateway;
-use crate::support::world::{self, RUNNING};
 use crate::support::zips;
 
 pub const PROJECT: &str = "group/sub/pro.j";
@@ -99,13 +98,13 @@ projects:
         jobs:
           - {{id: {RUNNING_JOB}, name: '{JOB_NAME}', status: running, token: {RUNNING}}}
 ",
-        world::USERS.replace(
+        fixtures::USERS.replace(
             "tokens: [{value: glpat-maintainer, scopes: [api]}]",
             &format!(
                 "tokens: [{{value: glpat-maintainer, scopes: [api]}}, {{value: {LONG_TOKEN}, scopes: [api]}}]"
             ),
         ),
-        world::MEMBERS,
+        fixtures::MEMBERS,
     )
 }
 
@@ -175,17 +174,17 @@ fn size(gateway: &Gateway, name: &str) -> usize {
 
 /// Longer than the expiring job's artifacts live if nobody keeps them.
 pub fn let_expire(gateway: &Gateway) {
-    gateway.wait_seconds(30 * 24 * 3600);
+    gateway.advance_clock(30 * 24 * 3600);
 }
 
 /// Asserts that the deletion of all the project's artifacts was asked for: the next sweep takes them,
 /// except the locked ones.
 pub fn assert_project_deleted(gateway: &Gateway) {
     let app = &gateway.app;
-    gateway.block_on(retention::sweep(&app.catalog, &app.store, &app.clock, |_| {})).unwrap();
+    gateway.block_on(app.retention.sweep(|_| {})).unwrap();
     let status = |job: &str| {
         let archive = gateway.get(&format!("/api/v4/projects/1/jobs/{job}/artifacts"));
-        archive.private_token(world::MAINTAINER).send().status
+        archive.private_token(fixtures::MAINTAINER).send().status
     };
     assert_eq!((status(UNLOCKED_JOB), status(NEWEST_JOB)), (404, 200));
 }
@@ -203,5 +202,5 @@ pub fn assert_whole(story: &Story, gateway: &Gateway, printed: &str, folder: &Pa
     let content = story.files.iter().find(|(path, _)| *path == entry).map(|(_, content)| content);
     assert!(read(folder, "one") == *content.unwrap(), "{entry} is not as it was");
     let archive = gateway.get(&format!("/api/v4/projects/1/jobs/{NEWEST_JOB}/artifacts"));
-    assert_eq!(archive.private_token(world::MAINTAINER).send().status, 404);
+    assert_eq!(archive.private_token(fixtures::MAINTAINER).send().status, 404);
 }

@@ -8,8 +8,8 @@ use zip::write::{SimpleFileOptions, StreamWriter};
 use zip::{CompressionMethod, ZipWriter};
 
 use super::{python, read, run, script};
+use crate::support::fixtures;
 use crate::support::gateway::Gateway;
-use crate::support::world;
 use crate::support::zips;
 
 const FOLDER: &str = "out/site/";
@@ -127,7 +127,7 @@ fn extract_with_go(archive: &Path, target: &Path) -> String {
 fn check_with(reader: &str, extract: fn(&Path, &Path) -> String) {
     for archive in [sized(), streamed()] {
         let gateway = Gateway::on_sqlite();
-        world::small(&gateway, &archive);
+        fixtures::small(&gateway, &archive);
         for (folder, name) in download_folder(&gateway).iter().zip(["by-id", "by-ref"]) {
             let target = gateway.path().join(name);
             let names = extract(folder, &target);

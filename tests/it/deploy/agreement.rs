@@ -40,7 +40,7 @@ fn a_node_may_hold_what_its_settings_let_it_hold() {
     let scans = 2 * settings.archive_directory_bytes;
     let downloads_and_itself = 191_000_000;
     let most = 2 * settings.index_cache_bytes
-        + settings.unpack_memory_bytes
+        + settings.decompression_memory_bytes
         + settings.concurrent_uploads as u64 * per_upload
         + scans
         + downloads_and_itself;

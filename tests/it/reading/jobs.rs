@@ -3,9 +3,9 @@
 use serde_json::{Value, json};
 
 use super::{get, ids, json, link, load, path_of};
+use crate::support::fixtures;
 use crate::support::gateway::Gateway;
-use crate::support::wire::Answer;
-use crate::support::world;
+use crate::support::http_client::Answer;
 
 const UNAUTHORIZED: (u16, &str) = (401, r#"{"message":"401 Unauthorized"}"#);
 
@@ -19,7 +19,7 @@ fn many(gateway: &Gateway, count: i64) {
     gateway.load(&format!(
         "{}\nprojects:\n  - id: 1\n    path: group/project\n    visibility: public\n    pipelines:\n      - id: 1\n        \
          ref: main\n        sha: a\n        status: success\n        jobs:\n{jobs}",
-        world::USERS
+        fixtures::USERS
     ));
 }
 
@@ -27,7 +27,7 @@ fn walk(gateway: &Gateway, first: &str) -> Vec<Vec<i64>> {
     let mut pages = Vec::new();
     let mut next = Some(first.to_owned());
     while let Some(path) = next {
-        let answer = get(gateway, world::OUTSIDER, &path);
+        let answer = get(gateway, fixtures::OUTSIDER, &path);
         pages.push(ids(&answer));
         next = link(&answer, "next").map(|url| path_of(gateway, &url));
         assert!(pages.len() < 100, "the list has no end");
@@ -35,171 +35,247 @@ fn walk(gateway: &Gateway, first: &str) -> Vec<Vec<i64>> {
     pages
 }
 
-on_both_databases! {
-    fn a_projects_jobs_come_newest_first_and_are_not_counted(gateway) {
-        load(&gateway);
-        let answer = get(&gateway, world::REPORTER, "/projects/group%2Fsub%2Fproject/jobs?per_page=4&page=2");
-        assert_eq!(ids(&answer), [14, 13, 12, 11]);
-        let header = |name| answer.header(name);
-        assert_eq!((header("x-page"), header("x-per-page")), (Some("2"), Some("4")));
-        assert_eq!((header("x-next-page"), header("x-prev-page")), (Some("3"), Some("1")));
-        assert_eq!((header("x-total"), header("x-total-pages"), link(&answer, "last")), (None, None, None));
-        let url = |page: u8| Some(format!("{}/api/v4/projects/group%2Fsub%2Fproject/jobs?page={page}&per_page=4", gateway.base_url()));
-        assert_eq!((link(&answer, "prev"), link(&answer, "next"), link(&answer, "first")), (url(1), url(3), url(1)));
-        let last = get(&gateway, world::REPORTER, "/projects/1/jobs?per_page=4&page=3");
-        assert_eq!((ids(&last), last.header("x-next-page"), link(&last, "next")), (vec![10], Some(""), None));
-        let exactly = get(&gateway, world::REPORTER, "/projects/1/jobs?per_page=9");
-        assert_eq!((ids(&exactly).len(), link(&exactly, "next")), (9, None), "a full page with nothing behind it");
-        let beyond = get(&gateway, world::REPORTER, "/projects/1/jobs?page=7");
-        assert_eq!((ids(&beyond), beyond.header("x-next-page")), (vec![], Some("")));
-    }
+on_both_databases!(
+    a_projects_jobs_come_newest_first_and_are_not_counted,
+    a_job_alone_is_what_it_is_in_the_list,
+    artifacts_are_shown_while_they_can_be_read,
+    scope_takes_one_status_or_several,
+    every_page_is_reached_by_link_with_all_filters,
+    keyset_pages_go_on_behind_the_last_job_whatever_is_added_meanwhile,
+    jobs_of_a_pipeline_are_its_own_and_counted,
+    who_may_read_jobs_is_asked_in_gitlabs_order,
+    a_jobs_token_reads_where_gitlab_takes_it
+);
 
-    fn a_job_alone_is_what_it_is_in_the_list(gateway) {
-        load(&gateway);
-        let list = json(&get(&gateway, world::REPORTER, "/projects/1/jobs"));
-        for job in list.as_array().unwrap() {
-            let alone = json(&get(&gateway, world::REPORTER, &format!("/projects/1/jobs/{}", job["id"])));
-            assert_eq!(alone, *job);
-        }
-        let job = &list[7];
-        let archive = std::fs::metadata(gateway.path().join("archive.zip")).unwrap().len();
-        for (pointer, expected) in [
-            ("/id", json!(11)),
-            ("/status", json!("success")),
-            ("/coverage", json!(90.0)),
-            ("/started_at", Value::Null),
-            ("/duration", Value::Null),
-            ("/commit/title", json!("Test")),
-            ("/pipeline/id", json!(100)),
-            ("/pipeline/created_at", json!("2026-01-11T10:00:00.000Z")),
-            ("/user/username", json!("developer")),
-            ("/artifacts_file", json!({"filename": "artifacts.zip", "size": archive})),
-            ("/artifacts_expire_at", json!("2026-02-02T12:00:00.000Z")),
-            ("/artifacts/1/file_type", json!("junit")),
-            ("/web_url", json!(format!("{}/group/sub/project/-/jobs/11", gateway.base_url()))),
-            ("/tag_list", json!([])),
-        ] {
-            assert_eq!(job.pointer(pointer), Some(&expected), "{pointer} of {job:#}");
-        }
-        assert_eq!(list[3]["commit"], Value::Null, "nobody told of that commit");
-    }
+fn a_projects_jobs_come_newest_first_and_are_not_counted(gateway: Gateway) {
+    load(&gateway);
+    let answer = get(&gateway, fixtures::REPORTER, "/projects/group%2Fsub%2Fproject/jobs?per_page=4&page=2");
+    assert_eq!(ids(&answer), [14, 13, 12, 11]);
+    let header = |name| answer.header(name);
+    assert_eq!((header("x-page"), header("x-per-page")), (Some("2"), Some("4")));
+    assert_eq!((header("x-next-page"), header("x-prev-page")), (Some("3"), Some("1")));
+    assert_eq!((header("x-total"), header("x-total-pages"), link(&answer, "last")), (None, None, None));
+    let url = |page: u8| {
+        Some(format!(
+            "{}/api/v4/projects/group%2Fsub%2Fproject/jobs?page={page}&per_page=4",
+            gateway.base_url()
+        ))
+    };
+    assert_eq!(
+        (link(&answer, "prev"), link(&answer, "next"), link(&answer, "first")),
+        (url(1), url(3), url(1))
+    );
+    let last = get(&gateway, fixtures::REPORTER, "/projects/1/jobs?per_page=4&page=3");
+    assert_eq!((ids(&last), last.header("x-next-page"), link(&last, "next")), (vec![10], Some(""), None));
+    let exactly = get(&gateway, fixtures::REPORTER, "/projects/1/jobs?per_page=9");
+    assert_eq!(
+        (ids(&exactly).len(), link(&exactly, "next")),
+        (9, None),
+        "a full page with nothing behind it"
+    );
+    let beyond = get(&gateway, fixtures::REPORTER, "/projects/1/jobs?page=7");
+    assert_eq!((ids(&beyond), beyond.header("x-next-page")), (vec![], Some("")));
+}
 
-    fn artifacts_are_shown_while_they_can_be_read(gateway) {
-        load(&gateway);
-        gateway.wait_seconds(2 * 86_400);
-        let list = json(&get(&gateway, world::REPORTER, "/projects/1/jobs"));
-        let kinds = |id: i64| {
-            let job = list.as_array().unwrap().iter().find(|job| job["id"] == id).unwrap();
-            let all = job["artifacts"].as_array().unwrap().iter();
-            (job.get("artifacts_file").is_some(), all.map(|artifact| artifact["file_type"].as_str().unwrap().to_owned()).collect::<Vec<_>>())
-        };
-        assert_eq!(kinds(11), (true, vec!["archive".into(), "junit".into()]), "expired, and locked");
-        assert_eq!(kinds(15), (false, vec![]), "expired");
-        assert_eq!(kinds(12), (true, vec!["archive".into()]), "never expires");
-        let jobs = |path: &str| json(&get(&gateway, world::REPORTER, path));
-        assert!(jobs("/projects/1/jobs/15").get("artifacts_file").is_none());
-        assert!(jobs("/projects/1/pipelines/103/jobs")[1].get("artifacts_file").is_none());
-        gateway.load("projects: [{id: 1, path: group/sub/project, keep_latest_artifact: false}]");
-        assert_eq!(jobs("/projects/1/jobs/11")["artifacts"], json!([]));
+fn a_job_alone_is_what_it_is_in_the_list(gateway: Gateway) {
+    load(&gateway);
+    let list = json(&get(&gateway, fixtures::REPORTER, "/projects/1/jobs"));
+    for job in list.as_array().unwrap() {
+        let alone = json(&get(&gateway, fixtures::REPORTER, &format!("/projects/1/jobs/{}", job["id"])));
+        assert_eq!(alone, *job);
     }
+    let job = &list[7];
+    let archive = std::fs::metadata(gateway.path().join("archive.zip")).unwrap().len();
+    for (pointer, expected) in [
+        ("/id", json!(11)),
+        ("/status", json!("success")),
+        ("/coverage", json!(90.0)),
+        ("/started_at", Value::Null),
+        ("/duration", Value::Null),
+        ("/commit/title", json!("Test")),
+        ("/pipeline/id", json!(100)),
+        ("/pipeline/created_at", json!("2026-01-11T10:00:00.000Z")),
+        ("/user/username", json!("developer")),
+        ("/artifacts_file", json!({"filename": "artifacts.zip", "size": archive})),
+        ("/artifacts_expire_at", json!("2026-02-02T12:00:00.000Z")),
+        ("/artifacts/1/file_type", json!("junit")),
+        ("/web_url", json!(format!("{}/group/sub/project/-/jobs/11", gateway.base_url()))),
+        ("/tag_list", json!([])),
+    ] {
+        assert_eq!(job.pointer(pointer), Some(&expected), "{pointer} of {job:#}");
+    }
+    assert_eq!(list[3]["commit"], Value::Null, "nobody told of that commit");
+}
 
-    fn scope_takes_one_status_or_several(gateway) {
-        load(&gateway);
-        let listed = |query: &str| ids(&get(&gateway, world::REPORTER, &format!("/projects/1/jobs?{query}")));
-        assert_eq!(listed("scope=failed"), [15, 14, 10]);
-        assert_eq!(listed("scope%5B%5D=manual&scope%5B%5D=failed"), [16, 15, 14, 10]);
-        assert_eq!(listed("scope[]=manual&scope[]=failed&scope[]=manual&per_page=2&page=2"), [14, 10]);
-        assert_eq!(listed("scope[0]=running&scope[1]=canceled"), [18, 17]);
-        assert_eq!(listed("scope[]=pending"), Vec::<i64>::new());
-        assert_eq!(listed("scope="), listed(""));
-        assert_eq!(listed("scope[]=failed&sort=asc"), [10, 14, 15]);
-    }
+fn artifacts_are_shown_while_they_can_be_read(gateway: Gateway) {
+    load(&gateway);
+    gateway.advance_clock(2 * 86_400);
+    let list = json(&get(&gateway, fixtures::REPORTER, "/projects/1/jobs"));
+    let kinds = |id: i64| {
+        let job = list.as_array().unwrap().iter().find(|job| job["id"] == id).unwrap();
+        let all = job["artifacts"].as_array().unwrap().iter();
+        (
+            job.get("artifacts_file").is_some(),
+            all.map(|artifact| artifact["file_type"].as_str().unwrap().to_owned()).collect::<Vec<_>>(),
+        )
+    };
+    assert_eq!(kinds(11), (true, vec!["archive".into(), "junit".into()]), "expired, and locked");
+    assert_eq!(kinds(15), (false, vec![]), "expired");
+    assert_eq!(kinds(12), (true, vec!["archive".into()]), "never expires");
+    let jobs = |path: &str| json(&get(&gateway, fixtures::REPORTER, path));
+    assert!(jobs("/projects/1/jobs/15").get("artifacts_file").is_none());
+    assert!(jobs("/projects/1/pipelines/103/jobs")[1].get("artifacts_file").is_none());
+    gateway.load("projects: [{id: 1, path: group/sub/project, keep_latest_artifact: false}]");
+    assert_eq!(jobs("/projects/1/jobs/11")["artifacts"], json!([]));
+}
 
-    fn every_page_is_reached_by_link_with_all_filters(gateway) {
-        many(&gateway, 53);
-        let pages = walk(&gateway, "/projects/1/jobs?scope%5B%5D=success&scope%5B%5D=failed&per_page=10&private_token=glpat-outsider");
-        assert_eq!(pages.len(), 6);
-        assert_eq!(pages.concat(), (1..=53).rev().collect::<Vec<i64>>());
-        let failed = walk(&gateway, "/projects/1/jobs?scope[]=failed&per_page=5");
-        assert_eq!(failed.concat(), (1..=53).rev().filter(|id| id % 3 == 0).collect::<Vec<i64>>());
-    }
+fn scope_takes_one_status_or_several(gateway: Gateway) {
+    load(&gateway);
+    let listed = |query: &str| ids(&get(&gateway, fixtures::REPORTER, &format!("/projects/1/jobs?{query}")));
+    assert_eq!(listed("scope=failed"), [15, 14, 10]);
+    assert_eq!(listed("scope%5B%5D=manual&scope%5B%5D=failed"), [16, 15, 14, 10]);
+    assert_eq!(listed("scope[]=manual&scope[]=failed&scope[]=manual&per_page=2&page=2"), [14, 10]);
+    assert_eq!(listed("scope[0]=running&scope[1]=canceled"), [18, 17]);
+    assert_eq!(listed("scope[]=pending"), Vec::<i64>::new());
+    assert_eq!(listed("scope="), listed(""));
+    assert_eq!(listed("scope[]=failed&sort=asc"), [10, 14, 15]);
+}
 
-    fn keyset_pages_go_on_behind_the_last_job_whatever_is_added_meanwhile(gateway) {
-        many(&gateway, 25);
-        for (sort, expected) in [("desc", (1..=25).rev().collect::<Vec<i64>>()), ("asc", (1..=25).collect())] {
-            let pages = walk(&gateway, &format!("/projects/1/jobs?pagination=keyset&order_by=id&sort={sort}&per_page=10"));
-            assert_eq!((pages.len(), pages.concat()), (3, expected));
-        }
-        let failed = walk(&gateway, "/projects/1/jobs?pagination=keyset&scope[]=failed&scope[]=manual&per_page=3");
-        assert_eq!(failed, [vec![24, 21, 18], vec![15, 12, 9], vec![6, 3]]);
-        let first = get(&gateway, world::OUTSIDER, "/projects/1/jobs?pagination=keyset&per_page=20");
-        assert_eq!((first.header("x-page"), first.header("x-total"), first.header("x-per-page")), (None, None, None));
-        let next = path_of(&gateway, &link(&first, "next").unwrap());
-        many(&gateway, 40);
-        assert_eq!(ids(&get(&gateway, world::OUTSIDER, &next)), [5, 4, 3, 2, 1]);
-    }
+fn every_page_is_reached_by_link_with_all_filters(gateway: Gateway) {
+    many(&gateway, 53);
+    let pages = walk(
+        &gateway,
+        "/projects/1/jobs?scope%5B%5D=success&scope%5B%5D=failed&per_page=10&private_token=glpat-outsider",
+    );
+    assert_eq!(pages.len(), 6);
+    assert_eq!(pages.concat(), (1..=53).rev().collect::<Vec<i64>>());
+    let failed = walk(&gateway, "/projects/1/jobs?scope[]=failed&per_page=5");
+    assert_eq!(failed.concat(), (1..=53).rev().filter(|id| id % 3 == 0).collect::<Vec<i64>>());
+}
 
-    fn jobs_of_a_pipeline_are_its_own_and_counted(gateway) {
-        load(&gateway);
-        let answer = get(&gateway, world::REPORTER, "/projects/1/pipelines/100/jobs");
-        assert_eq!(ids(&answer), [12, 11], "neither the retried one nor those of the child");
-        assert_eq!((answer.header("x-total"), answer.header("x-total-pages")), (Some("2"), Some("1")));
-        let listed = |query: &str| ids(&get(&gateway, world::REPORTER, &format!("/projects/1/pipelines/100/jobs?{query}")));
-        for yes in ["true", "True", "1"] {
-            assert_eq!(listed(&format!("include_retried={yes}")), [12, 11, 10]);
-        }
-        assert_eq!(listed("include_retried=False"), [12, 11]);
-        assert_eq!(listed("include_retried=true&scope[]=failed&scope[]=manual"), [10]);
-        assert_eq!(listed("scope=failed"), Vec::<i64>::new());
-        let second = get(&gateway, world::REPORTER, "/projects/1/pipelines/100/jobs?include_retried=True&per_page=2&page=2");
-        assert_eq!(ids(&second), [10]);
-        assert_eq!((second.header("x-total"), second.header("x-prev-page")), (Some("3"), Some("1")));
-        let url = |page: u8| Some(format!("{}/api/v4/projects/1/pipelines/100/jobs?include_retried=True&page={page}&per_page=2", gateway.base_url()));
-        assert_eq!((link(&second, "last"), link(&second, "prev")), (url(2), url(1)));
+fn keyset_pages_go_on_behind_the_last_job_whatever_is_added_meanwhile(gateway: Gateway) {
+    many(&gateway, 25);
+    for (sort, expected) in [("desc", (1..=25).rev().collect::<Vec<i64>>()), ("asc", (1..=25).collect())] {
+        let pages = walk(
+            &gateway,
+            &format!("/projects/1/jobs?pagination=keyset&order_by=id&sort={sort}&per_page=10"),
+        );
+        assert_eq!((pages.len(), pages.concat()), (3, expected));
     }
+    let failed =
+        walk(&gateway, "/projects/1/jobs?pagination=keyset&scope[]=failed&scope[]=manual&per_page=3");
+    assert_eq!(failed, [vec![24, 21, 18], vec![15, 12, 9], vec![6, 3]]);
+    let first = get(&gateway, fixtures::OUTSIDER, "/projects/1/jobs?pagination=keyset&per_page=20");
+    assert_eq!(
+        (first.header("x-page"), first.header("x-total"), first.header("x-per-page")),
+        (None, None, None)
+    );
+    let next = path_of(&gateway, &link(&first, "next").unwrap());
+    many(&gateway, 40);
+    assert_eq!(ids(&get(&gateway, fixtures::OUTSIDER, &next)), [5, 4, 3, 2, 1]);
+}
 
-    fn who_may_read_jobs_is_asked_in_gitlabs_order(gateway) {
-        load(&gateway);
-        many_visibilities(&gateway);
-        let list = |token: &str, project: i64| get(&gateway, token, &format!("/projects/{project}/jobs"));
-        let says = |answer: Answer| (answer.status, answer.says().1.to_owned());
-        for project in [1, 2, 99] {
-            assert_eq!(list("", project).says(), UNAUTHORIZED, "whatever there is: {project}");
-            assert_eq!(get(&gateway, "", &format!("/projects/{project}/jobs/x?page=x")).says(), UNAUTHORIZED);
-        }
-        assert_eq!(list("wrong", 2).says(), UNAUTHORIZED);
-        assert_eq!(list(world::OUTSIDER, 1).says(), (404, r#"{"message":"404 Project Not Found"}"#));
-        assert_eq!(list(world::OUTSIDER, 99).says(), (404, r#"{"message":"404 Project Not Found"}"#));
-        assert_eq!(list(world::OUTSIDER, 2).status, 200);
-        assert_eq!(list(world::OUTSIDER, 3).says(), (403, r#"{"message":"403 Forbidden"}"#));
-        assert_eq!(list(world::GUEST, 1).status, 200, "its jobs are public to those who see it");
-        assert_eq!(says(get(&gateway, world::OUTSIDER, "/projects/2/jobs/11")), (404, r#"{"message":"404 Not found"}"#.into()), "another project's");
-        // The jobs of one pipeline are there for everybody who may see them.
-        assert_eq!(get(&gateway, "", "/projects/2/pipelines/200/jobs").status, 200);
-        assert_eq!(get(&gateway, "", "/projects/3/pipelines/300/jobs").says(), (403, r#"{"message":"403 Forbidden"}"#));
-        assert_eq!(get(&gateway, "", "/projects/1/pipelines/100/jobs").says(), (404, r#"{"message":"404 Project Not Found"}"#));
-        assert_eq!(get(&gateway, "", "/projects/2/pipelines/100/jobs").says(), (404, r#"{"message":"404 Not found"}"#));
+fn jobs_of_a_pipeline_are_its_own_and_counted(gateway: Gateway) {
+    load(&gateway);
+    let answer = get(&gateway, fixtures::REPORTER, "/projects/1/pipelines/100/jobs");
+    assert_eq!(ids(&answer), [12, 11], "neither the retried one nor those of the child");
+    assert_eq!((answer.header("x-total"), answer.header("x-total-pages")), (Some("2"), Some("1")));
+    let listed = |query: &str| {
+        ids(&get(&gateway, fixtures::REPORTER, &format!("/projects/1/pipelines/100/jobs?{query}")))
+    };
+    for yes in ["true", "True", "1"] {
+        assert_eq!(listed(&format!("include_retried={yes}")), [12, 11, 10]);
     }
+    assert_eq!(listed("include_retried=False"), [12, 11]);
+    assert_eq!(listed("include_retried=true&scope[]=failed&scope[]=manual"), [10]);
+    assert_eq!(listed("scope=failed"), Vec::<i64>::new());
+    let second = get(
+        &gateway,
+        fixtures::REPORTER,
+        "/projects/1/pipelines/100/jobs?include_retried=True&per_page=2&page=2",
+    );
+    assert_eq!(ids(&second), [10]);
+    assert_eq!((second.header("x-total"), second.header("x-prev-page")), (Some("3"), Some("1")));
+    let url = |page: u8| {
+        Some(format!(
+            "{}/api/v4/projects/1/pipelines/100/jobs?include_retried=True&page={page}&per_page=2",
+            gateway.base_url()
+        ))
+    };
+    assert_eq!((link(&second, "last"), link(&second, "prev")), (url(2), url(1)));
+}
 
-    fn a_jobs_token_reads_where_gitlab_takes_it(gateway) {
-        load(&gateway);
-        many_visibilities(&gateway);
-        let ask = |path: &str| gateway.get(&format!("/api/v4{path}")).job_token(world::RUNNING).send();
-        assert_eq!((ask("/projects/1/jobs").status, ask("/projects/1/pipelines/100/jobs").status), (200, 200));
-        assert_eq!(ask("/projects/1/jobs/11").says(), UNAUTHORIZED);
-        assert_eq!(ask("/projects/2/jobs").status, 200, "open to everybody");
-        let closed = ask("/projects/4/jobs");
-        assert_eq!(closed.says(), (403, r#"{"message":"403 Forbidden - Authentication by CI/CD job token not allowed from project to closed."}"#));
-        let current = json(&ask("/job"));
-        assert_eq!((&current["id"], &current["pipeline"]["project_id"], &current["status"]), (&json!(18), &json!(1), &json!("running")));
-        let bearer = gateway.get("/api/v4/job").header("Authorization", &format!("Bearer {}", world::RUNNING)).send();
-        assert_eq!(json(&bearer), current);
-        assert_eq!(json(&get(&gateway, "", &format!("/job?job_token={}", world::RUNNING))), current);
-        assert_eq!(get(&gateway, "", "/job").says(), UNAUTHORIZED);
-        assert_eq!(get(&gateway, world::REPORTER, "/job").says(), (404, r#"{"message":"404 Job Not Found"}"#));
-        gateway.load("projects: [{id: 1, path: group/sub/project, pipelines: [{id: 105, ref: main, sha: dddd, status: success, jobs: [{id: 18, name: build, status: success}]}]}]");
-        assert_eq!((ask("/job").says(), ask("/projects/1/jobs").says()), (UNAUTHORIZED, UNAUTHORIZED), "it has ended");
+fn who_may_read_jobs_is_asked_in_gitlabs_order(gateway: Gateway) {
+    load(&gateway);
+    many_visibilities(&gateway);
+    let list = |token: &str, project: i64| get(&gateway, token, &format!("/projects/{project}/jobs"));
+    let says = |answer: Answer| (answer.status, answer.error().1.to_owned());
+    for project in [1, 2, 99] {
+        assert_eq!(list("", project).error(), UNAUTHORIZED, "whatever there is: {project}");
+        assert_eq!(get(&gateway, "", &format!("/projects/{project}/jobs/x?page=x")).error(), UNAUTHORIZED);
     }
+    assert_eq!(list("wrong", 2).error(), UNAUTHORIZED);
+    assert_eq!(list(fixtures::OUTSIDER, 1).error(), (404, r#"{"message":"404 Project Not Found"}"#));
+    assert_eq!(list(fixtures::OUTSIDER, 99).error(), (404, r#"{"message":"404 Project Not Found"}"#));
+    assert_eq!(list(fixtures::OUTSIDER, 2).status, 200);
+    assert_eq!(list(fixtures::OUTSIDER, 3).error(), (403, r#"{"message":"403 Forbidden"}"#));
+    assert_eq!(list(fixtures::GUEST, 1).status, 200, "its jobs are public to those who see it");
+    assert_eq!(
+        says(get(&gateway, fixtures::OUTSIDER, "/projects/2/jobs/11")),
+        (404, r#"{"message":"404 Not found"}"#.into()),
+        "another project's"
+    );
+    // The jobs of one pipeline are there for everybody who may see them.
+    assert_eq!(get(&gateway, "", "/projects/2/pipelines/200/jobs").status, 200);
+    assert_eq!(
+        get(&gateway, "", "/projects/3/pipelines/300/jobs").error(),
+        (403, r#"{"message":"403 Forbidden"}"#)
+    );
+    assert_eq!(
+        get(&gateway, "", "/projects/1/pipelines/100/jobs").error(),
+        (404, r#"{"message":"404 Project Not Found"}"#)
+    );
+    assert_eq!(
+        get(&gateway, "", "/projects/2/pipelines/100/jobs").error(),
+        (404, r#"{"message":"404 Not found"}"#)
+    );
+}
+
+fn a_jobs_token_reads_where_gitlab_takes_it(gateway: Gateway) {
+    load(&gateway);
+    many_visibilities(&gateway);
+    let ask = |path: &str| gateway.get(&format!("/api/v4{path}")).job_token(fixtures::RUNNING).send();
+    assert_eq!((ask("/projects/1/jobs").status, ask("/projects/1/pipelines/100/jobs").status), (200, 200));
+    assert_eq!(ask("/projects/1/jobs/11").error(), UNAUTHORIZED);
+    assert_eq!(ask("/projects/2/jobs").status, 200, "open to everybody");
+    let closed = ask("/projects/4/jobs");
+    assert_eq!(
+        closed.error(),
+        (
+            403,
+            r#"{"message":"403 Forbidden - Authentication by CI/CD job token not allowed from project to closed."}"#
+        )
+    );
+    let current = json(&ask("/job"));
+    assert_eq!(
+        (&current["id"], &current["pipeline"]["project_id"], &current["status"]),
+        (&json!(18), &json!(1), &json!("running"))
+    );
+    let bearer =
+        gateway.get("/api/v4/job").header("Authorization", &format!("Bearer {}", fixtures::RUNNING)).send();
+    assert_eq!(json(&bearer), current);
+    assert_eq!(json(&get(&gateway, "", &format!("/job?job_token={}", fixtures::RUNNING))), current);
+    assert_eq!(get(&gateway, "", "/job").error(), UNAUTHORIZED);
+    assert_eq!(
+        get(&gateway, fixtures::REPORTER, "/job").error(),
+        (404, r#"{"message":"404 Job Not Found"}"#)
+    );
+    gateway.load("projects: [{id: 1, path: group/sub/project, pipelines: [{id: 105, ref: main, sha: dddd, status: success, jobs: [{id: 18, name: build, status: success}]}]}]");
+    assert_eq!(
+        (ask("/job").error(), ask("/projects/1/jobs").error()),
+        (UNAUTHORIZED, UNAUTHORIZED),
+        "it has ended"
+    );
 }
 
 /// A public project (2), one whose jobs are not public (3), and a private one (4).

@@ -10,9 +10,9 @@ mod projects;
 
 use serde_json::Value;
 
+use crate::support::fixtures::{self, MEMBERS, USERS};
 use crate::support::gateway::Gateway;
-use crate::support::wire::Answer;
-use crate::support::world::{self, MEMBERS, USERS};
+use crate::support::http_client::Answer;
 use crate::support::zips;
 
 /// Asks as somebody; without a token as nobody.
@@ -93,6 +93,6 @@ projects:
         user: developer
         jobs: [{{id: 18, name: build, status: running, user: developer, token: {}}}]
 ",
-        world::RUNNING,
+        fixtures::RUNNING,
     ));
 }

@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::program::{Serving, artigate};
-use crate::support::wire::{Answer, Request};
-use crate::support::{world, zips};
+use crate::support::http_client::{Answer, Request};
+use crate::support::{fixtures, zips};
 
 /// What a test downloads in full: more than the buffers on the way take.
 pub const LARGE_BYTES: usize = 60 << 20;
@@ -17,14 +17,14 @@ pub struct Disk {
 }
 
 impl Disk {
-    /// Serves `world::small` with an archive of `a.txt` and a large file. The files are those whose paths below
+    /// Serves `fixtures::small` with an archive of `a.txt` and a large file. The files are those whose paths below
     /// the gateway's folder begin like this.
     pub fn under(files: &str, settings: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let large = zips::noise(LARGE_BYTES);
         let archive = zips::packed(zip::CompressionMethod::Stored, &[("a.txt", b"hello"), ("large", &large)]);
         std::fs::write(folder.path().join("archive.zip"), archive).unwrap();
-        std::fs::write(folder.path().join("registry.yml"), world::small_document()).unwrap();
+        std::fs::write(folder.path().join("registry.yml"), fixtures::small_document()).unwrap();
         let loaded = artigate(folder.path(), &["load", "registry.yml"]).output().unwrap();
         assert!(loaded.status.success(), "{}", String::from_utf8_lossy(&loaded.stderr));
         let mut command = artigate(folder.path(), &["serve"]);
@@ -45,7 +45,7 @@ impl Disk {
     }
 
     pub fn get(&self, path: &str) -> Answer {
-        Request::new(self.serving.address(), "GET", path).private_token(world::ADMIN).send()
+        Request::new(self.serving.address(), "GET", path).private_token(fixtures::ADMIN).send()
     }
 }
 

@@ -12,16 +12,16 @@ use artigate::app::App;
 use artigate::catalog::Catalog;
 use artigate::domain::{Clock, Timestamp};
 use artigate::identity;
-use artigate::registry::{self, LoadError, Loaded};
-use artigate::retention::{self, Collected, Terms};
+use artigate::registry::{self, LoadError, LoadSummary};
+use artigate::retention::{Collected, Terms};
 use artigate::server;
 use artigate::settings::{DatabaseUrl, Settings, StorageUrl};
 use artigate::store::Store;
 use diesel::connection::SimpleConnection;
 use diesel::{Connection, PgConnection, RunQueryDsl};
 
-use super::gate::Gate;
-use super::wire::Request;
+use super::http_client::Request;
+use super::tcp_proxy::TcpProxy;
 
 /// When every test begins.
 pub const START: &str = "2026-02-01T12:00:00Z";
@@ -58,11 +58,11 @@ impl Gateway {
     }
 
     /// On a PostgreSQL behind a gate, with other settings than the defaults.
-    pub fn on_postgres_behind_a_gate(change: impl FnOnce(&mut Settings)) -> (Self, Gate) {
+    pub fn on_postgres_behind_a_gate(change: impl FnOnce(&mut Settings)) -> (Self, TcpProxy) {
         let database = PostgresDatabase::migrated();
         let (before, behind) = database.url.rsplit_once('@').unwrap();
         let (server, name) = behind.split_once('/').unwrap();
-        let gate = Gate::before(server.parse().unwrap());
+        let gate = TcpProxy::before(server.parse().unwrap());
         let url = DatabaseUrl::Postgres(format!("{before}@{}/{name}", gate.address).into());
         (Self::start(url, Some(database), change), gate)
     }
@@ -112,7 +112,7 @@ impl Gateway {
     }
 
     /// Moves the clock.
-    pub fn wait_seconds(&self, seconds: i64) {
+    pub fn advance_clock(&self, seconds: i64) {
         self.clock.fetch_add(seconds * 1000, Ordering::SeqCst);
     }
 
@@ -121,11 +121,11 @@ impl Gateway {
     }
 
     /// Loads a registry document, whose files are those of the test's folder.
-    pub fn load(&self, document: &str) -> Loaded {
+    pub fn load(&self, document: &str) -> LoadSummary {
         self.try_load(document).unwrap()
     }
 
-    pub fn try_load(&self, document: &str) -> Result<Loaded, LoadError> {
+    pub fn try_load(&self, document: &str) -> Result<LoadSummary, LoadError> {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let name = format!("registry-{}.yml", NEXT.fetch_add(1, Ordering::SeqCst));
         let path = self.folder.path().join(name);
@@ -133,7 +133,7 @@ impl Gateway {
         self.try_load_files(&[path])
     }
 
-    pub fn try_load_files(&self, paths: &[PathBuf]) -> Result<Loaded, LoadError> {
+    pub fn try_load_files(&self, paths: &[PathBuf]) -> Result<LoadSummary, LoadError> {
         let (catalog, store): (&Catalog, &Store) = (&self.app.catalog, &self.app.store);
         self.runtime.block_on(registry::load_files(paths, catalog, store, self.now(), &|_| ()))
     }
@@ -150,7 +150,7 @@ impl Gateway {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             runtime.block_on(async {
                 let agreed = identity::agree(&app.catalog, &app.store, &app.settings).await?;
-                retention::collect(&app.catalog, &app.store, &app.clock, &agreed, terms, || {}).await
+                app.retention.collect(&agreed, terms, || {}).await
             })
         });
         collecting.join().unwrap()

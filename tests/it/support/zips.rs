@@ -14,7 +14,7 @@ pub struct Entry {
     pub flags: u16,
     pub crc32: u32,
     pub packed: Vec<u8>,
-    pub unpacked_bytes: u32,
+    pub uncompressed_size: u32,
 }
 
 impl Entry {
@@ -27,7 +27,7 @@ impl Entry {
             flags: 0,
             crc32: crc32fast::hash(content),
             packed: content.to_vec(),
-            unpacked_bytes: content.len() as u32,
+            uncompressed_size: content.len() as u32,
         }
     }
 }
@@ -64,7 +64,7 @@ fn common_fields(entry: &Entry, name: &[u8]) -> Vec<u8> {
     fields.extend_from_slice(&[0; 4]);
     fields.extend_from_slice(&entry.crc32.to_le_bytes());
     fields.extend_from_slice(&(entry.packed.len() as u32).to_le_bytes());
-    fields.extend_from_slice(&entry.unpacked_bytes.to_le_bytes());
+    fields.extend_from_slice(&entry.uncompressed_size.to_le_bytes());
     fields.extend_from_slice(&(name.len() as u16).to_le_bytes());
     fields.extend_from_slice(&0_u16.to_le_bytes());
     fields

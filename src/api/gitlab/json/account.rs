@@ -2,9 +2,9 @@
 
 use serde::Serialize;
 
-use crate::catalog::details::UserFacts;
 use crate::catalog::tokens::TokenDetails;
 use crate::catalog::users::UserDetails;
+use crate::catalog::users::UserView;
 use crate::domain::Timestamp;
 
 /// The release of GitLab whose answers these are; clients decide by it what they may ask.
@@ -31,7 +31,7 @@ pub(super) struct User {
 
 /// A user, as pipelines show theirs.
 #[derive(Debug, Serialize)]
-pub(super) struct UserInShort {
+pub(super) struct UserBasic {
     id: i64,
     username: String,
     public_email: Option<String>,
@@ -64,7 +64,7 @@ pub(in super::super) struct CurrentUser {
 
 /// The token that is asked with.
 #[derive(Debug, Serialize)]
-pub(in super::super) struct PersonalToken {
+pub(in super::super) struct PersonalAccessToken {
     id: i64,
     name: String,
     revoked: bool,
@@ -105,7 +105,7 @@ struct AgentServer {
 }
 
 impl User {
-    pub(super) fn new(user: UserFacts, base_url: &str) -> Self {
+    pub(super) fn new(user: UserView, base_url: &str) -> Self {
         Self {
             id: user.id,
             web_url: format!("{base_url}/{}", user.username),
@@ -122,8 +122,8 @@ impl User {
     }
 }
 
-impl UserInShort {
-    pub(super) fn new(user: UserFacts, base_url: &str) -> Self {
+impl UserBasic {
+    pub(super) fn new(user: UserView, base_url: &str) -> Self {
         let User { id, username, name, state, locked, avatar_url, web_url, public_email, .. } =
             User::new(user, base_url);
         Self { id, username, public_email, name, state, locked, avatar_url, web_url }
@@ -132,10 +132,10 @@ impl UserInShort {
 
 impl CurrentUser {
     pub(in super::super) fn new(user: UserDetails, base_url: &str) -> Self {
-        let UserDetails { id, username, name, email, admin, created_at } = user;
+        let UserDetails { id, uuid, username, name, email, admin, created_at } = user;
         let email = email.unwrap_or_default();
         Self {
-            user: User::new(UserFacts { id, username, name, created_at }, base_url),
+            user: User::new(UserView { id, uuid, username, name, created_at }, base_url),
             commit_email: email.clone(),
             email,
             two_factor_enabled: false,
@@ -150,7 +150,7 @@ impl CurrentUser {
     }
 }
 
-impl PersonalToken {
+impl PersonalAccessToken {
     /// A token that was just accepted.
     pub(in super::super) fn new(token: TokenDetails, user_id: i64) -> Self {
         Self {

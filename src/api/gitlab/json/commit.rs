@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::catalog::details::CommitFacts;
+use crate::catalog::commits::CommitView;
 use crate::domain::Timestamp;
 
 /// A commit, as a job shows its own. GitLab has no field of these empty but the parents, so
@@ -27,7 +27,7 @@ pub(super) struct Commit {
 impl Commit {
     /// `ran_at` is when a pipeline was made for it: the commit is as old as that at least, and nearly as
     /// old where nobody told more.
-    pub(super) fn new(commit: CommitFacts, ran_at: Timestamp, project_url: &str) -> Self {
+    pub(super) fn new(commit: CommitView, ran_at: Timestamp, project_url: &str) -> Self {
         let made_at = commit.created_at.unwrap_or(ran_at);
         Self {
             web_url: format!("{project_url}/-/commit/{}", commit.sha),

@@ -5,9 +5,11 @@ use serde::Serialize;
 use super::account::User;
 use super::commit::Commit;
 use super::pipeline::Pipeline;
-use super::{Surroundings, seconds};
+use super::{JsonContext, seconds};
 use crate::catalog::artifacts::Artifact;
-use crate::catalog::details::{CommitFacts, JobDetails, PipelineDetails, PipelineFacts};
+use crate::catalog::commits::CommitView;
+use crate::catalog::jobs::JobDetails;
+use crate::catalog::pipelines::{PipelineDetails, PipelineView};
 use crate::domain::Timestamp;
 use crate::domain::artifact::ArtifactKind;
 use crate::domain::status::Status;
@@ -70,10 +72,10 @@ struct JobArtifact {
 
 impl Job {
     /// `details` holds only artifacts that can be read.
-    pub(in super::super) fn new(details: JobDetails, around: &Surroundings<'_>) -> Self {
+    pub(in super::super) fn new(details: JobDetails, json_ctx: &JsonContext<'_>) -> Self {
         let JobDetails { job, pipeline, commit, user, artifacts } = details;
-        let project_url = around.project_url();
-        let end = job.finished_at.or_else(|| job.status.is_executing().then_some(around.now));
+        let project_url = json_ctx.project_url();
+        let end = job.finished_at.or_else(|| job.status.is_executing().then_some(json_ctx.now));
         let archive = artifacts.iter().find(|artifact| artifact.kind == ArtifactKind::Archive);
         Self {
             id: job.id,
@@ -90,7 +92,7 @@ impl Job {
             erased_at: job.erased_at,
             duration: seconds(job.started_at, end),
             queued_duration: seconds(Some(job.created_at), job.started_at),
-            user: user.map(|user| User::new(user, around.base_url)),
+            user: user.map(|user| User::new(user, json_ctx.base_url)),
             commit: commit.map(|commit| Commit::new(commit, pipeline.created_at, &project_url)),
             failure_reason: job.failure_reason.filter(|_| job.status == Status::Failed),
             web_url: format!("{project_url}/-/jobs/{}", job.id),
@@ -160,14 +162,14 @@ pub(in super::super) struct Bridge {
 impl Bridge {
     /// From a parent to one of its children.
     pub(in super::super) fn new(
-        parent: PipelineFacts,
+        parent: PipelineView,
         child: PipelineDetails,
-        commit: Option<CommitFacts>,
-        around: &Surroundings<'_>,
+        commit: Option<CommitView>,
+        json_ctx: &JsonContext<'_>,
     ) -> Self {
-        let project_url = around.project_url();
+        let project_url = json_ctx.project_url();
         let PipelineDetails { pipeline: child, user, started_at, finished_at, .. } = child;
-        let end = finished_at.or_else(|| child.status.is_executing().then_some(around.now));
+        let end = finished_at.or_else(|| child.status.is_executing().then_some(json_ctx.now));
         Self {
             id: child.id,
             status: child.status.as_str(),
@@ -183,7 +185,7 @@ impl Bridge {
             erased_at: None,
             duration: seconds(started_at, end),
             queued_duration: seconds(Some(child.created_at), started_at),
-            user: user.map(|user| User::new(user, around.base_url)),
+            user: user.map(|user| User::new(user, json_ctx.base_url)),
             commit: commit.map(|commit| Commit::new(commit, parent.created_at, &project_url)),
             web_url: format!("{project_url}/-/pipelines/{}", child.id),
             pipeline: Pipeline::new(parent, &project_url),

@@ -10,14 +10,14 @@ mod repository;
 
 use crate::domain::Timestamp;
 
-pub(super) use account::{CurrentUser, Metadata, PersonalToken, Version};
+pub(super) use account::{CurrentUser, Metadata, PersonalAccessToken, Version};
 pub(super) use job::{Bridge, Job};
 pub(super) use pipeline::{ListedPipeline, SinglePipeline};
 pub(super) use project::{Permissions, Project};
 pub(super) use repository::{Branch, RepositoryCommit, SingleCommit, Tag};
 
 /// What the JSON of a project's things is told besides their details.
-pub(super) struct Surroundings<'a> {
+pub(super) struct JsonContext<'a> {
     /// The base of absolute URLs.
     pub(super) base_url: &'a str,
     /// The full path of the project.
@@ -26,7 +26,7 @@ pub(super) struct Surroundings<'a> {
     pub(super) now: Timestamp,
 }
 
-impl Surroundings<'_> {
+impl JsonContext<'_> {
     /// Where a browser would look at the project.
     fn project_url(&self) -> String {
         format!("{}/{}", self.base_url, self.project_path)

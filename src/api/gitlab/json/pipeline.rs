@@ -2,9 +2,9 @@
 
 use serde::Serialize;
 
-use super::account::UserInShort;
-use super::{Surroundings, seconds};
-use crate::catalog::details::{PipelineDetails, PipelineFacts};
+use super::account::UserBasic;
+use super::{JsonContext, seconds};
+use crate::catalog::pipelines::{PipelineDetails, PipelineView};
 use crate::domain::Timestamp;
 use crate::domain::status::Status;
 
@@ -43,7 +43,7 @@ pub(in super::super) struct SinglePipeline {
     before_sha: &'static str,
     tag: bool,
     yaml_errors: Option<String>,
-    user: Option<UserInShort>,
+    user: Option<UserBasic>,
     started_at: Option<Timestamp>,
     finished_at: Option<Timestamp>,
     committed_at: Option<Timestamp>,
@@ -69,7 +69,7 @@ struct DetailedStatus {
 }
 
 impl Pipeline {
-    pub(super) fn new(pipeline: PipelineFacts, project_url: &str) -> Self {
+    pub(super) fn new(pipeline: PipelineView, project_url: &str) -> Self {
         Self {
             web_url: format!("{project_url}/-/pipelines/{}", pipeline.id),
             id: pipeline.id,
@@ -86,34 +86,34 @@ impl Pipeline {
 }
 
 impl ListedPipeline {
-    pub(in super::super) fn new(pipeline: PipelineFacts, around: &Surroundings<'_>) -> Self {
-        Self { pipeline: Pipeline::new(pipeline, &around.project_url()), name: None }
+    pub(in super::super) fn new(pipeline: PipelineView, json_ctx: &JsonContext<'_>) -> Self {
+        Self { pipeline: Pipeline::new(pipeline, &json_ctx.project_url()), name: None }
     }
 }
 
 impl SinglePipeline {
-    pub(in super::super) fn new(details: PipelineDetails, around: &Surroundings<'_>) -> Self {
+    pub(in super::super) fn new(details: PipelineDetails, json_ctx: &JsonContext<'_>) -> Self {
         let PipelineDetails { pipeline, user, started_at, finished_at, coverage } = details;
         let whole = |seconds: Option<f64>| seconds.map(|seconds| seconds as i64);
         Self {
             before_sha: NO_COMMIT,
             tag: pipeline.tag,
             yaml_errors: None,
-            user: user.map(|user| UserInShort::new(user, around.base_url)),
+            user: user.map(|user| UserBasic::new(user, json_ctx.base_url)),
             started_at,
             finished_at,
             committed_at: None,
             duration: whole(seconds(started_at, finished_at)),
             queued_duration: whole(seconds(Some(pipeline.created_at), started_at)),
             coverage: coverage.map(|percent| format!("{percent:.2}")),
-            detailed_status: DetailedStatus::new(&pipeline, around.project_path),
-            listed: ListedPipeline::new(pipeline, around),
+            detailed_status: DetailedStatus::new(&pipeline, json_ctx.project_path),
+            listed: ListedPipeline::new(pipeline, json_ctx),
         }
     }
 }
 
 impl DetailedStatus {
-    fn new(pipeline: &PipelineFacts, project_path: &str) -> Self {
+    fn new(pipeline: &PipelineView, project_path: &str) -> Self {
         let group = pipeline.status.as_str();
         let (text, label) = words(pipeline.status);
         Self {

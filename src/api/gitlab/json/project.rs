@@ -31,11 +31,11 @@ pub(in super::super) struct Project {
     namespace: Namespace,
     /// What strangers, and those who ask for the simple form, are not told.
     #[serde(flatten)]
-    inside: Option<Inside>,
+    inside: Option<MemberOnlyFields>,
 }
 
 #[derive(Debug, Serialize)]
-struct Inside {
+struct MemberOnlyFields {
     #[serde(rename = "_links")]
     links: Links,
     archived: bool,
@@ -95,7 +95,7 @@ impl Project {
         permissions: Option<Permissions>,
         base_url: &str,
     ) -> Self {
-        let ProjectDetails { project, name, default_branch, created_at } = details;
+        let ProjectDetails { project, name, default_branch, created_at, uuid: _ } = details;
         let (group, last) = project.path.rsplit_once('/').unwrap_or(("", &project.path));
         let web_url = format!("{base_url}/{}", project.path);
         Self {
@@ -120,7 +120,7 @@ impl Project {
             last_activity_at: created_at,
             visibility: project.visibility.as_str(),
             namespace: Namespace::new(group, base_url),
-            inside: permissions.map(|permissions| Inside {
+            inside: permissions.map(|permissions| MemberOnlyFields {
                 links: Links { this: format!("{base_url}/api/v4/projects/{}", project.id) },
                 archived: false,
                 empty_repo: true,

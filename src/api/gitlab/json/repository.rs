@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::Surroundings;
+use super::JsonContext;
 use super::commit::Commit;
 use super::pipeline::Pipeline;
 use crate::catalog::refs::{Head, Revision};
@@ -57,12 +57,16 @@ pub(in super::super) struct SingleCommit {
 
 impl Branch {
     /// `default_branch` is the project's, if it has one.
-    pub(in super::super) fn new(head: Head, default_branch: Option<&str>, around: &Surroundings<'_>) -> Self {
+    pub(in super::super) fn new(
+        head: Head,
+        default_branch: Option<&str>,
+        json_ctx: &JsonContext<'_>,
+    ) -> Self {
         Self {
             default: default_branch == Some(&head.name),
-            web_url: format!("{}/-/tree/{}", around.project_url(), head.name),
+            web_url: format!("{}/-/tree/{}", json_ctx.project_url(), head.name),
             name: head.name,
-            commit: RepositoryCommit::new(head.revision, around),
+            commit: RepositoryCommit::new(head.revision, json_ctx),
             merged: false,
             protected: false,
             developers_can_push: false,
@@ -73,12 +77,12 @@ impl Branch {
 }
 
 impl Tag {
-    pub(in super::super) fn new(head: Head, around: &Surroundings<'_>) -> Self {
+    pub(in super::super) fn new(head: Head, json_ctx: &JsonContext<'_>) -> Self {
         Self {
             name: head.name,
             message: "",
             target: head.revision.pipeline.sha.clone(),
-            commit: RepositoryCommit::new(head.revision, around),
+            commit: RepositoryCommit::new(head.revision, json_ctx),
             release: None,
             protected: false,
             created_at: None,
@@ -87,22 +91,22 @@ impl Tag {
 }
 
 impl SingleCommit {
-    pub(in super::super) fn new(revision: Revision, around: &Surroundings<'_>) -> Self {
+    pub(in super::super) fn new(revision: Revision, json_ctx: &JsonContext<'_>) -> Self {
         let pipeline = revision.pipeline.clone();
         Self {
-            commit: RepositoryCommit::new(revision, around),
+            commit: RepositoryCommit::new(revision, json_ctx),
             status: pipeline.status.as_str(),
             project_id: pipeline.project_id,
-            last_pipeline: Pipeline::new(pipeline, &around.project_url()),
+            last_pipeline: Pipeline::new(pipeline, &json_ctx.project_url()),
         }
     }
 }
 
 impl RepositoryCommit {
-    pub(in super::super) fn new(revision: Revision, around: &Surroundings<'_>) -> Self {
+    pub(in super::super) fn new(revision: Revision, json_ctx: &JsonContext<'_>) -> Self {
         let Revision { pipeline, commit } = revision;
         Self {
-            commit: Commit::new(commit, pipeline.created_at, &around.project_url()),
+            commit: Commit::new(commit, pipeline.created_at, &json_ctx.project_url()),
             trailers: BTreeMap::new(),
             extended_trailers: BTreeMap::new(),
         }

@@ -2,13 +2,13 @@
 //! signed in there; here they answer what the API's route for the same thing would.
 
 use super::Route;
-use super::parse::{MAX_MEANINGS, Segments, files_of_ref, joined_bytes, joined_text, project_ref};
+use super::parse::{MAX_CANDIDATES, Segments, files_of_ref, joined_bytes, joined_text, project_ref};
 
-/// Makes the meanings of a path outside the API, the longest ref first, at most eight; none for a path
+/// Makes the candidate_routes of a path outside the API, the longest ref first, at most eight; none for a path
 /// that is not ours:
 /// `/GROUP/PROJECT/-/jobs/:id/artifacts/{download,raw/*path,file/*path}` and
 /// `/GROUP/PROJECT/-/jobs/artifacts/:ref/{download,raw/*path,file/*path}`.
-pub fn browser_meanings(path: &Segments<'_>) -> impl Iterator<Item = Route> {
+pub fn browser_candidates(path: &Segments<'_>) -> impl Iterator<Item = Route> {
     let (project, rest) = split(path.as_slice()).unwrap_or((&[], &[]));
     let name = move || project_ref(project);
     // A ref may be called anything, a number nothing but digits.
@@ -33,7 +33,7 @@ pub fn browser_meanings(path: &Segments<'_>) -> impl Iterator<Item = Route> {
     };
     let files = files_of_ref(by_ref, |word| matches!(word, "raw" | "file"))
         .map(move |(ref_name, path)| Route::FileOfRef { project: name(), ref_name, path });
-    only.into_iter().chain(files).take(MAX_MEANINGS)
+    only.into_iter().chain(files).take(MAX_CANDIDATES)
 }
 
 /// Splits at the dash that ends a project's path: no segment of that is one.

@@ -1,7 +1,7 @@
 //! Paths of the API, read from segment to segment.
 //!
-//! A path that somebody made up may have very many meanings. Each one holds texts of its own, so they are
-//! made one after the other, as they are asked for, and never more than [`MAX_MEANINGS`].
+//! A path that somebody made up may have very many candidate_routes. Each one holds texts of its own, so they are
+//! made one after the other, as they are asked for, and never more than [`MAX_CANDIDATES`].
 
 use percent_encoding::percent_decode_str;
 
@@ -10,8 +10,8 @@ use crate::domain::pipeline::RefKind;
 use crate::domain::project::ProjectRef;
 use crate::http::target::MAX_SEGMENTS;
 
-/// More meanings than this are not tried: each may cost a lookup.
-pub(super) const MAX_MEANINGS: usize = 8;
+/// More candidate_routes than this are not tried: each may cost a lookup.
+pub(super) const MAX_CANDIDATES: usize = 8;
 
 /// A raw path, split at its slashes. It borrows the path; nothing is decoded.
 #[derive(Debug)]
@@ -32,9 +32,9 @@ impl<'a> Segments<'a> {
     }
 }
 
-/// Makes the meanings of a path behind the API's prefix, most likely first, at most eight; none for a
+/// Makes the candidate_routes of a path behind the API's prefix, most likely first, at most eight; none for a
 /// path that is not ours.
-pub fn meanings(path: &Segments<'_>) -> impl Iterator<Item = Route> {
+pub fn candidate_routes(path: &Segments<'_>) -> impl Iterator<Item = Route> {
     let number = |segment: &str| joined_text(&[segment]);
     let mut below: &[&str] = &[];
     let only = match *path.as_slice() {
@@ -52,7 +52,7 @@ pub fn meanings(path: &Segments<'_>) -> impl Iterator<Item = Route> {
         ["metadata"] => Some(Route::Metadata),
         _ => None,
     };
-    only.into_iter().chain(below_projects(below)).take(MAX_MEANINGS)
+    only.into_iter().chain(below_projects(below)).take(MAX_CANDIDATES)
 }
 
 fn below_projects<'a>(rest: &'a [&'a str]) -> impl Iterator<Item = Route> {

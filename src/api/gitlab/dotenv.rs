@@ -1,0 +1,133 @@
+//! Checks a dotenv report, whose variables later jobs get: a gzip stream of `NAME=value` lines, as
+//! GitLab takes them — no empty lines, no comments, names of letters, digits and `_`.
+//!
+//! Each gzip member is a text of its own, in whatever encoding the job's shell writes.
+
+use std::io::Read;
+
+use flate2::bufread::GzDecoder;
+
+use crate::ingest::Validator;
+
+/// The largest report that is read, compressed or not, in bytes.
+const MAX_BYTES: u64 = 1 << 20;
+
+/// The check that an upload of such a report has to pass.
+pub(super) const VALIDATOR: Validator =
+    Validator { max_bytes: MAX_BYTES, too_large: TOO_LARGE, validate: check };
+
+const TOO_LARGE: Refusal = "Dotenv Artifact Too Big";
+
+/// Why a report is refused, in GitLab's words.
+type Refusal = &'static str;
+
+/// What is answered to anything that is no list of variables.
+const NO_VARIABLES: Refusal = "Invalid Format";
+
+/// Checks the whole file, member by member: lines do not go on in the next one.
+fn check(packed: &[u8]) -> Result<(), Refusal> {
+    let (mut rest, mut left) = (packed, MAX_BYTES);
+    loop {
+        let mut member = Vec::new();
+        let unpacked = GzDecoder::new(&mut rest).take(left + 1).read_to_end(&mut member);
+        unpacked.map_err(|_| NO_VARIABLES)?;
+        left = left.checked_sub(member.len() as u64).ok_or(TOO_LARGE)?;
+        check_lines(&text(&member))?;
+        if rest.is_empty() {
+            return Ok(());
+        }
+    }
+}
+
+/// Turns a member into text: Windows PowerShell writes UTF-16 or a byte order mark in front of UTF-8. What is
+/// neither is taken for UTF-8, and a byte that does not belong there for a replacement character.
+fn text(member: &[u8]) -> String {
+    match member {
+        [0xff, 0xfe, wide @ ..] => utf16(wide, u16::from_le_bytes),
+        [0xfe, 0xff, wide @ ..] => utf16(wide, u16::from_be_bytes),
+        [0xef, 0xbb, 0xbf, rest @ ..] | rest => String::from_utf8_lossy(rest).into_owned(),
+    }
+}
+
+/// An odd byte at the end is half a character, and becomes a replacement character like any other half.
+fn utf16(wide: &[u8], unit: fn([u8; 2]) -> u16) -> String {
+    let (units, odd) = wide.as_chunks::<2>();
+    let mut text = String::from_utf16_lossy(&units.iter().map(|pair| unit(*pair)).collect::<Vec<_>>());
+    if !odd.is_empty() {
+        text.push(char::REPLACEMENT_CHARACTER);
+    }
+    text
+}
+
+fn check_lines(text: &str) -> Result<(), Refusal> {
+    text.lines().try_for_each(|line| {
+        let (name, _) = line.split_once('=').ok_or(NO_VARIABLES)?;
+        let name = name.trim();
+        if !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_') {
+            Ok(())
+        } else {
+            Err("Validation failed: Key can contain only letters, digits and '_'.")
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use flate2::Compression;
+    use flate2::write::GzEncoder;
+
+    use super::*;
+
+    fn packed(text: &[u8]) -> Vec<u8> {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+        encoder.write_all(text).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    #[test]
+    fn all_members_are_read_and_every_line_must_be_a_variable() {
+        assert_eq!(check(&packed(b"A=1\nB_2 = x=y\nC=\n")), Ok(()));
+        assert_eq!(check(&[packed(b"A=1\n"), packed(b"B=2\n")].concat()), Ok(()));
+        assert_eq!(check(&packed(b"")), Ok(()));
+        for bad in [&b"A=1\n\nB=2"[..], b"# comment", b"no variable", b"\xff"] {
+            assert_eq!(check(&packed(bad)), Err("Invalid Format"), "{bad:?}");
+        }
+        assert_eq!(check(&[packed(b"A=1\n"), packed(b"broken")].concat()), Err("Invalid Format"));
+        assert!(check(&packed(b"A-B=1")).unwrap_err().starts_with("Validation failed"));
+        assert!(check(&packed(b"\xff=1")).unwrap_err().starts_with("Validation failed"));
+        assert_eq!(check(b"no gzip"), Err("Invalid Format"));
+        assert_eq!(check(b""), Err("Invalid Format"));
+        assert_eq!(check(&[packed(b"A=1\n"), b"no gzip".to_vec()].concat()), Err("Invalid Format"));
+        assert_eq!(check(&packed(&vec![b'x'; 2 << 20])), Err("Dotenv Artifact Too Big"));
+        let half = packed(format!("A={}", "x".repeat(600 << 10)).as_bytes());
+        assert_eq!(check(&half), Ok(()));
+        assert_eq!(check(&[&half[..], &half].concat()), Err("Dotenv Artifact Too Big"));
+    }
+
+    #[test]
+    fn each_member_is_a_text_of_its_own() {
+        assert_eq!(check(&[packed(b"A=1"), packed(b"bad")].concat()), Err("Invalid Format"));
+        assert_eq!(check(&[packed(b"A"), packed(b"=1")].concat()), Err("Invalid Format"));
+        assert_eq!(check(&[packed(b"A=1"), packed(b""), packed(b"B=2")].concat()), Ok(()));
+    }
+
+    #[test]
+    fn windows_writes_utf_16_and_byte_order_marks() {
+        let wide = |text: &str, bytes: fn(u16) -> [u8; 2]| {
+            packed(&format!("\u{feff}{text}").encode_utf16().flat_map(bytes).collect::<Vec<_>>())
+        };
+        for bytes in [u16::to_le_bytes as fn(u16) -> [u8; 2], u16::to_be_bytes] {
+            assert_eq!(check(&wide("A=1\r\nB=grüße\r\n", bytes)), Ok(()));
+            assert_eq!(check(&wide("A=1\r\n\r\n", bytes)), Err("Invalid Format"));
+            assert!(check(&wide("Ä=1\r\n", bytes)).unwrap_err().starts_with("Validation failed"));
+            assert_eq!(check(&[wide("A=1", bytes), packed(b"B=2")].concat()), Ok(()));
+        }
+        assert_eq!(check(&packed(b"\xef\xbb\xbfA=1\n")), Ok(()));
+        assert_eq!(check(&packed(b"A=gr\xfc\xdfe\n")), Ok(()), "Latin-1 is text with a few replaced bytes");
+        assert_eq!(check(&packed(b"\xff\xfeA\0=\0\x31")), Ok(()), "half a character at the end");
+        assert_eq!(check(&packed(b"\xff\xfe")), Ok(()));
+        assert_eq!(check(&packed(b"\xff\xfe\x41")), Err("Invalid Format"));
+    }
+}

@@ -1,0 +1,115 @@
+//! Why an archive cannot be browsed. It is about the directory; what is wrong with one record
+//! is an `Oddity`, and what can be wrong with one entry's bytes is `CorruptEntry`. The texts are shown
+//! to clients.
+
+use thiserror::Error;
+
+/// Why an archive's directory was refused. Each text is one sentence fit for a client.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+pub enum ArchiveError {
+    /// The file has no end record.
+    #[error("not a zip archive: no end-of-central-directory record")]
+    NoEndRecord,
+    /// The end of the file has none, and that is as far as anybody looks for it.
+    #[error("not a zip archive: no end-of-central-directory record in the last {bytes} bytes")]
+    NoEndRecordNearEnd {
+        /// How many bytes that is.
+        bytes: u64,
+    },
+    /// The last end record states a comment that is longer than what follows it. Some readers
+    /// take it as it is, some take the one before, some none.
+    #[error("archive ends inside the comment of its end-of-central-directory record")]
+    CommentCutShort,
+    /// The last end record lies in what an earlier one says is its comment. Some readers take
+    /// the one, some the other.
+    #[error("archive has one end-of-central-directory record in the comment of another")]
+    EndRecordInComment,
+    /// The archive claims to be one part of several.
+    #[error("archive is split over several disks, which is not supported")]
+    SplitArchive,
+    /// The ZIP64 locator points at no whole ZIP64 end record right before it, or there is none
+    /// though the end record calls for one.
+    #[error("zip64 end record is missing or damaged")]
+    DamagedZip64EndRecord,
+    /// The end record and the ZIP64 end record describe different directories.
+    #[error("zip64 end record contradicts the end record")]
+    EndRecordsDisagree,
+    /// The directory does not lie right before its end record: something stands between, or a
+    /// stated size is wrong.
+    #[error("archive directory does not end where its end record begins")]
+    MisplacedDirectory,
+    /// Bytes stand before the end record of an archive without entries: it may be one that was
+    /// put there to hide them.
+    #[error("archive lists no entries, though bytes lie before its end record")]
+    EmptyBehindBytes,
+    /// The directory does not begin where it is said to, and there is another where it is.
+    #[error("archive has two directories: one where it says, one before its end record")]
+    TwoDirectories,
+    /// The directory does not begin where it is said to, and the file begins with an entry: with that
+    /// of an archive which this one lies in or behind, or with one of its own.
+    #[error(
+        "archive directory does not lie where it says, though the file begins with an entry: it may be another \
+         archive's"
+    )]
+    ArchiveInFront,
+    /// More entries stated than the directory has room for.
+    #[error("archive states {entries} entries, which do not fit its directory of {bytes} bytes")]
+    ImpossibleCount {
+        /// The stated count.
+        entries: u64,
+        /// The directory's size.
+        bytes: u64,
+    },
+    /// The stated count is over [`Limits::entries`](super::Limits::entries).
+    #[error("archive has {entries} entries, more than the limit of {limit}")]
+    TooManyEntries {
+        /// The stated count.
+        entries: u64,
+        /// The limit, inclusive.
+        limit: u64,
+    },
+    /// The directory goes on after as many entries as [`Limits::entries`](super::Limits::entries)
+    /// allows; the stated count is smaller, as it has only 16 bits.
+    #[error("archive has more entries than the limit of {limit}")]
+    MoreEntries {
+        /// The limit, inclusive.
+        limit: u64,
+    },
+    /// Over [`Limits::directory_bytes`](super::Limits::directory_bytes).
+    #[error("archive directory takes {bytes} bytes, more than the limit of {limit}")]
+    DirectoryTooLarge {
+        /// The stated size.
+        bytes: u64,
+        /// The limit, inclusive.
+        limit: u64,
+    },
+    /// A directory record lacks its signature or is cut short.
+    #[error("archive directory is damaged at entry {number}")]
+    DamagedRecord {
+        /// Which record, counted from 1.
+        number: u64,
+    },
+    /// The directory has another number of entries than is stated; multiples of 65,536 apart.
+    #[error("archive directory has {found} entries, but its end record states {stated}")]
+    WrongCount {
+        /// How many there are.
+        found: u64,
+        /// How many there should be.
+        stated: u64,
+    },
+    /// The stated count of entries ends before the directory does.
+    #[error("archive directory holds {bytes} more bytes after its last stated entry")]
+    LeftOver {
+        /// How many bytes.
+        bytes: u64,
+    },
+    /// The caller's bytes are not the part of the archive that was asked for: it changed, or
+    /// was cut, since its length was taken.
+    #[error("expected {expected} bytes of the archive but got {found}")]
+    WrongLength {
+        /// How many were due, or at most due.
+        expected: u64,
+        /// How many came.
+        found: u64,
+    },
+}

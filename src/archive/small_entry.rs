@@ -1,0 +1,86 @@
+//! A small entry in one go: header, packed bytes and checks in memory, without a reader between. It
+//! finds the same damage as [`open`](super::open), where it takes a stream of pieces.
+
+use std::io;
+use std::ops::Range;
+
+use flate2::{Decompress, FlushDecompress, Status};
+
+use super::directory::LOCAL_HEADER_BYTES;
+use super::entry::{PIECE_BYTES, local_lengths};
+use super::{CorruptEntry, EntryMeta, gzip};
+
+/// What is not longer is inflated in one go, in packed bytes. They can be blocks without content, whose
+/// tables take milliseconds that nobody else would get.
+const INFLATED_BYTES: usize = 24 * 1024;
+
+/// Whether an entry is small enough: what [`open`](super::open) would make one piece of.
+pub fn is_small(entry: &EntryMeta) -> bool {
+    entry.compressed_size.max(entry.uncompressed_size) <= PIECE_BYTES
+}
+
+/// Where the packed bytes of `entry` lie in `bytes`, which begin at its local header; `None` when they
+/// reach past the end.
+///
+/// # Errors
+/// [`CorruptEntry`] when there is no local header, as an error of kind `InvalidData`.
+pub fn compressed_range(entry: &EntryMeta, bytes: &[u8]) -> io::Result<Option<Range<usize>>> {
+    let Some(header) = bytes.get(..LOCAL_HEADER_BYTES as usize) else { return Ok(None) };
+    let (name_bytes, extra_bytes) = local_lengths(header).ok_or(CorruptEntry::NoLocalHeader)?;
+    let start = header.len() + usize::from(name_bytes) + usize::from(extra_bytes);
+    let end = usize::try_from(entry.compressed_size).ok().and_then(|packed| start.checked_add(packed));
+    Ok(end.filter(|end| *end <= bytes.len()).map(|end| start..end))
+}
+
+/// Unpacks the `packed` bytes of a small entry that is stored, or deflated into at most 24 KiB; `None` for any
+/// other.
+///
+/// # Errors
+/// [`CorruptEntry`] as an error of kind `InvalidData`.
+pub fn decompress(entry: &EntryMeta, packed: &[u8]) -> io::Result<Option<Vec<u8>>> {
+    let unpacked = match entry.method {
+        _ if entry.encrypted || !is_small(entry) => return Ok(None),
+        0 | 8 | 93 if packed.is_empty() => Vec::new(),
+        0 => packed.to_vec(),
+        8 if packed.len() > INFLATED_BYTES => return Ok(None),
+        8 => match gunzip(packed, entry) {
+            Some(unpacked) => return Ok(Some(unpacked)),
+            None => inflate(packed, entry.uncompressed_size)?,
+        },
+        _ => return Ok(None),
+    };
+    match unpacked.len() as u64 {
+        length if length < entry.uncompressed_size => Err(CorruptEntry::TooShort.into()),
+        length if length > entry.uncompressed_size => Err(CorruptEntry::TooLong.into()),
+        _ if crc32fast::hash(&unpacked) != entry.crc32 => Err(CorruptEntry::ChecksumMismatch.into()),
+        _ => Ok(Some(unpacked)),
+    }
+}
+
+/// Unpacks deflated bytes that are all right, the quick way. As a gzip member they are also checked for
+/// what is left over, as its CRC-32 and length stand right behind them. `None` for all others: a library that
+/// wants its input whole cannot tell what is wrong with it as well as [`inflate`] can.
+fn gunzip(packed: &[u8], entry: &EntryMeta) -> Option<Vec<u8>> {
+    let member = gzip::member(entry, packed);
+    let mut unpacked = vec![0; usize::try_from(entry.uncompressed_size).ok()?];
+    let length = libdeflater::Decompressor::new().gzip_decompress(&member, &mut unpacked).ok()?;
+    (length == unpacked.len()).then_some(unpacked)
+}
+
+/// Inflates up to one byte more than there should be, which shows that there are more.
+fn inflate(packed: &[u8], stated_bytes: u64) -> io::Result<Vec<u8>> {
+    let mut unpacked = Vec::with_capacity(stated_bytes as usize + 1);
+    let mut decoder = Decompress::new(false);
+    let status = decoder
+        .decompress_vec(packed, &mut unpacked, FlushDecompress::Finish)
+        .map_err(|_| CorruptEntry::Undecodable)?;
+    let has_left_over = decoder.total_in() < packed.len() as u64;
+    match status {
+        _ if unpacked.len() as u64 > stated_bytes => Ok(unpacked),
+        Status::StreamEnd if has_left_over && unpacked.len() as u64 == stated_bytes => {
+            Err(CorruptEntry::LeftOver.into())
+        }
+        Status::StreamEnd => Ok(unpacked),
+        Status::Ok | Status::BufError => Err(CorruptEntry::Undecodable.into()),
+    }
+}

@@ -1,0 +1,71 @@
+//! The audit line of an event, with its outcome and where the request came from.
+
+use std::net::IpAddr;
+
+use super::event::{AuditActor, AuditEvent};
+
+/// Where a request came from.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct RequestOrigin<'a> {
+    /// The client.
+    pub client: Option<IpAddr>,
+    /// The request's id.
+    pub request_id: Option<&'a str>,
+}
+
+/// How it ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AuditOutcome {
+    /// It was done.
+    Done,
+    /// It was not allowed, or made no sense.
+    Refused,
+    /// We could not.
+    Failed,
+}
+
+impl AuditEvent {
+    /// Writes the line. `status` is the HTTP status, where there is one.
+    pub fn log(&self, outcome: AuditOutcome, status: Option<u16>, origin: RequestOrigin<'_>) {
+        let action = self.action.unwrap_or("unknown");
+        let outcome = outcome.as_str();
+        let (user_id, uid, from_job) = match &self.who {
+            AuditActor::User { id, .. } => (Some(*id), None, None),
+            AuditActor::Job { id, .. } => (None, None, Some(*id)),
+            AuditActor::CommandLine { uid } => (None, *uid, None),
+            AuditActor::Unknown => (None, None, None),
+        };
+        // The client and the request's id stand in the line although the span has them too: an audit
+        // trail is often cut out and kept elsewhere.
+        tracing::info!(
+            target: "audit",
+            action,
+            outcome,
+            status,
+            actor = self.who.to_string(),
+            actor.user.id = user_id,
+            actor.job.id = from_job,
+            actor.uid = uid,
+            credential = self.credential.unwrap_or("none"),
+            project.id = self.project.as_ref().map(|(id, _)| *id),
+            project.path = self.project.as_ref().map(|(_, path)| path.as_str()),
+            pipeline.id = self.pipeline_id,
+            job.id = self.job_id,
+            artifact.id = self.artifact_id,
+            subject = self.subject.as_deref(),
+            client.address = origin.client.map(|client| client.to_string()),
+            request.id = origin.request_id,
+            "{action} {outcome}",
+        );
+    }
+}
+
+impl AuditOutcome {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::Refused => "refused",
+            Self::Failed => "failed",
+        }
+    }
+}

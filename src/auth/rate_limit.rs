@@ -1,0 +1,156 @@
+//! A bound on failed authentications for each client address.
+//!
+//! Past it a failed credential is answered with "later" instead of "no"; a good one still passes. An
+//! address is not a person: behind one NAT stand many runners, and whoever could lock out an address
+//! by failing from it could stop everybody else's builds. Guessing is no danger that a lock would
+//! have to meet, as the tokens made here hold 256 random bits; the bound is there to make clients
+//! that retry for ever wait, and to tell the log about them once a minute.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, Ipv6Addr};
+use std::sync::{Mutex, PoisonError};
+
+use crate::domain::Timestamp;
+
+/// How long failures are counted together, in milliseconds.
+const WINDOW_MILLIS: i64 = 60_000;
+
+/// How many addresses a generation holds; there are two, so this many entries of some 40 bytes twice.
+const GENERATION: usize = 32_768;
+
+/// Counts failures by client.
+#[derive(Debug)]
+pub struct FailedLoginLimiter {
+    per_minute: u64,
+    windows: Mutex<Windows>,
+}
+
+/// The older generation goes when the newer one is full, so that memory is bounded whatever comes.
+/// Who comes from very many addresses is forgotten early; nothing but a longer wait depends on it.
+#[derive(Debug, Default)]
+struct Windows {
+    newer: HashMap<IpAddr, Window>,
+    older: HashMap<IpAddr, Window>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Window {
+    began: Timestamp,
+    failures: u64,
+}
+
+impl FailedLoginLimiter {
+    /// A bound of so many failures in a minute; 0 for none.
+    pub fn new(per_minute: u64) -> Self {
+        Self { per_minute, windows: Mutex::default() }
+    }
+
+    /// Counts a failure and tells, past the bound, in how many seconds the client's minute is over.
+    /// The minute begins with the first failure.
+    pub fn count(&self, client: IpAddr, now: Timestamp) -> Option<u32> {
+        if self.per_minute == 0 {
+            return None;
+        }
+        let client = counted_as(client);
+        let window = self.windows.lock().unwrap_or_else(PoisonError::into_inner).count(client, now);
+        if window.failures <= self.per_minute {
+            return None;
+        }
+        if window.failures == self.per_minute + 1 {
+            tracing::warn!(client.address = %client, failures = window.failures,
+                "too many failed authentications from one address within a minute");
+        }
+        let left = WINDOW_MILLIS - (now.as_millis() - window.began.as_millis());
+        u32::try_from(left.div_euclid(1000) + i64::from(left % 1000 != 0)).ok()
+    }
+
+    /// How many addresses are remembered.
+    #[cfg(test)]
+    fn remembered(&self) -> usize {
+        let windows = self.windows.lock().unwrap();
+        windows.newer.len() + windows.older.len()
+    }
+}
+
+impl Windows {
+    fn count(&mut self, client: IpAddr, now: Timestamp) -> Window {
+        let known = self.newer.get(&client).or(self.older.get(&client)).copied();
+        let mut window =
+            known.filter(|window| window.holds(now)).unwrap_or(Window { began: now, failures: 0 });
+        window.failures = window.failures.saturating_add(1);
+        if self.newer.len() >= GENERATION && !self.newer.contains_key(&client) {
+            self.older = std::mem::take(&mut self.newer);
+        }
+        self.newer.insert(client, window);
+        window
+    }
+}
+
+impl Window {
+    /// A clock that was set back begins a new minute.
+    fn holds(self, now: Timestamp) -> bool {
+        (0..WINDOW_MILLIS).contains(&(now.as_millis() - self.began.as_millis()))
+    }
+}
+
+/// A customer of IPv6 has a /64 at least, and any address of it.
+fn counted_as(client: IpAddr) -> IpAddr {
+    match client.to_canonical() {
+        IpAddr::V4(address) => address.into(),
+        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() & (u128::MAX << 64)).into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(millis: i64) -> Timestamp {
+        Timestamp::from_millis(millis)
+    }
+
+    fn address(text: &str) -> IpAddr {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn the_minute_begins_with_the_first_failure_and_the_wait_is_its_rest() {
+        let bound = FailedLoginLimiter::new(2);
+        let client = address("192.0.2.1");
+        assert_eq!(bound.count(client, at(1_000)), None);
+        assert_eq!(bound.count(client, at(2_000)), None);
+        assert_eq!(bound.count(client, at(2_001)), Some(59));
+        assert_eq!(bound.count(client, at(60_999)), Some(1));
+        assert_eq!(bound.count(address("192.0.2.2"), at(60_999)), None, "others are counted apart");
+        assert_eq!(bound.count(client, at(61_000)), None);
+        assert_eq!(bound.count(client, at(0)), None, "a clock that was set back");
+    }
+
+    #[test]
+    fn the_addresses_of_one_ipv6_network_count_as_one() {
+        let bound = FailedLoginLimiter::new(1);
+        assert_eq!(bound.count(address("2001:db8::1"), at(0)), None);
+        assert_eq!(bound.count(address("2001:db8::ffff:2"), at(0)), Some(60));
+        assert_eq!(bound.count(address("2001:db8:0:1::1"), at(0)), None);
+        assert_eq!(bound.count(address("::ffff:192.0.2.1"), at(0)), None);
+        assert_eq!(bound.count(address("192.0.2.1"), at(0)), Some(60));
+    }
+
+    #[test]
+    fn memory_is_bounded_whatever_the_number_of_addresses() {
+        let bound = FailedLoginLimiter::new(1);
+        for number in 0..5 * u128::try_from(GENERATION).unwrap() {
+            bound.count(Ipv6Addr::from_bits(number << 64).into(), at(0));
+            assert!(bound.remembered() <= 2 * GENERATION);
+        }
+        let last = Ipv6Addr::from_bits((5 * u128::try_from(GENERATION).unwrap() - 1) << 64);
+        assert_eq!(bound.count(last.into(), at(0)), Some(60), "the latest are still known");
+    }
+
+    #[test]
+    fn zero_is_no_bound() {
+        let bound = FailedLoginLimiter::new(0);
+        assert!((0..1000).all(|_| bound.count(address("192.0.2.1"), at(0)).is_none()));
+        assert_eq!(bound.remembered(), 0);
+    }
+}

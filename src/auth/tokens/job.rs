@@ -1,0 +1,53 @@
+//! Job tokens: valid while their job is running, with the rights of the user that the job runs for.
+
+use secrecy::SecretString;
+
+use super::{NewToken, digest, is_same, new_token};
+use crate::audit::AuditContext;
+use crate::auth::Actor;
+use crate::auth::error::{AuthError, CredentialError};
+use crate::catalog::Db;
+use crate::catalog::jobs::{self, TokenJob};
+use crate::domain::Result;
+
+/// What GitLab's job tokens begin with.
+const PREFIX: &str = "glcbt-";
+
+/// Makes a token for a job, as long and as plain as a personal one.
+///
+/// # Errors
+/// `Internal` when the system gives no randomness.
+pub fn new_job_token() -> Result<NewToken> {
+    new_token(PREFIX)
+}
+
+/// Finds the job that a token belongs to, running or not.
+///
+/// # Errors
+/// Those of the catalog.
+pub fn find_job(db: &mut Db, token: &SecretString, audit: &AuditContext) -> Result<Option<TokenJob>> {
+    let digest = digest(token);
+    let found = jobs::find_by_token(db, digest)?.filter(|found| is_same(found.token_sha256, digest));
+    if let Some(found) = &found {
+        audit.set_job_actor(found.job.id, &found.project_path, found.user.as_ref());
+    }
+    Ok(found)
+}
+
+/// Finds the running job that a token belongs to.
+pub(in crate::auth) fn authenticate_job(
+    db: &mut Db,
+    token: &SecretString,
+    audit: &AuditContext,
+) -> Result<Actor, AuthError> {
+    let found = find_job(db, token, audit)?.ok_or(CredentialError::Unknown)?;
+    let TokenJob { job, project_path, user, .. } = found;
+    if !job.status.is_executing() {
+        return Err(CredentialError::JobIdle(job.status).into());
+    }
+    if job.erased_at.is_some() {
+        return Err(CredentialError::JobErased.into());
+    }
+    let user = user.ok_or(CredentialError::JobOfNobody)?;
+    Ok(Actor::Job { job_id: job.id, project_path, user })
+}

@@ -1,0 +1,79 @@
+//! Personal tokens: valid until they expire or are revoked, with the rights of their user as far as their scopes
+//! reach.
+
+use secrecy::SecretString;
+
+use super::{NewToken, digest, is_same, new_token};
+use crate::audit::AuditContext;
+use crate::auth::Actor;
+use crate::auth::error::{AuthError, CredentialError};
+use crate::catalog::Db;
+use crate::catalog::tokens::{self, AccessToken};
+use crate::catalog::users::User;
+use crate::domain::permissions::{Grant, TokenReach};
+use crate::domain::role::Role;
+use crate::domain::scope::Scopes;
+use crate::domain::{Result, Sha256Digest, Timestamp};
+
+/// What GitLab's personal tokens begin with; scanners for leaked secrets look for it.
+const PREFIX: &str = "glpat-";
+
+/// Makes a personal token of at least 256 random bits, in letters that need no quoting anywhere.
+///
+/// # Errors
+/// `Internal` when the system gives no randomness.
+pub fn new_personal_token() -> Result<NewToken> {
+    new_token(PREFIX)
+}
+
+/// Finds the user of a personal token that has one of `scopes`; `None` for a text that is no personal token.
+pub(in crate::auth) fn authenticate_personal(
+    db: &mut Db,
+    token: &SecretString,
+    scopes: Scopes,
+    now: Timestamp,
+    audit: &AuditContext,
+) -> Result<Option<Actor>, AuthError> {
+    let digest = digest(token);
+    let found = tokens::find(db, digest)?.filter(|(known, _)| is_same(known.sha256, digest));
+    let Some((known, user)) = found else { return Ok(None) };
+    audit.set_user_actor(&user);
+    require_valid(&known, scopes, now)?;
+    Ok(Some(Actor::User(user)))
+}
+
+/// What a personal token, found by its digest together with its user's `role` in a project, is to that project's
+/// permission table: what [`crate::auth::authenticate`] and [`crate::auth::grant_in`] would say. `None` for another
+/// token.
+///
+/// # Errors
+/// [`AuthError::Refused`] for a token that is not valid or has none of `scopes`.
+pub fn grant_with_token(
+    (known, digest): (AccessToken, Sha256Digest),
+    user: &User,
+    role: Option<Role>,
+    scopes: Scopes,
+    now: Timestamp,
+    audit: &AuditContext,
+) -> Result<Option<Grant>, AuthError> {
+    if !is_same(known.sha256, digest) {
+        return Ok(None);
+    }
+    audit.set_user_actor(user);
+    require_valid(&known, scopes, now)?;
+    Ok(Some(Grant::User { admin: user.admin, role, reach: TokenReach::Unrestricted }))
+}
+
+/// Requires that a known token is valid and has one of `scopes`.
+fn require_valid(known: &AccessToken, scopes: Scopes, now: Timestamp) -> Result<(), CredentialError> {
+    if known.expires_at.is_some_and(|expiry| expiry <= now) {
+        return Err(CredentialError::Expired);
+    }
+    if known.revoked {
+        return Err(CredentialError::Revoked);
+    }
+    if !Scopes::parse_known(&known.scopes).intersects(scopes) {
+        return Err(CredentialError::MissingScope(scopes));
+    }
+    Ok(())
+}

@@ -1,0 +1,153 @@
+//! Who asks for what, in one statement: a project's artifact, its job, the personal token that was
+//! shown, and what its user is in the project.
+//!
+//! This is the statement behind most requests. It only finds what is all there; what is missing is
+//! found out one thing after the other, in the order in which clients are told.
+
+use diesel::prelude::*;
+
+use super::Db;
+use super::artifacts::Artifact;
+use super::jobs::Job;
+use super::latest;
+use super::projects::Project;
+use super::schema::{access_tokens, artifacts, jobs, project_members, projects, users};
+use super::tokens::AccessToken;
+use super::users::User;
+use super::values::{Always, Finished};
+use crate::domain::artifact::ArtifactKind;
+use crate::domain::expiry::is_available;
+use crate::domain::project::ProjectRef;
+use crate::domain::role::Role;
+use crate::domain::status::Status;
+use crate::domain::{Error, Result, Sha256Digest, Timestamp};
+
+/// A job's artifact, and what decides who may have it.
+#[derive(Debug)]
+pub struct ArtifactAccess {
+    /// The project.
+    pub project: Project,
+    /// Its job.
+    pub job: Job,
+    /// The job's artifact, expired or not.
+    pub artifact: Artifact,
+    /// The personal token that was shown, valid or not, and whose it is.
+    pub token: Option<(AccessToken, User)>,
+    /// The role of that user in the project.
+    pub role: Option<Role>,
+}
+
+type Row = (Project, Job, Option<Artifact>, Option<AccessToken>, Option<User>, Option<String>);
+
+/// Finds jobs of a project, each with its artifact of the name, and what the personal token with that digest
+/// stands for there. `$on` binds no value: diesel copies what a join is on several times.
+///
+/// A statement of four types: two ways to name a project on two kinds of connection. Run on `Db` itself, its
+/// text would be made anew three times for each execution.
+macro_rules! find {
+    ($db:expr, $project:expr, $token:expr, $on:expr, $jobs:expr) => {{
+        // No token has an empty digest.
+        let digest = $token.map(|digest: Sha256Digest| digest.as_bytes().to_vec()).unwrap_or_default();
+        match ($project, $db) {
+            (ProjectRef::Id(id), Db::Sqlite(sqlite)) => {
+                find!(sqlite, projects::id.eq(*id), digest, $on, $jobs, rows)
+            }
+            (ProjectRef::Id(id), Db::Postgres(postgres)) => {
+                find!(postgres, projects::id.eq(*id), digest, $on, $jobs, rows)
+            }
+            (ProjectRef::Path(path), Db::Sqlite(sqlite)) => {
+                find!(sqlite, projects::path_lower.eq(path.to_lowercase()), digest, $on, $jobs, rows)
+            }
+            (ProjectRef::Path(path), Db::Postgres(postgres)) => {
+                find!(postgres, projects::path_lower.eq(path.to_lowercase()), digest, $on, $jobs, rows)
+            }
+        }
+    }};
+    ($connection:expr, $named:expr, $digest:expr, $on:expr, $jobs:expr, rows) => {
+        projects::table
+            .inner_join(jobs::table.on($on))
+            .left_join(
+                artifacts::table.on(artifacts::job_id
+                    .eq(jobs::id)
+                    .and(artifacts::name.eq(ArtifactKind::Archive.as_str()))
+                    .and(artifacts::state.eq(Finished))),
+            )
+            .left_join(access_tokens::table.on(access_tokens::sha256.eq($digest)))
+            .left_join(users::table.on(users::id.nullable().eq(access_tokens::user_id.nullable())))
+            .left_join(
+                project_members::table.on(project_members::project_id
+                    .eq(projects::id)
+                    .and(project_members::user_id.nullable().eq(users::id.nullable()))),
+            )
+            .filter($named)
+            .filter($jobs)
+            .select((
+                Project::as_select(),
+                Job::as_select(),
+                Option::<Artifact>::as_select(),
+                Option::<AccessToken>::as_select(),
+                Option::<User>::as_select(),
+                project_members::role.nullable(),
+            ))
+            .load::<Row>($connection)?
+    };
+}
+
+impl ArtifactAccess {
+    /// Finds a job's artifact of a kind, and what the personal token with that digest, if any, stands for in
+    /// the job's project. `None` when the project, the job in it, or the artifact is not there.
+    ///
+    /// # Errors
+    /// Only those of the database.
+    pub fn find(
+        db: &mut Db,
+        project: &ProjectRef,
+        job_id: i64,
+        token: Option<Sha256Digest>,
+    ) -> Result<Option<Self>> {
+        let found = find!(db, project, token, jobs::project_id.eq(projects::id), jobs::id.eq(job_id));
+        found.into_iter().next().map_or(Ok(None), from_row)
+    }
+
+    /// As [`ArtifactAccess::find`], for the archive that the ref and the job's name lead to: that of the job which
+    /// [`latest::job_by_ref`] would find. `None` also when that takes a look at another job or at a pipeline
+    /// below the newest successful one, or finds no archive that can be read at `now`.
+    ///
+    /// # Errors
+    /// Only those of the database.
+    pub fn find_by_ref(
+        db: &mut Db,
+        project: &ProjectRef,
+        ref_name: &str,
+        job_name: &str,
+        token: Option<Sha256Digest>,
+        now: Timestamp,
+    ) -> Result<Option<Self>> {
+        // That the pipeline is the project's says enough: a condition on the job's project as well would have
+        // SQLite choose between two indexes.
+        let newest = latest::NewestSuccessful { ref_name };
+        let candidates = find!(
+            db,
+            project,
+            token,
+            Always,
+            jobs::pipeline_id
+                .nullable()
+                .eq(newest)
+                .and(jobs::name.eq(job_name))
+                .and(jobs::status.eq(Status::Success.as_str()))
+                .and(jobs::retried.eq(false))
+        );
+        let first = candidates.into_iter().max_by_key(|(_, job, ..)| job.id);
+        let found = first.map_or(Ok(None), from_row)?;
+        // The newest successful pipeline is locked exactly while the project says so.
+        Ok(found.filter(|ArtifactAccess { project, artifact, .. }| {
+            is_available(artifact.expire_at, project.keep_latest_artifact, now)
+        }))
+    }
+}
+
+fn from_row((project, job, artifact, token, user, role): Row) -> Result<Option<ArtifactAccess>> {
+    let role = role.map(|name| name.parse()).transpose().map_err(Error::internal)?;
+    Ok(artifact.map(|artifact| ArtifactAccess { project, job, artifact, token: token.zip(user), role }))
+}

@@ -1,0 +1,99 @@
+//! Which jobs are on a page.
+
+use diesel::prelude::*;
+use diesel::sql_types::BigInt;
+
+use crate::catalog::Db;
+use crate::catalog::schema::jobs;
+use crate::catalog::slice::{Direction, Slice};
+use crate::domain::Result;
+use crate::domain::status::Status;
+
+/// Which jobs of a project are listed.
+#[derive(Debug, Clone)]
+pub struct ProjectJobs {
+    /// Where they may stand; anywhere when empty.
+    pub statuses: Vec<Status>,
+    /// Only those behind the job with this number, in the list's direction.
+    pub behind: Option<i64>,
+    /// Which way the list runs, by number.
+    pub direction: Direction,
+}
+
+#[derive(QueryableByName)]
+struct Row {
+    #[diesel(sql_type = BigInt)]
+    id: i64,
+}
+
+/// The numbers of the jobs in a part of the list. Each status has its own run in the index; both
+/// databases merge the runs as they read them, so a rare status beside a frequent one costs nothing.
+/// PostgreSQL does so only when each run says that it is in order.
+///
+/// # Errors
+/// Only those of the database.
+pub fn of_project(db: &mut Db, project_id: i64, list: &ProjectJobs, window: Slice) -> Result<Vec<i64>> {
+    let (order, comparison, start) = match list.direction {
+        Direction::Ascending => ("ASC", '>', i64::MIN),
+        Direction::Descending => ("DESC", '<', i64::MAX),
+    };
+    let run = |status: &str| {
+        format!(
+            "SELECT id FROM (SELECT id FROM jobs WHERE project_id = $1{status} AND id {comparison} $2 \
+             ORDER BY id {order}) AS run"
+        )
+    };
+    let mut statuses = list.statuses.clone();
+    statuses.sort_unstable();
+    statuses.dedup();
+    let runs: Vec<String> = match statuses[..] {
+        [] => vec![run("")],
+        // The names are our own and need no quoting.
+        _ => statuses.iter().map(|status| run(&format!(" AND status = '{status}'"))).collect(),
+    };
+    // SQLite counts parameters as it meets them, so they stand in order.
+    let text = format!("{} ORDER BY id {order} LIMIT $3 OFFSET $4", runs.join(" UNION ALL "));
+    let rows: Vec<Row> = diesel::sql_query(text)
+        .bind::<BigInt, _>(project_id)
+        .bind::<BigInt, _>(list.behind.unwrap_or(start))
+        .bind::<BigInt, _>(window.limit)
+        .bind::<BigInt, _>(window.offset)
+        .load(db)?;
+    Ok(rows.into_iter().map(|row| row.id).collect())
+}
+
+/// Which jobs of a pipeline are listed, newest first.
+#[derive(Debug, Clone)]
+pub struct PipelineJobs {
+    /// The pipeline.
+    pub pipeline_id: i64,
+    /// Where they may stand; anywhere when empty.
+    pub statuses: Vec<Status>,
+    /// Whether attempts that were retried are among them.
+    pub include_retried: bool,
+}
+
+/// The numbers of the jobs in a part of the list, and how many there are in all.
+///
+/// # Errors
+/// Only those of the database.
+pub fn of_pipeline(db: &mut Db, list: &PipelineJobs, window: Slice) -> Result<(Vec<i64>, i64)> {
+    let listed = || {
+        let mut query = jobs::table.filter(jobs::pipeline_id.eq(list.pipeline_id)).into_boxed();
+        if !list.statuses.is_empty() {
+            let names = list.statuses.iter().map(|status| status.as_str());
+            query = query.filter(jobs::status.eq_any(names));
+        }
+        if !list.include_retried {
+            query = query.filter(jobs::retried.eq(false));
+        }
+        query
+    };
+    let ids = listed()
+        .order(jobs::id.desc())
+        .offset(window.offset)
+        .limit(window.limit)
+        .select(jobs::id)
+        .load(db)?;
+    Ok((ids, listed().count().get_result(db)?))
+}

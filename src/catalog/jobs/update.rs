@@ -1,0 +1,111 @@
+//! Job updates: the few columns of a job that change while it runs.
+//!
+//! A job is locked, read and then changed, so that no other transaction changes it between the decision and the
+//! update.
+
+use diesel::prelude::*;
+
+use crate::catalog::Db;
+use crate::catalog::db::MultiBackend;
+use crate::catalog::schema::{jobs, users};
+use crate::domain::status::Status;
+use crate::domain::{Result, Sha256Digest, Timestamp};
+
+/// A job as the registry tells it.
+#[derive(Debug, Clone, Queryable, Selectable)]
+#[diesel(table_name = jobs, check_for_backend(MultiBackend))]
+pub struct JobRecord {
+    /// Its number.
+    pub id: i64,
+    /// Its project.
+    pub project_id: i64,
+    /// Its pipeline.
+    pub pipeline_id: i64,
+    /// Its name.
+    pub name: String,
+    /// Its stage.
+    pub stage: String,
+    /// Where it stands.
+    pub status: Status,
+    /// Whether its pipeline may succeed without it.
+    pub allow_failure: bool,
+    /// Whether a newer job of its name took its place.
+    pub retried: bool,
+    /// The username of who started it.
+    #[diesel(select_expression = users::username.nullable())]
+    pub user: Option<String>,
+    /// Test coverage, in percent.
+    pub coverage: Option<f64>,
+    /// Why it failed.
+    pub failure_reason: Option<String>,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it began to run.
+    pub started_at: Option<Timestamp>,
+    /// When it ended.
+    pub finished_at: Option<Timestamp>,
+    /// When its results were erased.
+    pub erased_at: Option<Timestamp>,
+}
+
+/// What changes of a job; `None` leaves a column as it is.
+#[derive(Debug, Default, PartialEq, AsChangeset)]
+#[diesel(table_name = jobs)]
+pub struct JobUpdate {
+    /// Where it stands.
+    pub status: Option<&'static str>,
+    /// Whether its failure does not fail the pipeline.
+    pub allow_failure: Option<bool>,
+    /// Whether a later attempt replaced it.
+    pub retried: Option<bool>,
+    /// Coverage in percent.
+    pub coverage: Option<Option<f64>>,
+    /// Why it failed.
+    pub failure_reason: Option<Option<String>>,
+    /// When it began to run, in milliseconds.
+    pub started_at: Option<Option<i64>>,
+    /// When it ended, in milliseconds.
+    pub finished_at: Option<Option<i64>>,
+}
+
+/// A job by number, which nobody else changes until this transaction ends. Needs
+/// [`crate::catalog::Catalog::write`].
+///
+/// # Errors
+/// Only those of the database.
+pub fn lock(db: &mut Db, id: i64) -> Result<Option<JobRecord>> {
+    // A write that changes nothing takes the lock in both databases.
+    match diesel::update(jobs::table.find(id)).set(jobs::status.eq(jobs::status)).execute(db)? {
+        0 => Ok(None),
+        _ => find_record(db, id).map(Some),
+    }
+}
+
+/// Changes a job that is locked, and tells what it is now.
+///
+/// # Errors
+/// Only those of the database.
+pub fn update(db: &mut Db, job: JobRecord, changes: JobUpdate) -> Result<JobRecord> {
+    if changes == JobUpdate::default() {
+        return Ok(job);
+    }
+    diesel::update(jobs::table.find(job.id)).set(changes).execute(db)?;
+    find_record(db, job.id)
+}
+
+/// Makes `token` the only token of a job.
+///
+/// # Errors
+/// Only those of the database.
+pub fn set_token(db: &mut Db, id: i64, token: Sha256Digest) -> Result<()> {
+    diesel::update(jobs::table.find(id))
+        .set(jobs::token_sha256.eq(Some(token.as_bytes().to_vec())))
+        .execute(db)?;
+    Ok(())
+}
+
+fn find_record(db: &mut Db, id: i64) -> Result<JobRecord> {
+    let user = users::table.on(users::id.nullable().eq(jobs::user_id));
+    let job = jobs::table.left_join(user).filter(jobs::id.eq(id));
+    Ok(job.select(JobRecord::as_select()).first(db)?)
+}

@@ -1,0 +1,277 @@
+//! Which pipelines are on a page.
+
+use diesel::dsl::sql;
+use diesel::prelude::*;
+use diesel::sql_types::Bool;
+
+use crate::catalog::Db;
+use crate::catalog::db::MultiBackend;
+use crate::catalog::schema::pipelines;
+use crate::catalog::slice::{COUNT_LIMIT, Count, Direction, Slice};
+use crate::domain::pipeline::{Source, commit_id};
+use crate::domain::status::Status;
+use crate::domain::{Result, Timestamp};
+
+/// Which pipelines of a project are listed.
+#[derive(Debug, Clone)]
+pub struct ProjectPipelines {
+    /// Where they may stand; anywhere when empty.
+    pub statuses: Vec<Status>,
+    /// What started them. Children are listed only when they are asked for.
+    pub source: Option<Source>,
+    /// Only the newest of each branch or, with `true`, of each tag.
+    pub newest_of_tags: Option<bool>,
+    /// The ref that they ran on.
+    pub ref_name: Option<String>,
+    /// The commit that they ran on; the digits of its id may be of either case.
+    pub sha: Option<String>,
+    /// Who started them.
+    pub user_id: Option<i64>,
+    /// When they were last changed.
+    pub updated: Period,
+    /// When they were made.
+    pub created: Period,
+    /// What they are sorted by; ties are broken by number.
+    pub order: Order,
+    /// Which way the list runs.
+    pub direction: Direction,
+}
+
+/// A stretch of time, both ends included.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Period {
+    /// Its first instant.
+    pub from: Option<Timestamp>,
+    /// Its last.
+    pub until: Option<Timestamp>,
+}
+
+/// What pipelines can be sorted by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Order {
+    /// Their number.
+    Id,
+    /// Where they stand.
+    Status,
+    /// The ref that they ran on.
+    Ref,
+    /// When they were last changed.
+    UpdatedAt,
+    /// Who started them.
+    UserId,
+}
+
+/// The numbers of the pipelines in a part of the list, and how many there are in all.
+///
+/// # Errors
+/// Only those of the database.
+pub fn of_project(
+    db: &mut Db,
+    project_id: i64,
+    list: &ProjectPipelines,
+    window: Slice,
+) -> Result<(Vec<i64>, Count)> {
+    let is_short = list.newest_of_tags.is_some() || (list.statuses.len() == 1 && list.updated.is_bounded());
+    let count = if is_short {
+        match part_of_short(db, project_id, list, window)? {
+            Some(part) => return Ok(part),
+            None => Count::TooMany,
+        }
+    } else {
+        count(db, project_id, list)?
+    };
+    let updated = match count {
+        // There are many: they are met soon enough on the way through the list's own order, while
+        // sorting what lies in the period would mean to read all of it.
+        Count::TooMany => Period::is_tested,
+        Count::Exactly(_) => Period::is_indexed,
+    };
+    let ids = sorted(listed(project_id, list, updated), list)
+        .offset(window.offset)
+        .limit(window.limit)
+        .select(pipelines::id)
+        .load(db)?;
+    Ok((ids, count))
+}
+
+/// The part and the count, from reading the whole list; none when it is long after all. The newest of
+/// each ref are found all together or not at all; one status in a period of time is found on one walk
+/// through that status: cheaper than to count first and to read then.
+fn part_of_short(
+    db: &mut Db,
+    project_id: i64,
+    list: &ProjectPipelines,
+    window: Slice,
+) -> Result<Option<(Vec<i64>, Count)>> {
+    let whole = sorted(listed(project_id, list, Period::is_tested), list)
+        .limit(COUNT_LIMIT + 1)
+        .select(pipelines::id);
+    let whole: Vec<i64> = whole.load(db)?;
+    let count = whole.len() as i64;
+    let skip = usize::try_from(window.offset).unwrap_or(usize::MAX);
+    let part = whole.into_iter().skip(skip).take(usize::try_from(window.limit).unwrap_or(0)).collect();
+    Ok((count <= COUNT_LIMIT).then_some((part, Count::Exactly(count))))
+}
+
+fn count(db: &mut Db, project_id: i64, list: &ProjectPipelines) -> Result<Count> {
+    let mut probe =
+        listed(project_id, list, Period::is_indexed).offset(COUNT_LIMIT).limit(1).select(pipelines::id);
+    if list.statuses.len() > 1 {
+        // No index is fit to count these; the list's own has their statuses beside the numbers.
+        probe = probe.order(pipelines::id.desc());
+    }
+    Ok(match probe.first::<i64>(db).optional()? {
+        Some(_) => Count::TooMany,
+        None => Count::Exactly(listed(project_id, list, Period::is_indexed).count().get_result(db)?),
+    })
+}
+
+/// The newest pipeline of a ref, dangling ones left out, whatever became of it.
+///
+/// # Errors
+/// Only those of the database.
+pub fn latest_of_ref(db: &mut Db, project_id: i64, ref_name: &str) -> Result<Option<i64>> {
+    let dangling = Source::DANGLING.iter().map(|source| source.as_str());
+    Ok(pipelines::table
+        .filter(pipelines::project_id.eq(project_id))
+        .filter(pipelines::ref_name.eq(ref_name))
+        .filter(sql::<Bool>(NO_CHILD))
+        .filter(pipelines::source.ne_all(dangling))
+        .order(pipelines::id.desc())
+        .select(pipelines::id)
+        .first(db)
+        .optional()?)
+}
+
+/// The children of a pipeline in a part of their list, newest first, and how many there are in all.
+///
+/// # Errors
+/// Only those of the database.
+pub fn children(db: &mut Db, parent_id: i64, statuses: &[Status], window: Slice) -> Result<(Vec<i64>, i64)> {
+    let listed = || {
+        let mut query = pipelines::table.filter(pipelines::parent_id.eq(parent_id)).into_boxed();
+        if !statuses.is_empty() {
+            query = query.filter(pipelines::status.eq_any(statuses.iter().map(|status| status.as_str())));
+        }
+        query
+    };
+    let ids = listed()
+        .order(pipelines::id.desc())
+        .offset(window.offset)
+        .limit(window.limit)
+        .select(pipelines::id)
+        .load(db)?;
+    Ok((ids, listed().count().get_result(db)?))
+}
+
+type Listed = pipelines::BoxedQuery<'static, MultiBackend>;
+
+/// What the partial indexes are for, in the words of the migration: another spelling would not match.
+const NO_CHILD: &str = "pipelines.source <> 'parent_pipeline'";
+
+fn listed(project_id: i64, list: &ProjectPipelines, updated: fn(Period, Listed) -> Listed) -> Listed {
+    let mut query = pipelines::table.into_boxed();
+    query = match list.newest_of_tags {
+        // Few, and known by number: the project and the source are asked for inside.
+        Some(tags) => query.filter(sql::<Bool>(&is_newest_of_ref(project_id, tags))),
+        None => query.filter(pipelines::project_id.eq(project_id)),
+    };
+    query = match list.source {
+        Some(source) => query.filter(pipelines::source.eq(source.as_str())),
+        None if list.newest_of_tags.is_some() => query,
+        None => query.filter(sql::<Bool>(NO_CHILD)),
+    };
+    query = match list.statuses[..] {
+        [] => query,
+        [status] => query.filter(pipelines::status.eq(status.as_str())),
+        // Not from the index of one status: its runs would have to be sorted.
+        _ => {
+            let names: Vec<String> = list.statuses.iter().map(|status| format!("'{status}'")).collect();
+            query.filter(sql::<Bool>(&format!("pipelines.status || '' IN ({})", names.join(", "))))
+        }
+    };
+    if let Some(ref_name) = &list.ref_name {
+        query = query.filter(pipelines::ref_name.eq(ref_name.clone()));
+    }
+    if let Some(sha) = &list.sha {
+        query = match commit_id(sha).filter(|id| id != sha) {
+            Some(id) => query.filter(pipelines::sha.eq_any([sha.clone(), id])),
+            None => query.filter(pipelines::sha.eq(sha.clone())),
+        };
+    }
+    if let Some(user_id) = list.user_id {
+        query = query.filter(pipelines::user_id.eq(user_id));
+    }
+    if let Some(from) = list.created.from {
+        query = query.filter(pipelines::created_at.ge(from.as_millis()));
+    }
+    if let Some(until) = list.created.until {
+        query = query.filter(pipelines::created_at.le(until.as_millis()));
+    }
+    updated(list.updated, query)
+}
+
+/// Whether a row is the newest of its branch or tag. They are found by stepping through the index from
+/// the newest of one ref to that of the next, which is cheaper than to group all pipelines by theirs.
+fn is_newest_of_ref(project_id: i64, tags: bool) -> String {
+    let newest = |below: &str| {
+        format!(
+            "(SELECT listed.id FROM pipelines AS listed WHERE listed.project_id = {project_id} \
+             AND listed.source <> 'parent_pipeline' AND listed.tag = {tags}{below} \
+             ORDER BY listed.ref DESC, listed.id DESC LIMIT 1)"
+        )
+    };
+    let first = newest("");
+    let next = newest(" AND listed.ref < (SELECT last.ref FROM pipelines AS last WHERE last.id = heads.id)");
+    format!(
+        "pipelines.id IN (WITH RECURSIVE heads (id) AS (\
+         SELECT {first} UNION ALL SELECT {next} FROM heads WHERE heads.id IS NOT NULL) \
+         SELECT heads.id FROM heads WHERE heads.id IS NOT NULL)"
+    )
+}
+
+impl Period {
+    fn is_bounded(self) -> bool {
+        self.from.is_some() || self.until.is_some()
+    }
+
+    /// The rows of the period, by the index of times when the database sees fit.
+    fn is_indexed(self, mut query: Listed) -> Listed {
+        if let Some(from) = self.from {
+            query = query.filter(pipelines::updated_at.ge(from.as_millis()));
+        }
+        if let Some(until) = self.until {
+            query = query.filter(pipelines::updated_at.le(until.as_millis()));
+        }
+        query
+    }
+
+    /// The same rows, each tested where the list comes upon it: no index has the sum.
+    fn is_tested(self, mut query: Listed) -> Listed {
+        if let Some(from) = self.from {
+            let text = format!("pipelines.updated_at + 0 >= {}", from.as_millis());
+            query = query.filter(sql::<Bool>(&text));
+        }
+        if let Some(until) = self.until {
+            let text = format!("pipelines.updated_at + 0 <= {}", until.as_millis());
+            query = query.filter(sql::<Bool>(&text));
+        }
+        query
+    }
+}
+
+fn sorted(query: Listed, list: &ProjectPipelines) -> Listed {
+    use pipelines::{id, ref_name, status, updated_at, user_id};
+    match (list.order, list.direction) {
+        (Order::Id, Direction::Ascending) => query.order(id.asc()),
+        (Order::Id, Direction::Descending) => query.order(id.desc()),
+        (Order::Status, Direction::Ascending) => query.order((status.asc(), id.asc())),
+        (Order::Status, Direction::Descending) => query.order((status.desc(), id.desc())),
+        (Order::Ref, Direction::Ascending) => query.order((ref_name.asc(), id.asc())),
+        (Order::Ref, Direction::Descending) => query.order((ref_name.desc(), id.desc())),
+        (Order::UpdatedAt, Direction::Ascending) => query.order((updated_at.asc(), id.asc())),
+        (Order::UpdatedAt, Direction::Descending) => query.order((updated_at.desc(), id.desc())),
+        (Order::UserId, Direction::Ascending) => query.order((user_id.asc(), id.asc())),
+        (Order::UserId, Direction::Descending) => query.order((user_id.desc(), id.desc())),
+    }
+}

@@ -1,0 +1,177 @@
+//! Which projects are on a page: never one that the caller may not see.
+
+use std::collections::HashMap;
+
+use diesel::dsl::sql;
+use diesel::prelude::*;
+use diesel::sql_types::{Bool, Text};
+
+use crate::catalog::Db;
+use crate::catalog::db::MultiBackend;
+use crate::catalog::projects::ProjectDetails;
+use crate::catalog::schema::{project_members, projects};
+use crate::catalog::slice::{COUNT_LIMIT, Count, Direction, Slice};
+use crate::domain::Result;
+use crate::domain::project::Visibility;
+use crate::domain::role::Role;
+
+/// Who looks at the list.
+#[derive(Debug, Clone, Copy)]
+pub enum Viewer {
+    /// Sees what is public.
+    Anonymous,
+    /// Sees what is not private, and what the user with this number is a member of.
+    User(i64),
+    /// Sees everything; the user with this number.
+    Admin(i64),
+}
+
+/// Which projects are listed.
+#[derive(Debug, Clone)]
+pub struct VisibleProjects {
+    /// Who may see them.
+    pub visibility: Option<Visibility>,
+    /// Only those in which the viewer has one of these roles; all when empty.
+    pub roles: Vec<Role>,
+    /// A text that the path or the name holds, in any case.
+    pub search: Option<String>,
+    /// Whether the groups in a path are searched too.
+    pub search_groups: bool,
+    /// Only those with a larger number.
+    pub id_after: Option<i64>,
+    /// Only those with a smaller number.
+    pub id_before: Option<i64>,
+    /// What they are sorted by; ties are broken by number.
+    pub order: Order,
+    /// Which way the list runs.
+    pub direction: Direction,
+}
+
+/// What projects can be sorted by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Order {
+    /// Their number.
+    Id,
+    /// The name to show.
+    Name,
+    /// The path.
+    Path,
+    /// When they were made.
+    CreatedAt,
+}
+
+type Listed = projects::BoxedQuery<'static, MultiBackend>;
+
+/// The projects in a part of the list.
+///
+/// # Errors
+/// Only those of the database.
+pub fn visible(
+    db: &mut Db,
+    viewer: Viewer,
+    list: &VisibleProjects,
+    window: Slice,
+) -> Result<Vec<ProjectDetails>> {
+    Ok(sorted(listed(viewer, list), list)
+        .offset(window.offset)
+        .limit(window.limit)
+        .select(ProjectDetails::as_select())
+        .load(db)?)
+}
+
+/// How many there are in all.
+///
+/// # Errors
+/// Only those of the database.
+pub fn count(db: &mut Db, viewer: Viewer, list: &VisibleProjects) -> Result<Count> {
+    let beyond: Option<i64> =
+        listed(viewer, list).offset(COUNT_LIMIT).limit(1).select(projects::id).first(db).optional()?;
+    Ok(match beyond {
+        Some(_) => Count::TooMany,
+        None => Count::Exactly(listed(viewer, list).count().get_result(db)?),
+    })
+}
+
+/// The roles of a user in some projects.
+///
+/// # Errors
+/// Only those of the database.
+pub fn roles(db: &mut Db, user_id: i64, project_ids: &[i64]) -> Result<HashMap<i64, Role>> {
+    let rows: Vec<(i64, Role)> = project_members::table
+        .filter(project_members::user_id.eq(user_id))
+        .filter(project_members::project_id.eq_any(project_ids))
+        .select((project_members::project_id, project_members::role))
+        .load(db)?;
+    Ok(rows.into_iter().collect())
+}
+
+fn listed(viewer: Viewer, list: &VisibleProjects) -> Listed {
+    let memberships = |user_id: i64| {
+        project_members::table
+            .filter(project_members::user_id.eq(user_id))
+            .select(project_members::project_id)
+    };
+    let mut query = projects::table.into_boxed();
+    query = match viewer {
+        Viewer::Anonymous => query.filter(projects::visibility.eq(Visibility::Public.as_str())),
+        Viewer::User(id) => query.filter(
+            projects::visibility.ne(Visibility::Private.as_str()).or(projects::id.eq_any(memberships(id))),
+        ),
+        Viewer::Admin(_) => query,
+    };
+    if let Some(visibility) = list.visibility {
+        query = query.filter(projects::visibility.eq(visibility.as_str()));
+    }
+    if !list.roles.is_empty() {
+        // Nobody has no role anywhere.
+        let user_id = match viewer {
+            Viewer::Anonymous => -1,
+            Viewer::User(id) | Viewer::Admin(id) => id,
+        };
+        let names: Vec<&str> = list.roles.iter().map(|role| role.as_str()).collect();
+        query = query
+            .filter(projects::id.eq_any(memberships(user_id).filter(project_members::role.eq_any(names))));
+    }
+    if let Some(text) = &list.search {
+        let pattern = format!("%{}%", escaped(&text.to_lowercase()));
+        let path =
+            if list.search_groups || text.contains('/') { "projects.path_lower" } else { LAST_SEGMENT };
+        query = query.filter(
+            sql::<Bool>("(lower(projects.name) LIKE ")
+                .bind::<Text, _>(pattern.clone())
+                .sql(&format!(" ESCAPE '!' OR {path} LIKE "))
+                .bind::<Text, _>(pattern)
+                .sql(" ESCAPE '!')"),
+        );
+    }
+    if let Some(id) = list.id_after {
+        query = query.filter(projects::id.gt(id));
+    }
+    if let Some(id) = list.id_before {
+        query = query.filter(projects::id.lt(id));
+    }
+    query
+}
+
+/// The last segment of a path: what is left behind all that ends in a slash.
+const LAST_SEGMENT: &str = "substr(projects.path_lower, \
+     length(rtrim(projects.path_lower, replace(projects.path_lower, '/', ''))) + 1)";
+
+/// Text in which nothing is a wildcard.
+fn escaped(text: &str) -> String {
+    text.replace('!', "!!").replace('%', "!%").replace('_', "!_")
+}
+
+fn sorted(query: Listed, list: &VisibleProjects) -> Listed {
+    use projects::{created_at, id, name, path_lower};
+    match (list.order, list.direction) {
+        (Order::Id, Direction::Ascending) => query.order(id.asc()),
+        (Order::Id, Direction::Descending) => query.order(id.desc()),
+        (Order::Name, Direction::Ascending) => query.order((name.asc(), id.asc())),
+        (Order::Name, Direction::Descending) => query.order((name.desc(), id.desc())),
+        (Order::Path, Direction::Ascending) => query.order((path_lower.asc(), id.asc())),
+        (Order::Path, Direction::Descending) => query.order((path_lower.desc(), id.desc())),
+        (Order::CreatedAt, Direction::Ascending) => query.order((created_at.asc(), id.asc())),
+        (Order::CreatedAt, Direction::Descending) => query.order((created_at.desc(), id.desc())),
+    }
+}

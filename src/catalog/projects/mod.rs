@@ -1,0 +1,223 @@
+//! Projects, their members and whose job tokens they accept.
+
+mod job_token_allowlist;
+mod list;
+mod members;
+
+use diesel::prelude::*;
+
+use super::Db;
+use super::db::MultiBackend;
+use super::schema::{artifacts, jobs, pipelines, projects};
+use super::users::next_number;
+use super::values::{Finished, new_uuid};
+use crate::domain::project::{ProjectRef, Visibility};
+use crate::domain::{Error, ErrorKind, Result, Timestamp, Uuid};
+
+pub use job_token_allowlist::{
+    add_to_allowlist, allowlist, allows_job_token, remove_from_allowlist, set_allowlist,
+};
+pub use list::{Order, Viewer, VisibleProjects, count, roles, visible};
+pub use members::{members, remove_member, role_of, set_member, set_members};
+
+/// A project.
+#[derive(Debug, Clone, Queryable, Selectable)]
+#[diesel(table_name = projects, check_for_backend(MultiBackend))]
+pub struct Project {
+    /// Its number.
+    pub id: i64,
+    /// Its full path.
+    pub path: String,
+    /// Who may see it.
+    pub visibility: Visibility,
+    /// Whether those who see it may read its jobs.
+    pub public_jobs: bool,
+    /// Whether the newest successful pipeline of each ref keeps its artifacts.
+    pub keep_latest_artifact: bool,
+    /// The project's own upload limit in bytes.
+    pub max_artifact_bytes: Option<i64>,
+}
+
+/// All there is to tell about a project itself.
+#[derive(Debug, Clone, Queryable, Selectable)]
+#[diesel(table_name = projects, check_for_backend(MultiBackend))]
+pub struct ProjectDetails {
+    /// What the rules ask of it.
+    #[diesel(embed)]
+    pub project: Project,
+    /// Its UUID.
+    pub uuid: Uuid,
+    /// The name to show.
+    pub name: String,
+    /// The branch that is shown first.
+    pub default_branch: Option<String>,
+    /// When it was made.
+    pub created_at: Timestamp,
+}
+
+/// How much a project holds.
+#[derive(Debug, Clone, Copy)]
+pub struct ProjectUsage {
+    /// Its pipelines.
+    pub pipelines: i64,
+    /// Their jobs.
+    pub jobs: i64,
+    /// Their artifacts, expired ones included until they are swept.
+    pub artifacts: i64,
+    /// The bytes of these.
+    pub artifact_bytes: i64,
+}
+
+/// What a registry file or a command names of a project; `None` leaves a column as it is, or at its default.
+#[derive(Debug, AsChangeset)]
+#[diesel(table_name = projects)]
+pub struct ProjectChanges {
+    /// The full path.
+    pub path: String,
+    /// The same in lower case.
+    pub path_lower: String,
+    /// The name to show; the path's last segment by default.
+    pub name: Option<String>,
+    /// Who may see it; private by default.
+    pub visibility: Option<&'static str>,
+    /// Whether those who see it may read its jobs; so by default.
+    pub public_jobs: Option<bool>,
+    /// The branch that is shown first; none by default.
+    pub default_branch: Option<Option<String>>,
+    /// Whether the newest successful pipeline of each ref keeps its artifacts; so by default.
+    pub keep_latest_artifact: Option<bool>,
+    /// The upload limit in bytes; the instance's by default.
+    pub max_artifact_bytes: Option<Option<i64>>,
+}
+
+/// Finds a project by number or, in any case, by path.
+///
+/// # Errors
+/// Only those of the database.
+pub fn find(db: &mut Db, project: &ProjectRef) -> Result<Option<Project>> {
+    let found = match project {
+        ProjectRef::Id(id) => projects::table.find(*id).select(Project::as_select()).get_result(db),
+        ProjectRef::Path(path) => projects::table
+            .filter(projects::path_lower.eq(path.to_lowercase()))
+            .select(Project::as_select())
+            .get_result(db),
+    };
+    Ok(found.optional()?)
+}
+
+/// Finds the project that somebody named by its path.
+///
+/// # Errors
+/// `NotFound`, with a text that repeats the path.
+pub fn find_by_path(db: &mut Db, path: &str) -> Result<Project> {
+    find(db, &ProjectRef::Path(path.to_owned()))?
+        .ok_or_else(|| Error::new(ErrorKind::NotFound, format!("there is no project {path:?}")))
+}
+
+/// Every project, by number; only `id` if given.
+///
+/// # Errors
+/// Only those of the database.
+pub fn details(db: &mut Db, id: Option<i64>) -> Result<Vec<ProjectDetails>> {
+    let of_all = projects::table.order(projects::id).select(ProjectDetails::as_select());
+    Ok(match id {
+        Some(id) => of_all.filter(projects::id.eq(id)).load(db)?,
+        None => of_all.load(db)?,
+    })
+}
+
+/// The branch of a project that is shown first.
+///
+/// # Errors
+/// Only those of the database.
+pub fn default_branch(db: &mut Db, id: i64) -> Result<Option<String>> {
+    Ok(projects::table.find(id).select(projects::default_branch).first(db).optional()?.flatten())
+}
+
+/// Counts what a project holds.
+///
+/// # Errors
+/// Only those of the database.
+pub fn usage(db: &mut Db, id: i64) -> Result<ProjectUsage> {
+    // The sum of BIGINTs is wider than one in PostgreSQL, hence the cast.
+    let bytes = diesel::dsl::sql::<diesel::sql_types::BigInt>(
+        "CAST(COALESCE(SUM(artifacts.size_bytes), 0) AS BIGINT)",
+    );
+    let (artifacts, artifact_bytes) = artifacts::table
+        .filter(artifacts::project_id.eq(id))
+        .filter(artifacts::state.eq(Finished))
+        .select((diesel::dsl::count_star(), bytes))
+        .first(db)?;
+    Ok(ProjectUsage {
+        pipelines: pipelines::table.filter(pipelines::project_id.eq(id)).count().get_result(db)?,
+        jobs: jobs::table.filter(jobs::project_id.eq(id)).count().get_result(db)?,
+        artifacts,
+        artifact_bytes,
+    })
+}
+
+/// Creates a project, with the next free number unless `id` is given. Needs
+/// [`super::Catalog::write`].
+///
+/// # Errors
+/// `Conflict`, with a text that names what is taken already.
+pub fn create(db: &mut Db, id: Option<i64>, new: &ProjectChanges, now: Timestamp) -> Result<i64> {
+    db.lock_whole_catalog()?;
+    if let Some(other) = find(db, &ProjectRef::Path(new.path.clone()))? {
+        return Err(Error::new(ErrorKind::Conflict, format!("there is a project {:?} already", other.path)));
+    }
+    let id = match id {
+        Some(id) => {
+            if let Some(other) = find(db, &ProjectRef::Id(id))? {
+                let text = format!("number {id} is project {:?} already", other.path);
+                return Err(Error::new(ErrorKind::Conflict, text));
+            }
+            id
+        }
+        None => {
+            let last: Option<i64> = projects::table.select(diesel::dsl::max(projects::id)).first(db)?;
+            next_number(last, "project")?
+        }
+    };
+    upsert(db, id, new, now)?;
+    Ok(id)
+}
+
+/// Changes the project that `changes` names in any case; its path stays as it is. Needs
+/// [`super::Catalog::write`].
+///
+/// # Errors
+/// `NotFound`, with a text that repeats the path.
+pub fn change(db: &mut Db, changes: ProjectChanges) -> Result<()> {
+    db.lock_whole_catalog()?;
+    let Project { id, path, .. } = find_by_path(db, &changes.path)?;
+    let changes = ProjectChanges { path_lower: path.to_lowercase(), path, ..changes };
+    diesel::update(projects::table.find(id)).set(&changes).execute(db)?;
+    Ok(())
+}
+
+/// Creates or updates the project `id`.
+///
+/// # Errors
+/// `Conflict` when another project has the path.
+pub fn upsert(db: &mut Db, id: i64, changes: &ProjectChanges, now: Timestamp) -> Result<()> {
+    if diesel::update(projects::table.find(id)).set(changes).execute(db)? == 0 {
+        let last_segment = changes.path.rsplit('/').next().unwrap_or(&changes.path);
+        diesel::insert_into(projects::table)
+            .values((
+                projects::id.eq(id),
+                projects::uuid.eq(new_uuid()),
+                projects::path.eq(&changes.path),
+                projects::path_lower.eq(&changes.path_lower),
+                projects::name.eq(changes.name.as_deref().unwrap_or(last_segment)),
+                projects::visibility.eq(changes.visibility.unwrap_or(Visibility::Private.as_str())),
+                projects::public_jobs.eq(changes.public_jobs.unwrap_or(true)),
+                projects::default_branch.eq(changes.default_branch.clone().flatten()),
+                projects::keep_latest_artifact.eq(changes.keep_latest_artifact.unwrap_or(true)),
+                projects::max_artifact_bytes.eq(changes.max_artifact_bytes.flatten()),
+                projects::created_at.eq(now.as_millis()),
+            ))
+            .execute(db)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,200 @@
+//! Every cell of the permission table, generated, and held against the table as GitLab's
+//! documentation prints it: one line of letters a caller, written by hand and not computed.
+
+use super::*;
+
+const CALLERS: &[(&str, Grant)] = &[
+    ("anonymous", Grant::Anonymous),
+    ("outsider", user(false, None)),
+    ("guest", user(false, Some(Role::Guest))),
+    ("planner", user(false, Some(Role::Planner))),
+    ("reporter", user(false, Some(Role::Reporter))),
+    ("developer", user(false, Some(Role::Developer))),
+    ("maintainer", user(false, Some(Role::Maintainer))),
+    ("owner", user(false, Some(Role::Owner))),
+    ("admin", user(true, None)),
+];
+
+const fn user(admin: bool, role: Option<Role>) -> Grant {
+    Grant::User { admin, role, reach: TokenReach::Unrestricted }
+}
+
+/// `.` allowed, `F` forbidden, `H` hidden. Columns: see project, read jobs, fetch any dependency as a job that
+/// is let in; read artifacts that are public, private, maintainer, none; keep, delete, erase another's job, erase own.
+const TABLE: &str = "
+    public   on   anonymous   ...  .FFF  FFFF
+    public   on   outsider    ...  .FFF  FFFF
+    public   on   guest       ...  .FFF  FFFF
+    public   on   planner     ...  .FFF  FFFF
+    public   on   reporter    ...  .FFF  FFFF
+    public   on   developer   ...  ..FF  .FF.
+    public   on   maintainer  ...  ...F  ....
+    public   on   owner       ...  ...F  ....
+    public   on   admin       ...  ...F  ....
+    public   off  anonymous   .FF  FFFF  FFFF
+    public   off  outsider    .FF  FFFF  FFFF
+    public   off  guest       .FF  FFFF  FFFF
+    public   off  planner     .FF  FFFF  FFFF
+    public   off  reporter    ...  .FFF  FFFF
+    public   off  developer   ...  ..FF  .FF.
+    public   off  maintainer  ...  ...F  ....
+    public   off  owner       ...  ...F  ....
+    public   off  admin       ...  ...F  ....
+    internal on   anonymous   HHH  HHHH  HHHH
+    internal on   outsider    ...  .FFF  FFFF
+    internal on   guest       ...  .FFF  FFFF
+    internal on   planner     ...  .FFF  FFFF
+    internal on   reporter    ...  .FFF  FFFF
+    internal on   developer   ...  ..FF  .FF.
+    internal on   maintainer  ...  ...F  ....
+    internal on   owner       ...  ...F  ....
+    internal on   admin       ...  ...F  ....
+    internal off  anonymous   HHH  HHHH  HHHH
+    internal off  outsider    .FF  FFFF  FFFF
+    internal off  guest       .FF  FFFF  FFFF
+    internal off  planner     .FF  FFFF  FFFF
+    internal off  reporter    ...  .FFF  FFFF
+    internal off  developer   ...  ..FF  .FF.
+    internal off  maintainer  ...  ...F  ....
+    internal off  owner       ...  ...F  ....
+    internal off  admin       ...  ...F  ....
+    private  on   anonymous   HHH  HHHH  HHHH
+    private  on   outsider    HHH  HHHH  HHHH
+    private  on   guest       ...  .FFF  FFFF
+    private  on   planner     ...  .FFF  FFFF
+    private  on   reporter    ...  .FFF  FFFF
+    private  on   developer   ...  ..FF  .FF.
+    private  on   maintainer  ...  ...F  ....
+    private  on   owner       ...  ...F  ....
+    private  on   admin       ...  ...F  ....
+    private  off  anonymous   HHH  HHHH  HHHH
+    private  off  outsider    HHH  HHHH  HHHH
+    private  off  guest       .FF  FFFF  FFFF
+    private  off  planner     .FF  FFFF  FFFF
+    private  off  reporter    ...  .FFF  FFFF
+    private  off  developer   ...  ..FF  .FF.
+    private  off  maintainer  ...  ...F  ....
+    private  off  owner       ...  ...F  ....
+    private  off  admin       ...  ...F  ....
+";
+
+/// What people do, in the order of the columns.
+fn actions() -> Vec<Action> {
+    let mut actions = vec![Action::SeeProject, Action::ReadJobs];
+    actions.extend(Accessibility::ALL.iter().map(|a| Action::ReadArtifact(*a)));
+    actions.extend([Action::KeepArtifacts, Action::DeleteArtifacts]);
+    actions.extend([Action::EraseJob { own: false }, Action::EraseJob { own: true }]);
+    actions
+}
+
+fn letter(verdict: Decision) -> char {
+    match verdict {
+        Decision::Allow => '.',
+        Decision::Forbid => 'F',
+        Decision::Hide => 'H',
+        Decision::JobTokenNotAllowed => 'O',
+    }
+}
+
+/// A caller through a job of theirs; nobody has none.
+fn by_job(caller: Grant, reach: TokenReach) -> Grant {
+    match caller {
+        Grant::Anonymous => Grant::Anonymous,
+        Grant::User { admin, role, .. } => Grant::User { admin, role, reach },
+    }
+}
+
+#[test]
+fn a_dependency_of_a_job_that_is_not_let_in_is_asked_for_like_its_user() {
+    for visibility in Visibility::ALL {
+        for public_jobs in [true, false] {
+            let project = Project { visibility: *visibility, public_jobs };
+            for (name, caller) in CALLERS {
+                for accessibility in Accessibility::ALL {
+                    let fetch = Action::FetchDependency(*accessibility);
+                    let read = Action::ReadArtifact(*accessibility);
+                    for reach in [TokenReach::Unrestricted, TokenReach::ForeignJob] {
+                        let caller = by_job(*caller, reach);
+                        let as_user = authorize(caller, read, project);
+                        assert_eq!(
+                            authorize(caller, fetch, project),
+                            as_user,
+                            "{name} {reach:?} {project:?} {fetch:?}"
+                        );
+                        let closed = *accessibility == Accessibility::None;
+                        assert!(!closed || as_user != Decision::Allow, "{name} {reach:?} {project:?}");
+                    }
+                    let admitted = by_job(*caller, TokenReach::AllowedJob);
+                    if admitted != Grant::Anonymous {
+                        let reads_jobs = authorize(admitted, Action::ReadJobs, project);
+                        assert_eq!(
+                            authorize(admitted, fetch, project),
+                            reads_jobs,
+                            "{name} {project:?} {fetch:?}"
+                        );
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn every_cell_of_the_table_is_as_written() {
+    let mut cells = 0;
+    for line in TABLE.lines().filter(|line| !line.trim().is_empty()) {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let [visibility, public_jobs, name, gates, artifacts, writes] = words[..] else { panic!("{line}") };
+        let project = Project { visibility: visibility.parse().unwrap(), public_jobs: public_jobs == "on" };
+        let caller = CALLERS.iter().find(|(known, _)| *known == name).unwrap().1;
+        let (gates, fetch) = gates.split_at(2);
+        for (action, expected) in actions().into_iter().zip([gates, artifacts, writes].concat().chars()) {
+            assert_eq!(letter(authorize(caller, action, project)), expected, "{action:?} in: {line}");
+            cells += 1;
+        }
+        // Nobody has a job, and so none that is let in.
+        let known = Accessibility::ALL.len() - usize::from(caller == Grant::Anonymous) * 3;
+        for accessibility in &Accessibility::ALL[..known] {
+            let action = Action::FetchDependency(*accessibility);
+            let verdict = letter(authorize(by_job(caller, TokenReach::AllowedJob), action, project));
+            assert_eq!(fetch, verdict.to_string(), "{action:?} in: {line}");
+        }
+        cells += 1;
+    }
+    assert_eq!(cells, Visibility::ALL.len() * 2 * CALLERS.len() * 11);
+}
+
+#[test]
+fn a_job_token_needs_the_allowlist_unless_jobs_are_open_to_outsiders() {
+    for visibility in Visibility::ALL {
+        for public_jobs in [true, false] {
+            let project = Project { visibility: *visibility, public_jobs };
+            for (name, caller) in CALLERS {
+                let Grant::User { admin, role, .. } = *caller else { continue };
+                for action in actions() {
+                    let with = |reach| authorize(Grant::User { admin, role, reach }, action, project);
+                    let open = *visibility != Visibility::Private && public_jobs;
+                    let expected =
+                        if open { with(TokenReach::Unrestricted) } else { Decision::JobTokenNotAllowed };
+                    assert_eq!(with(TokenReach::ForeignJob), expected, "{name} {project:?} {action:?}");
+                    assert_eq!(
+                        with(TokenReach::AllowedJob),
+                        with(TokenReach::Unrestricted),
+                        "{name} {project:?} {action:?}"
+                    );
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn only_an_administrator_in_person_keeps_the_registry() {
+    for (name, caller) in CALLERS {
+        assert_eq!(can_manage_registry(*caller), *name == "admin", "{name}");
+        let Grant::User { admin, role, .. } = *caller else { continue };
+        for reach in [TokenReach::AllowedJob, TokenReach::ForeignJob] {
+            assert!(!can_manage_registry(Grant::User { admin, role, reach }), "{name} by a job");
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! Scopes: what a personal token may be used for, one of them or a set.
+
+use std::fmt;
+
+named! {
+    /// What a personal token may be used for. Only `api`, `read_api` and `registry` open anything here; the others
+    /// exist for clients that ask for them by name.
+    pub enum Scope ("scope") {
+        /// Reads and changes.
+        Api = "api",
+        /// Reads.
+        ReadApi = "read_api",
+        /// Reads its own user.
+        ReadUser = "read_user",
+        /// Reads code.
+        ReadRepository = "read_repository",
+        /// Reads and changes code.
+        WriteRepository = "write_repository",
+        /// Reads container images.
+        ReadRegistry = "read_registry",
+        /// Reads and changes container images.
+        WriteRegistry = "write_registry",
+        /// Registers users, projects, pipelines and jobs.
+        Registry = "registry",
+    }
+}
+
+/// A set of scopes: those that a token has, or those of which one is needed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Scopes(u16);
+
+impl Scopes {
+    /// Every scope.
+    pub const ALL: Self = Self::of(Scope::ALL);
+
+    /// The scopes of which a token needs one to read artifacts, jobs, pipelines and projects.
+    pub const READ: Self = Self::of(&[Scope::Api, Scope::ReadApi]);
+
+    /// The scope that a token needs to change something.
+    pub const WRITE: Self = Self::of(&[Scope::Api]);
+
+    /// The scopes of which a token needs one to read its own user.
+    pub const READ_USER: Self = Self::of(&[Scope::Api, Scope::ReadApi, Scope::ReadUser]);
+
+    /// The scope that a token needs to change the registry.
+    pub const REGISTRY: Self = Self::of(&[Scope::Registry]);
+
+    /// The set of these scopes.
+    pub const fn of(scopes: &[Scope]) -> Self {
+        let (mut bits, mut next) = (0, 0);
+        while next < scopes.len() {
+            bits |= 1 << scopes[next] as u16;
+            next += 1;
+        }
+        Self(bits)
+    }
+
+    /// Reads scopes that are separated by spaces, as the catalog keeps them. A word that is none of them, as a
+    /// later release may have written it, opens nothing.
+    pub fn parse_known(text: &str) -> Self {
+        text.split_whitespace().filter_map(|word| word.parse().ok()).collect()
+    }
+
+    /// Whether both sets have a scope in common.
+    pub const fn intersects(self, other: Self) -> bool {
+        self.0 & other.0 != 0
+    }
+
+    /// The scopes, in their order of declaration.
+    pub fn iter(self) -> impl Iterator<Item = Scope> {
+        Scope::ALL.iter().copied().filter(move |scope| self.intersects(Self::of(&[*scope])))
+    }
+
+    /// The names of the scopes with `separator` between them.
+    pub fn join(self, separator: &str) -> String {
+        self.iter().map(Scope::as_str).collect::<Vec<_>>().join(separator)
+    }
+}
+
+impl FromIterator<Scope> for Scopes {
+    fn from_iter<I: IntoIterator<Item = Scope>>(scopes: I) -> Self {
+        Self(scopes.into_iter().fold(0, |bits, scope| bits | Self::of(&[scope]).0))
+    }
+}
+
+/// As the catalog keeps them: separated by spaces.
+impl fmt::Display for Scopes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.join(" "))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn words_that_are_no_scopes_open_nothing() {
+        assert_eq!(Scopes::parse_known("root  admin api_read"), Scopes::default());
+        assert!(!Scopes::parse_known("").intersects(Scopes::ALL));
+        assert_eq!(Scopes::parse_known("read_api sudo api"), Scopes::READ);
+        assert_eq!(Scopes::READ.join(" or "), "api or read_api");
+        assert!(!Scopes::REGISTRY.intersects(Scopes::READ_USER));
+    }
+
+    proptest! {
+        #[test]
+        fn a_set_is_read_as_it_is_written(bits in 0u16..256) {
+            let scopes: Scopes = Scope::ALL.iter().copied().filter(|s| bits >> *s as u16 & 1 == 1).collect();
+            prop_assert_eq!(Scopes::parse_known(&scopes.to_string()), scopes);
+            prop_assert_eq!(scopes.iter().count(), bits.count_ones() as usize);
+        }
+    }
+}

@@ -1,0 +1,288 @@
+//! From text to a checked document. What only the catalog can tell is checked while applying.
+
+use std::collections::HashSet;
+use std::fmt::Display;
+use std::hash::Hash;
+
+use serde::de::DeserializeOwned;
+use serde_saphyr::{Budget, DuplicateKeyPolicy, Options};
+
+use super::document::{Artifact, Document, Pipeline, Project, User};
+use super::secret;
+use super::strict::Strict;
+use super::{FileSource, Format, LoadError, Source};
+use crate::domain::artifact::ArtifactFormat;
+use crate::domain::project::is_valid_path;
+use crate::domain::user::is_valid_username;
+
+/// Far above any real document; only there to stop one that unfolds without end.
+const MAX_NODES: usize = 100_000_000;
+
+/// Parses the YAML, and so JSON, of a file.
+pub(super) fn document(name: &str, text: &str) -> Result<Document, LoadError> {
+    yaml(name, text, options())
+}
+
+/// Parses what somebody has sent. Aliases may not make much more of it than was sent.
+pub(super) fn sent_document(name: &str, body: &[u8], format: Format) -> Result<Document, LoadError> {
+    let text =
+        std::str::from_utf8(body).map_err(|_| LoadError::Malformed(format!("{name}: is not valid UTF-8")))?;
+    match format {
+        Format::Json => json(text).map_err(|why| LoadError::Malformed(format!("{name}: {why}"))),
+        Format::Yaml => {
+            let mut options = options();
+            if let Some(budget) = &mut options.budget {
+                budget.max_total_scalar_bytes = text.len().saturating_mul(2).saturating_add(1 << 20);
+            }
+            yaml(name, text, options)
+        }
+    }
+}
+
+/// Parses a JSON value of a few fields.
+pub(super) fn json_value<T: DeserializeOwned>(body: &[u8]) -> Result<T, LoadError> {
+    let text = std::str::from_utf8(body);
+    let text = text.map_err(|_| LoadError::Malformed("the body is not valid UTF-8".into()))?;
+    json(text).map_err(LoadError::Malformed)
+}
+
+fn json<T: DeserializeOwned>(text: &str) -> Result<T, String> {
+    let mut json = serde_json::Deserializer::from_str(text);
+    let value = serde_path_to_error::deserialize(Strict(&mut json)).map_err(|error| {
+        let place = error.path().to_string();
+        let error = error.into_inner();
+        match secret::at(&place) {
+            None => format!("{}{error}", placed(&place)),
+            Some(secret) => {
+                format!("{} at line {} column {}", secret.said(&error), error.line(), error.column())
+            }
+        }
+    })?;
+    json.end().map_err(|error| error.to_string())?;
+    Ok(value)
+}
+
+fn yaml(name: &str, text: &str, options: Options) -> Result<Document, LoadError> {
+    let mut place = String::new();
+    let parsed = serde_saphyr::with_deserializer_from_str_with_options(text, options, |yaml| {
+        let unknown_path = serde_path_to_error::deserialize(yaml);
+        unknown_path.map_err(|error| {
+            place = error.path().to_string();
+            error.into_inner()
+        })
+    });
+    let document: Option<Document> = parsed.map_err(|error| wrong_text(name, &place, &error))?;
+    document.ok_or_else(|| LoadError::Malformed(format!("{name}: the document is empty")))
+}
+
+fn options() -> Options {
+    let mut options = Options::default();
+    options.with_snippet = false;
+    options.duplicate_keys = DuplicateKeyPolicy::Error;
+    let mut budget = Budget::default();
+    budget.max_events = MAX_NODES;
+    budget.max_nodes = MAX_NODES;
+    budget.max_total_scalar_bytes = usize::MAX;
+    options.budget = Some(budget);
+    options
+}
+
+fn wrong_text(name: &str, place: &str, error: &serde_saphyr::Error) -> LoadError {
+    let line = error.location().map(|at| format!("line {} column {}: ", at.line(), at.column()));
+    let line = line.unwrap_or_default();
+    LoadError::Malformed(match secret::at(place) {
+        None => format!("{name}: {line}{}{error}", placed(place)),
+        Some(secret) => format!("{name}: {line}{}", secret.said(error)),
+    })
+}
+
+/// A path in front of what is said about it; none for the document as a whole.
+fn placed(place: &str) -> String {
+    match place {
+        "" | "." | "?" => String::new(),
+        place => format!("{place}: "),
+    }
+}
+
+/// Checks all documents of one load against each other.
+pub(super) fn check_together(sources: &[Source]) -> Result<(), LoadError> {
+    let mut seen = UniquenessCheck::default();
+    for source in sources {
+        for (place, user) in numbered("users", &source.document.users) {
+            seen.user(user).map_err(|why| wrong(source, &place, why))?;
+        }
+        for (place, project) in numbered("projects", &source.document.projects) {
+            seen.project(project).map_err(|why| wrong(source, &place, why))?;
+            for (place, pipeline) in numbered(&format!("{place}.pipelines"), &project.pipelines) {
+                seen.pipeline(pipeline).map_err(|why| wrong(source, &place, why))?;
+                for (place, job) in numbered(&format!("{place}.jobs"), &pipeline.jobs) {
+                    seen.job(job.id, job.token.as_ref().and_then(|token| token.as_deref()))
+                        .map_err(|why| wrong(source, &place, why))?;
+                    let mut kinds = HashSet::new();
+                    for (place, artifact) in numbered(&format!("{place}.artifacts"), &job.artifacts) {
+                        once(&mut kinds, artifact.kind, "type")
+                            .and_then(|()| check_artifact(artifact, &source.files))
+                            .map_err(|why| wrong(source, &place, why))?;
+                    }
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// An error at a place in a document.
+pub(super) fn wrong(source: &Source, place: &str, why: impl Display) -> LoadError {
+    LoadError::Invalid(format!("{}: {place}: {why}", source.name))
+}
+
+/// The items of a list with their paths in the document.
+pub(super) fn numbered<'a, T>(
+    name: &str,
+    items: &'a [T],
+) -> impl Iterator<Item = (String, &'a T)> + use<'a, T> {
+    let name = name.to_owned();
+    items.iter().enumerate().map(move |(number, item)| (format!("{name}[{number}]"), item))
+}
+
+/// What must not come twice.
+#[derive(Default)]
+struct UniquenessCheck {
+    users: HashSet<i64>,
+    usernames: HashSet<String>,
+    tokens: HashSet<String>,
+    projects: HashSet<i64>,
+    paths: HashSet<String>,
+    pipelines: HashSet<i64>,
+    jobs: HashSet<i64>,
+}
+
+impl UniquenessCheck {
+    fn user(&mut self, user: &User) -> Result<(), String> {
+        identify(&mut self.users, user.id)?;
+        once(&mut self.usernames, user.username.clone(), "username")?;
+        if !is_valid_username(&user.username) {
+            return Err("username: expected a name without spaces".into());
+        }
+        for (place, token) in numbered("tokens", &user.tokens) {
+            if token.value.is_empty() {
+                return Err(format!("{place}.value: expected a token"));
+            }
+            if !self.tokens.insert(token.value.clone()) {
+                return Err(format!("{place}.value: the same token stands in two places"));
+            }
+            let wrong_scope = |scope: &&String| scope.is_empty() || scope.contains(char::is_whitespace);
+            if let Some(scope) = token.scopes.iter().flatten().find(wrong_scope) {
+                return Err(format!("{place}.scopes: {scope:?} is no scope, expected for example read_api"));
+            }
+        }
+        Ok(())
+    }
+
+    fn project(&mut self, project: &Project) -> Result<(), String> {
+        identify(&mut self.projects, project.id)?;
+        once(&mut self.paths, project.path.to_lowercase(), "path")?;
+        if !is_valid_path(&project.path) {
+            return Err(format!(
+                "path: {:?} is no full path, expected for example group/project",
+                project.path
+            ));
+        }
+        // One that is no path would let nobody in, and nobody would find out why.
+        let entries = project.job_token_allowlist.as_deref().unwrap_or_default();
+        for (place, entry) in numbered("job_token_allowlist", entries) {
+            if !is_valid_path(entry) {
+                return Err(format!("{place}: {entry:?} is no full path of a project or group"));
+            }
+        }
+        Ok(())
+    }
+
+    fn pipeline(&mut self, pipeline: &Pipeline) -> Result<(), String> {
+        identify(&mut self.pipelines, pipeline.id)
+    }
+
+    fn job(&mut self, id: i64, token: Option<&str>) -> Result<(), String> {
+        identify(&mut self.jobs, id)?;
+        match token {
+            Some("") => Err("token: expected a token".into()),
+            Some(token) if !self.tokens.insert(token.to_owned()) => {
+                Err("token: the same token stands in two places".into())
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+fn identify(seen: &mut HashSet<i64>, id: i64) -> Result<(), String> {
+    match id {
+        1.. => once(seen, id, "id"),
+        _ => Err(format!("id: {id} is no id, expected a number from 1 on")),
+    }
+}
+
+fn once<T: Hash + Eq + Clone + Display>(seen: &mut HashSet<T>, value: T, field: &str) -> Result<(), String> {
+    if seen.insert(value.clone()) { Ok(()) } else { Err(format!("{field}: {value} stands in two places")) }
+}
+
+fn check_artifact(artifact: &Artifact, files: &FileSource) -> Result<(), String> {
+    if matches!(files, FileSource::None) {
+        let why = "a document that is sent cannot name a file of the server; jobs upload artifacts";
+        return Err(format!("file: {why}"));
+    }
+    let own = artifact.kind.default_format();
+    match artifact.format {
+        Some(format) if format != own => {
+            return Err(format!("format: {} artifacts are {own}, not {format}", artifact.kind));
+        }
+        _ => {}
+    }
+    if own != ArtifactFormat::Zip && files.is_directory(&artifact.file) {
+        let (file, kind) = (&artifact.file, artifact.kind);
+        return Err(format!(
+            "file: {file} is a directory, which only a zip is made of; {kind} artifacts are {own}"
+        ));
+    }
+    if artifact.expire_in.is_some() && artifact.expire_at.is_some() {
+        return Err("expected expire_in or expire_at, not both".into());
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::registry::update::{JobChange, PipelineChange};
+
+    /// Pieces of documents, so that more of them are nearly right than random bytes would be.
+    const PIECES: &str = r#"(\{|\}|\[|\]|,|: |\n  |- |&a |\*a|<<|"|users|projects|id|username|path|status|running|null|1|2\.0|\\u0000|[ -~]){0,60}"#;
+
+    proptest! {
+        #[test]
+        fn no_bytes_panic(bytes: Vec<u8>) {
+            for format in [Format::Json, Format::Yaml] {
+                let _ = sent_document("document", &bytes, format);
+            }
+            let _ = (JobChange::read(&bytes), PipelineChange::read(&bytes));
+        }
+
+        #[test]
+        fn no_text_panics_and_every_refusal_says_of_what(text in PIECES) {
+            for format in [Format::Json, Format::Yaml] {
+                if let Err(error) = sent_document("document", text.as_bytes(), format) {
+                    prop_assert!(error.to_string().starts_with("document: "), "{}", error);
+                }
+            }
+            let _ = (JobChange::read(text.as_bytes()), PipelineChange::read(text.as_bytes()));
+        }
+
+        #[test]
+        fn json_says_the_same_in_both_readers(id in 1..i64::MAX, name in "[a-z]{1,8}", admin: Option<bool>) {
+            let text = serde_json::json!({"users": [{"id": id, "username": name, "admin": admin}]}).to_string();
+            let read = |format| format!("{:?}", sent_document("document", text.as_bytes(), format).unwrap());
+            prop_assert_eq!(read(Format::Json), read(Format::Yaml));
+        }
+    }
+}

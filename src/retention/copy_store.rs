@@ -1,0 +1,158 @@
+//! Copies all blobs from one store to another, while servers go on: what is there already is not copied
+//! again, and what arrived is held against its row's digest.
+
+use futures_util::{StreamExt, TryStreamExt, stream};
+
+use crate::catalog::Catalog;
+use crate::catalog::artifacts::{self, Artifact};
+use crate::catalog::instance;
+use crate::catalog::writers::Purpose;
+use crate::domain::{Error, ErrorKind, Result};
+use crate::identity::{self, ProjectUsage};
+use crate::store::{Store, StoreKey};
+use crate::writers::Writers;
+
+/// How many rows are read at a time.
+const BATCH: i64 = 500;
+
+/// How many blobs are copied at the same time.
+const CONCURRENT: usize = 4;
+
+/// What was copied.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Copied {
+    /// Blobs that were copied.
+    pub blobs: usize,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Blobs that were there already.
+    pub already_there: usize,
+    /// Blobs that could not be copied.
+    pub faults: usize,
+}
+
+/// What became of one blob.
+enum Outcome {
+    Copied(u64),
+    AlreadyThere,
+    /// Its row has gone meanwhile, and so has it.
+    Gone,
+    Fault(String),
+}
+
+/// Copies the bytes of every artifact; `progress` is told of every row, and `report` of every blob that
+/// could not be copied, with its row.
+///
+/// # Errors
+/// Those of the catalog; `Conflict` when one of the stores is another instance's. What is wrong with a blob
+/// is a fault, not an error.
+pub async fn copy_blobs(
+    catalog: &Catalog,
+    from: &Store,
+    to: &Store,
+    progress: impl Fn(),
+    mut report: impl FnMut(&Artifact, &str),
+) -> Result<Copied> {
+    take_identity_along(catalog, from, to).await?;
+    // While it is written down, `gc` spares what is being copied.
+    let writers = Writers::new(catalog.clone(), Purpose::Copy);
+    let writer = writers.writer().await?;
+    let copied = copy_all(catalog, from, to, progress, &mut report).await;
+    drop(writer);
+    writers.retire().await;
+    copied
+}
+
+/// The copy is the same instance's, and nobody else's.
+async fn take_identity_along(catalog: &Catalog, from: &Store, to: &Store) -> Result<()> {
+    let of_database = catalog.read(instance::find).await?;
+    let of_source = from.instance_id().await?;
+    if let (Some(one), Some(other)) = (of_database, of_source)
+        && one != other
+    {
+        let why = format!("the database is of the instance {one}, the store to copy from of {other}");
+        return Err(Error::new(ErrorKind::Conflict, why));
+    }
+    let Some(id) = of_source.or(of_database) else { return Ok(()) };
+    if to.instance_id().await?.is_none() && identity::holdings(catalog, to).await? == ProjectUsage::Strange {
+        let why = "the store to copy to holds blobs already, is of no instance, and has none of the artifacts \
+                   that the database names: it may be another instance's. Copy to an empty place";
+        return Err(Error::new(ErrorKind::Conflict, why));
+    }
+    let found = to.keep_instance_id(id).await?;
+    if found == id {
+        Ok(())
+    } else {
+        let why = format!("the store to copy to is of the instance {found}, what is copied of {id}");
+        Err(Error::new(ErrorKind::Conflict, why))
+    }
+}
+
+async fn copy_all(
+    catalog: &Catalog,
+    from: &Store,
+    to: &Store,
+    progress: impl Fn(),
+    mut report: impl FnMut(&Artifact, &str),
+) -> Result<Copied> {
+    let mut copied = Copied::default();
+    let mut after = 0;
+    loop {
+        let rows = catalog.read(move |db| artifacts::page(db, after, BATCH)).await?;
+        let Some(last) = rows.last() else { return Ok(copied) };
+        after = last.id;
+        let copying = stream::iter(rows).map(|artifact| async move {
+            let outcome = copy(catalog, from, to, &artifact).await?;
+            Ok::<_, Error>((artifact, outcome))
+        });
+        let mut copying = copying.buffer_unordered(CONCURRENT);
+        while let Some((artifact, outcome)) = copying.try_next().await? {
+            match outcome {
+                Outcome::Copied(bytes) => {
+                    copied.blobs += 1;
+                    copied.bytes += bytes;
+                }
+                Outcome::AlreadyThere => copied.already_there += 1,
+                Outcome::Gone => {}
+                Outcome::Fault(why) => {
+                    copied.faults += 1;
+                    report(&artifact, &why);
+                }
+            }
+            progress();
+        }
+    }
+}
+
+async fn copy(catalog: &Catalog, from: &Store, to: &Store, artifact: &Artifact) -> Result<Outcome> {
+    match copy_bytes(from, to, artifact).await {
+        Ok(outcome) => Ok(outcome),
+        Err(error) => {
+            let (job_id, name) = (artifact.job_id, artifact.name.clone());
+            let now = catalog.read(move |db| artifacts::find(db, job_id, &name)).await?;
+            if now.is_some_and(|now| now.store_key == artifact.store_key) {
+                Ok(Outcome::Fault(error.source_chain().unwrap_or_else(|| error.to_string())))
+            } else {
+                Ok(Outcome::Gone)
+            }
+        }
+    }
+}
+
+async fn copy_bytes(from: &Store, to: &Store, artifact: &Artifact) -> Result<Outcome> {
+    let key: StoreKey = artifact.store_key.parse().map_err(Error::internal)?;
+    let size = u64::try_from(artifact.size_bytes).map_err(Error::internal)?;
+    match to.size_of(&key).await? {
+        Some(found) if found == size => return Ok(Outcome::AlreadyThere),
+        Some(found) => return Err(Error::internal(format!("{found} bytes are there already, of {size}"))),
+        None => {}
+    }
+    let blob = from.open_blob(&key, size).await?;
+    let mut upload = to.begin(key).await?;
+    let mut pieces = Box::pin(blob.stream(0..size));
+    while let Some(piece) = pieces.try_next().await? {
+        upload.write(&piece).await?;
+    }
+    upload.commit_as(artifact.sha256).await?;
+    Ok(Outcome::Copied(size))
+}

@@ -1,0 +1,113 @@
+//! Holds every row against its blob: is it there, of the right size, with the right digest?
+
+use std::fmt;
+
+use futures_util::TryStreamExt;
+use sha2::{Digest, Sha256};
+
+use super::Retention;
+use crate::catalog::Catalog;
+use crate::catalog::artifacts::{self, Artifact};
+use crate::domain::{Error, Result, Sha256Digest};
+use crate::store::{Store, StoreKey};
+
+/// How many rows are read at a time.
+const BATCH: i64 = 500;
+
+/// What a check found.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Checked {
+    /// Rows that were held against their blobs.
+    pub artifacts: usize,
+    /// Rows with a fault.
+    pub faults: usize,
+}
+
+/// A row whose blob is not what it says. Shown as one line.
+#[derive(Debug, Clone)]
+pub struct FsckFinding {
+    /// The row.
+    pub artifact_id: i64,
+    /// The job that made it.
+    pub job_id: i64,
+    /// Its kind.
+    pub kind: &'static str,
+    /// Where its bytes should be.
+    pub store_key: String,
+    /// What is wrong.
+    pub problem: String,
+}
+
+impl fmt::Display for FsckFinding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { artifact_id, job_id, kind, store_key, problem } = self;
+        write!(f, "artifact {artifact_id} ({kind} of job {job_id}), blob {store_key}: {problem}")
+    }
+}
+
+impl Retention {
+    /// Checks all rows; `quick` leaves out reading the bytes. `progress` is told of every row and
+    /// `report` of every fault.
+    ///
+    /// # Errors
+    /// Those of the catalog. What is wrong with a blob is a fault, not an error.
+    pub async fn check(
+        &self,
+        quick: bool,
+        progress: impl Fn(),
+        mut report: impl FnMut(&FsckFinding),
+    ) -> Result<Checked> {
+        let Self { catalog, store, .. } = self;
+        let mut checked = Checked::default();
+        let mut after = 0;
+        loop {
+            let rows = catalog.read(move |db| artifacts::page(db, after, BATCH)).await?;
+            let Some(last) = rows.last() else { return Ok(checked) };
+            after = last.id;
+            for artifact in rows {
+                checked.artifacts += 1;
+                if let Err(problem) = check_blob(store, &artifact, quick).await
+                    && is_still_there(catalog, &artifact).await?
+                {
+                    checked.faults += 1;
+                    report(&FsckFinding {
+                        artifact_id: artifact.id,
+                        job_id: artifact.job_id,
+                        kind: artifact.kind.as_str(),
+                        store_key: artifact.store_key,
+                        problem,
+                    });
+                }
+                progress();
+            }
+        }
+    }
+}
+
+async fn check_blob(store: &Store, artifact: &Artifact, quick: bool) -> std::result::Result<(), String> {
+    let why = |error: Error| error.source_chain().unwrap_or_else(|| error.to_string());
+    let key: StoreKey = artifact.store_key.parse().map_err(|_| "its key is none".to_owned())?;
+    let size = u64::try_from(artifact.size_bytes).map_err(|_| "its size is negative".to_owned())?;
+    let blob = store.open_blob(&key, size).await.map_err(why)?;
+    if quick {
+        return Ok(());
+    }
+    let mut pieces = Box::pin(blob.stream(0..size));
+    let mut hasher = Sha256::new();
+    while let Some(piece) = pieces.try_next().await.map_err(|error| format!("it cannot be read: {error}"))? {
+        hasher.update(&piece);
+    }
+    let found = Sha256Digest::from(hasher);
+    if found == artifact.sha256 {
+        Ok(())
+    } else {
+        Err(format!("its SHA-256 is {found}, its row says {}", artifact.sha256))
+    }
+}
+
+/// Whether the row still names these bytes; it may have gone while they were looked for.
+async fn is_still_there(catalog: &Catalog, artifact: &Artifact) -> Result<bool> {
+    let (job_id, name) = (artifact.job_id, artifact.name.clone());
+    let now = catalog.read(move |db| artifacts::find(db, job_id, &name)).await?;
+    Ok(now.is_some_and(|now| now.store_key == artifact.store_key))
+}

@@ -1,0 +1,148 @@
+//! A blob being written: hashed on the way, invisible until committed.
+//!
+//! Network pieces are small and many; they are gathered into large ones, and each of those is
+//! hashed and written on another thread while the next is being filled.
+
+use std::io;
+
+use bytes::{Bytes, BytesMut};
+use tokio::task::JoinHandle;
+
+use super::{StoreKey, blocking, bucket, local, unwritten};
+use crate::domain::{Result, Sha256Digest};
+
+/// How much is gathered before it is written, in bytes. An upload to a directory holds at most two of
+/// these.
+const PIECE_BYTES: usize = 256 * 1024;
+
+/// A committed blob.
+#[derive(Debug, Clone)]
+pub struct StoredBlob {
+    /// Its name.
+    pub key: StoreKey,
+    /// Its size in bytes.
+    pub size: u64,
+    /// The digest of its bytes.
+    pub sha256: Sha256Digest,
+}
+
+/// A blob being written. Dropping it leaves nothing in the store.
+#[derive(Debug)]
+pub struct Upload {
+    gathered: BytesMut,
+    size: u64,
+    writer: Writer,
+}
+
+/// The part is with us, or away on another thread being written to.
+#[derive(Debug)]
+enum Writer {
+    Idle(BlobWriter),
+    File(JoinHandle<io::Result<local::BlobWriter>>),
+    Object(JoinHandle<io::Result<bucket::BlobWriter>>),
+    Failed,
+}
+
+impl Upload {
+    pub(super) fn new(part: BlobWriter) -> Self {
+        Self { gathered: BytesMut::new(), size: 0, writer: Writer::Idle(part) }
+    }
+
+    /// How many bytes were written so far.
+    pub fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// Appends bytes. An error may tell of bytes that were written earlier.
+    ///
+    /// # Errors
+    /// `OutOfSpace`, `Unavailable` or `Internal`; the upload can then only be dropped.
+    pub async fn write(&mut self, bytes: &[u8]) -> Result<()> {
+        self.size += bytes.len() as u64;
+        self.gathered.extend_from_slice(bytes);
+        if self.gathered.len() >= PIECE_BYTES {
+            let full = std::mem::replace(&mut self.gathered, BytesMut::with_capacity(PIECE_BYTES)).freeze();
+            self.writer = self.idle_part().await.map_err(unwritten)?.append(full);
+        }
+        Ok(())
+    }
+
+    /// Makes the blob durable and visible under its key.
+    ///
+    /// # Errors
+    /// `OutOfSpace`, `Unavailable` or `Internal`; nothing is left in the store then.
+    pub async fn commit(self) -> Result<StoredBlob> {
+        self.commit_if(None).await
+    }
+
+    /// As [`Upload::commit`], if the digest of the bytes is the `expected` one: a blob that is not what its
+    /// row says is never seen.
+    ///
+    /// # Errors
+    /// As [`Upload::commit`], and `Internal` when the digest is another.
+    pub async fn commit_as(self, expected: Sha256Digest) -> Result<StoredBlob> {
+        self.commit_if(Some(expected)).await
+    }
+
+    async fn commit_if(mut self, expected: Option<Sha256Digest>) -> Result<StoredBlob> {
+        let rest: Bytes = std::mem::take(&mut self.gathered).freeze();
+        let part = self.idle_part().await.map_err(unwritten)?;
+        let size = self.size;
+        let (key, sha256) = part.commit(rest, expected).await.map_err(unwritten)?;
+        Ok(StoredBlob { key, size, sha256 })
+    }
+
+    async fn idle_part(&mut self) -> io::Result<BlobWriter> {
+        match std::mem::replace(&mut self.writer, Writer::Failed) {
+            Writer::Idle(part) => Ok(part),
+            Writer::File(write) => Ok(BlobWriter::File(write.await.map_err(io::Error::other)??)),
+            Writer::Object(write) => {
+                Ok(BlobWriter::Object(Box::new(write.await.map_err(io::Error::other)??)))
+            }
+            Writer::Failed => Err(io::Error::other("an earlier write failed")),
+        }
+    }
+}
+
+/// What is written to.
+#[derive(Debug)]
+pub(super) enum BlobWriter {
+    File(local::BlobWriter),
+    Object(Box<bucket::BlobWriter>),
+}
+
+impl BlobWriter {
+    /// Writes a piece in the background.
+    fn append(self, piece: Bytes) -> Writer {
+        match self {
+            Self::File(part) => Writer::File(tokio::task::spawn_blocking(move || append(part, &piece))),
+            Self::Object(part) => Writer::Object(part.append(piece)),
+        }
+    }
+
+    async fn commit(
+        self,
+        rest: Bytes,
+        expected: Option<Sha256Digest>,
+    ) -> io::Result<(StoreKey, Sha256Digest)> {
+        match self {
+            Self::File(part) => blocking(move || append(part, &rest)?.commit(expected)).await,
+            Self::Object(part) => part.commit(rest, expected).await,
+        }
+    }
+}
+
+fn append(mut part: local::BlobWriter, bytes: &[u8]) -> io::Result<local::BlobWriter> {
+    part.append(bytes)?;
+    Ok(part)
+}
+
+/// Refuses bytes whose digest is not the one that is expected, if any is.
+pub(super) fn agree(expected: Option<Sha256Digest>, found: Sha256Digest) -> io::Result<()> {
+    match expected {
+        Some(expected) if expected != found => {
+            Err(io::Error::other(format!("its SHA-256 is {found}, its row says {expected}")))
+        }
+        _ => Ok(()),
+    }
+}
