@@ -12,7 +12,6 @@
 //! Arrows point to what a room may use: itself and anything to its right. A test holds them.
 
 #![forbid(unsafe_code)]
-#![warn(missing_docs)]
 
 pub mod access;
 pub mod api;

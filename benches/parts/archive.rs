@@ -13,7 +13,7 @@ use super::part;
 const ENTRIES: usize = 100_000;
 
 /// An archive of so many entries with an 18 KB page as its last.
-pub fn of(entries: usize) -> Vec<u8> {
+pub(crate) fn of(entries: usize) -> Vec<u8> {
     let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
     let options = SimpleFileOptions::default().compression_method(CompressionMethod::Deflated);
     for number in 1..entries {
@@ -26,14 +26,14 @@ pub fn of(entries: usize) -> Vec<u8> {
 }
 
 /// Where the page is.
-pub const PAGE: &str = "public/reference/page.html";
+pub(crate) const PAGE: &str = "public/reference/page.html";
 
 fn name(number: usize) -> String {
     format!("node_modules/package-{:05}/lib/module-{number:07}.js", number / 100)
 }
 
 /// Text that deflates to about a third.
-pub fn page() -> Vec<u8> {
+pub(crate) fn page() -> Vec<u8> {
     let mut state = 7_u32;
     let mut text = Vec::new();
     while text.len() < 18 * 1024 {
@@ -56,7 +56,7 @@ fn span_of(archive: &[u8]) -> Span {
     }
 }
 
-pub fn measure() {
+pub(crate) fn measure() {
     let archive = of(ENTRIES);
     let span = span_of(&archive);
     let directory = &archive[span.start as usize..(span.start + span.bytes) as usize];

@@ -12,7 +12,7 @@ use artigate::store::Store;
 
 use super::{archive, part};
 
-pub fn measure() {
+pub(crate) fn measure() {
     let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a folder below target/");
     let url = StorageUrl::Directory(folder.path().to_owned());
     let store = Store::open_at(&url, Duration::from_secs(60)).expect("the store opens");

@@ -15,7 +15,7 @@ use super::part;
 const FILE_BYTES: usize = 8 << 20;
 const PIECE_BYTES: usize = 32 * 1024;
 
-pub fn measure() {
+pub(crate) fn measure() {
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
     let mut headers = HeaderMap::new();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("multipart/form-data; boundary=8f2c4d6b0a1e3f5d"));

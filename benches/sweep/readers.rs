@@ -14,21 +14,21 @@ const READERS: usize = 4;
 const PACE: Duration = Duration::from_millis(10);
 
 /// How long requests took, sorted.
-pub struct Latencies(Vec<Duration>);
+pub(crate) struct Latencies(Vec<Duration>);
 
 impl Latencies {
-    pub fn count(&self) -> usize {
+    pub(crate) fn count(&self) -> usize {
         self.0.len()
     }
 
-    pub fn percentile(&self, fraction: f64) -> Duration {
+    pub(crate) fn percentile(&self, fraction: f64) -> Duration {
         let last = self.0.len().saturating_sub(1);
         self.0.get((last as f64 * fraction).round() as usize).copied().unwrap_or_default()
     }
 }
 
 /// Reads for as long as `work` takes.
-pub fn watch(address: &str, work: impl FnOnce()) -> Latencies {
+pub(crate) fn watch(address: &str, work: impl FnOnce()) -> Latencies {
     let stop = AtomicBool::new(false);
     let mut all = std::thread::scope(|scope| {
         let readers: Vec<_> = (0..READERS).map(|_| scope.spawn(|| read_until(address, &stop))).collect();

@@ -10,13 +10,13 @@ use diesel::connection::SimpleConnection;
 use diesel::{Connection, PgConnection, SqliteConnection};
 
 /// What readers fetch.
-pub const PATH: &str = "/api/v4/projects/1/jobs/1/artifacts/file.txt";
+pub(crate) const PATH: &str = "/api/v4/projects/1/jobs/1/artifacts/file.txt";
 
 /// What they get.
-pub const CONTENT: &[u8] = b"a file that is read again and again\n";
+pub(crate) const CONTENT: &[u8] = b"a file that is read again and again\n";
 
 /// Makes an empty database and tells its URL.
-pub fn create_postgres_database(server: &str) -> String {
+pub(crate) fn create_postgres_database(server: &str) -> String {
     let name = format!("bench_{}", uuid::Uuid::now_v7().simple());
     let mut connection = PgConnection::establish(server).expect("PostgreSQL answers");
     connection.batch_execute(&format!("CREATE DATABASE {name}")).expect("a database can be made");
@@ -25,7 +25,7 @@ pub fn create_postgres_database(server: &str) -> String {
 }
 
 /// Fills the database and the store that the defaults of `folder` name.
-pub fn seed(folder: &Path, postgres: Option<&str>, count: u64) {
+pub(crate) fn seed(folder: &Path, postgres: Option<&str>, count: u64) {
     let sqlite = folder.join("artigate-data/artigate.db");
     let url = match postgres {
         Some(url) => DatabaseUrl::Postgres(url.to_owned().into()),

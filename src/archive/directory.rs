@@ -44,7 +44,7 @@ pub struct Entry<'a> {
     /// When the file was last changed: the extended timestamp (0x5455), else the MS-DOS
     /// fields read as UTC, else `None`.
     pub modified_unix_seconds: Option<i64>,
-    /// Why it cannot be read; then its sizes are what the record says at first read_inline.
+    /// Why it cannot be read; then its sizes are what the record says at first `read_inline`.
     pub oddity: Option<Oddity>,
 }
 

@@ -252,6 +252,7 @@ fn unlocked(db: &mut Db, artifacts: impl Iterator<Item = (i64, i64)> + Clone) ->
 }
 
 /// Takes tombstones to remove the bytes of, at most `limit`; for a while nobody else gets them.
+///
 /// `leased_too` takes those as well that somebody has, who may be dead. What is due only after much
 /// longer than a lease was written under a clock that went wrong, and is due now.
 ///

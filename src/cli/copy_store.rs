@@ -18,7 +18,7 @@ Moving without a gap:
 
 #[derive(Debug, Args)]
 pub(super) struct CopyStore {
-    /// Where blobs are: file://PATH or s3://BUCKET/PREFIX.
+    /// Where blobs are: <file://PATH> or <s3://BUCKET/PREFIX>.
     #[arg(long, value_name = "URL")]
     from: String,
     /// Where they are to be, too.

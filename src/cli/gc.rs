@@ -14,7 +14,7 @@ use crate::settings::Settings;
 /// What the caller wants otherwise than it is.
 #[derive(Debug, Args)]
 pub(super) struct Gc {
-    /// How old such bytes must be; retention.orphan_grace by default. What somebody is just storing is
+    /// How old such bytes must be; `retention.orphan_grace` by default. What somebody is just storing is
     /// spared whatever it says.
     #[arg(long, value_name = "DURATION", value_parser = super::duration)]
     grace: Option<Duration>,

@@ -46,7 +46,7 @@ struct Arguments {
     #[arg(long, global = true, help_heading = GLOBAL, value_name = "FILE")]
     config: Option<PathBuf>,
 
-    /// What to log: a level, or directives such as info,artigate::ingest=debug.
+    /// What to log: a level, or directives such as `info,artigate::ingest=debug`.
     #[arg(long, global = true, help_heading = GLOBAL, value_name = "FILTER", env = "ARTIGATE_LOG", default_value = "info")]
     log: String,
 

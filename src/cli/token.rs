@@ -53,7 +53,7 @@ pub(super) struct Create {
     /// What its owner calls it.
     #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
     name: String,
-    /// What it is good for, separated by commas: read_api reads, api also changes.
+    /// What it is good for, separated by commas: `read_api` reads, api also changes.
     #[arg(long, value_name = "SCOPE,…", required = true, value_delimiter = ',', value_parser = one_of(Scope::ALL, Scope::as_str))]
     scopes: Vec<Scope>,
     /// How long it is good, or never for no end.

@@ -26,7 +26,7 @@ const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
 /// The budget. Clones are the same one.
 #[derive(Clone)]
-pub struct Budget(Arc<Shared>);
+pub(super) struct Budget(Arc<Shared>);
 
 struct Shared {
     what: &'static str,
@@ -59,7 +59,7 @@ impl Default for Patience {
 
 /// A part of a budget; dropping it gives it back.
 #[derive(Debug)]
-pub struct Share {
+pub(super) struct Share {
     units: u32,
     client: Option<IpAddr>,
     _all: OwnedSemaphorePermit,
@@ -74,7 +74,7 @@ impl fmt::Debug for Budget {
 
 impl Budget {
     /// A budget of `total` bytes, or whatever `what` is counted in. It is kept in steps of `unit`.
-    pub fn new(what: &'static str, total: u64, unit: u64, patience: Patience) -> Self {
+    pub(super) fn new(what: &'static str, total: u64, unit: u64, patience: Patience) -> Self {
         let total = u32::try_from(total / unit).unwrap_or(u32::MAX).min(Semaphore::MAX_PERMITS as u32).max(1);
         Self(Arc::new(Shared {
             what,
@@ -90,7 +90,7 @@ impl Budget {
     }
 
     /// How much of it is taken.
-    pub fn used(&self) -> u64 {
+    pub(super) fn used(&self) -> u64 {
         (u64::from(self.0.total) - self.0.all.available_permits() as u64) * self.0.unit
     }
 
@@ -99,7 +99,7 @@ impl Budget {
     ///
     /// # Errors
     /// `Unavailable` when it is used up and stays so.
-    pub async fn take(&self, amount: u64, client: Option<IpAddr>) -> Result<Share> {
+    pub(super) async fn take(&self, amount: u64, client: Option<IpAddr>) -> Result<Share> {
         let shared = &self.0;
         let units = amount.div_ceil(shared.unit).min(shared.most_each.into()) as u32;
         let client = client.map(party);
@@ -113,7 +113,7 @@ impl Budget {
 
     /// The bytes of an answer that holds `share` itself. When its client takes none of them while others
     /// wait, the answer ends with an error, and what it held is free.
-    pub fn watch(&self, share: Share, make: impl FnOnce(Share) -> ByteStream) -> ByteStream {
+    pub(super) fn watch(&self, share: Share, make: impl FnOnce(Share) -> ByteStream) -> ByteStream {
         let (units, client) = (share.units, share.client);
         let answer = Arc::new(Answer {
             bytes: Mutex::new(Some(make(share))),

@@ -265,7 +265,7 @@ fn raw(
 }
 
 /// The archive from the entry's header on. What the entry surely needs is one ranged read; the
-/// rest is a second one, with_first_chunk only when its header turns out to be longer than headers are.
+/// rest is a second one, `with_first_chunk` only when its header turns out to be longer than headers are.
 fn from_header(blob: Blob, entry: &EntryMeta) -> impl Stream<Item = io::Result<Bytes>> + Send + use<> {
     let likely = likely_range(&blob, entry);
     let rest = likely.end..blob.size();

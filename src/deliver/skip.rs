@@ -33,7 +33,7 @@ const MOST_LONG: u64 = 24;
 
 /// The long ways that are under way.
 #[derive(Debug)]
-pub struct Skips {
+pub(super) struct Skips {
     slices: Arc<Semaphore>,
     under_way: Budget,
 }
@@ -46,7 +46,7 @@ impl Skips {
     }
 
     /// How many are under way.
-    pub fn count(&self) -> u64 {
+    pub(super) fn count(&self) -> u64 {
         self.under_way.used()
     }
 

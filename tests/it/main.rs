@@ -3,6 +3,9 @@
 //! `tests/run` starts PostgreSQL and names it in `ARTIGATE_TEST_POSTGRES`; without it the PostgreSQL
 //! half of each test fails and says so.
 
+// What tests stand on panics when something is wrong, and nothing here is reached from outside.
+#![allow(clippy::unwrap_used, unreachable_pub)]
+
 #[macro_use]
 mod support;
 

@@ -1,7 +1,7 @@
 //! What a path may mean.
 //!
 //! A ref, a project and a file may each hold slashes, encoded or not, so one path can have several
-//! candidate_routes. They are listed as GitLab would try them: the longest ref first, a project that is
+//! `candidate_routes`. They are listed as GitLab would try them: the longest ref first, a project that is
 //! encoded before one that is not.
 
 mod browser;

@@ -284,7 +284,7 @@ fn all_below_jobs(project: &ProjectRef, rest: &[&str], routes: &mut Vec<Route>) 
     }
 }
 
-/// Counts the bytes that are decoded while all candidate_routes of a path are made.
+/// Counts the bytes that are decoded while all `candidate_routes` of a path are made.
 fn decoded_bytes(path: &str, make: fn(&str) -> Vec<Route>) -> usize {
     DECODED_BYTES.set(0);
     assert!(make(path).len() <= MAX_CANDIDATES);

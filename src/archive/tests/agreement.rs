@@ -8,12 +8,12 @@ use zip::{CompressionMethod, ZipArchive};
 use super::archives::{Wanted, entries, index, sound, span, streamed};
 use crate::archive::Entry;
 
-pub fn methods() -> impl Strategy<Value = CompressionMethod> {
+pub(super) fn methods() -> impl Strategy<Value = CompressionMethod> {
     select(vec![CompressionMethod::Stored, CompressionMethod::Deflated, CompressionMethod::Zstd])
 }
 
 /// Entries of different names.
-pub fn some_entries() -> impl Strategy<Value = Vec<Wanted>> {
+pub(super) fn some_entries() -> impl Strategy<Value = Vec<Wanted>> {
     let one = ("[a-zé/. ]{0,12}", vec(any::<u8>(), 0..300), methods(), any::<bool>());
     vec(one, 0..12).prop_map(|entries| {
         let number = |(at, (name, content, method, zip64))| Wanted {

@@ -11,26 +11,26 @@ use crate::archive::{
 
 /// What a test wants of an entry made by the `zip` crate.
 #[derive(Clone, Debug)]
-pub struct Wanted {
+pub(super) struct Wanted {
     pub name: String,
     pub content: Vec<u8>,
     pub method: CompressionMethod,
     pub zip64: bool,
 }
 
-pub fn wanted(name: &str, content: &[u8], method: CompressionMethod) -> Wanted {
+pub(super) fn wanted(name: &str, content: &[u8], method: CompressionMethod) -> Wanted {
     Wanted { name: name.into(), content: content.into(), method, zip64: false }
 }
 
 /// An archive whose local headers carry sizes and CRC.
-pub fn sound(entries: &[Wanted], comment: &[u8]) -> Vec<u8> {
+pub(super) fn sound(entries: &[Wanted], comment: &[u8]) -> Vec<u8> {
     let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
     write_entries(&mut writer, entries, comment);
     writer.finish().unwrap().into_inner()
 }
 
 /// An archive as runners stream it: zeros in local headers, data descriptors behind.
-pub fn streamed(entries: &[Wanted], comment: &[u8]) -> Vec<u8> {
+pub(super) fn streamed(entries: &[Wanted], comment: &[u8]) -> Vec<u8> {
     let mut writer = ZipWriter::new_stream(Vec::new());
     write_entries(&mut writer, entries, comment);
     writer.finish().unwrap().into_inner()
@@ -47,7 +47,7 @@ fn write_entries<W: Write + std::io::Seek>(writer: &mut ZipWriter<W>, entries: &
 
 /// A directory record, field by field.
 #[derive(Clone, Debug, Default)]
-pub struct Record {
+pub(super) struct Record {
     pub name: Vec<u8>,
     pub made_by: u16,
     pub flags: u16,
@@ -65,7 +65,7 @@ pub struct Record {
 }
 
 impl Record {
-    pub fn bytes(&self) -> Vec<u8> {
+    pub(super) fn bytes(&self) -> Vec<u8> {
         let mut out = b"PK\x01\x02".to_vec();
         for field in [self.made_by, 20, self.flags, self.method, self.dos_time, self.dos_date] {
             out.extend(field.to_le_bytes());
@@ -86,20 +86,20 @@ impl Record {
 }
 
 /// An extra field.
-pub fn extra(id: u16, data: &[u8]) -> Vec<u8> {
+pub(super) fn extra(id: u16, data: &[u8]) -> Vec<u8> {
     let length = data.len() as u16;
     [&id.to_le_bytes(), &length.to_le_bytes(), data].concat()
 }
 
 /// The ZIP64 extra field.
-pub fn zip64_extra(values: &[u64]) -> Vec<u8> {
+pub(super) fn zip64_extra(values: &[u64]) -> Vec<u8> {
     let data: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
     extra(1, &data)
 }
 
 /// The numbers of an end record of either kind.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct End {
+pub(super) struct End {
     pub disk: u32,
     pub directory_disk: u32,
     pub entries_on_disk: u64,
@@ -110,7 +110,7 @@ pub struct End {
 
 impl End {
     /// True numbers.
-    pub fn of(start: usize, records: &[Record]) -> Self {
+    pub(super) fn of(start: usize, records: &[Record]) -> Self {
         let count = records.len() as u64;
         Self {
             disk: 0,
@@ -123,7 +123,7 @@ impl End {
     }
 
     /// What calls for ZIP64 in every field that may.
-    pub fn all_ones() -> Self {
+    pub(super) fn all_ones() -> Self {
         Self {
             disk: 0,
             directory_disk: 0,
@@ -134,7 +134,7 @@ impl End {
         }
     }
 
-    pub fn plain(&self, comment: &[u8]) -> Vec<u8> {
+    pub(super) fn plain(&self, comment: &[u8]) -> Vec<u8> {
         let mut out = b"PK\x05\x06".to_vec();
         for field in [self.disk.into(), self.directory_disk.into(), self.entries_on_disk, self.entries] {
             out.extend((field as u16).to_le_bytes());
@@ -147,7 +147,7 @@ impl End {
         out
     }
 
-    pub fn zip64(&self, private: &[u8]) -> Vec<u8> {
+    pub(super) fn zip64(&self, private: &[u8]) -> Vec<u8> {
         let mut out = b"PK\x06\x06".to_vec();
         out.extend((44 + private.len() as u64).to_le_bytes());
         out.extend([45, 0, 45, 0]);
@@ -161,16 +161,16 @@ impl End {
     }
 }
 
-pub fn locator(record_start: u64) -> Vec<u8> {
+pub(super) fn locator(record_start: u64) -> Vec<u8> {
     [&b"PK\x06\x07\0\0\0\0"[..], &record_start.to_le_bytes(), &[1, 0, 0, 0]].concat()
 }
 
-pub fn directory(records: &[Record]) -> Vec<u8> {
+pub(super) fn directory(records: &[Record]) -> Vec<u8> {
     records.iter().flat_map(Record::bytes).collect()
 }
 
 /// `body`, the records and a true end record with changes.
-pub fn plain(body: &[u8], records: &[Record], change: impl FnOnce(&mut End)) -> Vec<u8> {
+pub(super) fn plain(body: &[u8], records: &[Record], change: impl FnOnce(&mut End)) -> Vec<u8> {
     let mut end = End::of(body.len(), records);
     change(&mut end);
     [body, &directory(records), &end.plain(b"")].concat()
@@ -178,7 +178,7 @@ pub fn plain(body: &[u8], records: &[Record], change: impl FnOnce(&mut End)) -> 
 
 /// `body`, the records, a true ZIP64 end record with changes and `private` data, its locator,
 /// and the end record `outer`.
-pub fn zip64(
+pub(super) fn zip64(
     body: &[u8],
     records: &[Record],
     private: &[u8],
@@ -193,7 +193,7 @@ pub fn zip64(
 }
 
 /// Finds the directory as a caller does that holds `tail_bytes` of the file's end at first.
-pub fn span_from(file: &[u8], tail_bytes: usize, limits: &Limits) -> Result<Span, ArchiveError> {
+pub(super) fn span_from(file: &[u8], tail_bytes: usize, limits: &Limits) -> Result<Span, ArchiveError> {
     let mut from = file.len().saturating_sub(tail_bytes);
     loop {
         match locate(&file[from..], file.len() as u64, limits)? {
@@ -207,22 +207,22 @@ pub fn span_from(file: &[u8], tail_bytes: usize, limits: &Limits) -> Result<Span
     }
 }
 
-pub fn span(file: &[u8]) -> Result<Span, ArchiveError> {
+pub(super) fn span(file: &[u8]) -> Result<Span, ArchiveError> {
     span_from(file, TAIL_BYTES as usize, &Limits::default())
 }
 
 /// Where a directory of so many bytes and entries lies, in an archive that begins with its file.
-pub fn span_at(start: u64, bytes: usize, entries: usize) -> Span {
+pub(super) fn span_at(start: u64, bytes: usize, entries: usize) -> Span {
     let (bytes, entries) = (bytes as u64, entries as u64);
     Span { start, bytes, entries, moved: 0, most_entries: Limits::default().entries }
 }
 
-pub fn directory_of<'a>(file: &'a [u8], span: &Span) -> &'a [u8] {
+pub(super) fn directory_of<'a>(file: &'a [u8], span: &Span) -> &'a [u8] {
     &file[span.start as usize..][..span.bytes as usize]
 }
 
 /// All entries in directory order, through `walk`.
-pub fn entries(file: &[u8]) -> Result<Vec<Entry<'_>>, ArchiveError> {
+pub(super) fn entries(file: &[u8]) -> Result<Vec<Entry<'_>>, ArchiveError> {
     let span = span(file)?;
     let mut entries = Vec::new();
     walk(directory_of(file, &span), &span, |entry| {
@@ -232,11 +232,11 @@ pub fn entries(file: &[u8]) -> Result<Vec<Entry<'_>>, ArchiveError> {
     Ok(entries)
 }
 
-pub fn index(file: &[u8]) -> Result<Index, ArchiveError> {
+pub(super) fn index(file: &[u8]) -> Result<Index, ArchiveError> {
     let span = span(file)?;
     Index::build(directory_of(file, &span), &span)
 }
 
-pub fn meta(file: &[u8], name: &str) -> EntryMeta {
+pub(super) fn meta(file: &[u8], name: &str) -> EntryMeta {
     index(file).unwrap().find(name.as_bytes()).unwrap().into()
 }

@@ -19,7 +19,7 @@ use crate::archive::{
 };
 
 /// `bytes` in pieces of the given sizes, over and over, with a pause before each.
-pub fn source(bytes: &[u8], sizes: &[usize]) -> impl AsyncBufRead + Unpin + Send + use<> {
+pub(super) fn source(bytes: &[u8], sizes: &[usize]) -> impl AsyncBufRead + Unpin + Send + use<> {
     let mut rest = Bytes::copy_from_slice(bytes);
     let mut sizes: Vec<usize> = sizes.to_vec();
     let mut pieces = Vec::new();
@@ -64,7 +64,7 @@ fn from_header<'a>(file: &'a [u8], entry: &EntryMeta) -> &'a [u8] {
 }
 
 /// A small entry is also read at once, which must come to the same.
-pub fn read_whole(file: &[u8], entry: &EntryMeta) -> (Vec<u8>, Option<io::Error>) {
+pub(super) fn read_whole(file: &[u8], entry: &EntryMeta) -> (Vec<u8>, Option<io::Error>) {
     let (bytes, error) = read(source(from_header(file, entry), &[1000]), entry);
     match read_at_once(file, entry) {
         None => {}
@@ -96,7 +96,7 @@ fn lines(bytes: usize) -> Vec<u8> {
     (0_u32..).flat_map(|n| format!("line {n}\n").into_bytes()).take(bytes).collect()
 }
 
-pub fn one(content: &[u8], method: CompressionMethod) -> (Vec<u8>, EntryMeta) {
+pub(super) fn one(content: &[u8], method: CompressionMethod) -> (Vec<u8>, EntryMeta) {
     let file = streamed(&[wanted("dir/a.txt", content, method)], b"");
     let entry = meta(&file, "dir/a.txt");
     (file, entry)

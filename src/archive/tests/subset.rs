@@ -21,7 +21,7 @@ use crate::archive::{Subset, SubsetError};
 type Reads = Arc<Mutex<Vec<Range<u64>>>>;
 
 /// The stream's bytes, or its error, and the ranges that it read.
-pub fn copy_in_pieces(
+pub(super) fn copy_in_pieces(
     file: &[u8],
     folder: &str,
     piece_bytes: usize,
@@ -127,7 +127,7 @@ proptest! {
     }
 }
 
-pub fn some_files() -> Vec<Wanted> {
+pub(super) fn some_files() -> Vec<Wanted> {
     let text = b"some text, some text".repeat(50);
     ["x", "d/b", "d/a", "d/e/f", "d-e/g", "z"]
         .map(|name| wanted(name, &text, CompressionMethod::Deflated))

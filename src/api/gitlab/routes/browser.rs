@@ -4,7 +4,7 @@
 use super::Route;
 use super::parse::{MAX_CANDIDATES, Segments, files_of_ref, joined_bytes, joined_text, project_ref};
 
-/// Makes the candidate_routes of a path outside the API, the longest ref first, at most eight; none for a path
+/// Makes the `candidate_routes` of a path outside the API, the longest ref first, at most eight; none for a path
 /// that is not ours:
 /// `/GROUP/PROJECT/-/jobs/:id/artifacts/{download,raw/*path,file/*path}` and
 /// `/GROUP/PROJECT/-/jobs/artifacts/:ref/{download,raw/*path,file/*path}`.

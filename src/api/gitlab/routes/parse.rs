@@ -1,6 +1,6 @@
 //! Paths of the API, read from segment to segment.
 //!
-//! A path that somebody made up may have very many candidate_routes. Each one holds texts of its own, so they are
+//! A path that somebody made up may have very many `candidate_routes`. Each one holds texts of its own, so they are
 //! made one after the other, as they are asked for, and never more than [`MAX_CANDIDATES`].
 
 use percent_encoding::percent_decode_str;
@@ -10,7 +10,7 @@ use crate::domain::pipeline::RefKind;
 use crate::domain::project::ProjectRef;
 use crate::http::target::MAX_SEGMENTS;
 
-/// More candidate_routes than this are not tried: each may cost a lookup.
+/// More `candidate_routes` than this are not tried: each may cost a lookup.
 pub(super) const MAX_CANDIDATES: usize = 8;
 
 /// A raw path, split at its slashes. It borrows the path; nothing is decoded.
@@ -32,7 +32,7 @@ impl<'a> Segments<'a> {
     }
 }
 
-/// Makes the candidate_routes of a path behind the API's prefix, most likely first, at most eight; none for a
+/// Makes the `candidate_routes` of a path behind the API's prefix, most likely first, at most eight; none for a
 /// path that is not ours.
 pub fn candidate_routes(path: &Segments<'_>) -> impl Iterator<Item = Route> {
     let number = |segment: &str| joined_text(&[segment]);
