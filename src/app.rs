@@ -1,4 +1,4 @@
-//! The long-lived parts, built once from the settings and handed down; there are no globals.
+//! The application: its long-lived parts, built once from the settings and passed down; there are no globals.
 
 use crate::access::Access;
 use crate::archive::Limits;
@@ -14,18 +14,18 @@ use crate::retention::Retention;
 use crate::settings::Settings;
 use crate::store::Store;
 
-/// All that a request may need.
+/// The parts that a request may need.
 #[derive(Debug)]
 pub struct App {
-    /// What was set.
+    /// Configuration.
     pub settings: Settings,
-    /// What time it is.
+    /// Clock; manual in tests.
     pub clock: Clock,
-    /// Facts.
+    /// Database access.
     pub catalog: Catalog,
-    /// Bytes.
+    /// Blob storage.
     pub store: Store,
-    /// Finds and authorizes.
+    /// Finds and authorizes what a request is about.
     pub access: Access,
     /// Receives artifacts.
     pub ingest: Ingest,
@@ -39,7 +39,7 @@ pub struct App {
     pub failed_auth: FailedLoginLimiter,
     /// Whether catalog and store answer.
     pub readiness: Readiness,
-    /// Whether catalog and store are known to belong together; until they are, no writes are taken.
+    /// Whether catalog and store are known to belong together; until they are, no writes are accepted.
     pub belonging: Belonging,
 }
 

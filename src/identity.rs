@@ -1,9 +1,9 @@
-//! Whether a database and a store belong together: both hold the same *instance id*.
+//! Instance identity: a database and a store belong together if both hold the same *instance ID*.
 //!
-//! What no row names is only forgotten where the rows are those of this store. A database that is new,
-//! another instance's, or a store that was not mounted says nothing about what may go. So an id is given, or
-//! taken over, only on evidence: the store holds bytes that the database names, or neither holds anything that
-//! could be lost. Everything else is refused, until somebody adopts the store on purpose.
+//! Bytes without a row may be deleted only if the rows are those of this store. A new database, one of
+//! another instance, or a store that is not mounted does not tell which bytes these are. So an ID is assigned
+//! or copied only on evidence: the store holds blobs that the database references, or neither holds anything
+//! that could be lost. Everything else is refused until an operator adopts the store.
 
 mod belonging;
 
@@ -17,32 +17,32 @@ use crate::domain::{Error, ErrorKind, Result};
 use crate::settings::Settings;
 use crate::store::{Store, StoreKey};
 
-/// Proof that database and store belong together, with how both are called in messages.
+/// Proof that database and store belong together, with their addresses for messages.
 #[derive(Debug, Clone)]
 pub struct Agreed {
     /// The database's address, without secrets.
     pub database: String,
-    /// The store's.
+    /// The store's address, without secrets.
     pub store: String,
 }
 
-/// What a store holds, seen from a database.
+/// The contents of a store, seen from a database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ProjectUsage {
-    /// Blobs that the database names.
+    /// Blobs that the database references.
     Named,
-    /// No blob at all.
+    /// No blobs.
     Nothing,
-    /// Blobs, and none of those that the database names as far as it was asked.
+    /// Blobs, but none of those referenced by a sample of the database's rows.
     Strange,
 }
 
-/// Makes sure that database and store have the same id. Whichever has none gets that of the other, or both a
-/// new one, where the store holds bytes that the database names, or holds none and none are missing.
+/// Ensures that database and store have the same ID. A missing ID is copied from the other side, or created
+/// for both, if the store holds blobs that the database references, or if it holds none and none are missing.
 ///
 /// # Errors
-/// `Conflict` when the two differ, or nothing shows that they belong together; nothing was changed then, and
-/// the text names both and says what to do. Those of catalog and store.
+/// `Conflict` when the IDs differ, or nothing shows that the two belong together: nothing was changed then,
+/// and the text names both and says what to do. Those of catalog and store.
 pub async fn agree(catalog: &Catalog, store: &Store, settings: &Settings) -> Result<Agreed> {
     let of_store = store.instance_id().await?;
     let of_database = catalog.read(instance::find).await?;
@@ -52,7 +52,8 @@ pub async fn agree(catalog: &Catalog, store: &Store, settings: &Settings) -> Res
             None => why_not_stamp(of_database, catalog, store, settings).await?,
         };
         if let Some(why) = why_not {
-            // Of nodes that begin at once, another may have given the id meanwhile, and stored bytes since.
+            // Another node that starts at the same time may have assigned the ID meanwhile, and stored bytes
+            // since.
             let later = (catalog.read(instance::find).await?, store.instance_id().await?);
             return match later {
                 (Some(_), Some(_)) => compare(later.0, later.1, settings),
@@ -63,26 +64,26 @@ pub async fn agree(catalog: &Catalog, store: &Store, settings: &Settings) -> Res
     join(catalog, store, settings).await
 }
 
-/// As [`agree`], whatever the store holds: from now on, what the database does not name there is forgotten. An
-/// id that both have stays as it is.
+/// Like [`agree`], whatever the store holds: from now on `gc` may delete blobs that the database does not
+/// reference. Existing IDs stay as they are.
 ///
 /// # Errors
-/// `Conflict` when the two have different ids; those of catalog and store.
+/// `Conflict` when the IDs differ; those of catalog and store.
 pub async fn adopt(catalog: &Catalog, store: &Store, settings: &Settings) -> Result<Agreed> {
     join(catalog, store, settings).await
 }
 
-/// Makes sure that database and store have the same id, and gives none to either.
+/// Checks that database and store have the same ID; assigns none.
 ///
 /// # Errors
-/// `Conflict` when they have not; those of catalog and store.
+/// `Conflict` when they do not; those of catalog and store.
 pub async fn check(catalog: &Catalog, store: &Store, settings: &Settings) -> Result<Agreed> {
     let of_database = catalog.read(instance::find).await?;
     compare(of_database, store.instance_id().await?, settings)
 }
 
-/// What the store holds by itself, without the previous one: a few of the artifacts are looked for, and then
-/// any blob. Both are cheap, whatever the size of either.
+/// Returns what the store holds, without the previous one: looks for a few of the artifacts, then for any
+/// blob. Both are cheap, whatever the size of database and store.
 ///
 /// # Errors
 /// Those of catalog and store.
@@ -99,7 +100,7 @@ pub async fn holdings(catalog: &Catalog, store: &Store) -> Result<ProjectUsage> 
     Ok(if store.holds_blobs().await? { ProjectUsage::Strange } else { ProjectUsage::Nothing })
 }
 
-/// Gives the id of whichever has one to the other, and a new one to both where there is none.
+/// Copies the ID to the side without one, or creates one for both.
 async fn join(catalog: &Catalog, store: &Store, settings: &Settings) -> Result<Agreed> {
     let of_store = store.instance_id().await?;
     let of_database = match catalog.read(instance::find).await? {
@@ -113,7 +114,7 @@ async fn join(catalog: &Catalog, store: &Store, settings: &Settings) -> Result<A
     compare(Some(of_database), Some(of_store), settings)
 }
 
-/// Why a database without an id does not get that of the store, if so.
+/// Returns why a database without an ID must not get that of the store, if so.
 async fn why_not_take_over(
     id: Uuid,
     catalog: &Catalog,
@@ -125,12 +126,12 @@ async fn why_not_take_over(
     }
     let (database, store) = names(settings);
     Ok(Some(format!(
-        "the database {database} is of no instance yet, the store {store} is of the instance {id}, and none of \
-         the artifacts that the database names was found there: they may not belong together. {ADOPT}"
+        "the database {database} has no instance ID yet, the store {store} has the instance ID {id} and none \
+         of the artifacts that the database references: they may not belong together. {ADOPT}"
     )))
 }
 
-/// Why a store without an id does not get that of the database, if so.
+/// Returns why a store without an ID must not get that of the database, if so.
 async fn why_not_stamp(
     of_database: Option<Uuid>,
     catalog: &Catalog,
@@ -144,29 +145,30 @@ async fn why_not_stamp(
         (ProjectUsage::Named, _) => None,
         // Nothing is there that could be lost, and nothing is missing: a new pair, or everything has expired.
         (ProjectUsage::Nothing, false) => None,
-        // While an instance moves, its blobs are still in the place before.
+        // While an instance moves, its blobs are still in the previous store.
         (ProjectUsage::Nothing, true) if is_moving_here(of_database, catalog, store).await? => None,
         (ProjectUsage::Nothing, true) => Some(format!(
-            "the store {shown} is empty and of no instance, but the database {database} names artifacts: the \
-             store may not be mounted, or be another one. {ADOPT}"
+            "the store {shown} is empty and has no instance ID, but the database {database} references \
+             artifacts: the store may not be mounted, or may be another one. {ADOPT}"
         )),
         (ProjectUsage::Strange, false) => Some(format!(
-            "the store {shown} holds blobs and is of no instance yet, but the database {database} names no \
-             artifacts: it may be new or another instance's, and gc would remove all that is in the store. {ADOPT}"
+            "the store {shown} holds blobs and has no instance ID yet, but the database {database} references \
+             no artifacts: it may be new or another instance's, and gc would delete all blobs of the store. \
+             {ADOPT}"
         )),
         (ProjectUsage::Strange, true) => Some(format!(
-            "the store {shown} holds blobs and is of no instance yet, but none of the artifacts that the database \
-             {database} names was found there: they may not belong together. {ADOPT}"
+            "the store {shown} holds blobs and has no instance ID yet, but none of the artifacts that the \
+             database {database} references: they may not belong together. {ADOPT}"
         )),
     })
 }
 
-/// What to do about a pair that is refused.
-const ADOPT: &str = "Check database.url and storage.url; should they be right all the same, `artigate migrate \
-                     --adopt-store` makes the store the database's, and gc then removes from it what the database \
-                     does not name";
+/// Advice for a pair that is refused.
+const ADOPT: &str = "Check database.url and storage.url. If they are right, `artigate migrate --adopt-store` \
+                     assigns the store to the database; gc then deletes the blobs of the store that the database does \
+                     not reference";
 
-/// Whether the previous store is this database's.
+/// Whether the previous store belongs to this database.
 async fn is_moving_here(of_database: Option<Uuid>, catalog: &Catalog, store: &Store) -> Result<bool> {
     let Some(previous) = store.previous() else { return Ok(false) };
     match (of_database, previous.instance_id().await?) {
@@ -184,21 +186,21 @@ fn compare(of_database: Option<Uuid>, of_store: Option<Uuid>, settings: &Setting
     let problem = match (of_database, of_store) {
         (Some(one), Some(other)) if one == other => return Ok(Agreed { database, store }),
         (Some(one), Some(other)) => format!(
-            "the database {database} is of the instance {one}, the store {store} of the instance {other}: they \
-             do not belong together. If they do all the same, remove `instance-id` from the store and run \
+            "the database {database} has the instance ID {one}, the store {store} has {other}: they do not \
+             belong together. If they do nevertheless, delete `instance-id` in the store and run \
              `artigate migrate --adopt-store`"
         ),
         (None, Some(other)) => format!(
-            "the database {database} is new and of no instance yet, the store {store} is of the instance \
-             {other}: they may not belong together. If they do, run `artigate migrate`"
+            "the database {database} is new and has no instance ID yet, the store {store} has the instance \
+             ID {other}: they may not belong together. If they do, run `artigate migrate`"
         ),
         (Some(one), None) => format!(
-            "the database {database} is of the instance {one}, the store {store} of none: it may be another \
-             one, or not be mounted. If it is the right one, run `artigate migrate`"
+            "the database {database} has the instance ID {one}, the store {store} has none: the store may be \
+             another one, or may not be mounted. If it is the right one, run `artigate migrate`"
         ),
         (None, None) => format!(
-            "neither the database {database} nor the store {store} is of any instance yet: run `artigate \
-             migrate` where they belong together"
+            "neither the database {database} nor the store {store} has an instance ID yet: if they belong \
+             together, run `artigate migrate`"
         ),
     };
     Err(Error::new(ErrorKind::Conflict, problem))

@@ -1,15 +1,16 @@
-//! artigate: a GitLab-compatible artifact gateway.
+//! artigate is an artifact server with a GitLab-compatible API.
 //!
-//! Bytes come in through [`ingest`] and go out through [`deliver`]; the [`catalog`] knows facts, the
-//! [`store`] holds bytes, [`archive`] knows zip; [`access`] finds and authorizes; the dialects under [`api`] only
-//! translate.
+//! Bytes come in through [`ingest`], go out through [`deliver`] and are deleted by [`retention`]; the
+//! [`catalog`] holds facts, the [`store`] holds bytes, [`archive`] reads zip; [`access`] finds and
+//! authorizes; the dialects under [`api`] only translate.
 //!
 //! ```text
-//! cli ── server ── api ── http ── app ── registry ── access ── ingest · deliver · retention · readiness · relocation
-//!    └─ auth ── writers · identity ── catalog · store · archive ── settings ── domain
+//! cli → server → api → http → app → registry → access
+//!     → ingest · deliver · retention · readiness → auth → audit → writers · identity
+//!     → catalog · store · archive → settings · telemetry · yielding → domain
 //! ```
 //!
-//! Arrows point to what a room may use: itself and anything to its right. A test holds them.
+//! A module may use itself and any module to its right. A test checks this.
 
 #![forbid(unsafe_code)]
 

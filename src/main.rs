@@ -2,8 +2,8 @@
 
 use std::process::ExitCode;
 
-/// Gives memory back that nobody has used for ten seconds, from a thread of its own. The system's allocator
-/// keeps most of what a storm of requests took.
+/// Returns memory that was unused for ten seconds to the system, from a background thread. The system's
+/// allocator keeps most of the memory that a burst of requests took.
 #[cfg(feature = "jemalloc")]
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;

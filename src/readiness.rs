@@ -1,4 +1,4 @@
-//! Whether the parts that every request needs answer.
+//! Readiness: whether the database and the store answer.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -10,28 +10,28 @@ use crate::domain::{Error, Result};
 use crate::identity::Belonging;
 use crate::store::Store;
 
-/// How long an answer is good: whoever asks without pause asks us, and not the parts behind us.
+/// How long a report is reused, so that frequent probes do not reach database and store.
 const CACHE_TTL: Duration = Duration::from_secs(1);
 
-/// How long a part may take.
+/// How long database or store may take to answer.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// What was found, one part each.
+/// The outcome of a check.
 #[derive(Debug, Clone)]
 pub struct ReadinessReport {
-    /// The catalog.
+    /// Whether the database answered.
     pub catalog: Result<(), Arc<Error>>,
-    /// The store.
+    /// Whether the store answered and is known to belong to the database.
     pub store: Result<(), Arc<Error>>,
 }
 
-/// Asks one at a time, and remembers for a moment.
+/// Runs one check at a time, and reuses its report for a second.
 #[derive(Debug, Default)]
 pub struct Readiness(Mutex<Option<(Instant, ReadinessReport)>>);
 
 impl Readiness {
-    /// Asks catalog and store, at the same time; what does not answer is logged. A store that is not known to
-    /// belong to the catalog is as good as none.
+    /// Probes catalog and store at the same time and logs failures. A store that is not known to belong to
+    /// the catalog counts as unavailable.
     pub async fn check(&self, catalog: &Catalog, store: &Store, belonging: &Belonging) -> ReadinessReport {
         let mut last = self.0.lock().await;
         if let Some((at, found)) = &*last
@@ -44,7 +44,7 @@ impl Readiness {
             if belonging.is_known() {
                 Ok(())
             } else {
-                Err(Arc::new(Error::unavailable("it is not known to belong to the database")))
+                Err(Arc::new(Error::unavailable("the store is not known to belong to the database")))
             }
         });
         let found = ReadinessReport { catalog, store };

@@ -1,4 +1,4 @@
-//! Sockets, workers and the graceful stop.
+//! Server: sockets, workers and the graceful stop.
 
 mod admission;
 mod alarm;
@@ -31,25 +31,25 @@ use http_service::http_service;
 use request_stream::Patience;
 use spare::{Places, SPARE_CONNECTIONS, Spare};
 
-/// How long a connection that is being closed may take to do so.
+/// How long closing a connection may take.
 const DISCONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How many connections the system holds that nobody has accepted yet.
+/// Most connections that the system queues before they are accepted.
 const BACKLOG: i32 = 1024;
 
-/// A server that listens.
+/// A listening server.
 pub struct Listening {
-    /// Where.
+    /// Bound address.
     pub address: SocketAddr,
     /// Runs until SIGTERM or SIGINT when awaited.
     pub server: Server,
 }
 
-/// Listens on the address of the settings, with as many connections as the process may have files
-/// open. Must be called inside an actix system.
+/// Listens on the configured address, with as many connections as the process may have open files. Must be
+/// called inside an actix system.
 ///
 /// # Errors
-/// `Internal` when the address cannot be had.
+/// `Internal` if the address cannot be bound.
 pub fn listen(app: Arc<App>) -> Result<Listening> {
     let settings = app.settings.clone();
     let workers = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
@@ -60,7 +60,7 @@ pub fn listen(app: Arc<App>) -> Result<Listening> {
     let cannot = |e| Error::internal(format!("server.listen: cannot listen on {}: {e}", settings.listen));
     let mut builder = Server::build()
         .workers(workers)
-        // All beyond those that are admitted are spare ones.
+        // All connections beyond the admitted ones are spare.
         .max_concurrent_connections(most.saturating_add(SPARE_CONNECTIONS).div_ceil(workers))
         .shutdown_timeout(settings.drain_timeout.as_secs());
     let stopping = builder.graceful_shutdown_signal();
@@ -75,7 +75,7 @@ pub fn listen(app: Arc<App>) -> Result<Listening> {
             let (settings, stopping) = (settings.clone(), stopping.clone());
             fn_factory(move || {
                 let stopping = stopping.clone();
-                // Idle connections are closed when the server stops; without it, it would wait for them.
+                // Closes idle connections when the server stops; it would wait for them otherwise.
                 let stopping = move || {
                     let stopping = stopping.clone();
                     async move { stopping.notified().await }
@@ -96,7 +96,7 @@ pub fn listen(app: Arc<App>) -> Result<Listening> {
     Ok(Listening { address, server: builder.run() })
 }
 
-/// Binds every address that a name stands for, and is content with one.
+/// Binds every address of a host name; one success is enough.
 fn bind(listen: &str) -> std::io::Result<Vec<TcpListener>> {
     let bound = listen.to_socket_addrs()?.map(bind_one);
     let (bound, mut failed): (Vec<_>, Vec<_>) = bound.partition(Result::is_ok);

@@ -1,4 +1,4 @@
-//! Where log lines go and what they look like.
+//! Telemetry: the log's destination, filter and format.
 
 mod lines;
 
@@ -18,17 +18,17 @@ pub enum LogFormat {
     Json,
 }
 
-/// What becomes of lines while nobody reads them.
+/// How log lines are treated while nobody reads standard error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unread {
-    /// Whoever logs waits for a reader, and no line is lost.
+    /// The logging thread waits for a reader, and no line is lost.
     Waits,
-    /// Nobody waits. Some lines are kept for a reader who comes late, the others dropped, and their number is
-    /// told once it can be.
+    /// No thread waits. A bounded number of lines is buffered for a later reader, the others are dropped, and
+    /// their count is logged once it can be.
     IsDropped,
 }
 
-/// The log, to be held as long as something may be logged: dropping it writes what is left.
+/// The log, held as long as anything may be logged: dropping it writes the buffered lines.
 #[must_use]
 #[derive(Debug)]
 pub struct Log(Option<Lines>);
@@ -41,9 +41,9 @@ impl Drop for Log {
     }
 }
 
-/// What is said of log targets whose lines are written, or not, whatever the level: audit lines are, and how many
-/// lines were dropped. The HTTP library complains as an error about what clients send, without saying who; `server`
-/// says it with the address.
+/// Log targets with a level of their own, whatever the configured one: audit lines and the count of dropped
+/// lines are written. The HTTP library logs clients' malformed requests as errors without the address;
+/// `server` logs them with it.
 const TARGETS: &[(&str, &str)] = &[("audit", "info"), (lines::DROPPED, "warn"), ("actix_http", "off")];
 
 /// Sends the log to standard error; may be called once. `filter` is a level, or directives such as
@@ -56,7 +56,7 @@ pub fn init(filter: &str, format: LogFormat, unread: Unread) -> Result<Log, Pars
     let filter = env_filter(filter)?;
     let lines = match unread {
         Unread::Waits => None,
-        // Without a thread, or a standard error, they are written as well as can be.
+        // Without a thread or a handle of standard error, lines are written directly.
         Unread::IsDropped => Lines::to_standard_error().ok(),
     };
     if let Some(lines) = lines.clone() {
@@ -69,7 +69,7 @@ pub fn init(filter: &str, format: LogFormat, unread: Unread) -> Result<Log, Pars
     let subscriber = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(writer)
-        // Its complaint about a closed standard error would go to standard error, and panic.
+        // A report of a closed standard error would go to standard error, and panic.
         .log_internal_errors(false)
         .with_ansi(std::io::stderr().is_terminal());
     match format {

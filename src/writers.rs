@@ -1,9 +1,8 @@
-//! The writers of this process: whoever stores bytes whose rows come later is written down in the catalog
-//! first, so that `gc` tells what somebody is at work on from what was left behind.
+//! A *writer* is an ID that is part of the store keys given out under it. The catalog records it before its
+//! blobs are stored, so that `gc` tells uploads in progress from leftovers.
 //!
-//! A *writer* is a number that is part of the keys given out in its name. One serves all uploads that begin
-//! within some minutes, so that an upload costs no write of its own; it ends when the last of them has.
-//! While it lasts, a thread shows the catalog that it lives.
+//! One writer serves all uploads that begin within some minutes, so that an upload costs no database write of
+//! its own; it ends with the last of them. While it lasts, a thread renews it in the catalog.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
@@ -17,25 +16,25 @@ use crate::catalog::{Catalog, Db};
 use crate::domain::{Error, Result};
 use crate::store::{Store, StoreKey, Upload};
 
-/// How long a writer takes new uploads. What one of them leaves behind is spared by `gc` as long as any of
-/// the others goes on.
+/// How long a writer accepts new uploads. `gc` spares the leftovers of an upload as long as any other upload
+/// of the same writer goes on.
 const TERM: Duration = Duration::from_secs(10 * 60);
 
-/// How often the catalog is shown which writers live.
+/// How often living writers are renewed in the catalog.
 const BEAT: Duration = Duration::from_secs(30);
 
 /// The writers of one purpose. Clones share them.
 #[derive(Debug, Clone)]
 pub struct Writers(Arc<Shared>);
 
-/// A writer in use: it does not end before all clones are dropped.
+/// A writer in use; it ends when all clones are dropped.
 #[derive(Debug, Clone)]
 pub struct Writer(Arc<Life>);
 
 #[derive(Debug)]
 struct Life {
     number: i64,
-    /// Whether the catalog took it for dead: what it stores can be named no more.
+    /// Whether the catalog gave it up as dead: rows can no longer reference its blobs.
     lost: AtomicBool,
 }
 
@@ -43,25 +42,25 @@ struct Life {
 struct Shared {
     catalog: Catalog,
     purpose: Purpose,
-    /// The one that takes new uploads, and since when.
+    /// The writer for new uploads, and when it was opened.
     current: AsyncMutex<Option<(Writer, Instant)>>,
-    /// All that the catalog may have.
+    /// All writers that the catalog may hold.
     lives: Mutex<Vec<Arc<Life>>>,
-    /// Dropping it ends the thread.
+    /// Ends the renewing thread when dropped.
     heart: Mutex<Option<Sender<()>>>,
 }
 
 impl Writers {
-    /// None yet: the first upload makes one.
+    /// Opens no writer yet; the first upload does.
     pub fn new(catalog: Catalog, purpose: Purpose) -> Self {
         let (current, lives, heart) = Default::default();
         Self(Arc::new(Shared { catalog, purpose, current, lives, heart }))
     }
 
-    /// A writer that takes new uploads.
+    /// Returns the writer for new uploads; opens one if needed.
     ///
     /// # Errors
-    /// Those of the catalog, when a new one has to be written down.
+    /// Those of the catalog, if a writer is opened.
     pub async fn writer(&self) -> Result<Writer> {
         let mut current = self.0.current.lock().await;
         if let Some((writer, since)) = &*current
@@ -77,8 +76,8 @@ impl Writers {
         Ok(writer)
     }
 
-    /// Begins a blob in `store` under a key of a writer's, which is to be held until its row is committed or
-    /// the bytes are removed.
+    /// Begins a blob in `store` under a key of the returned writer, which must be held until the blob's row
+    /// is committed or the blob is deleted.
     ///
     /// # Errors
     /// Those of catalog and store.
@@ -88,14 +87,14 @@ impl Writers {
         Ok((writer, upload))
     }
 
-    /// Ends what can be ended now. Later uploads begin under another writer; what goes on does so under its
-    /// own. A catalog that does not answer is told nothing: it will find out.
+    /// Ends writers without uploads in progress. Later uploads begin under a new writer; uploads in progress
+    /// keep theirs. A catalog that does not answer gives the writers up by itself later.
     pub async fn retire(&self) {
         *self.0.current.lock().await = None;
         if let Err(error) = self.0.show().await {
             tracing::warn!(
                 causes = error.source_chain(),
-                "a writer that ended stays written down for a while"
+                "a writer that ended cannot be deleted from the database and stays there for a while"
             );
         }
     }
@@ -105,7 +104,7 @@ impl Writers {
         if heart.is_none() {
             let (sender, ended) = channel();
             let shared = Arc::downgrade(&self.0);
-            // A thread of its own: workers that are busy must not look dead.
+            // A separate thread, so that a writer does not look dead while the workers are busy.
             let thread = std::thread::Builder::new().name("writers".into());
             thread.spawn(move || beat(&shared, &ended)).map_err(Error::internal)?;
             *heart = Some(sender);
@@ -114,11 +113,14 @@ impl Writers {
     }
 }
 
-/// Shows who lives until the writers are dropped.
+/// Renews living writers in the catalog until `shared` is dropped.
 fn beat(shared: &Weak<Shared>, ended: &Receiver<()>) {
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
-        Err(error) => return tracing::error!(%error, "uploads that last for minutes will be refused"),
+        Err(error) => {
+            tracing::error!(%error, "writers cannot be renewed: uploads of several minutes will be rejected");
+            return;
+        }
     };
     while ended.recv_timeout(BEAT) == Err(RecvTimeoutError::Timeout) {
         let Some(shared) = shared.upgrade() else { return };
@@ -127,7 +129,7 @@ fn beat(shared: &Weak<Shared>, ended: &Receiver<()>) {
             shared.show().await
         });
         if let Err(error) = shown {
-            tracing::warn!(causes = error.source_chain(), "the database was not shown who stores bytes");
+            tracing::warn!(causes = error.source_chain(), "writers cannot be renewed in the database");
         }
     }
 }
@@ -141,7 +143,7 @@ impl Shared {
         Ok(Writer(life))
     }
 
-    /// Takes no more uploads under a writer whose term is over.
+    /// Closes the current writer to new uploads if its term is over.
     async fn end_term(&self) {
         let mut current = self.current.lock().await;
         if current.as_ref().is_some_and(|(_, since)| since.elapsed() >= TERM) {
@@ -149,9 +151,9 @@ impl Shared {
         }
     }
 
-    /// Takes those that have ended out of the catalog and shows it the others.
+    /// Deletes ended writers from the catalog and renews the others.
     async fn show(&self) -> Result<()> {
-        // Nobody but the list has one that is ended, and nobody can get it any more.
+        // Only the list holds an ended writer, so it cannot be cloned any more.
         let (ended, living): (Vec<Arc<Life>>, Vec<Arc<Life>>) = {
             let lives = self.lives();
             let (ended, living): (Vec<_>, Vec<_>) =
@@ -176,16 +178,16 @@ impl Shared {
     }
 
     fn lives(&self) -> std::sync::MutexGuard<'_, Vec<Arc<Life>>> {
-        // The list is whole at any time.
+        // The list is consistent at any time.
         self.lives.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Writer {
-    /// Makes sure that what was stored in its name can be named in this transaction.
+    /// Ensures that rows of this transaction may reference the writer's blobs.
     ///
     /// # Errors
-    /// `Unavailable` when the writer was taken for dead; what it stored is to be sent again.
+    /// `Unavailable` when the catalog gave the writer up; its blobs have to be uploaded again.
     pub fn hold(&self, db: &mut Db) -> Result<()> {
         let held = writers::hold(db, self.0.number);
         if held.is_err() {
@@ -194,7 +196,7 @@ impl Writer {
         held
     }
 
-    /// A key of its own that nothing has had before.
+    /// Returns a new key of this writer, which no blob has had before.
     pub fn key(&self) -> StoreKey {
         StoreKey::of_writer(self.0.number)
     }

@@ -1,36 +1,35 @@
-//! Long work on a thread of its own that often lets others have the core: while it computes, small
-//! requests are answered as if it were not there.
+//! Yielding: long computations on threads of their own that often yield the core, so that they do not delay
+//! small requests.
 
 use std::io;
 use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
-/// How long it works before it lets others have the core. The scheduler gives it the next turn when they
-/// had a time slice, of some milliseconds: of a core that others want it gets a small part, of one that
-/// they do not it gets all.
+/// Time between calls to `yield_now`. After a yield, waiting threads run for a full time slice
+/// (milliseconds), so this thread gets a small share of a busy core and all of an idle one.
 const TIME_SLICE: Duration = Duration::from_micros(150);
 
-/// How long a worker computes for one answer before others get a turn.
+/// How long a worker computes for one response before it yields.
 pub const WORKER_TIME_SLICE: Duration = Duration::from_micros(250);
 
-/// How many steps are made between looks at the clock.
+/// The number of steps between reads of the clock.
 const STEPS: u32 = 32;
 
-/// Runs `work` on such a thread. The caller bounds how many there are at a time.
+/// Runs `work` on a thread of its own. The caller bounds the number of these threads.
 ///
 /// # Errors
-/// When there can be no thread, or `work` panics.
+/// If the thread cannot be started, or `work` panics.
 pub async fn run<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> io::Result<T> {
     let (done, result) = oneshot::channel();
     spawn(move || {
-        // Nobody waits for it any more when its request was given up.
+        // The receiver is gone if the request was given up.
         let _ = done.send(work());
     })?;
     result.await.map_err(io::Error::other)
 }
 
-/// Drops what takes long to drop on such a thread; without one, here.
+/// Drops `value` on a thread of its own, or on this one if that cannot be started.
 pub fn drop_in_background<T: Send + 'static>(value: T) {
     let _ = spawn(move || drop(value));
 }
@@ -39,8 +38,8 @@ fn spawn(work: impl FnOnce() + Send + 'static) -> io::Result<()> {
     std::thread::Builder::new().name("background".into()).spawn(work).map(drop)
 }
 
-/// The pace of long work. Without it, somebody who comes for the core would get it at the end of a time
-/// slice; that is longer than a small request takes in all.
+/// Yields the core at intervals during long work. Otherwise a waiting thread gets the core at the end of the
+/// scheduler's time slice, which is longer than a small request takes.
 #[derive(Debug)]
 pub struct YieldBudget {
     steps: u32,
@@ -48,12 +47,12 @@ pub struct YieldBudget {
 }
 
 impl YieldBudget {
-    /// Begins a turn.
+    /// Begins a time slice.
     pub fn begin() -> Self {
         Self { steps: 0, began: Instant::now() }
     }
 
-    /// Counts a step of less than a microsecond.
+    /// Counts a step of less than a microsecond; yields if the time slice is over.
     pub fn tick(&mut self) {
         self.steps += 1;
         if self.steps == STEPS {
@@ -62,7 +61,7 @@ impl YieldBudget {
         }
     }
 
-    /// Ends a step of many.
+    /// Ends a longer step; yields if the time slice is over.
     pub fn checkpoint(&mut self) {
         if self.began.elapsed() > TIME_SLICE {
             std::thread::yield_now();

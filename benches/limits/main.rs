@@ -1,9 +1,10 @@
-//! What the machine can do at most: the loops that the gateway is compared with. `benches/compare`
-//! builds and runs this; it is no benchmark of its own.
+//! The limits of the machine: plain loops that the server is compared with.
 //!
-//! `limits inflate FILE` unpacks a gzip file of one member from memory, again and again, and prints
-//! bytes a second. `limits receive FOLDER` answers uploads on a port that it prints: it hashes and
-//! writes each body and makes it durable, and looks at nothing in it.
+//! `benches/compare` builds and runs this program; it is no benchmark of its own.
+//!
+//! `limits inflate FILE` decompresses a gzip file of one member from memory, again and again, and prints
+//! bytes per second. `limits receive FOLDER` answers uploads on a port that it prints: it hashes and writes
+//! each body and makes it durable, without reading its contents.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Write};

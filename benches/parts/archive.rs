@@ -1,4 +1,4 @@
-//! Directories, indexes, and entries that are in memory already.
+//! Benchmarks of archive directories, indexes, and entries in memory.
 
 use std::io::{Cursor, Write};
 

@@ -1,4 +1,4 @@
-//! A small file out of a blob on disk: opened, found, read and unpacked, or wrapped as gzip.
+//! Benchmark of a small file from a blob on disk: opened, found, read and decompressed, or wrapped as gzip.
 
 use std::time::Duration;
 

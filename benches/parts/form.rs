@@ -1,4 +1,4 @@
-//! A multipart form with a file, in the pieces in which a socket gives it.
+//! Benchmark of a multipart form with a file, in the pieces that a socket delivers.
 
 use std::time::Duration;
 

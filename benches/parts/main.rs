@@ -1,6 +1,6 @@
-//! The parts that make the gateway quick, each by itself: `cargo bench --bench parts [NAME…]`.
+//! Benchmarks of the server's parts, each by itself: `cargo bench --bench parts [NAME…]`.
 //!
-//! Every line is the median of many short runs. For what requests feel, see `benches/compare`.
+//! Every line is the median of many short runs. `benches/compare` measures whole requests.
 
 mod archive;
 mod delivery;

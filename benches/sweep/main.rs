@@ -1,7 +1,8 @@
-//! A sweep of many expired artifacts while readers go on reading: how fast it is, and what they feel.
+//! Benchmark of a sweep of many expired artifacts while readers keep reading: its speed, and the readers'
+//! latency.
 //!
-//! `tests/run --with cargo bench --bench sweep` takes a million on SQLite and on PostgreSQL; a number
-//! behind `--` takes so many. Bytes, rows, server and sweep are real, each as it would run by itself.
+//! `tests/run --with cargo bench --bench sweep` sweeps a million artifacts on SQLite and on PostgreSQL; a
+//! number after `--` sets the count. Blobs, rows, server and sweep are real, each as it runs by itself.
 
 mod readers;
 mod seed;
@@ -49,7 +50,7 @@ fn sweep(name: &str, postgres: Option<&str>, count: u64) {
     });
     let seconds = began.elapsed().as_secs_f64();
     assert!(
-        said.starts_with(&format!("{count} artifacts expired, {count} blobs removed, 0 could not be")),
+        said.starts_with(&format!("{count} artifacts expired, {count} blobs deleted, 0 failed")),
         "{said}"
     );
     println!(

@@ -1,5 +1,6 @@
-//! Readers who fetch a small file over kept connections, at a steady pace so that they leave the
-//! machine to what is measured beside them.
+//! Readers that fetch a small file over kept-alive connections.
+//!
+//! Their pace is steady, so that they leave the machine to the code that is measured beside them.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpStream;

@@ -1,4 +1,4 @@
-//! A gateway's data: many expired artifacts with a few bytes each, and one that stays and is read.
+//! The data of the sweep benchmark: many expired artifacts of a few bytes, and one that stays and is read.
 
 use std::io::{Cursor, Write};
 use std::path::Path;

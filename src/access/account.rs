@@ -1,4 +1,4 @@
-//! The principal itself: its user, and the token that it showed.
+//! Account of the principal: its user, and the token that it sent.
 
 use crate::access::{Access, AccessError, Principal};
 use crate::auth::{self, Actor, CredentialError};
@@ -6,7 +6,7 @@ use crate::catalog::tokens::{self, TokenDetails};
 use crate::catalog::users::{self, UserDetails};
 
 impl Access {
-    /// Finds the user that the principal is.
+    /// Finds the principal's user.
     ///
     /// # Errors
     /// [`AccessError::Credential`].
@@ -21,7 +21,7 @@ impl Access {
         .await
     }
 
-    /// Finds the personal token that was shown, and the ID of its user.
+    /// Finds the personal token of the request, and the ID of its user.
     ///
     /// # Errors
     /// [`AccessError::Credential`].

@@ -12,7 +12,7 @@ use crate::domain::permissions::{Action, Decision};
 use crate::domain::project::ProjectRef;
 use crate::domain::{self, ErrorKind, Sha256Digest};
 
-/// What an artifact is looked up by, instead of its job's ID.
+/// A lookup of an artifact without its job's ID.
 #[derive(Debug, Clone)]
 pub struct RefLookup {
     /// The branch or tag.
@@ -23,17 +23,17 @@ pub struct RefLookup {
     pub search: RefSearch,
 }
 
-/// Which pipelines of a ref are searched for an artifact.
+/// The pipelines of a ref that are searched for an artifact.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RefSearch {
-    /// The newest successful one and its descendants.
+    /// The newest successful pipeline and its descendants.
     Newest,
-    /// The newest 100 successful ones.
+    /// The newest 100 successful pipelines.
     Recent,
 }
 
 impl Access {
-    /// Finds a job's artifact by name that the principal may read. The accessibility of the archive is that
+    /// Finds a job's artifact by name, if the principal may read it. The accessibility of the archive is that
     /// of the whole job.
     ///
     /// # Errors
@@ -60,10 +60,10 @@ impl Access {
         .await
     }
 
-    /// Finds the archive that a ref and a job's name lead to.
+    /// Finds the archive by a ref and a job's name.
     ///
     /// # Errors
-    /// As [`Access::artifact_of_job`]; [`AccessError::ArtifactOfRefNotFound`] when the ref leads to none.
+    /// As [`Access::artifact_of_job`]; [`AccessError::ArtifactOfRefNotFound`] if there is none.
     pub async fn archive_of_ref(
         &self,
         principal: &Principal,
@@ -97,9 +97,9 @@ impl Access {
         }
     }
 
-    /// Finds the archive of a job on which the principal's own job depends. Only a running job may ask, and
-    /// its user needs the right to read the other job; the accessibility is asked only of jobs that the
-    /// project does not let in.
+    /// Finds the archive of a job on which the principal's own job depends. Only a running job may call it,
+    /// and its user needs the right to read the other job; the accessibility is checked only if the project
+    /// does not admit the job.
     ///
     /// # Errors
     /// [`AccessError::JobTokenRequired`] for a user; as [`Access::artifact_of_job`] otherwise.
@@ -128,7 +128,7 @@ impl Access {
         .await
     }
 
-    /// Finds a job's log, `None` when nobody stored one. Logs never expire.
+    /// Finds a job's log; `None` if none was stored. Logs never expire.
     ///
     /// # Errors
     /// As [`Access::artifact_of_job`].
@@ -152,7 +152,7 @@ impl Access {
 }
 
 impl AuthorizedProject {
-    /// Finds a job's artifact by name, when the principal may read it and it has not expired.
+    /// Finds a job's artifact by name, if the principal may read it and it has not expired.
     fn artifact(&self, db: &mut Db, job: &Job, name: &ArtifactName) -> Result<Artifact, AccessError> {
         self.audit.set_job(job.id);
         let archive = artifacts::find(db, job.id, &ArtifactName::ARCHIVE)?;
@@ -201,20 +201,20 @@ impl AuthorizedProject {
     }
 }
 
-/// The accessibility that a reader is asked for. Where there is no artifact, nothing has to be protected.
+/// Returns the accessibility to check. Without an artifact there is nothing to protect.
 fn accessibility(artifact: Option<&Artifact>) -> Accessibility {
     artifact.map_or(Accessibility::Public, |artifact| artifact.accessibility)
 }
 
-/// Whether one statement can find out who the principal is: by a personal token, or anonymous. What a job
-/// token reaches takes more.
+/// Whether one statement can authenticate the principal: by a personal token, or anonymously. A job token's
+/// reach takes more statements.
 fn has_fast_path(principal: &Principal) -> bool {
     let credentials = &principal.credentials;
     auth::personal_digest(credentials).is_some() || !credentials.has_job_token()
 }
 
-/// Finds a job's archive and everything that the permission check needs in one statement. `None` when
-/// something is missing: the slow path then finds out what, in the order in which clients are told.
+/// Finds a job's archive and everything that the permission check needs in one statement. `None` if something
+/// is missing: the slow path then finds out what, in the order of the errors.
 fn archive_fast_path(
     db: &mut Db,
     principal: &Principal,
@@ -227,7 +227,7 @@ fn archive_fast_path(
     project.require_available(db, &job, &ArtifactName::ARCHIVE, Some(archive)).map(Some)
 }
 
-/// As [`archive_fast_path`], for the archive that a ref and a job's name lead to.
+/// Like [`archive_fast_path`], for the archive of a ref and a job's name.
 fn archive_of_ref_fast_path(
     db: &mut Db,
     principal: &Principal,
@@ -242,8 +242,8 @@ fn archive_of_ref_fast_path(
     Ok(Some(archive))
 }
 
-/// Decides about what one statement found, in the order of the slow path. Nothing is recorded and nothing
-/// refused before all of it is known to be there.
+/// Authorizes the result of one statement, in the order of the slow path. Nothing is recorded or refused
+/// before all of it is known to exist.
 fn fast_path(
     db: &mut Db,
     principal: &Principal,
@@ -254,7 +254,7 @@ fn fast_path(
     }
     let digest = auth::personal_digest(&principal.credentials);
     let found = match find(db, digest) {
-        // A text that no column can hold; the slow path reports it after the credential.
+        // A text that no column can store; the slow path reports it after the credential.
         Err(error) if error.kind() == ErrorKind::Invalid => None,
         found => found?,
     };

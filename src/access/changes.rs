@@ -1,4 +1,4 @@
-//! Changes to what jobs left behind: keep, delete, purge and erase. All of them need a user.
+//! Changes to artifacts: keep, delete, purge and erase. All of them need a user.
 
 use crate::access::project::AuthorizedProject;
 use crate::access::{Access, AccessError, Principal};
@@ -11,11 +11,11 @@ use crate::domain::permissions::Action;
 use crate::domain::project::ProjectRef;
 
 impl Access {
-    /// Takes the expiry from all artifacts of a job, and returns the job with its project's full path.
+    /// Removes the expiry of all artifacts of a job, and returns the job with its project's full path.
     ///
     /// # Errors
-    /// In this order: the credential, the project, the job, the right to keep, whether the archive is there
-    /// and has not expired.
+    /// In this order: the credential, the project, the job, the right to keep, whether the archive exists and
+    /// has not expired.
     pub async fn keep_artifacts(
         &self,
         principal: &Principal,
@@ -34,14 +34,14 @@ impl Access {
             let archive = artifacts::find(db, job.id, &ArtifactName::ARCHIVE)?;
             project.require_available(db, &job, &ArtifactName::ARCHIVE, archive)?;
             artifacts::keep_all(db, job.id, now)?;
-            // A sweep may have been quicker; then nothing is left to keep.
+            // A sweep may have deleted it in the meantime; then nothing is left to keep.
             artifacts::find(db, job.id, &ArtifactName::ARCHIVE)?.ok_or(AccessError::ArtifactJustExpired)?;
             Ok((project.readable_job(db, job.id)?, project.project.path))
         })
         .await
     }
 
-    /// Deletes the artifacts of a job, except its log, and returns how many they were.
+    /// Deletes the artifacts of a job, except its log, and returns their count.
     ///
     /// # Errors
     /// In this order: the credential, the project, the right to delete, the job.
@@ -65,7 +65,7 @@ impl Access {
         Ok(deleted)
     }
 
-    /// Requests that all artifacts of a project that are not locked are deleted; the next sweep does it.
+    /// Requests the deletion of all artifacts of a project that are not locked; the next sweep does it.
     ///
     /// # Errors
     /// In this order: the credential, the project, the right to delete.
@@ -85,8 +85,8 @@ impl Access {
         Ok(())
     }
 
-    /// Deletes everything that a finished job left behind, its log too, and returns the job with its
-    /// project's full path.
+    /// Deletes all artifacts of a finished job, its log too, and returns the job with its project's full
+    /// path.
     ///
     /// # Errors
     /// In this order: the credential, the project, the right to erase any job, the job, the right to erase
@@ -101,7 +101,7 @@ impl Access {
         let (principal, now) = (principal.clone(), principal.now);
         let allow = move |db: &mut Db| {
             let project = AuthorizedProject::find(db, &principal, &project, Action::SeeProject)?;
-            // Whoever may erase nothing at all does not learn which jobs there are.
+            // A caller that may erase nothing does not learn which jobs exist.
             project.require(Action::EraseJob { own: true })?;
             let job = project.job(db, job_id, false)?;
             let own = matches!(&project.actor, Actor::User(user) if Some(user.id) == job.user_id);

@@ -1,5 +1,7 @@
-//! Why access is refused, by type: what is missing is told apart from what has expired and from what is
-//! forbidden. No HTTP and no vendor's words: each dialect has its own.
+//! Access errors: why access is refused, by type.
+//!
+//! A missing resource is distinguished from an expired and from a forbidden one. There is no HTTP and no
+//! vendor's text here: each dialect has its own.
 
 use std::borrow::Cow;
 
@@ -10,20 +12,20 @@ use crate::domain::pipeline::RefKind;
 use crate::domain::status::Status;
 use crate::domain::{Error, ErrorKind, Timestamp};
 
-/// Why a function of [`super::Access`] has no answer.
+/// The error of the functions of [`super::Access`].
 #[derive(Debug)]
 pub enum AccessError {
     /// The credential is missing or not valid.
     Credential(CredentialError),
-    /// The route needs a job token, and another credential was shown.
+    /// The route needs a job token, and another credential was sent.
     JobTokenRequired,
-    /// There is no such project for this principal.
+    /// There is no such project that this principal may see.
     ProjectNotFound(ProjectAbsence),
     /// There is no such job in the project.
     JobNotFound {
-        /// Why, for the log.
+        /// Reason, for the log.
         why: JobAbsence,
-        /// Whether the principal may read the project's jobs, and so may be told what is missing.
+        /// Whether the principal may read the project's jobs and so may learn what is missing.
         may_be_told: bool,
     },
     /// There is no such pipeline in the project.
@@ -32,9 +34,9 @@ pub enum AccessError {
     ArtifactNotFound(ArtifactAbsence),
     /// The artifact has expired and is not locked.
     ArtifactExpired(Timestamp),
-    /// No artifact is found by the ref and the job's name.
+    /// The ref and the job's name lead to no artifact.
     ArtifactOfRefNotFound {
-        /// Why not.
+        /// Reason.
         why: Absence,
         /// Whether recent pipelines were searched too.
         recent: bool,
@@ -43,29 +45,28 @@ pub enum AccessError {
     RefNotFound(RefKind),
     /// There is no such commit.
     CommitNotFound(CommitAbsence),
-    /// The project has no default branch that could stand in for a ref.
+    /// The project has no default branch to replace a missing ref.
     NoDefaultBranch,
     /// No pipeline ran on the ref.
     RefWithoutPipeline,
-    /// The principal sees the project and lacks the right for this action.
+    /// The principal sees the project but lacks the right for this action.
     Forbidden(Action),
-    /// The project does not let in job tokens of the project that the token belongs to. Both are the last
-    /// segment of a path.
+    /// The project does not admit job tokens of the token's project. Both are the last segment of a path.
     JobTokenNotAllowed {
         /// The project of the token's job.
         source: String,
-        /// The project that was asked for.
+        /// The requested project.
         target: String,
     },
-    /// The token belongs to another job than the one that uploads.
+    /// The token belongs to another job than the uploading one.
     TokenOfAnotherJob,
-    /// The job that uploads is not running.
+    /// The uploading job is not running.
     JobNotRunning(Status),
-    /// The results of the job that uploads were erased.
+    /// The results of the uploading job were erased.
     JobErased,
-    /// The job has nothing to erase, or has not ended.
+    /// The job has nothing to erase, or has not finished.
     JobNotErasable,
-    /// A sweep deleted the artifact that was to be kept.
+    /// A sweep deleted the artifact before it was kept.
     ArtifactJustExpired,
     /// Only an administrator may change the registry.
     NotAdministrator,
@@ -76,27 +77,27 @@ pub enum AccessError {
 /// Why a project is not found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ProjectAbsence {
-    /// There is none.
+    /// It does not exist.
     Nonexistent,
-    /// The principal may not know that it exists.
+    /// It is hidden from the principal.
     Hidden,
 }
 
 /// Why a job is not found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum JobAbsence {
-    /// There is none.
+    /// It does not exist.
     Nonexistent,
-    /// Another project has it.
+    /// It belongs to another project.
     InOtherProject,
 }
 
 /// Why a pipeline is not found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PipelineAbsence {
-    /// There is none.
+    /// It does not exist.
     Nonexistent,
-    /// Another project has it.
+    /// It belongs to another project.
     InOtherProject,
 }
 
@@ -105,25 +106,25 @@ pub enum PipelineAbsence {
 pub enum CommitAbsence {
     /// No pipeline ran on it.
     NoPipeline,
-    /// The project has no default branch whose commits could be meant.
+    /// The project has no default branch to take the commit from.
     NoDefaultBranch,
 }
 
 /// Why an artifact is not found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ArtifactAbsence {
-    /// The job has none of this kind.
+    /// The job has none of this name.
     NoneOfName,
     /// The job's results were erased at that time.
     JobErased(Timestamp),
 }
 
 impl AccessError {
-    /// Why, in a few words for the log; holds no secret.
+    /// Returns the reason, in a few words for the log; holds no secret.
     pub fn reason(&self) -> Cow<'static, str> {
         match self {
             Self::Credential(refusal) => refusal.reason(),
-            Self::JobTokenRequired => "credential is no job's token".into(),
+            Self::JobTokenRequired => "credential is not a job token".into(),
             Self::ProjectNotFound(ProjectAbsence::Nonexistent) => "project does not exist".into(),
             Self::ProjectNotFound(ProjectAbsence::Hidden) => "project is hidden from caller".into(),
             Self::JobNotFound { why: JobAbsence::Nonexistent, .. } => "job does not exist".into(),
@@ -143,7 +144,7 @@ impl AccessError {
             Self::RefNotFound(_) => "no pipeline ran on a ref of this kind and name".into(),
             Self::CommitNotFound(CommitAbsence::NoPipeline) => "no pipeline ran on this commit".into(),
             Self::CommitNotFound(CommitAbsence::NoDefaultBranch) => {
-                "project has no default branch, so a ref has to be named".into()
+                "project has no default branch, so a ref is required".into()
             }
             Self::NoDefaultBranch => "project has no default branch".into(),
             Self::RefWithoutPipeline => "ref has no pipeline".into(),
@@ -152,7 +153,7 @@ impl AccessError {
                 format!("job tokens of {source} are not allowed in {target}").into()
             }
             Self::TokenOfAnotherJob => "token belongs to another job".into(),
-            Self::JobNotRunning(status) => format!("job does not run: {status}").into(),
+            Self::JobNotRunning(status) => format!("job is not running: {status}").into(),
             Self::JobErased => "job has been erased".into(),
             Self::JobNotErasable => "job is not erasable".into(),
             Self::ArtifactJustExpired => "artifact has just expired".into(),
@@ -161,7 +162,7 @@ impl AccessError {
         }
     }
 
-    /// What may be said to a client that may read what it asked about; `None` where only the log may know.
+    /// Returns the reason for a client that may read what it requested; `None` if it is for the log only.
     pub fn hint(&self) -> Option<Cow<'static, str>> {
         match self {
             Self::JobNotFound { may_be_told: true, .. } => Some("job is not in the project".into()),

@@ -1,8 +1,8 @@
-//! Access: finds what a request asks for and decides whether its principal may have it, for every dialect.
+//! Access: finds what a request is for and decides whether its principal may have it, for every dialect.
 //!
-//! Every function takes the request's [`Principal`] first and answers with what was found, or with one typed
-//! [`AccessError`]. Whatever needs a permission is found here and nowhere else: dialects hold no connection
-//! to the catalog.
+//! Every function takes the request's [`Principal`] first and returns what it found, or one typed
+//! [`AccessError`]. Everything that needs a permission is found here and nowhere else: dialects hold no
+//! connection to the catalog.
 
 mod account;
 mod artifacts;
@@ -27,7 +27,7 @@ pub use crate::auth::AcceptedCredentials;
 use crate::auth::Actor;
 use crate::catalog::{Catalog, Db};
 
-/// The one way from a dialect to the catalog.
+/// The service layer: the one way from a dialect to the catalog.
 #[derive(Debug, Clone)]
 pub struct Access {
     catalog: Catalog,
@@ -36,15 +36,15 @@ pub struct Access {
 }
 
 impl Access {
-    /// Asks `catalog`. `max_artifact_bytes` is the instance's limit for one artifact.
+    /// Creates the service layer on `catalog`. `max_artifact_bytes` is the instance's limit for one artifact.
     pub fn new(catalog: Catalog, max_artifact_bytes: Option<u64>) -> Self {
         Self { catalog, max_artifact_bytes }
     }
 
-    /// Finds out who the principal is, and nothing else.
+    /// Authenticates the principal, and does nothing else.
     ///
     /// # Errors
-    /// [`AccessError::Credential`] when the credential is missing, not valid, or of a kind that is not
+    /// [`AccessError::Credential`] if the credential is missing, not valid, or of a kind that is not
     /// accepted.
     pub async fn authenticate(&self, principal: &Principal) -> Result<Actor, AccessError> {
         let principal = principal.clone();
@@ -69,8 +69,8 @@ impl Access {
         self.catalog.read_inline(work).await
     }
 
-    /// Changes the catalog in one transaction for a principal whom `allow` lets in. `allow` runs before the
-    /// transaction, so that nobody without the right holds up writers, and again inside of it.
+    /// Changes the catalog in one transaction, if `allow` admits the principal. `allow` runs before the
+    /// transaction, so that nobody without the right delays writers, and again inside of it.
     async fn change<P, T, A, F>(&self, allow: A, work: F) -> Result<T, AccessError>
     where
         T: Send + 'static,

@@ -1,4 +1,4 @@
-//! The principal: whoever makes a request, as far as its credentials tell, and which of them count.
+//! Principal: the maker of a request as its credentials tell, and which of them are accepted.
 
 use crate::access::AccessError;
 use crate::audit::AuditContext;
@@ -7,16 +7,16 @@ use crate::catalog::Db;
 use crate::domain::Timestamp;
 use crate::domain::scope::Scopes;
 
-/// Whoever makes a request.
+/// The maker of a request, not yet authenticated.
 #[derive(Debug, Clone)]
 pub struct Principal {
     /// The credentials of the request.
     pub credentials: Credentials,
-    /// Which of them count.
+    /// The accepted credentials.
     pub accepted: AcceptedCredentials,
     /// The scopes of which a personal token needs one.
     pub scopes: Scopes,
-    /// The time at which the whole request is judged.
+    /// The time used for every decision about the request.
     pub now: Timestamp,
 }
 
@@ -26,7 +26,7 @@ impl Principal {
         Ok(auth::authenticate(db, &self.credentials, self.accepted, self.scopes, self.now)?)
     }
 
-    /// The audit record of the request.
+    /// Returns the audit record of the request.
     pub fn audit(&self) -> &AuditContext {
         &self.credentials.audit
     }

@@ -1,4 +1,4 @@
-//! A project that a principal may use: the only way to what is in it.
+//! Authorized project: a project that a principal may use, and the only way to its contents.
 
 use crate::access::{AccessError, JobAbsence, PipelineAbsence, Principal, ProjectAbsence};
 use crate::audit::AuditContext;
@@ -10,7 +10,7 @@ use crate::domain::Timestamp;
 use crate::domain::permissions::{self, Action, Decision, Grant, authorize};
 use crate::domain::project::ProjectRef;
 
-/// A project, and what a principal is to it.
+/// A project, and a principal's grant in it.
 pub(super) struct AuthorizedProject {
     pub(super) project: Project,
     pub(super) actor: Actor,
@@ -32,7 +32,7 @@ impl AuthorizedProject {
         Self::new(db, principal, actor, found, action)
     }
 
-    /// Requires the right for `action` in a project that was found.
+    /// Requires the right for `action` in a known project.
     pub(super) fn new(
         db: &mut Db,
         principal: &Principal,
@@ -47,7 +47,7 @@ impl AuthorizedProject {
         Ok(found)
     }
 
-    /// For a caller whose rights were found together with the project.
+    /// Builds one for a caller whose grant was found together with the project.
     pub(super) fn with_caller(principal: &Principal, actor: Actor, caller: Grant, project: Project) -> Self {
         Self { project, actor, caller, now: principal.now, audit: principal.audit().clone() }
     }
@@ -73,7 +73,7 @@ impl AuthorizedProject {
         authorize(self.caller, action, permissions::Project { visibility, public_jobs })
     }
 
-    /// Finds a job of the project. `may_be_told` is whether the principal may read its jobs.
+    /// Finds a job of the project. `may_be_told` says whether the principal may read its jobs.
     pub(super) fn job(&self, db: &mut Db, job_id: i64, may_be_told: bool) -> Result<Job, AccessError> {
         let why = match jobs::find(db, job_id)? {
             Some(job) if job.project_id == self.project.id => return Ok(job),
@@ -93,7 +93,7 @@ impl AuthorizedProject {
     }
 }
 
-/// Finds a project, whoever asks.
+/// Finds a project without a permission check.
 pub(super) fn find_project(db: &mut Db, project: &ProjectRef) -> Result<Project, AccessError> {
     projects::find(db, project)?.ok_or(AccessError::ProjectNotFound(ProjectAbsence::Nonexistent))
 }

@@ -1,4 +1,4 @@
-//! The registry: who may load documents, change jobs and pipelines, and make job tokens.
+//! Access to the registry: who may load documents, change jobs and pipelines, and make job tokens.
 
 use crate::access::{AcceptedCredentials, Access, AccessError, Principal};
 use crate::auth::Actor;
@@ -6,8 +6,8 @@ use crate::catalog::Db;
 use crate::domain::permissions::{Grant, TokenReach, can_manage_registry};
 
 impl Access {
-    /// Requires an administrator with the principal's scopes before anything else is done: neither bytes nor
-    /// the one turn for writers are for anybody else. [`require_registry`] asks again in the transaction.
+    /// Requires an administrator with the principal's scopes before anything else is done: others may neither
+    /// send a body nor take the one turn for writers. [`require_registry`] checks again in the transaction.
     ///
     /// # Errors
     /// [`AccessError::Credential`], [`AccessError::NotAdministrator`].

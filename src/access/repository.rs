@@ -1,4 +1,4 @@
-//! Branches, tags and commits of a project, as far as its pipelines tell of them.
+//! Repository: branches, tags and commits of a project, as far as its pipelines report them.
 
 use crate::access::lists::{Listed, Total, one_more, take_page};
 use crate::access::project::AuthorizedProject;
@@ -10,29 +10,29 @@ use crate::domain::permissions::Action;
 use crate::domain::pipeline::RefKind;
 use crate::domain::project::ProjectRef;
 
-/// What refs are sorted by.
+/// The order of a list of refs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RefOrder {
-    /// Their names.
+    /// By name.
     Name,
-    /// When the newest pipeline of each was made: the nearest there is to the age of its commit.
+    /// By when the newest pipeline of each was created, the best approximation of its commit's age.
     Updated,
 }
 
-/// Which refs are listed.
+/// A query for refs.
 #[derive(Debug, Clone)]
 pub struct RefList {
     /// Branches or tags.
     pub kind: RefKind,
-    /// Whether a name is among them.
+    /// Filter by name.
     pub search: RefSearchText,
-    /// What they are sorted by.
+    /// Order of the list.
     pub order: RefOrder,
-    /// Which way the list runs.
+    /// Direction of the list.
     pub direction: Direction,
 }
 
-/// A text that a ref's name holds, in any case; `^` before it and `$` behind it bind it to the name's ends.
+/// A text that a ref's name contains, in any case; a `^` before and a `$` after it anchor it.
 #[derive(Debug, Clone)]
 pub struct RefSearchText {
     text: String,
@@ -41,7 +41,7 @@ pub struct RefSearchText {
 }
 
 impl RefSearchText {
-    /// Reads the text of a search; an empty one finds every name.
+    /// Parses a search; an empty one matches every name.
     pub fn read(text: &str) -> Self {
         let (text, at_start) = text.strip_prefix('^').map_or((text, false), |rest| (rest, true));
         let (text, at_end) = text.strip_suffix('$').map_or((text, false), |rest| (rest, true));
@@ -72,7 +72,7 @@ impl RefList {
     }
 }
 
-/// A page of refs, or one of them, and the project's default branch.
+/// A page of refs, and the project's default branch.
 #[derive(Debug)]
 pub struct ListedRefs {
     /// The refs of the page.
@@ -108,7 +108,7 @@ impl Access {
         .await
     }
 
-    /// Finds a branch or tag by name, as a page of one.
+    /// Finds a branch or tag by name, with the project's default branch and full path.
     ///
     /// # Errors
     /// As [`Access::refs`], then [`AccessError::RefNotFound`].
@@ -130,8 +130,8 @@ impl Access {
         .await
     }
 
-    /// Lists a page of the commits on which pipelines ran of a ref, of the default branch without one, or of
-    /// all with `all`. They are not counted.
+    /// Lists a page of the commits on which pipelines of a ref ran; without a ref, of the default branch, or
+    /// of all refs with `all`. They are not counted.
     ///
     /// # Errors
     /// As [`Access::refs`].
@@ -157,8 +157,8 @@ impl Access {
         .await
     }
 
-    /// Finds a commit by its ID, by the beginning of that, or by the name of a ref; `HEAD` is the default
-    /// branch. With the project's full path.
+    /// Finds a commit by its ID, its beginning, or the name of a ref; `HEAD` is the default branch. With the
+    /// project's full path.
     ///
     /// # Errors
     /// As [`Access::refs`], then [`AccessError::CommitNotFound`].
@@ -185,8 +185,8 @@ impl Access {
 
 const NO_DEFAULT_BRANCH: AccessError = AccessError::CommitNotFound(CommitAbsence::NoDefaultBranch);
 
-/// The default branch. A project on which no pipeline ran has no commits, whatever its branch is; where one ran
-/// and nobody told which branch is the default, none is guessed: it would be another with each pipeline.
+/// Returns the default branch. A project without pipelines has no commits, whatever its branch is; with
+/// pipelines but no known default branch none is guessed, because the guess would change with each pipeline.
 fn default_branch_of_some(db: &mut Db, project_id: i64) -> Result<Option<String>, AccessError> {
     let branch = projects::default_branch(db, project_id)?;
     let first = Slice { offset: 0, limit: 1 };

@@ -1,4 +1,4 @@
-//! Uploads: whether a job may hand over artifacts now, and how large they may be.
+//! Uploads: whether a job may upload artifacts now, and how large they may be.
 
 use crate::access::{Access, AccessError};
 use crate::audit::AuditContext;
@@ -15,7 +15,7 @@ pub struct AuthorizedUpload {
 }
 
 impl Access {
-    /// Requires that `token` is that of the job `job_id`, that the job is running and was not erased.
+    /// Requires that `token` is that of the job `job_id`, and that the job is running and not erased.
     ///
     /// # Errors
     /// [`AccessError::Credential`], [`AccessError::TokenOfAnotherJob`], [`AccessError::JobNotRunning`],
@@ -48,7 +48,7 @@ impl Access {
     }
 }
 
-/// The smaller of two limits, of which `None` and 0 mean none.
+/// Returns the smaller of two limits; `None` and 0 mean no limit.
 fn smaller_limit(instance_bytes: Option<u64>, project_bytes: Option<i64>) -> Option<u64> {
     let project = project_bytes.and_then(|bytes| u64::try_from(bytes).ok());
     [instance_bytes, project].into_iter().flatten().filter(|bytes| *bytes > 0).min()

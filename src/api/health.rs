@@ -1,5 +1,7 @@
-//! `/-/health`, `/-/liveness` and `/-/readiness`, at the addresses and in the form that GitLab has them,
-//! for load balancers and orchestrators. They need no credentials and tell no more than yes or no.
+//! Health endpoints: `/-/health`, `/-/liveness` and `/-/readiness`, as GitLab has them, for load balancers
+//! and orchestrators.
+//!
+//! They need no credentials and reveal no more than yes or no.
 
 use actix_web::web::{self, Data, Payload, ServiceConfig};
 use actix_web::{HttpResponse, Responder};
@@ -10,7 +12,7 @@ use crate::domain::{Error, Result};
 use crate::http::body::RequestBody;
 use crate::http::error::RETRY_AFTER_SECONDS;
 
-/// Mounts them.
+/// Mounts the health endpoints.
 pub(super) fn mount(config: &mut ServiceConfig) {
     config
         .service(web::resource("/-/health").to(health))
@@ -18,7 +20,7 @@ pub(super) fn mount(config: &mut ServiceConfig) {
         .service(web::resource("/-/readiness").to(readiness));
 }
 
-/// Whoever gets this has reached a server that answers.
+/// Shows that the server responds.
 async fn health() -> impl Responder {
     HttpResponse::Ok().content_type("text/plain").body("artigate OK")
 }
@@ -27,7 +29,7 @@ async fn liveness() -> impl Responder {
     HttpResponse::Ok().json(json!({ "status": "ok" }))
 }
 
-/// Whether requests can be served: database and store answer, too, and belong together.
+/// Reports whether requests can be served: database and store respond and belong together.
 async fn readiness(app: Data<App>) -> impl Responder {
     let found = app.readiness.check(&app.catalog, &app.store, &app.belonging).await;
     let ok = found.catalog.is_ok() && found.store.is_ok();
@@ -42,7 +44,7 @@ async fn readiness(app: Data<App>) -> impl Responder {
     HttpResponse::ServiceUnavailable().insert_header(("Retry-After", RETRY_AFTER_SECONDS)).json(body)
 }
 
-/// The answer on a connection that there was no room for.
+/// Answers 503 on a spare connection.
 pub(super) async fn no_room(app: Data<App>, body: Payload) -> HttpResponse {
     let message = json!({ "message": "503 Service Unavailable" });
     let answer =

@@ -1,5 +1,4 @@
-//! Dialects: the artifact APIs of CI vendors, each a translation into the rooms below and nothing
-//! else. They never use one another.
+//! Dialects: the artifact APIs of CI vendors. Each only translates into the modules below; none uses another.
 
 pub mod gitlab;
 mod health;
@@ -7,15 +6,14 @@ pub mod registry;
 
 use actix_web::web::{self, ServiceConfig};
 
-/// Mounts every dialect, and GitLab's answer for whatever is none of theirs.
+/// Mounts every dialect, and GitLab's response to unknown routes.
 pub fn routes(config: &mut ServiceConfig) {
     health::mount(config);
     registry::mount(config);
     gitlab::mount(config);
 }
 
-/// Mounts what tells whether the server is well, and a 503 for everything else: for connections beyond those that
-/// there is room for.
+/// Mounts the health endpoints, and a 503 for everything else, for spare connections.
 pub fn routes_without_room(config: &mut ServiceConfig) {
     health::mount(config);
     config.default_service(web::to(health::no_room));

@@ -1,6 +1,7 @@
-//! One entry's packed bytes, and not one more, as a reader for the decompressors. It tells
-//! a source that failed from data that is damaged, and it makes long work pause: packed data
-//! can be megabytes that unpack to nothing, which would otherwise hold a worker thread.
+//! A bounded reader gives one entry's compressed bytes, and not one more, to the decompressors.
+//!
+//! It tells a failed source from damaged data, and it makes long work pause: megabytes of compressed data can
+//! decompress to nothing, which would otherwise hold a worker thread.
 
 use std::{
     io,
@@ -17,28 +18,28 @@ use super::{
 };
 use crate::yielding::WORKER_TIME_SLICE;
 
-/// The most that is handed to a decompressor at a time: between two of these the clock is looked at. A
-/// zstd block is handed on whole; the output that it makes is bounded.
+/// The most that a decompressor gets at a time, in bytes; between two of these the clock is read. A zstd
+/// block is passed on whole; the output that it makes is bounded.
 const CHUNK_BYTES: u64 = 16 * 1024;
 
-/// The next `left` bytes of `source`. That they end early is an error, [`CorruptEntry::Truncated`].
+/// The next `left` bytes of `source`. If they end early, reading fails with [`CorruptEntry::Truncated`].
 pub(super) struct Packed<R> {
     source: R,
     left: u64,
-    /// When the work under way began.
+    /// When the current turn began.
     turn: Option<Instant>,
     failed: bool,
     zstd: Option<Zstd>,
 }
 
-/// What a window may be, and where one may be asked for.
+/// The bounds of zstd windows, and the frames that ask for them.
 struct Zstd {
     frames: Frames,
-    /// The header that was gathered is handed out, from here on.
+    /// Where the rest of the gathered header begins, while it is passed on.
     shown: Option<usize>,
-    /// How long the whole content is.
+    /// The decompressed size of the entry in bytes.
     content_bytes: u64,
-    /// The largest window there may be.
+    /// The largest window allowed, in bytes.
     window_bytes: u64,
 }
 
@@ -47,24 +48,24 @@ impl<R> Packed<R> {
         Self { source, left: bytes, turn: None, failed: false, zstd: None }
     }
 
-    /// Zstd frames that unpack to `content_bytes`. A frame gets a window that is no larger than these, and
-    /// is refused when it needs one of more than `window_bytes`, [`CorruptEntry::Window`].
+    /// Zstd frames that decompress to `content_bytes`. A frame gets a window no larger than these need, and
+    /// is refused with [`CorruptEntry::Window`] if it needs one of more than `window_bytes`.
     pub(super) fn zstd(source: R, bytes: u64, content_bytes: u64, window_bytes: u64) -> Self {
         let zstd = Zstd { frames: Frames::default(), shown: None, content_bytes, window_bytes };
         Self { zstd: Some(zstd), ..Self::new(source, bytes) }
     }
 
-    /// How many bytes nobody took yet.
+    /// The number of bytes that were not consumed yet.
     pub(super) fn left(&self) -> u64 {
         self.left + self.zstd.as_ref().map_or(0, |zstd| zstd.head().len() as u64)
     }
 
-    /// Whether an error came from here and not from the decompressor above.
+    /// Whether an error came from this reader and not from the decompressor.
     pub(super) fn failed(&self) -> bool {
         self.failed
     }
 
-    /// Says that what comes next is another piece of work.
+    /// Begins a new turn.
     pub(super) fn begin_turn(&mut self) {
         self.turn = None;
     }
@@ -76,14 +77,14 @@ impl<R> Packed<R> {
 }
 
 impl Zstd {
-    /// What is handed out before anything else.
+    /// The rest of the gathered header, which is passed on first.
     fn head(&self) -> &[u8] {
         self.shown.map_or(&[], |shown| &self.frames.head()[shown..])
     }
 }
 
 impl<R: AsyncBufRead + Unpin> Packed<R> {
-    /// Takes the header in that is next in zstd data, if one is.
+    /// Gathers the next header of zstd data, if a header is next.
     fn poll_head(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while self.left > 0
             && let Some(zstd) = &mut self.zstd
@@ -100,7 +101,7 @@ impl<R: AsyncBufRead + Unpin> Packed<R> {
             Pin::new(&mut self.source).consume(taken);
             self.left -= taken as u64;
             match gathered {
-                // What is all there is goes out as it is: it is no header.
+                // All that is left goes out unchanged: it is no header.
                 Gathered::More if self.left == 0 => zstd.shown = Some(0),
                 Gathered::More => {}
                 Gathered::Other => zstd.shown = Some(0),

@@ -1,5 +1,5 @@
-//! What can be wrong with one entry's bytes. It travels inside an `io::Error` of kind
-//! `InvalidData`; a failure of the source itself never becomes one of these.
+//! Damage is a fault of one entry's bytes. It is inside an `io::Error` of kind `InvalidData`; a failure of
+//! the source itself never becomes damage.
 
 use std::io;
 
@@ -10,19 +10,19 @@ use crate::domain::byte_size;
 /// Why an entry cannot be read to its end. No text contains any of the entry's content.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub enum CorruptEntry {
-    /// The directory points at something that is no local header.
-    #[error("entry has no local header where the directory says")]
+    /// There is no local header where the directory says.
+    #[error("entry has no local header at its stated offset")]
     NoLocalHeader,
-    /// The source ended inside the header or the packed bytes.
+    /// The source ended inside the header or the compressed bytes.
     #[error("archive ends inside the entry")]
     Truncated,
-    /// A zstd frame in the middle of the entry needs a window that is not unpacked here.
-    #[error("entry needs a zstd window of {}, and more than 8 MiB is not unpacked", byte_size::show(*bytes))]
+    /// A zstd frame in the middle of the entry needs a window that is too large to decompress here.
+    #[error("entry needs a zstd window of {}, more than the limit of 8 MiB", byte_size::show(*bytes))]
     Window {
-        /// The window that it needs.
+        /// The window that it needs, in bytes.
         bytes: u64,
     },
-    /// The decompressor refused the packed bytes.
+    /// The decompressor refused the compressed bytes.
     #[error("entry's compressed data is damaged")]
     Undecodable,
     /// Fewer bytes than stated.
@@ -31,10 +31,10 @@ pub enum CorruptEntry {
     /// More bytes than stated.
     #[error("entry is longer than its directory record says")]
     TooLong,
-    /// Packed bytes that the compressed stream does not use.
+    /// Compressed bytes that the compressed stream does not use.
     #[error("entry has data left over after its compressed stream")]
     LeftOver,
-    /// All bytes came, but they are not the ones that were packed.
+    /// The length is right, but the CRC-32 is not.
     #[error("entry's CRC-32 does not match its directory record")]
     ChecksumMismatch,
 }
@@ -50,13 +50,13 @@ pub(super) fn quoted(name: &[u8]) -> String {
     format!("{shown:?}")
 }
 
-/// Damage met where many entries are read in a row, with the entry that has it.
+/// Damage met while many entries are read in a row, with the damaged entry's name.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 #[error("{damage} (entry {name})")]
 pub struct CorruptEntryError {
-    /// The directory's name, quoted and escaped, at most 200 characters of it.
+    /// The entry's name in the directory, quoted and escaped, at most 200 characters of it.
     pub name: String,
-    /// What is wrong with it.
+    /// The damage.
     pub damage: CorruptEntry,
 }
 

@@ -1,8 +1,8 @@
-//! Walks a central directory record by record. It borrows names and allocates nothing.
-//! Names are bytes as they stand: `..`, a leading slash, NUL or bad UTF-8 are the business
-//! of whoever makes a path of them. Duplicates are all reported, in directory order, and so are
-//! entries that nobody can read. It is the directory's length that says how far to walk: the
-//! stated count has only 16 bits, which many writers let wrap.
+//! A central directory is the list of an archive's entries, walked record by record without allocation.
+//!
+//! Names are bytes as stored: `..`, a leading slash, NUL or bad UTF-8 are left to the code that makes paths
+//! of them. All duplicates are reported, in directory order, and so are unreadable entries. The walk ends
+//! with the directory's length: the stated count has only 16 bits, which many writers let wrap.
 //!
 //! Record layout: PKWARE APPNOTE 4.3.12; extra fields: 4.5.3 and Info-ZIP's `extrafld.txt`.
 
@@ -10,32 +10,32 @@ use std::iter;
 
 use super::{ArchiveError, Oddity, Span, field_reader::Fields, timestamp};
 
-/// The fixed part of a directory record: no entry takes less.
+/// The length of the fixed part of a directory record, in bytes: no entry takes less.
 pub(super) const RECORD_BYTES: u64 = 46;
 
-/// The fixed part of a local header.
+/// The length of the fixed part of a local header, in bytes.
 pub(super) const LOCAL_HEADER_BYTES: u64 = 30;
 
-/// How a directory record begins.
+/// The signature of a directory record.
 pub(super) const RECORD_SIGNATURE: u32 = 0x0201_4b50;
 
-/// How a local header begins.
+/// The signature of a local header.
 pub(super) const LOCAL_SIGNATURE: u32 = 0x0403_4b50;
 
 /// One record of a central directory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Entry<'a> {
-    /// The name's bytes, unchecked and in no certain encoding.
+    /// The name's bytes, unchecked and in an unknown encoding.
     pub name: &'a [u8],
     /// General purpose flags; see [`Entry::is_encrypted`].
     pub flags: u16,
     /// Compression method: 0 stored, 8 deflate, 93 zstd, or any other number.
     pub method: u16,
-    /// CRC-32 of the unpacked bytes.
+    /// CRC-32 of the decompressed bytes.
     pub crc32: u32,
-    /// Length as it lies in the archive.
+    /// Compressed length in bytes.
     pub compressed_size: u64,
-    /// Length when unpacked, as stated: an archive of a few bytes can state exabytes.
+    /// Decompressed length in bytes, as stated: an archive of a few bytes can state exabytes.
     pub uncompressed_size: u64,
     /// Offset of the local header from the start of the file; 0 where there is an `oddity`.
     pub header_offset: u64,
@@ -44,7 +44,7 @@ pub struct Entry<'a> {
     /// When the file was last changed: the extended timestamp (0x5455), else the MS-DOS
     /// fields read as UTC, else `None`.
     pub modified_unix_seconds: Option<i64>,
-    /// Why it cannot be read; then its sizes are what the record says at first `read_inline`.
+    /// Why it cannot be read; its sizes are then the record's own, without extra fields.
     pub oddity: Option<Oddity>,
 }
 
@@ -60,7 +60,7 @@ impl Entry<'_> {
     }
 }
 
-/// Calls `each` with every entry of `directory`, which must be the bytes that `span` names.
+/// Calls `each` with every entry of `directory`, which must be the bytes at `span`.
 ///
 /// # Errors
 ///
@@ -86,8 +86,8 @@ pub fn walk<'a>(
     }
 }
 
-/// Makes sure that a directory of which `rest` holds no further record ends there, and has as many
-/// entries as it states.
+/// Checks that a directory ends at `rest`, which holds no further record, and that it has as many entries as
+/// it states.
 fn check_end(rest: &[u8], found: u64, span: &Span) -> Result<(), ArchiveError> {
     const WRAP: u64 = 1 << 16;
     let stated = span.entries;
@@ -101,15 +101,14 @@ fn check_end(rest: &[u8], found: u64, span: &Span) -> Result<(), ArchiveError> {
     }
 }
 
-/// Whether `rest` is the signature of a directory, and nothing behind it (APPNOTE 4.3.13).
+/// Whether `rest` is the signature of a directory and nothing else (APPNOTE 4.3.13).
 fn is_digital_signature(rest: &[u8]) -> bool {
     let mut fields = Fields::new(rest);
     let bytes = fields.signature(0x0505_4b50).and_then(|()| fields.u16());
     bytes.is_some_and(|bytes| fields.rest().len() == usize::from(bytes))
 }
 
-/// Makes sure that `span` states no more than `directory` can hold, so that its counts may
-/// size an allocation.
+/// Checks that `span` states no more than `directory` can hold, so that its counts may size an allocation.
 pub(super) fn check_span(directory: &[u8], span: &Span) -> Result<(), ArchiveError> {
     let &Span { bytes, entries, .. } = span;
     if directory.len() as u64 != bytes {
@@ -121,7 +120,7 @@ pub(super) fn check_span(directory: &[u8], span: &Span) -> Result<(), ArchiveErr
     Ok(())
 }
 
-/// The fields as they stand, with 32-bit sizes that the extra fields may widen.
+/// The fields of a record as stored, with 32-bit sizes that the extra fields may widen.
 struct Record<'a> {
     made_by: u16,
     flags: u16,
@@ -184,7 +183,7 @@ impl<'a> Record<'a> {
         })
     }
 
-    /// The entry that it describes, in an archive whose directory lies at `span`.
+    /// Returns the entry of an archive whose directory lies at `span`.
     fn entry(self, span: &Span) -> Entry<'a> {
         let (place, oddity) = match self.place(span) {
             Ok(place) => (place, None),
@@ -204,7 +203,7 @@ impl<'a> Record<'a> {
         }
     }
 
-    /// Where the entry lies, if that is before the directory.
+    /// Returns where the entry lies; fails if that is not before the directory.
     fn place(&self, span: &Span) -> Result<Place, Oddity> {
         let zip64 = extra_fields(self.extra).find(|&(id, _)| id == 0x0001);
         let mut wide = Fields::new(zip64.map_or(&[], |(_, data)| data));
@@ -213,7 +212,7 @@ impl<'a> Record<'a> {
             _ => Ok(narrow.into()),
         };
         let uncompressed_size = match zip64 {
-            // One byte less than 4 GiB, by a writer that knows no ZIP64.
+            // Without a ZIP64 field, all ones is a size: one byte less than 4 GiB.
             None => self.unpacked.into(),
             Some(_) => widen(self.unpacked)?,
         };
@@ -232,7 +231,7 @@ impl<'a> Record<'a> {
         }
     }
 
-    /// What is shown of an entry that cannot be read.
+    /// Returns the sizes that are shown of an entry that cannot be read.
     fn narrow_place(&self) -> Place {
         Place {
             compressed_size: self.packed.into(),
@@ -256,7 +255,7 @@ impl<'a> Record<'a> {
     }
 }
 
-/// The extra fields up to the first that is malformed, which hides the ones after it.
+/// Iterates over the extra fields up to the first malformed one, which hides those after it.
 fn extra_fields(extra: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
     let mut fields = Fields::new(extra);
     iter::from_fn(move || {
@@ -266,7 +265,7 @@ fn extra_fields(extra: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
     })
 }
 
-/// The modification time in an extended timestamp, if it carries one.
+/// Returns the modification time of an extended timestamp, if it carries one.
 fn extended_modified(data: &[u8]) -> Option<i64> {
     let (&carries, seconds) = data.split_first()?;
     let seconds = Fields::new(seconds).u32()?;

@@ -1,8 +1,9 @@
-//! Finds the central directory from the end of a file. It reads no directory records.
-//! Bytes may lie before an archive and behind it; then the last end record counts, and all
-//! offsets are moved by what lies in front. A file may hold bytes that look like an end record in
-//! several places; the rules here leave one reading of it, the one that the usual readers agree
-//! on, and refuse the file where that one does not add up or where those readers differ.
+//! The end record tells where a file's central directory lies. Directory records are not read here.
+//!
+//! Bytes may lie before an archive and after it; then the last end record counts, and all offsets are moved
+//! by the bytes in front. Several places of a file may look like an end record; these rules leave one
+//! reading, on which the usual readers agree, and refuse the file if it does not add up or those readers
+//! differ.
 //!
 //! Record layouts: PKWARE APPNOTE 4.3.14 to 4.3.16.
 
@@ -35,14 +36,14 @@ pub struct Span {
     /// How many entries it states; at most `bytes / 46`. There may be more by a multiple of
     /// 65,536, as many writers keep no more than 16 bits of their number.
     pub entries: u64,
-    /// How many bytes further back everything lies than the archive says: what was put in
-    /// front of it, or, below zero, what was taken away there.
+    /// How many bytes later everything lies than the archive says: what was put in front of it or, below
+    /// zero, removed there.
     pub moved: i64,
     /// The most entries that may be read from it, inclusive: [`Limits::entries`].
     pub most_entries: u64,
 }
 
-/// What the end of a file tells about its central directory.
+/// The result of [`locate`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Located {
     /// The directory lies here.
@@ -57,13 +58,13 @@ pub enum Located {
 /// With a tail of [`TAIL_BYTES`], or the whole of a smaller file, the answer is nearly always
 /// final. With a shorter one a long archive comment hides the end record.
 ///
-/// Where the directory is moved, the bytes in front may hold another one: whoever has a way to
-/// read them compares, as [`read_directory`](super::read_directory) does.
+/// If the directory is moved, the bytes in front may hold another one: a caller that can read them compares,
+/// as [`read_directory`](super::read_directory) does.
 ///
 /// # Errors
 ///
-/// A [`ArchiveError`] where the file has no end record, or one that is not plainly true: the directory
-/// ends exactly where the end record (with ZIP64, the ZIP64 end record) begins.
+/// An [`ArchiveError`] if the file has no end record, or one that is not consistent: the directory must end
+/// exactly where the end record (with ZIP64, the ZIP64 end record) begins.
 pub fn locate(tail: &[u8], file_bytes: u64, limits: &Limits) -> Result<Located, ArchiveError> {
     let tail_start = file_bytes
         .checked_sub(tail.len() as u64)
@@ -80,7 +81,7 @@ pub fn locate(tail: &[u8], file_bytes: u64, limits: &Limits) -> Result<Located, 
             }
             span
         }
-        // Some writers add ZIP64 records that nothing calls for; they must be true as well.
+        // Some writers add ZIP64 records without need; they must be right as well.
         Zip64::At { start, moved, claim } => {
             let span = claim.to_span(start, limits)?;
             if !end_record.agrees_with(&claim) {
@@ -115,7 +116,8 @@ pub(super) struct Claim {
 }
 
 impl Claim {
-    /// The directory that ends where the end record is, at `end`.
+    /// Returns the span of the directory that ends at `end`, where the end record begins; checks it against
+    /// `limits`.
     fn to_span(&self, end: u64, limits: &Limits) -> Result<Span, ArchiveError> {
         let &Claim { bytes, entries, .. } = self;
         if self.disk != 0 || self.directory_disk != 0 || self.entries_on_disk != entries {
@@ -143,7 +145,7 @@ impl Claim {
     }
 }
 
-/// How far `actual` lies behind `stated`.
+/// Returns how far `actual` lies after `stated`, if that fits.
 pub(super) fn distance(stated: u64, actual: u64) -> Option<i64> {
     i64::try_from(i128::from(actual) - i128::from(stated)).ok()
 }
@@ -159,7 +161,7 @@ struct EndRecord {
 }
 
 impl EndRecord {
-    /// Reads one that begins `record`.
+    /// Reads the end record at the beginning of `record`.
     fn read(record: &[u8]) -> Option<Self> {
         let mut fields = Fields::new(record);
         fields.signature(u32::from_le_bytes(END_SIGNATURE))?;
@@ -174,13 +176,13 @@ impl EndRecord {
         })
     }
 
-    /// Where its comment ends, if it begins at `at`.
+    /// Where the comment ends of an end record that begins at `at`.
     fn end(&self, at: usize) -> usize {
         at + END_BYTES + usize::from(self.comment_bytes)
     }
 
-    /// Whether a directory or a ZIP64 locator stands before it, if it lies at `at` in `tail`. Of a
-    /// directory that begins before the tail it is known only that it may.
+    /// Whether a directory or a ZIP64 locator precedes the record, which lies at `at` in `tail`. If the
+    /// directory would begin before the tail, only its stated place is checked.
     fn has_directory(&self, tail: &[u8], tail_start: u64, at: usize) -> bool {
         has_locator(tail, at)
             || match at.checked_sub(self.bytes as usize) {
@@ -200,13 +202,13 @@ impl EndRecord {
         }
     }
 
-    /// Whether it says that the directory's place stands in a ZIP64 end record.
+    /// Whether it refers to a ZIP64 end record for the directory's place.
     fn has_wide_place(&self) -> bool {
         [self.bytes, self.start].contains(&u32::MAX)
     }
 
-    /// Whether each number is the one of the ZIP64 record, or stands for it. Counts may also be what
-    /// 16 bits hold of it.
+    /// Whether each number equals that of the ZIP64 record, or is all ones. Counts may also be its lower 16
+    /// bits.
     fn agrees_with(&self, zip64: &Claim) -> bool {
         let disk = |plain: u16, wide: u32| plain == u16::MAX || u32::from(plain) == wide;
         let count = |plain: u16, wide: u64| plain == u16::MAX || plain == wide as u16;
@@ -220,7 +222,7 @@ impl EndRecord {
     }
 }
 
-/// The end record that counts: the last, whose comment must not reach past the end of the file.
+/// Finds the end record that counts: the last, whose comment must not reach past the end of the file.
 fn last_end_record(tail: &[u8], file_bytes: u64) -> Result<(usize, EndRecord), ArchiveError> {
     let none = || {
         if file_bytes <= REACH_BYTES as u64 {
@@ -237,7 +239,7 @@ fn last_end_record(tail: &[u8], file_bytes: u64) -> Result<(usize, EndRecord), A
 }
 
 /// Whether an end record in the first `before` bytes of `tail` has a comment that reaches over the one at
-/// `at`. It must have a directory: any file that has to do with archives may hold a signature.
+/// `at`. It must have a directory: any file that deals with archives may hold a signature.
 fn is_in_comment(tail: &[u8], tail_start: u64, before: usize, at: usize) -> bool {
     let before = &tail[..before];
     let reaches_over = |from: usize| {
@@ -252,11 +254,11 @@ fn is_in_comment(tail: &[u8], tail_start: u64, before: usize, at: usize) -> bool
     })
 }
 
-/// How many bytes are looked at together.
+/// The number of bytes that are searched together.
 const BLOCK_BYTES: usize = 128;
 
-/// Whether the first two bytes of a signature are anywhere in `block`. It looks at all of them without a
-/// branch, which is many at a time for the processor.
+/// Whether the first two bytes of a signature are anywhere in `block`. Compares all of them without a branch,
+/// so that the processor handles many at a time.
 fn may_begin_record(block: &[u8]) -> bool {
     let pairs = block.iter().zip(&block[1..]);
     pairs.fold(false, |found, (&one, &other)| {

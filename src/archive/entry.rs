@@ -1,8 +1,8 @@
-//! Reads one entry's bytes out of an archive, unpacked and checked. Sizes and CRC come from
-//! the central directory alone: in what runners write, local headers hold zeros.
+//! An entry reader returns one entry's bytes, decompressed and checked. Sizes and CRC come from the central
+//! directory alone: local headers that runners write hold zeros.
 //!
-//! A reader's last piece is given out only after length and CRC proved right, so whoever got
-//! all the bytes got the right ones. Damage shows late, as an error instead of the last piece.
+//! The last piece is returned only after length and CRC proved right, so all bytes together are the right
+//! ones. Damage shows late, as an error instead of the last piece.
 
 use std::io;
 
@@ -24,30 +24,30 @@ use super::{
 };
 use crate::domain::byte_size;
 
-/// The longest piece that is given out.
+/// The longest piece that is returned, in bytes.
 pub(super) const PIECE_BYTES: u64 = 64 * 1024;
 
 /// Room for the extra fields of a local header: runners write some 30 bytes of them.
 const EXTRA_SLACK_BYTES: u64 = 512;
 
-/// [`MOST_WINDOW_BYTES`](super::MOST_WINDOW_BYTES) as a power of two. Frames with larger ones never come to
-/// the decompressor.
+/// [`MOST_WINDOW_BYTES`](super::MOST_WINDOW_BYTES) as a power of two. Frames with larger ones never reach the
+/// decompressor.
 const ZSTD_WINDOW_LOG: u32 = 23;
 
-/// What it takes to read an entry, free of its [`Index`](super::Index).
+/// The fields needed to read an entry, independent of its [`Index`](super::Index).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EntryMeta {
-    /// The directory's name for it; that of the local header may differ.
+    /// The name in the directory; that of the local header may differ.
     pub name: Box<[u8]>,
     /// Whether the bytes are encrypted.
     pub encrypted: bool,
     /// Compression method.
     pub method: u16,
-    /// CRC-32 of the unpacked bytes.
+    /// CRC-32 of the decompressed bytes.
     pub crc32: u32,
-    /// Length in the archive.
+    /// Compressed length in bytes.
     pub compressed_size: u64,
-    /// Length when unpacked.
+    /// Decompressed length in bytes.
     pub uncompressed_size: u64,
     /// Offset of the local header, where a reader for it begins.
     pub header_offset: u64,
@@ -71,61 +71,61 @@ impl From<Entry<'_>> for EntryMeta {
 }
 
 impl EntryMeta {
-    /// Whether [`open`] can unpack it.
+    /// Checks that [`open`] can decompress it.
     ///
     /// # Errors
     ///
-    /// [`Unsupported`] for an entry that is encrypted, packed by another method, or odd.
+    /// [`Unsupported`] for an entry that is encrypted, compressed by another method, or odd.
     pub fn check_supported(&self) -> Result<(), Unsupported> {
         Coding::of(self, MOST_WINDOW_BYTES).map(|_| ())
     }
 }
 
-/// Why an entry cannot be unpacked, known before a byte of it is read.
+/// Why an entry cannot be decompressed, known before a byte of it is read.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 pub enum Unsupported {
-    /// There is no key to ask for.
+    /// The entry is encrypted, and there is no key.
     #[error("entry is encrypted")]
     Encrypted,
     /// Neither stored (0) nor deflate (8) nor zstd (93).
     #[error("entry uses compression method {0}, which is not supported")]
     Method(u16),
-    /// So many bytes, each of which would have to be held while it is unpacked.
+    /// A zstd window of so many bytes, all of which would be held during decompression.
     #[error(
-        "entry needs a zstd window of {}, and more than 8 MiB is not unpacked; the archive itself can be downloaded",
+        "entry needs a zstd window of {}, more than the limit of 8 MiB; the archive itself can be downloaded",
         byte_size::show(*.0)
     )]
     Window(u64),
-    /// Packed with the help of bytes that are not here.
+    /// Compressed with a dictionary that is not here.
     #[error("entry needs a zstd dictionary, which is not supported")]
     Dictionary,
-    /// Its directory record is no way to its bytes.
+    /// Its directory record does not lead to its bytes.
     #[error("{0}")]
     Odd(Oddity),
 }
 
-/// How many bytes from `header_offset` hold the local header and all packed bytes, unless the
-/// local extra fields are longer than 512 bytes. It can reach past the end of the file, so
-/// clamp it; a source that ends there and turns out short must be continued.
+/// Returns how many bytes from `header_offset` on hold the local header and all compressed bytes, unless the
+/// local extra fields are longer than 512 bytes. The span can reach past the end of the file, so clamp it; a
+/// source that ends there too early must be continued.
 pub fn probable_span(entry: &EntryMeta) -> u64 {
     probable_bytes(&entry.name, entry.compressed_size)
 }
 
-/// [`probable_span`] from what it takes.
+/// Like [`probable_span`], from a name and a compressed size.
 pub(super) fn probable_bytes(name: &[u8], compressed_size: u64) -> u64 {
     (LOCAL_HEADER_BYTES + EXTRA_SLACK_BYTES + name.len() as u64).saturating_add(compressed_size)
 }
 
-/// Unpacks `entry` from `source`, which begins at the entry's local header and goes on at
-/// least to the end of its packed bytes. Pieces are never empty and at most 64 KiB; together
-/// they are never longer than `uncompressed_size`.
+/// Decompresses `entry` from `source`, which begins at the entry's local header and goes on at least to the
+/// end of its compressed bytes. Pieces are never empty and at most 64 KiB; together they are never longer
+/// than `uncompressed_size`.
 ///
 /// The stream's errors are the source's own, or of kind `InvalidData` with a [`CorruptEntry`]
 /// inside. It ends after an error, and a damaged entry yields one before its last byte.
 ///
 /// # Errors
 ///
-/// [`Unsupported`] for an entry that is encrypted, packed by another method, or odd.
+/// [`Unsupported`] for an entry that is encrypted, compressed by another method, or odd.
 pub fn open<R>(source: R, entry: EntryMeta) -> Result<BoxStream<'static, io::Result<Bytes>>, Unsupported>
 where
     R: AsyncBufRead + Unpin + Send + 'static,
@@ -133,7 +133,7 @@ where
     open_within(source, entry, MOST_WINDOW_BYTES)
 }
 
-/// As [`open`], with no window for zstd that is larger than `window_bytes`.
+/// Like [`open`], with no zstd window larger than `window_bytes`.
 ///
 /// # Errors
 ///
@@ -203,9 +203,9 @@ where
     Ok((!piece.is_empty()).then_some((piece, Progress::Done)))
 }
 
-/// Moves `source` from a local header to the packed bytes behind it (APPNOTE 4.3.7). All that it
-/// says but its own length is known from the directory, and is proved by length and CRC: names are often
-/// written in another way there, sizes left out.
+/// Moves `source` from a local header to the compressed bytes after it (APPNOTE 4.3.7). Only the header's own
+/// length is used: the directory has all other fields, proved by length and CRC, while local headers often
+/// write names in another way and leave sizes out.
 async fn skip_local_header<R>(source: &mut R) -> io::Result<()>
 where
     R: AsyncBufRead + Unpin,
@@ -221,7 +221,7 @@ where
     Ok(())
 }
 
-/// How long the name and the extra fields behind a local header are, if it is one.
+/// Returns the lengths of the name and the extra fields after a local header, if it is one.
 pub(super) fn local_lengths(header: &[u8]) -> Option<(u16, u16)> {
     let mut fields = Fields::new(header);
     fields.signature(LOCAL_SIGNATURE)?;
@@ -240,10 +240,10 @@ where
     }
 }
 
-/// An entry whose local header is behind us.
+/// An entry whose local header was read.
 struct Body<R> {
     unpacker: Unpacker<R>,
-    /// What the directory says is still to come.
+    /// The decompressed bytes still to come, as the directory states.
     left: u64,
     crc: crc32fast::Hasher,
     stated_crc: u32,
@@ -261,7 +261,7 @@ impl<R: AsyncBufRead + Unpin> Body<R> {
         }
     }
 
-    /// The next piece; empty only when nothing is left.
+    /// Returns the next piece; empty only when nothing is left.
     async fn read_piece(&mut self) -> io::Result<Bytes> {
         if self.left == 0 {
             return Ok(Bytes::new());
@@ -281,7 +281,7 @@ impl<R: AsyncBufRead + Unpin> Body<R> {
         Ok(piece)
     }
 
-    /// Proves that what was read is the whole entry, and the right one.
+    /// Checks that all of the entry was read, and that its CRC-32 is right.
     async fn check_end(&mut self) -> io::Result<()> {
         let mut beyond = [0; 1];
         if self.unpacker.read(&mut &mut beyond[..]).await? != 0 {

@@ -1,6 +1,5 @@
-//! Why an archive cannot be browsed. It is about the directory; what is wrong with one record
-//! is an `Oddity`, and what can be wrong with one entry's bytes is `CorruptEntry`. The texts are shown
-//! to clients.
+//! Archive errors are faults of a directory, which make an archive impossible to browse. A fault of one
+//! record is an `Oddity`, damage of one entry's bytes a `CorruptEntry`. The texts are shown to clients.
 
 use thiserror::Error;
 
@@ -10,10 +9,10 @@ pub enum ArchiveError {
     /// The file has no end record.
     #[error("not a zip archive: no end-of-central-directory record")]
     NoEndRecord,
-    /// The end of the file has none, and that is as far as anybody looks for it.
+    /// The end of the file has no end record, and none is looked for before that.
     #[error("not a zip archive: no end-of-central-directory record in the last {bytes} bytes")]
     NoEndRecordNearEnd {
-        /// How many bytes that is.
+        /// The number of bytes searched.
         bytes: u64,
     },
     /// The last end record states a comment that is longer than what follows it. Some readers
@@ -38,18 +37,18 @@ pub enum ArchiveError {
     /// stated size is wrong.
     #[error("archive directory does not end where its end record begins")]
     MisplacedDirectory,
-    /// Bytes stand before the end record of an archive without entries: it may be one that was
-    /// put there to hide them.
-    #[error("archive lists no entries, though bytes lie before its end record")]
+    /// Bytes precede the end record of an archive without entries: the record may have been put there to hide
+    /// them.
+    #[error("archive lists no entries, though there are bytes before its end record")]
     EmptyBehindBytes,
-    /// The directory does not begin where it is said to, and there is another where it is.
-    #[error("archive has two directories: one where it says, one before its end record")]
+    /// The directory does not begin at its stated offset, where there is another one.
+    #[error("archive has two directories: one at the stated offset, one before its end record")]
     TwoDirectories,
-    /// The directory does not begin where it is said to, and the file begins with an entry: with that
-    /// of an archive which this one lies in or behind, or with one of its own.
+    /// The directory does not begin at its stated offset, and the file begins with an entry: that of an
+    /// archive in or behind which this one lies, or one of its own.
     #[error(
-        "archive directory does not lie where it says, though the file begins with an entry: it may be another \
-         archive's"
+        "archive directory is not at its stated offset, though the file begins with an entry: it may belong to \
+         another archive"
     )]
     ArchiveInFront,
     /// More entries stated than the directory has room for.
@@ -89,7 +88,7 @@ pub enum ArchiveError {
         /// Which record, counted from 1.
         number: u64,
     },
-    /// The directory has another number of entries than is stated; multiples of 65,536 apart.
+    /// The number of entries is not the stated one, nor differs by a multiple of 65,536.
     #[error("archive directory has {found} entries, but its end record states {stated}")]
     WrongCount {
         /// How many there are.
@@ -103,8 +102,8 @@ pub enum ArchiveError {
         /// How many bytes.
         bytes: u64,
     },
-    /// The caller's bytes are not the part of the archive that was asked for: it changed, or
-    /// was cut, since its length was taken.
+    /// The caller's bytes are not the requested part of the archive: it changed, or was cut, since its length
+    /// was taken.
     #[error("expected {expected} bytes of the archive but got {found}")]
     WrongLength {
         /// How many were due, or at most due.

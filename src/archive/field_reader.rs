@@ -1,5 +1,5 @@
-//! Takes little-endian fields off the front of a byte slice. It never panics: what is not
-//! there is `None`, and the position is then unspecified.
+//! A field reader takes little-endian fields off the front of a byte slice. It never panics: a missing field
+//! is `None`, and the position is then unspecified.
 
 /// The part of a record that was not read yet.
 #[derive(Clone, Copy)]
@@ -32,7 +32,7 @@ impl<'a> Fields<'a> {
         self.chunk().map(u64::from_le_bytes)
     }
 
-    /// Goes on only where the next four bytes are `signature`.
+    /// Reads four bytes; `None` if they are not `signature`.
     pub(super) fn signature(&mut self, signature: u32) -> Option<()> {
         (self.u32()? == signature).then_some(())
     }

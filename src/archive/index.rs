@@ -1,6 +1,5 @@
-//! A central directory in the form that the gateway keeps: compact, immutable, searchable.
-//! It keeps every entry, duplicates too. Three allocations hold it all, so that a cache can
-//! bound it by bytes; keep it small when adding to `Row`.
+//! An index is a central directory in a compact, immutable, searchable form. It keeps every entry, duplicates
+//! too, in three allocations, so that a cache can bound it by bytes; keep `Row` small.
 
 use std::mem::size_of_val;
 
@@ -24,7 +23,7 @@ pub struct Index {
 struct Row {
     compressed_size: u64,
     uncompressed_size: u64,
-    /// From the start of the file, wherever the archive begins in it; or what stands for an
+    /// From the start of the file, wherever the archive begins in it; or a value that stands for an
     /// [`Oddity`].
     header_offset: u64,
     /// `NO_TIME` for none.
@@ -43,18 +42,18 @@ const NO_TIME: i64 = i64::MIN;
 const _: () = assert!(size_of::<Row>() == 48);
 
 impl Index {
-    /// Indexes `directory`, which must be the bytes that `span` names. It keeps at most about 50
-    /// bytes an entry more than the directory takes, and holds twice that while it works.
+    /// Indexes `directory`, which must be the bytes at `span`. The index takes at most about 50 bytes an
+    /// entry more than the directory, and twice that while it is built.
     ///
     /// # Errors
     ///
-    /// A [`ArchiveError`] where the directory is wrong, as [`walk`] says; also for 4 GiB or more.
+    /// An [`ArchiveError`] if the directory is invalid, as [`walk`] says; also for 4 GiB or more.
     pub fn build(directory: &[u8], span: &Span) -> Result<Self, ArchiveError> {
         directory::check_span(directory, span)?;
         if span.bytes > u32::MAX.into() {
             return Err(ArchiveError::DirectoryTooLarge { bytes: span.bytes, limit: u32::MAX.into() });
         }
-        // Both were checked just now against bytes that are really here.
+        // Both were just checked against the directory's bytes.
         let fixed_bytes = span.entries * directory::RECORD_BYTES;
         let mut names = Vec::with_capacity((span.bytes - fixed_bytes) as usize);
         let mut rows = Vec::with_capacity(span.entries as usize);
@@ -80,8 +79,8 @@ impl Index {
         Ok(index)
     }
 
-    /// The entry of exactly this name; among several of one name the first in the directory,
-    /// which is the one that GitLab serves.
+    /// Returns the entry of exactly this name; of several, the first in the directory, which is the one that
+    /// GitLab serves.
     pub fn find(&self, path: &[u8]) -> Option<Entry<'_>> {
         let at = self.order.partition_point(|&row| self.name(row) < path);
         let &row = self.order.get(at)?;
@@ -115,7 +114,7 @@ impl Index {
         rows.map(|row| size_of::<Row>() + self.name(row).len()).sum()
     }
 
-    /// An index of these rows alone, numbered anew in this order. Nothing is found in it by name.
+    /// Returns an index of these rows alone, numbered anew in this order. It cannot be searched by name.
     pub(super) fn select(&self, rows: &[u32]) -> Self {
         let names_bytes = rows.iter().map(|&row| self.name(row).len()).sum();
         let mut names = Vec::with_capacity(names_bytes);

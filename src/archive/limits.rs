@@ -1,5 +1,5 @@
-//! How large a central directory may be before the gateway declines to browse the archive.
-//! The first two bound memory and say nothing about how large an archive may be.
+//! Limits of a central directory, beyond which an archive cannot be browsed. The first two bound memory and
+//! say nothing about the size of an archive.
 
 /// Bounds on a central directory, checked before anything is fetched or allocated for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -8,7 +8,7 @@ pub struct Limits {
     pub entries: u64,
     /// The most bytes its central directory may take, inclusive.
     pub directory_bytes: u64,
-    /// The most bytes that an entry which has to be unpacked may come to, inclusive.
+    /// The largest decompressed size of a compressed entry, in bytes, inclusive; `None` for no limit.
     pub uncompressed_size: Option<u64>,
 }
 

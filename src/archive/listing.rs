@@ -1,10 +1,10 @@
-//! What a folder of an archive holds, a page at a time. Folders need no entry of their own:
-//! every path implies those above it. Names that are no plain paths are left out, as GitLab
-//! does, and so is what they would imply.
+//! A listing is a page of the items of an archive's folder. Folders need no entry of their own: every path
+//! implies its parent folders. Names that are not plain paths are left out, as in GitLab, and so are the
+//! folders they would imply.
 //!
-//! An [`Outline`] goes once over the names below a folder, looks at each byte a few times and counts the
-//! slashes of a deep name. It keeps a mark now and then, so that a page of a million names costs no more
-//! than one of a thousand.
+//! An [`Outline`] is made in one pass over the names below a folder, which reads each byte a few times and
+//! counts the slashes of a deep name. It keeps a mark now and then, so that a page of a million names costs
+//! no more than one of a thousand.
 
 use std::mem::size_of_val;
 use std::ops::Range;
@@ -15,10 +15,10 @@ use super::{
 };
 use crate::yielding::YieldBudget;
 
-/// After so many names comes a mark.
+/// The number of names between two marks.
 const MARKED_NAMES: u32 = if cfg!(test) { 2 } else { 256 };
 
-/// Sooner when they are long: after so many bytes of them.
+/// The number of bytes of long names after which a mark comes sooner.
 const MARKED_BYTES: usize = if cfg!(test) { 40 } else { 32 * 1024 };
 
 /// One page of a folder.
@@ -26,7 +26,7 @@ const MARKED_BYTES: usize = if cfg!(test) { 40 } else { 32 * 1024 };
 pub struct Listing {
     /// How many items the folder holds, on all pages.
     pub total: usize,
-    /// Those whose position, counted from 0, lies in the window.
+    /// The items whose position, counted from 0, lies in the window.
     pub items: Vec<ListingEntry>,
 }
 
@@ -39,19 +39,20 @@ pub struct ListingEntry {
     pub path: String,
     /// Whether it is a folder.
     pub is_directory: bool,
-    /// A file's length when unpacked, as the directory states it; 0 for a folder.
+    /// A file's decompressed length in bytes, as the directory states it; 0 for a folder.
     pub size_bytes: u64,
-    /// File type and permission bits as in `stat`. Never anything but a file, a folder or a
-    /// symlink; the latter counts as a file, of mode `0o120777`.
+    /// File type and permission bits as in `stat`. The type is a file, a folder or a symlink; a symlink
+    /// counts as a file, of mode `0o120777`.
     pub mode: u32,
 }
 
-/// How many items a folder holds, and where in the index they are to be looked for.
+/// The number of items of a folder, and where to look for them in the index.
 #[derive(Debug)]
 pub struct Outline {
     prefix: String,
     recursive: bool,
-    /// How many there are; of a listing that is not recursive, how many of these are folders and files.
+    /// The number of items; if the listing is not recursive, `folders` of these are folders and the others
+    /// files.
     total: usize,
     folders: usize,
     /// The length of the longest path, in bytes.
@@ -63,38 +64,35 @@ pub struct Outline {
 /// A place in the walk over the names below a folder.
 #[derive(Clone, Copy, Debug)]
 struct Mark {
-    /// How many rows are ahead.
+    /// The number of rows that were not visited yet.
     ahead: u32,
     /// The last row that was shown; `NONE` for none.
     last: u32,
-    /// How many items were met: of a recursive listing all, else the folders.
+    /// The number of items met: all in a recursive listing, else the folders.
     items: u32,
-    /// How many files were met, of a listing that is not recursive.
+    /// The number of files met, if the listing is not recursive.
     files: u32,
 }
 
 const NONE: u32 = u32::MAX;
 
 impl Index {
-    /// The items of `folder` whose position lies in `window`; "" or "/" is the root, which is
-    /// always there, and a folder's trailing slash may be missing. `None` where the path names
-    /// nothing, or a file.
+    /// Returns the items of `folder` whose position lies in `window`; "" or "/" is the root, which always
+    /// exists, and a folder's trailing slash may be missing. `None` if the path is a file or does not exist.
     ///
-    /// Without `recursive`, folders come first and then files, both sorted by the bytes of
-    /// their path; with it, all that lies below, sorted by the bytes of the path. A folder's
-    /// slash is part of its path.
+    /// Without `recursive`, folders come first and then files, both sorted by the bytes of their path; with
+    /// it, everything below, sorted by the bytes of the path. A folder's slash is part of its path.
     ///
-    /// It makes the [`Outline`] for this one page: who wants several keeps that.
+    /// The [`Outline`] is made for this one page: keep one for several pages.
     pub fn list(&self, folder: &str, recursive: bool, window: Range<usize>) -> Option<Listing> {
         Some(Outline::of(self, folder, recursive)?.page(self, window))
     }
 }
 
 impl Outline {
-    /// Goes over all that lies below `folder`, as [`Index::list`] says.
+    /// Makes the outline of `folder`, with the arguments of [`Index::list`].
     ///
-    /// Below a million entries it takes 40 ms, or 300 ms where the directory is in no order: do it
-    /// where that may block.
+    /// A million entries take 40 ms, or 300 ms if the directory is unsorted: call it where that may block.
     pub fn of(index: &Index, folder: &str, recursive: bool) -> Option<Self> {
         let prefix = prefix_of(folder);
         let mut walk = Walk::begin(index, &prefix);
@@ -135,15 +133,15 @@ impl Outline {
         self.prefix.len() + size_of_val(&*self.marks)
     }
 
-    /// How many bytes a page of so many items takes at most.
+    /// Returns how many bytes a page of so many items takes at most.
     pub fn page_bytes(&self, window: &Range<usize>) -> usize {
         let shown = window.end.min(self.total).saturating_sub(window.start);
         // The path, and its last segment.
         shown.saturating_mul(size_of::<ListingEntry>() + 2 * self.longest)
     }
 
-    /// The items whose position lies in `window`, from the index that this was made of. It looks at some
-    /// hundred names for each of them, and at none before and behind.
+    /// Returns the items whose position lies in `window`. `index` is the one that the outline was made of;
+    /// some hundred names are read for each item, and none before and after them.
     pub fn page(&self, index: &Index, window: Range<usize>) -> Listing {
         let mut items = Vec::new();
         if self.recursive {
@@ -157,7 +155,7 @@ impl Outline {
         Listing { total: self.total, items }
     }
 
-    /// Appends the items of one kind whose position among these lies in `window`.
+    /// Appends the items of one kind whose position among their kind lies in `window`.
     fn put(
         &self,
         index: &Index,
@@ -168,7 +166,7 @@ impl Outline {
     ) {
         let mut position = window.start;
         'marks: while position < window.end {
-            // The last mark before the item: between it and the next, there is one of the kind.
+            // The last mark before the item: an item of the kind lies between it and the next.
             let at = self.marks.partition_point(|mark| met(mark) as usize <= position) - 1;
             let mark = &self.marks[at];
             let behind = self.marks.get(at + 1).map_or(0, |mark| mark.ahead);
@@ -222,7 +220,7 @@ struct Walk<'a> {
     files: u32,
 }
 
-/// What a walk met.
+/// A step of a walk.
 struct Step<'a> {
     path: &'a str,
     /// The row of exactly this path, if there is one.
@@ -251,7 +249,7 @@ impl<'a> Walk<'a> {
     fn resume(index: &'a Index, prefix: &'a str, mark: &Mark) -> Self {
         let row = (mark.last != NONE).then_some(mark.last);
         let paths = Paths::resume(index, prefix, mark.ahead as usize, row);
-        // A row that was shown has a path for a name.
+        // The name of a row that was shown is a path.
         let last = row.and_then(|row| str::from_utf8(index.name(row)).ok()).unwrap_or(prefix);
         Self { paths, prefix, last_row: mark.last, last, items: mark.items, files: mark.files }
     }
@@ -266,7 +264,7 @@ impl<'a> Walk<'a> {
         Some((row, path))
     }
 
-    /// The next item right below the folder, or the folder itself.
+    /// Returns the next item right below the folder, or the folder itself.
     fn next_child(&mut self) -> Option<Step<'a>> {
         let (row, path) = self.next_path()?;
         match path[self.prefix.len()..].find('/') {
@@ -283,7 +281,7 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// The next name below the folder, or the folder itself. With it all folders are met that it implies.
+    /// Returns the next name below the folder, or the folder itself. Counts the folders that it implies, too.
     fn next_name(&mut self) -> Option<Step<'a>> {
         let before = self.last;
         let (row, path) = self.next_path()?;
@@ -294,8 +292,8 @@ impl<'a> Walk<'a> {
     }
 }
 
-/// Where in `path` the folders end that `last`, the path before it, does not lie in. `last` sorts before
-/// `path`, so they differ at the latest in the last byte.
+/// Returns the positions in `path` where folders end that do not contain `last`, the path before it. `last`
+/// sorts before `path`, so they differ at the latest in the last byte.
 fn implied_folders<'a>(last: &str, path: &'a str) -> impl Iterator<Item = usize> + use<'a> {
     let shared = shared_bytes(last, path);
     (shared..path.len() - 1).filter(|&at| path.as_bytes()[at] == b'/')
@@ -314,8 +312,8 @@ impl Index {
 
 const IMPLIED_FOLDER: u32 = 0o040_755;
 
-/// The mode that an entry is shown with: its own permissions, or usual ones, and a type that
-/// agrees with its name.
+/// Returns the mode that is shown of an entry: its own permissions, or usual ones, and a type that agrees
+/// with its name.
 pub(super) fn mode(entry: &Entry<'_>) -> u32 {
     const PERMISSIONS: u32 = 0o7777;
     match (entry.is_directory(), entry.unix_mode) {
@@ -339,7 +337,7 @@ fn item(path: &str, size_bytes: u64, mode: u32) -> ListingEntry {
     }
 }
 
-/// How many bytes two paths have in common from their beginning on.
+/// Returns the length of the common prefix of two paths in bytes.
 fn shared_bytes(one: &str, other: &str) -> usize {
     one.bytes().zip(other.bytes()).take_while(|(one, other)| one == other).count()
 }

@@ -1,11 +1,10 @@
-//! What the gateway knows about ZIP: where the central directory lies, what it lists, and
-//! how to get one entry's bytes out, checked; what a folder holds, and a zip of just that; and a zip
-//! of a directory on disk.
+//! ZIP archives: finds the central directory and lists it, reads one entry's bytes with all checks, lists a
+//! folder and makes a zip of it, and packs a directory on disk.
 //!
-//! Nothing here knows where an archive lies. The caller brings a way to read ranges to
-//! [`read_directory`], the directory to [`Index::build`], a reader at an entry's local header to
-//! [`open`], and a reader of ranges to [`Subset::into_stream`].
-//! Every number in an archive is a claim by whoever made it: it is checked before use.
+//! The module does not know where an archive is stored. The caller passes a function that reads ranges to
+//! [`read_directory`] and [`Subset::into_stream`], the directory to [`Index::build`], and a reader at an
+//! entry's local header to [`open`]. Every number in an archive is a claim of its maker, and is checked
+//! before use.
 
 mod bounded_reader;
 mod damage;

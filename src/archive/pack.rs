@@ -1,9 +1,9 @@
 //! Packs a directory into a zip, one entry after the other: memory does not grow with the files' sizes.
 //!
-//! The same directory makes the same bytes, so whoever packs it again can tell by the digest that nothing
-//! has changed: entries are sorted by name, and of times only those of files are kept. A symbolic link is
-//! kept as one and never followed, and every file is opened from the directory that it was listed in, so
-//! nothing outside is read, whoever changes the tree meanwhile.
+//! The same directory makes the same bytes, so that the digest tells whether anything has changed: entries
+//! are sorted by name, and only the times of files are kept. A symbolic link is packed as one and never
+//! followed, and every file is opened from the directory that it was listed in, so nothing outside is read
+//! even if the tree changes meanwhile.
 
 use std::ffi::{CStr, CString};
 use std::fmt::Display;
@@ -19,21 +19,21 @@ use zip::{CompressionMethod, DateTime, ZipWriter};
 
 use super::timestamp::dos_fields;
 
-/// How deep directories may lie in each other; each level holds a descriptor while it is packed.
+/// The deepest nesting of directories; each level holds a descriptor while it is packed.
 const MAX_DEPTH: usize = 256;
 
-/// From which size on an entry has 64-bit sizes, in bytes: deflate makes a little more of what does not
-/// shrink, and what was promised in front of the bytes cannot be changed behind them.
+/// The file size from which on an entry has 64-bit sizes, in bytes: deflate slightly enlarges incompressible
+/// data, and the local header cannot be changed after the bytes.
 const LARGE_BYTES: u64 = u32::MAX as u64 - (64 << 20);
 
-/// How much of a file is read at a time, in bytes.
+/// The length of a read of a file, in bytes.
 const PIECE_BYTES: usize = 64 * 1024;
 
-/// Writes a zip of what is in `directory`: names relative to it, with permissions, empty directories and
+/// Writes a zip of the contents of `directory`: names relative to it, with permissions, empty directories and
 /// symbolic links.
 ///
 /// # Errors
-/// When something cannot be read, is neither file, directory nor link, has a name that is not UTF-8, lies
+/// If anything cannot be read, is neither file, directory nor link, has a name that is not UTF-8, is nested
 /// too deep, or shrinks meanwhile, with its path; and those of `to`.
 pub fn pack_directory(directory: &Path, to: impl Write) -> io::Result<()> {
     let root =
@@ -50,20 +50,21 @@ struct Packer<W: Write> {
     piece: Vec<u8>,
 }
 
-/// What was listed in a directory.
+/// An item of a directory.
 struct Listed {
     name: CString,
     kind: FileType,
 }
 
 impl<W: Write> Packer<W> {
-    /// Packs what is in an open directory, whose path in the archive is empty or ends with a slash.
+    /// Packs the contents of an open directory, whose path in the archive, `prefix`, is empty or ends with a
+    /// slash.
     fn pack(&mut self, directory: File, prefix: &str, depth: usize) -> io::Result<()> {
         for Listed { name, kind } in list(&directory).map_err(|error| at(prefix, &error))? {
             let text = name.to_str().map_err(|_| at(&shown(prefix, &name), &"its name is not UTF-8"))?;
             let path = format!("{prefix}{text}");
             match kind {
-                FileType::Directory if depth == MAX_DEPTH => return Err(at(&path, &"lies too deep")),
+                FileType::Directory if depth == MAX_DEPTH => return Err(at(&path, &"is nested too deeply")),
                 FileType::Directory => self.pack_below(&directory, &name, &path, depth)?,
                 FileType::RegularFile => self.pack_file(&directory, &name, &path)?,
                 FileType::Symlink => self.pack_link(&directory, &name, &path)?,
@@ -91,16 +92,16 @@ impl<W: Write> Packer<W> {
     }
 
     fn pack_file(&mut self, directory: &File, name: &CStr, path: &str) -> io::Result<()> {
-        // What has become a pipe meanwhile must not be waited for.
+        // A file that was replaced by a pipe must not block.
         let file = open(directory, name, OFlags::NONBLOCK).map_err(|error| at(path, &error))?;
         let file = File::from(file);
         let metadata = file.metadata()?;
         if !metadata.is_file() {
-            return Err(at(path, &"has changed while it was packed"));
+            return Err(at(path, &"changed while it was packed"));
         }
         self.zip.start_file(path, options(&metadata)).map_err(|error| at(path, &error))?;
         let copied = self.copy(file.take(metadata.len())).map_err(|error| at(path, &error))?;
-        if copied == metadata.len() { Ok(()) } else { Err(at(path, &"has changed while it was packed")) }
+        if copied == metadata.len() { Ok(()) } else { Err(at(path, &"changed while it was packed")) }
     }
 
     fn copy(&mut self, mut file: impl Read) -> io::Result<u64> {
@@ -117,7 +118,7 @@ impl<W: Write> Packer<W> {
     }
 }
 
-/// What is in a directory, sorted by the names of entries: a directory's ends with a slash.
+/// Lists a directory, sorted by the names of entries: a directory's ends with a slash.
 fn list(directory: &File) -> io::Result<Vec<Listed>> {
     let mut listed = Vec::new();
     for entry in Dir::read_from(directory)? {
@@ -135,7 +136,7 @@ fn list(directory: &File) -> io::Result<Vec<Listed>> {
     Ok(listed)
 }
 
-/// Opens what is in a directory, itself and not what a link of its name leads to.
+/// Opens an item of a directory, without following a link.
 fn open(directory: &File, name: &CStr, flags: OFlags) -> io::Result<OwnedFd> {
     let flags = flags | OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     Ok(rustix::fs::openat(directory, name, flags, Mode::empty())?)

@@ -1,11 +1,12 @@
-//! Which entry names are paths that may be shown, and a walk over them in byte order.
-//! Byte order puts `a-b` before `a/` and `a0` behind it: what lies below a folder is in one
-//! piece, but the file `a` and the folder `a/` may be far apart.
+//! Paths are the entry names that may be shown, walked in byte order.
+//!
+//! Byte order puts `a-b` before `a/` and `a0` after it: all names below a folder are in one run, but the file
+//! `a` and the folder `a/` may be far apart.
 
 use super::Index;
 
-/// `name` as a path, if it is one that may be shown: valid UTF-8 without NUL, whose segments
-/// are neither empty nor `.` nor `..`. One trailing slash marks a folder.
+/// Returns `name` as a path if it may be shown: valid UTF-8 without NUL, whose segments are neither empty nor
+/// `.` nor `..`. One trailing slash marks a folder.
 pub(super) fn as_path(name: &[u8]) -> Option<&str> {
     let segments = name.strip_suffix(b"/").unwrap_or(name);
     let plain = segments.split(|&byte| byte == b'/').all(|segment| !matches!(segment, b"" | b"." | b".."));
@@ -15,7 +16,7 @@ pub(super) fn as_path(name: &[u8]) -> Option<&str> {
     str::from_utf8(name).ok()
 }
 
-/// `folder` with exactly the one slash that the names below it have; empty for the root.
+/// Returns `folder` with exactly the one slash that the names below it have; empty for the root.
 pub(super) fn prefix_of(folder: &str) -> String {
     match folder.strip_suffix('/').unwrap_or(folder) {
         "" => String::new(),
@@ -32,25 +33,26 @@ pub(super) struct Paths<'a> {
 }
 
 impl<'a> Paths<'a> {
-    /// All that begin with `prefix`, in byte order.
+    /// Walks the paths that begin with `prefix`, in byte order.
     pub(super) fn below(index: &'a Index, prefix: &str) -> Self {
         Self { index, rows: index.rows_below(prefix.as_bytes()), last: "" }
     }
 
-    /// How many rows are ahead.
+    /// The number of rows that were not visited yet.
     pub(super) fn ahead(&self) -> usize {
         self.rows.len()
     }
 
-    /// As [`Paths::below`], from where `ahead` rows were ahead and row `last` the last one shown.
+    /// Like [`Paths::below`], from where `ahead` rows were not visited yet and row `last` was the last one
+    /// shown.
     pub(super) fn resume(index: &'a Index, prefix: &str, ahead: usize, last: Option<u32>) -> Self {
         let rows = index.rows_below(prefix.as_bytes());
         let last = last.and_then(|row| str::from_utf8(index.name(row)).ok()).unwrap_or("");
         Self { index, rows: &rows[rows.len().saturating_sub(ahead)..], last }
     }
 
-    /// Passes over what begins with `folder`, which must be where the walk is. It looks at a few
-    /// rows for each power of two of their number, so that small folders are not dear either.
+    /// Skips the names that begin with `folder`, which must be where the walk is. Reads a few rows for each
+    /// power of two of their number, so that small folders are cheap, too.
     pub(super) fn skip_below(&mut self, folder: &str) {
         let is_below = |&row: &u32| self.index.name(row).starts_with(folder.as_bytes());
         let mut ahead = 1;

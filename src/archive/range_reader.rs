@@ -1,5 +1,5 @@
-//! Reads an archive front to back through ranged reads, and begins a new one only where it must:
-//! to go back, to jump over much, or where an entry turns out longer than it looked.
+//! A range reader reads an archive front to back through ranged reads. It begins a new one only to go back,
+//! to jump over much, or if an entry is longer than expected.
 
 use std::{io, ops::Range, pin::Pin};
 
@@ -8,21 +8,20 @@ use futures_util::{Stream, StreamExt};
 
 use super::{CorruptEntry, directory::LOCAL_HEADER_BYTES, entry::local_lengths};
 
-/// Up to so many bytes are sooner read and dropped than jumped over: a request to a bucket
-/// takes longer than they do.
+/// The longest gap that is read and dropped, not jumped over, in bytes: a request to a bucket takes longer.
 pub(super) const SKIP_BYTES: u64 = 64 * 1024;
 
 pub(super) struct Forward<F, S> {
     read: F,
-    /// The ranged read that is under way.
+    /// The current ranged read.
     pieces: Option<Pin<Box<S>>>,
-    /// What came of it and was not taken yet.
+    /// Bytes of it that were not taken yet.
     piece: Bytes,
     /// Where `piece` begins in the archive.
     position: u64,
     /// Where the ranged read ends.
     end: u64,
-    /// Where reading ends altogether.
+    /// Where all reading ends.
     limit: u64,
 }
 
@@ -31,19 +30,18 @@ where
     F: Fn(Range<u64>) -> S,
     S: Stream<Item = io::Result<Bytes>>,
 {
-    /// Nothing from `limit` on will be read, and nothing is before [`Forward::jump`].
+    /// Reads nothing from `limit` on, and nothing before [`Forward::jump`] is called.
     pub(super) fn new(read: F, limit: u64) -> Self {
         Self { read, pieces: None, piece: Bytes::new(), position: 0, end: 0, limit }
     }
 
-    /// Whether the ranged read under way gets to `offset` soon, and then on to `likely_end`.
+    /// Whether the current ranged read soon reaches `offset`, and goes on to `likely_end`.
     pub(super) fn is_near(&self, offset: u64, likely_end: u64) -> bool {
         let ahead = offset.checked_sub(self.position);
         likely_end.min(self.limit) <= self.end && ahead.is_some_and(|ahead| ahead <= SKIP_BYTES)
     }
 
-    /// Begins a ranged read at `offset`. It ends at `likely_end`; another follows if that is not
-    /// enough.
+    /// Begins a ranged read at `offset`. It ends at `likely_end`; another follows if that is not enough.
     pub(super) fn jump(&mut self, offset: u64, likely_end: u64) {
         self.end = likely_end.min(self.limit);
         self.position = offset.min(self.end);
@@ -51,17 +49,17 @@ where
         self.pieces = Some(Box::pin((self.read)(self.position..self.end)));
     }
 
-    /// Where the next bytes come from.
+    /// The offset of the next byte.
     pub(super) fn position(&self) -> u64 {
         self.position
     }
 
-    /// Drops what lies before `offset`.
+    /// Drops the bytes before `offset`.
     pub(super) async fn skip_to(&mut self, offset: u64) -> io::Result<()> {
         self.skip(offset.saturating_sub(self.position)).await
     }
 
-    /// Moves from a local header to the packed bytes behind it.
+    /// Moves from a local header to the compressed bytes after it.
     pub(super) async fn skip_local_header(&mut self) -> io::Result<()> {
         let mut header = [0; LOCAL_HEADER_BYTES as usize];
         let mut rest = &mut header[..];
@@ -83,14 +81,14 @@ where
         Ok(())
     }
 
-    /// The next bytes as they came: at least one, and no more than `most`, which is not 0.
+    /// Returns the next bytes as received: at least one, and no more than `most`, which is not 0.
     pub(super) async fn take(&mut self, most: u64) -> io::Result<Bytes> {
         let ready = self.ready(most).await?;
         self.position += ready as u64;
         Ok(self.piece.split_to(ready))
     }
 
-    /// How many bytes the next [`Forward::take`] of `most` gives, once they are here.
+    /// Waits until bytes are here; returns how many the next [`Forward::take`] of `most` gives.
     pub(super) async fn ready(&mut self, most: u64) -> io::Result<usize> {
         while self.piece.is_empty() {
             if self.position == self.end {

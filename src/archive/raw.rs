@@ -1,5 +1,5 @@
-//! An entry's packed bytes as they lie in the archive, behind their local header. Nothing is
-//! unpacked or checked but the header: whoever gets the bytes has CRC and length to check them by.
+//! Raw bytes are an entry's compressed bytes as stored after its local header. Nothing is checked but the
+//! header: the receiver has CRC and length to check the bytes by.
 
 use std::io;
 use std::ops::Range;
@@ -11,8 +11,8 @@ use super::directory::LOCAL_HEADER_BYTES;
 use super::range_reader::Forward;
 use super::{CorruptEntry, EntryMeta, probable_span};
 
-/// The packed bytes of `entry`, or a `part` of them, out of an archive of `archive_bytes` bytes that
-/// `read` gets ranges of. Pieces are handed on as they come, cut but not copied.
+/// Streams the compressed bytes of `entry`, or a `part` of them, from an archive of `archive_bytes` bytes
+/// that `read` gets ranges of. Pieces are passed on as received, cut but not copied.
 ///
 /// The stream fails with a [`CorruptEntry`] when there is no local header, or the archive ends early.
 pub fn raw<F, S>(
@@ -45,7 +45,7 @@ enum State<F, S> {
     InBody(Forward<F, S>, u64),
 }
 
-/// Moves to where the wanted bytes begin, and tells how many they are.
+/// Moves to where the wanted bytes begin, and returns their number.
 async fn skip_to<F, S>(
     mut archive: Forward<F, S>,
     entry: &EntryMeta,

@@ -1,5 +1,5 @@
-//! The central directory, fetched from wherever the archive lies: at most the tail, a far zip64
-//! end record, and what of the directory lies before the tail.
+//! Fetches the central directory of a stored archive: at most the tail, a far ZIP64 end record, and the part
+//! of the directory before the tail.
 
 use std::io;
 use std::ops::Range;
@@ -12,13 +12,13 @@ use super::{
     locate,
 };
 
-/// How end records begin, the plain one and that of ZIP64.
+/// The signatures of the end record and of the ZIP64 end record.
 const END_SIGNATURES: [u32; 2] = [0x0605_4b50, 0x0606_4b50];
 
-/// The largest file that is read as a whole to see whether it is one archive twice.
+/// The largest file that is read whole to see whether it is one archive twice, in bytes.
 const MOST_TWICE_BYTES: u64 = 16 * 1024 * 1024;
 
-/// How much of either half of it is read at a time.
+/// How much of either half is read at a time, in bytes.
 const COMPARED_BYTES: u64 = 1024 * 1024;
 
 /// A directory's bytes and where they lie.
@@ -30,12 +30,12 @@ pub struct Directory {
     pub bytes: Bytes,
 }
 
-/// Why there is no directory.
+/// Why a directory was not read.
 #[derive(Debug)]
 pub enum DirectoryError {
-    /// The bytes are no archive, or not within the limits.
+    /// The file is not a valid archive, or exceeds the limits.
     ArchiveError(ArchiveError),
-    /// They could not be read.
+    /// The file could not be read.
     Read(io::Error),
 }
 
@@ -52,28 +52,28 @@ impl From<io::Error> for DirectoryError {
 }
 
 impl Directory {
-    /// How many bytes at the end of an archive of `size` bytes [`read_directory`] has to begin with to
-    /// find everything in one read.
+    /// Returns how many bytes at the end of an archive of `size` bytes [`read_directory`] has to begin with
+    /// to find everything in one read.
     pub fn tail_bytes(&self, size: u64) -> u64 {
         size.saturating_sub(self.span.start)
     }
 }
 
-/// Fetches the directory of an archive of `size` bytes, of which `read` gets a range: the last
-/// `tail_bytes` to begin with, where somebody knows how many that takes. Else that is one read, and
-/// two for a directory larger than usual. An archive behind other bytes, whose offsets do not count
-/// them, takes up to three small ones more, which see to it that nobody could mean another one. A file of up to
-/// 16 MiB that may be one archive twice is read as a whole.
+/// Fetches the directory of an archive of `size` bytes, of which `read` gets a range. With the right
+/// `tail_bytes` that is one read, of these last bytes; else also one, or two for a directory larger than
+/// usual. An archive after other bytes, whose offsets do not count them, takes up to three small reads more,
+/// to make sure that no other archive could be meant. A file of up to 16 MiB that may be one archive twice is
+/// read whole.
 ///
 /// # Errors
-/// What is wrong with the archive, or what `read` says.
+/// The fault of the archive, or the error of `read`.
 pub async fn read_directory(
     read: impl AsyncFn(Range<u64>) -> io::Result<Bytes>,
     size: u64,
     limits: &Limits,
     tail_bytes: Option<u64>,
 ) -> Result<Directory, DirectoryError> {
-    // A claim like any other: it may not make us read more than a directory may take.
+    // `tail_bytes` is a claim, too: it must not cause a larger read than a directory may take.
     let likely = tail_bytes.unwrap_or(0).min(limits.directory_bytes).max(TAIL_BYTES);
     let mut tail_start = size.saturating_sub(likely);
     let mut tail = read(tail_start..size).await?;
@@ -101,7 +101,7 @@ pub async fn read_directory(
     Ok(Directory { span, bytes })
 }
 
-/// A file of which the end is here.
+/// A file whose end is in memory.
 struct File<'a, R> {
     read: &'a R,
     size: u64,
@@ -110,8 +110,8 @@ struct File<'a, R> {
 }
 
 impl<R: AsyncFn(Range<u64>) -> io::Result<Bytes>> File<'_, R> {
-    /// Makes sure that nothing lies where a reader would find it that takes the offsets as they are
-    /// stated, and that no archive begins in front of the moved one; or else that it is the same one.
+    /// Checks that a reader that takes the offsets as stated finds nothing there, and that no archive begins
+    /// in front of the moved one; or else that it is the same one.
     async fn check_moved(&self, span: &Span) -> Result<(), DirectoryError> {
         if self.is_twice_the_same(span).await? {
             return Ok(());
@@ -146,7 +146,7 @@ impl<R: AsyncFn(Range<u64>) -> io::Result<Bytes>> File<'_, R> {
         Ok(true)
     }
 
-    /// Whether one of the `signatures` stands at `offset`.
+    /// Whether one of the `signatures` is at `offset`.
     async fn begins_with(&self, offset: Option<u64>, signatures: &[u32]) -> io::Result<bool> {
         const BYTES: u64 = 4;
         let Some(offset) =

@@ -1,5 +1,5 @@
-//! A small entry in one go: header, packed bytes and checks in memory, without a reader between. It
-//! finds the same damage as [`open`](super::open), where it takes a stream of pieces.
+//! A small entry is read in one go: header, compressed bytes and checks in memory, without a reader between.
+//! It fails with the same damage as [`open`](super::open), which streams pieces.
 
 use std::io;
 use std::ops::Range;
@@ -10,17 +10,17 @@ use super::directory::LOCAL_HEADER_BYTES;
 use super::entry::{PIECE_BYTES, local_lengths};
 use super::{CorruptEntry, EntryMeta, gzip};
 
-/// What is not longer is inflated in one go, in packed bytes. They can be blocks without content, whose
-/// tables take milliseconds that nobody else would get.
+/// The most compressed bytes that are inflated in one go. They can be blocks without content, whose tables
+/// take milliseconds that other work on the thread would wait for.
 const INFLATED_BYTES: usize = 24 * 1024;
 
-/// Whether an entry is small enough: what [`open`](super::open) would make one piece of.
+/// Whether an entry is small enough for [`open`](super::open) to make one piece of it.
 pub fn is_small(entry: &EntryMeta) -> bool {
     entry.compressed_size.max(entry.uncompressed_size) <= PIECE_BYTES
 }
 
-/// Where the packed bytes of `entry` lie in `bytes`, which begin at its local header; `None` when they
-/// reach past the end.
+/// Returns where the compressed bytes of `entry` lie in `bytes`, which begin at its local header; `None` if
+/// they reach past the end.
 ///
 /// # Errors
 /// [`CorruptEntry`] when there is no local header, as an error of kind `InvalidData`.
@@ -32,8 +32,8 @@ pub fn compressed_range(entry: &EntryMeta, bytes: &[u8]) -> io::Result<Option<Ra
     Ok(end.filter(|end| *end <= bytes.len()).map(|end| start..end))
 }
 
-/// Unpacks the `packed` bytes of a small entry that is stored, or deflated into at most 24 KiB; `None` for any
-/// other.
+/// Decompresses the `packed` bytes of a small entry that is stored, or deflated into at most 24 KiB; `None`
+/// for any other.
 ///
 /// # Errors
 /// [`CorruptEntry`] as an error of kind `InvalidData`.
@@ -57,9 +57,9 @@ pub fn decompress(entry: &EntryMeta, packed: &[u8]) -> io::Result<Option<Vec<u8>
     }
 }
 
-/// Unpacks deflated bytes that are all right, the quick way. As a gzip member they are also checked for
-/// what is left over, as its CRC-32 and length stand right behind them. `None` for all others: a library that
-/// wants its input whole cannot tell what is wrong with it as well as [`inflate`] can.
+/// Decompresses undamaged deflated bytes the quick way. As a gzip member they are also checked for left-over
+/// data, as its CRC-32 and length follow directly. `None` for all others: [`inflate`] tells better what is
+/// wrong than a library that wants its input whole.
 fn gunzip(packed: &[u8], entry: &EntryMeta) -> Option<Vec<u8>> {
     let member = gzip::member(entry, packed);
     let mut unpacked = vec![0; usize::try_from(entry.uncompressed_size).ok()?];
@@ -67,7 +67,7 @@ fn gunzip(packed: &[u8], entry: &EntryMeta) -> Option<Vec<u8>> {
     (length == unpacked.len()).then_some(unpacked)
 }
 
-/// Inflates up to one byte more than there should be, which shows that there are more.
+/// Inflates up to one byte more than stated, which shows that there are more.
 fn inflate(packed: &[u8], stated_bytes: u64) -> io::Result<Vec<u8>> {
     let mut unpacked = Vec::with_capacity(stated_bytes as usize + 1);
     let mut decoder = Decompress::new(false);

@@ -1,6 +1,7 @@
-//! A zip of one folder of an archive, made while it is sent: entries are copied as they lie,
-//! nothing is unpacked, and the length is known before the first byte. What is not copied is
-//! whatever the directory's index does not keep: comments, owners, and other extra fields.
+//! A subset is a zip of one folder of an archive, made while it is sent: entries are copied without
+//! decompression, and the length is known before the first byte.
+//!
+//! Data that the directory's index does not keep is not copied: comments, owners, and other extra fields.
 
 use std::{io, ops::Range};
 
@@ -18,17 +19,17 @@ use super::{
 };
 use crate::yielding::YieldBudget;
 
-/// The longest piece that is put together here.
+/// The longest piece that is put together here, in bytes.
 const PIECE_BYTES: usize = 64 * 1024;
 
-/// From this length on, a piece of the archive is handed on rather than copied.
+/// The length from which on a piece of the archive is passed on rather than copied, in bytes.
 const WORTH_HANDING_ON: usize = 8 * 1024;
 
-/// The most entries that one ranged read is planned for. It bounds the look ahead, which a
-/// hostile archive can bring about for every entry.
+/// The most entries that one ranged read is planned for. It bounds the look-ahead, which a hostile archive
+/// can cause for every entry.
 const RUN_ENTRIES: usize = 1000;
 
-/// Which entries to copy, and what will come of it. It holds their rows and names, and nothing of the
+/// The entries to copy, and the size of the result. It holds their rows and names, and nothing else of the
 /// archive's index.
 pub struct Subset {
     /// In directory order.
@@ -40,17 +41,17 @@ pub struct Subset {
 /// Why a folder cannot be copied out of its archive.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub enum SubsetError {
-    /// What a password is checked against lies in fields that the copy does not have: the
+    /// An entry is encrypted. Its password is checked against fields that the copy does not have: the
     /// original MS-DOS time, or extra fields.
     #[error("entry is encrypted (entry {name})")]
     Encrypted {
         /// The entry's name, quoted and escaped, at most 200 characters of it.
         name: String,
     },
-    /// There is no way to its bytes.
+    /// An entry's record does not lead to its bytes.
     #[error("{oddity} (entry {name})")]
     Odd {
-        /// What is odd about it.
+        /// The fault of its record.
         oddity: Oddity,
         /// The entry's name, quoted and escaped, at most 200 characters of it.
         name: String,
@@ -62,16 +63,15 @@ pub enum SubsetError {
 }
 
 impl Subset {
-    /// Chooses all that lies below `folder`, and its own entry: what a listing hides is copied too, under
-    /// the bytes of its name. "" or "/" is the whole archive; `./` before the path, in the archive or here,
-    /// says nothing. `None` where the path names nothing, or a file.
+    /// Selects all entries below `folder`, and its own; those that a listing hides are copied too, under the
+    /// bytes of their names. "" or "/" is the whole archive; `./` before the path, in the archive or here, is
+    /// ignored. `None` if the path is a file or does not exist.
     ///
-    /// It goes over all those entries: a million take 40 ms, or 300 ms where the directory is in
-    /// no order, so do it where that may block.
+    /// A million entries take 40 ms, or 300 ms if the directory is unsorted, so call it where that may block.
     ///
     /// # Errors
     ///
-    /// [`SubsetError`] where the copy would be no use, or would be longer than the archive is.
+    /// [`SubsetError`] if the copy would be of no use, or longer than the archive.
     pub fn plan(index: &Index, folder: &str) -> Result<Option<Self>, SubsetError> {
         let mut rows: Vec<u32> = rows_of(index, folder).collect();
         if rows.is_empty() && !plain(folder).is_empty() {
@@ -91,9 +91,9 @@ impl Subset {
         Ok(Some(Self { entries: index.select(&rows), totals, size_bytes }))
     }
 
-    /// How many bytes of heap [`Subset::plan`] makes for `folder`; 0 where there is none.
+    /// Returns how many bytes of heap [`Subset::plan`] takes for `folder`; 0 if there is none.
     pub fn planned_bytes(index: &Index, folder: &str) -> usize {
-        // While they are chosen, their numbers are held as well.
+        // While rows are selected, their numbers are held as well.
         index.selected_bytes(rows_of(index, folder)) + rows_of(index, folder).count() * size_of::<u32>()
     }
 
@@ -102,8 +102,8 @@ impl Subset {
         self.size_bytes
     }
 
-    /// The zip, from `read`, which gets a range of the archive: one for entries that lie next to
-    /// each other, up to a thousand. Pieces are at most 64 KiB, or what `read` yields.
+    /// Streams the zip. `read` gets a range of the archive: one for entries that lie next to each other, up
+    /// to a thousand. Pieces are at most 64 KiB, or what `read` yields.
     ///
     /// The stream ends after an error, which is the source's own or of kind `InvalidData` with a
     /// [`CorruptEntryError`](super::CorruptEntryError) inside. Then bytes are missing from its end.
@@ -124,8 +124,8 @@ impl Subset {
         (number < self.entries.len()).then(|| self.entries.entry(number as u32))
     }
 
-    /// Where a ranged read that begins with an entry should end: behind those that follow it
-    /// closely, in the archive as in the directory.
+    /// Returns where a ranged read that begins with an entry should end: after those that follow it closely,
+    /// in the archive as in the directory.
     fn run_end(&self, number: usize) -> u64 {
         let run = (number..).map_while(|number| self.entry(number)).take(RUN_ENTRIES);
         let mut least_end = None;
@@ -143,7 +143,7 @@ impl Subset {
     }
 }
 
-/// The folder's path without what says nothing: `./` before it, a slash behind it.
+/// Returns the folder's path without `./` before it and a slash after it.
 fn plain(folder: &str) -> &str {
     let mut path = folder;
     while let Some(rest) = path.strip_prefix("./") {
@@ -152,7 +152,7 @@ fn plain(folder: &str) -> &str {
     path.strip_suffix('/').unwrap_or(path)
 }
 
-/// The rows below a folder, by the bytes of their names: `d/…` and `./d/…` are in one folder.
+/// Returns the rows below a folder, by the bytes of their names: `d/…` and `./d/…` are in one folder.
 fn rows_of<'a>(index: &'a Index, folder: &str) -> impl Iterator<Item = u32> + use<'a> {
     let prefixes = match plain(folder) {
         "" | "." => [Some(String::new()), None],
@@ -161,7 +161,7 @@ fn rows_of<'a>(index: &'a Index, folder: &str) -> impl Iterator<Item = u32> + us
     prefixes.into_iter().flatten().flat_map(|prefix| index.rows_below(prefix.as_bytes())).copied()
 }
 
-/// The least that an entry takes in the archive; its local extra fields come on top.
+/// Returns the least that an entry takes in the archive, in bytes; its local extra fields come on top.
 fn original_bytes(entry: &Entry<'_>) -> u64 {
     (LOCAL_HEADER_BYTES + entry.name.len() as u64).saturating_add(entry.compressed_size)
 }
@@ -170,7 +170,7 @@ fn likely_end(entry: &Entry<'_>) -> u64 {
     entry.header_offset.saturating_add(probable_bytes(entry.name, entry.compressed_size))
 }
 
-/// Adds up what will be written, as long as that is not more than the archive can hold.
+/// Adds up the sizes of the copy; fails if that is more than the archive can hold.
 fn totals(index: &Index, rows: &[u32]) -> Result<Totals, SubsetError> {
     let mut claimed_bytes = 0_u64;
     let mut directory_start = 0_u64;
@@ -194,21 +194,21 @@ fn totals(index: &Index, rows: &[u32]) -> Result<Totals, SubsetError> {
     Ok(Totals { entries: rows.len() as u64, directory_start, directory_bytes })
 }
 
-/// Where the entry behind `entry` begins in the copy.
+/// Returns where the entry after `entry` begins in the copy.
 fn next_start(start: u64, entry: &Entry<'_>) -> Option<u64> {
     start.checked_add(writer::local_header_bytes(entry))?.checked_add(entry.compressed_size)
 }
 
-/// A copy under way.
+/// A copy in progress.
 struct Copy<F, S> {
     subset: Subset,
     source: Forward<F, S>,
     stage: Stage,
-    /// Bytes to give out before anything else.
+    /// Bytes to return before anything else.
     out: BytesMut,
 }
 
-/// What is written next. Entries are meant by their number in `rows`.
+/// The next part to write. `number` is the position of an entry in `entries`.
 enum Stage {
     Entry(usize),
     Body { number: usize, left: u64 },
@@ -222,7 +222,7 @@ where
     F: Fn(Range<u64>) -> S,
     S: Stream<Item = io::Result<Bytes>>,
 {
-    /// The next piece; empty at the end.
+    /// Returns the next piece; empty at the end.
     async fn next_piece(&mut self) -> io::Result<Bytes> {
         while self.out.len() < PIECE_BYTES {
             match self.stage {
@@ -275,7 +275,7 @@ where
         self.stage = match self.subset.entry(number) {
             Some(entry) => {
                 writer::put_record(&mut self.out, &entry, offset);
-                // The plan came to the end of the same sum.
+                // The plan has computed the same sum.
                 let offset = next_start(offset, &entry).unwrap_or(u64::MAX);
                 Stage::Record { number: number + 1, offset }
             }
@@ -283,7 +283,7 @@ where
         };
     }
 
-    /// The error, with the entry's name where it is damage.
+    /// Adds the entry's name to an error that is damage.
     fn in_entry(&self, number: usize, error: io::Error) -> io::Error {
         match (error.downcast::<CorruptEntry>(), self.subset.entry(number)) {
             (Ok(damage), Some(entry)) => damage.of_entry(entry.name).into(),

@@ -7,8 +7,8 @@ use chrono::{DateTime, Datelike, Timelike};
 const FIRST: i64 = 315_532_800;
 const LAST: i64 = 4_354_819_198;
 
-/// Seconds since 1970 for a date and a time as in a directory record, or `None` where they
-/// name no moment (a date of zero is what writers without a clock leave).
+/// Returns seconds since 1970 for the date and time of a directory record; `None` if they are no valid time
+/// (a date of zero is what writers without a clock leave).
 pub(super) fn unix_seconds(dos_date: u16, dos_time: u16) -> Option<i64> {
     let date = i64::from(dos_date);
     let time = i64::from(dos_time);
@@ -17,8 +17,8 @@ pub(super) fn unix_seconds(dos_date: u16, dos_time: u16) -> Option<i64> {
     (hour < 24 && minute < 60 && second < 60).then(|| days * 86_400 + hour * 3_600 + minute * 60 + second)
 }
 
-/// The date and the time that stand for a moment in a directory record, rounded down to two
-/// seconds. Moments before 1980 and after 2107 become the first and the last that fit.
+/// Returns the date and time fields of a directory record, rounded down to two seconds. Times before 1980 and
+/// after 2107 become the first and the last that fit.
 pub(super) fn dos_fields(unix_seconds: i64) -> (u16, u16) {
     let moment = DateTime::from_timestamp(unix_seconds.clamp(FIRST, LAST), 0).unwrap_or_default();
     // The bounds hold the year in 7 bits; chrono's other fields fit theirs.

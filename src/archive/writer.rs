@@ -1,6 +1,7 @@
-//! Writes the records of an archive for entries that are copied as they lie: local headers,
-//! directory records and end records, each beside the length that it will have. Sizes and CRC
-//! stand in the local header, so no data descriptor follows.
+//! Writes the records of an archive for entries that are copied unchanged: local headers, directory records
+//! and end records, each beside its length.
+//!
+//! Sizes and CRC are in the local header, so no data descriptor follows.
 //!
 //! Record layouts: PKWARE APPNOTE 4.3.7, 4.3.12 and 4.3.14 to 4.3.16.
 
@@ -12,7 +13,7 @@ use super::{
     listing, timestamp,
 };
 
-/// Values from here on stand in ZIP64 fields.
+/// Values from here on are in ZIP64 fields.
 const WIDE: u64 = u32::MAX as u64;
 
 const DATA_DESCRIPTOR: u16 = 1 << 3;
@@ -20,7 +21,7 @@ const DATA_DESCRIPTOR: u16 = 1 << 3;
 /// APPNOTE version 6.3, on Unix: readers take the mode from the external attributes.
 const MADE_BY: u16 = 3 << 8 | 63;
 
-/// The same on MS-DOS. Only there do readers take a name for code page 437 that is not said to be UTF-8.
+/// The same on MS-DOS: only then do readers take a name that is not marked as UTF-8 for code page 437.
 const MADE_BY_DOS: u16 = 63;
 
 const TIMESTAMP_BYTES: u64 = 9;
@@ -40,13 +41,13 @@ pub(super) fn put_local_header(out: &mut BytesMut, entry: &Entry<'_>) {
     out.put_u16_le((timestamp_bytes(entry) + if wide { 20 } else { 0 }) as u16);
     out.put_slice(entry.name);
     if wide {
-        // Here the field must hold both, even where one is small.
+        // In a local header the field must hold both, even if one is small.
         put_zip64(out, &[entry.uncompressed_size, entry.compressed_size]);
     }
     put_timestamp(out, entry);
 }
 
-/// The length of the directory record of an entry whose local header lies at `offset`.
+/// Returns the length of the directory record of an entry whose local header lies at `offset`.
 pub(super) fn record_bytes(entry: &Entry<'_>, offset: u64) -> u64 {
     let zip64 = match (has_wide_size(entry), offset >= WIDE) {
         (false, false) => 0,
@@ -82,13 +83,13 @@ pub(super) fn put_record(out: &mut BytesMut, entry: &Entry<'_>, offset: u64) {
     put_timestamp(out, entry);
 }
 
-/// Whether what a name means depends on where it was written.
+/// Whether a name's encoding depends on the system that wrote it.
 fn is_dos_name(entry: &Entry<'_>) -> bool {
     const UTF8: u16 = 1 << 11;
     entry.unix_mode.is_none() && entry.flags & UTF8 == 0 && !entry.name.is_ascii()
 }
 
-/// What the end records tell of the directory.
+/// The numbers of the end records.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Totals {
     pub(super) entries: u64,
@@ -138,7 +139,7 @@ impl Totals {
     }
 }
 
-/// The run of fields that a local header and a directory record share, up to the name's length.
+/// Writes the fields that a local header and a directory record share, up to the name's length.
 fn put_shared_fields(out: &mut BytesMut, entry: &Entry<'_>, zip64: bool) {
     let (date, time) = entry.modified_unix_seconds.map_or((0, 0), timestamp::dos_fields);
     let wide = has_wide_size(entry);
@@ -155,8 +156,8 @@ fn put_shared_fields(out: &mut BytesMut, entry: &Entry<'_>, zip64: bool) {
     out.put_u16_le(entry.name.len() as u16);
 }
 
-/// The version of the format that a reader must know (APPNOTE 4.4.3.2), times ten. Methods other
-/// than stored and deflate claim the newest that readers in use accept.
+/// Returns the format version that a reader must know (APPNOTE 4.4.3.2), times ten. Methods other than stored
+/// and deflate claim the newest that readers in use accept.
 fn needed_version(method: u16, zip64: bool) -> u16 {
     match (method, zip64) {
         (0 | 8, false) => 20,
@@ -181,7 +182,7 @@ fn put_zip64(out: &mut BytesMut, values: &[u64]) {
     }
 }
 
-/// What the extended timestamp can hold: 32 bits with a sign.
+/// Returns the modification time if the extended timestamp can hold it: 32 bits with a sign.
 fn extended_seconds(entry: &Entry<'_>) -> Option<i32> {
     i32::try_from(entry.modified_unix_seconds?).ok()
 }

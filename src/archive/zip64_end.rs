@@ -1,5 +1,5 @@
-//! The ZIP64 end record, which stands before the end record and has room for larger numbers, and
-//! the locator between the two, which tells where it begins.
+//! The ZIP64 end record precedes the end record and has room for larger numbers; the locator between the two
+//! tells where it begins.
 //!
 //! Record layouts: PKWARE APPNOTE 4.3.14 and 4.3.15.
 
@@ -17,28 +17,28 @@ const LOCATOR_SIGNATURE: u32 = 0x0706_4b50;
 /// A record without private data, as all known writers make it.
 const PLAIN_BYTES: u64 = 56;
 
-/// A record may carry private data of any length. No known writer adds any, and the caller is
-/// not to be sent through gigabytes for it.
+/// The accepted lengths of a record in bytes. It may carry private data of any length, but no known writer
+/// adds any, and the caller must not read gigabytes for it.
 const RECORD_BYTES: RangeInclusive<u64> = PLAIN_BYTES..=64 * 1024;
 
-/// What stands before an end record.
+/// The result of [`zip64_end_record`].
 pub(super) enum Zip64 {
-    /// No locator.
+    /// There is no locator.
     Absent,
-    /// That is known only with a tail that begins at this offset.
+    /// A tail is needed that begins at this offset.
     NeedFrom(u64),
     /// A whole record.
     At {
         /// Its offset from the start of the file.
         start: u64,
-        /// How many bytes further back it lies than its locator says.
+        /// How many bytes later it lies than its locator says.
         moved: i64,
-        /// What it states.
+        /// The numbers that it states.
         claim: Claim,
     },
 }
 
-/// The ZIP64 end record that belongs to the end record at `end_at` in `tail`, if there is one.
+/// Finds the ZIP64 end record that belongs to the end record at `end_at` in `tail`, if there is one.
 pub(super) fn zip64_end_record(tail: &[u8], tail_start: u64, end_at: usize) -> Result<Zip64, ArchiveError> {
     let Some(locator_at) = end_at.checked_sub(LOCATOR_BYTES) else {
         // Only a tail far below TAIL_BYTES cuts the locator off.
@@ -61,10 +61,10 @@ pub(super) fn zip64_end_record(tail: &[u8], tail_start: u64, end_at: usize) -> R
     if first < tail_start {
         return Ok(Zip64::NeedFrom(first));
     }
-    // Neither lies before the tail, and both before `locator_at`, which is an index of it.
+    // Both lie in the tail, before `locator_at`.
     let read = |start: u64| read_claim(&tail[(start - tail_start) as usize..locator_at]);
     let as_stated = if is_near { read(stated) } else { None };
-    // Private data may look like a record; some readers would take it for the one that is meant.
+    // Private data may look like a record; some readers would take it for the real one.
     let right_before = if is_near && stated == plain { None } else { read(plain) };
     match (as_stated, right_before) {
         (Some(claim), None) => Ok(Zip64::At { start: stated, moved: 0, claim }),
@@ -76,7 +76,7 @@ pub(super) fn zip64_end_record(tail: &[u8], tail_start: u64, end_at: usize) -> R
     }
 }
 
-/// Whether a locator stands right before the end record at `end_at` in `tail`.
+/// Whether a locator is right before the end record at `end_at` in `tail`.
 pub(super) fn has_locator(tail: &[u8], end_at: usize) -> bool {
     Locator::before(tail, end_at).is_some()
 }
@@ -88,7 +88,7 @@ struct Locator {
 }
 
 impl Locator {
-    /// The one right before the end record at `end_at`.
+    /// Reads the locator right before the end record at `end_at`.
     fn before(tail: &[u8], end_at: usize) -> Option<Self> {
         let mut fields = Fields::new(tail.get(end_at.checked_sub(LOCATOR_BYTES)?..end_at)?);
         fields.signature(LOCATOR_SIGNATURE)?;

@@ -1,37 +1,38 @@
-//! The frames of zstd data as they pass (RFC 8878, section 3.1): what each asks of a decoder, and its
-//! header with a smaller window where the content is known to need no more.
+//! Zstd frames (RFC 8878, section 3.1) are followed while they pass: their needs are read, and their headers
+//! get a smaller window if the content is known to need no more.
 //!
-//! Nothing is decompressed: blocks tell how long they are.
+//! Nothing is decompressed: blocks state their length.
 
-/// The largest window that is unpacked here, in bytes; also the largest that HTTP clients have to accept
+/// The largest window that is decompressed here, in bytes; also the largest that HTTP clients have to accept
 /// (RFC 9659). Each decoder at work may hold that much.
 pub const MOST_WINDOW_BYTES: u64 = 8 << 20;
 
-/// The longest block. A smaller window would make blocks shorter too, so none is made smaller than this.
+/// The longest block, in bytes. A smaller window would make blocks shorter too, so no window is made smaller
+/// than this.
 const BLOCK_BYTES: u64 = 128 << 10;
 
-/// The longest frame header.
+/// The longest frame header, in bytes.
 const HEADER_BYTES: usize = 18;
 
-/// Where a frame header describes its parts, and where the window stands if it has one.
+/// The positions in a frame header of the descriptor and of the window, if it has one.
 const DESCRIPTOR: usize = 4;
 const WINDOW: usize = 5;
 
 const MAGIC: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
 
-/// What a frame's header tells.
+/// The contents of a frame's header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Frame {
-    /// How much of what was unpacked a decoder must keep, in bytes.
+    /// How many decompressed bytes a decoder must keep.
     pub window_bytes: u64,
-    /// How long the content is, if the header says so.
+    /// The decompressed size in bytes, if the header states it.
     pub content_bytes: Option<u64>,
     /// Whether a dictionary is needed that is not part of the data.
     pub needs_dictionary: bool,
 }
 
 impl Frame {
-    /// Reads the header that `bytes` begin with; `None` where that is no frame, or not all of its header.
+    /// Reads the header that `bytes` begin with; `None` if they begin with no complete frame header.
     pub fn read(bytes: &[u8]) -> Option<Self> {
         let bytes = bytes.strip_prefix(&MAGIC)?;
         let (&descriptor, mut rest) = bytes.split_first()?;
@@ -58,7 +59,7 @@ impl Frame {
         Some(Self { window_bytes, content_bytes, needs_dictionary })
     }
 
-    /// Whether HTTP clients have to accept it as the content coding `zstd`.
+    /// Whether HTTP clients have to accept the frame in the content coding `zstd`.
     pub fn is_for_everybody(&self) -> bool {
         self.window_bytes <= MOST_WINDOW_BYTES && !self.needs_dictionary
     }
@@ -79,23 +80,23 @@ fn content_size_bytes(descriptor: u8) -> usize {
     }
 }
 
-/// How large a window a decoder has to make for a frame, when all the content has `content_bytes`: what one
-/// frame says to be more than that is refused.
+/// Returns the window in bytes that a decoder needs for a frame, if the whole content has `content_bytes`: a
+/// frame that states more than that is refused.
 pub fn needed_window_bytes(frame: &Frame, content_bytes: u64) -> u64 {
     frame.window_bytes.min(enough_window_bytes(content_bytes))
 }
 
-/// How large a window is enough for content of `content_bytes`, whatever its frames say.
+/// Returns the window in bytes that is enough for content of `content_bytes`, whatever its frames state.
 pub fn enough_window_bytes(content_bytes: u64) -> u64 {
     content_bytes.max(BLOCK_BYTES).checked_next_power_of_two().unwrap_or(u64::MAX)
 }
 
-/// Follows frames through data that comes in pieces of any length. Where that is no zstd it gives up and
-/// lets everything pass: whoever unpacks it will see.
+/// Follows frames through data that comes in pieces of any length. If the data is not zstd it gives up and
+/// lets everything pass: the decoder will report it.
 #[derive(Debug)]
 pub struct Frames {
     stage: Stage,
-    /// The header of a frame or a block, as far as it came.
+    /// The header of a frame or a block, as far as received.
     head: [u8; HEADER_BYTES],
     head_bytes: usize,
     /// Whether a checksum follows the frame's last block.
@@ -106,7 +107,7 @@ pub struct Frames {
 enum Stage {
     FrameHeader,
     BlockHeader,
-    /// So many bytes are of no interest; then comes another frame, or another block.
+    /// `left` bytes are passed over; then comes another frame, or another block.
     Passing {
         left: u64,
         is_last: bool,
@@ -114,14 +115,14 @@ enum Stage {
     Lost,
 }
 
-/// What [`Frames::gather`] found.
+/// The result of [`Frames::gather`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Gathered {
-    /// The header is not all here.
+    /// The header is incomplete.
     More,
-    /// It is the header of a frame.
+    /// The header of a frame.
     Frame(Frame),
-    /// It is anything else.
+    /// Anything else.
     Other,
 }
 
@@ -133,7 +134,7 @@ impl Default for Frames {
 }
 
 impl Frames {
-    /// How many of the next bytes are no header; none where a header is next.
+    /// The number of next bytes that are no header; 0 if a header is next.
     pub fn passing(&self) -> u64 {
         match self.stage {
             Stage::FrameHeader | Stage::BlockHeader => 0,
@@ -149,8 +150,8 @@ impl Frames {
         }
     }
 
-    /// Takes what belongs to the header that is next, and tells how many bytes that was. Once the header is
-    /// complete it stands in [`Frames::head`] until the next one begins.
+    /// Takes the bytes of the next header, and returns their number. A complete header stays in
+    /// [`Frames::head`] until the next one begins.
     pub fn gather(&mut self, bytes: &[u8]) -> (usize, Gathered) {
         let mut taken = 0;
         loop {
@@ -169,17 +170,17 @@ impl Frames {
         }
     }
 
-    /// The header that was gathered, as far as it came.
+    /// The gathered header, as far as received.
     pub fn head(&self) -> &[u8] {
         &self.head[..self.head_bytes]
     }
 
-    /// Forgets the header that was gathered; the next one begins.
+    /// Clears the gathered header; the next one begins.
     pub fn drop_head(&mut self) {
         self.head_bytes = 0;
     }
 
-    /// Makes the window of the frame whose header was just gathered no larger than `content_bytes` need.
+    /// Reduces the window in the gathered frame header to what `content_bytes` need.
     pub fn narrow(&mut self, content_bytes: u64) {
         let Some(frame) = Frame::read(self.head()) else { return };
         let needed = needed_window_bytes(&frame, content_bytes);
@@ -189,10 +190,10 @@ impl Frames {
         }
     }
 
-    /// Follows `bytes` and shows `each` frame that begins in them, until it returns an error.
+    /// Follows `bytes` and calls `each` for every frame that begins in them, until it returns an error.
     ///
     /// # Errors
-    /// What `each` returns.
+    /// The error of `each`.
     pub fn follow<E>(
         &mut self,
         mut bytes: &[u8],
@@ -223,7 +224,7 @@ impl Frames {
         Ok(())
     }
 
-    /// How long the header is that is being gathered, as far as can be told from what is here.
+    /// The length of the header being gathered, as far as its bytes tell.
     fn wanted(&self) -> usize {
         let head = self.head();
         match self.stage {
@@ -278,7 +279,7 @@ impl Frames {
     }
 }
 
-/// The type of a block that is one byte, many times.
+/// The type of a block that repeats one byte.
 const RUN: u32 = 1;
 
 fn is_skippable(head: &[u8]) -> bool {

@@ -1,57 +1,57 @@
-//! An audit event: who did what to which project, job and artifact.
+//! Audit event: who did what to which project, job and artifact.
 
-/// What is known at the end of a request or command.
+/// The facts known at the end of a request or command.
 #[derive(Debug, Default)]
 pub struct AuditEvent {
-    /// What was asked for, such as `artifact.keep`.
+    /// Requested action, such as `artifact.keep`.
     pub action: Option<&'static str>,
-    /// Who asked.
+    /// Actor of a request or command.
     pub who: AuditActor,
-    /// What kind of credential was shown; none by default.
+    /// Credential type, such as `personal_token`; `None` if no credential was sent.
     pub credential: Option<&'static str>,
-    /// The project, by number and full path.
+    /// The project's ID and full path.
     pub project: Option<(i64, String)>,
     /// The pipeline.
     pub pipeline_id: Option<i64>,
-    /// The job that it is about, not the one that asks.
+    /// The job that the request is about, not the one that makes it.
     pub job_id: Option<i64>,
     /// The artifact.
     pub artifact_id: Option<i64>,
-    /// Anything else that it is about, in a few words.
+    /// Any other subject, in a few words.
     pub subject: Option<String>,
 }
 
-/// Who asked.
+/// Actor of a request or command.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum AuditActor {
-    /// Nobody that we know.
+    /// No known actor.
     #[default]
     Unknown,
-    /// A user in person.
+    /// A user, by personal token.
     User {
-        /// Its number.
+        /// ID in the catalog.
         id: i64,
-        /// Its short name.
+        /// Username.
         username: String,
     },
     /// A job.
     Job {
-        /// Its number.
+        /// ID in the catalog.
         id: i64,
-        /// The full path of its project.
+        /// Full path of the job's project.
         project_path: String,
-        /// Whose rights it has.
+        /// User whose rights the job has; `None` if it has no user.
         username: Option<String>,
     },
-    /// Whoever ran a command on the machine.
+    /// A person who ran a command on the machine.
     CommandLine {
-        /// The number that the system knows them by.
+        /// User ID in the operating system.
         uid: Option<u32>,
     },
 }
 
 impl AuditEvent {
-    /// Whether a job of one project asks about another.
+    /// Whether a job of one project makes a request about another.
     pub fn crosses_projects(&self) -> bool {
         match (&self.who, &self.project) {
             (AuditActor::Job { project_path, .. }, Some((_, path))) => {

@@ -1,31 +1,31 @@
-//! The audit line of an event, with its outcome and where the request came from.
+//! Audit line of an event, with its outcome and origin.
 
 use std::net::IpAddr;
 
 use super::event::{AuditActor, AuditEvent};
 
-/// Where a request came from.
+/// Origin of a request.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct RequestOrigin<'a> {
-    /// The client.
+    /// The client's address.
     pub client: Option<IpAddr>,
-    /// The request's id.
+    /// The request ID.
     pub request_id: Option<&'a str>,
 }
 
-/// How it ended.
+/// Outcome of a request or command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AuditOutcome {
-    /// It was done.
+    /// The action was done.
     Done,
-    /// It was not allowed, or made no sense.
+    /// The request was not permitted or not valid.
     Refused,
-    /// We could not.
+    /// The server failed.
     Failed,
 }
 
 impl AuditEvent {
-    /// Writes the line. `status` is the HTTP status, where there is one.
+    /// Writes the audit line. `status` is the HTTP status; `None` for a command.
     pub fn log(&self, outcome: AuditOutcome, status: Option<u16>, origin: RequestOrigin<'_>) {
         let action = self.action.unwrap_or("unknown");
         let outcome = outcome.as_str();
@@ -35,8 +35,8 @@ impl AuditEvent {
             AuditActor::CommandLine { uid } => (None, *uid, None),
             AuditActor::Unknown => (None, None, None),
         };
-        // The client and the request's id stand in the line although the span has them too: an audit
-        // trail is often cut out and kept elsewhere.
+        // Client and request ID are repeated from the span, because an audit log is often extracted and
+        // stored elsewhere.
         tracing::info!(
             target: "audit",
             action,

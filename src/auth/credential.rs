@@ -1,4 +1,4 @@
-//! The credentials of a request, as they stood in it.
+//! Credentials of a request, as they were sent.
 
 use std::fmt;
 
@@ -7,7 +7,7 @@ use secrecy::SecretString;
 use super::error::CredentialError;
 use crate::audit::AuditContext;
 
-/// A credential of a request, by what it may be.
+/// A credential of a request, by the kinds of token that it may be.
 #[derive(Debug, Clone)]
 pub enum Credential {
     /// A personal token.
@@ -16,48 +16,48 @@ pub enum Credential {
     PersonalOrJob(Shown),
     /// A job token.
     Job(Shown),
-    /// Something of a form that is not read here.
+    /// A credential of an unsupported form.
     Unreadable(Unreadable),
 }
 
-/// The credentials of a request. The first that counts decides, and a wrong one is never passed over.
+/// The credentials of a request. The first accepted one decides, and an invalid one is never skipped.
 #[derive(Debug, Clone, Default)]
 pub struct Credentials {
-    /// The credentials, in the order in which they count.
+    /// The credentials, in order of precedence.
     pub list: Vec<Credential>,
-    /// The audit record of the request, which is told whose they are.
+    /// The audit record of the request, to which their owner is added.
     pub audit: AuditContext,
 }
 
-/// A credential in a place of its own.
+/// A credential as sent in one place.
 #[derive(Debug, Clone)]
 pub enum Shown {
     /// A token, known or not.
     Token(SecretString),
-    /// Something that can be none.
+    /// Something that cannot be a token.
     Unreadable(Unreadable),
 }
 
 /// Why a credential cannot be read. Its text holds nothing of the credential.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unreadable {
-    /// The header or parameter of this name holds bytes that are no ASCII text.
+    /// This header or parameter is not ASCII text.
     Bytes(&'static str),
-    /// The parameter of this name is written as a list or table (`private_token[]`).
+    /// This parameter is written as a list or table (`private_token[]`).
     List(&'static str),
-    /// The header or parameter of this name is there several times, with different values.
+    /// This header or parameter has several, different values.
     Several(&'static str),
-    /// Nobody reads the header or parameter of this name.
+    /// This header or parameter is not supported.
     Unread(&'static str),
-    /// `Authorization` names another scheme than `Bearer`: one that is well known, or any other.
+    /// `Authorization` has another scheme than `Bearer`: a well-known one, or `None` for any other.
     Scheme(Option<&'static str>),
 }
 
 impl Shown {
-    /// The token.
+    /// Returns the token.
     ///
     /// # Errors
-    /// [`CredentialError::Unreadable`] for what can be none.
+    /// [`CredentialError::Unreadable`] if it cannot be a token.
     pub fn token(&self) -> Result<&SecretString, CredentialError> {
         match self {
             Self::Token(token) => Ok(token),
@@ -67,12 +67,12 @@ impl Shown {
 }
 
 impl Credentials {
-    /// Whether the request shows a job token in a place of its own, readable or not.
+    /// Whether the request has a job token in a place of its own, readable or not.
     pub fn has_job_token(&self) -> bool {
         self.list.iter().any(|credential| matches!(credential, Credential::Job(_)))
     }
 
-    /// The token that is looked up as a personal token first, if there is one and it can be read.
+    /// Returns the token that is looked up as a personal token first, readable or not.
     pub(super) fn personal(&self) -> Option<&Shown> {
         self.list.iter().find_map(|credential| match credential {
             Credential::Personal(shown) | Credential::PersonalOrJob(shown) => Some(shown),
@@ -84,12 +84,12 @@ impl Credentials {
 impl fmt::Display for Unreadable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Bytes(name) => write!(f, "{name} is no ASCII text"),
+            Self::Bytes(name) => write!(f, "{name} is not ASCII text"),
             Self::List(name) => write!(f, "{name} is a list"),
             Self::Several(name) => write!(f, "{name} has several values"),
-            Self::Unread(name) => write!(f, "{name} is not read here"),
+            Self::Unread(name) => write!(f, "{name} is not accepted here"),
             Self::Scheme(Some(scheme)) => write!(f, "Authorization: {scheme}"),
-            Self::Scheme(None) => f.write_str("Authorization is not of the scheme Bearer"),
+            Self::Scheme(None) => f.write_str("Authorization does not use the Bearer scheme"),
         }
     }
 }

@@ -10,31 +10,31 @@ use crate::domain::status::Status;
 /// Why a credential is not accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CredentialError {
-    /// There is none.
+    /// There is no credential.
     Missing,
-    /// There is a job's token, where none counts.
+    /// There is a job token, where it is not accepted.
     NotForJobs,
-    /// It is there and can be no token.
+    /// It cannot be a token.
     Unreadable(Unreadable),
-    /// Not known.
+    /// The token is unknown.
     Unknown,
-    /// A job's token, and that job does not run (any more).
+    /// The token of a job that is not (or no longer) running.
     JobIdle(Status),
-    /// A job's token, and that job's results were erased.
+    /// The token of a job whose results were erased.
     JobErased,
-    /// A job's token, and that job has nobody's rights.
+    /// The token of a job without a user.
     JobOfNobody,
-    /// Past its date.
+    /// The token has expired.
     Expired,
-    /// Taken back.
+    /// The token was revoked.
     Revoked,
-    /// Good, but not for this, which needs one of these scopes.
+    /// A valid token without any of these scopes, of which one is needed.
     MissingScope(Scopes),
 }
 
 impl CredentialError {
-    /// Whether a credential failed: one that was never or is no longer good. None at all and one
-    /// that is good for something else are no failures.
+    /// Whether a credential was sent that is not, or no longer, valid. A missing one or one without the
+    /// needed scope is no failure.
     pub const fn is_failure(self) -> bool {
         match self {
             Self::Unreadable(_)
@@ -48,19 +48,19 @@ impl CredentialError {
         }
     }
 
-    /// Whether nothing was shown that could count.
+    /// Whether no accepted credential was sent.
     pub const fn is_missing(self) -> bool {
         matches!(self, Self::Missing | Self::NotForJobs)
     }
 
-    /// Which it was, in a few words for the log.
+    /// Returns the reason, in a few words for the log.
     pub fn reason(self) -> Cow<'static, str> {
         match self {
-            Self::Missing => "no credential was shown".into(),
-            Self::NotForJobs => "token of a job is no credential here".into(),
-            Self::Unreadable(why) => format!("credential of an unknown form: {why}").into(),
+            Self::Missing => "no credential was sent".into(),
+            Self::NotForJobs => "job tokens are not accepted here".into(),
+            Self::Unreadable(why) => format!("malformed credential: {why}").into(),
             Self::Unknown => "token is unknown".into(),
-            Self::JobIdle(status) => format!("job of the token does not run: {status}").into(),
+            Self::JobIdle(status) => format!("job of the token is not running: {status}").into(),
             Self::JobErased => "job of the token was erased".into(),
             Self::JobOfNobody => "job of the token has no user".into(),
             Self::Expired => "token is expired".into(),
@@ -70,12 +70,12 @@ impl CredentialError {
     }
 }
 
-/// A refused credential, or no answer from the catalog.
+/// A refused credential, or a failed lookup.
 #[derive(Debug)]
 pub enum AuthError {
     /// The credential is not accepted.
     Refused(CredentialError),
-    /// It could not be looked up.
+    /// The lookup failed.
     Catalog(Error),
 }
 

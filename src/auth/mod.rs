@@ -20,10 +20,10 @@ use crate::domain::permissions::{Grant, TokenReach};
 use crate::domain::scope::Scopes;
 use crate::domain::{Error, Sha256Digest, Timestamp};
 
-/// Whoever makes a request.
+/// The user or job that makes a request.
 #[derive(Debug, Clone)]
 pub enum Actor {
-    /// Nobody that is known.
+    /// No user or job is known.
     Anonymous,
     /// A user, by personal token.
     User(User),
@@ -45,8 +45,8 @@ pub enum AcceptedCredentials {
     UserOnly,
     /// Personal tokens and job tokens; anonymous requests are refused.
     UserOrJob,
-    /// Personal tokens and anonymous requests. A job token in a place of its own counts as no credential; where a
-    /// personal token could stand it is refused.
+    /// Personal tokens and anonymous requests. A job token in a place of its own counts as no credential; in
+    /// the place of a personal token it is refused.
     UserOrAnonymous,
     /// Personal tokens, job tokens and anonymous requests.
     Any,
@@ -98,7 +98,7 @@ pub fn authenticate(
                 audit.set_credential("unknown_form");
                 return Err(CredentialError::Unreadable(*why).into());
             }
-            // A job token that does not count; what stands behind it may.
+            // A job token is not accepted; a later credential may be.
             Credential::Job(Shown::Token(_)) => {}
         }
     }
@@ -109,12 +109,12 @@ pub fn authenticate(
     Err(if has_job_token { CredentialError::NotForJobs } else { CredentialError::Missing }.into())
 }
 
-/// The digest of the personal token that `credentials` may hold, where it decides alone.
+/// Returns the digest of the token that is looked up as a personal token first, if it is readable.
 pub fn personal_digest(credentials: &Credentials) -> Option<Sha256Digest> {
     credentials.personal()?.token().ok().map(tokens::digest)
 }
 
-/// What an actor is to a project's permission table.
+/// Returns an actor's grant in a project, for the permission table.
 ///
 /// # Errors
 /// Those of the catalog.

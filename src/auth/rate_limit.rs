@@ -1,10 +1,9 @@
-//! A bound on failed authentications for each client address.
+//! Rate limit: bounds the failed authentications of each client address.
 //!
-//! Past it a failed credential is answered with "later" instead of "no"; a good one still passes. An
-//! address is not a person: behind one NAT stand many runners, and whoever could lock out an address
-//! by failing from it could stop everybody else's builds. Guessing is no danger that a lock would
-//! have to meet, as the tokens made here hold 256 random bits; the bound is there to make clients
-//! that retry for ever wait, and to tell the log about them once a minute.
+//! Above it a failed credential is answered with 429 instead of its own refusal; a valid one still passes. An
+//! address is not a person: behind one NAT are many runners, and locking out an address for failures would
+//! let anybody there stop all their builds. A lock against guessing is not needed, because tokens hold 256
+//! random bits; the limit makes clients that retry for ever wait, and logs them once a minute.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
@@ -12,21 +11,21 @@ use std::sync::{Mutex, PoisonError};
 
 use crate::domain::Timestamp;
 
-/// How long failures are counted together, in milliseconds.
+/// Length of a window in which failures are counted, in milliseconds.
 const WINDOW_MILLIS: i64 = 60_000;
 
-/// How many addresses a generation holds; there are two, so this many entries of some 40 bytes twice.
+/// Most addresses of a generation, about 40 bytes each; there are two generations.
 const GENERATION: usize = 32_768;
 
-/// Counts failures by client.
+/// Counts failures by client address.
 #[derive(Debug)]
 pub struct FailedLoginLimiter {
     per_minute: u64,
     windows: Mutex<Windows>,
 }
 
-/// The older generation goes when the newer one is full, so that memory is bounded whatever comes.
-/// Who comes from very many addresses is forgotten early; nothing but a longer wait depends on it.
+/// Counters in two generations. The older is dropped when the newer is full, so memory is bounded. Clients
+/// with very many addresses are forgotten early; only the length of a wait depends on it.
 #[derive(Debug, Default)]
 struct Windows {
     newer: HashMap<IpAddr, Window>,
@@ -40,13 +39,13 @@ struct Window {
 }
 
 impl FailedLoginLimiter {
-    /// A bound of so many failures in a minute; 0 for none.
+    /// Creates a limit of `per_minute` failures in a minute; 0 for none.
     pub fn new(per_minute: u64) -> Self {
         Self { per_minute, windows: Mutex::default() }
     }
 
-    /// Counts a failure and tells, past the bound, in how many seconds the client's minute is over.
-    /// The minute begins with the first failure.
+    /// Counts a failure; above the limit returns in how many seconds the client's minute ends. The minute
+    /// begins with the first failure.
     pub fn count(&self, client: IpAddr, now: Timestamp) -> Option<u32> {
         if self.per_minute == 0 {
             return None;
@@ -64,7 +63,7 @@ impl FailedLoginLimiter {
         u32::try_from(left.div_euclid(1000) + i64::from(left % 1000 != 0)).ok()
     }
 
-    /// How many addresses are remembered.
+    /// Returns how many addresses are remembered.
     #[cfg(test)]
     fn remembered(&self) -> usize {
         let windows = self.windows.lock().unwrap();
@@ -87,13 +86,13 @@ impl Windows {
 }
 
 impl Window {
-    /// A clock that was set back begins a new minute.
+    /// Whether `now` is within the window. A clock that was set back begins a new one.
     fn holds(self, now: Timestamp) -> bool {
         (0..WINDOW_MILLIS).contains(&(now.as_millis() - self.began.as_millis()))
     }
 }
 
-/// A customer of IPv6 has a /64 at least, and any address of it.
+/// Returns the address under which a client is counted, of IPv6 its /64: a customer has at least that.
 fn counted_as(client: IpAddr) -> IpAddr {
     match client.to_canonical() {
         IpAddr::V4(address) => address.into(),

@@ -109,7 +109,7 @@ impl Crew {
         let claim = Arc::new(Claim::default());
         let asked = GivenUpOnDrop(Arc::clone(&claim));
         self.shared.line_up(Work { length, claim, run })?;
-        let panicked = |_| E::from(Error::internal("the catalog's work panicked"));
+        let panicked = |_| E::from(Error::internal("a catalog task panicked"));
         let deadline = Instant::now() + patience;
         let mut seen = None;
         while length == Length::Short && Instant::now() < deadline {
@@ -201,7 +201,7 @@ impl Shared {
         let shared = Arc::clone(self);
         let started = std::thread::Builder::new().name("catalog".into()).spawn(move || shared.serve());
         if let Err(error) = &started {
-            tracing::warn!(%error, "one thread less for the catalog");
+            tracing::warn!(%error, "a catalog thread cannot be started");
             return false;
         }
         line.threads += 1;

@@ -252,7 +252,7 @@ impl From<diesel::result::Error> for Error {
             | Diesel::BrokenTransactionManager => Self::unavailable(error),
             Diesel::DatabaseError(Database::UniqueViolation, information) => {
                 let constraint = information.constraint_name().unwrap_or(information.message()).to_owned();
-                Self::new(ErrorKind::Conflict, "the same value is in use already").with_source(constraint)
+                Self::new(ErrorKind::Conflict, "the value is already in use").with_source(constraint)
             }
             Diesel::DatabaseError(_, information) if says_any(information.message(), OUT_OF_REACH) => {
                 Self::unavailable(error)

@@ -77,7 +77,7 @@ pub(super) fn guard_insert(db: &mut Db, key: &str) -> Result<()> {
     });
     match held {
         Err(DieselError::DatabaseError(DatabaseErrorKind::UniqueViolation, _)) => {
-            Err(Error::unavailable(format!("the bytes {key} were taken for forgotten and removed")))
+            Err(Error::unavailable(format!("blob {key} was garbage-collected before its row was written")))
         }
         held => Ok(held.map(drop)?),
     }

@@ -38,7 +38,7 @@ pub fn find_or_make(db: &mut Db, wanted: Option<Uuid>) -> Result<Uuid> {
         .bind::<Text, _>(id.to_string())
         .bind::<diesel::sql_types::BigInt, _>(now)
         .execute(db)?;
-    find(db)?.ok_or_else(|| Error::internal("the instance id is not there after it was written"))
+    find(db)?.ok_or_else(|| Error::internal("the instance ID is missing after it was written"))
 }
 
 /// A few of the artifacts whose bytes should be in the store of this database: the newest and the oldest. None

@@ -39,9 +39,13 @@ pub(super) fn run(db: &mut Db) -> Result<usize> {
     let migrations = run_pending(db)?;
     match unknown(db) {
         0 => {}
-        1 => tracing::warn!("the database is of a newer release: 1 migration unknown to this release"),
+        1 => tracing::warn!(
+            "the database schema is of a newer release: 1 migration is unknown to this release"
+        ),
         many => {
-            tracing::warn!("the database is of a newer release: {many} migrations unknown to this release")
+            tracing::warn!(
+                "the database schema is of a newer release: {many} migrations are unknown to this release"
+            )
         }
     }
     Ok(migrations)

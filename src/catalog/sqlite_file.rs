@@ -30,10 +30,12 @@ pub(super) fn prepare(path: &Path) -> Result<(), String> {
     let path = absolute(path);
     let directory = path.parent().unwrap_or(Path::new("/"));
     make_directory(directory)
-        .map_err(|error| format!("the directory {} cannot be made: {error}", directory.display()))?;
+        .map_err(|error| format!("the directory {} cannot be created: {error}", directory.display()))?;
     match fs::metadata(&path) {
         Ok(metadata) if metadata.is_dir() => return Err(format!("{} is a directory", path.display())),
-        Ok(metadata) if !metadata.is_file() => return Err(format!("{} is no regular file", path.display())),
+        Ok(metadata) if !metadata.is_file() => {
+            return Err(format!("{} is not a regular file", path.display()));
+        }
         Err(error) if error.kind() == io::ErrorKind::NotFound => make(&path)?,
         _ => {}
     }
@@ -60,7 +62,7 @@ fn make(path: &Path) -> Result<(), String> {
     match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
         // Another node was quicker.
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
-            Err(format!("{} cannot be made: {error}", path.display()))
+            Err(format!("{} cannot be created: {error}", path.display()))
         }
         _ => Ok(()),
     }
@@ -122,7 +124,7 @@ impl DatabaseFile {
         match identity(&self.path) {
             Ok(found) if found == *opened => Ok(()),
             Ok(_) => Err(gone(&self.path, "was replaced by another file")),
-            Err(error) => Err(gone(&self.path, &format!("is gone ({error})"))),
+            Err(error) => Err(gone(&self.path, &format!("was deleted or moved ({error})"))),
         }
     }
 
@@ -134,7 +136,7 @@ impl DatabaseFile {
         self.check()?;
         match (fs::exists(&self.log), self.has_log.load(Ordering::Relaxed)) {
             (Ok(true), false) => self.has_log.store(true, Ordering::Relaxed),
-            (Ok(false), true) => return Err(gone(&self.log, "is gone")),
+            (Ok(false), true) => return Err(gone(&self.log, "was deleted or moved")),
             _ => {}
         }
         Ok(())
@@ -148,7 +150,7 @@ fn identity(path: &Path) -> io::Result<Identity> {
 fn gone(path: &Path, what: &str) -> Error {
     let path = path.display();
     Error::unavailable(format!(
-        "the database file {path} {what} while it was in use; what would be written now would be lost: \
-         put it back, or restart on what is there"
+        "the database file {path} {what} while in use, so writes would be lost: \
+         restore the file, or restart with the file that is there now"
     ))
 }

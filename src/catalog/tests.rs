@@ -219,7 +219,7 @@ fn a_file_that_is_gone_or_another_is_not_written_to() {
         }
     };
     fs::rename(&path, &aside).unwrap();
-    refused("is gone");
+    refused("was deleted or moved");
     assert!(!path.exists(), "nobody makes an empty one in its place");
     fs::copy(&aside, &path).unwrap();
     refused("was replaced");
@@ -228,7 +228,7 @@ fn a_file_that_is_gone_or_another_is_not_written_to() {
     asked.runtime.block_on(asked.catalog.probe()).unwrap();
     let (log, aside) = (asked.path("artigate.db-wal"), asked.path("aside-wal"));
     fs::rename(&log, &aside).unwrap();
-    refused("-wal is gone");
+    refused("-wal was deleted or moved");
     fs::rename(&aside, &log).unwrap();
     asked.write("and again").unwrap();
     assert_eq!(asked.notes(), 3);

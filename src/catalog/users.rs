@@ -98,7 +98,7 @@ pub fn upsert(db: &mut Db, id: i64, changes: &UserChanges, now: Timestamp) -> Re
 pub fn create(db: &mut Db, id: Option<i64>, new: &UserChanges, now: Timestamp) -> Result<i64> {
     db.lock_whole_catalog()?;
     if id_by_username(db, &new.username)?.is_some() {
-        return Err(Error::new(ErrorKind::Conflict, format!("there is a user {:?} already", new.username)));
+        return Err(Error::new(ErrorKind::Conflict, format!("user {:?} already exists", new.username)));
     }
     let id = match id {
         Some(id) => {
@@ -107,7 +107,7 @@ pub fn create(db: &mut Db, id: Option<i64>, new: &UserChanges, now: Timestamp) -
             if let Some(holder) = holder {
                 return Err(Error::new(
                     ErrorKind::Conflict,
-                    format!("number {id} is user {holder:?} already"),
+                    format!("ID {id} already belongs to user {holder:?}"),
                 ));
             }
             id
@@ -138,7 +138,7 @@ pub(super) fn next_number(last: Option<i64>, what: &str) -> Result<i64> {
     last.unwrap_or(0).checked_add(1).ok_or_else(|| {
         Error::new(
             ErrorKind::Conflict,
-            format!("the last possible number is a {what} already, choose one below it"),
+            format!("the largest possible ID already belongs to a {what}; choose a smaller one"),
         )
     })
 }

@@ -83,7 +83,7 @@ pub fn hold(db: &mut Db, number: i64) -> Result<()> {
     };
     let held: Vec<Held> = diesel::sql_query(statement).bind::<BigInt, _>(number).load(db)?;
     if held.is_empty() {
-        Err(Error::unavailable(format!("the writer {number} was taken for dead")))
+        Err(Error::unavailable(format!("the writer {number} was declared dead")))
     } else {
         Ok(())
     }

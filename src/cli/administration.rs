@@ -1,7 +1,8 @@
-//! What the administration commands stand on: a catalog that is up to date, and a thread to wait on.
+//! Catalog session of the administration commands: a catalog with a current schema, and the runtime that
+//! runs its calls.
 //!
-//! All of them work while servers run: each changes the catalog in one transaction, and a server
-//! keeps no copy of what they change.
+//! The commands are safe while servers run: each changes the catalog in one transaction, and servers do not
+//! cache the rows that the commands change.
 
 use tokio::runtime::{Builder, Runtime};
 
@@ -11,14 +12,14 @@ use crate::catalog::{Catalog, Db};
 use crate::domain::Result;
 use crate::settings::Settings;
 
-/// A catalog to ask and to change.
+/// An open catalog and the runtime that runs its calls.
 pub(super) struct CatalogSession {
     catalog: Catalog,
     runtime: Runtime,
 }
 
 impl CatalogSession {
-    /// Opens the catalog that is there and brings its schema up to date.
+    /// Opens the existing catalog and migrates its schema.
     pub(super) fn open(settings: &Settings) -> Result<Self, CommandError> {
         let catalog = existing::catalog(settings)?;
         let runtime = Builder::new_current_thread()
@@ -28,7 +29,7 @@ impl CatalogSession {
         Ok(Self { catalog, runtime })
     }
 
-    /// Asks the catalog.
+    /// Reads from the catalog.
     pub(super) fn read<T: Send + 'static>(
         &self,
         work: impl FnOnce(&mut Db) -> Result<T> + Send + 'static,
@@ -36,8 +37,7 @@ impl CatalogSession {
         self.runtime.block_on(self.catalog.read(work)).map_err(CommandError::rejected)
     }
 
-    /// Changes the catalog in one transaction, and tells the audit log that `action` was done to
-    /// `subject`.
+    /// Changes the catalog in one transaction, then writes `action` and `subject` to the audit log.
     pub(super) fn write<T: Send + 'static>(
         &self,
         action: &'static str,
@@ -50,7 +50,7 @@ impl CatalogSession {
     }
 }
 
-/// Tells the audit log what a command has done to `subject`.
+/// Writes an event to the audit log: this user ran the command `action` on `subject`.
 pub(super) fn audit(action: &'static str, subject: String) {
     let facts = AuditEvent {
         action: Some(action),
@@ -61,7 +61,7 @@ pub(super) fn audit(action: &'static str, subject: String) {
     facts.log(AuditOutcome::Done, None, RequestOrigin::default());
 }
 
-/// Whose process this is, where the system tells in a file.
+/// Returns the user ID of this process from `/proc`; `None` on a system without it.
 fn uid() -> Option<u32> {
     use std::os::unix::fs::MetadataExt;
     std::fs::metadata("/proc/self").ok().map(|process| process.uid())

@@ -1,4 +1,4 @@
-//! `artigate config …`
+//! `artigate config show` and `check`: print the settings with their origins, and check them.
 
 use std::path::Path;
 
@@ -18,22 +18,22 @@ Examples:
 
 #[derive(Debug, Subcommand)]
 pub(super) enum ConfigCommand {
-    /// Show every setting with where it comes from: default, file or environment variable.
+    /// Show every setting with its origin: default, file or environment variable.
     ///
-    /// Passwords and keys are blanked. Nothing is opened.
+    /// Passwords and keys are blanked. Database and store are not opened.
     Show {
         /// Print one JSON array.
         #[arg(long)]
         json: bool,
     },
-    /// Check the settings: a line for each fault, and exit code 2 when there is any.
+    /// Check the settings: print one line per fault, and exit with code 2 if there is one.
     ///
-    /// Nothing is opened: whether database and store can be reached is not asked. Only credentials for a bucket
-    /// are looked for, for 3 seconds where the environment has none and the machine may.
+    /// Database and store are not opened, so it is not checked whether they can be reached. Credentials for
+    /// a bucket are looked up: in the environment, and if it has none, for 3 seconds on the machine.
     Check,
 }
 
-/// Runs one of the commands on the settings that `file` and the environment make.
+/// Runs a sub-command on the settings that `file` and the environment set.
 pub(super) fn run(file: Option<&Path>, command: ConfigCommand) -> Result<(), CommandError> {
     let explained = Explained::read(file, environment()?);
     let mut faults: Vec<String> = explained.faults.iter().map(ToString::to_string).collect();
@@ -45,11 +45,11 @@ pub(super) fn run(file: Option<&Path>, command: ConfigCommand) -> Result<(), Com
     }
     match command {
         ConfigCommand::Show { json } => show(&explained, json),
-        ConfigCommand::Check => listing::print("the settings are good\n"),
+        ConfigCommand::Check => listing::print("the settings are valid\n"),
     }
 }
 
-/// What is wrong with what the environment tells of buckets.
+/// Returns the errors in the bucket settings of the environment, credentials included.
 fn of_buckets(settings: &Settings) -> Result<Vec<String>, CommandError> {
     let stores = [
         ("storage.url", Some(&settings.storage)),
@@ -67,7 +67,7 @@ fn of_buckets(settings: &Settings) -> Result<Vec<String>, CommandError> {
     Ok(faults)
 }
 
-/// Prints the faults, and returns what to end with.
+/// Prints the faults, and returns the error that ends the command.
 fn refuse(faults: &[String]) -> Result<CommandError, CommandError> {
     let lines: String = faults.iter().map(|fault| format!("{fault}\n")).collect();
     listing::print(&lines)?;
@@ -83,7 +83,8 @@ fn show(explained: &Explained, json: bool) -> Result<(), CommandError> {
     listing::print_all(&["key", "value", "from"], &records, json)
 }
 
-/// `from` is `default`, or the name of the file or variable; scripts find which of them in `source`.
+/// Builds the record of a setting. `from` is `default` or the name of the file or variable; in JSON `source`
+/// is `default`, `file` or `environment`.
 fn record(Setting { key, value, origin, .. }: &Setting) -> Record {
     let (source, from) = match origin {
         Origin::Default => ("default", Value::Null),

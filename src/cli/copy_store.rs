@@ -1,4 +1,4 @@
-//! `artigate copy-store`
+//! `artigate copy-store`: copies all blobs to another store and verifies the copies.
 
 use clap::Args;
 use serde_json::json;
@@ -11,17 +11,17 @@ use crate::settings::{Settings, StorageUrl};
 use crate::store::Store;
 
 pub(super) const EXAMPLES: &str = "\
-Moving without a gap:
+Moving without downtime:
   artigate copy-store --from file://artigate-data/blobs --to s3://bucket/artigate
   then restart every node with storage.url = s3://… and storage.previous_url = file://…,
-  run the same command again for what came meanwhile, and take storage.previous_url away.";
+  run the same command again for blobs stored meanwhile, and remove storage.previous_url.";
 
 #[derive(Debug, Args)]
 pub(super) struct CopyStore {
-    /// Where blobs are: <file://PATH> or <s3://BUCKET/PREFIX>.
+    /// Store to copy from: <file://PATH> or <s3://BUCKET/PREFIX>.
     #[arg(long, value_name = "URL")]
     from: String,
-    /// Where they are to be, too.
+    /// Store to copy to: <file://PATH> or <s3://BUCKET/PREFIX>.
     #[arg(long, value_name = "URL")]
     to: String,
     /// Print one JSON object, and one for each blob that could not be copied.
@@ -30,7 +30,7 @@ pub(super) struct CopyStore {
 }
 
 impl CopyStore {
-    /// Copies what is missing and checks it.
+    /// Copies the blobs that the target store lacks and verifies them.
     pub(super) fn run(self, settings: &Settings) -> Result<(), CommandError> {
         let url = |option: &str, text: &str| {
             let wrong = |why: String| CommandError::Configuration(anyhow::anyhow!("{option}: {why}"));
@@ -69,7 +69,7 @@ impl CopyStore {
                 .to_string()
         } else {
             format!(
-                "{blobs} blobs copied, {bytes} bytes; {already_there} were there already; {faults} could not be copied"
+                "{blobs} blobs copied, {bytes} bytes; {already_there} already present; {faults} could not be copied"
             )
         };
         match faults {

@@ -1,5 +1,6 @@
-//! What `artigate serve --demo` loads and prints; it is part of the program, so it works from any
-//! directory.
+//! The demo of `artigate serve --demo`: a registry document with its artifacts, and the `curl` lines to try.
+//!
+//! Both are embedded in the program, so the demo works from any directory.
 
 use crate::app::App;
 use crate::catalog::{projects, users};
@@ -12,7 +13,7 @@ use super::CommandError;
 
 const DOCUMENT: &str = include_str!("../../fixtures/demo.yml");
 
-/// The files that the document names.
+/// The artifact files that the document names.
 const FILES: &[(&str, &[u8])] = &[
     ("archives/coverage.zip", include_bytes!("../../fixtures/archives/coverage.zip")),
     ("archives/docs-zstd.zip", include_bytes!("../../fixtures/archives/docs-zstd.zip")),
@@ -22,18 +23,19 @@ const FILES: &[(&str, &[u8])] = &[
     ("archives/site.zip", include_bytes!("../../fixtures/archives/site.zip")),
 ];
 
-/// A project that only the demo has.
+/// A project that exists only in the demo.
 const DEMO_PROJECT: &str = "demo/site";
 
-/// A demo that is there to be tried.
+/// A loaded demo.
 pub(super) enum Demo {
-    /// It was loaded just now.
+    /// Loaded by this start.
     Fresh,
-    /// It was there already, with whatever has been done to it since; this is how to begin again.
+    /// Loaded by an earlier start and possibly changed since. Holds how to begin again.
     Earlier(String),
 }
 
-/// Loads the demo into an empty database; one that holds something else is left as it is.
+/// Loads the demo into an empty database. Returns `None` and warns if the database holds other data, or if it
+/// is not known yet whether database and store belong together.
 pub(super) async fn load(app: &App) -> std::result::Result<Option<Demo>, CommandError> {
     let state = app.catalog.read(|db| -> Result<_> {
         let demo = projects::find(db, &ProjectRef::Path(DEMO_PROJECT.into()))?;
@@ -42,11 +44,13 @@ pub(super) async fn load(app: &App) -> std::result::Result<Option<Demo>, Command
     match state.await.map_err(CommandError::startup)? {
         (true, true) => Ok(Some(Demo::Earlier(how_to_begin_again(&app.settings)))),
         (true, false) => {
-            tracing::warn!("the database is not empty, the demo is not loaded");
+            tracing::warn!("the database is not empty; the demo is not loaded");
             Ok(None)
         }
         (false, _) if !app.belonging.is_known() => {
-            tracing::warn!("whose the store is cannot be told yet, the demo is not loaded");
+            tracing::warn!(
+                "it is not known yet whether database and store belong together; the demo is not loaded"
+            );
             Ok(None)
         }
         (false, _) => {
@@ -58,7 +62,8 @@ pub(super) async fn load(app: &App) -> std::result::Result<Option<Demo>, Command
     }
 }
 
-/// Names the one directory that holds all there is, if it is one.
+/// Returns how to begin again: the command that deletes the data directory, if database and store are both in
+/// `artigate-data`.
 fn how_to_begin_again(settings: &Settings) -> String {
     match (&settings.database, &settings.storage) {
         (DatabaseUrl::Sqlite(file), StorageUrl::Directory(blobs))
@@ -72,7 +77,7 @@ fn how_to_begin_again(settings: &Settings) -> String {
 }
 
 impl Demo {
-    /// The text to print once the address is known.
+    /// Returns the text to print once the server's address is known.
     pub(super) fn lines(&self, base: &str) -> String {
         let said = match self {
             Self::Fresh => "The demo is loaded.".to_owned(),
@@ -92,16 +97,16 @@ curl --fail-with-body --location --output artifacts.zip '{api}/projects/demo%2Fs
 # one file out of it
 curl --fail-with-body '{api}/projects/demo%2Fsite/jobs/artifacts/main/raw/README.txt?job=build'
 
-# a file that a child pipeline made (packed with zstd)
+# a file from a child pipeline (compressed with zstd)
 curl --fail-with-body '{api}/projects/demo%2Fsite/jobs/artifacts/main/raw/docs/index.html?job=docs'
 
-# by job number, from a private project
+# by job ID, from a private project
 curl --fail-with-body --location --header 'PRIVATE-TOKEN: glpat-demo-alice' '{api}/projects/demo%2Ffirmware/jobs/1016/artifacts/VERSION'
 
 # a branch with a slash in its name
 curl --fail-with-body --location --head '{api}/projects/1/jobs/artifacts/feature/new-look/download?job=build'
 
-# hand over a report as a running job does
+# upload a report as a running job does
 echo '{{}}' | curl --fail-with-body --location --header 'JOB-TOKEN: glcbt-64_demo-upload' --form 'file=@-;filename=gl-sast-report.json' '{api}/jobs/1015/artifacts?artifact_type=sast&artifact_format=raw'
 
 "

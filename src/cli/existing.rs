@@ -1,5 +1,7 @@
-//! The database and the store of commands that make neither: in the wrong directory, or with the wrong
-//! settings, they would work on new and empty ones and tell that all is well.
+//! Existing data: the database and the store of the commands that create neither.
+//!
+//! In the wrong directory, or with wrong settings, such a command would otherwise work on a new, empty
+//! database and store and report success.
 
 use std::path::Path;
 
@@ -7,7 +9,7 @@ use super::CommandError;
 use crate::catalog::Catalog;
 use crate::settings::{DEFAULT_FILE, DatabaseUrl, Settings, StorageUrl};
 
-/// Opens the catalog that is there and brings its schema up to date.
+/// Opens the existing catalog and migrates its schema. Fails if the database does not exist or is empty.
 pub(super) fn catalog(settings: &Settings) -> Result<Catalog, CommandError> {
     if let DatabaseUrl::Sqlite(path) = &settings.database
         && matches!(path.try_exists(), Ok(false))
@@ -26,7 +28,7 @@ pub(super) fn catalog(settings: &Settings) -> Result<Catalog, CommandError> {
     Ok(catalog)
 }
 
-/// Refuses a directory that is not there. A bucket is never made, so there is nothing to ask.
+/// Rejects a store directory that does not exist. Accepts every bucket: artigate never creates one.
 pub(super) fn check_store(url: &StorageUrl, settings: &Settings) -> Result<(), CommandError> {
     match url {
         StorageUrl::Directory(path) if !path.is_dir() => {
@@ -41,7 +43,7 @@ fn missing(what: &str, settings: &Settings) -> CommandError {
         Some(file) => format!("settings were read from {}", absolute(file)),
         None => format!("there is no {}", absolute(Path::new(DEFAULT_FILE))),
     };
-    let why = format!("{what} ({read}); only serve, migrate and load make a new one");
+    let why = format!("{what} ({read}); only serve, migrate and load create a new one");
     CommandError::Configuration(anyhow::Error::msg(why))
 }
 

@@ -1,4 +1,4 @@
-//! `artigate fsck`
+//! `artigate fsck`: checks every artifact row against its blob.
 
 use serde_json::json;
 
@@ -8,7 +8,7 @@ use crate::catalog::artifacts;
 use crate::retention::FsckFinding;
 use crate::settings::Settings;
 
-/// Holds every row against its blob; a fault is one line on standard output.
+/// Checks every artifact row against its blob. Prints one line per fault to standard output.
 pub(super) fn run(settings: &Settings, quick: bool, as_json: bool) -> Result<(), CommandError> {
     let parts = Maintenance::open(settings)?;
     let total = parts.block_on(parts.catalog.read(artifacts::count))?;

@@ -1,4 +1,4 @@
-//! `artigate gc`
+//! `artigate gc`: deletes blobs that no row references and carries out queued deletions.
 
 use std::time::Duration;
 
@@ -11,14 +11,14 @@ use crate::identity;
 use crate::retention::{self, Terms};
 use crate::settings::Settings;
 
-/// What the caller wants otherwise than it is.
+/// The options of `artigate gc`.
 #[derive(Debug, Args)]
 pub(super) struct Gc {
-    /// How old such bytes must be; `retention.orphan_grace` by default. What somebody is just storing is
-    /// spared whatever it says.
+    /// Minimum age of a blob without a row; `retention.orphan_grace` by default. Uploads in progress are kept
+    /// at any age.
     #[arg(long, value_name = "DURATION", value_parser = super::duration)]
     grace: Option<Duration>,
-    /// Remove them even if they are more than half of a store of more than 100 blobs.
+    /// Delete even more than half of the blobs of a store that holds more than 100.
     #[arg(long)]
     force: bool,
     /// Print one JSON object.
@@ -26,11 +26,11 @@ pub(super) struct Gc {
     json: bool,
 }
 
-/// Removes what nobody names, and finishes queued removals.
+/// Deletes blobs that no row references and unfinished uploads, and carries out queued deletions.
 pub(super) fn run(settings: &Settings, options: &Gc) -> Result<(), CommandError> {
     let parts = Maintenance::open(settings)?;
     let terms = Terms { grace: options.grace.unwrap_or(settings.orphan_grace), force: options.force };
-    let progress = Progress::new("looking through the store", Some(retention::STEPS));
+    let progress = Progress::new("scanning the store", Some(retention::STEPS));
     let collected: Result<_, CommandError> = parts.block_on(async {
         let agreed = identity::check(&parts.catalog, &parts.store, settings).await;
         let agreed = agreed.map_err(CommandError::startup)?;
@@ -45,8 +45,8 @@ pub(super) fn run(settings: &Settings, options: &Gc) -> Result<(), CommandError>
         );
     } else {
         println!(
-            "{} queued removals carried out, {} could not be; {orphans} blobs without a row and {unfinished} \
-             unfinished uploads removed, {bytes} bytes; {spared} that somebody is at work on spared",
+            "{} queued deletions carried out, {} failed; {orphans} blobs without a row and {unfinished} \
+             unfinished uploads deleted, {bytes} bytes; {spared} in use kept",
             removed.blobs, removed.failed
         );
     }

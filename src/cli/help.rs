@@ -1,4 +1,4 @@
-//! What the help says behind the options: examples, where settings come from, and exit codes.
+//! Help texts that follow the options: examples, sources of settings, and exit codes.
 
 use crate::settings;
 
@@ -23,14 +23,14 @@ Examples:
 pub(super) const MIGRATE: &str = "\
 Examples:
   artigate migrate && artigate user create root --admin
-  artigate migrate --adopt-store   # after a look at database.url and storage.url";
+  artigate migrate --adopt-store   # after checking database.url and storage.url";
 
 pub(super) const LOAD: &str = "\
 Examples:
   artigate load registry.yml
   artigate load users.yml projects/*.yml
 
-Exit codes: 0 all is loaded, 1 a document says something wrong and nothing has changed, 2 a file cannot
+Exit codes: 0 all files are loaded, 1 a document is invalid and nothing has changed, 2 a file cannot
 be read, or database and store do not belong together.";
 
 pub(super) const SWEEP: &str = "\
@@ -47,7 +47,7 @@ Examples:
   artigate fsck
   artigate fsck --quick --json > faults";
 
-/// [`EXAMPLES`], and every variable with its default.
+/// Returns [`EXAMPLES`] followed by every environment variable with its default.
 pub(super) fn in_full() -> String {
     let variables = settings::variables();
     let width = variables.iter().map(|(name, _)| name.len()).max().unwrap_or_default();

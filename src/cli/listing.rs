@@ -1,7 +1,7 @@
-//! What the listing commands print: JSON for scripts, aligned text for people.
+//! Output of the listing commands: JSON for scripts, aligned text for people.
 //!
-//! One record serves both, so the two never tell different things. Text is for reading only: a value
-//! may hold spaces, and control characters are shown escaped, never sent to the terminal.
+//! Both are written from the same records, so they never differ. Text cannot be parsed: a value may hold
+//! spaces. Control characters are escaped, never sent to the terminal.
 
 use std::io::{ErrorKind, Write};
 
@@ -10,14 +10,14 @@ use serde_json::Value;
 
 use super::CommandError;
 
-/// Named values in the order in which they are shown.
+/// Named values in display order.
 #[derive(Default)]
 pub(super) struct Record(Vec<Field>);
 
 struct Field {
     name: &'static str,
     value: Value,
-    /// What people read where the value itself says too little.
+    /// The text for people, where it differs from the JSON value.
     shown: Option<String>,
 }
 
@@ -28,7 +28,7 @@ impl Record {
         self
     }
 
-    /// Adds a value that people read as `shown`.
+    /// Adds a value that the text output shows as `shown`.
     pub(super) fn with_shown(
         mut self,
         name: &'static str,
@@ -63,7 +63,7 @@ impl Serialize for Record {
     }
 }
 
-/// Prints many records: one JSON array, or a heading and a line each with these columns.
+/// Prints records as one JSON array, or as a table: a heading and one line per record with these columns.
 pub(super) fn print_all(columns: &[&str], records: &[Record], json: bool) -> Result<(), CommandError> {
     if json {
         return print_json(&records);
@@ -73,7 +73,7 @@ pub(super) fn print_all(columns: &[&str], records: &[Record], json: bool) -> Res
     print(&aligned(&std::iter::once(heading).chain(rows).collect::<Vec<_>>()))
 }
 
-/// Prints one record: a JSON object, or a line a value.
+/// Prints one record as a JSON object, or as one line per value.
 pub(super) fn print_one(record: &Record, json: bool) -> Result<(), CommandError> {
     if json {
         return print_json(record);
@@ -88,7 +88,7 @@ pub(super) fn print_one(record: &Record, json: bool) -> Result<(), CommandError>
     print(&aligned(&rows))
 }
 
-/// Prints text to standard output. Whoever stopped reading has seen enough.
+/// Prints text to standard output. A closed pipe is no error.
 pub(super) fn print(text: &str) -> Result<(), CommandError> {
     match write(text) {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => {
@@ -98,7 +98,7 @@ pub(super) fn print(text: &str) -> Result<(), CommandError> {
     }
 }
 
-/// Writes text to standard output, all of it or an error.
+/// Writes and flushes the whole text to standard output; a closed pipe is an error.
 pub(super) fn write(text: &str) -> std::io::Result<()> {
     let mut out = std::io::stdout().lock();
     out.write_all(text.as_bytes()).and_then(|()| out.flush())
@@ -127,7 +127,7 @@ fn escaped(text: &str) -> String {
     text.chars().map(character).collect()
 }
 
-/// Two spaces between columns, nothing behind the last.
+/// Aligns columns with two spaces between them and no trailing spaces.
 fn aligned(rows: &[Vec<String>]) -> String {
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
     let width = |column: usize| {

@@ -1,4 +1,4 @@
-//! `artigate load`
+//! `artigate load`: loads registry files.
 
 use std::path::PathBuf;
 use std::sync::OnceLock;
@@ -11,7 +11,7 @@ use crate::identity::Belonging;
 use crate::registry;
 use crate::settings::Settings;
 
-/// Loads all files or none.
+/// Migrates the schema, then loads all files or none.
 pub(super) fn run(settings: &Settings, files: &[PathBuf]) -> Result<(), CommandError> {
     let parts = Maintenance::make(settings)?;
     let looking = async {

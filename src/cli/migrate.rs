@@ -1,4 +1,4 @@
-//! `artigate migrate`
+//! `artigate migrate`: migrates the schema, and checks or sets which database the store belongs to.
 
 use clap::Args;
 
@@ -10,25 +10,26 @@ use crate::identity::{self, Belonging};
 use crate::settings::Settings;
 use crate::store::Store;
 
-/// What the caller wants beside the schema.
+/// The options of `artigate migrate`.
 #[derive(Debug, Args)]
 pub(super) struct Migrate {
-    /// Make the store this database's, though nothing shows that they belong together.
+    /// Assign the store to this database, even if nothing shows that they belong together.
     ///
-    /// For a store that was lost and begins anew, or whose database was: from then on, `gc` removes from it
-    /// what the database does not name. A store with the id of another instance is refused all the same.
+    /// For a store that was lost and begins anew, or whose database was lost. From then on, `gc` deletes the
+    /// blobs of the store that the database does not reference. A store with the ID of another instance is
+    /// still rejected.
     #[arg(long)]
     adopt_store: bool,
 }
 
-/// Opens the catalog, brings its schema up to date, and makes it known to its store.
+/// Opens the catalog, migrates its schema, and records the database's ID in its store.
 pub(super) fn run(settings: &Settings, options: &Migrate) -> Result<(), CommandError> {
     let (catalog, migrations) = open(settings)?;
     println!("{migrations} migrations run, the database schema is up to date");
     let store = match Store::open(settings) {
         Ok(store) => store,
         Err(error) if options.adopt_store => return Err(CommandError::startup(error)),
-        // The schema is what was asked for.
+        // The command's purpose is the schema, and that is migrated.
         Err(error) => {
             tracing::warn!(causes = error.source_chain(), "the store cannot be opened");
             return Ok(());
@@ -46,15 +47,15 @@ pub(super) fn run(settings: &Settings, options: &Migrate) -> Result<(), CommandE
     })
 }
 
-/// The catalog, and how many migrations that took.
+/// Opens the catalog and migrates its schema. Returns the catalog and the number of migrations run.
 pub(super) fn open(settings: &Settings) -> Result<(Catalog, usize), CommandError> {
     let catalog = Catalog::open(settings).map_err(CommandError::startup)?;
     let migrations = catalog.migrate().map_err(CommandError::startup)?;
     Ok((catalog, migrations))
 }
 
-/// Finds out whether database and store belong together, and refuses to go on where they do not. What does not
-/// answer leaves that open, with a warning.
+/// Checks that database and store belong together, and fails if they do not. If one of them does not answer,
+/// only warns.
 pub(super) async fn identify(
     belonging: &Belonging,
     catalog: &Catalog,
@@ -63,7 +64,10 @@ pub(super) async fn identify(
 ) -> Result<(), CommandError> {
     match belonging.look(catalog, store, settings).await {
         Err(error) if error.kind() != ErrorKind::Conflict => {
-            tracing::warn!(causes = error.source_chain(), "whose the store is cannot be told yet");
+            tracing::warn!(
+                causes = error.source_chain(),
+                "it is not known yet whether database and store belong together"
+            );
             Ok(())
         }
         found => found.map_err(CommandError::startup),

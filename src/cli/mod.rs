@@ -1,4 +1,4 @@
-//! The command line: one file a command.
+//! The command line: one file per command.
 
 mod administration;
 mod config;
@@ -35,10 +35,10 @@ use crate::settings::{Settings, SettingsError};
 use crate::store::Store;
 use crate::telemetry::{self, LogFormat, Unread};
 
-/// Keeps the options of every command apart from those of the one whose help is read.
+/// The help heading that separates the options of every command from a command's own.
 const GLOBAL: &str = "Options of every command";
 
-/// A GitLab-compatible artifact gateway.
+/// An artifact server with a GitLab-compatible API.
 #[derive(Debug, Parser)]
 #[command(name = "artigate", version, arg_required_else_help = true, after_help = help::EXAMPLES, after_long_help = help::in_full())]
 struct Arguments {
@@ -46,11 +46,11 @@ struct Arguments {
     #[arg(long, global = true, help_heading = GLOBAL, value_name = "FILE")]
     config: Option<PathBuf>,
 
-    /// What to log: a level, or directives such as `info,artigate::ingest=debug`.
+    /// Log filter: a level, or directives such as `info,artigate::ingest=debug`.
     #[arg(long, global = true, help_heading = GLOBAL, value_name = "FILTER", env = "ARTIGATE_LOG", default_value = "info")]
     log: String,
 
-    /// The form of log lines.
+    /// Format of log lines.
     #[arg(long, global = true, help_heading = GLOBAL, value_enum, env = "ARTIGATE_LOG_FORMAT", default_value = "text")]
     log_format: LogFormat,
 
@@ -67,61 +67,61 @@ enum Command {
         #[arg(long)]
         demo: bool,
     },
-    /// Bring the database schema up to date, and give database and store the id that they share.
+    /// Migrate the database schema, and record the shared instance ID in database and store.
     ///
-    /// Where they do not belong together, exit code 2.
+    /// Exits with code 2 if they do not belong together.
     #[command(after_help = help::MIGRATE)]
     Migrate(migrate::Migrate),
     /// Load registry files: users, projects, pipelines, jobs and artifacts. Safe to repeat.
     #[command(after_help = help::LOAD)]
     Load {
-        /// YAML or JSON files, loaded all or none.
+        /// YAML or JSON files; all of them are loaded, or none.
         #[arg(required = true, value_name = "FILE")]
         files: Vec<PathBuf>,
     },
-    /// Make one expiry pass, as `serve` does on its timer.
+    /// Run one expiry pass, as `serve` does on its timer.
     ///
-    /// Expired artifacts that are not locked go, and what was deleted; then their bytes. Safe while
-    /// servers run.
+    /// Deletes expired artifacts that are not locked, then their blobs and those of artifacts deleted
+    /// earlier. Safe while servers run.
     #[command(after_help = help::SWEEP)]
     Sweep {
         /// Print one JSON object.
         #[arg(long)]
         json: bool,
     },
-    /// Remove bytes that no row names, and finish queued removals.
+    /// Delete blobs that no row references, and carry out queued deletions.
     ///
-    /// Bytes without a row are left by a server that died between storing and recording an upload. Safe
-    /// while servers run. Where database and store do not belong together, nothing is removed, and exit
-    /// code 2.
+    /// A blob without a row is left by a server that died between storing and recording an upload. Safe
+    /// while servers run. Deletes nothing and exits with code 2 if database and store do not belong
+    /// together.
     #[command(after_help = help::GC)]
     Gc(gc::Gc),
-    /// Check every artifact's bytes: present, of the right size, with the right SHA-256.
+    /// Check the blob of every artifact: presence, size and SHA-256.
     ///
-    /// One line for each fault on standard output, a summary on standard error; exit code 1 when
-    /// there is any.
+    /// Prints one line per fault to standard output and a summary to standard error. Exits with code 1
+    /// if there is a fault.
     #[command(after_help = help::FSCK)]
     Fsck {
-        /// Look only whether the bytes are there and of the right size.
+        /// Check only presence and size.
         #[arg(long)]
         quick: bool,
-        /// Print one JSON object a fault.
+        /// Print one JSON object per fault.
         #[arg(long)]
         json: bool,
     },
-    /// Copy all blobs to another store and check what arrived.
+    /// Copy all blobs to another store and verify the copies.
     ///
-    /// Safe while servers run, and when it is run again it goes on where it was. One line for each blob
-    /// that could not be copied, and exit code 1 then.
+    /// Safe while servers run; a second run continues where the first stopped. Prints one line per blob
+    /// that could not be copied, and exits with code 1 then.
     #[command(after_help = copy_store::EXAMPLES)]
     CopyStore(copy_store::CopyStore),
-    /// Make, list and revoke personal access tokens.
+    /// Create, list and revoke personal access tokens.
     #[command(subcommand, after_help = token::EXAMPLES)]
     Token(token::TokenCommand),
     /// Create, list and change users.
     #[command(subcommand, after_help = user::EXAMPLES)]
     User(user::UserCommand),
-    /// Create, show and change projects, their members, and whose job tokens they let in.
+    /// Create, show and change projects, their members and their job token allowlists.
     #[command(subcommand, after_help = project::EXAMPLES)]
     Project(project::ProjectCommand),
     /// Show and check the settings.
@@ -133,7 +133,7 @@ fn duration(text: &str) -> Result<Duration, NotADuration> {
     parse_seconds(text).map(Duration::from_secs)
 }
 
-/// Why a command failed; decides the exit code.
+/// The reason why a command failed. Determines the exit code.
 #[derive(Debug, thiserror::Error)]
 pub enum CommandError {
     /// Something is wrong with the data: exit code 1.
@@ -145,7 +145,7 @@ pub enum CommandError {
 }
 
 impl CommandError {
-    /// The exit code of the program.
+    /// Returns the exit code of the program.
     pub fn exit_code(&self) -> ExitCode {
         match self {
             Self::Data(_) => ExitCode::from(1),
@@ -153,12 +153,12 @@ impl CommandError {
         }
     }
 
-    /// A part that the settings name cannot be used, or two that they name do not belong together.
+    /// Wraps an error of the start: database or store cannot be used, or they do not belong together.
     fn startup(error: Error) -> Self {
         Self::Configuration(log_message(&error))
     }
 
-    /// The catalog said no, and why in its public text, or failed.
+    /// Wraps an error of the catalog. A rejection shows its public message, a failure its source chain.
     fn rejected(error: Error) -> Self {
         match error.kind() {
             ErrorKind::NotFound | ErrorKind::Conflict | ErrorKind::Invalid => {
@@ -170,7 +170,7 @@ impl CommandError {
     }
 }
 
-/// What the log would get of an error.
+/// Returns the text that the log would hold for an error, on one line.
 fn log_message(error: &Error) -> anyhow::Error {
     let why = error.source_chain().unwrap_or_else(|| error.to_string());
     // The database library's texts run over several lines.
@@ -194,7 +194,7 @@ impl From<LoadError> for CommandError {
     }
 }
 
-/// What the commands that work on the data need.
+/// Catalog, store, retention and runtime of the commands that work on blobs.
 struct Maintenance {
     catalog: Catalog,
     store: Store,
@@ -203,7 +203,7 @@ struct Maintenance {
 }
 
 impl Maintenance {
-    /// Those that are there.
+    /// Opens the existing catalog and store. Fails if one does not exist.
     fn open(settings: &Settings) -> Result<Self, CommandError> {
         let catalog = existing::catalog(settings)?;
         for url in [Some(&settings.storage), settings.previous_storage.as_ref()].into_iter().flatten() {
@@ -212,7 +212,7 @@ impl Maintenance {
         Self::with(catalog, settings)
     }
 
-    /// Makes what is not there.
+    /// Opens catalog and store, creating them if they do not exist.
     fn make(settings: &Settings) -> Result<Self, CommandError> {
         Self::with(migrate::open(settings)?.0, settings)
     }
@@ -249,7 +249,7 @@ impl From<Error> for CommandError {
 /// [`CommandError`], for `main` to print.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Result<(), CommandError> {
     let arguments = Arguments::parse_from(arguments);
-    // A server goes on whoever reads its log; a command says all it has to say.
+    // A server does not wait for a reader of its log that has stalled; a command writes all its lines.
     let unread = match arguments.command {
         Command::Serve { .. } => Unread::IsDropped,
         _ => Unread::Waits,
@@ -276,8 +276,10 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Result<(), CommandE
     }
 }
 
-/// The environment as far as it is text. What is not cannot be for us, unless it has our prefix: then
-/// somebody meant it to be.
+/// Returns the variables of the environment that are valid UTF-8.
+///
+/// # Errors
+/// If a variable that begins with `ARTIGATE_` is not valid UTF-8: it was meant for artigate.
 fn environment() -> Result<impl Iterator<Item = (String, String)>, CommandError> {
     let ours = |name: &OsString| name.to_string_lossy().starts_with("ARTIGATE_");
     let is_text = |(name, value): &(OsString, OsString)| name.to_str().is_some() && value.to_str().is_some();

@@ -1,4 +1,4 @@
-//! Values of options that several commands share, and how their text is read.
+//! Option values that several commands share, and their parsers.
 
 use std::str::FromStr;
 
@@ -10,7 +10,7 @@ use crate::domain::byte_size;
 use crate::domain::project::is_valid_path;
 use crate::domain::user::is_valid_username;
 
-/// A yes or no that may also be left as it is.
+/// On or off.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum Switch {
     /// Yes.
@@ -25,7 +25,7 @@ impl Switch {
     }
 }
 
-/// A project's own limit in bytes; none is the instance's.
+/// A project's size limit in bytes; `None` for the limit of the instance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct SizeLimit(pub(super) Option<i64>);
 
@@ -37,7 +37,7 @@ impl FromStr for SizeLimit {
             return Ok(Self(None));
         }
         let bytes = byte_size::parse(text).ok().and_then(|bytes| i64::try_from(bytes).ok());
-        // Elsewhere 0 means no limit; nobody should find out that here it would refuse every upload.
+        // 0 would reject every upload of the project, but in the settings it means no limit: a mistake.
         bytes
             .filter(|bytes| *bytes > 0)
             .map(|bytes| Self(Some(bytes)))
@@ -45,7 +45,7 @@ impl FromStr for SizeLimit {
     }
 }
 
-/// Takes the names of an enum, and lists them in the help and in the refusal of any other.
+/// Returns a parser for the names of an enum. Help and errors list the names.
 pub(super) fn one_of<T>(all: &[T], name: fn(T) -> &'static str) -> impl TypedValueParser<Value = T>
 where
     T: FromStr<Err = UnknownName> + Copy + Send + Sync + 'static,
@@ -54,12 +54,12 @@ where
     PossibleValuesParser::new(names).try_map(|name| name.parse::<T>())
 }
 
-/// Checks a user's short name.
+/// Parses a username.
 pub(super) fn username(text: &str) -> Result<String, String> {
     if is_valid_username(text) { Ok(text.to_owned()) } else { Err("expected a name without spaces".into()) }
 }
 
-/// Checks a project's or group's full path.
+/// Parses a project's or group's full path.
 pub(super) fn full_path(text: &str) -> Result<String, String> {
     if is_valid_path(text) {
         Ok(text.to_owned())
@@ -68,7 +68,7 @@ pub(super) fn full_path(text: &str) -> Result<String, String> {
     }
 }
 
-/// What an empty text stands for: nothing.
+/// Returns `None` for an empty text.
 pub(super) fn unless_empty(text: String) -> Option<String> {
     Some(text).filter(|text| !text.is_empty())
 }

@@ -1,5 +1,6 @@
-//! Tells how far long work is: a bar on a terminal, a line every few seconds elsewhere, both on
-//! standard error. Short work says nothing elsewhere.
+//! Progress output on standard error: a bar on a terminal, elsewhere a line every few seconds.
+//!
+//! Outside a terminal, work that ends within a few seconds prints nothing.
 
 use std::io::IsTerminal;
 use std::sync::{Mutex, PoisonError};
@@ -10,7 +11,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 /// The least time between two lines.
 const LINE_INTERVAL: Duration = Duration::from_secs(5);
 
-/// Work that goes on.
+/// The progress of one piece of work.
 pub(super) struct Progress(Form);
 
 enum Form {
@@ -19,7 +20,8 @@ enum Form {
 }
 
 impl Progress {
-    /// Begins; `what` reads like `checking artifacts`, `total` is how many there are, if known.
+    /// Starts the output. `what` is a text such as `checking artifacts`; `total` is the number of items, if
+    /// known.
     pub(super) fn new(what: &'static str, total: Option<usize>) -> Self {
         if !std::io::stderr().is_terminal() {
             return Self(Form::Lines(Mutex::new(Lines::new(what, total, Instant::now()))));
@@ -32,12 +34,12 @@ impl Progress {
         Self(Form::Bar(bar.with_style(style).with_message(what)))
     }
 
-    /// So many more are done.
+    /// Counts `count` more items as done.
     pub(super) fn advance(&self, count: usize) {
         match &self.0 {
             Form::Bar(bar) => bar.inc(count as u64),
             Form::Lines(lines) => {
-                // Numbers stay true whatever happened to a thread that held them.
+                // A panic while the lock is held cannot leave the counters inconsistent.
                 let mut lines = lines.lock().unwrap_or_else(PoisonError::into_inner);
                 if let Some(line) = lines.advance(count, Instant::now()) {
                     eprintln!("{line}");
@@ -46,7 +48,7 @@ impl Progress {
         }
     }
 
-    /// Ends; a bar goes away.
+    /// Ends the output; clears a bar.
     pub(super) fn finish(self) {
         if let Form::Bar(bar) = self.0 {
             bar.finish_and_clear();
@@ -54,7 +56,7 @@ impl Progress {
     }
 }
 
-/// When a line is due, and what it says.
+/// Progress as lines: the counters, and the time of the last line.
 struct Lines {
     what: &'static str,
     total: Option<usize>,

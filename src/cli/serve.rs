@@ -1,4 +1,4 @@
-//! `artigate serve`
+//! `artigate serve`: the server with its background tasks.
 
 use std::io::Write;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use crate::server;
 use crate::settings::Settings;
 use crate::store::StoreKey;
 
-/// Serves until SIGTERM or SIGINT.
+/// Serves HTTP until SIGTERM or SIGINT.
 pub(super) fn run(settings: Settings, with_demo: bool) -> Result<(), CommandError> {
     let app = Arc::new(App::open(settings, Clock::System).map_err(CommandError::startup)?);
     actix_web::rt::System::new().block_on(async {
@@ -27,12 +27,12 @@ pub(super) fn run(settings: Settings, with_demo: bool) -> Result<(), CommandErro
         let node = StoreKey::random_writer();
         actix_web::rt::spawn(app.retention.clone().collect_forever(app.settings.clone(), node));
         let serving = actix_web::rt::spawn(listening.server);
-        // Signals are taken from the server's first turn on; only then may somebody send one.
+        // The server handles signals from its first poll on, so the address is logged only after that.
         tokio::task::yield_now().await;
         let address = listening.address;
         tracing::info!(%address, "listening on http://{address}");
         if let Some(demo) = demo {
-            // Whoever reads these from a pipe waits for them; a reader that is gone is no fault.
+            // Flushed for readers of a pipe; a closed pipe is no error.
             let mut out = std::io::stdout().lock();
             let _ = write!(out, "{}", demo.lines(&format!("http://{address}"))).and_then(|()| out.flush());
         }

@@ -1,4 +1,4 @@
-//! `artigate sweep`
+//! `artigate sweep`: one expiry pass.
 
 use serde_json::json;
 
@@ -6,10 +6,10 @@ use super::progress::Progress;
 use super::{CommandError, Maintenance};
 use crate::settings::Settings;
 
-/// Makes one expiry pass.
+/// Runs one expiry pass.
 pub(super) fn run(settings: &Settings, as_json: bool) -> Result<(), CommandError> {
     let parts = Maintenance::open(settings)?;
-    let progress = Progress::new("artifacts expired and blobs removed", None);
+    let progress = Progress::new("artifacts expired and blobs deleted", None);
     let swept = parts.block_on(parts.retention.sweep(|done| progress.advance(done)));
     progress.finish();
     let swept = swept?;
@@ -17,7 +17,7 @@ pub(super) fn run(settings: &Settings, as_json: bool) -> Result<(), CommandError
     if as_json {
         println!("{}", json!({ "expired": expired, "removed": removed, "failed": failed }));
     } else {
-        println!("{expired} artifacts expired, {removed} blobs removed, {failed} could not be");
+        println!("{expired} artifacts expired, {removed} blobs deleted, {failed} failed");
     }
     Ok(())
 }

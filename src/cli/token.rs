@@ -1,7 +1,6 @@
-//! `artigate token …`
+//! `artigate token create`, `list` and `revoke`: personal access tokens.
 //!
-//! A token's text leaves this file once, on standard output. Only its digest is kept, and that is
-//! never shown.
+//! A token is printed once, when it is created. Only its digest is stored, and that is never printed.
 
 use clap::{Args, Subcommand};
 use secrecy::ExposeSecret;
@@ -27,9 +26,9 @@ Examples:
 
 #[derive(Debug, Subcommand)]
 pub(super) enum TokenCommand {
-    /// Make a personal access token and print it; it cannot be shown again.
+    /// Create a personal access token and print it; it cannot be shown again.
     Create(Create),
-    /// List tokens, by number; never their text.
+    /// List tokens, sorted by ID, without their values.
     List {
         /// Only the tokens of this user.
         #[arg(long, value_name = "NAME")]
@@ -38,33 +37,33 @@ pub(super) enum TokenCommand {
         #[arg(long)]
         json: bool,
     },
-    /// Take a token back: servers refuse it from the next request on.
+    /// Revoke a token; it is rejected from the next request on.
     Revoke {
-        /// The token's number, from the list.
+        /// The token's ID, from the list.
         id: i64,
     },
 }
 
 #[derive(Debug, Args)]
 pub(super) struct Create {
-    /// Whose token it is to be.
+    /// The username of the token's owner.
     #[arg(long, value_name = "NAME")]
     user: String,
-    /// What its owner calls it.
+    /// The name of the token.
     #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
     name: String,
-    /// What it is good for, separated by commas: `read_api` reads, api also changes.
+    /// Comma-separated scopes: `read_api` (read), `api` (read and write).
     #[arg(long, value_name = "SCOPE,…", required = true, value_delimiter = ',', value_parser = one_of(Scope::ALL, Scope::as_str))]
     scopes: Vec<Scope>,
-    /// How long it is good, or never for no end.
+    /// The lifetime of the token, or never for no expiry.
     #[arg(long, value_name = "DURATION", default_value = "365 days", value_parser = lifetime)]
     expires_in: Lifetime,
-    /// From which day (at 00:00 UTC) or time on it is good no more.
+    /// Expiry date (00:00 UTC) or time.
     #[arg(long, value_name = "TIME", value_parser = Timestamp::parse, conflicts_with = "expires_in")]
     expires_at: Option<Timestamp>,
 }
 
-/// Runs one of the commands.
+/// Runs a sub-command.
 pub(super) fn run(settings: &Settings, command: TokenCommand) -> Result<(), CommandError> {
     let now = Clock::System.now();
     match command {
@@ -105,21 +104,22 @@ impl Create {
             CommandError::Configuration(anyhow::Error::msg(why))
         })?;
         let until = expires_at.map_or_else(|| "until it is revoked".into(), |time| format!("until {time}"));
-        eprintln!("This is token {id} of {}, good {until}. It is shown only now.", self.user);
+        eprintln!("This is token {id} of {}, valid {until}. It is shown only once.", self.user);
         Ok(())
     }
 
     fn expires_at(&self, now: Timestamp) -> Result<Option<Timestamp>, CommandError> {
         let wrong = |why: String| CommandError::Configuration(anyhow::Error::msg(why));
         match self.expires_at {
-            Some(time) if time <= now => Err(wrong(format!("--expires-at: {time} is past"))),
+            Some(time) if time <= now => Err(wrong(format!("--expires-at: {time} is in the past"))),
             Some(time) => Ok(Some(time)),
             None => self.expires_in.expires_at(now).map_err(|why| wrong(format!("--expires-in: {why}"))),
         }
     }
 }
 
-/// As in `expire_in`, except that `0` is more likely a slip than a wish for a token without end.
+/// Parses a lifetime with the syntax of `expire_in`, except that `0` is an error: it is more likely a mistake
+/// than a request for a token without expiry.
 fn lifetime(text: &str) -> Result<Lifetime, String> {
     match Lifetime::parse(text) {
         Ok(Lifetime::Never) if !text.trim().eq_ignore_ascii_case("never") => {

@@ -1,4 +1,4 @@
-//! `artigate user …`
+//! `artigate user create`, `list` and `set`: users.
 
 use clap::{Args, Subcommand};
 
@@ -18,17 +18,17 @@ Examples:
 
 #[derive(Debug, Subcommand)]
 pub(super) enum UserCommand {
-    /// Create a user and say its number.
+    /// Create a user and print its ID.
     Create(Create),
-    /// List all users, by number.
+    /// List all users, sorted by ID.
     List {
         /// Print one JSON array.
         #[arg(long)]
         json: bool,
     },
-    /// Change what is named of a user and leave the rest.
+    /// Change the given fields of a user.
     Set {
-        /// The user's short name.
+        /// The username.
         username: String,
         #[command(flatten)]
         changes: Changes,
@@ -37,19 +37,19 @@ pub(super) enum UserCommand {
 
 #[derive(Debug, Args)]
 pub(super) struct Create {
-    /// A short name without spaces that nobody else has.
+    /// A unique username without spaces.
     #[arg(value_parser = username)]
     username: String,
-    /// The user's number, instead of the next free one.
+    /// The user's ID; the next free one by default.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(i64).range(1..))]
     id: Option<i64>,
-    /// The name to show, instead of the short one.
+    /// The display name; the username by default.
     #[arg(long)]
     name: Option<String>,
     /// The user's e-mail address.
     #[arg(long, value_name = "ADDRESS")]
     email: Option<String>,
-    /// Let the user do everything in every project.
+    /// Make the user an administrator, who may do everything in every project.
     #[arg(long)]
     admin: bool,
 }
@@ -57,21 +57,21 @@ pub(super) struct Create {
 #[derive(Debug, Args)]
 #[group(required = true, multiple = true)]
 pub(super) struct Changes {
-    /// The name to show.
+    /// The display name.
     #[arg(long)]
     name: Option<String>,
     /// The user's e-mail address; an empty text removes it.
     #[arg(long, value_name = "ADDRESS")]
     email: Option<String>,
-    /// Let the user do everything in every project.
+    /// Make the user an administrator, who may do everything in every project.
     #[arg(long, conflicts_with = "no_admin")]
     admin: bool,
-    /// Let the user do only what memberships allow.
+    /// Make the user no administrator; only memberships count then.
     #[arg(long)]
     no_admin: bool,
 }
 
-/// Runs one of the commands.
+/// Runs a sub-command.
 pub(super) fn run(settings: &Settings, command: UserCommand) -> Result<(), CommandError> {
     let administration = CatalogSession::open(settings)?;
     match command {
@@ -93,7 +93,7 @@ impl Create {
         let id = administration.write("user.create", format!("user {username}"), move |db| {
             users::create(db, id, &new, Clock::System.now())
         })?;
-        listing::print(&format!("created user {username} with number {id}\n"))
+        listing::print(&format!("created user {username} with ID {id}\n"))
     }
 }
 

@@ -1,8 +1,9 @@
-//! A budget: something that answers under way hold and that is not without end, counted before it is
-//! taken. Who finds it used up waits for a while, in order; nobody has more than three quarters of
-//! it.
+//! A budget bounds what responses in progress hold, such as memory; it is counted before it is taken.
 //!
-//! An answer whose client takes nothing holds its share for nobody: while others wait, it is ended.
+//! Requests wait in order, for a while, for a budget that is used up; no client has more than three quarters
+//! of it.
+//!
+//! A response whose client reads nothing is ended while others wait.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
@@ -21,19 +22,19 @@ use tokio::time::timeout;
 use super::ByteStream;
 use crate::domain::{Error, Result};
 
-/// How often somebody who waits looks for answers that make no progress.
+/// How often a waiting request looks for stalled responses.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
-/// The budget. Clones are the same one.
+/// A budget; clones share it.
 #[derive(Clone)]
 pub(super) struct Budget(Arc<Shared>);
 
 struct Shared {
     what: &'static str,
     all: Arc<Semaphore>,
-    /// The most for one client.
+    /// The most units for one client.
     most_each: u32,
-    /// What one unit is worth.
+    /// The amount of one unit.
     unit: u64,
     total: u32,
     patience: Patience,
@@ -42,12 +43,12 @@ struct Shared {
     answers: Mutex<Vec<Weak<Answer>>>,
 }
 
-/// How long is waited.
+/// The time limits of a budget.
 #[derive(Debug, Clone, Copy)]
 pub struct Patience {
-    /// For a share of what is used up; then it is 503.
+    /// How long a request waits for a share before it fails with 503.
     pub wait: Duration,
-    /// For an answer to make progress, while others wait.
+    /// How long a response may make no progress while others wait.
     pub stall: Duration,
 }
 
@@ -73,7 +74,7 @@ impl fmt::Debug for Budget {
 }
 
 impl Budget {
-    /// A budget of `total` bytes, or whatever `what` is counted in. It is kept in steps of `unit`.
+    /// Creates a budget of `total` bytes, or of what else `what` is counted in, kept in steps of `unit`.
     pub(super) fn new(what: &'static str, total: u64, unit: u64, patience: Patience) -> Self {
         let total = u32::try_from(total / unit).unwrap_or(u32::MAX).min(Semaphore::MAX_PERMITS as u32).max(1);
         Self(Arc::new(Shared {
@@ -89,16 +90,16 @@ impl Budget {
         }))
     }
 
-    /// How much of it is taken.
+    /// The amount in use.
     pub(super) fn used(&self) -> u64 {
         (u64::from(self.0.total) - self.0.all.available_permits() as u64) * self.0.unit
     }
 
-    /// Takes `amount` for an answer to `client`. What is more than a client may have counts as all of that:
-    /// it gets it, once it holds nothing else.
+    /// Takes `amount` for a response to `client`. More than a client may have counts as all of that: it is
+    /// granted once the client holds nothing else.
     ///
     /// # Errors
-    /// `Unavailable` when it is used up and stays so.
+    /// `Unavailable` when the budget is used up and stays so.
     pub(super) async fn take(&self, amount: u64, client: Option<IpAddr>) -> Result<Share> {
         let shared = &self.0;
         let units = amount.div_ceil(shared.unit).min(shared.most_each.into()) as u32;
@@ -111,8 +112,8 @@ impl Budget {
         Ok(Share { units, client, _all: all, _own: own })
     }
 
-    /// The bytes of an answer that holds `share` itself. When its client takes none of them while others
-    /// wait, the answer ends with an error, and what it held is free.
+    /// Returns the bytes of a response that `make` builds and that holds `share`. If its client reads none
+    /// while others wait, the stream ends with an error, and the share is free.
     pub(super) fn watch(&self, share: Share, make: impl FnOnce(Share) -> ByteStream) -> ByteStream {
         let (units, client) = (share.units, share.client);
         let answer = Arc::new(Answer {
@@ -122,7 +123,7 @@ impl Budget {
             client,
         });
         let mut answers = lock(&self.0.answers);
-        // Those that are over go now and then: each time as many came as there are.
+        // Ended ones are removed whenever the list would grow.
         if answers.len() == answers.capacity() {
             answers.retain(|answer| answer.strong_count() > 0);
         }
@@ -150,7 +151,7 @@ impl Shared {
         semaphore
     }
 
-    /// Waits for `units`, of what one client may have or of all there is.
+    /// Waits for `units` of what one client may have, or of the total.
     async fn wait(
         &self,
         semaphore: Arc<Semaphore>,
@@ -174,8 +175,7 @@ impl Shared {
         }
     }
 
-    /// Ends answers that make no progress, the longest first, until `units` are free: of a client's, or of
-    /// all.
+    /// Ends stalled responses, the longest stalled first, until `units` are free: those of `client`, or any.
     fn end_stalled(&self, units: u32, client: Option<IpAddr>) {
         let now = self.millis();
         let stall = self.patience.stall.as_millis() as u64;
@@ -193,13 +193,17 @@ impl Shared {
             }
             if answer.end() {
                 freed += answer.units;
-                tracing::warn!(client.address = ?answer.client, "ended an answer that nobody takes: others wait for {}", self.what);
+                tracing::warn!(
+                    client.address = ?answer.client,
+                    "ended a stalled response: other requests wait for {}",
+                    self.what
+                );
             }
         }
     }
 }
 
-/// An answer under way, to be ended from outside.
+/// A response in progress that can be ended from outside.
 struct Answer {
     bytes: Mutex<Option<ByteStream>>,
     /// When it was last asked for bytes, in milliseconds since the budget was made.
@@ -209,7 +213,7 @@ struct Answer {
 }
 
 impl Answer {
-    /// Whether it was still there, and not just making progress.
+    /// Ends the response; returns whether it was in progress and not just being polled.
     fn end(&self) -> bool {
         let bytes = match self.bytes.try_lock() {
             Ok(mut bytes) => bytes.take(),
@@ -231,7 +235,7 @@ impl Stream for Watched {
         self.answer.moved.store(self.budget.0.millis(), Ordering::Relaxed);
         let mut bytes = lock(&self.answer.bytes);
         let Some(pieces) = bytes.as_mut() else {
-            let why = "the client took nothing while others waited";
+            let why = "the client received nothing while other requests waited";
             return Poll::Ready(Some(Err(io::Error::new(io::ErrorKind::TimedOut, why))));
         };
         let next = pieces.poll_next_unpin(cx);
@@ -242,7 +246,7 @@ impl Stream for Watched {
     }
 }
 
-/// What counts as one client: a customer of IPv6 has a /64 at least.
+/// Returns the address that a client is counted by: the /64 for IPv6, which a customer has at least.
 fn party(client: IpAddr) -> IpAddr {
     match client {
         IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() & (u128::MAX << 64)).into(),
@@ -250,7 +254,7 @@ fn party(client: IpAddr) -> IpAddr {
     }
 }
 
-/// No code that holds a lock here can leave its value half changed.
+/// Locks, also after a panic: no code that holds a lock here can leave its value half changed.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

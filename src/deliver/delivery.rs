@@ -1,4 +1,4 @@
-//! A delivery: the answer to a download, either the bytes or an address of the store where they are.
+//! A delivery is the answer to a download: the bytes, or a URL of the store that serves them.
 
 use std::net::IpAddr;
 use std::ops::Range;
@@ -11,23 +11,23 @@ use crate::catalog::artifacts::Artifact;
 use crate::domain::{EntryPath, Error, Result};
 use crate::store::{Blob, Store, StoreKey};
 
-/// How long an address of the store is valid: for a client that asks twice, and no longer than it may lie
-/// around in somebody's log.
+/// How long a URL of the store is valid: long enough for a client that requests it twice, short because it
+/// may end up in a log.
 const ADDRESS_LIFETIME: Duration = Duration::from_secs(600);
 
-/// Everything that reads artifacts takes, built once.
+/// Delivers artifacts; built once.
 #[derive(Debug)]
 pub struct Deliver {
     store: Store,
     indexes: IndexCache,
     capacity: Capacity,
-    /// Whether whole artifacts are fetched from the store itself, where it has a server of its own.
+    /// Whether whole artifacts are fetched from the store directly, if it has a server of its own.
     direct_download: bool,
 }
 
 /// The answer to a download.
 pub enum Delivery<'a> {
-    /// The address at which the store serves the bytes.
+    /// The URL at which the store serves the bytes.
     Redirect(String),
     /// The bytes.
     Bytes(Bytes<'a>),
@@ -37,21 +37,21 @@ pub enum Delivery<'a> {
 pub enum Bytes<'a> {
     /// An artifact as it was uploaded.
     Whole(Blob),
-    /// One file of an archive; sent as it lies there, or decompressed.
+    /// One file of an archive, decompressed or in its stored encoding.
     Entry(EntryDelivery<'a>, Option<StoredEncoding>),
-    /// A folder of an archive as a zip of its own; never in part.
+    /// A folder of an archive as a zip; never in part.
     Folder(Box<FolderDelivery>),
 }
 
 /// Whether a client follows a redirect to the store.
 #[derive(Debug, Clone)]
 pub enum Redirects {
-    /// It does not.
+    /// The client does not.
     Never,
-    /// It does, to an address for `GET` or, with `head`, for `HEAD`; the store is to answer with this
+    /// The client does, to a URL for `GET` or, with `head`, for `HEAD`; the store answers with this
     /// `Content-Disposition`.
     Followed {
-        /// Whether only the head is wanted.
+        /// Whether the request is a `HEAD`.
         head: bool,
         /// The header's value.
         disposition: String,
@@ -59,13 +59,13 @@ pub enum Redirects {
 }
 
 impl Deliver {
-    /// Reads from `store`. With `direct_download` clients that follow redirects are sent to the store itself,
-    /// where it can be.
+    /// Reads from `store`. With `direct_download`, clients that follow redirects are sent to the store, if it
+    /// can serve them.
     pub fn new(store: Store, indexes: IndexCache, capacity: Capacity, direct_download: bool) -> Self {
         Self { store, indexes, capacity, direct_download }
     }
 
-    /// What answers under way hold.
+    /// The bounds on responses in progress.
     pub fn capacity(&self) -> &Capacity {
         &self.capacity
     }
@@ -73,7 +73,7 @@ impl Deliver {
     /// Delivers an artifact as it was uploaded.
     ///
     /// # Errors
-    /// `NotFound` when its bytes are gone, `Internal` when row and store disagree, `Unavailable`.
+    /// `NotFound` when its bytes are missing, `Internal` when row and store disagree, `Unavailable`.
     pub async fn whole(&self, artifact: &Artifact, redirects: Redirects) -> Result<Delivery<'static>> {
         if let (true, Redirects::Followed { head, disposition }) = (self.direct_download, redirects) {
             let key: StoreKey = artifact.store_key.parse().map_err(Error::internal)?;
@@ -85,7 +85,7 @@ impl Deliver {
         Ok(Delivery::Bytes(Bytes::Whole(open_artifact(&self.store, artifact).await?)))
     }
 
-    /// Finds one file of an archive, for a client whose share of memory it counts against.
+    /// Finds one file of an archive; its memory counts against the share of `client`.
     ///
     /// # Errors
     /// As [`find_entry`].
@@ -111,8 +111,8 @@ impl Deliver {
         plan_folder(self.sources(client), archive, path).await
     }
 
-    /// Lists a folder of an archive, the root without a `path`: the items in `range`. `None` when there is no
-    /// such folder.
+    /// Lists the items in `range` of a folder of an archive, of the root without a `path`. `None` when there
+    /// is no such folder.
     ///
     /// # Errors
     /// As [`list_folder`].
@@ -133,7 +133,7 @@ impl Deliver {
 }
 
 impl Bytes<'_> {
-    /// Their number, as they are sent.
+    /// The number of bytes that are sent.
     pub fn size(&self) -> u64 {
         match self {
             Self::Whole(blob) => blob.size(),
@@ -143,7 +143,7 @@ impl Bytes<'_> {
         }
     }
 
-    /// Reads them, all or a part that lies inside of them.
+    /// Reads all bytes, or a part that lies inside them.
     ///
     /// # Errors
     /// Those of the first piece; later ones end the stream.

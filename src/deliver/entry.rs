@@ -1,5 +1,5 @@
-//! One file out of an archive: unpacked and checked while it is read, a part of it, or packed as it
-//! lies there for a client that unpacks it.
+//! Entry delivery sends one file of an archive, or a part of it, decompressed and checked while it is read,
+//! or in its stored encoding for a client that decodes it.
 
 use std::io;
 use std::ops::Range;
@@ -18,11 +18,11 @@ use crate::catalog::artifacts::Artifact;
 use crate::domain::{EntryPath, Error, ErrorKind, Result, byte_size};
 use crate::store::Blob;
 
-/// What a decompressor takes that makes no window, with the piece that it fills, in bytes.
+/// The memory of a deflate decompressor, with the piece that it fills, in bytes.
 const INFLATE_BYTES: u64 = 128 << 10;
 
-/// What one for zstd takes beside its window, in bytes: state, a block and two blocks more of output, and
-/// the piece that it fills.
+/// The memory of a zstd decompressor without its window, in bytes: state, a block and two blocks more of
+/// output, and the piece that it fills.
 const UNZSTD_BYTES: u64 = 704 << 10;
 
 /// A file that was found in an archive.
@@ -31,11 +31,11 @@ pub struct EntryDelivery<'a> {
     sources: Sources<'a>,
     blob: Blob,
     entry: EntryMeta,
-    /// Of an entry in zstd: how its frames begin.
+    /// The beginning of the frames of a zstd entry.
     lead: Option<Lead>,
 }
 
-/// How a file lies in its archive, when that is a form that HTTP clients unpack.
+/// The encoding of a file in its archive, if it is one that HTTP clients decode.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StoredEncoding {
     /// Deflated; sent with a gzip header and trailer around it.
@@ -57,9 +57,9 @@ impl StoredEncoding {
 /// Finds the file at `path` in an archive.
 ///
 /// # Errors
-/// `NotFound` when it has no such entry; `Unprocessable` when it is no readable archive, or the
-/// entry is encrypted, packed by an unknown method or in zstd that asks for too much; `Internal` when
-/// its bytes cannot be read.
+/// `NotFound` when the archive has no such entry; `Unprocessable` when the archive is not readable, or the
+/// entry is encrypted, too large, compressed by an unknown method or in zstd that needs too much; `Internal`
+/// when its bytes cannot be read.
 pub async fn find_entry<'a>(
     sources: Sources<'a>,
     archive: &Artifact,
@@ -85,8 +85,8 @@ fn check_size(entry: &EntryMeta, limit: Option<u64>) -> Result<()> {
         Some(limit) if entry.method != 0 && entry.uncompressed_size > limit => Err(Error::new(
             ErrorKind::Unprocessable,
             format!(
-                "entry unpacks to {} bytes, more than limits.max_uncompressed_size ({}); the archive itself can be \
-                 downloaded",
+                "entry has {} uncompressed bytes, more than limits.max_uncompressed_size ({}); the archive \
+                 itself can be downloaded",
                 entry.uncompressed_size,
                 byte_size::show(limit)
             ),
@@ -100,12 +100,12 @@ fn unprocessable(why: impl std::error::Error) -> Error {
 }
 
 impl EntryDelivery<'_> {
-    /// The size of the file in bytes, unpacked.
+    /// The decompressed size of the file in bytes.
     pub fn size(&self) -> u64 {
         self.entry.uncompressed_size
     }
 
-    /// How it could be sent without unpacking it; an empty one is better sent as it is.
+    /// The encoding in which the file can be sent without decompressing it; `None` also for an empty file.
     pub fn stored_encoding(&self) -> Option<StoredEncoding> {
         match self.entry.method {
             _ if self.entry.compressed_size == 0 || self.entry.uncompressed_size == 0 => None,
@@ -117,7 +117,7 @@ impl EntryDelivery<'_> {
         }
     }
 
-    /// The size in bytes of what [`EntryDelivery::into_compressed_body`] sends.
+    /// The number of bytes that [`EntryDelivery::into_compressed_body`] sends.
     pub fn compressed_size(&self, form: StoredEncoding) -> u64 {
         match form {
             StoredEncoding::Gzip => {
@@ -127,12 +127,12 @@ impl EntryDelivery<'_> {
         }
     }
 
-    /// The file's bytes. The first piece is read before this returns, so that damage found there
-    /// is still an error; what is found later ends the stream with one, before its last byte.
+    /// Returns the file's bytes. The first piece is read before this returns, so that damage found there is
+    /// an error; damage found later ends the stream with one, before its last byte.
     ///
     /// # Errors
     /// `Unprocessable` when the first piece is damaged, `Internal` when it cannot be read; `Unavailable` when
-    /// others hold the memory that unpacking takes.
+    /// other responses hold the memory that decompression needs.
     pub async fn into_body(self) -> Result<Body> {
         let (entry, unpacked) = (&self.entry, |archive: &Bytes, packed: Range<usize>| {
             archive::decompress(&self.entry, &archive[packed]).map(|bytes| bytes.map(Bytes::from))
@@ -152,7 +152,7 @@ impl EntryDelivery<'_> {
         }))
     }
 
-    /// The memory that unpacking takes.
+    /// Takes the memory that decompression needs from the budget.
     async fn share(&self) -> Result<Share> {
         let bytes = match &self.lead {
             Some(lead) => UNZSTD_BYTES + lead.window_bytes(&self.entry),
@@ -169,12 +169,12 @@ impl EntryDelivery<'_> {
             .await
     }
 
-    /// A part of the file's bytes, which must lie inside it. A stored file is read from there on; a
-    /// packed one is unpacked from its start, and checked as far as that goes. All of it is checked as
-    /// without a part.
+    /// Returns a part of the file's bytes, which must lie inside it. A stored file is read from there on; a
+    /// compressed one is decompressed from its start, and checked as far as that goes. A part that is the
+    /// whole file is checked as without a part.
     ///
     /// # Errors
-    /// As [`EntryDelivery::into_body`]; `Unavailable` also when too many others skip much.
+    /// As [`EntryDelivery::into_body`]; `Unavailable` also when too many long skips are in progress.
     pub async fn into_part(self, part: Range<u64>) -> Result<Body> {
         if part == (0..self.entry.uncompressed_size) {
             return self.into_body().await;
@@ -184,7 +184,7 @@ impl EntryDelivery<'_> {
             return Ok(Body::Stream(pieces));
         }
         let Sources { capacity, client, .. } = self.sources;
-        // Who waits to be let on the way holds no memory meanwhile.
+        // A request that waits for its skip holds no memory meanwhile.
         let long = capacity.skips.admit(part.start, client).await?;
         let share = self.share().await?;
         let pieces = self.into_stream().await?;
@@ -193,8 +193,8 @@ impl EntryDelivery<'_> {
         ))
     }
 
-    /// The packed bytes as they lie in the archive, in a form that an HTTP client unpacks and
-    /// checks itself.
+    /// Returns the compressed bytes of the archive in an encoding that an HTTP client decodes and checks
+    /// itself.
     ///
     /// # Errors
     /// `Unprocessable` when the entry's header is damaged, `Internal` when it cannot be read.
@@ -220,8 +220,9 @@ impl EntryDelivery<'_> {
     }
 }
 
-/// What `make` makes of a small entry, of which it gets the archive's bytes from the local header on and
-/// where in them the packed bytes lie. `None` when it is not small, or `make` says so.
+/// Reads a small entry and calls `make` with the archive's bytes from the local header on and the range of
+/// the compressed bytes in them. `None` when the entry is not small or not all of it was read, or `make`
+/// returns `None`.
 async fn small(
     blob: &Blob,
     entry: &EntryMeta,
@@ -264,8 +265,8 @@ fn raw(
     archive::raw(move |range| blob.stream(range), size, entry.clone(), part)
 }
 
-/// The archive from the entry's header on. What the entry surely needs is one ranged read; the
-/// rest is a second one, `with_first_chunk` only when its header turns out to be longer than headers are.
+/// Streams the archive from the entry's header on. The probable span of the entry is one ranged read; the
+/// rest is a second one, begun only when the header turns out to be longer than usual.
 fn from_header(blob: Blob, entry: &EntryMeta) -> impl Stream<Item = io::Result<Bytes>> + Send + use<> {
     let likely = likely_range(&blob, entry);
     let rest = likely.end..blob.size();

@@ -1,4 +1,4 @@
-//! A folder of an archive: what is in it, or all of it as a zip of its own.
+//! Folder delivery sends a page of the items of an archive's folder, or all of the folder as a zip.
 
 use std::ops::Range;
 
@@ -13,7 +13,7 @@ use crate::catalog::artifacts::Artifact;
 use crate::domain::{EntryPath, Error, ErrorKind, Result};
 use crate::store::Blob;
 
-/// A folder's zip, planned. It holds the rows of what is in the folder, which are counted.
+/// A planned zip of a folder. It holds the rows of the folder's entries, whose memory is counted.
 pub struct FolderDelivery {
     blob: Blob,
     subset: Subset,
@@ -21,22 +21,22 @@ pub struct FolderDelivery {
     budget: Budget,
 }
 
-/// A page of a folder's items, whose memory is counted where it is much.
+/// A page of a folder's items, whose memory is counted if it is much.
 pub struct FolderPage {
     /// The items.
     pub listing: Listing,
     held: Option<(Share, Budget)>,
 }
 
-/// A page that takes no more is not counted, in bytes.
+/// The largest page that is not counted, in bytes.
 const SMALL_PAGE_BYTES: usize = 256 << 10;
 
-/// Lists a folder of an archive, the root without a `path`: the items in `window`, and how many
-/// there are. `None` when there is no such folder.
+/// Lists the items in `window` of a folder of an archive, of the root without a `path`, and their total.
+/// `None` when there is no such folder.
 ///
 /// # Errors
-/// `Unprocessable` when it is no readable archive; `Internal` when its bytes cannot be read; `Unavailable`
-/// when too many others ask for such work.
+/// `Unprocessable` when the archive is not readable; `Internal` when its bytes cannot be read; `Unavailable`
+/// when too many others request such work.
 pub async fn list_folder(
     sources: Sources<'_>,
     archive: &Artifact,
@@ -49,7 +49,7 @@ pub async fn list_folder(
     let folder = path.as_ref().map_or("", EntryPath::as_str).to_owned();
     let outline = indexes.outline(archive, &blob, folder, recursive).await?.map_err(unreadable)?;
     let Some(outline) = outline else { return Ok(None) };
-    // As items, and as the text that is made of them: names have up to 64 KiB each.
+    // Held twice, as items and as the text that is made of them: names have up to 64 KiB each.
     let bytes = outline.page_bytes(&window).saturating_mul(2);
     let held = if bytes > SMALL_PAGE_BYTES {
         Some((capacity.rows.take(bytes as u64, client).await?, capacity.rows.clone()))
@@ -61,7 +61,7 @@ pub async fn list_folder(
 }
 
 impl FolderPage {
-    /// The `text` that was made of the page, on its way to the client.
+    /// Makes a response body of the page's `text`; it holds what was counted for the page.
     pub fn into_body(self, text: Bytes) -> Body {
         let Some((share, budget)) = self.held else { return Body::Full(text) };
         let pieces = stream::unfold(text, async |mut text| {
@@ -86,7 +86,7 @@ pub async fn plan_folder(
 ) -> Result<Option<FolderDelivery>> {
     let blob = open_artifact(sources.store, archive).await?;
     let (folder, budget) = (path.as_str().to_owned(), sources.capacity.rows.clone());
-    // What the copy will hold is counted before it is made, and no index is held while that waits.
+    // The copy's memory is counted before it is made, and no index is held while that waits.
     let measure = move |known: &Indexed| Subset::planned_bytes(&known.index, &folder);
     let bytes = sources.indexes.work(archive, &blob, measure).await?.map_err(unreadable)?;
     if bytes == 0 && !path.as_str().is_empty() {
@@ -109,8 +109,8 @@ impl FolderDelivery {
         self.subset.size_bytes()
     }
 
-    /// The zip. Its first piece is read before this returns; the rest ends with an error when the archive is
-    /// damaged.
+    /// Returns the zip's bytes. The first piece is read before this returns; the rest ends with an error if
+    /// the archive is damaged.
     ///
     /// # Errors
     /// `Internal` when the first piece is damaged, `Unavailable` or `Internal` when it cannot be read.
@@ -124,7 +124,7 @@ impl FolderDelivery {
     }
 }
 
-/// The pieces, which hold `share` for as long as they are there.
+/// Returns the pieces as a stream that holds `share` until it is dropped.
 pub(super) fn holding(pieces: ByteStream, share: Share) -> ByteStream {
     Box::pin(pieces.inspect(move |_| {
         let _held = &share;

@@ -1,4 +1,5 @@
-//! Indexes of archives, kept by bytes and loaded once however many ask.
+//! The index cache keeps indexes of archives, bounded by bytes, and loads each once, however many requests
+//! need it.
 //!
 //! A store key's bytes never change, so an index never goes stale, and neither does the finding
 //! that an archive has none.
@@ -18,20 +19,20 @@ use crate::domain::{Error, Result};
 use crate::store::Blob;
 use crate::yielding;
 
-/// A guess at how many archives that is; only sizes the first allocation.
+/// The expected number of archives; only sizes the first allocation.
 const EXPECTED_ARCHIVES: usize = 1_000;
 
-/// Giving back more memory than this takes long enough to be felt by others, in bytes.
+/// The largest index that is freed on the calling thread, in bytes: a larger one would delay other requests.
 const LONG_BYTES: usize = 4 << 20;
 
-/// What is not larger goes in a lane of its own, in bytes of a directory or of an index: milliseconds of
-/// work do not wait behind a second of it.
+/// The largest directory or index in the small lane, in bytes: milliseconds of work do not wait behind a
+/// second of it.
 const SMALL_BYTES: u64 = 1 << 20;
 
-/// What is not larger is gone over at once, in bytes of an index.
+/// The largest index that is worked on without a turn, in bytes.
 const TINY_BYTES: usize = 32 << 10;
 
-/// How many outlines are kept with an index. Each takes about a thousandth of what the index does.
+/// The number of outlines kept with an index. Each takes about a thousandth of the index's memory.
 const OUTLINES: usize = 8;
 
 /// How long a request waits for its turn at an index before it is refused.
@@ -40,21 +41,21 @@ const WAIT: Duration = Duration::from_secs(60);
 /// An archive's index, or why it has none.
 type Known = Result<Arc<Indexed>, ArchiveError>;
 
-/// An index with what was found out about it since.
+/// An index with its recently used outlines.
 pub(super) struct Indexed {
     pub(super) index: Index,
     outlines: Mutex<Vec<Arc<Outline>>>,
 }
 
-/// The bounded cache.
+/// A bounded cache of indexes.
 pub struct IndexCache {
     cache: Cache<String, Known, HeapBytes, DefaultHashBuilder, DropAside>,
-    /// Directories that are read, each in memory as a whole.
+    /// Turns to load a directory, each of which is in memory as a whole.
     loads: Lanes,
-    /// Work on indexes that are there. Whoever waits for it holds none: a client cannot make one be kept
-    /// that has to make room.
+    /// Turns for work on cached indexes. A waiting request holds no index, so that no client can keep an
+    /// evicted one in memory.
     work: Lanes,
-    /// Short work: it does not wait for the other.
+    /// Turns for pages, which are short work and do not wait for other work.
     pages: Lanes,
     limits: Limits,
 }
@@ -65,7 +66,7 @@ impl fmt::Debug for IndexCache {
     }
 }
 
-/// How many have a turn at the same time, small and large.
+/// The turns at the same time, for small and for large archives.
 struct Lanes {
     small: Semaphore,
     large: Semaphore,
@@ -85,7 +86,7 @@ impl Lanes {
         }
         match timeout(WAIT, lane.acquire()).await {
             Ok(permit) => permit.map_err(Error::internal),
-            Err(_) => Err(Error::unavailable("too much work on directories of archives")),
+            Err(_) => Err(Error::unavailable("too many archive directories are being read")),
         }
     }
 }
@@ -100,7 +101,7 @@ impl Weighter<String, Known> for HeapBytes {
     }
 }
 
-/// What happens to an index that has to make room.
+/// Frees evicted indexes, large ones on a thread of their own.
 #[derive(Debug, Clone)]
 struct DropAside;
 
@@ -115,10 +116,10 @@ impl Lifecycle<String, Known> for DropAside {
 }
 
 impl IndexCache {
-    /// An empty cache, for archives within `limits`; all indexes together hold at most `capacity_bytes`
-    /// of memory.
+    /// Creates an empty cache, for archives within `limits`; all indexes together hold at most
+    /// `capacity_bytes` of memory.
     pub fn new(limits: Limits, capacity_bytes: u64) -> Self {
-        // One shard: of several, each would keep only indexes that fit its share of the capacity.
+        // One shard: with several, each would keep only indexes that fit its share of the capacity.
         let options = OptionsBuilder::new()
             .estimated_items_capacity(EXPECTED_ARCHIVES)
             .weight_capacity(capacity_bytes)
@@ -139,16 +140,18 @@ impl IndexCache {
         &self.limits
     }
 
-    /// The index of the archive in `blob`.
+    /// Returns the index of the archive in `blob`.
     ///
     /// # Errors
-    /// `Internal` when the blob cannot be read. That it is no archive is a [`ArchiveError`] inside.
+    /// `Internal` when the blob cannot be read, `Unavailable` when there is no turn. A fault of the archive
+    /// is an [`ArchiveError`] inside.
     pub(super) async fn get(&self, archive: &Artifact, blob: &Blob) -> Result<Known> {
         let tail_bytes = archive.tail_bytes.and_then(|bytes| u64::try_from(bytes).ok());
         self.cache.get_or_insert_async(archive.store_key.as_str(), self.load(blob, tail_bytes)).await
     }
 
-    /// Goes over the index of the archive in `blob` on a thread that may take its time, beside few others.
+    /// Runs `work` on the index of the archive in `blob`, on a thread of its own unless the index is tiny;
+    /// few run at a time.
     ///
     /// # Errors
     /// As [`IndexCache::get`]; `Unavailable` when there is no turn.
@@ -164,14 +167,14 @@ impl IndexCache {
             Err(fault) => return Ok(Err(fault)),
         };
         let _turn = self.work.enter(bytes).await?;
-        // It had to make room meanwhile only if others have been here.
+        // The index is loaded again only if it was evicted meanwhile.
         match self.get(archive, blob).await? {
             Ok(known) => Ok(Ok(yielding::run(move || work(&known)).await?)),
             Err(fault) => Ok(Err(fault)),
         }
     }
 
-    /// The outline of a folder, which is kept for its next pages; `None` where there is no such folder.
+    /// Returns the outline of a folder and keeps it for the next pages; `None` if there is no such folder.
     ///
     /// # Errors
     /// As [`IndexCache::work`].
@@ -193,7 +196,7 @@ impl IndexCache {
         self.work(archive, blob, move |known| known.outline(&folder, recursive)).await
     }
 
-    /// A page of a folder.
+    /// Returns a page of a folder.
     ///
     /// # Errors
     /// As [`IndexCache::work`].
@@ -218,7 +221,8 @@ impl IndexCache {
         }
     }
 
-    /// A small directory is read beside large ones. How large one is, is known from its row or its end.
+    /// Loads an index, beside large ones if its directory is small. The directory's size is known from the
+    /// artifact's row or from the archive's end.
     async fn load(&self, blob: &Blob, tail_bytes: Option<u64>) -> Result<Known> {
         if tail_bytes.is_none_or(|bytes| bytes <= SMALL_BYTES) {
             let directory_bytes = self.limits.directory_bytes.min(SMALL_BYTES);
@@ -256,7 +260,7 @@ impl Indexed {
     }
 
     fn kept_outline(&self, folder: &str, recursive: bool) -> Option<Arc<Outline>> {
-        // The list is whole after every step.
+        // The list is consistent after every step.
         let mut outlines = self.outlines.lock().unwrap_or_else(PoisonError::into_inner);
         let at = outlines.iter().position(|outline| outline.is_of(folder, recursive))?;
         let outline = outlines.remove(at);

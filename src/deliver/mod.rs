@@ -1,8 +1,7 @@
-//! The one read path: a whole artifact, or one file out of an archive.
+//! Deliver is the one read path: a whole artifact, or one file or folder of an archive.
 //!
-//! Who may read was decided before; here it is only found, opened and streamed. Nothing is held in
-//! memory but an archive's index, what a decompressor takes, and two pieces of its bytes; all of that
-//! is bounded.
+//! The caller has authorized the request; bytes are only found, opened and streamed here. Memory holds only
+//! an archive's index, what a decompressor takes, and two pieces of its bytes; all of that is bounded.
 
 mod budget;
 mod capacity;
@@ -33,42 +32,42 @@ use crate::catalog::artifacts::Artifact;
 use crate::domain::{Error, ErrorKind, Result};
 use crate::store::{Blob, Store, StoreKey};
 
-/// What a read of an archive takes, and for whom.
+/// The parts that a read of an archive uses, and its client.
 #[derive(Debug, Clone, Copy)]
 pub struct Sources<'a> {
-    /// Where bytes are.
+    /// Blob storage.
     pub store: &'a Store,
-    /// What is known of archives.
+    /// Cached indexes of archives.
     pub indexes: &'a IndexCache,
-    /// What the answer may hold.
+    /// The bounds on responses.
     pub capacity: &'a Capacity,
-    /// Whose answer it is: nobody has all.
+    /// The client that the response's memory is counted for, if any.
     pub client: Option<IpAddr>,
 }
 
-/// Bytes on their way out.
+/// The bytes of a response, piece by piece.
 pub type ByteStream = Pin<Box<dyn Stream<Item = io::Result<Bytes>> + Send>>;
 
-/// An answer's bytes.
+/// A response body.
 pub enum Body {
-    /// A few, all here.
+    /// All bytes, in memory.
     Full(Bytes),
-    /// Any number, on their way.
+    /// Any number of bytes, read while they are sent.
     Stream(ByteStream),
 }
 
 /// Opens an artifact's bytes.
 ///
 /// # Errors
-/// `NotFound` when they are gone, `Internal` when row and store disagree.
+/// `NotFound` when they are missing, `Internal` when row and store disagree.
 pub async fn open_artifact(store: &Store, artifact: &Artifact) -> Result<Blob> {
     let key: StoreKey = artifact.store_key.parse().map_err(Error::internal)?;
     let size = u64::try_from(artifact.size_bytes).map_err(Error::internal)?;
     store.open_blob(&key, size).await
 }
 
-/// A part of an artifact's bytes, or all of them. That they cannot be read at all is an error; what goes
-/// wrong later ends the stream with one.
+/// Streams a part of an artifact's bytes. A failure of the first piece is an error; a later one ends the
+/// stream with one.
 ///
 /// # Errors
 /// `NotFound`, `Unavailable` or `Internal` when the first piece cannot be read.
@@ -77,7 +76,7 @@ pub async fn read_artifact(blob: &Blob, part: Range<u64>) -> Result<ByteStream> 
     with_first_chunk(logged).await
 }
 
-/// The stream, once its first piece is there.
+/// Returns the stream once its first piece is read.
 async fn with_first_chunk(
     pieces: impl Stream<Item = io::Result<Bytes>> + Send + 'static,
 ) -> Result<ByteStream> {
@@ -91,8 +90,8 @@ async fn with_first_chunk(
     }
 }
 
-/// What is answered where nothing was sent yet: what is wrong with an archive is its maker's business and
-/// said; anything else is the store's.
+/// Converts an error that occurs before anything was sent. Damage of an archive is its maker's business, and
+/// told; any other error is the store's.
 fn unreadable(error: io::Error) -> Error {
     let why = match error.downcast::<CorruptEntry>() {
         Ok(damage) => damage.to_string(),

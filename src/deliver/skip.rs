@@ -1,7 +1,7 @@
-//! The way to a part of a packed entry: what lies before has to be unpacked and is thrown away.
+//! A skip is the way to a part of a compressed entry: the bytes before it are decompressed and dropped.
 //!
-//! A short way is gone by the worker that answers, in turns. A long one is gone on a thread of its own,
-//! in slices: all that are under way have one in order, so that none waits for another's end.
+//! The worker that answers makes a short skip itself, yielding between time slices. Long skips are made on
+//! threads of their own, in slices that they get in order, so that none waits for another's end.
 
 use std::io;
 use std::net::IpAddr;
@@ -21,17 +21,17 @@ use super::budget::{Budget, Patience, Share};
 use crate::domain::Result;
 use crate::yielding::{self, WORKER_TIME_SLICE, YieldBudget};
 
-/// Up to so many bytes are a short way.
+/// The longest short skip, in bytes.
 const SHORT_BYTES: u64 = 8 << 20;
 
-/// How long one goes on until the next has a slice.
+/// The length of a slice.
 const SLICE: Duration = Duration::from_millis(30);
 
-/// How many long ways are under way at the same time; others wait, and are refused after a while. All that one
-/// client may have leave it some memory for unpacking other things.
+/// The number of long skips at the same time; others wait, and are refused after a while. A client with all
+/// the skips that it may have is left some memory for other decompression.
 const MOST_LONG: u64 = 24;
 
-/// The long ways that are under way.
+/// The long skips in progress.
 #[derive(Debug)]
 pub(super) struct Skips {
     slices: Arc<Semaphore>,
@@ -39,21 +39,21 @@ pub(super) struct Skips {
 }
 
 impl Skips {
-    /// None, on a machine with so many cores: half of them are left for others.
+    /// Allows slices on half of `cores`, so that the others are left for other work.
     pub(super) fn new(cores: usize) -> Self {
-        let under_way = Budget::new("skipping to a part", MOST_LONG, 1, Patience::default());
+        let under_way = Budget::new("capacity for long skips", MOST_LONG, 1, Patience::default());
         Self { slices: Arc::new(Semaphore::new((cores / 2).max(1))), under_way }
     }
 
-    /// How many are under way.
+    /// The number of long skips in progress.
     pub(super) fn count(&self) -> u64 {
         self.under_way.used()
     }
 
-    /// What `client` needs to skip so many bytes; nothing where the way is short.
+    /// Admits a skip of `bytes` for `client`; `None` if it is short and needs no admission.
     ///
     /// # Errors
-    /// `Unavailable` when too many are under way for too long.
+    /// `Unavailable` when too many are in progress for too long.
     pub(super) async fn admit(&self, bytes: u64, client: Option<IpAddr>) -> Result<Option<Admitted>> {
         if bytes <= SHORT_BYTES {
             return Ok(None);
@@ -63,13 +63,13 @@ impl Skips {
     }
 }
 
-/// A long way that may be gone.
+/// An admitted long skip.
 pub(super) struct Admitted {
     slices: Arc<Semaphore>,
     _share: Share,
 }
 
-/// The `part` of what `pieces` come to.
+/// Returns the `part` of the bytes of `pieces`.
 pub(super) fn part_of(pieces: ByteStream, part: Range<u64>, long: Option<Admitted>) -> ByteStream {
     let Some(admitted) = long else { return Box::pin(cut(pieces, part)) };
     let length = part.end - part.start;
@@ -82,17 +82,17 @@ pub(super) fn part_of(pieces: ByteStream, part: Range<u64>, long: Option<Admitte
 }
 
 impl Admitted {
-    /// Goes past `left` bytes: what of the last piece lies behind them, and all that follows.
+    /// Skips `left` bytes; returns the rest of the last piece, and all pieces that follow.
     async fn skip(self, mut pieces: ByteStream, mut left: u64) -> io::Result<(Bytes, ByteStream)> {
         loop {
             let turn = Arc::clone(&self.slices).acquire_owned().await.map_err(io::Error::other)?;
             let handle = Handle::current();
             let slice = yielding::run(move || {
-                // What is read on the way may need a thread that waits for the disk.
+                // A read during the skip may need a thread that waits for the disk.
                 let (_entered, _turn) = (handle.enter(), turn);
                 slice(pieces, left)
             });
-            // When nobody waits for it any more, the thread drops what it has at the end of its slice.
+            // If the response was given up, the thread drops what it has at the end of its slice.
             (pieces, left) = match slice.await? {
                 Slice::Arrived(first, rest) => return Ok((first, rest)),
                 Slice::Failed(error) => return Err(error),
@@ -109,7 +109,7 @@ impl Admitted {
     }
 }
 
-/// How a slice ends.
+/// The end of a slice.
 enum Slice {
     Arrived(Bytes, ByteStream),
     Over(ByteStream, u64),
@@ -131,7 +131,7 @@ fn slice(mut pieces: ByteStream, mut left: u64) -> Slice {
             },
             Poll::Ready(Some(Err(error))) => return Slice::Failed(error),
             Poll::Ready(None) => return Slice::Failed(io::ErrorKind::UnexpectedEof.into()),
-            // It only made room for others, which is done here as well.
+            // It only yielded, which is done here as well.
             Poll::Pending if bell.0.swap(false, Ordering::AcqRel) => {}
             Poll::Pending => return Slice::Waits(pieces, left),
         }
@@ -140,7 +140,7 @@ fn slice(mut pieces: ByteStream, mut left: u64) -> Slice {
     Slice::Over(pieces, left)
 }
 
-/// What of `piece` lies behind the next `left` bytes, or how many of these are left then.
+/// Returns the rest of `piece` after `left` bytes, or how many of these are left then.
 fn behind(mut piece: Bytes, left: u64) -> std::result::Result<Bytes, u64> {
     match left.checked_sub(piece.len() as u64) {
         Some(left) if left > 0 => Err(left),
@@ -151,7 +151,7 @@ fn behind(mut piece: Bytes, left: u64) -> std::result::Result<Bytes, u64> {
     }
 }
 
-/// Tells a slice that there is more. Who waits once it is over asks the pieces anew.
+/// Tells a slice that there is more. After the slice, the pieces are polled with another waker.
 #[derive(Default)]
 struct Bell(AtomicBool);
 
@@ -161,7 +161,7 @@ impl Wake for Bell {
     }
 }
 
-/// Leaves out what lies before `part` and ends with it. After each turn others have one.
+/// Drops the bytes before `part` and ends after it. Yields after each time slice.
 fn cut(pieces: ByteStream, part: Range<u64>) -> impl Stream<Item = io::Result<Bytes>> + Send {
     let start = (pieces, part.start, part.end - part.start);
     stream::try_unfold(start, |(mut pieces, mut skip, mut left)| async move {

@@ -1,5 +1,5 @@
-//! An entry in zstd, looked at before anything is decided: what its frames ask for says how it may be sent,
-//! and what it takes to unpack it.
+//! The lead of a zstd entry, read before it is sent: the needs of its frames decide how it may be sent, and
+//! the memory for decompression.
 
 use std::io;
 
@@ -14,32 +14,32 @@ use crate::archive::{
 use crate::domain::Result;
 use crate::store::Blob;
 
-/// Up to so many packed bytes all frames are looked at.
+/// The largest entry of which all frames are read, in compressed bytes.
 const SMALL_BYTES: u64 = 64 << 10;
 
-/// How much of a large entry is read for its first frame's header, behind the local header, in bytes.
+/// The number of bytes read after a large entry's local header, for its first frame's header.
 const HEADER_BYTES: u64 = 18;
 
-/// How an entry's frames begin.
+/// The beginnings of an entry's frames.
 #[derive(Debug)]
 pub(super) struct Lead {
-    /// The first frame; none where that is none.
+    /// The first frame; `None` if the data does not begin with one.
     frame: Option<Frame>,
-    /// Whether all frames that were looked at may be sent.
+    /// Whether HTTP clients have to accept all frames that were read.
     all_for_everybody: bool,
-    /// Whether these are all there are; of a large entry only the first is looked at.
+    /// Whether all frames were read; of a large entry only the first one is.
     is_known: bool,
-    /// The archive from the entry's local header on, when that is all of the entry.
+    /// The archive from the entry's local header on, if the entry is small.
     bytes: Option<Bytes>,
 }
 
-/// Whether there are frames to be looked at.
+/// Whether the entry has zstd frames.
 pub(super) fn is_zstd(entry: &EntryMeta) -> bool {
     entry.method == 93 && entry.compressed_size > 0
 }
 
 impl Lead {
-    /// Reads a small entry, or the beginning of a large one. That it is damaged shows when it is sent.
+    /// Reads a small entry, or the beginning of a large one. Damage is reported when the entry is sent.
     ///
     /// # Errors
     /// Those of the store.
@@ -60,10 +60,10 @@ impl Lead {
         Ok(Self { frame, all_for_everybody, is_known, bytes: archive::is_small(entry).then_some(bytes) })
     }
 
-    /// Whether it is unpacked here or by a client.
+    /// Checks that the entry can be decompressed here or by a client.
     ///
     /// # Errors
-    /// [`Unsupported`] with the reason why neither.
+    /// [`Unsupported`] with the reason why by neither.
     pub(super) fn check_supported(&self, entry: &EntryMeta) -> Result<(), Unsupported> {
         match self.frame {
             Some(frame) if frame.needs_dictionary => Err(Unsupported::Dictionary),
@@ -76,13 +76,14 @@ impl Lead {
         }
     }
 
-    /// Whether HTTP clients have to accept it as it lies. Of a large entry that is to be one frame.
+    /// Whether HTTP clients have to accept the entry in its stored encoding. A large entry must be one frame
+    /// for that.
     pub(super) fn is_for_everybody(&self, entry: &EntryMeta) -> bool {
         self.all_for_everybody
             && self.frame.is_some_and(|frame| self.is_known || !is_first_of_many(&frame, entry))
     }
 
-    /// How large a window unpacking takes, in bytes.
+    /// Returns the window that decompression needs, in bytes.
     pub(super) fn window_bytes(&self, entry: &EntryMeta) -> u64 {
         let most = enough_window_bytes(entry.uncompressed_size).min(MOST_WINDOW_BYTES);
         match self.frame {
@@ -102,12 +103,13 @@ impl Lead {
     }
 }
 
-/// Whether a frame says itself that it is not all of an entry.
+/// Whether a frame states that it is not the whole entry.
 fn is_first_of_many(frame: &Frame, entry: &EntryMeta) -> bool {
     frame.content_bytes.is_some_and(|bytes| bytes != entry.uncompressed_size)
 }
 
-/// Frames on their way to a client that unpacks them. A further one that it may refuse ends the stream.
+/// Streams frames to a client that decodes them. A further frame that it may refuse ends the stream with an
+/// error.
 pub(super) fn watched<S>(packed: S) -> impl Stream<Item = io::Result<Bytes>> + Send + use<S>
 where
     S: Stream<Item = io::Result<Bytes>> + Send,

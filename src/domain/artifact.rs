@@ -1,4 +1,4 @@
-//! Artifacts: what one is known by, in which form it is stored, who may read it, and in which state it is.
+//! Artifact: its name, format, media type, accessibility and state.
 
 use std::borrow::Cow;
 use std::convert::Infallible;
@@ -7,8 +7,8 @@ use std::str::FromStr;
 
 pub use super::artifact_kind::ArtifactKind;
 
-/// The name of an artifact: with its job, what it is known by. An artifact of a kind that a job has once is named
-/// after its kind.
+/// The name of an artifact, which identifies it within its job. An artifact of a kind that a job has once is
+/// named after its kind.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ArtifactName(Cow<'static, str>);
 
@@ -19,7 +19,7 @@ impl ArtifactName {
     /// The name of a job's log.
     pub const LOG: Self = Self(Cow::Borrowed(ArtifactKind::Trace.as_str()));
 
-    /// The name as it is stored.
+    /// Returns the name as stored.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -31,7 +31,7 @@ impl From<ArtifactKind> for ArtifactName {
     }
 }
 
-/// Reads a stored name; any text is one.
+/// Parses a stored name; any text is one.
 impl FromStr for ArtifactName {
     type Err = Infallible;
 
@@ -46,7 +46,7 @@ impl fmt::Display for ArtifactName {
     }
 }
 
-/// The longest media type, in bytes: each half has at most 127 (RFC 6838, section 4.2).
+/// Longest media type, in bytes: each half has at most 127 (RFC 6838, section 4.2).
 const MAX_MEDIA_TYPE_BYTES: usize = 255;
 
 /// A media type without parameters, such as `text/html`, in lower case.
@@ -54,18 +54,18 @@ const MAX_MEDIA_TYPE_BYTES: usize = 255;
 pub struct MediaType(String);
 
 impl MediaType {
-    /// The media type as text.
+    /// Returns the media type as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
-/// A text that is no media type.
+/// The text is no media type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("expected a media type such as text/html")]
 pub struct InvalidMediaType;
 
-/// Reads a media type; parameters are left out.
+/// Parses a media type; parameters are dropped.
 impl FromStr for MediaType {
     type Err = InvalidMediaType;
 
@@ -93,9 +93,9 @@ impl fmt::Display for MediaType {
 }
 
 named! {
-    /// How an artifact's bytes are packed.
+    /// The format of an artifact's bytes.
     pub enum ArtifactFormat ("artifact format") {
-        /// As they are.
+        /// No particular format.
         Raw = "raw",
         /// A zip archive.
         Zip = "zip",
@@ -107,29 +107,29 @@ named! {
 named! {
     /// Who may read an artifact, among those who may read its job.
     pub enum Accessibility ("accessibility") {
-        /// All of them.
+        /// Every reader of the job.
         Public = "public",
         /// Developers and up.
         Private = "private",
         /// Maintainers and up.
         Maintainer = "maintainer",
-        /// Nobody; only jobs that the project lets in, through the runner's download.
+        /// Nobody; only jobs that the project admits, through the runner's download.
         None = "none",
     }
 }
 
 named! {
-    /// Where an artifact stands. Rows that are gone stay as tombstones until their bytes are.
+    /// The state of an artifact. Expired and deleted rows stay as tombstones until their bytes are deleted.
     pub enum ArtifactState ("artifact state") {
-        /// Declared, its bytes still on the way.
+        /// Declared, its bytes still being uploaded.
         New = "new",
-        /// Whole and readable.
+        /// Complete and readable.
         Finished = "finished",
         /// Its upload failed.
         Error = "error",
-        /// Gone by expiry; its bytes wait to be removed.
+        /// Expired; its bytes are not deleted yet.
         Expired = "expired",
-        /// Gone by request or replacement; its bytes wait to be removed.
+        /// Deleted by request or replaced; its bytes are not deleted yet.
         Deleted = "deleted",
     }
 }
@@ -141,15 +141,15 @@ pub enum Availability {
     Available,
     /// It has expired; its name, size and digest may still be known.
     Expired,
-    /// There is none, or somebody deleted it.
+    /// It does not exist, or was deleted.
     Missing,
 }
 
-/// The longest file name kept, in bytes: what common file systems allow.
+/// Longest file name that is stored, in bytes: the limit of common file systems.
 pub const MAX_FILENAME_BYTES: usize = 255;
 
-/// Makes a name from outside fit to be a file name in a header: its last segment, without control
-/// characters, at most [`MAX_FILENAME_BYTES`] long. `None` when nothing is left.
+/// Turns untrusted input into a file name for a header: its last segment, without control characters, at most
+/// [`MAX_FILENAME_BYTES`] long. `None` if nothing is left.
 pub fn clean_filename(raw: &str) -> Option<String> {
     let last = raw.rsplit('/').next().unwrap_or(raw);
     let mut name: String = last.chars().filter(|c| !c.is_control()).collect();

@@ -1,11 +1,11 @@
-//! Artifact kinds: what an artifact of a job is for, and the form in which each kind is stored.
+//! Artifact kind: the purpose of a job's artifact, and the form in which each kind is stored.
 
 use super::artifact::ArtifactFormat;
 
 named! {
-    /// What an artifact is for. The names and the table of forms are GitLab's (`artifact_type`).
+    /// The purpose of an artifact. The names and the table of formats are GitLab's (`artifact_type`).
     pub enum ArtifactKind ("artifact type") {
-        /// The files that a job hands over, as one archive.
+        /// The files that a job uploads, as one archive.
         Archive = "archive",
         /// A listing of an archive, made by GitLab's proxy; loaded, never uploaded.
         Metadata = "metadata",
@@ -73,7 +73,7 @@ named! {
 }
 
 impl ArtifactKind {
-    /// The format of an artifact of this kind; the CI server's table allows no other.
+    /// Returns the format of an artifact of this kind; the CI server's table allows no other.
     pub const fn default_format(self) -> ArtifactFormat {
         match self {
             Self::Archive | Self::Lsif => ArtifactFormat::Zip,
@@ -93,7 +93,7 @@ impl ArtifactKind {
         }
     }
 
-    /// The file name of an artifact of this kind that was stored without one.
+    /// Returns the file name of an artifact of this kind that was stored without one.
     pub const fn default_filename(self) -> &'static str {
         match self {
             Self::Archive => "artifacts.zip",

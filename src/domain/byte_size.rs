@@ -1,11 +1,11 @@
-//! Sizes as people write them: `100 MiB`, `1.5GB`, `4096`.
+//! Byte size, as people write it: `100 MiB`, `1.5GB`, `4096`.
 
 /// The text is no size.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("expected a size such as 4096, 10 MB or 100 MiB")]
 pub struct NotASize;
 
-/// Longest first, so that `MiB` is not read as a `B`.
+/// Units, longest first, so that `MiB` is not read as a `B`.
 const UNITS: &[(&str, u64)] = &[
     ("kib", 1 << 10),
     ("mib", 1 << 20),
@@ -16,8 +16,8 @@ const UNITS: &[(&str, u64)] = &[
     ("b", 1),
 ];
 
-/// Reads a size into bytes: a bare number is bytes, else `B`, `KB MB GB` (1000) or
-/// `KiB MiB GiB` (1024), in any case, with or without a space.
+/// Parses a size into bytes: a bare number is bytes, else `B`, `KB MB GB` (1000) or `KiB MiB GiB` (1024), in
+/// any case, with or without a space.
 ///
 /// # Errors
 /// [`NotASize`] for anything else, and for more than 8 EiB.
@@ -46,8 +46,7 @@ fn fractional(whole: &str, fraction: &str, unit: u64) -> Option<u64> {
     Some((u128::from(parts) * u128::from(unit) / u128::from(scale)) as u64)
 }
 
-/// Shows a size the way a person would set it: in the largest binary unit that fits without a
-/// remainder, else in bytes.
+/// Formats a size as a person would: in the largest binary unit without a remainder, else in bytes.
 pub fn show(bytes: u64) -> String {
     [("GiB", 30), ("MiB", 20), ("KiB", 10)]
         .into_iter()

@@ -1,20 +1,20 @@
-//! SHA-256 digests: of artifacts, and of tokens at rest.
+//! SHA-256 digest: of an artifact, or of a stored token.
 
 use std::fmt;
 
 use sha2::{Digest, Sha256};
 
-/// A SHA-256 digest. Shown in lower-case hex.
+/// A SHA-256 digest. Displayed in lower-case hex.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Sha256Digest([u8; 32]);
 
 impl Sha256Digest {
-    /// The digest of `bytes`.
+    /// Computes the digest of `bytes`.
     pub fn of(bytes: &[u8]) -> Self {
         Self(Sha256::digest(bytes).into())
     }
 
-    /// The 32 bytes.
+    /// Returns the 32 bytes.
     pub fn as_bytes(&self) -> &[u8; 32] {
         &self.0
     }

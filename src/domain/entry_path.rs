@@ -1,31 +1,30 @@
-//! A checked path inside an archive.
+//! Entry path: a checked path inside an archive.
 //!
-//! It is compared byte for byte with entry names: nothing is normalised, a backslash is an
-//! ordinary character, and case counts.
+//! It is compared byte for byte with entry names: nothing is normalised, a backslash is an ordinary
+//! character, and case matters.
 
 use std::fmt;
 
-/// A path that may be looked for in an archive: not empty, valid UTF-8, without NUL, not absolute,
-/// and without a `..` segment.
+/// A valid path in an archive: not empty, valid UTF-8, without NUL, not absolute, and without a `..` segment.
 #[derive(Clone, PartialEq, Eq)]
 pub struct EntryPath(String);
 
 /// Why bytes are no [`EntryPath`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum PathError {
-    /// Nothing to look for.
+    /// It is empty.
     #[error("path is empty")]
     Empty,
-    /// Not UTF-8.
+    /// It is not UTF-8.
     #[error("path is not valid UTF-8")]
     NotUtf8,
-    /// A NUL byte.
+    /// It contains a NUL byte.
     #[error("path contains a NUL byte")]
     Nul,
-    /// Starts with a slash.
+    /// It begins with a slash.
     #[error("path is absolute")]
     Absolute,
-    /// A segment that would climb out of the archive.
+    /// It has a `..` segment, which would leave the archive.
     #[error("path contains a `..` segment")]
     Climbs,
 }
@@ -52,12 +51,12 @@ impl EntryPath {
         Ok(Self(path))
     }
 
-    /// The whole path.
+    /// Returns the whole path.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// The last segment, for naming a download; a folder's own name without its slash.
+    /// Returns the last segment, for the name of a download; that of a folder without its slash.
     pub fn base_name(&self) -> &str {
         let path = self.0.trim_end_matches('/');
         path.rsplit('/').next().unwrap_or(path)

@@ -1,38 +1,39 @@
-//! The one error that crosses rooms: what kind, what a client may read, and what the log gets.
+//! Error: the one type that modules pass to each other, with a kind, a public message for the client, and the
+//! causes for the log.
 
 use std::borrow::Cow;
 use std::error::Error as StdError;
 use std::fmt;
 
-/// What went wrong, in terms of who can do something about it. HTTP statuses are chosen from it in
-/// one place, `http::error`.
+/// The kind of an error, by who can do something about it. `http::error` is the one place that maps it to an
+/// HTTP status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ErrorKind {
-    /// The request itself is wrong.
+    /// The request itself is invalid.
     Invalid,
-    /// Nobody is known behind the request.
+    /// The request is not authenticated.
     Unauthenticated,
-    /// Known, and not allowed.
+    /// The request is authenticated, but not permitted.
     Forbidden,
-    /// Not there, or not to be seen.
+    /// The resource does not exist or is hidden.
     NotFound,
-    /// The request does not fit what is already there.
+    /// The request conflicts with the stored state.
     Conflict,
-    /// Larger than a limit.
+    /// The input is larger than a limit.
     TooLarge,
-    /// A media type or coding that is not understood.
+    /// The media type or coding is not supported.
     UnsupportedMedia,
-    /// Understood, but the stored bytes do not allow it.
+    /// The request is valid, but the stored bytes do not allow it.
     Unprocessable,
-    /// A part that we need does not answer; worth another try.
+    /// A service that is needed does not respond; worth a retry.
     Unavailable,
-    /// The store takes no more: it is full, or may only be read.
+    /// The store accepts no more: it is full or read-only.
     OutOfSpace,
-    /// A fault of ours.
+    /// A fault of the server.
     Internal,
 }
 
-/// An error with a public text and, apart from it, the truth for the log.
+/// An error with a public message and, apart from it, the causes for the log.
 #[derive(Debug)]
 pub struct Error {
     kind: ErrorKind,
@@ -41,62 +42,62 @@ pub struct Error {
     source: Option<Box<dyn StdError + Send + Sync>>,
 }
 
-/// A result with the error that crosses rooms.
+/// A result with this error.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 impl Error {
-    /// An error that the client may read in full.
+    /// Creates an error that the client may read in full.
     pub fn new(kind: ErrorKind, public: impl Into<Cow<'static, str>>) -> Self {
         Self { kind, public: public.into(), hint: None, source: None }
     }
 
-    /// A fault of ours: the client learns nothing but that it happened.
+    /// Creates a fault of the server: the client learns only that it happened.
     pub fn internal(source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         Self::new(ErrorKind::Internal, "Internal Server Error").with_source(source)
     }
 
-    /// A part that we need does not answer.
+    /// Creates an error for a service that does not respond.
     pub fn unavailable(source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         Self::new(ErrorKind::Unavailable, "Service Unavailable").with_source(source)
     }
 
-    /// Adds what the log gets.
+    /// Adds the cause for the log.
     #[must_use]
     pub fn with_source(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         self.source = Some(source.into());
         self
     }
 
-    /// Adds why, in words that a client may read who may read what it asked about.
+    /// Adds a reason for clients that may read what they requested.
     #[must_use]
     pub fn with_hint(mut self, hint: impl Into<Cow<'static, str>>) -> Self {
         self.hint = Some(hint.into());
         self
     }
 
-    /// The same error with another public text.
+    /// Replaces the public message.
     #[must_use]
     pub fn with_public_message(mut self, public: impl Into<Cow<'static, str>>) -> Self {
         self.public = public.into();
         self
     }
 
-    /// What went wrong.
+    /// Returns the kind.
     pub fn kind(&self) -> ErrorKind {
         self.kind
     }
 
-    /// All that a client may see.
+    /// Returns the message, which is all that a client may see.
     pub fn public_message(&self) -> &str {
         &self.public
     }
 
-    /// What may be said beside the public text to those who may read what they asked about.
+    /// Returns the reason for clients that may read what they requested.
     pub fn hint(&self) -> Option<&str> {
         self.hint.as_deref()
     }
 
-    /// Why, in a few words for the log: the causes, or what else is known; no secret.
+    /// Returns the reason, in a few words for the log: the causes, else the hint or the message; no secret.
     pub fn reason(&self) -> Cow<'static, str> {
         match (self.source_chain(), &self.hint) {
             (Some(causes), _) => causes.into(),
@@ -110,7 +111,7 @@ impl Error {
         self.source.as_deref().is_some_and(|source| source.is::<std::io::Error>())
     }
 
-    /// The causes, outermost first, for the log; `None` when the public text says it all.
+    /// Returns the causes, outermost first, for the log; `None` if the public message says it all.
     pub fn source_chain(&self) -> Option<String> {
         let mut next = self.source.as_deref().map(|e| e as &dyn StdError);
         let mut text = String::new();
@@ -137,9 +138,9 @@ impl StdError for Error {
     }
 }
 
-/// A failed read or write of bytes: a store that takes no more and one that does not answer are told
-/// apart, the rest is ours. A process or system that has as many files open as it may will have fewer in a
-/// moment.
+/// Converts a failed read or write: a full store and one that does not respond are told apart, the rest is
+/// the server's fault. Reaching the limit of open files of the process or system counts as unavailable,
+/// because it passes.
 impl From<std::io::Error> for Error {
     fn from(error: std::io::Error) -> Self {
         use std::io::ErrorKind as Io;
@@ -157,7 +158,7 @@ impl From<std::io::Error> for Error {
     }
 }
 
-/// Whether this, or what it wraps, is the system's word that no more files may be open.
+/// Whether this error, or one that it wraps, says that no more files may be open.
 fn is_out_of_descriptors(error: &std::io::Error) -> bool {
     use rustix::io::Errno;
     let mut next: Option<&(dyn StdError + 'static)> = Some(error);
@@ -168,7 +169,7 @@ fn is_out_of_descriptors(error: &std::io::Error) -> bool {
                 if [Errno::MFILE, Errno::NFILE].iter().any(|errno| code == Some(errno.raw_os_error())) {
                     return true;
                 }
-                // Its `source` would pass over what it wraps.
+                // Its `source` would skip the error that it wraps.
                 io.get_ref().map(|inner| inner as &(dyn StdError + 'static))
             }
             None => error.source(),

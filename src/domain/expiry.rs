@@ -1,17 +1,18 @@
-//! When artifacts go: GitLab's `expire_in` phrases, and who may still read what.
+//! Expiry: how long artifacts are kept, in GitLab's `expire_in` phrases, and whether an expired one is
+//! readable.
 //!
-//! The phrases are those of the Ruby library that GitLab parses them with: units in many
-//! spellings, number words, clock forms, bare numbers as seconds. A year has 365.25 days and a
-//! month has 30. Settings use the same phrases for durations.
+//! The phrases are those of the Ruby library that GitLab parses them with: units in many spellings, number
+//! words, clock forms, bare numbers as seconds. A year has 365.25 days and a month 30. Settings use the same
+//! phrases for durations.
 
 use crate::domain::Timestamp;
 
-/// How long something is kept.
+/// How long an artifact is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Lifetime {
     /// For ever.
     Never,
-    /// So many seconds, more than 0, from when it was made.
+    /// This many seconds, more than 0, from its creation.
     Seconds(u64),
 }
 
@@ -31,7 +32,7 @@ impl From<NotADuration> for NotALifetime {
     }
 }
 
-/// Longer phrases are refused unread.
+/// Longest phrase that is parsed.
 const MAX_PHRASE_BYTES: usize = 256;
 
 const UNITS: &[(&[&str], u64)] = &[
@@ -72,7 +73,7 @@ const TENS: &[&str] = &["twenty", "thirty", "forty", "fifty", "sixty", "seventy"
 const JOINERS: &[&str] = &["and", "with", "plus"];
 
 impl Lifetime {
-    /// Reads an `expire_in` phrase; `0` and `never` both mean [`Lifetime::Never`].
+    /// Parses an `expire_in` phrase; `0` and `never` both mean [`Lifetime::Never`].
     ///
     /// # Errors
     /// [`NotALifetime`] for anything else that is no phrase, an empty text included.
@@ -87,10 +88,10 @@ impl Lifetime {
         })
     }
 
-    /// When something made `from` then expires.
+    /// Returns when an artifact created at `from` expires; `None` for never.
     ///
     /// # Errors
-    /// [`NotALifetime`] when that lies past the end of the calendar.
+    /// [`NotALifetime`] if that is past the end of the calendar.
     pub fn expires_at(self, from: Timestamp) -> Result<Option<Timestamp>, NotALifetime> {
         match self {
             Self::Never => Ok(None),
@@ -99,10 +100,10 @@ impl Lifetime {
     }
 }
 
-/// Reads a duration phrase into whole seconds.
+/// Parses a duration phrase into whole seconds, rounded up.
 ///
 /// # Errors
-/// [`NotADuration`] when any part of it is not understood.
+/// [`NotADuration`] if any part of it is not understood.
 pub fn parse_seconds(phrase: &str) -> Result<u64, NotADuration> {
     if phrase.len() > MAX_PHRASE_BYTES {
         return Err(NotADuration);
@@ -113,7 +114,7 @@ pub fn parse_seconds(phrase: &str) -> Result<u64, NotADuration> {
     seconds.map(|s| s.ceil()).filter(|s| *s < 1e15).map(|s| s as u64).ok_or(NotADuration)
 }
 
-/// `mm:ss`, `hh:mm:ss` or `dd:hh:mm:ss`, counted from the right.
+/// Parses `mm:ss`, `hh:mm:ss` or `dd:hh:mm:ss`, counted from the right.
 fn clock_seconds(phrase: &str) -> Option<f64> {
     let fields: Vec<&str> = phrase.split(':').collect();
     if fields.len() > 4 {
@@ -127,8 +128,7 @@ fn clock_seconds(phrase: &str) -> Option<f64> {
         .sum()
 }
 
-/// Numbers with units behind them: a unit without a number counts once, a number without a unit is
-/// seconds.
+/// Parses numbers followed by units: a unit without a number counts once, a number without a unit is seconds.
 fn worded_seconds(phrase: &str) -> Option<f64> {
     let words = words(phrase)?;
     let mut total = None;
@@ -147,7 +147,7 @@ fn worded_seconds(phrase: &str) -> Option<f64> {
     }
 }
 
-/// A number that may go on: `twenty` and `one`, `two` and `hundred`.
+/// A number that may continue: `twenty` and `one`, `two` and `hundred`.
 struct Count(f64, Expects);
 
 #[derive(PartialEq)]
@@ -209,7 +209,8 @@ fn unit_seconds(word: &str) -> Option<u64> {
     UNITS.iter().find(|(names, _)| names.contains(&word)).map(|(_, seconds)| *seconds)
 }
 
-/// The one predicate for every read (contract, row 2): not expired, or locked.
+/// Whether an artifact is readable: not expired, or locked. The one predicate for every read (contract, row
+/// 2).
 pub fn is_available(expire_at: Option<Timestamp>, locked: bool, now: Timestamp) -> bool {
     locked || expire_at.is_none_or(|expiry| now < expiry)
 }

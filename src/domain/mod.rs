@@ -1,7 +1,7 @@
-//! Pure values and rules: no I/O, no HTTP, no SQL.
+//! Domain: pure values and rules, without I/O, HTTP and SQL.
 //!
-//! Everything here can be tested with a plain function call. Rooms above may depend on this one;
-//! this one depends on none of them.
+//! Everything here can be tested with a plain function call. Every other module may depend on this one; it
+//! depends on none of them.
 
 #[macro_use]
 mod names;

@@ -1,7 +1,7 @@
-//! One macro: an enum whose variants each have one name, used alike on the wire, in registry files
-//! and in the database.
+//! Named enums: a macro for enums whose variants each have one name, used alike on the wire, in registry
+//! files and in the database.
 
-/// The name is not one of an enum's.
+/// The name is not a variant of the enum.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("unknown {what} {name:?}, expected one of {expected}")]
 pub struct UnknownName {
@@ -12,7 +12,7 @@ pub struct UnknownName {
 
 impl UnknownName {
     pub(crate) fn new(what: &'static str, name: &str, expected: &[&str]) -> Self {
-        // A hostile name may be long; the message only has to make it recognisable.
+        // A hostile name may be long; the message only has to identify it.
         let name = name.chars().take(64).collect();
         Self { what, name, expected: expected.join(", ") }
     }
@@ -33,7 +33,7 @@ macro_rules! named {
             /// Every variant, in order of declaration.
             pub const ALL: &[Self] = &[$(Self::$Variant,)+];
 
-            /// The one name of this variant.
+            /// Returns the one name of this variant.
             pub const fn as_str(self) -> &'static str {
                 match self { $(Self::$Variant => $name,)+ }
             }

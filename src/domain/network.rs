@@ -1,4 +1,4 @@
-//! Networks of IP addresses, as settings write them.
+//! Network: a range of IP addresses, as written in settings.
 
 use std::net::IpAddr;
 use std::str::FromStr;
@@ -16,7 +16,7 @@ pub struct Network {
 pub struct NotANetwork;
 
 impl Network {
-    /// Whether an address is in it. An IPv4 address that is written as IPv6 is an IPv4 address.
+    /// Whether an address is in the network. An IPv4-mapped IPv6 address counts as IPv4.
     pub fn contains(self, address: IpAddr) -> bool {
         match (self.first, address.to_canonical()) {
             (IpAddr::V4(first), IpAddr::V4(address)) => {
@@ -30,7 +30,7 @@ impl Network {
     }
 }
 
-/// Whether two numbers of `width` bits agree in the first `prefix` of them.
+/// Whether two numbers of `width` bits have the same first `prefix` bits.
 fn agree(one: u128, other: u128, width: u32, prefix: u32) -> bool {
     (one ^ other).checked_shr(width - prefix).unwrap_or(0) == 0
 }

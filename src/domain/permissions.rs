@@ -1,85 +1,85 @@
-//! The whole permission table: may this caller do that to this project's artifacts?
+//! Permissions: the whole table of which caller may do which action in a project.
 //!
-//! Two gates, GitLab's: reading jobs is a question of the project, reading an artifact also of its
-//! accessibility. Whatever is not allowed here is refused.
+//! There are two checks, as in GitLab: reading jobs depends on the project, reading an artifact on its
+//! accessibility, too. Everything that is not allowed here is refused.
 
 use crate::domain::artifact::Accessibility;
 use crate::domain::project::Visibility;
 use crate::domain::role::Role;
 
-/// Who asks.
+/// The caller, with its rights in a project.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Grant {
-    /// Nobody that we know.
+    /// An unauthenticated caller.
     Anonymous,
     /// A user, in person or through a running job.
     User {
         /// Administrators need no membership.
         admin: bool,
-        /// The role in the project that is asked about.
+        /// Role in the project; `None` for a non-member.
         role: Option<Role>,
-        /// Whether a job's token was shown, and how far it reaches.
+        /// Reach of the credential.
         reach: TokenReach,
     },
 }
 
-/// How far the credential itself reaches, whatever its user may do.
+/// The reach of a credential, whatever its user may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TokenReach {
-    /// Everywhere: a personal token.
+    /// A personal token: everywhere.
     Unrestricted,
-    /// A job's token, in its own project or one that has the job's project on its allowlist.
+    /// A job token, in its own project or one that has the job's project on its allowlist.
     AllowedJob,
-    /// A job's token, in a project that has not.
+    /// A job token, in any other project.
     ForeignJob,
 }
 
-/// What the caller wants.
+/// An action of the caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Action {
-    /// Know that the project exists.
+    /// Learn that the project exists.
     SeeProject,
     /// Read its jobs.
     ReadJobs,
     /// Read an artifact.
     ReadArtifact(Accessibility),
-    /// Fetch an artifact for a job that depends on it. Its accessibility is not asked of a job of the same
-    /// project or of one on its allowlist: nothing in a pipeline is kept from the jobs behind it.
+    /// Download an artifact for a job that depends on it. Its accessibility is not checked for a job of the
+    /// same project or of one on its allowlist: nothing in a pipeline is hidden from its later jobs.
     FetchDependency(Accessibility),
-    /// Take away an artifact's expiry.
+    /// Remove an artifact's expiry.
     KeepArtifacts,
-    /// Remove a job's artifacts, or all of the project's.
+    /// Delete a job's artifacts, or all of the project's.
     DeleteArtifacts,
-    /// Remove everything that a job left behind.
+    /// Delete all artifacts and the log of a job.
     EraseJob {
-        /// Whether the caller is the one whose rights the job had.
+        /// Whether the job had the caller's rights.
         own: bool,
     },
 }
 
-/// What it is about.
+/// The properties of a project that decide.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Project {
     /// Who may see it.
     pub visibility: Visibility,
-    /// Whether those who see it may also read its jobs ("public pipelines").
+    /// Whether everybody who sees it may also read its jobs ("public pipelines").
     pub public_jobs: bool,
 }
 
-/// The answer.
+/// The decision about an action.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Decision {
-    /// Go on.
+    /// The action is permitted.
     Allow,
-    /// The caller may not even know that it exists.
+    /// The caller may not learn that the project exists.
     Hide,
-    /// The caller may know, and may not.
+    /// The caller sees the project, but lacks the permission.
     Forbid,
     /// The job token does not reach this project.
     JobTokenNotAllowed,
 }
 
-/// Decides.
+/// Decides whether a caller may do an action in a project.
 pub fn authorize(caller: Grant, action: Action, project: Project) -> Decision {
     let (signed_in, admin, role, reach) = match caller {
         Grant::Anonymous => (false, false, None, TokenReach::Unrestricted),
@@ -103,7 +103,7 @@ pub fn authorize(caller: Grant, action: Action, project: Project) -> Decision {
     let reads_jobs = project.public_jobs || at_least(Role::Reporter);
     let allowed = match action {
         Action::SeeProject => true,
-        // Accessibility governs reading only.
+        // Accessibility restricts reading only.
         Action::KeepArtifacts => at_least(Role::Developer),
         Action::DeleteArtifacts | Action::EraseJob { own: false } => at_least(Role::Maintainer),
         Action::EraseJob { own: true } => at_least(Role::Developer),
@@ -123,28 +123,30 @@ pub fn authorize(caller: Grant, action: Action, project: Project) -> Decision {
 }
 
 impl Action {
-    /// Why somebody may not who sees the project, in a few words for the log.
+    /// Returns why a caller that sees the project is refused, in a few words for the log.
     pub const fn refusal(self) -> &'static str {
         match self {
             Self::SeeProject => "caller may not see the project",
             Self::ReadJobs => "caller may not read the project's jobs",
             Self::ReadArtifact(accessibility) | Self::FetchDependency(accessibility) => match accessibility {
                 Accessibility::Public => "caller may not read the project's jobs",
-                Accessibility::Private => "artifact is private: for developers and up",
-                Accessibility::Maintainer => "artifact is for maintainers and up",
-                Accessibility::None => "artifact is for nobody (accessibility none)",
+                Accessibility::Private => "artifact is private: needs the developer role",
+                Accessibility::Maintainer => "artifact needs the maintainer role",
+                Accessibility::None => "artifact has accessibility none",
             },
-            Self::KeepArtifacts => "caller is no developer of the project",
-            Self::DeleteArtifacts | Self::EraseJob { own: false } => "caller is no maintainer of the project",
+            Self::KeepArtifacts => "caller is not a developer of the project",
+            Self::DeleteArtifacts | Self::EraseJob { own: false } => {
+                "caller is not a maintainer of the project"
+            }
             Self::EraseJob { own: true } => {
-                "caller is neither a maintainer nor the developer whose job it is"
+                "caller is neither a maintainer nor the developer who owns the job"
             }
         }
     }
 }
 
-/// Whether the caller may tell us what exists: every user, project, pipeline and job, and the tokens
-/// of all of them. That is more than any project can grant, so it takes an administrator in person.
+/// Whether the caller may change the registry: every user, project, pipeline and job, and all their tokens.
+/// That is more than any project can grant, so it takes an administrator with a personal token.
 pub fn can_manage_registry(caller: Grant) -> bool {
     matches!(caller, Grant::User { admin: true, reach: TokenReach::Unrestricted, .. })
 }

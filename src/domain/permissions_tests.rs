@@ -1,5 +1,5 @@
-//! Every cell of the permission table, generated, and held against the table as GitLab's
-//! documentation prints it: one line of letters a caller, written by hand and not computed.
+//! Every cell of the permission table, generated, and compared with the table as GitLab's documentation
+//! prints it: one line of letters per caller, written by hand and not computed.
 
 use super::*;
 
@@ -19,8 +19,9 @@ const fn user(admin: bool, role: Option<Role>) -> Grant {
     Grant::User { admin, role, reach: TokenReach::Unrestricted }
 }
 
-/// `.` allowed, `F` forbidden, `H` hidden. Columns: see project, read jobs, fetch any dependency as a job that
-/// is let in; read artifacts that are public, private, maintainer, none; keep, delete, erase another's job, erase own.
+/// `.` allowed, `F` forbidden, `H` hidden. Columns: see project, read jobs, fetch any dependency as an
+/// admitted job; read artifacts that are public, private, maintainer, none; keep, delete, erase another's
+/// job, erase own.
 const TABLE: &str = "
     public   on   anonymous   ...  .FFF  FFFF
     public   on   outsider    ...  .FFF  FFFF
@@ -78,7 +79,7 @@ const TABLE: &str = "
     private  off  admin       ...  ...F  ....
 ";
 
-/// What people do, in the order of the columns.
+/// Actions of people, in the order of the columns.
 fn actions() -> Vec<Action> {
     let mut actions = vec![Action::SeeProject, Action::ReadJobs];
     actions.extend(Accessibility::ALL.iter().map(|a| Action::ReadArtifact(*a)));
@@ -96,7 +97,7 @@ fn letter(verdict: Decision) -> char {
     }
 }
 
-/// A caller through a job of theirs; nobody has none.
+/// Returns a caller through its job; an anonymous one has none.
 fn by_job(caller: Grant, reach: TokenReach) -> Grant {
     match caller {
         Grant::Anonymous => Grant::Anonymous,
@@ -152,7 +153,7 @@ fn every_cell_of_the_table_is_as_written() {
             assert_eq!(letter(authorize(caller, action, project)), expected, "{action:?} in: {line}");
             cells += 1;
         }
-        // Nobody has a job, and so none that is let in.
+        // An anonymous caller has no job, and so none that is admitted.
         let known = Accessibility::ALL.len() - usize::from(caller == Grant::Anonymous) * 3;
         for accessibility in &Accessibility::ALL[..known] {
             let action = Action::FetchDependency(*accessibility);

@@ -1,7 +1,7 @@
-//! What a pipeline is to the lookups: where it came from.
+//! Pipeline: its source, and the ref and commit on which it ran.
 
 named! {
-    /// What started a pipeline.
+    /// The source of a pipeline.
     pub enum Source ("pipeline source") {
         /// A push.
         Push = "push",
@@ -23,7 +23,7 @@ named! {
         Webide = "webide",
         /// A merge request.
         MergeRequestEvent = "merge_request_event",
-        /// A pull request elsewhere.
+        /// A pull request on another server.
         ExternalPullRequestEvent = "external_pull_request_event",
         /// A parent pipeline of the same project.
         ParentPipeline = "parent_pipeline",
@@ -44,7 +44,7 @@ named! {
     }
 }
 
-/// What a pipeline ran on.
+/// The kind of ref on which a pipeline ran.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RefKind {
     /// A branch.
@@ -53,16 +53,16 @@ pub enum RefKind {
     Tag,
 }
 
-/// The id of a commit, or the beginning of one, as git writes it: in lower case, whatever the case of its digits.
-/// `None` for what is none.
+/// Returns the ID of a commit, or its beginning, in lower case as git writes it; `None` if `text` is not
+/// hexadecimal.
 pub fn commit_id(text: &str) -> Option<String> {
     let is_id = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_hexdigit());
     is_id.then(|| text.to_ascii_lowercase())
 }
 
 impl Source {
-    /// The sources that never make a pipeline "the latest of its ref" (`gitlab-artifacts-api`
-    /// calls them dangling): they run beside the ref's own history.
+    /// The sources of pipelines that are never the latest of their ref (`gitlab-artifacts-api` calls them
+    /// dangling): they run beside the ref's own history.
     pub const DANGLING: &[Self] = &[
         Self::Webide,
         Self::ParentPipeline,

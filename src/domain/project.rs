@@ -1,32 +1,32 @@
-//! What a project is to the rules: who may see it, and under which path it is known.
+//! Project: its visibility, and the paths by which it is known.
 
 named! {
     /// Who may see that a project exists.
     pub enum Visibility ("visibility") {
         /// Members only.
         Private = "private",
-        /// Everybody who is signed in.
+        /// Signed-in users.
         Internal = "internal",
         /// Everybody.
         Public = "public",
     }
 }
 
-/// How a request names a project.
+/// A project's ID or path in a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ProjectRef {
-    /// By its number.
+    /// Its ID.
     Id(i64),
-    /// By its full path, `group/sub/project`, in any case.
+    /// Its full path, `group/sub/project`, in any case.
     Path(String),
 }
 
-/// The longest full path of a project, in bytes; GitLab's routes stop far below it.
+/// Longest full path of a project, in bytes; GitLab's routes end far below it.
 const MAX_PATH_BYTES: usize = 1024;
 
-/// Whether `path` can be a project's full path: at least one segment of letters, digits, `_`, `-`
-/// and `.`, none of them empty, starting with `-` or `.`, or made of digits alone when it is the
-/// only one (a number names a project by id).
+/// Whether `path` is a valid full path: at least one segment of letters, digits, `_`, `-` and `.`, none of
+/// them empty, starting with `-` or `.`, or made of digits alone if it is the only one (a number is a
+/// project's ID).
 pub fn is_valid_path(path: &str) -> bool {
     let segment = |s: &str| {
         !s.is_empty()

@@ -1,19 +1,19 @@
-//! Byte ranges (RFC 9110, section 14): one range is honoured, several are answered with everything.
+//! Byte range (RFC 9110, section 14): a single range is served, several are answered with the whole content.
 
 use std::ops::Range;
 
-/// What a `Range` header asks of something of a known size.
+/// The part of the content that a `Range` header requests.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Requested {
-    /// All of it: no range, several, or none that can be read.
+    /// All of it: no range, several, or an invalid one.
     Whole,
     /// This part, never empty and never past the end.
     Part(Range<u64>),
-    /// A part that is not there.
+    /// A part outside of the content.
     Unsatisfiable,
 }
 
-/// Reads a `Range` header for something of `size` bytes.
+/// Parses a `Range` header for content of `size` bytes.
 pub fn parse(header: &str, size: u64) -> Requested {
     let Some((unit, spec)) = header.split_once('=') else { return Requested::Whole };
     if !unit.trim().eq_ignore_ascii_case("bytes") || spec.contains(',') {
@@ -29,7 +29,7 @@ pub fn parse(header: &str, size: u64) -> Requested {
     if part.is_empty() { Requested::Unsatisfiable } else { Requested::Part(part) }
 }
 
-/// Digits only; a number too large to hold lies past any end.
+/// Parses digits only; a number that is too large for 64 bits is past any end.
 fn number(text: &str) -> Option<u64> {
     let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
     digits.then(|| text.parse().unwrap_or(u64::MAX))

@@ -1,4 +1,4 @@
-//! What a member may do in a project, lowest to highest.
+//! Role: the rights of a member in a project, lowest to highest.
 
 named! {
     /// A member's role. Ordered: a higher role has every right of a lower one.

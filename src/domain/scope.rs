@@ -1,10 +1,10 @@
-//! Scopes: what a personal token may be used for, one of them or a set.
+//! Scopes: the rights of a personal token, one of them or a set.
 
 use std::fmt;
 
 named! {
-    /// What a personal token may be used for. Only `api`, `read_api` and `registry` open anything here; the others
-    /// exist for clients that ask for them by name.
+    /// A right of a personal token. Only `api`, `read_api` and `registry` have an effect here; the others
+    /// exist for clients that request them by name.
     pub enum Scope ("scope") {
         /// Reads and changes.
         Api = "api",
@@ -25,7 +25,7 @@ named! {
     }
 }
 
-/// A set of scopes: those that a token has, or those of which one is needed.
+/// A set of scopes: those of a token, or those of which one is required.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Scopes(u16);
 
@@ -33,19 +33,19 @@ impl Scopes {
     /// Every scope.
     pub const ALL: Self = Self::of(Scope::ALL);
 
-    /// The scopes of which a token needs one to read artifacts, jobs, pipelines and projects.
+    /// Scopes of which a token needs one to read artifacts, jobs, pipelines and projects.
     pub const READ: Self = Self::of(&[Scope::Api, Scope::ReadApi]);
 
-    /// The scope that a token needs to change something.
+    /// Scope that a token needs to change something.
     pub const WRITE: Self = Self::of(&[Scope::Api]);
 
-    /// The scopes of which a token needs one to read its own user.
+    /// Scopes of which a token needs one to read its own user.
     pub const READ_USER: Self = Self::of(&[Scope::Api, Scope::ReadApi, Scope::ReadUser]);
 
-    /// The scope that a token needs to change the registry.
+    /// Scope that a token needs to change the registry.
     pub const REGISTRY: Self = Self::of(&[Scope::Registry]);
 
-    /// The set of these scopes.
+    /// Returns the set of these scopes.
     pub const fn of(scopes: &[Scope]) -> Self {
         let (mut bits, mut next) = (0, 0);
         while next < scopes.len() {
@@ -55,8 +55,8 @@ impl Scopes {
         Self(bits)
     }
 
-    /// Reads scopes that are separated by spaces, as the catalog keeps them. A word that is none of them, as a
-    /// later release may have written it, opens nothing.
+    /// Parses scopes separated by spaces, as the catalog stores them. An unknown word, perhaps of a later
+    /// release, is ignored.
     pub fn parse_known(text: &str) -> Self {
         text.split_whitespace().filter_map(|word| word.parse().ok()).collect()
     }
@@ -66,12 +66,12 @@ impl Scopes {
         self.0 & other.0 != 0
     }
 
-    /// The scopes, in their order of declaration.
+    /// Returns the scopes, in their order of declaration.
     pub fn iter(self) -> impl Iterator<Item = Scope> {
         Scope::ALL.iter().copied().filter(move |scope| self.intersects(Self::of(&[*scope])))
     }
 
-    /// The names of the scopes with `separator` between them.
+    /// Returns the names of the scopes with `separator` between them.
     pub fn join(self, separator: &str) -> String {
         self.iter().map(Scope::as_str).collect::<Vec<_>>().join(separator)
     }
@@ -83,7 +83,7 @@ impl FromIterator<Scope> for Scopes {
     }
 }
 
-/// As the catalog keeps them: separated by spaces.
+/// As the catalog stores them: separated by spaces.
 impl fmt::Display for Scopes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.join(" "))

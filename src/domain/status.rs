@@ -1,9 +1,9 @@
-//! The life of a pipeline or job, in the words that GitLab's API uses for both.
+//! Status: the state of a pipeline or job, in the words that GitLab's API uses for both.
 
 named! {
-    /// Where a pipeline or job stands.
+    /// The status of a pipeline or job.
     pub enum Status ("status") {
-        /// Known, not yet considered for running.
+        /// Created, not yet considered for running.
         Created = "created",
         /// Waits for a lock that another job holds.
         WaitingForResource = "waiting_for_resource",
@@ -17,15 +17,15 @@ named! {
         Running = "running",
         /// Asked to stop, still running its clean-up.
         Canceling = "canceling",
-        /// Finished well.
+        /// Finished successfully.
         Success = "success",
-        /// Finished badly.
+        /// Finished with a failure.
         Failed = "failed",
-        /// Stopped by somebody.
+        /// Stopped before its end.
         Canceled = "canceled",
         /// Not run, because of an earlier result.
         Skipped = "skipped",
-        /// Waits for a person.
+        /// Waits for a person to start it.
         Manual = "manual",
         /// Waits for a point in time.
         Scheduled = "scheduled",
@@ -33,23 +33,23 @@ named! {
 }
 
 impl Status {
-    /// Whether a runner still works on it: the only time in which its job token is good.
+    /// Whether a runner still works on it: only then its job token is valid.
     pub const fn is_executing(self) -> bool {
         matches!(self, Self::Running | Self::Canceling)
     }
 
-    /// Whether it ran to its end: a job stays there, as another attempt is another job. One that was
-    /// skipped did not run, and may still be taken up.
+    /// Whether it ran to its end and keeps this status: another attempt is another job. A skipped job did not
+    /// run, and may still be started.
     pub const fn is_final(self) -> bool {
         matches!(self, Self::Success | Self::Failed | Self::Canceled)
     }
 
-    /// Whether its job may have a new token: it runs, or is the next to run.
+    /// Whether the job may get a new token: it runs, or is the next to run.
     pub const fn awaits_token(self) -> bool {
         matches!(self, Self::Pending) || self.is_executing()
     }
 
-    /// Whether it has come to its end.
+    /// Whether it has ended, skipped ones included.
     pub const fn is_finished(self) -> bool {
         matches!(self, Self::Success | Self::Failed | Self::Canceled | Self::Skipped)
     }

@@ -1,4 +1,4 @@
-//! Points in time, and the clock that tells them.
+//! Time: timestamps, and the clock that they are read from.
 
 use std::fmt;
 use std::sync::Arc;
@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use chrono::{DateTime, NaiveDate, SecondsFormat, Utc};
 
-/// A point in time: milliseconds since 1970-01-01T00:00:00Z. Shown in RFC 3339 with milliseconds.
+/// A point in time: milliseconds since 1970-01-01T00:00:00Z. Displayed in RFC 3339 with milliseconds.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(i64);
 
@@ -17,24 +17,24 @@ pub struct Timestamp(i64);
 pub struct NotATime;
 
 impl Timestamp {
-    /// From milliseconds since the epoch.
+    /// Creates a timestamp from milliseconds since the epoch.
     pub const fn from_millis(millis: i64) -> Self {
         Self(millis)
     }
 
-    /// Milliseconds since the epoch.
+    /// Returns the milliseconds since the epoch.
     pub const fn as_millis(self) -> i64 {
         self.0
     }
 
-    /// The time `seconds` later, or `None` past the end of what can be shown.
+    /// Returns the time `seconds` later; `None` past the end of the calendar.
     pub fn plus_seconds(self, seconds: u64) -> Option<Self> {
         let millis = i64::try_from(seconds).ok()?.checked_mul(1000)?;
         let later = Self(self.0.checked_add(millis)?);
         DateTime::from_timestamp_millis(later.0).map(|_| later)
     }
 
-    /// Reads RFC 3339, or a bare date as its first instant in UTC.
+    /// Parses RFC 3339, or a bare date as its first instant in UTC.
     ///
     /// # Errors
     /// [`NotATime`] for anything else.
@@ -77,18 +77,18 @@ impl<'de> serde::Deserialize<'de> for Timestamp {
     }
 }
 
-/// Tells the time; a clock set by hand lets a test move it instead of sleeping.
+/// The source of the current time; tests move a manual one instead of sleeping.
 #[derive(Debug, Clone, Default)]
 pub enum Clock {
-    /// The machine's clock.
+    /// The system clock.
     #[default]
     System,
-    /// Milliseconds since the epoch, set from outside.
+    /// Milliseconds since the epoch, set by a test.
     Manual(Arc<AtomicI64>),
 }
 
 impl Clock {
-    /// The time now.
+    /// Returns the current time.
     pub fn now(&self) -> Timestamp {
         match self {
             Self::System => {

@@ -1,6 +1,6 @@
-//! Usernames.
+//! User: the rules for a username.
 
-/// Whether `name` can be a user's short name: not empty, no spaces, no control characters.
+/// Whether `name` is a valid username: not empty, no spaces, no control characters.
 pub fn is_valid_username(name: &str) -> bool {
     !name.is_empty() && !name.chars().any(|c| c.is_control() || c.is_whitespace())
 }

@@ -1,4 +1,4 @@
-//! UUIDs of rows, which outlive restarts and are the IDs of some dialects.
+//! UUID: the ID of a row in some dialects, which outlives restarts.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,18 +8,18 @@ use std::str::FromStr;
 pub struct Uuid(::uuid::Uuid);
 
 impl Uuid {
-    /// The UUID of a new row: version 7, so that rows are in order of time.
+    /// Creates the UUID of a new row: version 7, so that rows are in order of time.
     pub fn for_row() -> Self {
         Self(::uuid::Uuid::now_v7())
     }
 
-    /// The UUID of something that has a name within a row, such as an entry of an archive: version 5, so that it
+    /// Returns the UUID of a named thing within a row, such as an entry of an archive: version 5, so that it
     /// is the same whenever it is computed.
     pub fn within(self, name: &str) -> Self {
         Self(::uuid::Uuid::new_v5(&self.0, name.as_bytes()))
     }
 
-    /// Its 16 bytes.
+    /// Returns its 16 bytes.
     pub fn as_bytes(&self) -> &[u8; 16] {
         self.0.as_bytes()
     }
@@ -33,7 +33,7 @@ impl TryFrom<&[u8]> for Uuid {
     }
 }
 
-/// Reads the form with hyphens, in either case.
+/// Parses the form with hyphens, in either case.
 impl FromStr for Uuid {
     type Err = InvalidUuid;
 
@@ -44,7 +44,7 @@ impl FromStr for Uuid {
     }
 }
 
-/// A text that is no UUID with hyphens.
+/// The text is no UUID with hyphens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("expected a UUID")]
 pub struct InvalidUuid;

@@ -1,4 +1,4 @@
-//! The audit line of a request, for every dialect.
+//! Audit log line of a request, shared by all dialects.
 
 use actix_web::http::StatusCode;
 use actix_web::{HttpMessage, HttpRequest};
@@ -7,8 +7,8 @@ use crate::audit::{AuditContext, AuditOutcome, RequestOrigin};
 use crate::http::client_ip::Client;
 use crate::http::request_log::RequestId;
 
-/// Writes what `trail` was told about a request that ends with `status`: whatever would change
-/// something, and reads from one project by a job of another.
+/// Writes the audit line of a request that ends with `status`: of every write, and of a read from one project
+/// by a job of another. Does nothing if `trail` has no action.
 pub fn log(request: &HttpRequest, trail: &AuditContext, status: StatusCode) {
     let is_write = !request.method().is_safe();
     if !trail.inspect(|facts| facts.action.is_some() && (is_write || facts.crosses_projects())) {

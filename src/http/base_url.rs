@@ -1,6 +1,7 @@
-//! The base of absolute URLs: scheme and host by which a client reached this server. Clients follow such
-//! URLs with their token, so nobody but a proxy that we were told to trust may choose another host than
-//! the one the client itself asked, and nothing that is no host is ever repeated.
+//! Base URL: scheme and host of the absolute URLs in responses.
+//!
+//! Clients follow such URLs with their token, so only a trusted proxy may choose another host than the one
+//! the client itself requested, and an invalid host is never repeated.
 
 use std::net::IpAddr;
 
@@ -14,11 +15,11 @@ use crate::settings::Settings;
 const X_FORWARDED_HOST: &str = "x-forwarded-host";
 const X_FORWARDED_PROTO: &str = "x-forwarded-proto";
 
-/// The longest host, in bytes: a name of 253, a port.
+/// Longest host, in bytes: a name of 253, a port.
 const MAX_HOST_BYTES: usize = 260;
 
-/// The base for answers to a request, without a slash at its end: what was set, what a trusted proxy
-/// names, or what the client itself used.
+/// Returns the base URL of a request, without a slash at its end: the configured one, the one a trusted proxy
+/// reports, or the one the client used.
 pub fn of(request: &HttpRequest, settings: &Settings) -> String {
     if let Some(url) = &settings.external_url {
         return url.clone();
@@ -31,8 +32,8 @@ pub fn of(request: &HttpRequest, settings: &Settings) -> String {
     format!("{}://{host}", said.scheme.unwrap_or("http"))
 }
 
-/// Whether `Host` is what it may be: nothing at all, or a host, once. A request with another one is not
-/// answered (RFC 9112, section 3.2).
+/// Whether `Host` is absent, empty or a valid host, and given at most once. Any other request is refused (RFC
+/// 9112, section 3.2).
 pub fn has_good_host(headers: &HeaderMap) -> bool {
     let mut lines = headers.get_all(header::HOST);
     match (lines.next(), lines.next()) {
@@ -42,15 +43,15 @@ pub fn has_good_host(headers: &HeaderMap) -> bool {
     }
 }
 
-/// What the proxy next to us says about the client's request.
+/// The host and scheme that the nearest proxy reports.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Said {
     host: Option<String>,
     scheme: Option<&'static str>,
 }
 
-/// A proxy speaks through `X-Forwarded-*` or `Forwarded` and may pass on what its client put into the
-/// other one; where the two disagree, neither is believed. Of several values the last is its own.
+/// Reads the report of a trusted proxy. It writes `X-Forwarded-*` or `Forwarded` and may pass on the other
+/// from its client; where the two disagree, neither is used. Of several values the last is its own.
 fn said_by_proxy(peer: Option<IpAddr>, headers: &HeaderMap, trusted: &[Network]) -> Said {
     if !peer.is_some_and(|peer| trusted.iter().any(|network| network.contains(peer))) {
         return Said::default();
@@ -69,7 +70,7 @@ fn agreed<'a>(one: Option<&'a str>, other: Option<&'a str>) -> Option<&'a str> {
     }
 }
 
-/// The last item of a list.
+/// Returns the last item of a list header; `None` if it is empty.
 fn last<'a>(headers: &'a HeaderMap, name: &'static str) -> Option<&'a str> {
     forwarded::items(headers, name).next().flatten().filter(|item| !item.is_empty())
 }

@@ -1,7 +1,7 @@
-//! A request's body, shared between who reads it and who must see it through to its end.
+//! Request body: a stream shared by the handler that reads it and the response that drains it.
 //!
-//! A client that is refused while it still sends would lose the answer to a reset connection if we
-//! closed at once; so every answer to an unread body goes out first and the rest is read behind it.
+//! If the connection were closed while a refused client still sends, the reset would lose the response; so
+//! the response is sent first, and the rest of the body is read after it.
 
 use std::cell::RefCell;
 use std::pin::Pin;
@@ -20,18 +20,18 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::domain::{Error, ErrorKind, Result, byte_size};
 
-/// How long a refused client may pause before we stop reading what it sends.
+/// How long a refused client may pause before the rest of its body is no longer read.
 const DRAIN_IDLE: Duration = Duration::from_secs(30);
 
-/// How long a refused client may go on sending in all.
+/// How long a refused client may go on sending in total.
 const DRAIN_TOTAL: Duration = Duration::from_secs(600);
 
-/// How many bytes a client must send in each [`RATE_WINDOW`], so that nobody holds an upload's place by a byte
-/// now and then. That is 1 KiB/s, which every line that can be worked with has many times over.
+/// Fewest bytes that a client must send in each [`RATE_WINDOW`], so that no client holds an upload slot with
+/// a byte now and then. It is 1 KiB/s; every usable line is many times faster.
 const LEAST_BYTES: u64 = 120 * 1024;
 
-/// How long a client may take over [`LEAST_BYTES`]. Only the time counts that we wait for the client: while we
-/// write, or its turn has not come, it cannot send.
+/// How long a client may take to send [`LEAST_BYTES`]. Only the time spent waiting for the client counts:
+/// while the server writes or is busy, it cannot send.
 const RATE_WINDOW: Duration = Duration::from_secs(120);
 
 /// The body of one request. Clones read from the same stream.
@@ -42,15 +42,15 @@ struct State {
     payload: Payload,
     ended: bool,
     stall_timeout: Duration,
-    /// Since when we wait for the client.
+    /// When the wait for the next bytes began; `None` while there is none.
     waiting: Option<Instant>,
-    /// Rings when the client may have sent nothing for too long. It is set once, and set anew only when it
-    /// rings: most bodies end before.
+    /// Timer of the stall timeout. Set once, and reset only when it fires too early, because most bodies end
+    /// before.
     alarm: Option<Pin<Box<Sleep>>>,
     rate: Rate,
 }
 
-/// How fast a client sends.
+/// The client's transfer rate in the current window.
 #[derive(Debug)]
 struct Rate {
     window: Duration,
@@ -63,7 +63,7 @@ impl Rate {
         Self { window, waited: Duration::ZERO, bytes: 0 }
     }
 
-    /// Counts a piece that was waited for, and tells whether the client goes on fast enough.
+    /// Counts a piece that was waited for; returns whether the client sends fast enough.
     fn counts(&mut self, waited: Duration, bytes: usize) -> bool {
         self.waited += waited;
         self.bytes += bytes as u64;
@@ -77,8 +77,8 @@ impl Rate {
 }
 
 impl RequestBody {
-    /// Takes over the body of a request, which breaks off when the client sends nothing for
-    /// `stall_timeout`, or less than 1 KiB/s over two minutes.
+    /// Takes over the body of a request. Reading fails if the client sends nothing for `stall_timeout`, or
+    /// less than 1 KiB/s over two minutes.
     pub fn new(payload: Payload, stall_timeout: Duration) -> Self {
         Self::with_rate(payload, stall_timeout, Rate::over(RATE_WINDOW))
     }
@@ -88,16 +88,15 @@ impl RequestBody {
         Self(Rc::new(RefCell::new(State { payload, ended, stall_timeout, waiting: None, alarm: None, rate })))
     }
 
-    /// Begins to wait for the client now: what passed since the last piece was our time.
+    /// Restarts the wait for the client: the time since the last piece was the server's.
     pub(super) fn wait_from_now(&self) {
         self.0.borrow_mut().waiting = None;
     }
 
-    /// Reads to the end, so that a body which was cut off behind its last part is not taken for a
-    /// whole one.
+    /// Reads to the end, so that a body cut off after its last part is not taken for a complete one.
     ///
     /// # Errors
-    /// `Invalid` when the body breaks off.
+    /// `Invalid` if the body is incomplete.
     pub async fn finish(&mut self) -> Result<()> {
         while let Some(piece) = self.next().await {
             piece.map_err(broken_off)?;
@@ -105,10 +104,10 @@ impl RequestBody {
         Ok(())
     }
 
-    /// Reads a body that is held in memory.
+    /// Reads the whole body into memory.
     ///
     /// # Errors
-    /// `TooLarge` when it is longer than `limit` bytes, `Invalid` when it breaks off.
+    /// `TooLarge` if it is longer than `limit` bytes, `Invalid` if it is incomplete.
     pub async fn read_whole(&mut self, limit: u64) -> Result<Vec<u8>> {
         let mut whole = Vec::new();
         while let Some(piece) = self.next().await {
@@ -122,7 +121,7 @@ impl RequestBody {
         Ok(whole)
     }
 
-    /// The answer, behind which the rest of the body is read and thrown away.
+    /// Returns the response; after it is sent, the rest of the body is read and discarded.
     pub fn drain_behind(self, answer: HttpResponse) -> HttpResponse {
         if self.0.borrow().ended {
             return answer;
@@ -140,7 +139,7 @@ impl RequestBody {
     }
 }
 
-/// The error for a body that did not arrive in full.
+/// Returns the error for an incomplete body.
 pub fn broken_off(error: impl std::error::Error) -> Error {
     Error::new(ErrorKind::Invalid, "the request body is incomplete").with_source(error.to_string())
 }
@@ -178,7 +177,7 @@ impl State {
         }
     }
 
-    /// Ready when the client has sent nothing for as long as it may.
+    /// Ready when the client has sent nothing for `stall_timeout`.
     fn poll_stalled(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let due = *self.waiting.get_or_insert_with(Instant::now) + self.stall_timeout;
         let alarm = self.alarm.get_or_insert_with(|| Box::pin(sleep_until(due)));
@@ -258,7 +257,7 @@ mod tests {
         assert!(late.counts(MINUTE, 1) && !late.counts(MINUTE, 1), "each two minutes count for themselves");
     }
 
-    /// A body whose pieces have to be waited for.
+    /// Returns a body whose pieces must be waited for.
     fn body(pieces: Vec<&'static [u8]>, rate: Rate) -> RequestBody {
         let pieces = stream::iter(pieces).then(|piece| async move {
             tokio::task::yield_now().await;

@@ -1,5 +1,4 @@
-//! Where a request came from: who is connected or, where that is a proxy that we were told to trust,
-//! whom it speaks for.
+//! Client IP: the address of the peer or, if the peer is a trusted proxy, the one that it reports.
 
 use std::net::IpAddr;
 
@@ -9,22 +8,22 @@ use actix_web::http::header::HeaderMap;
 use crate::domain::network::Network;
 use crate::http::forwarded;
 
-/// What nearly every proxy writes; the newest hop stands last.
+/// Header that nearly every proxy writes; the newest hop is last.
 const X_FORWARDED_FOR: &str = "x-forwarded-for";
 
-/// The address of a request's client.
+/// Address of a request's client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Client(pub IpAddr);
 
-/// The client of a request, as the middleware found it.
+/// Returns the client's address, as resolved by the middleware.
 pub fn of(request: &impl HttpMessage) -> Option<IpAddr> {
     request.extensions().get::<Client>().map(|client| client.0)
 }
 
-/// Goes back from `peer` over every hop that a trusted proxy reports, to the first that is not one
-/// itself. Anybody can send the headers, so what stands beyond that is nobody's word. A proxy speaks through
-/// `X-Forwarded-For` or `Forwarded` and may pass on what its client put into the other one; where the two
-/// disagree, neither is believed, and the proxy itself is the client.
+/// Returns the client's address: follows the reported hops back from `peer` to the first that is not a
+/// trusted proxy; anybody can send the headers, so earlier hops are not trusted. A proxy writes
+/// `X-Forwarded-For` or `Forwarded` and may pass on the other from its client; where the two disagree,
+/// neither is used, and the proxy itself is the client.
 pub fn behind(peer: IpAddr, headers: &HeaderMap, trusted: &[Network]) -> IpAddr {
     let peer = peer.to_canonical();
     let is_trusted = |address: IpAddr| trusted.iter().any(|network| network.contains(address));
@@ -35,7 +34,7 @@ pub fn behind(peer: IpAddr, headers: &HeaderMap, trusted: &[Network]) -> IpAddr 
         let hops = forwarded::items(headers, X_FORWARDED_FOR);
         walk(peer, hops.map(|hop| forwarded::address(hop?)), is_trusted)
     });
-    // An element that names no client, or is none, says nothing about the client.
+    // An invalid element, or one without `for`, says nothing about the client.
     let names_one =
         forwarded::elements(headers).next().flatten().is_some_and(|last| last.get("for").is_some());
     let by_standard = names_one.then(|| {
@@ -48,7 +47,7 @@ pub fn behind(peer: IpAddr, headers: &HeaderMap, trusted: &[Network]) -> IpAddr 
     }
 }
 
-/// The first address, from `peer` on, that is not trusted, or behind which none can be read.
+/// Returns the first address, from `peer` on, that is not trusted or reports no readable hop.
 fn walk(
     peer: IpAddr,
     mut hops: impl Iterator<Item = Option<IpAddr>>,

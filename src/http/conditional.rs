@@ -1,4 +1,4 @@
-//! Conditional requests (RFC 9110, section 13): what a client may be spared, or must be refused.
+//! Conditional requests (RFC 9110, section 13): whether a representation is sent, not modified or refused.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -9,28 +9,28 @@ use actix_web::http::header::{
 
 use crate::domain::Timestamp;
 
-/// What identifies a representation: its strong entity tag, quotes included, and its age.
+/// The validators of a representation.
 #[derive(Debug, Clone)]
 pub struct Validators {
-    /// The tag.
+    /// Strong entity tag, quotes included.
     pub etag: String,
-    /// When it was made; headers show whole seconds.
+    /// Modification time; headers show whole seconds.
     pub last_modified: Timestamp,
 }
 
-/// What the conditions of a request come to.
+/// The result of a request's conditions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Condition {
-    /// Answer as if there were none.
+    /// Answer as if there were no conditions.
     Holds,
-    /// 304: the client has it.
+    /// 304: the client has this representation.
     NotModified,
-    /// 412: it is not what the client expected.
+    /// 412: the client expected another representation.
     Failed,
 }
 
 impl Validators {
-    /// The date for `Last-Modified`.
+    /// Returns the date for `Last-Modified`.
     pub fn date(&self) -> HttpDate {
         let seconds = u64::try_from(self.last_modified.as_millis() / 1000).unwrap_or(0);
         (UNIX_EPOCH + Duration::from_secs(seconds)).into()
@@ -52,8 +52,7 @@ impl Validators {
         if unchanged { Condition::NotModified } else { Condition::Holds }
     }
 
-    /// Whether a range may be answered as one: without `If-Range`, or when that names this very
-    /// representation.
+    /// Whether a range may be sent: `If-Range` is absent or identifies this representation.
     pub fn allows_range(&self, headers: &HeaderMap) -> bool {
         match text(headers, IF_RANGE) {
             None => true,
@@ -78,7 +77,7 @@ fn text(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
     headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim)
 }
 
-/// A date that cannot be read is no condition.
+/// Reads a date; an invalid one counts as absent.
 fn date(headers: &HeaderMap, name: HeaderName) -> Option<SystemTime> {
     text(headers, name)?.parse::<HttpDate>().ok().map(SystemTime::from)
 }

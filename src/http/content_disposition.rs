@@ -1,10 +1,10 @@
-//! Header values made from names and types that came from outside.
+//! `Content-Disposition` and `Content-Type` values made from the names of artifacts and files.
 
 use std::fmt::Write;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-/// What RFC 8187 leaves bare in an extended parameter: letters, digits and `attr-char`.
+/// Escapes all but what RFC 8187 leaves bare in an extended parameter: letters, digits and `attr-char`.
 const EXTENDED: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'!')
     .remove(b'#')
@@ -19,8 +19,8 @@ const EXTENDED: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'|')
     .remove(b'~');
 
-/// `Content-Disposition` for a download under `name` (RFC 6266): quotes and backslashes escaped,
-/// and for what ASCII cannot say a fallback and the extended form.
+/// Builds `Content-Disposition` for a download under `name` (RFC 6266): escapes quotes and backslashes, and
+/// for a name beyond ASCII writes a fallback and the extended form.
 pub fn attachment(name: &str) -> String {
     let mut value = String::from("attachment; filename=\"");
     for c in name.chars() {
@@ -37,8 +37,8 @@ pub fn attachment(name: &str) -> String {
     value
 }
 
-/// The media type for a file name, by its extension and without parameters: clients take a
-/// `charset` for a promise about a file that nobody looked into.
+/// Returns the media type for a file name, by its extension and without parameters: clients take a `charset`
+/// as a promise about a file whose content was not inspected.
 pub fn content_type(name: &str) -> &'static str {
     let extension = name.rsplit_once('.').map_or("", |(_, extension)| extension);
     mime_guess::from_ext(extension).first_raw().unwrap_or("application/octet-stream")

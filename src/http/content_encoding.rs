@@ -1,11 +1,10 @@
-//! Which content codings a client accepts (RFC 9110, section 12.5.3).
+//! Content coding: which ones a client accepts (RFC 9110, section 12.5.3), and which files need none.
 
 use actix_web::http::header::{ACCEPT_ENCODING, HeaderMap};
 
 use crate::http::content_disposition;
 
-/// Whether the client would rather have `coding` than the bytes as they are. One that says nothing
-/// gets them as they are.
+/// Whether the client prefers `coding` to the unencoded bytes. Without `Accept-Encoding` it does not.
 pub fn client_prefers(headers: &HeaderMap, coding: &str) -> bool {
     let quality = |name: &str| {
         headers
@@ -20,9 +19,9 @@ pub fn client_prefers(headers: &HeaderMap, coding: &str) -> bool {
     wanted > 0.0 && quality("identity").is_none_or(|identity| wanted >= identity)
 }
 
-/// Endings of names whose bytes are packed already, by whatever wrote them.
+/// Extensions of files that are compressed already.
 const PACKED: &[&str] = &[
-    // Firefox takes a coding around the first of these for a mistake of the server, and leaves it on.
+    // Firefox takes a coding around the first of these as a server's mistake and does not decode it.
     "gz", "tgz", "taz", "svgz", "emz", "wmz", "z", "bz2", "tbz", "tbz2", "xz", "txz", "lzma", "tlz", "lz",
     "lz4", "zst", "tzst", "zstd", "br", "7z", "rar", "zip", "zipx", "cab", "jar", "war", "ear", "aar", "apk",
     "aab", "ipa", "whl", "egg", "nupkg", "snupkg", "vsix", "crx", "xpi", "deb", "rpm", "snap", "dmg", "docx",
@@ -31,7 +30,7 @@ const PACKED: &[&str] = &[
     "opus", "flac", "mp4", "m4v", "mov", "webm", "mkv", "avi", "wmv", "wma", "woff", "woff2",
 ];
 
-/// Whether a file of this name is packed already, so that no coding belongs around it.
+/// Whether a file of this name is compressed already and needs no content coding.
 pub fn is_compressed_already(name: &str) -> bool {
     let ending = name.rsplit_once('.').map_or("", |(_, ending)| ending);
     PACKED.iter().any(|packed| ending.eq_ignore_ascii_case(packed))

@@ -1,4 +1,4 @@
-//! The context of a request: what every dialect reads from it before anything is decided.
+//! Request context: what every dialect reads from a request before it decides anything.
 
 use std::net::IpAddr;
 
@@ -19,15 +19,15 @@ use crate::http::query::Query;
 use crate::http::reason::Reason;
 use crate::http::{base_url, client_ip, redact};
 
-/// A request, with the parts of the program that answer it.
+/// A request and the application that answers it.
 pub struct RequestContext {
-    /// The parts of the program.
+    /// The application.
     pub app: Data<App>,
     /// The request's head.
     pub request: HttpRequest,
     /// Its query parameters.
     pub query: Query,
-    /// The time at which the whole request is judged.
+    /// The time used for every decision about this request.
     pub now: Timestamp,
     /// The record for the audit log.
     pub audit: AuditContext,
@@ -45,23 +45,23 @@ impl RequestContext {
         }
     }
 
-    /// The service layer.
+    /// Returns the service layer.
     pub fn access(&self) -> &Access {
         &self.app.access
     }
 
-    /// Whether only the head of the answer is wanted.
+    /// Whether the method is `HEAD`.
     pub fn is_head(&self) -> bool {
         self.request.method() == Method::HEAD
     }
 
-    /// The client's address, if it is known.
+    /// Returns the client's address, if it is known.
     pub fn client_ip(&self) -> Option<IpAddr> {
         client_ip::of(&self.request)
     }
 
-    /// The principal with these credentials, for a function that accepts the given kinds of them and needs one
-    /// of `scopes` of a personal token.
+    /// Builds a principal from these credentials, for a function that accepts the given kinds and requires
+    /// one of `scopes` of a personal token.
     pub fn principal(
         &self,
         credentials: Credentials,
@@ -71,8 +71,8 @@ impl RequestContext {
         Principal { credentials, accepted, scopes, now: self.now }
     }
 
-    /// The value of a checked parameter. That it is wrong is said only to a principal that can be
-    /// authenticated: others are refused first.
+    /// Returns the value of a checked parameter. An invalid one is reported only to an authenticated
+    /// principal: others are refused first.
     ///
     /// # Errors
     /// [`AccessError::Credential`], else the error of `checked`.
@@ -87,33 +87,33 @@ impl RequestContext {
         checked
     }
 
-    /// The base of absolute URLs: the one that was configured, the one that a trusted proxy names, or the one
-    /// that the client used.
+    /// Returns the base of absolute URLs: the configured one, the one a trusted proxy reports, or the one the
+    /// client used.
     pub fn base_url(&self) -> String {
         base_url::of(&self.request, &self.app.settings)
     }
 
-    /// The URL of the request without its query, and without tokens.
+    /// Returns the URL of the request without its query and without tokens.
     pub fn url(&self) -> String {
         format!("{}{}", self.base_url(), redact::tokens(self.request.path()))
     }
 
-    /// Counts a failed authentication of the client's address. Past the limit, returns the refusal that takes
-    /// the place of any other.
+    /// Counts a failed authentication for the client's address. Above the limit, returns the refusal that
+    /// replaces any other.
     pub fn limit_failures(&self) -> Option<RequestError> {
         let seconds = self.client_ip().and_then(|client| self.app.failed_auth.count(client, self.now))?;
         Some(RequestError::TooManyFailures { retry_after_seconds: seconds })
     }
 
-    /// Adds to the reason of a refusal that the credential in `place` was empty and so taken for none, where no
-    /// other was shown: whoever sends one may not know that it is nobody's.
+    /// Adds to the reason of a refusal that the credential in `place` was empty and therefore ignored, if no
+    /// other was sent: the client may not know that it is empty.
     pub fn note_empty_credential(&self, response: &mut HttpResponse, place: Option<&'static str>) {
         if let (true, Some(place)) = (self.audit.inspect(|facts| facts.credential.is_none()), place) {
             Reason::extend(response, &format!("{place} is empty"));
         }
     }
 
-    /// The length that `Content-Length` announces, in bytes.
+    /// Returns the length announced by `Content-Length`, in bytes.
     pub fn announced_bytes(&self) -> Option<u64> {
         text(self.request.headers(), CONTENT_LENGTH.as_str())?.parse().ok()
     }

@@ -1,6 +1,8 @@
-//! Pages of other origins, which browsers let read an answer only where it says so (the fetch standard's
-//! CORS protocol). As in GitLab, every origin may use the API with any method and header, and never with
-//! cookies: what it may read is decided by the token that it sends along.
+//! Cross-origin requests: how browsers let pages of other origins read responses (the Fetch standard's CORS
+//! protocol).
+//!
+//! As in GitLab, every origin may use the API with any method and header, but never with cookies: the token
+//! in the request decides what it may read.
 
 use actix_web::HttpResponse;
 use actix_web::dev::ServiceRequest;
@@ -11,26 +13,26 @@ use actix_web::http::header::{
     ACCESS_CONTROL_REQUEST_METHOD, HeaderMap, HeaderValue,
 };
 
-/// Below this everything may be used from other origins.
+/// Path prefix of everything that other origins may use.
 const PREFIX: &str = "/api/";
 
-/// What other origins may send.
+/// Methods that other origins may use.
 const METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
 
-/// What they may read besides the few headers that every page may.
+/// Headers that they may read besides the few that every page may.
 const EXPOSED: &str = "Link, X-Total, X-Total-Pages, X-Per-Page, X-Page, X-Next-Page, X-Prev-Page, X-Request-Id, \
     ETag, Content-Length, Content-Range, Content-Encoding, Accept-Ranges, Content-Disposition, Repr-Digest, \
     Retry-After, Job-Status, WWW-Authenticate";
 
-/// How long, in seconds, a browser need not ask again; GitLab says the same.
+/// How long a browser may cache a preflight response, in seconds; the same as GitLab.
 const MAX_AGE: &str = "7200";
 
-/// Whether a path may be used from other origins, so that its answers differ by `Origin`.
+/// Whether other origins may use a path, so that its responses vary by `Origin`.
 pub(super) fn covers(path: &str) -> bool {
     path.starts_with(PREFIX)
 }
 
-/// The answer to a browser that asks whether a page may send a request; nothing for other requests.
+/// Answers a preflight request; returns `None` for other requests.
 pub(super) fn preflight(request: &ServiceRequest) -> Option<HttpResponse> {
     let headers = request.headers();
     let asks = request.method() == Method::OPTIONS
@@ -44,14 +46,14 @@ pub(super) fn preflight(request: &ServiceRequest) -> Option<HttpResponse> {
         .insert_header((ACCESS_CONTROL_ALLOW_METHODS, METHODS))
         .insert_header((ACCESS_CONTROL_MAX_AGE, MAX_AGE))
         .insert_header((header::VARY, "Access-Control-Request-Headers"));
-    // A star would not stand for `Authorization`.
+    // `*` does not include `Authorization`.
     for wanted in headers.get_all(ACCESS_CONTROL_REQUEST_HEADERS) {
         answer.append_header((ACCESS_CONTROL_ALLOW_HEADERS, wanted.clone()));
     }
     Some(answer.finish())
 }
 
-/// Lets the page that sent a request read its answer.
+/// Lets the page that sent a request read its response.
 pub(super) fn allow(headers: &mut HeaderMap) {
     headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
     headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static(EXPOSED));

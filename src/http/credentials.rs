@@ -1,28 +1,28 @@
 //! Credentials in headers and parameters, for every dialect that takes them there.
 //!
-//! What is there and cannot be read is not nothing: whoever sends it means to be somebody. Only what is empty is
-//! nothing.
+//! A credential that is present but unreadable is not treated as absent, because its sender means to
+//! authenticate. Only an empty one is.
 
 use actix_web::http::header::{AUTHORIZATION, HeaderMap};
 
 use crate::auth::{Shown, Unreadable};
 use crate::http::query::Query;
 
-/// Schemes of `Authorization` that may be named in the log. Any other word may be the secret itself, sent
-/// without a scheme.
+/// Schemes of `Authorization` that may be logged. Any other word may be the secret itself, sent without a
+/// scheme.
 const KNOWN_SCHEMES: &[&str] = &["Basic", "Digest", "Negotiate", "NTLM", "Token"];
 
-/// A header's text; an empty one is none, and so is one that is no ASCII text.
+/// Returns a header's text; `None` if it is empty or not ASCII.
 pub fn text<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
     headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim).filter(|value| !value.is_empty())
 }
 
-/// The credential in a header of its own.
+/// Reads the credential in a header of its own.
 pub fn shown(headers: &HeaderMap, name: &'static str) -> Option<Shown> {
     one_of(headers.get_all(name).map(|value| value.as_bytes()), name)
 }
 
-/// The credential in a parameter of the query.
+/// Reads the credential in a query parameter.
 pub fn parameter(query: &Query, name: &'static str) -> Option<Shown> {
     if query.has_list(name) {
         Some(Shown::Unreadable(Unreadable::List(name)))
@@ -31,7 +31,7 @@ pub fn parameter(query: &Query, name: &'static str) -> Option<Shown> {
     }
 }
 
-/// The first of these headers, or else `Authorization`, that is there and empty.
+/// Returns the first of these headers, or else `Authorization`, that is present and empty.
 pub fn empty_header(headers: &HeaderMap, names: &[&'static str]) -> Option<&'static str> {
     let is_empty = |name: &&&str| {
         headers.contains_key(**name) && headers.get_all(**name).all(|it| is_blank(it.as_bytes()))
@@ -44,18 +44,18 @@ pub fn empty_header(headers: &HeaderMap, names: &[&'static str]) -> Option<&'sta
     })
 }
 
-/// The first of these parameters that is there and empty.
+/// Returns the first of these parameters that is present and empty.
 pub fn empty_parameter(query: &Query, names: &[&'static str]) -> Option<&'static str> {
     let is_empty = |name: &&&'static str| query.get(name).is_some() && parameter(query, name).is_none();
     names.iter().find(is_empty).copied()
 }
 
-/// What stands in `Authorization`.
+/// The content of `Authorization`.
 #[derive(Debug, Default)]
 pub struct Authorization {
-    /// The token of `Bearer` (RFC 6750, section 2.1); an empty one is none.
+    /// The token of `Bearer` (RFC 6750, section 2.1); `None` if it is empty.
     pub bearer: Option<Shown>,
-    /// Anything that is no `Bearer`.
+    /// Any other scheme.
     pub other: Option<Unreadable>,
 }
 
@@ -78,16 +78,15 @@ impl Authorization {
 
 const BEARER: &[u8] = b"bearer";
 
-/// The first word of `Authorization`, and what is behind it.
+/// Splits `Authorization` into its first word and the rest.
 fn scheme_and_rest(value: &[u8]) -> (&[u8], &[u8]) {
     let value = value.trim_ascii();
     let end = value.iter().position(|byte| *byte == b' ').unwrap_or(value.len());
     (&value[..end], value[end..].trim_ascii_start())
 }
 
-/// The credential among all the values of one place. Where there are several, they have to be the same: each
-/// reader would take another of them. An empty one is none, as for GitLab: scripts send that for a variable that
-/// is not set.
+/// Reads the credential from all values of one place. Several must be equal, because each reader would pick
+/// another. An empty one counts as absent, as in GitLab: scripts send it for a variable that is not set.
 fn one_of<'a>(values: impl Iterator<Item = &'a [u8]>, name: &'static str) -> Option<Shown> {
     let mut values = values.filter(|value| !is_blank(value));
     let first = values.next()?;
@@ -102,7 +101,7 @@ fn is_blank(value: &[u8]) -> bool {
     value.trim_ascii().is_empty()
 }
 
-/// Tokens are visible ASCII; anything else was mangled on its way.
+/// Reads a value. Tokens are visible ASCII; anything else was corrupted on its way.
 fn read(value: &[u8], name: &'static str) -> Shown {
     match std::str::from_utf8(value) {
         Ok(text) if text.bytes().all(|byte| matches!(byte, b' '..=b'~')) => Shown::Token(text.into()),
@@ -145,13 +144,13 @@ mod tests {
             (b"Bearer  ", "nothing"),
             (b"bearer  glpat-x ", "glpat-x"),
             (b"BEARER glpat-x", "glpat-x"),
-            (b"Bearer gl\xfcpat", "bearer: Authorization is no ASCII text"),
+            (b"Bearer gl\xfcpat", "bearer: Authorization is not ASCII text"),
             (b"basic cm9vdDpyb290", "Authorization: Basic"),
             (b"token glpat-x", "Authorization: Token"),
             (b"Basic", "Authorization: Basic"),
             (b"Basic \xff", "Authorization: Basic"),
-            (b"glpat-secret", "Authorization is not of the scheme Bearer"),
-            (b"gl\xffpat", "Authorization is not of the scheme Bearer"),
+            (b"glpat-secret", "Authorization does not use the Bearer scheme"),
+            (b"gl\xffpat", "Authorization does not use the Bearer scheme"),
         ] {
             assert_eq!(says(value), expected, "{value:?}");
         }
@@ -190,9 +189,9 @@ mod tests {
             ("token[]=", Some("token is a list")),
             ("token[x][0]=a&token=a", Some("token is a list")),
             ("token%5B%5D=a", Some("token is a list")),
-            ("token=gl%C3%BC", Some("token is no ASCII text")),
-            ("token=%ff", Some("token is no ASCII text")),
-            ("token=%00", Some("token is no ASCII text")),
+            ("token=gl%C3%BC", Some("token is not ASCII text")),
+            ("token=%ff", Some("token is not ASCII text")),
+            ("token=%00", Some("token is not ASCII text")),
         ] {
             let found = parameter(&Query::parse(query), "token").map(|shown| match shown {
                 Shown::Token(token) => token.expose_secret().to_owned(),
@@ -212,7 +211,7 @@ mod tests {
             prop_assert!(shown.is_some());
             prop_assert_eq!(secret.is_ascii(), matches!(shown, Some(Shown::Token(_))));
             if !KNOWN_SCHEMES.iter().any(|known| known.eq_ignore_ascii_case(&secret)) {
-                prop_assume!(!"Authorization is not of the scheme Bearer".contains(&secret));
+                prop_assume!(!"Authorization does not use the Bearer scheme".contains(&secret));
                 prop_assert!(!says(secret.as_bytes()).contains(&secret));
             }
         }

@@ -1,23 +1,23 @@
-//! The `Content-Disposition` of a form's part: what the field is called, and its file.
+//! `Content-Disposition` of a form's part: the names of its field and its file.
 //!
 //! Read as Go's `mime` and browsers write it. Of a file's two names the extended one (`filename*`, RFC 8187)
-//! counts, which says in what encoding it is; the other is there for readers that do not know it. A backslash
-//! in quotes is one, unless a quote or another backslash follows: Windows paths are sent as they are.
+//! wins, because it states its encoding; the other is for readers that do not know it. In quotes a backslash
+//! is literal unless a quote or another backslash follows: Windows paths are sent as they are.
 
 use percent_encoding::percent_decode_str;
 
-/// What a part's `Content-Disposition` says.
+/// A part's parsed `Content-Disposition`.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Disposition {
-    /// The field's name, empty when it has none.
+    /// Field name; empty if there is none.
     pub name: String,
-    /// The file's name as the client gave it, without the folders in front, `None` when the part is no file.
+    /// File name as the client sent it, without directories; `None` if the part is no file.
     pub filename: Option<String>,
 }
 
 impl Disposition {
-    /// Reads a header's value. What cannot be understood is passed over: the form as a whole was checked by
-    /// who cut it into parts.
+    /// Parses a header's value. Skips what it does not understand: the multipart reader has checked the form
+    /// as a whole.
     pub fn parse(value: &[u8]) -> Self {
         let value = String::from_utf8_lossy(value);
         let (mut name, mut plain, mut extended) = (None, None, None);
@@ -34,12 +34,12 @@ impl Disposition {
     }
 }
 
-/// The parameters behind the disposition's type, as name and value.
+/// Returns the parameters after the disposition type, as name and value.
 fn parameters(value: &str) -> Vec<(String, String)> {
     let mut found = Vec::new();
     let mut rest = value.split_once(';').map_or("", |(_, rest)| rest);
     while let Some((name, behind)) = rest.split_once('=') {
-        // A parameter without a value in front of it says nothing.
+        // A parameter without a value before this one is ignored.
         let name = name.rsplit(';').next().unwrap_or_default().trim();
         let (value, left) = match behind.trim_start().strip_prefix('"') {
             Some(quoted) => unquote(quoted),
@@ -54,7 +54,7 @@ fn parameters(value: &str) -> Vec<(String, String)> {
     found
 }
 
-/// The text up to the closing quote, and what stands behind it.
+/// Returns the text up to the closing quote, and the rest.
 fn unquote(quoted: &str) -> (String, &str) {
     let mut text = String::new();
     let mut characters = quoted.char_indices().peekable();
@@ -71,8 +71,8 @@ fn unquote(quoted: &str) -> (String, &str) {
     (text, "")
 }
 
-/// The text of `CHARSET'LANGUAGE'PERCENT-ENCODED`; `None` when it is not in a charset that RFC 8187 knows, or
-/// does not fit it.
+/// Decodes `CHARSET'LANGUAGE'PERCENT-ENCODED`; `None` if RFC 8187 does not know the charset or the bytes are
+/// invalid in it.
 fn decode_extended(value: &str) -> Option<String> {
     let mut fields = value.splitn(3, '\'');
     let (charset, _language, encoded) = (fields.next()?, fields.next()?, fields.next()?);
@@ -84,7 +84,7 @@ fn decode_extended(value: &str) -> Option<String> {
     }
 }
 
-/// A path's last segment, whichever system it is from.
+/// Returns the last segment of a Unix or Windows path.
 fn last_segment(path: &str) -> &str {
     path.rsplit(['/', '\\']).next().unwrap_or(path)
 }

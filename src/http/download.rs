@@ -1,4 +1,4 @@
-//! Downloads: conditions and ranges decided, headers written, bytes sent.
+//! Download: evaluates conditions and ranges, writes headers, sends bytes.
 
 use std::io;
 use std::ops::Range;
@@ -22,35 +22,35 @@ use crate::http::content_encoding;
 use crate::http::error::RequestError;
 use crate::yielding::WORKER_TIME_SLICE;
 
-/// The media type of bytes that nobody declared.
+/// Media type of bytes of unknown type.
 const BINARY: &str = "application/octet-stream";
 
-/// What is to be downloaded, before a byte of it is read.
+/// What is known of a download before a byte of it is read.
 #[derive(Debug, Clone)]
 pub struct Download {
-    /// The name to save it under.
+    /// Name under which clients save it.
     pub filename: String,
-    /// Its media type.
+    /// Value of `Content-Type`.
     pub media_type: &'static str,
-    /// What identifies it.
+    /// Entity tag and modification time.
     pub validators: Validators,
-    /// Its exact size in bytes, as it is sent.
+    /// Exact size in bytes, as sent.
     pub size: u64,
-    /// Whether parts of it may be asked for.
+    /// Whether ranges are supported.
     pub ranges: bool,
-    /// The content coding that it is sent in.
+    /// Content coding in which it is sent.
     pub coding: Option<&'static str>,
-    /// Whether another client would get it in another coding.
+    /// Whether another client may get another coding.
     pub varies: bool,
-    /// Further headers.
+    /// Additional headers.
     pub headers: Vec<(&'static str, String)>,
 }
 
 impl Download {
-    /// Describes an artifact as it was uploaded.
+    /// Describes an artifact as uploaded.
     ///
     /// # Errors
-    /// `Internal` when its row cannot be right.
+    /// `Internal` if its row is invalid.
     pub fn of_whole(artifact: &Artifact) -> Result<Self> {
         Ok(Self {
             filename: artifact.filename.clone(),
@@ -79,9 +79,9 @@ impl Download {
         }
     }
 
-    /// Describes a file of an archive for a client with these request headers, and in which form its bytes are
-    /// sent: compressed as they lie there to a client that accepts that, decompressed to every other one, and
-    /// to a client that wants a part.
+    /// Describes a file of an archive for a client with these request headers, and the encoding in which its
+    /// bytes are sent: as stored to a client that accepts that encoding, decompressed to every other client
+    /// and for a range.
     pub fn of_entry(
         archive: &Artifact,
         path: &EntryPath,
@@ -89,7 +89,7 @@ impl Download {
         request: &HttpRequest,
     ) -> (Self, Option<StoredEncoding>) {
         let name = path.base_name();
-        // What is compressed already gains nothing, and some clients decompress one layer of two.
+        // Compressed files gain nothing, and some clients decode only one of two layers.
         let stored_encoding =
             entry.stored_encoding().filter(|_| !content_encoding::is_compressed_already(name));
         let form = stored_encoding.filter(|form| is_wanted(request, *form));
@@ -126,12 +126,12 @@ fn validators(artifact: &Artifact, digest: Sha256Digest, suffix: &str) -> Valida
     Validators { etag: format!("\"{digest}{suffix}\""), last_modified: artifact.created_at }
 }
 
-/// Answers a `GET` or `HEAD`. Bytes are read only when some are to be sent. A body that then ends early cuts the
+/// Answers a `GET` or `HEAD`. Reads bytes only if some are sent. A body that then ends early closes the
 /// connection.
 ///
 /// # Errors
-/// [`RequestError::PreconditionFailed`], [`RequestError::RangeNotSatisfiable`], and what reading the first bytes
-/// fails with.
+/// [`RequestError::PreconditionFailed`], [`RequestError::RangeNotSatisfiable`], and errors from reading the
+/// first bytes.
 pub async fn send(
     request: &HttpRequest,
     download: &Download,
@@ -146,7 +146,8 @@ pub async fn send(
     }
 }
 
-/// The address is valid for anybody who has it: no cache may keep it for others, or past its time.
+/// Redirects to the store. The URL is valid for anybody who has it: no cache may keep it for others or past
+/// its expiry.
 fn redirect(address: &str) -> HttpResponse {
     HttpResponse::Found()
         .insert_header((header::LOCATION, address))
@@ -168,14 +169,14 @@ async fn send_bytes(
     let mut answer = describe(download, part.as_ref());
     let size = part.as_ref().map_or(download.size, |part| part.end - part.start);
     if is_head {
-        // What `GET` would have said, `Content-Length` included (RFC 9110, section 9.3.2).
+        // The headers of `GET`, `Content-Length` included (RFC 9110, section 9.3.2).
         let nothing: ByteStream = Box::pin(stream::empty());
         return Ok(answer.body(SizedStream::new(size, nothing)));
     }
     Ok(with_body(&mut answer, size, bytes.into_body(part).await?))
 }
 
-/// The answer with a body of `size` bytes.
+/// Builds a response with a body of `size` bytes.
 pub fn with_body(answer: &mut HttpResponseBuilder, size: u64, body: Body) -> HttpResponse {
     match body {
         Body::Full(bytes) => answer.body(bytes),
@@ -183,10 +184,10 @@ pub fn with_body(answer: &mut HttpResponseBuilder, size: u64, body: Body) -> Htt
     }
 }
 
-/// A body that lets others have the thread after every [`WORKER_TIME_SLICE`], however fast its client takes it.
+/// A body that yields the thread after every [`WORKER_TIME_SLICE`], however fast its client reads.
 struct YieldingStream {
     pieces: ByteStream,
-    /// When its turn began, unless it has to wait for one.
+    /// When its time slice began; `None` after a yield.
     began: Option<Instant>,
 }
 
@@ -203,7 +204,7 @@ impl Stream for YieldingStream {
     }
 }
 
-/// The answer where the request's conditions spare us the bytes.
+/// Answers a request whose conditions make the bytes unnecessary.
 fn answer_without_bytes(
     request: &HttpRequest,
     download: &Download,
@@ -251,7 +252,8 @@ fn describe(download: &Download, part: Option<&Range<u64>>) -> HttpResponseBuild
     answer
 }
 
-/// What a 304 carries too. Whoever may read it was asked for; a shared cache must not answer for us.
+/// Writes the headers common to 200, 206 and 304. `private`, because the permission check must run for every
+/// request.
 fn identify(answer: &mut HttpResponseBuilder, download: &Download) {
     answer
         .insert_header((header::ETAG, download.validators.etag.as_str()))

@@ -1,5 +1,7 @@
-//! What every dialect refuses alike; the one match from error kind to status, and the one place where a failed
-//! request is logged. Each dialect renders it in its vendor's JSON.
+//! HTTP errors that all dialects share: the one match from error kind to status, and the one place where a
+//! failed request is logged.
+//!
+//! Each dialect renders them in its vendor's JSON.
 
 use std::borrow::Cow;
 
@@ -11,11 +13,10 @@ use crate::auth::CredentialError;
 use crate::domain::{Error, ErrorKind};
 use crate::http::reason::Reason;
 
-/// How long a client is asked to wait after a 503, in whole seconds: runners understand no other
-/// form of `Retry-After`.
+/// How long a client should wait after a 503, in whole seconds: runners parse no other form of `Retry-After`.
 pub const RETRY_AFTER_SECONDS: u32 = 5;
 
-/// The text for a client that failed to authenticate too often.
+/// Message for a client that failed to authenticate too often.
 pub const TOO_MANY_FAILURES: &str = "Too many failed authentications. Try again later.";
 
 /// Why a request is refused, in any dialect.
@@ -25,30 +26,30 @@ pub enum RequestError {
     Credential(CredentialError),
     /// Too many credentials from the same address were not valid.
     TooManyFailures {
-        /// How long the client is asked to wait.
+        /// Value of `Retry-After`.
         retry_after_seconds: u32,
     },
     /// The request's conditions do not hold.
     PreconditionFailed,
-    /// The requested range lies outside of the whole, which has so many bytes.
+    /// The requested range lies outside of the content, which has this many bytes.
     RangeNotSatisfiable(u64),
-    /// Any other.
+    /// Any other error.
     Domain(Error),
 }
 
 impl RequestError {
-    /// Why, in a few words for the log.
+    /// Returns the reason, in a few words for the log.
     pub fn reason(&self) -> Cow<'static, str> {
         match self {
             Self::Credential(refusal) => refusal.reason(),
             Self::TooManyFailures { .. } => "too many failed authentications from this address".into(),
-            Self::PreconditionFailed => "a condition of the request does not hold".into(),
-            Self::RangeNotSatisfiable(size) => format!("range lies outside of {size} bytes").into(),
+            Self::PreconditionFailed => "a precondition of the request failed".into(),
+            Self::RangeNotSatisfiable(size) => format!("range is outside the {size} bytes").into(),
             Self::Domain(error) => error.reason(),
         }
     }
 
-    /// The status, before any that the dialect chooses for a credential.
+    /// Returns the status; a dialect may choose another for a credential.
     pub fn status(&self) -> StatusCode {
         match self {
             Self::Credential(CredentialError::MissingScope(_)) => StatusCode::FORBIDDEN,
@@ -60,7 +61,7 @@ impl RequestError {
         }
     }
 
-    /// Begins the response: its status and the headers that belong to it. Logs what is a fault of ours.
+    /// Begins the response with its status and the headers that belong to it. Logs the server's own errors.
     pub fn begin_response(&self) -> HttpResponseBuilder {
         let status = self.status();
         let mut response = HttpResponse::build(status);
@@ -83,13 +84,13 @@ impl RequestError {
     }
 }
 
-/// A response that carries the reason of a refusal to the request log.
+/// Attaches the reason of a refusal to the response, for the request log.
 pub fn with_reason(reason: Cow<'static, str>, mut response: HttpResponse) -> HttpResponse {
     Reason::new(reason).attach(&mut response);
     response
 }
 
-/// The status for an error.
+/// Returns the status for an error kind.
 pub fn status(kind: ErrorKind) -> StatusCode {
     match kind {
         ErrorKind::Invalid => StatusCode::BAD_REQUEST,
@@ -106,14 +107,14 @@ pub fn status(kind: ErrorKind) -> StatusCode {
     }
 }
 
-/// Logs an error that is our own fault, however the client is answered; the reason of a refusal stands in its
-/// line ([`crate::http::reason`]).
+/// Logs an error that is the server's fault, whatever the client is told; the reason of a refusal is in the
+/// request's log line ([`crate::http::reason`]).
 pub fn log(error: &Error) {
     let Some(causes) = error.source_chain() else { return };
     if status(error.kind()).is_server_error() {
         tracing::error!(kind = ?error.kind(), causes, "request failed");
     } else if error.is_broken_io() {
-        tracing::warn!(kind = ?error.kind(), causes, "bytes that there should be are not");
+        tracing::warn!(kind = ?error.kind(), causes, "stored bytes are missing or damaged");
     }
 }
 

@@ -1,8 +1,9 @@
-//! What the proxies on a request's way say about it: `Forwarded` (RFC 7239) and the lists of `X-Forwarded-*`.
+//! Forwarding headers: `Forwarded` (RFC 7239) and the lists of `X-Forwarded-*`, in which proxies report on a
+//! request.
 //!
-//! Each proxy adds to the end, so the last item is the word of the proxy next to us, and what stands before it
-//! may be anybody's. Lists are therefore read from their end, as far as somebody believes them: whatever a client
-//! put there before, open quotes included, changes nothing behind it.
+//! Each proxy appends, so the last item is from the nearest proxy, and earlier items may be forged. Lists are
+//! therefore read from their end, as far as the proxies are trusted: whatever a client put there before, open
+//! quotes included, does not change later items.
 
 use std::borrow::Cow;
 use std::iter::{from_fn, once};
@@ -12,19 +13,19 @@ use actix_web::http::header::HeaderMap;
 
 use crate::http::token::is_token_byte;
 
-/// What proxies write that keep to the standard.
+/// Header of the standard.
 const FORWARDED: &str = "forwarded";
 
-/// How many parameters an element may have; the standard knows four.
+/// Most parameters of an element; the standard defines four.
 const MAX_PARAMETERS: usize = 16;
 
-/// What one proxy says about the request that it got: the parameters of an element of `Forwarded`.
+/// An element of `Forwarded`: the parameters in which one proxy reports on the request that it received.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Element<'a>(Vec<(&'a str, Cow<'a, str>)>);
 
 impl<'a> Element<'a> {
-    /// Reads an element strictly, except that blanks may stand around its parts and that a value without quotes
-    /// may hold more than a token does (`host=a:80`). `None` where it is none, names a parameter twice, or has more
+    /// Parses an element strictly, except that blanks may surround its parts and that an unquoted value may
+    /// hold more than a token does (`host=a:80`). `None` if it is invalid, repeats a parameter, or has more
     /// than 16 of them.
     fn read(element: &'a [u8]) -> Option<Self> {
         let mut rest = std::str::from_utf8(element).ok()?.trim_matches(BLANKS);
@@ -52,7 +53,7 @@ impl<'a> Element<'a> {
         (!pairs.is_empty()).then_some(Self(pairs))
     }
 
-    /// The value of a parameter, without quotes.
+    /// Returns the value of a parameter, without quotes.
     pub fn get(&self, name: &str) -> Option<&str> {
         self.0.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| &**value)
     }
@@ -60,7 +61,7 @@ impl<'a> Element<'a> {
 
 const BLANKS: [char; 2] = [' ', '\t'];
 
-/// What stands before the closing quote, and what behind it.
+/// Returns the text before the closing quote, and the rest.
 fn quoted(text: &str) -> Option<(Cow<'_, str>, &str)> {
     let mut value = String::new();
     let mut letters = text.char_indices();
@@ -74,7 +75,7 @@ fn quoted(text: &str) -> Option<(Cow<'_, str>, &str)> {
     None
 }
 
-/// A value without quotes, and what is behind it.
+/// Returns an unquoted value, and the rest.
 fn bare(text: &str) -> Option<(Cow<'_, str>, &str)> {
     let (value, behind) = text.split_at(text.find([';', ' ', '\t']).unwrap_or(text.len()));
     let is_good =
@@ -86,19 +87,20 @@ fn is_token(name: &str) -> bool {
     !name.is_empty() && name.bytes().all(is_token_byte)
 }
 
-/// The elements of `Forwarded`, the last first; `None` for one that cannot be read.
+/// Returns the elements of `Forwarded`, last first; `None` for an invalid one.
 pub fn elements(headers: &HeaderMap) -> impl Iterator<Item = Option<Element<'_>>> {
     from_last(headers, FORWARDED, last_unquoted).map(Element::read)
 }
 
-/// The items of a list without quotes, such as `X-Forwarded-For`, the last first; `None` for one that is no text.
+/// Returns the items of an unquoted list such as `X-Forwarded-For`, last first; `None` for one that is not
+/// UTF-8.
 pub fn items<'a>(headers: &'a HeaderMap, name: &'static str) -> impl Iterator<Item = Option<&'a str>> {
     let is_comma = |line: &[u8]| line.iter().rposition(|byte| *byte == b',');
     let text = |item: &'a [u8]| std::str::from_utf8(item).ok().map(|text| text.trim_matches(BLANKS));
     from_last(headers, name, is_comma).map(text)
 }
 
-/// The items of all lines of a header, parted at the commas that `last_comma` finds, the last first.
+/// Returns the items of all lines of a header, split at the commas that `last_comma` finds, last first.
 fn from_last<'a>(
     headers: &'a HeaderMap,
     name: &'static str,
@@ -119,7 +121,7 @@ fn from_last<'a>(
     })
 }
 
-/// The last comma that stands in no quotes, as it looks from the end.
+/// Finds the last comma outside of quotes, scanning from the end.
 fn last_unquoted(line: &[u8]) -> Option<usize> {
     let is_escaped = |at: usize| line[..at].iter().rev().take_while(|byte| **byte == b'\\').count() % 2 == 1;
     let mut in_quotes = false;
@@ -131,8 +133,8 @@ fn last_unquoted(line: &[u8]) -> Option<usize> {
     })
 }
 
-/// The address in the name of a node (RFC 7239, section 6), with or without a port. `None` for `unknown` and for
-/// a name that hides an address (`_gazonk`). One of IPv6 may lack its brackets, as it does in `X-Forwarded-For`.
+/// Parses the address of a node (RFC 7239, section 6), with or without a port. `None` for `unknown` and for
+/// an obfuscated name (`_gazonk`). An IPv6 address may lack its brackets, as in `X-Forwarded-For`.
 pub fn address(node: &str) -> Option<IpAddr> {
     if let Some(inside) = node.strip_prefix('[') {
         let (address, behind) = inside.split_once(']')?;
@@ -145,7 +147,7 @@ pub fn address(node: &str) -> Option<IpAddr> {
     })
 }
 
-/// Whether it is a number, or a name that hides one.
+/// Whether a text is a port number or an obfuscated port.
 fn is_port(text: &str) -> bool {
     let is_number = (1..=5).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
     let is_hidden = |rest: &str| {

@@ -14,7 +14,7 @@ fn headers(name: &'static str, lines: &[&[u8]]) -> HeaderMap {
     headers
 }
 
-/// What the elements say of the client, the last first.
+/// Returns the `for` of each element, last first.
 fn fors(lines: &[&str]) -> Vec<Option<String>> {
     let lines: Vec<&[u8]> = lines.iter().map(|line| line.as_bytes()).collect();
     let headers = headers("forwarded", &lines);

@@ -1,5 +1,7 @@
-//! What every answer gets, whoever makes it: the request's id, the rules for caches, for browsers and for
-//! pages of other origins. What can be refused by the request's head alone is refused here.
+//! Middleware for every request: adds the request ID and the headers for caches, browsers and other origins
+//! to the response.
+//!
+//! Refuses what the request's head alone decides.
 
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
@@ -19,22 +21,22 @@ use crate::http::error::{self, RETRY_AFTER_SECONDS};
 use crate::http::request_log::RequestId;
 use crate::http::{base_url, cors, target};
 
-/// The header that ties a request to its log lines; runners send one and print ours.
+/// Header that ties a request to its log lines; runners send one and print the response's.
 pub(super) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// An answer may be for whoever asked alone: not every cache knows that `PRIVATE-TOKEN` is a credential.
+/// A response may be for one caller alone, and not every cache knows that `PRIVATE-TOKEN` is a credential.
 const NOT_FOR_CACHES: HeaderValue = HeaderValue::from_static("private, no-store");
 
-/// Where a credential may stand that decides about the answer.
+/// Headers whose credential may decide the response.
 const CREDENTIALS: &str = "Authorization, PRIVATE-TOKEN, JOB-TOKEN";
 
-/// What is below this is the same for everybody.
+/// Path prefix of responses that are the same for everybody.
 const OPERATIONS: &str = "/-/";
 
-/// Answers what can be answered by the head alone, and gives every answer its headers.
+/// Answers what the head alone decides, and adds the common headers to every response.
 ///
 /// # Errors
-/// Those of the handlers inside.
+/// Those of the inner handlers.
 pub async fn request_context(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
@@ -66,7 +68,7 @@ pub async fn request_context(
     Ok(response)
 }
 
-/// Says in one line by what an answer differs: what its maker said, the credentials, and `more`.
+/// Writes `Vary` in one line: the handler's values, the credentials and `more`.
 fn vary(headers: &mut HeaderMap, more: &str) {
     let made = headers.get_all(VARY).filter_map(|value| value.to_str().ok());
     let all: Vec<&str> = made.chain([CREDENTIALS, more]).filter(|name| !name.is_empty()).collect();
@@ -75,7 +77,7 @@ fn vary(headers: &mut HeaderMap, more: &str) {
     }
 }
 
-/// Why a request is refused before anybody reads it, if it is.
+/// Refuses a target that is too long and an invalid `Host`.
 fn refusal(request: &ServiceRequest) -> Option<HttpResponse> {
     let say =
         |status: StatusCode, text: String| Some(HttpResponse::build(status).json(json!({ "message": text })));
@@ -89,7 +91,7 @@ fn refusal(request: &ServiceRequest) -> Option<HttpResponse> {
     None
 }
 
-/// Refuses what would change something as long as database and store are not known to belong together.
+/// Refuses writes until database and store are known to belong together.
 fn not_yet(request: &ServiceRequest) -> Option<HttpResponse> {
     if request.method().is_safe() || request.app_data::<Data<App>>()?.belonging.is_known() {
         return None;
@@ -100,7 +102,7 @@ fn not_yet(request: &ServiceRequest) -> Option<HttpResponse> {
     Some(answer.json(json!({ "message": "503 Service Unavailable" })))
 }
 
-/// Sends an answer that no handler made; the rest of the request is read behind it.
+/// Sends a response without a handler; the rest of the request is read after it.
 fn answer_at_once(request: ServiceRequest, answer: HttpResponse) -> ServiceResponse<BoxBody> {
     let stall_timeout = request.app_data::<Data<App>>().map(|app| app.settings.stall_timeout);
     let (request, payload) = request.into_parts();

@@ -1,4 +1,4 @@
-//! actix glue that all dialects share. It knows HTTP and our errors; it knows no vendor.
+//! HTTP glue on actix that all dialects share. It knows HTTP and our errors, but no vendor.
 
 pub mod audit;
 pub mod base_url;

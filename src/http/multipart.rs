@@ -1,4 +1,4 @@
-//! Multipart forms, one part after the other, each of them bounded.
+//! Multipart form: a request body that is read part by part, each part bounded.
 
 use actix_multipart::{Field, Multipart, MultipartError};
 use actix_web::error::PayloadError;
@@ -12,13 +12,13 @@ use crate::domain::{Error, ErrorKind, Result};
 use crate::http::body::{RequestBody, broken_off};
 use crate::http::disposition::Disposition;
 
-/// The longest text field, in bytes.
+/// Longest text field, in bytes.
 const MAX_TEXT_BYTES: usize = 8 * 1024;
 
-/// How many parts a form may have.
+/// Most parts of a form.
 const MAX_PARTS: usize = 64;
 
-/// The most that a form adds to the file in it, in bytes: text fields, headers and boundaries.
+/// Most bytes that a form adds to its file: text fields, headers and boundaries.
 pub const MAX_OVERHEAD_BYTES: u64 = (MAX_PARTS * (MAX_TEXT_BYTES + 64 * 1024)) as u64;
 
 /// A form being read.
@@ -28,35 +28,35 @@ pub struct Form {
     parts: usize,
 }
 
-/// One part of it.
+/// One part of a form.
 pub enum Part {
     /// A text field.
     Text {
-        /// Its name.
+        /// The field's name.
         name: String,
-        /// Its value.
+        /// The field's value.
         value: String,
     },
     /// A file.
     File {
         /// The field's name.
         name: String,
-        /// The file's name as the client gave it, without folders in front.
+        /// File name as the client sent it, without directories.
         filename: String,
-        /// The file's bytes, to be read before the next part.
+        /// File content, to be read before the next part.
         content: FileContent,
     },
 }
 
-/// A file's bytes on their way in.
+/// A file's bytes, as they arrive.
 pub struct FileContent {
     field: Box<Field>,
     body: RequestBody,
 }
 
 impl Form {
-    /// The form in a request's body, or `None` when its content type is no multipart form. A body
-    /// may be packed with gzip.
+    /// Opens the form in a request's body; `None` if its content type is no multipart form. The body may be
+    /// compressed with gzip.
     ///
     /// # Errors
     /// `UnsupportedMedia` for any other content encoding.
@@ -77,10 +77,10 @@ impl Form {
         Ok(is_form.then_some(Self { multipart, body, parts: 0 }))
     }
 
-    /// The next part; `None` when the form and the body around it ended as they should.
+    /// Reads the next part; `None` when form and body have ended as they should.
     ///
     /// # Errors
-    /// `Invalid` for a form that breaks off or is none, or has too many or too long parts.
+    /// `Invalid` if the form is incomplete or malformed, or has too many or too long parts.
     pub async fn next(&mut self) -> Result<Option<Part>> {
         self.body.wait_from_now();
         let Some(field) = self.multipart.next().await else {
@@ -111,10 +111,10 @@ impl Form {
 }
 
 impl FileContent {
-    /// The next bytes of the file.
+    /// Reads the next bytes of the file; `None` at its end.
     ///
     /// # Errors
-    /// `Invalid` when the form breaks off.
+    /// `Invalid` if the form is incomplete.
     pub async fn next(&mut self) -> Result<Option<Bytes>> {
         self.body.wait_from_now();
         self.field.next().await.transpose().map_err(fault)

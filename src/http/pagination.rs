@@ -1,6 +1,6 @@
-//! Pages of a list by number, and the headers by which clients walk them.
+//! Pagination: pages of a list by number, and the headers that link them.
 //!
-//! Some clients follow only `Link`, so its addresses are whole and repeat every filter.
+//! Some clients follow only `Link`, so its URLs are absolute and repeat every filter.
 
 use actix_web::HttpResponseBuilder;
 use actix_web::http::header;
@@ -10,53 +10,53 @@ use crate::catalog::slice::Slice;
 use crate::http::query::{InvalidParameter, Query};
 use crate::http::redact;
 
-/// How a dialect's lists are cut into pages.
+/// How a dialect paginates its lists.
 #[derive(Debug, PartialEq, Eq)]
 pub struct PageRules {
-    /// How many items a page has when the request does not say.
+    /// Items per page if the request does not say.
     pub default_size: usize,
-    /// How many items a page has at most; a larger number means this one.
+    /// Most items per page; a larger `per_page` is reduced to it.
     pub max_size: usize,
-    /// What a `page` or `per_page` does that is no number from 1 on.
+    /// How a `page` or `per_page` that is no positive integer is treated.
     pub bad_numbers: BadNumbers,
-    /// The headers by which clients walk a list.
+    /// The headers that link the pages.
     pub headers: PageHeaders,
 }
 
-/// What a `page` or `per_page` does that is no number from 1 on.
+/// How a `page` or `per_page` that is no positive integer is treated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BadNumbers {
     /// The request is refused.
     Refused,
-    /// It is as if it were not there.
+    /// The parameter is ignored.
     Ignored,
 }
 
-/// The headers by which clients walk a list.
+/// The headers that link the pages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PageHeaders {
-    /// `Link` with every relation that there is, and numbers in `X-Page`, `X-Per-Page`, `X-Next-Page`,
-    /// `X-Prev-Page` and, of counted lists, `X-Total` and `X-Total-Pages`.
+    /// `Link` with every existing relation, and numbers in `X-Page`, `X-Per-Page`, `X-Next-Page`,
+    /// `X-Prev-Page` and, for counted lists, `X-Total` and `X-Total-Pages`.
     LinkAndNumbers,
     /// `Link` alone, without relations to the page itself; none for a list of one page.
     Link,
 }
 
-/// A page.
+/// A page of a list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Page {
-    /// Its number, from 1 on.
+    /// Page number, from 1 on.
     pub number: usize,
-    /// How many items a page has.
+    /// Items per page.
     pub size: usize,
     rules: &'static PageRules,
 }
 
 impl Page {
-    /// The page that `page` and `per_page` ask for.
+    /// Reads `page` and `per_page`.
     ///
     /// # Errors
-    /// The parameter that is no number from 1 on, where the rules refuse it.
+    /// The parameter that is no positive integer, if the rules refuse it.
     pub fn from_query(query: &Query, rules: &'static PageRules) -> Result<Self, InvalidParameter> {
         let number = |name: &'static str, default| match query.get_filled(name) {
             None => Ok(default),
@@ -70,18 +70,18 @@ impl Page {
         Ok(Self { number: number("page", 1)?.min(usize::MAX / rules.max_size - 1), size, rules })
     }
 
-    /// The first page of the same size.
+    /// Returns the first page of the same size.
     #[must_use]
     pub fn first(self) -> Self {
         Self { number: 1, ..self }
     }
 
-    /// The indexes of its items in the list.
+    /// Returns the indexes of the page's items in the list.
     pub fn range(self) -> std::ops::Range<usize> {
         (self.number - 1) * self.size..self.number * self.size
     }
 
-    /// The page as the catalog counts.
+    /// Returns the page as offset and limit.
     pub fn slice(self) -> Slice {
         Slice {
             offset: i64::try_from((self.number - 1) * self.size).unwrap_or(i64::MAX),
@@ -89,7 +89,7 @@ impl Page {
         }
     }
 
-    /// Adds the headers for a list at `url`, whose raw query was `query`.
+    /// Adds the pagination headers for a list at `url`, whose raw query was `query`.
     pub fn write_headers(self, response: &mut HttpResponseBuilder, total: Total, url: &str, query: &str) {
         let (next, pages) = match total {
             Total::Known(total) => {
@@ -139,8 +139,8 @@ impl Page {
         }
     }
 
-    /// Adds the header by which a list without page numbers is walked: `position` is the parameter
-    /// that says behind which item the next page begins.
+    /// Adds the `Link` to the next page of a list without page numbers, which begins after `position`, the
+    /// value of the parameter `name`.
     pub fn write_next_link(
         self,
         response: &mut HttpResponseBuilder,
@@ -153,14 +153,15 @@ impl Page {
     }
 }
 
-/// A link to another page: all filters, without the parameters that say where a page begins.
+/// Formats a link to another page: all filters, without the old pagination parameters.
 fn link(url: &str, query: &str, without: &[&str], paging: &str, relation: &str) -> String {
     let filters = query.split('&').filter(|pair| is_filter(pair, without));
     let all: Vec<&str> = filters.chain([paging]).collect();
     format!("<{url}?{}>; rel=\"{relation}\"", all.join("&"))
 }
 
-/// Credentials are not repeated: an address may be logged or passed on.
+/// Whether a pair of the query is repeated in links. Credentials are not, because a URL may be logged or
+/// passed on.
 fn is_filter(pair: &str, without: &[&str]) -> bool {
     let name = pair.split('=').next().unwrap_or_default();
     !matches!(name, "" | "per_page") && !without.contains(&name) && !redact::holds_secret(pair)

@@ -1,4 +1,4 @@
-//! Query parameters, as Rack reads them: decoded, the last of several winning.
+//! Query parameters, decoded as Rack does; of several values the last wins.
 
 use std::str::FromStr;
 
@@ -10,29 +10,29 @@ use crate::domain::Timestamp;
 #[derive(Debug, Clone, Default)]
 pub struct Query(Vec<(String, String)>);
 
-/// A parameter whose value cannot be used; each dialect has its own words for it.
+/// A parameter with an invalid value; each dialect has its own words for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum InvalidParameter {
-    /// The value of the parameter of this name is not of its type.
+    /// The value of this parameter is not of its type.
     Type(&'static str),
-    /// The value of the parameter of this name is none of its choices.
+    /// The value of this parameter is none of its choices.
     Choice(&'static str),
 }
 
 impl Query {
-    /// Reads a query string; nothing in it can be wrong. A NUL, which PostgreSQL would stumble
-    /// over, becomes what undecodable bytes become: text that names nothing.
+    /// Parses a query string; never fails. A NUL, which PostgreSQL rejects, becomes U+FFFD, as undecodable
+    /// bytes do: such text matches nothing.
     pub fn parse(text: &str) -> Self {
         let pairs = form_urlencoded::parse(text.as_bytes());
         Self(pairs.map(|(name, value)| (name.into_owned(), value.replace('\0', "\u{fffd}"))).collect())
     }
 
-    /// The value of a parameter.
+    /// Returns the last value of a parameter.
     pub fn get(&self, name: &str) -> Option<&str> {
         self.all(name).next_back()
     }
 
-    /// All values of a parameter, where it must not matter which one wins.
+    /// Returns all values of a parameter, for callers for which the last must not simply win.
     pub fn all(&self, name: &str) -> impl DoubleEndedIterator<Item = &str> {
         self.0.iter().filter(move |(known, _)| known == name).map(|(_, value)| value.as_str())
     }
@@ -42,13 +42,13 @@ impl Query {
         self.0.iter().any(|(known, _)| known.strip_prefix(name).is_some_and(|rest| rest.starts_with('[')))
     }
 
-    /// The value of a parameter, an empty one as if it were not there.
+    /// Returns the last value of a parameter; `None` if it is empty.
     pub fn get_filled(&self, name: &str) -> Option<&str> {
         self.get(name).filter(|value| !value.is_empty())
     }
 
-    /// All values of a list, written as `name[]=a&name[]=b`, `name[0]=a&name[1]=b` or, for a list of
-    /// one, `name=a`; empty ones left out.
+    /// Returns the non-empty values of a list, written as `name[]=a&name[]=b`, `name[0]=a&name[1]=b` or, for
+    /// a list of one, `name=a`.
     pub fn list(&self, name: &str) -> Vec<&str> {
         let is_item = |known: &str| {
             known.strip_prefix(name).is_some_and(|rest| rest.starts_with('[') && rest.ends_with(']'))
@@ -58,19 +58,18 @@ impl Query {
         if items.is_empty() { self.get_filled(name).into_iter().collect() } else { items }
     }
 
-    /// The decoded bytes of a parameter in a raw query string, whether they are text or not: for a
-    /// value whose faults have an answer of their own.
+    /// Returns the decoded bytes of a parameter in a raw query string, UTF-8 or not, for a value whose faults
+    /// have an error of their own.
     pub fn bytes_of(query: &str, name: &str) -> Option<Vec<u8>> {
         let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
         let value = pairs.filter(|(known, _)| *known == name).map(|(_, value)| value).next_back()?;
         Some(percent_decode_str(&value.replace('+', " ")).collect())
     }
 
-    /// A boolean parameter, `false` when absent or empty. Clients write them in many ways, Python
-    /// among them.
+    /// Reads a boolean in any form that clients write, Python's included; `false` if absent or empty.
     ///
     /// # Errors
-    /// [`InvalidParameter::Type`] for anything that is none.
+    /// [`InvalidParameter::Type`] for any other value.
     pub fn flag(&self, name: &'static str) -> Result<bool, InvalidParameter> {
         match self.get(name).unwrap_or_default().to_ascii_lowercase().as_str() {
             "true" | "t" | "1" | "yes" | "on" => Ok(true),
@@ -79,20 +78,19 @@ impl Query {
         }
     }
 
-    /// A whole number.
+    /// Reads an integer.
     ///
     /// # Errors
-    /// [`InvalidParameter::Type`] for anything that is none.
+    /// [`InvalidParameter::Type`] for any other value.
     pub fn integer(&self, name: &'static str) -> Result<Option<i64>, InvalidParameter> {
         let number = |text: &str| text.parse().map_err(|_| InvalidParameter::Type(name));
         self.get_filled(name).map(number).transpose()
     }
 
-    /// A point in time in ISO 8601. The zone may be missing, and a plus that was not encoded has become a
-    /// space.
+    /// Reads a time in ISO 8601. The zone may be missing, and an unencoded plus has become a space.
     ///
     /// # Errors
-    /// [`InvalidParameter::Type`] for anything that is none.
+    /// [`InvalidParameter::Type`] for any other value.
     pub fn time(&self, name: &'static str) -> Result<Option<Timestamp>, InvalidParameter> {
         let Some(text) = self.get_filled(name) else { return Ok(None) };
         let plus = text.replacen(' ', "+", 1);
@@ -102,19 +100,19 @@ impl Query {
         time.map(Some).ok_or(InvalidParameter::Type(name))
     }
 
-    /// One of the names of an enum.
+    /// Reads one of the names of an enum.
     ///
     /// # Errors
-    /// [`InvalidParameter::Choice`] for any other.
+    /// [`InvalidParameter::Choice`] for any other value.
     pub fn choice<T: FromStr>(&self, name: &'static str) -> Result<Option<T>, InvalidParameter> {
         let choice = |text: &str| text.parse().map_err(|_| InvalidParameter::Choice(name));
         self.get_filled(name).map(choice).transpose()
     }
 
-    /// One of a few names.
+    /// Reads one of a few names.
     ///
     /// # Errors
-    /// [`InvalidParameter::Choice`] for any other.
+    /// [`InvalidParameter::Choice`] for any other value.
     pub fn choice_of<T: Copy>(
         &self,
         name: &'static str,
@@ -125,10 +123,10 @@ impl Query {
         chosen.map(Some).ok_or(InvalidParameter::Choice(name))
     }
 
-    /// A list of names of an enum.
+    /// Reads a list of names of an enum.
     ///
     /// # Errors
-    /// [`InvalidParameter::Choice`] when one is no such name.
+    /// [`InvalidParameter::Choice`] if one is no such name.
     pub fn choices<T: FromStr>(&self, name: &'static str) -> Result<Vec<T>, InvalidParameter> {
         let names = self.list(name).into_iter();
         names.map(|text| text.parse().map_err(|_| InvalidParameter::Choice(name))).collect()

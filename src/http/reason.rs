@@ -1,22 +1,22 @@
-//! Why a request is refused: a few exact words that travel with the answer to the request's line in the log.
+//! Reason of a refusal: a few exact words that travel with the response to the request's log line.
 //!
-//! Clients are told what their vendor tells them, which is often one word for ten reasons. Whoever keeps the
-//! server reads the one that it was. A reason never holds a credential.
+//! Clients get their vendor's message, which is often the same for ten reasons; operators read the actual
+//! one. A reason never holds a credential.
 
 use std::borrow::Cow;
 
 use actix_web::HttpResponse;
 use actix_web::dev::ServiceResponse;
 
-/// The longest reason, in characters: it may repeat what was sent.
+/// Longest reason, in characters: it may repeat the client's input.
 const MAX_CHARACTERS: usize = 300;
 
-/// Why a request is refused.
+/// The reason of a refusal.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reason(Cow<'static, str>);
 
 impl Reason {
-    /// The words, cut to 300 characters.
+    /// Makes a reason, cut to 300 characters.
     pub fn new(words: impl Into<Cow<'static, str>>) -> Self {
         let words = words.into();
         match words.char_indices().nth(MAX_CHARACTERS) {
@@ -25,19 +25,19 @@ impl Reason {
         }
     }
 
-    /// The words.
+    /// Returns the words.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// Gives it to an answer, when that is a refusal (a status from 400 to 499).
+    /// Attaches the reason to a response, if that is a refusal (a status from 400 to 499).
     pub fn attach(self, answer: &mut HttpResponse) {
         if answer.status().is_client_error() {
             answer.extensions_mut().insert(self);
         }
     }
 
-    /// Adds a few words to the reason that an answer has.
+    /// Appends a few words to the reason of a response, if it has one.
     pub fn extend(answer: &mut HttpResponse, more: &str) {
         let reason = answer.extensions_mut().remove::<Self>();
         if let Some(Self(words)) = reason {
@@ -45,7 +45,7 @@ impl Reason {
         }
     }
 
-    /// That of an answer.
+    /// Returns the reason of a response.
     pub fn of<B>(answer: &ServiceResponse<B>) -> Option<Self> {
         answer.response().extensions().get::<Self>().cloned()
     }

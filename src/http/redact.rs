@@ -1,23 +1,24 @@
-//! Secrets in addresses: the text of a path or a query without the values of its credentials, for logs and
-//! for links. Credentials are known by the name of their parameter, however that is written, and by the
-//! form that tokens have, wherever they stand.
+//! Redaction: replaces the credentials in a path or query, for logs and links.
+//!
+//! Credentials are recognized by the name of their parameter, however it is encoded, and by the prefixes of
+//! tokens, wherever they are.
 
 use std::borrow::Cow;
 
-/// What stands in the place of a secret.
+/// Replacement for a secret.
 const FILTERED: &str = "[FILTERED]";
 
 /// Names of parameters whose values are secrets, besides all that end with `token`.
 const SECRET_NAMES: &[&str] = &["authorization", "password", "secret"];
 
-/// What GitLab's tokens begin with.
+/// Prefixes of GitLab's tokens.
 const TOKEN_PREFIXES: &[&str] = &[
     "gloas-", "glpat-", "gldt-", "glrtr-", "glrt-", "glcbt-", "glptt-", "glft-", "glimt-", "glagent-",
     "glwt-", "glsoat-", "glffct-", "glnt-",
 ];
 
-/// Blanks the secrets of a raw query: the values of parameters that are named like credentials
-/// (`private_token[]`, `x[private_token]` and `a=b;private_token` included), and tokens.
+/// Redacts a raw query: the values of parameters with a credential's name (`private_token[]`,
+/// `x[private_token]` and `a=b;private_token` included), and tokens.
 pub fn query(raw: &str) -> Cow<'_, str> {
     if !raw.split('&').any(holds_secret) {
         return Cow::Borrowed(raw);
@@ -38,7 +39,7 @@ pub fn holds_secret(pair: &str) -> bool {
     secret_value(&decoded).is_some() || token_at(&decoded, 0).is_some()
 }
 
-/// Blanks the tokens of a raw path, or of any other text, in whatever way they are encoded.
+/// Redacts the tokens of a raw path or any other text, however they are encoded.
 pub fn tokens(raw: &str) -> Cow<'_, str> {
     if is_plain(raw) {
         return Cow::Borrowed(raw);
@@ -58,21 +59,21 @@ pub fn tokens(raw: &str) -> Cow<'_, str> {
     Cow::Owned(shown)
 }
 
-/// Whether a text can hold neither a token nor a second name: it has no escape and no `gl`. Most texts
-/// are like this, and a log line should not cost more for the others' sake.
+/// Whether a text can hold neither a token nor a second name: it has no escape, no separator and no `gl`. A
+/// fast path: most texts are like this.
 fn is_plain(text: &str) -> bool {
     let bytes = text.as_bytes();
     let may_be_token = bytes.windows(2).any(|two| two.eq_ignore_ascii_case(b"gl"));
     !may_be_token && !bytes.iter().any(|byte| matches!(byte, b'%' | b';' | b',' | b'?'))
 }
 
-/// A byte of a text, and where it begins in the raw one.
+/// A decoded byte, and its offset in the raw text.
 struct Decoded {
     byte: u8,
     at: usize,
 }
 
-/// Takes escapes away twice: a text that was encoded once too often shows its secrets as well.
+/// Percent-decodes twice, to find the secrets of a text that was encoded once too often as well.
 fn decoded(raw: &str) -> Vec<Decoded> {
     let bytes = raw.bytes().enumerate().map(|(at, byte)| Decoded { byte, at });
     unescaped(unescaped(bytes.collect()))
@@ -91,7 +92,7 @@ fn unescaped(text: Vec<Decoded>) -> Vec<Decoded> {
     shown
 }
 
-/// Finds where, in the raw text, the value begins behind the first name of a secret.
+/// Finds the offset, in the raw text, of the value after the first name of a secret.
 fn secret_value(text: &[Decoded]) -> Option<usize> {
     let mut name = 0;
     for (at, Decoded { byte, .. }) in text.iter().enumerate() {
@@ -106,7 +107,7 @@ fn secret_value(text: &[Decoded]) -> Option<usize> {
     None
 }
 
-/// Whether one of the words in a name is a secret's.
+/// Whether a word of a parameter name is that of a secret.
 fn names_secret(name: impl Iterator<Item = u8>) -> bool {
     let name: Vec<u8> = name.map(|byte| byte.to_ascii_lowercase()).collect();
     let words = name.split(|byte| !byte.is_ascii_alphanumeric() && !matches!(byte, b'_' | b'-'));
@@ -114,7 +115,7 @@ fn names_secret(name: impl Iterator<Item = u8>) -> bool {
     words.any(|word| word.ends_with("token") || SECRET_NAMES.contains(&word))
 }
 
-/// Finds the first token from an index on, and the index behind it.
+/// Finds the first token from an index on; returns its start and end.
 fn token_at(text: &[Decoded], from: usize) -> Option<(usize, usize)> {
     let begins = |at: usize, prefix: &str| {
         text.get(at..at + prefix.len()).is_some_and(|start| {

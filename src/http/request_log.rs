@@ -1,4 +1,4 @@
-//! One span and one log line a request, with every secret blanked, and the id that ties both to the
+//! Request log: one span and one line per request, with secrets redacted, and the ID that ties both to the
 //! client's own log.
 
 use std::sync::LazyLock;
@@ -19,10 +19,10 @@ use crate::http::middleware::X_REQUEST_ID;
 use crate::http::reason::Reason;
 use crate::http::redact;
 
-/// The longest id taken over from a client, in bytes.
+/// Longest ID accepted from a client, in bytes.
 const MAX_ID_BYTES: usize = 128;
 
-/// The id of a request: the client's own, or one made here.
+/// ID of a request: the client's own, or a generated one.
 #[derive(Debug, Clone)]
 pub struct RequestId(pub String);
 
@@ -30,8 +30,8 @@ pub struct RequestId(pub String);
 #[derive(Clone, Copy)]
 struct Began(Instant);
 
-/// Opens the span of each request and writes its line when its answer is about to be sent. The
-/// making of the answer's body still belongs to the span.
+/// Opens the span of each request and writes its log line when the response is about to be sent. The response
+/// body is still produced within the span.
 pub struct RequestSpan;
 
 impl RootSpanBuilder for RequestSpan {
@@ -63,7 +63,7 @@ impl RootSpanBuilder for RequestSpan {
     }
 }
 
-/// Writes a request's line.
+/// Writes a request's log line.
 fn log<B>(span: &Span, response: &ServiceResponse<B>) {
     let (request, status) = (response.request(), response.status().as_u16());
     let began = request.extensions().get::<Began>().map_or_else(Instant::now, |began| began.0);
@@ -81,13 +81,13 @@ fn log<B>(span: &Span, response: &ServiceResponse<B>) {
     );
 }
 
-/// The client's own id, if it can be one, else a new one.
+/// Returns the client's own ID if it is valid, else a new one.
 fn id(headers: &HeaderMap) -> String {
     let own = headers.get(X_REQUEST_ID).and_then(|value| value.to_str().ok());
     own.filter(|id| is_plain(id)).map_or_else(fresh_id, str::to_owned)
 }
 
-/// The next of the ids that follow one that no other process has: they need no randomness each.
+/// Returns a new request ID: a per-process `UUIDv7` plus a counter, so no random bytes are read per request.
 pub(super) fn fresh_id() -> String {
     static FIRST: LazyLock<u128> = LazyLock::new(|| uuid::Uuid::now_v7().as_u128());
     static GIVEN: AtomicU64 = AtomicU64::new(0);
@@ -95,7 +95,7 @@ pub(super) fn fresh_id() -> String {
     format!("{:032x}", FIRST.wrapping_add(number))
 }
 
-/// An id goes into the log and back to the client, so it is letters, digits and a few marks.
+/// Whether an ID has only letters, digits and a few marks, because it is logged and sent back.
 fn is_plain(id: &str) -> bool {
     (1..=MAX_ID_BYTES).contains(&id.len())
         && id.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.:/+=".contains(&b))

@@ -1,18 +1,19 @@
-//! The target of a request: its path and its query. How long they may be is bounded here, before anybody
-//! reads them.
+//! Request target: the path and query of a request.
+//!
+//! Their lengths are bounded here, before anything parses them.
 
 use actix_web::http::Uri;
 
-/// The longest path that is read, in bytes as it came.
+/// Longest path, in bytes as received.
 pub const MAX_PATH_BYTES: usize = 8 * 1024;
 
-/// How many segments a path may have.
+/// Most segments of a path.
 pub const MAX_SEGMENTS: usize = 256;
 
-/// The longest query that is read, in bytes as it came: `Link` repeats it up to four times.
+/// Longest query, in bytes as received; `Link` repeats it up to four times.
 pub const MAX_QUERY_BYTES: usize = 16 * 1024;
 
-/// Says why a target is too long to be read; nothing if it is not.
+/// Returns why a target is too long; `None` if it is not.
 pub fn too_long(uri: &Uri) -> Option<String> {
     let path = uri.path().as_bytes();
     if path.len() > MAX_PATH_BYTES {

@@ -1,5 +1,7 @@
-//! A request that nobody can read: refused before there is a request at all, by an answer that is made of
-//! bytes. It has what every other refusal has: words in JSON, an id, headers for caches, a line in the log.
+//! Unreadable request: bytes that cannot be parsed as a request, refused by a response that is written as
+//! bytes.
+//!
+//! It has what every other refusal has: a JSON message, an ID, cache headers, a log line.
 
 use std::borrow::Cow;
 use std::net::SocketAddr;
@@ -14,30 +16,30 @@ use crate::http::{redact, request_log};
 /// Why a request cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unreadable {
-    /// What it is answered with; 400, 408 or 431.
+    /// Status of the response; 400, 408 or 431.
     pub status: StatusCode,
-    /// What is wrong with it. It never holds what was sent but for the name of a header.
+    /// Message and log reason. Never holds the client's input, except the name of a header.
     pub why: Cow<'static, str>,
 }
 
 impl Unreadable {
-    /// A request that is wrong.
+    /// Returns a malformed request.
     pub fn wrong(why: impl Into<Cow<'static, str>>) -> Self {
         Self { status: StatusCode::BAD_REQUEST, why: why.into() }
     }
 
-    /// A request with a head that is larger than anybody reads.
+    /// Returns a request whose head is too large.
     pub fn too_large(why: impl Into<Cow<'static, str>>) -> Self {
         Self { status: StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, why: why.into() }
     }
 
-    /// A request whose head did not come in time.
+    /// Returns a request whose head did not arrive in time.
     pub fn too_late(why: impl Into<Cow<'static, str>>) -> Self {
         Self { status: StatusCode::REQUEST_TIMEOUT, why: why.into() }
     }
 
-    /// Writes the log's line and gives the answer as it is sent, behind which the connection ends. `line` is
-    /// the request's first line as far as it is known; where nothing came at all, there is nothing to log.
+    /// Writes the log line and returns the raw response, after which the connection ends. `line` is the
+    /// request's first line as far as it is known; `None` if nothing arrived, and then nothing is logged.
     pub fn refuse(&self, peer: Option<SocketAddr>, line: Option<&[u8]>) -> Vec<u8> {
         let id = request_log::fresh_id();
         let client = peer.map(|peer| tracing::field::display(peer.ip().to_canonical()));
@@ -48,7 +50,7 @@ impl Unreadable {
                 request.id = id,
                 status,
                 reason,
-                "a request cannot be read and was refused: {} {status}",
+                "a malformed request was rejected: {} {status}",
                 shown(line),
             );
         }
@@ -69,7 +71,7 @@ impl Unreadable {
     }
 }
 
-/// Method and target of a request's first line, without secrets and without what a terminal would obey.
+/// Returns method and target of a request line, redacted and without control characters.
 fn shown(line: &[u8]) -> String {
     let mut words = line.splitn(3, |byte| matches!(byte, b' ' | b'\r' | b'\n'));
     let (method, target) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());

@@ -1,5 +1,6 @@
-//! What a running server knows of whether its database and its store belong together. Until it knows, it takes no
-//! writes: what it acknowledged could be collected by the store's owner.
+//! Belonging: whether the database and the store of a running server are known to belong together.
+//!
+//! Until they are, the server accepts no writes: the store's owner could delete bytes that were acknowledged.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -10,34 +11,35 @@ use crate::domain::{Error, ErrorKind, Result};
 use crate::settings::Settings;
 use crate::store::Store;
 
-/// How long database and store may take to say whose they are.
+/// How long database and store may take to return their IDs.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// How soon they are asked again that did not say, or that do not belong together.
+/// The interval of checks while database and store do not answer or do not belong together.
 const AGAIN: Duration = Duration::from_secs(5);
 
-/// How soon those are asked again that belonged together: a file system may be unmounted under a server.
+/// The interval of checks while they belong together: a file system may be unmounted under a server.
 const STILL: Duration = Duration::from_secs(60);
 
-/// Whether database and store are known to belong together; not before they were asked.
+/// Whether database and store are known to belong together; false before the first check.
 #[derive(Debug, Default)]
 pub struct Belonging {
     now: AtomicBool,
-    /// Whether it was known at any time: a store is not given an id later.
+    /// Whether it was ever known: after that, a store is not given an ID.
     ever: AtomicBool,
 }
 
 impl Belonging {
-    /// Whether it is known just now.
+    /// Whether it is known at present.
     pub fn is_known(&self) -> bool {
         self.now.load(Ordering::SeqCst)
     }
 
-    /// Asks both, as [`agree`] the first time and as [`check`] once they have agreed. What does not answer changes
-    /// nothing of what is known.
+    /// Checks both, with [`agree`] until they have agreed once and with [`check`] after that. If one does not
+    /// answer, the known state stays.
     ///
     /// # Errors
-    /// `Conflict` when they do not belong together; `Unavailable` after five seconds; those of both.
+    /// `Conflict` when they do not belong together; `Unavailable` after five seconds; those of catalog and
+    /// store.
     pub async fn look(&self, catalog: &Catalog, store: &Store, settings: &Settings) -> Result<()> {
         let asking = async {
             if self.ever.load(Ordering::SeqCst) {
@@ -46,7 +48,8 @@ impl Belonging {
                 agree(catalog, store, settings).await
             }
         };
-        let late = |_| Err(Error::unavailable("the store does not say in time whose it is"));
+        let late =
+            |_| Err(Error::unavailable("database and store did not return their instance IDs in time"));
         let found = tokio::time::timeout(PATIENCE, asking).await.unwrap_or_else(late);
         match &found {
             Ok(_) => {
@@ -59,22 +62,22 @@ impl Belonging {
         found.map(drop)
     }
 
-    /// Asks again and again, for as long as it is polled, and logs what changes.
+    /// Repeats [`Belonging::look`] for as long as it is polled, and logs changes.
     pub async fn watch(&self, catalog: &Catalog, store: &Store, settings: &Settings) {
         loop {
             let was_known = self.is_known();
             tokio::time::sleep(if was_known { STILL } else { AGAIN }).await;
             match self.look(catalog, store, settings).await {
                 Ok(()) if was_known => {}
-                Ok(()) => tracing::info!("database and store belong together, writes are taken"),
+                Ok(()) => tracing::info!("database and store belong together; writes are accepted"),
                 Err(error) if error.kind() == ErrorKind::Conflict => {
-                    tracing::error!("{error}; until then no writes are taken");
+                    tracing::error!("{error}; writes are rejected until then");
                 }
-                // What else it costs that they do not answer is said elsewhere.
+                // Other consequences of a missing answer are logged elsewhere.
                 Err(_) if was_known => {}
                 Err(error) => tracing::warn!(
                     causes = error.source_chain(),
-                    "whose the store is cannot be told yet, no writes are taken"
+                    "it is not known yet whether database and store belong together; writes are rejected"
                 ),
             }
         }

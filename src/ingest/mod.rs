@@ -1,7 +1,7 @@
-//! The one write path: stream → hash → blob → scan → row.
+//! Ingest is the one write path: stream → hash → blob → scan → row.
 //!
-//! Nothing is visible before the row is committed, and a row is only ever committed for bytes that
-//! are durable. What is not needed after all is removed again.
+//! Nothing is visible before the row is committed, and a row is only committed for durable bytes. Bytes that
+//! end up without a row are deleted.
 
 mod scan;
 mod turns;
@@ -25,16 +25,16 @@ use crate::writers::{Writer, Writers};
 use scan::lost;
 use turns::{Turn, Turns};
 
-/// How many archives are looked at at the same time; each may need its whole directory in memory.
+/// The number of archives scanned at the same time; each may need its whole directory in memory.
 const CONCURRENT_SCANS: usize = 2;
 
 /// How long an upload waits for its turn: well below the ten minutes that a runner waits for an answer.
 const TURN_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// How often an artifact is recorded anew when the one in its place turns out to have no bytes.
+/// How often recording an artifact is tried if the row in its place turns out to have no bytes.
 const TRIES: usize = 3;
 
-/// What receives artifacts.
+/// Receives artifacts.
 #[derive(Debug)]
 pub struct Ingest {
     catalog: Catalog,
@@ -45,7 +45,7 @@ pub struct Ingest {
     writers: Writers,
 }
 
-/// Bytes being received.
+/// An artifact being received.
 #[derive(Debug)]
 pub struct ArtifactUpload {
     upload: Upload,
@@ -55,10 +55,10 @@ pub struct ArtifactUpload {
     _turn: Turn,
 }
 
-/// What became of an upload.
+/// The outcome of an upload.
 #[derive(Debug)]
 pub enum CommitOutcome {
-    /// It is recorded, with this ID.
+    /// The artifact was recorded with this ID.
     Created(i64),
     /// The same bytes are there already; nothing was changed.
     Duplicate,
@@ -70,26 +70,26 @@ pub enum CommitOutcome {
     JobEnded(Status),
 }
 
-/// The refusal of anything larger than `limit_bytes`.
+/// Returns the error for an artifact larger than `limit_bytes`.
 pub fn too_large(limit_bytes: u64) -> Error {
     let limit = byte_size::show(limit_bytes);
     Error::new(ErrorKind::TooLarge, format!("the artifact is larger than {limit}"))
 }
 
 impl Ingest {
-    /// Receives into `store` and `catalog`, at most `concurrent` artifacts at a time, and looks into
-    /// archives within `limits`.
+    /// Receives into `store` and `catalog`, at most `concurrent` artifacts at a time, and scans archives
+    /// within `limits`.
     pub fn new(catalog: Catalog, store: Store, limits: Limits, concurrent: usize) -> Self {
         let (scans, turns) = (Semaphore::new(CONCURRENT_SCANS), Turns::new(concurrent));
         let writers = Writers::new(catalog.clone(), Purpose::Keys);
         Self { catalog, store, limits, scans, turns, writers }
     }
 
-    /// Begins to receive at most `limit_bytes` from a job, when it is its turn. Until then the client's bytes
-    /// wait on its side: to be told to come back would make it send everything again.
+    /// Begins to receive at most `limit_bytes` from a job, after waiting for a turn. Meanwhile the client's
+    /// bytes wait on its side: after a refusal it would have to send everything again.
     ///
     /// # Errors
-    /// `Unavailable` when others take too long; those of the store.
+    /// `Unavailable` when no turn is free within a minute; those of catalog and store.
     pub async fn begin(
         &self,
         project_id: i64,
@@ -97,13 +97,13 @@ impl Ingest {
         limit_bytes: Option<u64>,
     ) -> Result<ArtifactUpload> {
         let turn = tokio::time::timeout(TURN_TIMEOUT, self.turns.take(project_id, job_id));
-        let too_many = |_| Error::unavailable("as many artifacts as may be are being received");
+        let too_many = |_| Error::unavailable("upload limit reached (limits.concurrent_uploads)");
         let turn = turn.await.map_err(too_many)?.map_err(Error::internal)?;
         let (writer, upload) = self.writers.begin(&self.store).await?;
         Ok(ArtifactUpload { upload, writer, limit_bytes, _turn: turn })
     }
 
-    /// Makes the artifact that `declared` says, for a job that still runs.
+    /// Stores the bytes and records the artifact `declared`, if its job still runs.
     ///
     /// # Errors
     /// Those of store and catalog; nothing is visible then.
@@ -129,7 +129,7 @@ impl Ingest {
             return Ok(CommitOutcome::Rejected(why));
         }
         let outcome = self.record(writer, declared, stored, tail_bytes, now).await;
-        // An unsure answer may stand for a commit that did happen: its bytes are left to `gc`.
+        // A failed commit may have happened after all: its bytes are left to `gc`.
         if let Ok(CommitOutcome::Duplicate | CommitOutcome::Conflict | CommitOutcome::JobEnded(_)) = outcome {
             self.discard(&key).await;
         }
@@ -138,13 +138,13 @@ impl Ingest {
 }
 
 impl Ingest {
-    /// Those who store what is being received.
+    /// The writers of uploads in progress.
     pub fn writers(&self) -> &Writers {
         &self.writers
     }
 
-    /// Records the artifact. One whose bytes are gone from the store is none for any reader, and so gives up its
-    /// place: who sends the bytes again is not told that they are there.
+    /// Records the artifact. An existing row whose bytes are missing from the store is replaced: no reader
+    /// can use it, and the client must not be told that the bytes are there.
     async fn record(
         &self,
         writer: Writer,
@@ -175,18 +175,22 @@ impl Ingest {
                 artifact.id = existing.id,
                 size_bytes = existing.size_bytes,
                 found_bytes = found,
-                "the bytes of an artifact are not in the store, those of an upload take its place"
+                "the blob of an artifact is missing from the store; an upload replaces the artifact"
             );
             without_bytes = Some(existing.id);
         }
-        Err(Error::unavailable("others came and went in the place of an artifact"))
+        Err(Error::unavailable("concurrent uploads kept replacing the artifact"))
     }
 
-    /// Takes back bytes that no row will name. What cannot be removed is left to `gc`: the client's answer does
+    /// Deletes bytes that no row will reference. On failure they are left to `gc`: the client's answer does
     /// not depend on it.
     async fn discard(&self, key: &StoreKey) {
         if let Err(error) = self.store.delete(key).await {
-            tracing::warn!(%key, causes = error.source_chain(), "bytes that nobody names are left, gc will remove them");
+            tracing::warn!(
+                %key,
+                causes = error.source_chain(),
+                "an unreferenced blob is left in the store; gc will delete it"
+            );
         }
     }
 
@@ -217,10 +221,10 @@ impl ArtifactUpload {
     }
 }
 
-/// What became of a try to record an artifact.
+/// The outcome of one try to record an artifact.
 enum Recorded {
     Done(CommitOutcome),
-    /// The job has one of that kind; whether its bytes are there, only the store knows.
+    /// The job has an artifact of that name; only the store knows whether its bytes are there.
     Exists(Artifact),
 }
 
@@ -240,7 +244,7 @@ fn record(
         && existing.id == id
     {
         if existing.sha256 == stored.sha256 {
-            // The same artifact once more: what was said of it, and whether it is kept, stands.
+            // The same bytes again: filename, accessibility and expiry of the existing row stand.
             declared.filename = existing.filename;
             declared.accessibility = existing.accessibility;
             declared.expire_at = existing.expire_at;

@@ -1,12 +1,12 @@
-//! A look at an archive's directory when it arrives, so that the log tells of a damaged one while
-//! the job that made it can still be found. It is kept either way (contract, row 20).
+//! A scan reads an archive's directory on arrival, so that the log reports a damaged one while its job can
+//! still be found. The archive is kept either way (contract, row 20).
 
 use crate::archive::{ArchiveError, DirectoryError, Limits, read_directory, walk};
 use crate::domain::{Error, ErrorKind, Result};
 use crate::store::{Store, StoredBlob};
 
-/// Reads a stored archive's directory within the limits and logs what is wrong with it. Tells how many
-/// bytes at the archive's end hold it, unless it is damaged.
+/// Reads a stored archive's directory within the limits and logs its fault, if any. Returns how many bytes at
+/// the archive's end hold it, or `None` if it is damaged.
 ///
 /// # Errors
 /// Only when the store cannot be read.
@@ -32,14 +32,14 @@ pub async fn scan_archive(
             job.id = job_id,
             size_bytes = stored.size,
             reason = %fault,
-            "archive is kept, but its files cannot be served one by one"
+            "archive is stored, but its files cannot be served one by one"
         );
     }
     Ok(tail_bytes.ok())
 }
 
-/// What was stored a moment ago and is not there any more was taken away by somebody else; the client asked
-/// for nothing that it could be told is not found.
+/// Turns `NotFound` into `Unavailable`: bytes that were just stored were deleted by somebody else, and the
+/// client did not ask for them.
 pub(super) fn lost(error: Error) -> Error {
     match error.kind() {
         ErrorKind::NotFound => Error::unavailable(error),

@@ -1,19 +1,20 @@
-//! Turns to hand over an artifact: a bounded number in all, and of them a few for each job and a share for
-//! each project, so that whoever holds one token cannot hold them all.
+//! A turn permits one upload. Turns are bounded in all, per project and per job, so that the holder of one
+//! token cannot hold them all.
 //!
-//! A turn is had in three steps, each first come, first served: among those of the job, of the project, of
-//! all. Whoever waits in one step holds no place in the next, so a crowd behind one job is in nobody else's way.
+//! A turn is acquired in three steps, each first come, first served: the job's, the project's, and one of
+//! all. An upload that waits in one step holds no place in the next, so a crowd behind one job delays no
+//! other.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore};
 
-/// How many turns a job has at the same time. A runner hands over one artifact after the other; the second
-/// is for the one that comes again after a connection was lost that still seems alive here.
+/// The number of turns per job. A runner uploads one artifact after the other; the second turn is for a retry
+/// after a lost connection that still seems alive here.
 const OF_A_JOB: usize = 2;
 
-/// All turns, and who is waiting for one.
+/// All turns, and the queues for them.
 #[derive(Debug)]
 pub(super) struct Turns {
     all: Arc<Semaphore>,
@@ -29,17 +30,17 @@ pub(super) struct Turn {
     _of_job: Place,
 }
 
-/// Whom turns are counted for.
+/// A job or a project for which turns are counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Key {
     Job(i64),
     Project(i64),
 }
 
-/// The turns of each job and project that has or wants one; others are not remembered.
+/// The turns of each job and project that has or waits for one; others have no entry.
 type Keys = Arc<Mutex<HashMap<Key, Arc<Semaphore>>>>;
 
-/// Somebody in line for a key, or past it.
+/// A place in the queue of a key, or a turn of it.
 #[derive(Debug)]
 struct Place {
     key: Key,
@@ -49,7 +50,7 @@ struct Place {
 }
 
 impl Turns {
-    /// As many as `count` at a time, half of them for one project.
+    /// Permits `count` turns at a time, half of them for one project.
     pub(super) fn new(count: usize) -> Self {
         Self { all: Arc::new(Semaphore::new(count)), of_a_project: (count / 2).max(1), keys: Keys::default() }
     }
@@ -57,7 +58,7 @@ impl Turns {
     /// Waits for a turn, however long that takes.
     ///
     /// # Errors
-    /// None in fact: nobody closes the line.
+    /// None in fact: the semaphores are never closed.
     pub(super) async fn take(&self, project_id: i64, job_id: i64) -> Result<Turn, AcquireError> {
         let of_job = self.place(Key::Job(job_id), OF_A_JOB).await?;
         let of_project = self.place(Key::Project(project_id), self.of_a_project).await?;
@@ -80,14 +81,14 @@ impl Drop for Place {
     fn drop(&mut self) {
         self.permit = None;
         let mut keys = lock(&self.keys);
-        // The map's and ours: nobody else is in line, and whoever comes next begins anew.
+        // Only the map and this place hold it: nobody waits, and the next upload makes a new entry.
         if Arc::strong_count(&self.turns) == 2 {
             keys.remove(&self.key);
         }
     }
 }
 
-/// Nothing that is done under the lock can leave the map half changed.
+/// Locks the map, also after a panic: no code under the lock can leave it half changed.
 fn lock(keys: &Keys) -> MutexGuard<'_, HashMap<Key, Arc<Semaphore>>> {
     keys.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -7,6 +7,6 @@ pub struct Validator {
     pub max_bytes: u64,
     /// Why a larger one is rejected.
     pub too_large: &'static str,
-    /// Tells why content is rejected. Runs on a thread where it may block.
+    /// Returns the reason if content is rejected. Runs on a thread where it may block.
     pub validate: fn(&[u8]) -> Result<(), &'static str>,
 }

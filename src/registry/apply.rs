@@ -1,6 +1,7 @@
-//! Applies checked documents to the catalog, inside one transaction.
+//! Application of checked documents to the catalog, inside one transaction.
 //!
-//! First everything is there, then parents are set: parents and children may stand in any order.
+//! Parents of pipelines are set after all rows exist, so a document may list parents and children in any
+//! order.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -20,7 +21,7 @@ use crate::domain::project::ProjectRef;
 use crate::domain::{Error, ErrorKind, Sha256Digest, Timestamp};
 use crate::store::StoreKey;
 
-/// Applies all documents and tells which of the staged blobs are named now.
+/// Applies all documents. Returns the keys of the staged blobs that rows reference now.
 pub(super) fn apply(
     db: &mut Db,
     sources: &[Source],
@@ -54,7 +55,7 @@ pub(super) fn apply(
     Ok(applying.used)
 }
 
-/// What is wrong with the item at hand, or that the catalog failed.
+/// Why an item was not applied: the item is invalid, or the catalog failed.
 enum ApplyError {
     Invalid(String),
     Failed(Error),
@@ -64,7 +65,7 @@ impl ApplyError {
     fn at(self, source: &Source, place: &str) -> LoadError {
         match self {
             Self::Invalid(why) => wrong(source, place, why),
-            // What the catalog refuses as such is a matter of the document.
+            // A conflict or an invalid value that the catalog finds is an error in the document.
             Self::Failed(error) if matches!(error.kind(), ErrorKind::Conflict | ErrorKind::Invalid) => {
                 wrong(source, place, error)
             }
@@ -89,7 +90,7 @@ struct Applying<'a> {
 impl Applying<'_> {
     fn user(&mut self, user: &User) -> Result<(), ApplyError> {
         if users::id_by_username(self.db, &user.username)?.is_some_and(|id| id != user.id) {
-            return Err(ApplyError::Invalid(format!("username: {} is another user's", user.username)));
+            return Err(ApplyError::Invalid(format!("username: {} belongs to another user", user.username)));
         }
         let changes = UserChanges {
             username: user.username.clone(),
@@ -114,7 +115,7 @@ impl Applying<'_> {
     fn project(&mut self, project: &Project) -> Result<(), ApplyError> {
         let same_path = projects::find(self.db, &ProjectRef::Path(project.path.clone()))?;
         if same_path.is_some_and(|other| other.id != project.id) {
-            return Err(ApplyError::Invalid(format!("path: {} is another project's", project.path)));
+            return Err(ApplyError::Invalid(format!("path: {} belongs to another project", project.path)));
         }
         let max_artifact_bytes = match project.max_artifact_size {
             None => None,
@@ -147,7 +148,10 @@ impl Applying<'_> {
 
     fn pipeline(&mut self, project_id: i64, pipeline: &Pipeline) -> Result<(), ApplyError> {
         if pipelines::project_of(self.db, pipeline.id)?.is_some_and(|owner| owner != project_id) {
-            return Err(ApplyError::Invalid(format!("id: pipeline {} is another project's", pipeline.id)));
+            return Err(ApplyError::Invalid(format!(
+                "id: pipeline {} belongs to another project",
+                pipeline.id
+            )));
         }
         if let Some(commit) = &pipeline.commit {
             let fields = CommitFields {
@@ -177,13 +181,13 @@ impl Applying<'_> {
 
     fn job(&mut self, project_id: i64, pipeline_id: i64, job: &Job) -> Result<(), ApplyError> {
         if jobs::find(self.db, job.id)?.is_some_and(|known| known.pipeline_id != pipeline_id) {
-            return Err(ApplyError::Invalid(format!("id: job {} is another pipeline's", job.id)));
+            return Err(ApplyError::Invalid(format!("id: job {} belongs to another pipeline", job.id)));
         }
         let digest = job.token.as_ref().map(|token| token.as_deref().map(|t| Sha256Digest::of(t.as_bytes())));
         if let Some(Some(digest)) = digest
             && jobs::find_by_token(self.db, digest)?.is_some_and(|other| other.job.id != job.id)
         {
-            return Err(ApplyError::Invalid("token: is another job's".into()));
+            return Err(ApplyError::Invalid("token: belongs to another job".into()));
         }
         let changes = JobChanges {
             name: job.name.clone(),
@@ -203,8 +207,8 @@ impl Applying<'_> {
         Ok(jobs::upsert(self.db, job.id, project_id, pipeline_id, &changes, self.now)?)
     }
 
-    /// The document is the authority: other bytes replace what is there, the same bytes change
-    /// only what is named.
+    /// Applies an artifact. Different bytes replace the stored artifact; the same bytes change only the
+    /// fields that the document gives, because the document is the authority.
     fn artifact(&mut self, project_id: i64, job_id: i64, artifact: &Artifact) -> Result<(), ApplyError> {
         let existing = artifacts::find_current(self.db, job_id, &artifact.kind.into(), self.now)?;
         let Some((stored, tail_bytes)) = self.staged.get(&(job_id, artifact.kind)) else {
@@ -259,8 +263,8 @@ impl Applying<'_> {
         Ok(artifacts::change(self.db, id, &changes, self.now)?)
     }
 
-    /// Sets the parents that are named. All of these are made roots first, so that a family may be
-    /// turned over in any order.
+    /// Sets the parents that documents give. Makes those pipelines roots first, so that a family can be
+    /// rearranged in any order.
     fn parents(&mut self, sources: &[Source]) -> Result<(), LoadError> {
         let named = || {
             sources.iter().flat_map(|source| {
@@ -289,7 +293,7 @@ impl Applying<'_> {
         match pipelines::project_of(self.db, parent)? {
             None => Err(ApplyError::Invalid(format!("there is no pipeline {parent}"))),
             Some(other) if other != project_id => {
-                Err(ApplyError::Invalid(format!("pipeline {parent} is another project's")))
+                Err(ApplyError::Invalid(format!("pipeline {parent} belongs to another project")))
             }
             Some(_) => Ok(pipelines::set_parent(self.db, id, Some(parent))?),
         }
@@ -310,7 +314,7 @@ impl Applying<'_> {
 }
 
 fn changed_meanwhile(artifact: &Artifact) -> ApplyError {
-    ApplyError::Invalid(format!("the {} artifact was changed meanwhile, load again", artifact.kind))
+    ApplyError::Invalid(format!("the {} artifact was changed meanwhile; load again", artifact.kind))
 }
 
 fn millis(time: Option<Option<Timestamp>>) -> Option<Option<i64>> {

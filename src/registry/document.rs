@@ -1,7 +1,7 @@
-//! A registry document as it is written; `docs/registry.md` describes it.
+//! The types of a registry document, as `docs/registry.md` describes it.
 //!
-//! A field that is not named stays as it is; one that is named as `null` is set to nothing. Hence
-//! the options in options.
+//! An absent field leaves the row's value as it is; `null` clears the value. So a field that can be cleared
+//! is an option in an option, [`Patch`].
 
 use std::collections::BTreeMap;
 
@@ -18,7 +18,7 @@ use crate::domain::project::Visibility;
 use crate::domain::role::Role;
 use crate::domain::status::Status;
 
-/// Not named, named as nothing, or named.
+/// A field that is absent (`None`), `null` (`Some(None)`) or a value.
 pub(super) type Patch<T> = Option<Option<T>>;
 
 #[derive(Debug, Deserialize)]
@@ -147,7 +147,7 @@ pub(super) struct Artifact {
     #[serde(rename = "type", default = "archive")]
     pub(super) kind: ArtifactKind,
     pub(super) format: Option<ArtifactFormat>,
-    /// A file, or of a zip the directory that is packed into it.
+    /// A file, or for zip artifacts a directory that is packed.
     pub(super) file: String,
     pub(super) filename: Option<String>,
     pub(super) accessibility: Option<Accessibility>,
@@ -164,7 +164,8 @@ pub(super) fn named<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> 
     Option::deserialize(from).map(Some)
 }
 
-/// Roles by user name; who is named twice is refused, as the second may have been meant for another.
+/// Reads roles by username. Rejects a username that appears twice: the second entry may be a mistake for
+/// another user.
 fn members<'de, D: Deserializer<'de>>(from: D) -> Result<Option<BTreeMap<String, Role>>, D::Error> {
     struct Members(BTreeMap<String, Role>);
 
@@ -187,7 +188,7 @@ fn members<'de, D: Deserializer<'de>>(from: D) -> Result<Option<BTreeMap<String,
             let mut members = BTreeMap::new();
             while let Some((username, role)) = items.next_entry::<String, Role>()? {
                 if members.contains_key(&username) {
-                    return Err(A::Error::custom(format!("{username} stands in two places")));
+                    return Err(A::Error::custom(format!("{username} appears twice")));
                 }
                 members.insert(username, role);
             }
@@ -198,7 +199,7 @@ fn members<'de, D: Deserializer<'de>>(from: D) -> Result<Option<BTreeMap<String,
     Ok(Option::<Members>::deserialize(from)?.map(|Members(members)| members))
 }
 
-/// A size in bytes, written as people write sizes.
+/// A size in bytes, written as a number or as text such as `10 MiB`.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Size(pub(super) u64);
 
@@ -209,7 +210,7 @@ impl<'de> Deserialize<'de> for Size {
     }
 }
 
-/// How long an artifact is kept.
+/// The lifetime of an artifact, written as a number of seconds or as text such as `1 week`.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct ExpireIn(pub(super) Lifetime);
 
@@ -236,14 +237,14 @@ impl NumberOrText {
     }
 }
 
-/// The values of tokens stay out of whatever prints a document.
+/// Omits the value, so that printing a document shows no token.
 impl std::fmt::Debug for Token {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Token").field("name", &self.name).finish_non_exhaustive()
     }
 }
 
-/// As for [`Token`].
+/// Omits the token, as for [`Token`].
 impl std::fmt::Debug for Job {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Job").field("id", &self.id).field("name", &self.name).finish_non_exhaustive()
@@ -251,7 +252,7 @@ impl std::fmt::Debug for Job {
 }
 
 impl Document {
-    /// How much of everything it names.
+    /// Counts the users, projects, pipelines, jobs and artifacts of the document.
     pub(super) fn count(&self) -> LoadSummary {
         let pipelines = || self.projects.iter().flat_map(|project| &project.pipelines);
         let jobs = || pipelines().flat_map(|pipeline| &pipeline.jobs);

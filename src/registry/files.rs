@@ -1,5 +1,7 @@
-//! Where a document's artifacts lie: beside it on disk, in the program itself, or nowhere. A directory is
-//! read as the zip of what is in it, which is packed while it is read.
+//! Source of a document's artifact files: the document's folder on disk, files embedded in the program, or
+//! none.
+//!
+//! A directory is read as a zip of its contents, which is packed while it is read.
 
 use std::fs::{File, FileType};
 use std::io::{self, BufWriter, Cursor, Read, Write};
@@ -10,33 +12,33 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use crate::archive::pack_directory;
 use crate::settings::open_without_waiting;
 
-/// How many pieces of a zip may wait to be read.
+/// The number of packed pieces that may wait for the reader.
 const PIECES: usize = 4;
 
-/// How large a piece is, in bytes.
+/// The size of a piece, in bytes.
 const PIECE_BYTES: usize = 64 * 1024;
 
-/// Opens the files that a document names.
+/// The source of the files that a document names.
 #[derive(Debug, Clone)]
 pub enum FileSource {
-    /// Relative to a folder.
+    /// Files on disk, relative to a folder.
     Directory(PathBuf),
-    /// By name in a list.
+    /// Files in memory, by name.
     Embedded(&'static [(&'static str, &'static [u8])]),
-    /// There are none: the document came alone, and names no file of this machine.
+    /// No files: the document came over HTTP and cannot name a file of this machine.
     None,
 }
 
 impl FileSource {
-    /// Whether a name is that of a directory.
+    /// Returns whether `name` is a directory.
     pub(super) fn is_directory(&self, name: &str) -> bool {
         matches!(self, Self::Directory(folder) if folder.join(name).is_dir())
     }
 
-    /// Opens a file by the name that the document has for it.
+    /// Opens a file by its name in the document.
     ///
     /// # Errors
-    /// When it is not there or cannot be read, or is neither a regular file nor a directory.
+    /// If the file does not exist, cannot be read, or is neither a regular file nor a directory.
     pub(super) fn open(&self, name: &str) -> io::Result<Box<dyn Read + Send>> {
         match self {
             Self::Directory(folder) => {
@@ -47,7 +49,7 @@ impl FileSource {
                 } else if kind.is_file() {
                     Ok(Box::new(open_regular(&path)?))
                 } else {
-                    // A pipe would wait for its other end, and opening a device may set something going.
+                    // Opening a pipe waits for its other end; opening a device may have side effects.
                     Err(neither(kind))
                 }
             }
@@ -60,7 +62,7 @@ impl FileSource {
     }
 }
 
-/// Opens what was a regular file a moment ago, without waiting for anything that it has become since.
+/// Opens a path that was a regular file a moment ago. Does not block if it has become a pipe since.
 fn open_regular(path: &Path) -> io::Result<File> {
     let file = open_without_waiting(path)?;
     let kind = file.metadata()?.file_type();
@@ -77,10 +79,9 @@ fn neither(kind: FileType) -> io::Error {
     io::Error::other(format!("it is {what}, neither a regular file nor a directory"))
 }
 
-/// A zip that is being packed on a thread of its own, a few pieces ahead of its reader. A reader that goes
-/// away ends the packing.
+/// A zip that a thread packs a few pieces ahead of its reader. Dropping the reader ends the packing.
 struct Packing {
-    /// An empty piece is the end.
+    /// Packed pieces; an empty one marks the end.
     pieces: Receiver<io::Result<Vec<u8>>>,
     piece: Cursor<Vec<u8>>,
     has_ended: bool,
@@ -92,7 +93,7 @@ impl Packing {
         let pack = move || {
             let mut writer = BufWriter::with_capacity(PIECE_BYTES, Pieces { sender: Some(sender.clone()) });
             let packed = pack_directory(&directory, &mut writer).and_then(|()| writer.flush());
-            // Nobody waits for it any more when the reader has gone.
+            // The send fails if the reader was dropped; then no one needs the result.
             let _ = sender.send(packed.map(|()| Vec::new()));
         };
         std::thread::Builder::new().name("packing".into()).spawn(pack)?;
@@ -111,9 +112,10 @@ impl Read for Packing {
     }
 }
 
-/// Hands pieces over to the reader.
+/// A writer that sends pieces to the reader.
 struct Pieces {
-    /// None once the reader has gone. What is written then goes nowhere: the archive's writer still ends it.
+    /// `None` once the reader was dropped. Later writes succeed and are discarded, because the archive's
+    /// writer still writes the archive's end.
     sender: Option<SyncSender<io::Result<Vec<u8>>>>,
 }
 

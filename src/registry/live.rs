@@ -1,5 +1,6 @@
-//! The registry of a running gateway: documents and small changes that a coordinator sends, for a principal that
-//! may change the registry.
+//! The registry of a running server: documents and small changes that a CI coordinator sends.
+//!
+//! Every function needs a principal that may change the registry.
 
 use secrecy::SecretString;
 
@@ -13,7 +14,7 @@ use crate::catalog::{Catalog, Db};
 use crate::domain::status::Status;
 use crate::store::Store;
 
-/// Changes the catalog for a principal that may.
+/// Changes the catalog for authorized principals.
 #[derive(Debug, Clone)]
 pub struct Registry {
     catalog: Catalog,
@@ -22,13 +23,13 @@ pub struct Registry {
 }
 
 impl Registry {
-    /// Changes `catalog`, for principals that `access` lets in, and stores what documents hold in `store`.
+    /// Returns a registry that changes `catalog` and `store` for principals that `access` authorizes.
     pub fn new(catalog: Catalog, store: Store, access: Access) -> Self {
         Self { catalog, store, access }
     }
 
-    /// Lets a principal in before anything else is done: neither bytes nor the one turn for writers are for
-    /// anybody else. Every change asks again in its transaction.
+    /// Checks the principal's permission before the body is read and before the single writer's turn is
+    /// taken. Every change checks it again in its transaction.
     ///
     /// # Errors
     /// [`AccessError::Credential`], [`AccessError::NotAdministrator`].
@@ -39,7 +40,7 @@ impl Registry {
     /// Loads a document: all of it, or nothing.
     ///
     /// # Errors
-    /// [`LoadError`]; nothing has changed then.
+    /// [`LoadError`]; the catalog is unchanged then.
     pub async fn load(
         &self,
         principal: &Principal,
@@ -51,11 +52,11 @@ impl Registry {
         load_sent(document, format, &self.catalog, &self.store, now, allow).await
     }
 
-    /// Changes the job `id` as the JSON object `change` says.
+    /// Applies the JSON object `change` to the job `id`.
     ///
     /// # Errors
-    /// [`LoadError`]: besides the right, `NotFound` without such a job, `Conflict` when it ran to its end and
-    /// would run again.
+    /// [`LoadError`]: besides a missing permission, `NotFound` if the job does not exist, `Conflict` if it
+    /// has ended and the new status is not final.
     pub async fn update_job(
         &self,
         principal: &Principal,
@@ -73,10 +74,10 @@ impl Registry {
             .await
     }
 
-    /// Changes the pipeline `id` as the JSON object `change` says.
+    /// Applies the JSON object `change` to the pipeline `id`.
     ///
     /// # Errors
-    /// [`LoadError`]: besides the right, `NotFound` without such a pipeline.
+    /// [`LoadError`]: besides a missing permission, `NotFound` if the pipeline does not exist.
     pub async fn update_pipeline(
         &self,
         principal: &Principal,
@@ -94,11 +95,11 @@ impl Registry {
             .await
     }
 
-    /// Gives the job `id` a new token in place of any that it had.
+    /// Replaces the token of the job `id` with a new one.
     ///
     /// # Errors
-    /// [`LoadError`]: besides the right, `NotFound` without such a job, `Conflict` for one whose token would
-    /// never be valid.
+    /// [`LoadError`]: besides a missing permission, `NotFound` if the job does not exist, `Conflict` if its
+    /// token would never be valid.
     pub async fn make_job_token(&self, principal: &Principal, id: i64) -> Result<SecretString, LoadError> {
         let principal = principal.clone();
         let fresh = new_job_token()?;

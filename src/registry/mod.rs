@@ -1,8 +1,7 @@
-//! Registry documents: how somebody tells artigate which users, projects, pipelines, jobs and
-//! artifacts exist.
+//! Registry documents: YAML or JSON that declares users, projects, pipelines, jobs and artifacts.
 //!
-//! Read, check, stage the bytes of artifacts, then apply everything in one transaction: a document
-//! is loaded in full or not at all, and loading it again changes nothing.
+//! A document is parsed, checked, its artifacts are stored, and then all of it is applied in one transaction:
+//! it is loaded in full or not at all, and loading it again changes nothing.
 
 mod apply;
 mod document;
@@ -31,22 +30,22 @@ use crate::writers::{Writer, Writers};
 use document::Document;
 use stage::Staged;
 
-/// Why documents were not loaded. Nothing has changed then.
+/// The reason why documents were not loaded. The catalog is unchanged then.
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
-    /// A document cannot be read as one; the text names file, place, and what was expected.
+    /// A document cannot be parsed; the text names file, place and expected value.
     #[error("{0}")]
     Malformed(String),
-    /// A document says something wrong; the text names file, path inside it, and what was expected.
+    /// A document has an invalid value; the text names file, path in the document and expected value.
     #[error("{0}")]
     Invalid(String),
     /// A file cannot be read.
     #[error("{0}")]
     Unreadable(String),
-    /// Whoever sent the document may not (any more).
+    /// The sender is not, or no longer, authorized to change the registry.
     #[error("{}", .0.reason())]
     Access(AccessError),
-    /// Catalog or store failed.
+    /// The catalog or the store failed.
     #[error("{}", .0.source_chain().unwrap_or_else(|| .0.to_string()))]
     Failed(#[from] Error),
 }
@@ -60,22 +59,22 @@ impl From<AccessError> for LoadError {
     }
 }
 
-/// What was loaded.
+/// The number of items in the loaded documents.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct LoadSummary {
-    /// Users named.
+    /// Users in the documents.
     pub users: usize,
-    /// Projects named.
+    /// Projects in the documents.
     pub projects: usize,
-    /// Pipelines named.
+    /// Pipelines in the documents.
     pub pipelines: usize,
-    /// Jobs named.
+    /// Jobs in the documents.
     pub jobs: usize,
-    /// Artifacts named.
+    /// Artifacts in the documents.
     pub artifacts: usize,
 }
 
-/// How a document is written.
+/// The syntax of a document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
     /// JSON.
@@ -84,24 +83,24 @@ pub enum Format {
     Yaml,
 }
 
-/// Asks, inside the transaction that applies a document, whether whoever sent it may.
+/// Checks the sender's permission inside the transaction that applies a document.
 type Allow = Box<dyn FnOnce(&mut Db) -> Result<(), AccessError> + Send>;
 
-/// Called when the bytes of one more artifact are in the store, with the number of all.
+/// A callback for each artifact that is stored, with the total number of artifacts.
 pub type Stored<'a> = &'a (dyn Fn(usize) + Sync);
 
-/// A document and where it came from.
+/// A parsed document with its origin.
 struct Source {
-    /// What errors call it.
+    /// The document's name in errors.
     name: String,
     document: Document,
     files: FileSource,
 }
 
-/// Loads documents from files, all of them or none; tells `stored` how far it is.
+/// Loads documents from files, all of them or none. Calls `stored` for each artifact that is stored.
 ///
 /// # Errors
-/// [`LoadError`]; nothing has changed then.
+/// [`LoadError`]; the catalog is unchanged then.
 pub async fn load_files(
     paths: &[impl AsRef<Path>],
     catalog: &Catalog,
@@ -124,10 +123,10 @@ pub async fn load_files(
     load(sources, catalog, store, now, allow_all(), stored).await
 }
 
-/// Loads one document that is already in memory.
+/// Loads one document from memory.
 ///
 /// # Errors
-/// [`LoadError`]; nothing has changed then.
+/// [`LoadError`]; the catalog is unchanged then.
 pub async fn load_text(
     name: &str,
     text: &str,
@@ -140,11 +139,11 @@ pub async fn load_text(
     load(vec![source], catalog, store, now, allow_all(), &|_| ()).await
 }
 
-/// Loads a document that was sent: errors call it `document`. It cannot name files. `allow` is asked in the
-/// transaction that applies it, as the permission may have been taken away while the document came.
+/// Loads a document that came over HTTP. Errors call it `document`; it cannot name files. Calls `allow` in
+/// the transaction that applies the document, because the sender may have lost the permission meanwhile.
 ///
 /// # Errors
-/// [`LoadError`]; nothing has changed then.
+/// [`LoadError`]; the catalog is unchanged then.
 pub async fn load_sent(
     body: Vec<u8>,
     format: Format,
@@ -163,7 +162,7 @@ pub async fn load_sent(
     load(vec![source], catalog, store, now, Box::new(allow), &|_| ()).await
 }
 
-/// Whoever may start the program may load.
+/// Allows the load: a user who can run the program may load documents.
 fn allow_all() -> Allow {
     Box::new(|_| Ok(()))
 }
@@ -184,7 +183,7 @@ async fn load(
     })
     .await
     .map_err(Error::internal)??;
-    // What is staged here waits for its rows, maybe for hours: `gc` is to know whose it is.
+    // Staged blobs may wait hours for their rows; the writer in their keys tells `gc` that they are in use.
     let writers = Writers::new(catalog.clone(), Purpose::Keys);
     let applied = match stage_all(&sources, loaded.artifacts, catalog, store, &writers, now, stored).await {
         Ok(staged) => apply_staged(sources, staged, catalog, store, now, allow).await,
@@ -194,7 +193,7 @@ async fn load(
     applied.map(|()| loaded)
 }
 
-/// The bytes of all artifacts, and whose they are until their rows are there.
+/// The staged blobs, and the writer that owns them until their rows exist.
 type StagedBy = (Staged, Option<Writer>);
 
 async fn stage_all(
@@ -233,7 +232,7 @@ async fn apply_staged(
     let applied = applying.await;
     let unused = match &applied {
         Ok(used) => keys.into_iter().filter(|key| !used.contains(key)).collect(),
-        // The answer to a commit may be lost while the commit was not; `gc` knows afterwards.
+        // The commit may have succeeded although its answer was lost; `gc` decides later.
         Err(LoadError::Failed(_)) => Vec::new(),
         Err(
             LoadError::Malformed(_) | LoadError::Invalid(_) | LoadError::Unreadable(_) | LoadError::Access(_),

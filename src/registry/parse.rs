@@ -1,4 +1,4 @@
-//! From text to a checked document. What only the catalog can tell is checked while applying.
+//! Parsing and checking of registry documents. Checks that need the catalog are made while applying.
 
 use std::collections::HashSet;
 use std::fmt::Display;
@@ -15,15 +15,16 @@ use crate::domain::artifact::ArtifactFormat;
 use crate::domain::project::is_valid_path;
 use crate::domain::user::is_valid_username;
 
-/// Far above any real document; only there to stop one that unfolds without end.
+/// The limit on YAML nodes: far above any real document, it stops the endless expansion of aliases.
 const MAX_NODES: usize = 100_000_000;
 
-/// Parses the YAML, and so JSON, of a file.
+/// Parses the text of a file as YAML, of which JSON is a subset.
 pub(super) fn document(name: &str, text: &str) -> Result<Document, LoadError> {
     yaml(name, text, options())
 }
 
-/// Parses what somebody has sent. Aliases may not make much more of it than was sent.
+/// Parses a body from HTTP. In YAML, limits all text, with aliases expanded, to twice the body's size plus
+/// 1 MiB.
 pub(super) fn sent_document(name: &str, body: &[u8], format: Format) -> Result<Document, LoadError> {
     let text =
         std::str::from_utf8(body).map_err(|_| LoadError::Malformed(format!("{name}: is not valid UTF-8")))?;
@@ -39,7 +40,7 @@ pub(super) fn sent_document(name: &str, body: &[u8], format: Format) -> Result<D
     }
 }
 
-/// Parses a JSON value of a few fields.
+/// Parses a JSON body into a value.
 pub(super) fn json_value<T: DeserializeOwned>(body: &[u8]) -> Result<T, LoadError> {
     let text = std::str::from_utf8(body);
     let text = text.map_err(|_| LoadError::Malformed("the body is not valid UTF-8".into()))?;
@@ -96,7 +97,7 @@ fn wrong_text(name: &str, place: &str, error: &serde_saphyr::Error) -> LoadError
     })
 }
 
-/// A path in front of what is said about it; none for the document as a whole.
+/// Returns the prefix of an error at `place`; empty for the whole document.
 fn placed(place: &str) -> String {
     match place {
         "" | "." | "?" => String::new(),
@@ -104,7 +105,7 @@ fn placed(place: &str) -> String {
     }
 }
 
-/// Checks all documents of one load against each other.
+/// Checks all documents of one load, also against each other.
 pub(super) fn check_together(sources: &[Source]) -> Result<(), LoadError> {
     let mut seen = UniquenessCheck::default();
     for source in sources {
@@ -131,12 +132,12 @@ pub(super) fn check_together(sources: &[Source]) -> Result<(), LoadError> {
     Ok(())
 }
 
-/// An error at a place in a document.
+/// Returns the error for an invalid value at `place` in a document.
 pub(super) fn wrong(source: &Source, place: &str, why: impl Display) -> LoadError {
     LoadError::Invalid(format!("{}: {place}: {why}", source.name))
 }
 
-/// The items of a list with their paths in the document.
+/// Returns the items of a list with their paths in the document.
 pub(super) fn numbered<'a, T>(
     name: &str,
     items: &'a [T],
@@ -145,7 +146,7 @@ pub(super) fn numbered<'a, T>(
     items.iter().enumerate().map(move |(number, item)| (format!("{name}[{number}]"), item))
 }
 
-/// What must not come twice.
+/// The values seen so far that must be unique.
 #[derive(Default)]
 struct UniquenessCheck {
     users: HashSet<i64>,
@@ -169,11 +170,13 @@ impl UniquenessCheck {
                 return Err(format!("{place}.value: expected a token"));
             }
             if !self.tokens.insert(token.value.clone()) {
-                return Err(format!("{place}.value: the same token stands in two places"));
+                return Err(format!("{place}.value: the same token appears twice"));
             }
             let wrong_scope = |scope: &&String| scope.is_empty() || scope.contains(char::is_whitespace);
             if let Some(scope) = token.scopes.iter().flatten().find(wrong_scope) {
-                return Err(format!("{place}.scopes: {scope:?} is no scope, expected for example read_api"));
+                return Err(format!(
+                    "{place}.scopes: {scope:?} is not a valid scope, expected for example read_api"
+                ));
             }
         }
         Ok(())
@@ -184,15 +187,15 @@ impl UniquenessCheck {
         once(&mut self.paths, project.path.to_lowercase(), "path")?;
         if !is_valid_path(&project.path) {
             return Err(format!(
-                "path: {:?} is no full path, expected for example group/project",
+                "path: {:?} is not a valid full path, expected for example group/project",
                 project.path
             ));
         }
-        // One that is no path would let nobody in, and nobody would find out why.
+        // An entry that is no path would match no project, without any error.
         let entries = project.job_token_allowlist.as_deref().unwrap_or_default();
         for (place, entry) in numbered("job_token_allowlist", entries) {
             if !is_valid_path(entry) {
-                return Err(format!("{place}: {entry:?} is no full path of a project or group"));
+                return Err(format!("{place}: {entry:?} is not a valid full path of a project or group"));
             }
         }
         Ok(())
@@ -207,7 +210,7 @@ impl UniquenessCheck {
         match token {
             Some("") => Err("token: expected a token".into()),
             Some(token) if !self.tokens.insert(token.to_owned()) => {
-                Err("token: the same token stands in two places".into())
+                Err("token: the same token appears twice".into())
             }
             _ => Ok(()),
         }
@@ -217,17 +220,17 @@ impl UniquenessCheck {
 fn identify(seen: &mut HashSet<i64>, id: i64) -> Result<(), String> {
     match id {
         1.. => once(seen, id, "id"),
-        _ => Err(format!("id: {id} is no id, expected a number from 1 on")),
+        _ => Err(format!("id: {id} is not a valid ID, expected a whole number of at least 1")),
     }
 }
 
 fn once<T: Hash + Eq + Clone + Display>(seen: &mut HashSet<T>, value: T, field: &str) -> Result<(), String> {
-    if seen.insert(value.clone()) { Ok(()) } else { Err(format!("{field}: {value} stands in two places")) }
+    if seen.insert(value.clone()) { Ok(()) } else { Err(format!("{field}: {value} appears twice")) }
 }
 
 fn check_artifact(artifact: &Artifact, files: &FileSource) -> Result<(), String> {
     if matches!(files, FileSource::None) {
-        let why = "a document that is sent cannot name a file of the server; jobs upload artifacts";
+        let why = "a document sent over HTTP cannot name a file of the server; jobs upload artifacts";
         return Err(format!("file: {why}"));
     }
     let own = artifact.kind.default_format();
@@ -240,7 +243,7 @@ fn check_artifact(artifact: &Artifact, files: &FileSource) -> Result<(), String>
     if own != ArtifactFormat::Zip && files.is_directory(&artifact.file) {
         let (file, kind) = (&artifact.file, artifact.kind);
         return Err(format!(
-            "file: {file} is a directory, which only a zip is made of; {kind} artifacts are {own}"
+            "file: {file} is a directory, which is packed for zip artifacts only; {kind} artifacts are {own}"
         ));
     }
     if artifact.expire_in.is_some() && artifact.expire_at.is_some() {
@@ -256,7 +259,7 @@ mod tests {
     use super::*;
     use crate::registry::update::{JobChange, PipelineChange};
 
-    /// Pieces of documents, so that more of them are nearly right than random bytes would be.
+    /// Pieces of documents, because texts made of them are nearly valid more often than random bytes.
     const PIECES: &str = r#"(\{|\}|\[|\]|,|: |\n  |- |&a |\*a|<<|"|users|projects|id|username|path|status|running|null|1|2\.0|\\u0000|[ -~]){0,60}"#;
 
     proptest! {

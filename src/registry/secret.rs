@@ -1,20 +1,21 @@
-//! Places of a document where credentials stand. What is wrong there is told without a word of what was
-//! written: it may be a credential in the wrong form.
+//! Places of a document that hold credentials.
+//!
+//! An error there never quotes the value, because it may be a credential in a wrong form.
 
 use std::fmt::Display;
 
-/// A place where credentials stand.
+/// A place that holds credentials.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Secret<'p> {
-    /// The path to it, without keys that somebody made up.
+    /// The path to the place, without keys that the document's author chose.
     place: &'p str,
     expected: &'static str,
 }
 
-/// The fields of a token that are none.
+/// The fields of a token that hold no credential.
 const PLAIN: &[&str] = &["name", "scopes", "expires_at", "revoked"];
 
-/// The place with credentials that a path in a document leads to or into.
+/// Returns the place with credentials at or above `path` in a document.
 pub(super) fn at(path: &str) -> Option<Secret<'_>> {
     let mut before = "";
     let mut end = 0;
@@ -39,15 +40,15 @@ pub(super) fn at(path: &str) -> Option<Secret<'_>> {
 }
 
 impl Secret<'_> {
-    /// What to say instead of `error`, which may repeat what was written. That something is missing repeats
-    /// nothing.
+    /// Returns the text to show instead of `error`, which may quote the value. Keeps the name of a missing
+    /// field, because that quotes nothing.
     pub(super) fn said(&self, error: &impl Display) -> String {
         let text = error.to_string();
         let missing = text.strip_prefix("missing field `").and_then(|rest| rest.split('`').next());
         let Self { place, expected } = self;
         match missing {
             Some(field) => format!("{place}: missing field `{field}`"),
-            None => format!("{place}: {expected}; what stands there is not repeated"),
+            None => format!("{place}: {expected}; the value is not shown"),
         }
     }
 }
@@ -89,10 +90,7 @@ mod tests {
         let text = said(&of_user("[{\"value\": \"s3cret\", \"expires_at\": \"tomorrow\"}]"));
         assert!(text.contains("users[0].tokens[0].expires_at: expected a time"), "{text}");
         let text = said(&of_job("{\"value\": \"s3cret\"}"));
-        assert!(
-            text.contains("jobs[0].token: expected a token, as text; what stands there is not"),
-            "{text}"
-        );
+        assert!(text.contains("jobs[0].token: expected a token, as text; the value is not shown"), "{text}");
     }
 
     proptest! {

@@ -1,5 +1,6 @@
-//! Puts the bytes of a document's artifacts into the store before the transaction that names them.
-//! Bytes that their row has already are not stored again.
+//! Staging: stores the bytes of a document's artifacts before the transaction that writes their rows.
+//!
+//! Bytes with the digest of the artifact's current row are not stored again.
 
 use std::collections::HashMap;
 use std::io::Read;
@@ -17,14 +18,15 @@ use crate::ingest::scan_archive;
 use crate::store::{Store, StoredBlob};
 use crate::writers::Writer;
 
-/// The bytes of new artifacts, by job and kind, with how many at an archive's end hold its directory.
+/// The blobs of new artifacts by job ID and kind. The number is the size in bytes of an archive's tail, which
+/// holds its directory.
 pub(super) type Staged = HashMap<(i64, ArtifactKind), (StoredBlob, Option<u64>)>;
 
-/// How much of a file is read at a time, in bytes.
+/// The size of a read from a file, in bytes.
 const PIECE_BYTES: usize = 256 * 1024;
 
-/// Stores what is not there yet under keys of `writer`'s and calls `stored` for each artifact. On failure
-/// everything stored so far is removed again.
+/// Stores new bytes under keys of `writer` and calls `stored` for each artifact. On failure, deletes the
+/// blobs stored so far.
 pub(super) async fn stage(
     sources: &[Source],
     catalog: &Catalog,

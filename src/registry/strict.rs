@@ -1,10 +1,11 @@
-//! JSON read as JSON Schema sees it. A list is no object: serde's derived structs would take their
-//! fields from one in order of declaration, which nobody means. And `2.0` is the integer 2: in JSON
-//! there is one kind of number.
+//! Strict JSON: a deserializer with the types of JSON Schema.
+//!
+//! A list is not an object, although serde's derived structs accept a list of their fields in order of
+//! declaration. `2.0` is the integer 2, because JSON has one type of number.
 
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
-/// Reads as `D` does, except for structs out of lists.
+/// Deserializes like `D`, but rejects a list in place of a struct and reads `2.0` as an integer.
 pub(super) struct Strict<D>(pub(super) D);
 
 impl<'de, D: Deserializer<'de>> Deserializer<'de> for Strict<D> {
@@ -35,7 +36,7 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Strict<D> {
 
 struct StrictVisitor<V>(V);
 
-/// Declares visits that are passed on as they are.
+/// Declares visit methods that pass their value on.
 macro_rules! passed_on {
     ($($visit:ident: $Value:ty),+ $(,)?) => {$(
         fn $visit<E: Error>(self, value: $Value) -> Result<V::Value, E> {
@@ -61,7 +62,7 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for StrictVisitor<V> {
     );
 
     fn visit_f64<E: Error>(self, value: f64) -> Result<V::Value, E> {
-        // 2 to the power of 53: beyond it a float does not tell which integer was written.
+        // 2 to the power of 53; beyond it several integers share one float.
         const LIMIT: f64 = 9_007_199_254_740_992.0;
         if value.fract() == 0.0 && value.abs() <= LIMIT {
             self.0.visit_i64(value as i64)

@@ -1,8 +1,7 @@
-//! One job or pipeline goes on: the small change that a CI coordinator sends when something began or
-//! ended.
+//! Update of one job or pipeline: the small change that a CI coordinator sends when a job starts or ends.
 //!
-//! What a field left out means is that of a document. Times that everybody would have to send with a
-//! status are set where they are not given.
+//! An absent field leaves the value as it is, as in a document. `started_at` and `finished_at` follow from a
+//! new status if the change does not give them.
 
 use serde::{Deserialize, Deserializer};
 
@@ -18,7 +17,7 @@ use crate::domain::{Error, ErrorKind, Result, Sha256Digest, Timestamp};
 /// The longest reason for a failure, in characters.
 const MAX_REASON: usize = 255;
 
-/// What changes of a job.
+/// The changes of a job.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct JobChange {
@@ -38,7 +37,7 @@ pub(super) struct JobChange {
     finished_at: Patch<Timestamp>,
 }
 
-/// What changes of a pipeline.
+/// The changes of a pipeline.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct PipelineChange {
@@ -59,15 +58,15 @@ impl JobChange {
         parse::json_value(body)
     }
 
-    /// The status that it names, if any.
+    /// Returns the new status, if the change has one.
     pub(super) fn status(&self) -> Option<Status> {
         self.status
     }
 
-    /// Changes the job `id`. Needs [`crate::catalog::Catalog::write`].
+    /// Applies the change to the job `id`. Needs [`crate::catalog::Catalog::write`].
     ///
     /// # Errors
-    /// `NotFound` without such a job; `Conflict` when it ran to its end and would run again.
+    /// `NotFound` if the job does not exist; `Conflict` if it has ended and the new status is not final.
     pub(super) fn apply(self, db: &mut Db, id: i64, now: Timestamp) -> Result<JobRecord> {
         let job = jobs::lock(db, id)?.ok_or_else(|| no_such("job", id))?;
         if let Some(status) = self.status.filter(|status| job.status.is_final() && !status.is_final()) {
@@ -97,16 +96,16 @@ impl PipelineChange {
         parse::json_value(body)
     }
 
-    /// The status that it names, if any.
+    /// Returns the new status, if the change has one.
     pub(super) fn status(&self) -> Option<Status> {
         self.status
     }
 
-    /// Changes the pipeline `id`, which may run again after its end: jobs are retried in it. Needs
-    /// [`crate::catalog::Catalog::write`].
+    /// Applies the change to the pipeline `id`. An ended pipeline may run again, because its jobs can be
+    /// retried. Needs [`crate::catalog::Catalog::write`].
     ///
     /// # Errors
-    /// `NotFound` without such a pipeline.
+    /// `NotFound` if the pipeline does not exist.
     pub(super) fn apply(self, db: &mut Db, id: i64, now: Timestamp) -> Result<PipelineRecord> {
         let pipeline = pipelines::lock(db, id)?.ok_or_else(|| no_such("pipeline", id))?;
         let times = Times { began: pipeline.started_at, ended: pipeline.finished_at };
@@ -119,11 +118,11 @@ impl PipelineChange {
     }
 }
 
-/// Gives a job another token, in place of any that it had. Needs [`crate::catalog::Catalog::write`].
+/// Replaces the token of a job. Needs [`crate::catalog::Catalog::write`].
 ///
 /// # Errors
-/// `NotFound` without such a job; `Conflict` for one that is not about to run or was erased: the
-/// token would never be good.
+/// `NotFound` if the job does not exist; `Conflict` if the job is not pending, running or canceling, or was
+/// erased: its token would never be valid.
 pub(super) fn replace_job_token(db: &mut Db, id: i64, token: Sha256Digest) -> Result<JobRecord> {
     let job = jobs::lock(db, id)?.ok_or_else(|| no_such("job", id))?;
     if !job.status.awaits_token() || job.erased_at.is_some() {
@@ -139,14 +138,15 @@ fn no_such(what: &str, id: i64) -> Error {
     Error::new(ErrorKind::NotFound, format!("there is no {what} {id}"))
 }
 
-/// When something began and ended until now.
+/// The stored times of a job or pipeline.
 struct Times {
     began: Option<Timestamp>,
     ended: Option<Timestamp>,
 }
 
 impl Times {
-    /// What runs has begun: now, unless it had already or it is said when.
+    /// Returns the new `started_at`: the given time, else `now` if the new status is `running` and no time is
+    /// stored.
     fn began(&self, status: Option<Status>, given: Patch<Timestamp>, now: Timestamp) -> Patch<i64> {
         let implied = match status {
             Some(Status::Running) if self.began.is_none() => Some(Some(now)),
@@ -155,8 +155,8 @@ impl Times {
         given.or(implied).map(|time| time.map(Timestamp::as_millis))
     }
 
-    /// What ran to its end has ended: now, unless it had already or it is said when. What goes on
-    /// has not.
+    /// Returns the new `finished_at`: the given time, else `now` if the new status is final and no time is
+    /// stored, else `null` if the new status is not final.
     fn ended(&self, status: Option<Status>, given: Patch<Timestamp>, now: Timestamp) -> Patch<i64> {
         let implied = match status {
             Some(status) if status.is_final() && self.ended.is_none() => Some(Some(now)),
@@ -167,7 +167,7 @@ impl Times {
     }
 }
 
-/// A field that has no nothing: `null` is refused, as whoever sends it means something else.
+/// Reads a field that cannot be cleared. Rejects `null`, because its sender expects it to clear the field.
 fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<Option<T>, D::Error> {
     T::deserialize(from).map(Some)
 }
@@ -176,7 +176,7 @@ fn percentage<'de, D: Deserializer<'de>>(from: D) -> Result<Patch<f64>, D::Error
     let coverage: Option<f64> = Option::deserialize(from)?;
     match coverage {
         Some(percent) if !(0.0..=100.0).contains(&percent) => {
-            Err(serde::de::Error::custom(format!("{percent} is no percentage, expected 0 to 100")))
+            Err(serde::de::Error::custom(format!("{percent} is not a valid percentage, expected 0 to 100")))
         }
         coverage => Ok(Some(coverage)),
     }
@@ -185,10 +185,10 @@ fn percentage<'de, D: Deserializer<'de>>(from: D) -> Result<Patch<f64>, D::Error
 fn reason<'de, D: Deserializer<'de>>(from: D) -> Result<Patch<String>, D::Error> {
     let reason: Option<String> = Option::deserialize(from)?;
     match reason {
-        // PostgreSQL has no NUL in texts.
-        Some(text) if text.contains('\0') || text.chars().count() > MAX_REASON => Err(
-            serde::de::Error::custom(format!("expected at most {MAX_REASON} characters, none of them NUL")),
-        ),
+        // PostgreSQL stores no NUL in text.
+        Some(text) if text.contains('\0') || text.chars().count() > MAX_REASON => {
+            Err(serde::de::Error::custom(format!("expected at most {MAX_REASON} characters without NUL")))
+        }
         reason => Ok(Some(reason)),
     }
 }

@@ -1,5 +1,5 @@
-//! Copies all blobs from one store to another, while servers go on: what is there already is not copied
-//! again, and what arrived is held against its row's digest.
+//! Copies all blobs from one store to another while servers run: blobs that are there already are skipped,
+//! and every copy is checked against its row's digest.
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 
@@ -18,12 +18,12 @@ const BATCH: i64 = 500;
 /// How many blobs are copied at the same time.
 const CONCURRENT: usize = 4;
 
-/// What was copied.
+/// The outcome of a copy.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Copied {
     /// Blobs that were copied.
     pub blobs: usize,
-    /// Their bytes.
+    /// Their size in bytes.
     pub bytes: u64,
     /// Blobs that were there already.
     pub already_there: usize,
@@ -31,21 +31,21 @@ pub struct Copied {
     pub faults: usize,
 }
 
-/// What became of one blob.
+/// The outcome of one blob.
 enum Outcome {
     Copied(u64),
     AlreadyThere,
-    /// Its row has gone meanwhile, and so has it.
+    /// Its row was deleted meanwhile, and so was the blob.
     Gone,
     Fault(String),
 }
 
-/// Copies the bytes of every artifact; `progress` is told of every row, and `report` of every blob that
-/// could not be copied, with its row.
+/// Copies the blob of every artifact. Calls `progress` for every row, and `report` with the row of every blob
+/// that could not be copied.
 ///
 /// # Errors
-/// Those of the catalog; `Conflict` when one of the stores is another instance's. What is wrong with a blob
-/// is a fault, not an error.
+/// Those of the catalog; `Conflict` when one of the stores belongs to another instance. A faulty blob is
+/// reported, not an error.
 pub async fn copy_blobs(
     catalog: &Catalog,
     from: &Store,
@@ -54,7 +54,7 @@ pub async fn copy_blobs(
     mut report: impl FnMut(&Artifact, &str),
 ) -> Result<Copied> {
     take_identity_along(catalog, from, to).await?;
-    // While it is written down, `gc` spares what is being copied.
+    // While the writer is recorded, `gc` spares blobs that are being copied.
     let writers = Writers::new(catalog.clone(), Purpose::Copy);
     let writer = writers.writer().await?;
     let copied = copy_all(catalog, from, to, progress, &mut report).await;
@@ -63,27 +63,27 @@ pub async fn copy_blobs(
     copied
 }
 
-/// The copy is the same instance's, and nobody else's.
+/// Gives the copy the instance ID of the source; fails if either store belongs to another instance.
 async fn take_identity_along(catalog: &Catalog, from: &Store, to: &Store) -> Result<()> {
     let of_database = catalog.read(instance::find).await?;
     let of_source = from.instance_id().await?;
     if let (Some(one), Some(other)) = (of_database, of_source)
         && one != other
     {
-        let why = format!("the database is of the instance {one}, the store to copy from of {other}");
+        let why = format!("the database has the instance ID {one}, the store to copy from has {other}");
         return Err(Error::new(ErrorKind::Conflict, why));
     }
     let Some(id) = of_source.or(of_database) else { return Ok(()) };
     if to.instance_id().await?.is_none() && identity::holdings(catalog, to).await? == ProjectUsage::Strange {
-        let why = "the store to copy to holds blobs already, is of no instance, and has none of the artifacts \
-                   that the database names: it may be another instance's. Copy to an empty place";
+        let why = "the store to copy to holds blobs already, has no instance ID, and has none of the artifacts \
+                   that the database references: it may belong to another instance. Copy to an empty store";
         return Err(Error::new(ErrorKind::Conflict, why));
     }
     let found = to.keep_instance_id(id).await?;
     if found == id {
         Ok(())
     } else {
-        let why = format!("the store to copy to is of the instance {found}, what is copied of {id}");
+        let why = format!("the store to copy to has the instance ID {found}, the copied blobs have {id}");
         Err(Error::new(ErrorKind::Conflict, why))
     }
 }
@@ -144,7 +144,11 @@ async fn copy_bytes(from: &Store, to: &Store, artifact: &Artifact) -> Result<Out
     let size = u64::try_from(artifact.size_bytes).map_err(Error::internal)?;
     match to.size_of(&key).await? {
         Some(found) if found == size => return Ok(Outcome::AlreadyThere),
-        Some(found) => return Err(Error::internal(format!("{found} bytes are there already, of {size}"))),
+        Some(found) => {
+            return Err(Error::internal(format!(
+                "the target already has a blob of this key with {found} bytes instead of {size}"
+            )));
+        }
         None => {}
     }
     let blob = from.open_blob(&key, size).await?;

@@ -1,4 +1,4 @@
-//! Holds every row against its blob: is it there, of the right size, with the right digest?
+//! Checks every row against its blob: existence, size and digest.
 
 use std::fmt;
 
@@ -14,27 +14,27 @@ use crate::store::{Store, StoreKey};
 /// How many rows are read at a time.
 const BATCH: i64 = 500;
 
-/// What a check found.
+/// The outcome of a check.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Checked {
-    /// Rows that were held against their blobs.
+    /// Rows that were checked.
     pub artifacts: usize,
     /// Rows with a fault.
     pub faults: usize,
 }
 
-/// A row whose blob is not what it says. Shown as one line.
+/// A row whose blob is missing or differs. Displayed as one line.
 #[derive(Debug, Clone)]
 pub struct FsckFinding {
-    /// The row.
+    /// The artifact's ID.
     pub artifact_id: i64,
-    /// The job that made it.
+    /// The ID of the job that uploaded it.
     pub job_id: i64,
-    /// Its kind.
+    /// The artifact's kind.
     pub kind: &'static str,
-    /// Where its bytes should be.
+    /// The key that the blob should have.
     pub store_key: String,
-    /// What is wrong.
+    /// The fault, as text.
     pub problem: String,
 }
 
@@ -46,11 +46,11 @@ impl fmt::Display for FsckFinding {
 }
 
 impl Retention {
-    /// Checks all rows; `quick` leaves out reading the bytes. `progress` is told of every row and
-    /// `report` of every fault.
+    /// Checks all rows; with `quick`, without reading the bytes. Calls `progress` for every row and `report`
+    /// for every fault.
     ///
     /// # Errors
-    /// Those of the catalog. What is wrong with a blob is a fault, not an error.
+    /// Those of the catalog. A faulty blob is reported, not an error.
     pub async fn check(
         &self,
         quick: bool,
@@ -86,26 +86,26 @@ impl Retention {
 
 async fn check_blob(store: &Store, artifact: &Artifact, quick: bool) -> std::result::Result<(), String> {
     let why = |error: Error| error.source_chain().unwrap_or_else(|| error.to_string());
-    let key: StoreKey = artifact.store_key.parse().map_err(|_| "its key is none".to_owned())?;
-    let size = u64::try_from(artifact.size_bytes).map_err(|_| "its size is negative".to_owned())?;
+    let key: StoreKey = artifact.store_key.parse().map_err(|_| "invalid store key".to_owned())?;
+    let size = u64::try_from(artifact.size_bytes).map_err(|_| "negative size in the row".to_owned())?;
     let blob = store.open_blob(&key, size).await.map_err(why)?;
     if quick {
         return Ok(());
     }
     let mut pieces = Box::pin(blob.stream(0..size));
     let mut hasher = Sha256::new();
-    while let Some(piece) = pieces.try_next().await.map_err(|error| format!("it cannot be read: {error}"))? {
+    while let Some(piece) = pieces.try_next().await.map_err(|error| format!("cannot be read: {error}"))? {
         hasher.update(&piece);
     }
     let found = Sha256Digest::from(hasher);
     if found == artifact.sha256 {
         Ok(())
     } else {
-        Err(format!("its SHA-256 is {found}, its row says {}", artifact.sha256))
+        Err(format!("SHA-256 is {found} instead of {}", artifact.sha256))
     }
 }
 
-/// Whether the row still names these bytes; it may have gone while they were looked for.
+/// Whether the row still references this blob; both may have been deleted during the check.
 async fn is_still_there(catalog: &Catalog, artifact: &Artifact) -> Result<bool> {
     let (job_id, name) = (artifact.job_id, artifact.name.clone());
     let now = catalog.read(move |db| artifacts::find(db, job_id, &name)).await?;

@@ -1,7 +1,8 @@
-//! Finds bytes that no row names — left by a node that died between blob and row, or in the middle
-//! of an upload — and removes those that belong to nobody at work and are old enough.
+//! Garbage collection deletes old blobs and uploads that no row references and no living writer works on.
 //!
-//! The store is gone through twice: what would go is counted before anything does.
+//! They are left by a node that died between blob and row, or in the middle of an upload.
+//!
+//! The store is listed twice: orphans are counted before anything is deleted.
 
 use std::collections::HashSet;
 use std::time::{Duration, SystemTime};
@@ -14,54 +15,54 @@ use crate::domain::{Error, ErrorKind, Result};
 use crate::identity::Agreed;
 use crate::store::{SHARDS, Store, StoreEntry, StoreKey};
 
-/// What was collected.
+/// The outcome of a collection.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Collected {
-    /// Queued removals that were carried out.
+    /// Queued deletions that were carried out.
     pub removed: Removed,
-    /// Blobs that no row named.
+    /// Deleted blobs that no row referenced.
     pub orphans: usize,
-    /// Uploads that were never finished.
+    /// Deleted uploads that were never finished.
     pub unfinished: usize,
-    /// Bytes of both.
+    /// The size of both in bytes.
     pub bytes: u64,
-    /// Blobs and uploads without a row that somebody is at work on.
+    /// Old blobs and uploads without a row that a living writer works on.
     pub spared: usize,
 }
 
-/// What may go.
+/// The conditions for deletion.
 #[derive(Debug, Clone, Copy)]
 pub struct Terms {
-    /// How old what nobody names must be.
+    /// The least age of unreferenced blobs and uploads.
     pub grace: Duration,
-    /// Whether more than half of a store may go.
+    /// Whether more than half of a store may be deleted.
     pub force: bool,
 }
 
-/// How often `progress` is told of a step.
+/// The number of calls of `progress`.
 pub const STEPS: usize = 2 * SHARDS as usize;
 
-/// How many blobs are looked at, and removed, at a time.
+/// The number of blobs that are checked, and deleted, at a time.
 const BATCH: usize = 500;
 
-/// How much older than the grace an unfinished upload must be whose growing cannot be seen and whose owner
-/// is not known.
+/// The age beyond the grace of an unfinished upload whose last write and writer are unknown.
 const UNSEEN_GROWTH: Duration = Duration::from_secs(24 * 3600);
 
-/// Of a store with no more blobs than that, all may go without being asked for.
+/// The largest number of blobs of a store that may all be deleted without `force`.
 const FEW_BLOBS: usize = 100;
 
 impl Retention {
-    /// Carries out all queued removals, then removes what nobody names, nobody is at work on, and is older than
-    /// `terms` say by the store's own clock; `progress` is told of each of [`STEPS`].
+    /// Carries out all queued deletions, then deletes blobs and uploads that no row references, no living
+    /// writer works on, and that are older than `terms` require by the store's own clock; calls `progress`
+    /// [`STEPS`] times.
     ///
-    /// Nothing that was acknowledged is ever lost to this, and no upload fails by it whose writer is written
-    /// down, whatever the grace. Nodes of the release before do not write theirs down: a grace shorter than one
-    /// of their uploads takes makes it fail, and it has to be sent again.
+    /// Acknowledged bytes are never lost, and no upload with a recorded writer fails, whatever the grace.
+    /// Nodes of the previous release do not record theirs: one of their uploads that takes longer than the
+    /// grace fails, and has to be sent again.
     ///
     /// # Errors
-    /// `Conflict` when more than half of the store would go and `terms` do not allow it: nothing is removed
-    /// then. Those of catalog and store; what was done until then stays done.
+    /// `Conflict` when more than half of the store would be deleted and `terms` do not allow it: nothing is
+    /// deleted then. Those of catalog and store; earlier deletions stand.
     pub async fn collect(&self, agreed: &Agreed, terms: Terms, progress: impl Fn()) -> Result<Collected> {
         let Self { catalog, store, .. } = self;
         let collection = Collection { catalog, store, now: store.now().await?, grace: terms.grace };
@@ -97,8 +98,8 @@ impl Retention {
 fn too_many(orphans: usize, blobs: usize, agreed: &Agreed) -> Error {
     let Agreed { database, store } = agreed;
     let why = format!(
-        "{orphans} of the {blobs} blobs in {store} are named by no row of {database}, and that is more than \
-         half: it may be an older copy of the database. Nothing was removed; --force removes them"
+        "no row of {database} references {orphans} of the {blobs} blobs in {store}, and that is more than \
+         half: the database may be an older copy. Nothing was deleted; --force deletes them"
     );
     Error::new(ErrorKind::Conflict, why)
 }
@@ -107,21 +108,21 @@ fn too_many(orphans: usize, blobs: usize, agreed: &Agreed) -> Error {
 struct Collection<'a> {
     catalog: &'a Catalog,
     store: &'a Store,
-    /// By the store's clock, at the start.
+    /// The time at the start, by the store's clock.
     now: SystemTime,
     grace: Duration,
 }
 
-/// What lies in a shard.
+/// The contents of a shard.
 #[derive(Default)]
 struct Found {
-    /// How many blobs, named or not.
+    /// All blobs, referenced or not.
     blobs: usize,
-    /// Old ones that nobody names.
+    /// Old blobs that no row references.
     orphans: Vec<StoreEntry>,
-    /// Old uploads that nobody is at work on.
+    /// Old uploads that no living writer works on.
     unfinished: Vec<StoreEntry>,
-    /// What would be among these two if nobody were at work on it.
+    /// Entries left out of these two because a living writer works on them.
     spared: usize,
 }
 
@@ -145,12 +146,12 @@ impl Collection<'_> {
         self.now.checked_sub(age).is_some_and(|newest| item.modified <= newest)
     }
 
-    /// Who is at work is asked after what lies there was listed, and before which of it is named: a writer
-    /// that is gone by then is gone for good, and with it whoever could name its keys from then on.
+    /// Sorts listed entries into `found`. Reads the living writers after the listing and before the rows: a
+    /// writer that has ended by then is ended for good, so nothing can come to reference its keys after that.
     async fn judge(&self, items: Vec<StoreEntry>, found: &mut Found) -> Result<()> {
         let living = self.catalog.read(writers::living).await?;
         let keys: Vec<String> = items.iter().filter_map(key_of).map(StoreKey::to_string).collect();
-        // Most of what lies there has its row; that is asked without holding anybody up.
+        // Most entries have a row; checking that first holds nobody up.
         let unnamed = self.catalog.read(move |db| gc_marks::unreferenced(db, keys)).await?;
         let unnamed: HashSet<String> = unnamed.into_iter().collect();
         for item in items {
@@ -173,7 +174,7 @@ impl Collection<'_> {
         }
         for batch in found.orphans.chunks(BATCH) {
             let keys: Vec<String> = batch.iter().filter_map(key_of).map(StoreKey::to_string).collect();
-            // What is doomed stays so: whoever stored it may come to name it long after it is gone.
+            // Marks are kept: the writer of a blob may try to reference it long after it was deleted.
             let doomed = self.catalog.write(move |db| gc_marks::mark(db, &keys)).await?;
             let is_doomed = |key: &StoreKey| doomed.iter().any(|doomed| doomed == key.as_str());
             for item in batch.iter().filter(|item| key_of(item).is_some_and(is_doomed)) {
@@ -186,12 +187,12 @@ impl Collection<'_> {
     }
 }
 
-/// The key that something has or is to get.
+/// The key that an entry has or will get.
 fn key_of(item: &StoreEntry) -> Option<&StoreKey> {
     item.key.as_ref().or(item.upload_of.as_ref())
 }
 
-/// Whether something is in the hands of a living writer. An upload whose key a row names is a copy.
+/// Whether a living writer works on an entry. An upload whose key a row references is a copy.
 fn is_at_work_on(living: &Living, item: &StoreEntry, is_named: bool) -> bool {
     if is_named {
         living.copying

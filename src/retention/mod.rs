@@ -1,7 +1,8 @@
-//! What goes, and when: expired artifacts, removed ones, bytes that nobody names.
+//! Retention deletes expired artifacts, artifacts whose deletion was requested, and bytes that no row
+//! references.
 //!
-//! Everything goes in three steps — mark, remove bytes, forget the row — in batches, so that many
-//! nodes may do it at once and any of them may die anywhere.
+//! Every deletion has three steps (mark the row, delete the blob, delete the row) and runs in batches, so
+//! that many nodes may delete at once and any of them may die anywhere.
 
 pub mod copy_store;
 mod fsck;
@@ -22,7 +23,7 @@ use crate::catalog::Catalog;
 use crate::domain::Clock;
 use crate::store::Store;
 
-/// Deletes artifacts, and holds what is left against the store.
+/// Deletes artifacts, and checks the remaining rows against the store.
 #[derive(Debug, Clone)]
 pub struct Retention {
     catalog: Catalog,

@@ -1,25 +1,25 @@
-//! Removes the bytes of tombstones, and then the tombstones.
+//! Purging deletes the blobs of tombstones, then the tombstones.
 
 use super::Retention;
 use crate::catalog::tombstones::{self, Tombstone};
 use crate::domain::Result;
 use crate::store::{Store, StoreKey};
 
-/// How many tombstones are taken at a time.
+/// The number of tombstones leased at a time.
 const BATCH: i64 = 500;
 
-/// What was removed from the store.
+/// The outcome of a purge.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Removed {
-    /// Blobs that are gone.
+    /// Blobs that were deleted or missing.
     pub blobs: usize,
-    /// Blobs that could not be removed; they stay queued.
+    /// Blobs that could not be deleted; they stay queued.
     pub failed: usize,
 }
 
 impl Retention {
-    /// Carries out queued removals until none is due. `leased_too` takes over those that another node
-    /// has begun, for when that one is known to be gone. `progress` is told how many blobs are gone.
+    /// Carries out queued deletions until none is due. `leased_too` takes over those leased by another node,
+    /// which must be known to be dead. Calls `progress` with the number of deleted blobs.
     ///
     /// # Errors
     /// Those of the catalog.
@@ -27,7 +27,7 @@ impl Retention {
         let Self { catalog, store, clock, tombstones } = self;
         let keep_for = *tombstones;
         let mut removed = Removed::default();
-        // What fails is leased, too: taken again in this pass it would fail for ever.
+        // Failed ones are leased, too: taken over again in this pass, they would fail for ever.
         let mut take_leased = leased_too;
         loop {
             let now = clock.now();
@@ -46,7 +46,7 @@ impl Retention {
     }
 }
 
-/// The rows whose bytes are gone.
+/// Deletes the blobs; returns the IDs of the rows whose blob is deleted.
 async fn remove_all(store: &Store, tombstones: Vec<Tombstone>) -> Vec<i64> {
     let mut rows = Vec::new();
     let mut keys: Vec<StoreKey> = Vec::new();
@@ -56,14 +56,14 @@ async fn remove_all(store: &Store, tombstones: Vec<Tombstone>) -> Vec<i64> {
                 rows.push(tombstone.id);
                 keys.push(key);
             }
-            Err(error) => tracing::warn!(artifact.id = tombstone.id, %error, "bytes not removed"),
+            Err(error) => tracing::warn!(artifact.id = tombstone.id, %error, "blob not deleted"),
         }
     }
     let outcomes = store.delete_all(keys).await;
     let gone = rows.into_iter().zip(outcomes).filter_map(|(id, outcome)| match outcome {
         Ok(()) => Some(id),
         Err(error) => {
-            tracing::warn!(artifact.id = id, causes = error.source_chain(), "bytes not removed");
+            tracing::warn!(artifact.id = id, causes = error.source_chain(), "blob not deleted");
             None
         }
     });

@@ -1,4 +1,4 @@
-//! One expiry pass: what has expired, what was asked to go, and the bytes of all that.
+//! A sweep is one pass over expired artifacts, requested deletions, and the blobs of both.
 
 use super::Retention;
 use super::purge::Removed;
@@ -6,21 +6,21 @@ use crate::catalog::tombstones::{self, Cursor};
 use crate::catalog::{Catalog, clock as database_clock};
 use crate::domain::{Clock, Result, Timestamp};
 
-/// How many artifacts a transaction looks at: long enough to be fast, short enough that writers
-/// who wait for it do not notice.
+/// The number of artifacts per transaction: large enough to be fast, small enough that waiting writers do not
+/// notice.
 const BATCH: i64 = 1_000;
 
-/// What a pass did.
+/// The outcome of a sweep.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Swept {
     /// Artifacts that readers no longer find.
     pub expired: usize,
-    /// What was removed from the store.
+    /// The blobs deleted from the store.
     pub removed: Removed,
 }
 
-/// The time by this node's clock or the database's, whichever is behind: what is removed cannot be brought
-/// back because a clock went wrong. A clock that is set by hand counts alone.
+/// Returns the earlier of this node's time and the database's: a deletion cannot be undone if a clock was
+/// wrong. A manual clock is used alone.
 async fn earlier(catalog: &Catalog, clock: &Clock) -> Result<Timestamp> {
     match clock {
         Clock::Manual(_) => Ok(clock.now()),
@@ -29,12 +29,11 @@ async fn earlier(catalog: &Catalog, clock: &Clock) -> Result<Timestamp> {
 }
 
 impl Retention {
-    /// Makes one pass; `progress` is told of artifacts that went and of blobs that were removed, each by
-    /// number.
+    /// Makes one pass. Calls `progress` with numbers of expired artifacts and of deleted blobs.
     ///
     /// # Errors
-    /// Those of the catalog; what was done until then stays done. Bytes that cannot be removed are
-    /// counted and tried again by a later pass.
+    /// Those of the catalog; earlier deletions stand. Blobs that cannot be deleted are counted and tried
+    /// again by a later pass.
     pub async fn sweep(&self, progress: impl Fn(usize)) -> Result<Swept> {
         let Self { catalog, clock, .. } = self;
         let mut expired = 0;

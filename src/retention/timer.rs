@@ -1,4 +1,4 @@
-//! What `serve` does by itself: sweeps, and collections that one node makes for all.
+//! Timers of `serve`: sweeps on every node, and collections that one node makes for all.
 
 use std::time::Duration;
 
@@ -8,20 +8,22 @@ use crate::domain::{Error, ErrorKind, Result};
 use crate::identity;
 use crate::settings::Settings;
 
-/// What the lease of collecting is called.
+/// The name of the collection lease.
 const COLLECTING: &str = "gc";
 
-/// How long after the start the first collection may begin, before what is added for the node: nodes that
-/// start after a failure have other things to do.
+/// The least time from a node's start to its first collection, without [`JITTER_SECONDS`]: nodes that start
+/// after a failure have other things to do.
 const FIRST_AFTER: Duration = Duration::from_secs(3 * 60);
 
-/// What is added at most, in seconds, so that nodes that start together do not come at once.
+/// The most that is added to it, in seconds, so that nodes that start together do not collect at once.
 const JITTER_SECONDS: u64 = 10 * 60;
 
-/// How often a node asks at most whether a collection is due.
+/// The interval at which a node checks whether a collection is due, unless `retention.gc_interval` is
+/// shorter.
 const QUESTIONS: Duration = Duration::from_secs(10 * 60);
 
-/// How long after its start a node first asks whether a collection is due: the same for the same node.
+/// Returns how long after its start a node first checks whether a collection is due; always the same for a
+/// node.
 pub fn first_after(node: i64) -> Duration {
     FIRST_AFTER + Duration::from_secs(node.unsigned_abs() % JITTER_SECONDS)
 }
@@ -51,7 +53,7 @@ impl Retention {
     }
 
     /// Collects every `retention.gc_interval`, for as long as it is polled, unless another node does; zero
-    /// means never. `node` is a number that no other node has. What fails or is refused is logged.
+    /// means never. `node` is a number that no other node has. Failures and refusals are logged.
     pub async fn collect_forever(self, settings: Settings, node: i64) {
         if settings.gc_interval.is_zero() {
             return;
@@ -61,25 +63,28 @@ impl Retention {
             tokio::time::sleep(pause).await;
             pause = QUESTIONS.min(settings.gc_interval);
             match self.collect_if_due(&settings, node).await {
-                Ok(None) => tracing::debug!("no collection is due here"),
+                Ok(None) => tracing::debug!("no garbage collection is due on this node"),
                 Ok(Some(collected)) => tracing::info!(
                     orphans = collected.orphans,
                     unfinished = collected.unfinished,
                     bytes = collected.bytes,
                     spared = collected.spared,
                     removed = collected.removed.blobs,
-                    "bytes that no row names collected"
+                    "garbage collection finished"
                 ),
-                Err(error) => tracing::error!(%error, causes = error.source_chain(), "nothing is collected"),
+                Err(error) => {
+                    tracing::error!(%error, causes = error.source_chain(), "the garbage collection failed")
+                }
             }
         }
     }
 
-    /// Collects when the last collection was `retention.gc_interval` ago and no other node collects just now;
-    /// `None` when it is not due here. Never takes more than half of a store.
+    /// Collects if the last collection was `retention.gc_interval` ago and no other node is collecting;
+    /// otherwise returns `None`. Runs without [`Terms::force`].
     ///
     /// # Errors
-    /// `Conflict` when database and store do not belong together, or too much would go; those of both.
+    /// `Conflict` when database and store do not belong together, or too much would be deleted; those of
+    /// catalog and store.
     pub async fn collect_if_due(&self, settings: &Settings, node: i64) -> Result<Option<Collected>> {
         let Self { catalog, store, .. } = self;
         let interval = settings.gc_interval;
@@ -95,7 +100,7 @@ impl Retention {
             collected = collecting => collected,
             error = renew(catalog, node) => Err(error),
         };
-        // A refusal will be the same in a moment; what does not answer may do so.
+        // A refusal would be the same on a next try; a missing answer may pass.
         let done = match &collected {
             Ok(_) => true,
             Err(error) => error.kind() == ErrorKind::Conflict,

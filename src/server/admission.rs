@@ -1,5 +1,7 @@
-//! Admission: how many connections there may be, and how many of them one address may have, so that a single
-//! client cannot hold all that there are. One that is not admitted is a spare one.
+//! Admission: bounds the open connections, in total and per address, so that a single client cannot hold all
+//! of them.
+//!
+//! A connection that is not admitted is a spare one.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
@@ -9,19 +11,19 @@ use std::time::{Duration, Instant};
 use crate::domain::network::Network;
 use crate::settings::Settings;
 
-/// How often the log is told of connections that were not admitted.
+/// How often refused connections are logged.
 const LOG_INTERVAL: Duration = Duration::from_secs(60);
 
-/// Counts the open connections, all of them and those of each address.
+/// Counts the open connections, in total and per address.
 pub(super) struct Admission {
-    /// How many there may be.
+    /// Most connections in total.
     most: usize,
-    /// How many an address may have; 0 for no bound.
+    /// Most connections per address; 0 for no bound.
     per_address: usize,
-    /// Behind a proxy there are many clients.
+    /// Exempt from the bound per address: a proxy has many clients.
     trusted_proxies: Vec<Network>,
     open: Mutex<Open>,
-    /// Beyond the bound for an address, and beyond the one for all.
+    /// Refusals by the bound per address, and by the total bound.
     refused: [Mutex<Refused>; 2],
 }
 
@@ -31,22 +33,21 @@ struct Open {
     of: HashMap<IpAddr, usize>,
 }
 
-/// What the log has not been told yet.
+/// Refusals that were not logged yet.
 #[derive(Default)]
 struct Refused {
     connections: u64,
     told: Option<Instant>,
 }
 
-/// A connection that was admitted; it counts until this is dropped.
+/// An admitted connection; counted until this is dropped.
 pub(super) struct Admitted {
     admission: Arc<Admission>,
     address: Option<IpAddr>,
 }
 
 impl Admission {
-    /// The bounds of the settings: an address has half of the `most` that there may be, unless they say how
-    /// many.
+    /// Reads the bounds from the settings; without one per address, an address may have half of `most`.
     pub(super) fn new(settings: &Settings, most: usize) -> Self {
         Self {
             most,
@@ -57,8 +58,8 @@ impl Admission {
         }
     }
 
-    /// Admits a connection, or tells the log that it was not. One whose peer is not known counts for no
-    /// address.
+    /// Admits a connection, or logs a refusal and returns `None`. A connection without a known peer counts
+    /// for no address.
     pub(super) fn admit(self: &Arc<Self>, peer: Option<IpAddr>) -> Option<Admitted> {
         let is_proxy = |peer: IpAddr| self.trusted_proxies.iter().any(|network| network.contains(peer));
         let address = peer.filter(|peer| self.per_address > 0 && !is_proxy(*peer)).map(counted_as);
@@ -87,8 +88,8 @@ impl Admission {
             client.address = address.map(tracing::field::display),
             connections,
             bound = self.per_address,
-            "connections are told no more than whether the server is well: their address has as many as \
-             limits.connections_per_address allows"
+            "connections get health checks and 503 only: their address has reached \
+             limits.connections_per_address"
         );
     }
 
@@ -97,8 +98,8 @@ impl Admission {
         tracing::warn!(
             connections,
             bound = self.most,
-            "connections are told no more than whether the server is well: as many are open as \
-             server.max_connections and the limit of open files allow"
+            "connections get health checks and 503 only: server.max_connections or the limit of \
+             open files is reached"
         );
     }
 
@@ -119,7 +120,7 @@ impl Admission {
     }
 }
 
-/// Counts one more; once in an interval it tells how many there were since the last time.
+/// Counts a refusal; once per interval returns how many there were since the last time.
 fn due(refused: &Mutex<Refused>) -> Option<u64> {
     let mut refused = refused.lock().unwrap_or_else(PoisonError::into_inner);
     refused.connections += 1;
@@ -136,7 +137,7 @@ impl Drop for Admitted {
     }
 }
 
-/// A customer of IPv6 has a /64 at least, and any address of it.
+/// Returns the address under which a peer is counted, of IPv6 its /64: a customer has at least that.
 pub(super) fn counted_as(peer: IpAddr) -> IpAddr {
     match peer.to_canonical() {
         IpAddr::V4(address) => address.into(),

@@ -1,5 +1,7 @@
-//! Alarm: a moment that is put off with each request and rarely comes. The timer behind it is set when
-//! somebody first waits for it, and anew only when it rings too early: nearly every request is done before.
+//! Alarm: a deadline that is postponed with each request and rarely reached.
+//!
+//! Its timer is set when it is first polled, and again only when it fires too early: nearly every request is
+//! done before.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -13,17 +15,17 @@ pub(super) struct Alarm {
 }
 
 impl Alarm {
-    /// An alarm that rings after this time.
+    /// Returns an alarm that rings after this time.
     pub(super) fn after(time: Duration) -> Self {
         Self { due: Instant::now() + time, timer: None }
     }
 
-    /// Lets it ring after this time, and not before.
+    /// Postpones the alarm to this time from now.
     pub(super) fn set(&mut self, time: Duration) {
         self.due = Instant::now() + time;
     }
 
-    /// Ready when it rings.
+    /// Ready when the alarm rings.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let due = self.due;
         let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(due)));

@@ -1,4 +1,4 @@
-//! One connection, from its acceptance to its end.
+//! Connection: one TCP connection, from its acceptance to its end.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -16,21 +16,21 @@ use super::http_service::Connection;
 use super::request_stream::{Patience, RequestStream};
 use super::spare::Spare;
 
-/// How much of an answer may wait in the system for a client to take what was sent. Without a bound a slow
-/// client is given megabytes at once, at the cost of everybody's time and of memory that nobody counts.
+/// Most bytes of a response in the system's buffer before the client reads. Without a bound a slow client is
+/// given megabytes at once, at the cost of everybody's time and of uncounted memory.
 #[cfg(target_os = "linux")]
 const UNSENT_BYTES: u32 = 256 * 1024;
 
-/// What serves connections on one worker.
+/// Serves the connections of one worker.
 pub(super) struct Connections<S> {
     /// Speaks HTTP on a connection until it ends.
     pub(super) http: S,
     pub(super) admission: Arc<Admission>,
     /// How long a client may take for its requests.
     pub(super) patience: Patience,
-    /// Serves those that are not admitted.
+    /// Serves connections that were not admitted.
     pub(super) spare: Spare,
-    /// How long a client may take nothing of what is sent.
+    /// How long a client may read nothing of a response.
     pub(super) stall_timeout: Duration,
 }
 
@@ -66,34 +66,35 @@ where
     }
 }
 
-/// Small streamed answers would otherwise wait for the client's delayed acknowledgement. A client that
-/// takes nothing of an answer holds a file and its buffers for nobody. Only the system sees that: it gives
-/// the connection up when nothing was taken for so long, probes of a full window included.
+/// Sets the socket's options. `TCP_NODELAY`: small streamed responses would wait for the client's delayed
+/// acknowledgement. `TCP_USER_TIMEOUT`: a client that reads nothing of a response holds a file and buffers,
+/// and only the system sees that; it closes the connection when nothing was read for so long, probes of a
+/// full window included.
 fn set_up(stream: &TcpStream, timeout: Duration) {
     let socket = socket2::SockRef::from(stream);
     if let Err(error) = socket.set_tcp_nodelay(true) {
-        tracing::debug!(%error, "small answers will be slow");
+        tracing::debug!(%error, "TCP_NODELAY cannot be set: small responses will be slow");
     }
     if let Err(error) = socket.set_tcp_user_timeout(Some(timeout)) {
-        tracing::debug!(%error, "a stalled connection will not be noticed");
+        tracing::debug!(%error, "TCP_USER_TIMEOUT cannot be set: stalled connections will stay open");
     }
     #[cfg(target_os = "linux")]
     if let Err(error) = socket.set_tcp_notsent_lowat(UNSENT_BYTES) {
-        tracing::debug!(%error, "a slow client will hold more of the system's memory");
+        tracing::debug!(%error, "TCP_NOTSENT_LOWAT cannot be set: slow clients will hold more kernel memory");
     }
 }
 
-/// Tells the log how a connection ended that did not end well. What cannot be read has its own line, with the
-/// target, from when it was refused.
+/// Logs how a connection failed. An unreadable request has its own line, with the target, from when it was
+/// refused.
 fn report(error: &DispatchError, peer: Option<SocketAddr>) {
     let client = peer.map(|peer| tracing::field::display(peer.ip().to_canonical()));
     match error {
         DispatchError::Body(error) => {
-            tracing::error!(client.address = client, %error, "an answer was cut off");
+            tracing::error!(client.address = client, %error, "a response was cut off");
         }
         DispatchError::Service(_) | DispatchError::InternalError => {
             tracing::error!(client.address = client, %error, "a connection failed");
         }
-        _ => tracing::debug!(client.address = client, %error, "a connection was given up"),
+        _ => tracing::debug!(client.address = client, %error, "a connection was closed"),
     }
 }

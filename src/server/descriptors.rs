@@ -1,4 +1,5 @@
-//! Descriptors: the numbers of which a process may hold so many, one for each socket and each open file.
+//! Descriptors: the numbers of open sockets and files, of which a process may have a limited count.
+//!
 //! A server that accepts connections until none is left cannot open a blob for any of them.
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -6,17 +7,17 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use super::spare::SPARE_CONNECTIONS;
 use crate::settings::Settings;
 
-/// What log, listener, timers and workers hold, and some to spare.
+/// Descriptors of log, listener, timers and workers, and some to spare.
 const OWN: u64 = 64;
 
-/// SQLite holds the database, its log and the index of that for each connection.
+/// SQLite opens the database, its log and the log's index for each connection.
 const PER_DATABASE_CONNECTION: u64 = 3;
 
-/// The part of all that is kept for files being read: a connection that downloads holds two.
+/// Fraction (one in this many) reserved for files being read: a connection that downloads holds two.
 const FILES: u64 = 4;
 
-/// Takes what the system allows the process at most, and bounds `server.max_connections` so that the
-/// rest of the server has what it needs; says so once where it has to.
+/// Raises the limit of open files to the most that the system allows, and lowers `server.max_connections` so
+/// that the rest of the server has what it needs; logs when it does.
 pub(super) fn bounded_connections(settings: &Settings) -> usize {
     let Some(limit) = raise() else { return settings.max_connections };
     let most = within(limit, settings);
@@ -30,8 +31,8 @@ pub(super) fn bounded_connections(settings: &Settings) -> usize {
     most
 }
 
-/// Raises the limit of open files to what the system allows at most: the one that most begin with is
-/// 1,024. Tells it, if there is one.
+/// Raises the limit of open files, mostly 1,024 at first, to the most that the system allows. Returns it;
+/// `None` if there is no limit.
 fn raise() -> Option<u64> {
     let limit = getrlimit(Resource::Nofile);
     if limit.current == limit.maximum {
@@ -40,13 +41,13 @@ fn raise() -> Option<u64> {
     match setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum }) {
         Ok(()) => limit.maximum,
         Err(error) => {
-            tracing::warn!(%error, limit = limit.current, "the limit of open files stays as it is");
+            tracing::warn!(%error, limit = limit.current, "the limit of open files cannot be raised");
             limit.current
         }
     }
 }
 
-/// How many of so many descriptors may be connections; never none.
+/// Returns how many of `limit` descriptors may be connections; at least one.
 fn within(limit: u64, settings: &Settings) -> usize {
     let database = u64::from(settings.database_connections) * PER_DATABASE_CONNECTION;
     let spare = SPARE_CONNECTIONS as u64;

@@ -1,5 +1,7 @@
-//! Exchange: a request and its answer, as far as both have come. A connection carries one at a time: the
-//! HTTP library writes an answer by what it read last, which must not be the next request already.
+//! Exchange: a request and its response, as far as both have come.
+//!
+//! A connection carries one at a time: the HTTP library writes a response according to what it read last,
+//! which must not be the next request already.
 
 use std::cell::Cell;
 use std::pin::Pin;
@@ -11,23 +13,24 @@ use actix_http::{Request, Response};
 use actix_web::dev::{Service, ServiceResponse};
 use bytes::Bytes;
 
-/// How far it has come.
+/// How far an exchange has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) enum Phase {
-    /// No request is under way.
+    /// No request is in progress.
     #[default]
     Idle,
-    /// The HTTP library has the head of a request. What it writes now is its own: it cannot read it.
+    /// The HTTP library has the head of a request. A response that it writes now is its own: it cannot parse
+    /// the head.
     Asked,
-    /// The request is worked on.
+    /// A handler works on the request.
     Called,
-    /// The answer's head is there, and bytes of it may have been sent.
+    /// The response's head is made, and bytes of it may have been sent.
     Answering,
-    /// The answer was made to its end, and perhaps not all of it was sent.
+    /// The response is complete, and perhaps not all of it was sent.
     Answered,
 }
 
-/// What a connection and the answers to its requests share.
+/// The phase that a connection and its responses share.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Exchange(Rc<Cell<Phase>>);
 
@@ -41,7 +44,7 @@ impl Exchange {
     }
 }
 
-/// Answers a request, and follows how far that has come.
+/// Answers a request and tracks its phase.
 pub(super) fn answer<S, B>(
     request: Request,
     routes: &S,
@@ -64,7 +67,7 @@ where
     }
 }
 
-/// The body of an answer. It is dropped as soon as the HTTP library has all of it.
+/// A response body that tracks the phase: the HTTP library drops it as soon as it has all of it.
 pub(super) struct Followed {
     body: BoxBody,
     exchange: Exchange,

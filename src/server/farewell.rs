@@ -1,6 +1,7 @@
-//! Farewell: the end of a connection on which nothing more is read for anybody. Its client may still send:
-//! if the connection were closed at once, the system would answer that with a reset, and the client might
-//! lose what was written before. So the server closes its own side first, and listens for a while.
+//! Farewell: the end of a connection from which no further request is read.
+//!
+//! Its client may still send: if the connection were closed at once, the system would send a reset, and the
+//! client might lose what was written before. So the server closes its own side first, and reads for a while.
 
 use std::io;
 use std::pin::Pin;
@@ -20,15 +21,15 @@ pub(super) struct Farewell {
 }
 
 impl Farewell {
-    /// A farewell with these last bytes, or none; all of it takes no longer than `timeout`.
+    /// Returns a farewell that writes `words` first; all of it takes at most `timeout`.
     pub(super) fn new(words: Vec<u8>, timeout: Duration) -> Self {
         Self { words, said: 0, is_shut: false, alarm: Alarm::after(timeout) }
     }
 
-    /// Ready when the connection may be closed. `hears_nothing` when the client has closed its side.
+    /// Ready when the connection may be closed. `hears_nothing` says that the client has closed its side.
     ///
     /// # Errors
-    /// When the client has left.
+    /// If the client has left.
     pub(super) fn poll<S: AsyncRead + AsyncWrite + Unpin>(
         &mut self,
         stream: &mut S,

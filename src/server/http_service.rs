@@ -1,4 +1,4 @@
-//! What speaks HTTP on a connection, be it an admitted or a spare one.
+//! HTTP service: speaks HTTP on a connection, admitted or spare.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -19,11 +19,11 @@ use crate::app::App;
 use crate::http::middleware::request_context;
 use crate::http::request_log::RequestSpan;
 
-/// A connection with what is handed on of it.
+/// A connection's request stream, its protocol and its peer.
 pub(super) type Connection = (RequestStream<TcpStream>, Protocol, Option<SocketAddr>);
 
-/// Makes the service of one worker, with the routes that `mount` makes. Where the future of `stopping` ends, idle
-/// connections are closed.
+/// Builds the service of one worker, with the routes that `mount` adds. When the future of `stopping`
+/// completes, idle connections are closed.
 pub(super) async fn http_service<F: Future<Output = ()> + 'static>(
     app: Data<App>,
     mount: fn(&mut ServiceConfig),
@@ -39,11 +39,10 @@ pub(super) async fn http_service<F: Future<Output = ()> + 'static>(
     let routes = map_config(routes, |()| AppConfig::default());
     HttpService::build()
         .keep_alive(keep_alive)
-        // How long a client may take is known where its requests are handed on: here it would be known of the
-        // first one alone.
+        // The request stream enforces the timeouts; the library would for the first request only.
         .client_request_timeout(Duration::ZERO)
         .client_disconnect_timeout(disconnect_timeout)
-        // Who closed its side may still wait for an answer; who has left is noticed elsewhere.
+        // A client that closed its side may still wait for a response; `presence` detects one that has left.
         .h1_allow_half_closed(true)
         .on_connect_ext(|stream: &RequestStream<TcpStream>, data| {
             data.insert(stream.exchange());

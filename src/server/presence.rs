@@ -1,8 +1,8 @@
-//! Presence: whether a client that closed its side still waits for its answer. To the server, one that only
-//! sends nothing more (`nc -N`) looks like one that has left, until something is sent to it: to who has
-//! left, the system answers that there is nobody. So a client that waits long is sent interim answers, which
-//! every client of HTTP/1.1 must take and pass over; they show who has left, and what is computed for those
-//! is computed no longer.
+//! Presence: whether a client that closed its side still waits for its response.
+//!
+//! A client that only sends nothing more (`nc -N`) looks like one that has left, until something is sent to
+//! it: the system then reports that it has left. So a client that waits long is sent interim responses, which
+//! every HTTP/1.1 client must accept and skip; work for a client that has left stops.
 
 use std::io;
 use std::task::{Context, Poll};
@@ -13,20 +13,20 @@ use tokio::io::AsyncWrite;
 use super::alarm::Alarm;
 use super::write_all::poll_write_all;
 
-/// The interim answer that even clients who asked for none have known for longest.
+/// The interim response that clients have known longest, even those that did not ask for one.
 const INTERIM: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 
-/// How long a client waits before it is first asked: most answers are sooner there. Each further time is
-/// twice as long.
+/// How long a client waits before the first interim response: most responses are ready sooner. Each further
+/// wait is twice as long.
 const FIRST: Duration = Duration::from_millis(250);
 
-/// The longest time between two questions.
+/// Longest time between two interim responses.
 const LONGEST: Duration = Duration::from_secs(8);
 
-/// How long is worked for a client of HTTP/1.0: it takes no interim answer, so nobody can know.
+/// How long work goes on for an HTTP/1.0 client: it accepts no interim response, so its presence is unknown.
 const UNKNOWN: Duration = Duration::from_secs(5);
 
-/// What is known of the client of one request, from when it closed its side.
+/// The presence of one request's client, from when it closed its side.
 pub(super) struct Presence {
     can_be_asked: bool,
     alarm: Option<Alarm>,
@@ -39,10 +39,10 @@ impl Presence {
         Self { can_be_asked, alarm: None, pause: FIRST, unsent: b"" }
     }
 
-    /// Asks when it is time to. Only to be called while nothing of an answer was sent.
+    /// Sends an interim response when it is due. To be called only while nothing of a response was sent.
     ///
     /// # Errors
-    /// When the client has left.
+    /// If the client has left.
     pub(super) fn check<S: AsyncWrite + Unpin>(
         &mut self,
         stream: &mut S,
@@ -52,7 +52,10 @@ impl Presence {
         let alarm = self.alarm.get_or_insert_with(|| Alarm::after(first));
         while alarm.poll(cx).is_ready() {
             if !self.can_be_asked {
-                return Err(io::Error::new(io::ErrorKind::TimedOut, "nobody knows whether the client waits"));
+                return Err(io::Error::new(
+                    io::ErrorKind::TimedOut,
+                    "it cannot be told whether the client still waits",
+                ));
             }
             if self.unsent.is_empty() {
                 self.unsent = INTERIM;
@@ -66,7 +69,7 @@ impl Presence {
         Ok(())
     }
 
-    /// Ends an interim answer that was sent in part: an answer follows.
+    /// Completes an interim response that was sent in part, before the response.
     pub(super) fn poll_end<S: AsyncWrite + Unpin>(
         &mut self,
         stream: &mut S,

@@ -1,9 +1,11 @@
-//! A stream of requests, handed on one by one: of the next not a byte goes to the HTTP library before the
-//! answer to the one before was sent, for it would write that answer by what it read last. What it is given
-//! are whole heads that it can read, and bodies as they come, without a copy.
+//! Request stream: hands the requests of a connection to the HTTP library one by one.
 //!
-//! What cannot be read is refused here, and so is a head that does not come in time. That a client closes
-//! its side ends nothing that it may still wait for.
+//! No byte of a request is handed on before the response to the previous one was sent, because the library
+//! would write that response according to what it read last. It is given whole heads that it can read, and
+//! bodies as they arrive, without a copy.
+//!
+//! An unreadable head is refused here, and so is one that arrives too late. A client that closes its side
+//! still gets its response.
 
 mod reading;
 mod writing;
@@ -22,7 +24,7 @@ use super::presence::Presence;
 use super::request::{Framing, Head, MAX_HEAD_BYTES, Progress, Reader, head_too_large};
 use crate::http::unreadable::Unreadable;
 
-/// How much of a request's first line is kept for the log.
+/// Most bytes of a request's first line kept for the log.
 const MAX_LINE_BYTES: usize = 1024;
 
 /// How long a client may take.
@@ -30,18 +32,18 @@ const MAX_LINE_BYTES: usize = 1024;
 pub(super) struct Patience {
     /// For a head, from its first byte; for the first one, from when the connection was opened.
     pub(super) head: Duration,
-    /// Before the next request.
+    /// Between two requests.
     pub(super) idle: Duration,
 }
 
-/// What the next bytes are.
+/// The meaning of the next bytes.
 #[derive(Debug)]
 enum Place {
     Head,
     Body(Framing),
-    /// The next request, which waits for the answer.
+    /// The next request, which waits for the current response.
     Held,
-    /// Nothing that anybody will read.
+    /// Nothing that will be read.
     Ended,
 }
 
@@ -52,18 +54,18 @@ pub(super) struct RequestStream<S> {
     exchange: Exchange,
     place: Place,
     reader: Reader,
-    /// What came and was not handed on yet.
+    /// Bytes that arrived and were not handed on yet.
     ahead: Vec<u8>,
-    /// What is handed on first: a head that did not come in one piece, or not as it can be read.
+    /// Bytes to hand on first: a head that arrived in several pieces or had to be encoded.
     due: Vec<u8>,
-    /// The first line of the request under way, as far as it is kept.
+    /// First line of the current request, up to [`MAX_LINE_BYTES`].
     line: Vec<u8>,
-    /// For the next head.
+    /// Deadline of the next head.
     alarm: Alarm,
     is_first: bool,
     /// Whether the client closed its side.
     is_half_closed: bool,
-    /// Whether the answer was sent before all of its request came; no other can follow.
+    /// Whether the response was sent before all of its request arrived; no other can follow.
     is_last: bool,
     presence: Presence,
     farewell: Option<Farewell>,
@@ -90,12 +92,12 @@ impl<S> RequestStream<S> {
         }
     }
 
-    /// What the connection shares with the answers to its requests.
+    /// Returns the phase that the connection shares with its responses.
     pub(super) fn exchange(&self) -> Exchange {
         self.exchange.clone()
     }
 
-    /// Begins with a request whose head stands at the start of `bytes`.
+    /// Begins a request whose head is at the start of `bytes`.
     fn begin(&mut self, head: Head, bytes: &[u8]) {
         self.exchange.enter(Phase::Asked);
         self.reader = Reader::default();
@@ -108,7 +110,7 @@ impl<S> RequestStream<S> {
         self.settle();
     }
 
-    /// Looks whether the body has come to its end.
+    /// Checks whether the body has ended.
     fn settle(&mut self) {
         let Place::Body(framing) = &self.place else { return };
         match framing.progress() {
@@ -129,8 +131,8 @@ impl<S> RequestStream<S> {
         matches!(self.place, Place::Ended)
     }
 
-    /// Hands a head on that came in one piece and as it can be read, and what belongs to the request behind
-    /// it; else keeps everything.
+    /// Hands on a head that arrived in one piece and needs no encoding, with the part of its body that
+    /// follows; keeps all bytes otherwise.
     fn take_at_once(&mut self, buffer: &mut ReadBuf<'_>, before: usize) -> bool {
         let came = &buffer.filled()[before..];
         let read = match came {
@@ -150,13 +152,13 @@ impl<S> RequestStream<S> {
         true
     }
 
-    /// What came is kept, and read from there.
+    /// Resets the reader: the bytes are kept and read from there.
     fn look_again(&mut self) -> bool {
         self.reader = Reader::default();
         false
     }
 
-    /// How many of the bytes belong to the request under way.
+    /// Returns how many of the bytes belong to the current request.
     fn take_of_body(&mut self, bytes: &[u8]) -> usize {
         let Place::Body(framing) = &mut self.place else { return 0 };
         let belongs = framing.follow(bytes);
@@ -164,7 +166,7 @@ impl<S> RequestStream<S> {
         belongs
     }
 
-    /// Reads a head from what came, if all of it did, or refuses it.
+    /// Reads a complete head from the kept bytes, or refuses it. Returns `false` if more must arrive.
     fn take_from_ahead(&mut self) -> bool {
         if self.reader.seen() == 0 {
             let empty = empty_lines(&self.ahead);
@@ -199,7 +201,7 @@ impl<S> RequestStream<S> {
         true
     }
 
-    /// Keeps what came for a head of which more must come.
+    /// Keeps the bytes of an incomplete head.
     fn keep(&mut self, bytes: &[u8]) {
         if self.ahead.is_empty() && !self.is_first {
             self.alarm.set(self.patience.head);
@@ -214,27 +216,27 @@ impl<S> RequestStream<S> {
         self.place = Place::Ended;
     }
 
-    /// Ends what waited too long for a head.
+    /// Ends a connection that waited too long for a head.
     fn give_up(&mut self) {
         let ahead = std::mem::take(&mut self.ahead);
         if ahead.is_empty() && !self.is_first {
             self.place = Place::Ended;
             return;
         }
-        let late = Unreadable::too_late("the head did not come in time");
+        let late = Unreadable::too_late("the request head did not arrive in time");
         self.refuse(&late, (!ahead.is_empty()).then_some(&ahead));
     }
 
-    /// The client closed its side where a head, or the rest of a body, should come.
+    /// Handles a client that closed its side where a head, or the rest of a body, should arrive.
     fn end(&mut self) {
         let ahead = std::mem::take(&mut self.ahead);
         if matches!(self.place, Place::Head) && !ahead.is_empty() {
-            self.refuse(&Unreadable::wrong("the request ends within its head"), Some(&ahead));
+            self.refuse(&Unreadable::wrong("the request ends inside its head"), Some(&ahead));
         }
         self.place = Place::Ended;
     }
 
-    /// Goes on to the next request behind an answer that was sent.
+    /// Goes on to the next request after a response was sent.
     fn release(&mut self, cx: &mut Context<'_>) {
         self.exchange.enter(Phase::Idle);
         match self.place {
@@ -242,7 +244,8 @@ impl<S> RequestStream<S> {
                 self.place = Place::Head;
                 let is_there = !self.ahead.is_empty();
                 self.alarm.set(if is_there { self.patience.head } else { self.patience.idle });
-                // Either nothing is to be done until more comes, or it is there and is to be looked at.
+                // Nothing is left to do until more arrives, unless bytes are here already: those are read
+                // next.
                 if self.alarm.poll(cx).is_ready() || is_there || self.is_half_closed {
                     cx.waker().wake_by_ref();
                 }
@@ -253,7 +256,7 @@ impl<S> RequestStream<S> {
     }
 }
 
-/// How many bytes of empty lines come first.
+/// Returns how many bytes of empty lines come first.
 fn empty_lines(bytes: &[u8]) -> usize {
     let mut at = 0;
     loop {

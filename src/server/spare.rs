@@ -1,9 +1,10 @@
-//! Spare connections: a few beyond those that there may be, so that whoever looks after the server learns that
-//! it is alive while others hold all the rest. They are told whether the server is well, and 503 to anything
-//! else.
+//! Spare connections: a few beyond the admitted ones, so that monitoring learns that the server is alive
+//! while others hold all the rest.
 //!
-//! Whoever fills them, too, keeps nobody out: each has some seconds, and where all are taken a new one takes
-//! the place of the oldest one of the address that has most.
+//! They get the health endpoints, and 503 for anything else.
+//!
+//! Clients that fill them lock out no other: each connection has some seconds, and if all places are taken a
+//! new one replaces the oldest of the address that has most.
 
 use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
@@ -24,27 +25,27 @@ use super::request_stream::{Patience, RequestStream};
 use crate::api;
 use crate::app::App;
 
-/// How many have a place at the same time.
+/// Most connections that have a place.
 const PLACES: usize = 32;
 
-/// How many are open at the same time: those that have a place, and those that have just lost it.
+/// Most open connections: those that have a place, and those that have just lost it.
 pub(super) const SPARE_CONNECTIONS: usize = 2 * PLACES;
 
-/// How long one goes on without its place: of many that come at once the first have lost theirs before anybody
-/// has looked at what they ask.
+/// How long a connection goes on without its place: of many that arrive at once, the first have lost theirs
+/// before their request is read.
 const GRACE: Duration = Duration::from_millis(5);
 
-/// How long a client may take for the head of its request.
+/// How long the head of a request may take.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// How long for each request; there is one.
+/// Timeouts of a connection, which serves one request.
 const PATIENCE: Patience = Patience { head: HEAD_TIMEOUT, idle: HEAD_TIMEOUT };
 
-/// How long one lasts at most. Database and store have five seconds to say how they are, and who asks may have
-/// to wait for as long until those have been asked for somebody before.
+/// Longest life of a connection. A readiness check takes up to five seconds, and may first have to wait as
+/// long for one that runs already.
 const LIFE: Duration = Duration::from_secs(12);
 
-/// What serves them on one worker.
+/// Serves the spare connections of one worker.
 pub(super) struct Spare {
     http: Box<Http>,
     places: Arc<Places>,
@@ -54,19 +55,19 @@ pub(super) struct Spare {
 type Http = dyn Fn(RequestStream<TcpStream>, Option<SocketAddr>) -> LocalBoxFuture<'static, ()>;
 
 impl Spare {
-    /// The places are shared by all workers.
+    /// Builds the service; all workers share `places`.
     pub(super) async fn new(app: Data<App>, places: Arc<Places>) -> Result<Self, ()> {
         let (mount, never) = (api::routes_without_room, std::future::pending);
         let http = http_service(app, mount, KeepAlive::Disabled, HEAD_TIMEOUT, never).await?;
         let http = move |stream, peer| -> LocalBoxFuture<'static, ()> {
             let served = http.call((stream, Protocol::Http1, peer));
-            // Whoever sends nonsense here is none that the log has to know.
+            // Errors of spare connections are not worth a log line.
             Box::pin(async move { drop(served.await) })
         };
         Ok(Self { http: Box::new(http), places })
     }
 
-    /// Serves one until it is answered, its time is over, or its place is taken.
+    /// Serves a connection until it is answered, its time is over, or its place is taken.
     pub(super) fn serve(&self, stream: TcpStream, peer: Option<SocketAddr>) -> LocalBoxFuture<'static, ()> {
         let (place, taken) = self.places.take(peer.map(|peer| counted_as(peer.ip())));
         let served = timeout(LIFE, (self.http)(RequestStream::new(stream, peer, PATIENCE), peer));
@@ -81,15 +82,15 @@ impl Spare {
     }
 }
 
-/// The places that there are for spare connections.
+/// The places for spare connections.
 #[derive(Default)]
 pub(super) struct Places(Mutex<Taken>);
 
 #[derive(Default)]
 struct Taken {
-    /// The oldest first.
+    /// Oldest first.
     holders: VecDeque<Holder>,
-    /// How many there have been.
+    /// Places taken so far.
     count: u64,
 }
 
@@ -100,14 +101,14 @@ struct Holder {
     _end: oneshot::Sender<()>,
 }
 
-/// A place that is held until this is dropped, or the other half of it is told that it was taken.
+/// A place; held until this is dropped or a new connection takes it.
 struct Place {
     places: Arc<Places>,
     number: u64,
 }
 
 impl Places {
-    /// A place for a connection of an address, and what tells when it is taken again.
+    /// Takes a place for a connection of an address; the receiver resolves when another takes it.
     fn take(self: &Arc<Self>, address: Option<IpAddr>) -> (Place, oneshot::Receiver<()>) {
         let (end, is_taken) = oneshot::channel();
         let mut taken = self.lock();
@@ -121,7 +122,7 @@ impl Places {
                     .filter(|other| *other == of)
                     .count()
             };
-            // Of several it is the last in this order, and so the oldest.
+            // Of several the last in this order is chosen, and so the oldest.
             let oldest = (0..holders.len()).rev().max_by_key(|at| crowd(holders[*at].address));
             oldest.map(|at| holders.remove(at));
         }

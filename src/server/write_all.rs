@@ -1,4 +1,4 @@
-//! Writing all of some bytes, however little of them the client takes at a time.
+//! Writes all of a buffer, however little the client accepts at a time.
 
 use std::io;
 use std::pin::Pin;
@@ -6,10 +6,10 @@ use std::task::{Context, Poll, ready};
 
 use tokio::io::AsyncWrite;
 
-/// Writes the bytes, which become fewer with what was written.
+/// Writes the bytes and advances the slice past what was written.
 ///
 /// # Errors
-/// When the client has left.
+/// If the client has left.
 pub(super) fn poll_write_all<S: AsyncWrite + Unpin>(
     stream: &mut S,
     bytes: &mut &[u8],

@@ -1,15 +1,15 @@
-//! Settings as they may be shown: without the secrets that some of them hold.
+//! Blanking of secrets in settings that are printed.
 //!
-//! What is not known to be harmless is blanked, so that a way to write a secret that nobody thought of is
-//! not shown either.
+//! Every part that is not known to be harmless is blanked, so that a secret in an unexpected place is not
+//! printed either.
 
 use percent_encoding::percent_decode_str;
 use secrecy::{ExposeSecret, SecretString};
 
-/// What stands in place of a secret.
+/// The replacement of a secret.
 const BLANK: &str = "***";
 
-/// What a database URL may say behind its `?` that is no secret.
+/// The query parameters of a database URL that hold no secret.
 const HARMLESS: &[&str] = &[
     "application_name",
     "connect_timeout",
@@ -26,11 +26,12 @@ const HARMLESS: &[&str] = &[
     "user",
 ];
 
-/// What the names of `AWS_*` variables have in them that are no secrets.
+/// Parts of the names of `AWS_*` variables that hold no secret.
 const HARMLESS_VARIABLES: &[&str] =
     &["REGION", "ENDPOINT", "ALLOW_HTTP", "VIRTUAL_HOSTED", "ACCESS_KEY_ID", "CA_BUNDLE"];
 
-/// The text of a setting; of a URL that leads to a server without its password and whatever else could be one.
+/// Returns the text of a setting. Blanks the password of a URL with a server, and other parts that may be
+/// secrets.
 pub(super) fn setting(text: &str) -> String {
     match text.split_once("://") {
         Some(("file" | "sqlite", _)) | None => text.to_owned(),
@@ -38,7 +39,7 @@ pub(super) fn setting(text: &str) -> String {
     }
 }
 
-/// The value of an `AWS_*` variable.
+/// Returns the value of an `AWS_*` variable, blanked unless its name is known to be harmless.
 pub(super) fn variable(name: &str, value: &SecretString) -> String {
     if HARMLESS_VARIABLES.iter().any(|part| name.contains(part)) {
         setting(value.expose_secret())
@@ -50,7 +51,7 @@ pub(super) fn variable(name: &str, value: &SecretString) -> String {
 fn remote(rest: &str) -> String {
     let end = rest.find(['/', '?']).unwrap_or(rest.len());
     let (authority, place) = rest.split_at(end);
-    // A password may hold what ends the part before the host; where that is then cannot be told for sure.
+    // An unescaped '/' or '?' in a password ends the authority too early, so the password's end is unknown.
     if place.contains('@') {
         return BLANK.to_owned();
     }

@@ -1,4 +1,4 @@
-//! Settings with where each comes from: defaults, then the file, then the environment.
+//! Explained settings: every setting with its origin, which is the default, the file or the environment.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -6,38 +6,38 @@ use std::path::{Path, PathBuf};
 use super::keys::{KEYS, Key};
 use super::{DEFAULT_FILE, Settings, SettingsError, StorageUrl, blanked, file, variables};
 
-/// Where the text of a setting comes from.
+/// The origin of a setting's text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Origin {
-    /// Nobody has set it.
+    /// The setting is not set.
     Default,
     /// A configuration file.
     File(PathBuf),
-    /// An environment variable, by name.
+    /// The environment variable of this name.
     Variable(String),
 }
 
-/// A key and the text that counts.
+/// A key with the text in force.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Setting {
     /// `section.key`, or the name of an `AWS_*` variable that a bucket needs.
     pub key: String,
-    /// Its text with the secrets blanked; none where nothing is set and nothing stands for that.
+    /// The text with its secrets blanked; `None` if the key is not set and its default has no text.
     pub value: Option<String>,
-    /// Where that comes from.
+    /// The origin of the text.
     pub origin: Origin,
-    /// What the key decides, in one line; empty for the variables of a bucket.
+    /// The meaning of the key, in one line; empty for the variables of a bucket.
     pub help: &'static str,
 }
 
-/// All that is set, and all that is wrong.
+/// All settings and all faults in them.
 #[derive(Debug)]
 pub struct Explained {
-    /// What could be set; of no use when there are faults.
+    /// The settings; incomplete if there are faults.
     pub settings: Settings,
-    /// Every key of the table, in its order, and then what is told of a bucket beside its URL.
+    /// Every key of the table, in its order, followed by the `AWS_*` variables of a bucket.
     pub values: Vec<Setting>,
-    /// Unknown keys and variables, and values that do not parse, each with where it came from.
+    /// Unknown keys, unknown variables and values that do not parse, each with its origin.
     pub faults: Vec<SettingsError>,
 }
 
@@ -97,7 +97,7 @@ impl Explained {
         }
     }
 
-    /// Takes over what the environment tells of a bucket, if there is one.
+    /// Adds the `AWS_*` variables of the environment, if a bucket is configured.
     fn add_bucket(&mut self, environment: &[(String, String)]) {
         let settings = &mut self.settings;
         settings.storage = settings.storage.clone().with_environment(environment);

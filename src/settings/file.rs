@@ -1,4 +1,4 @@
-//! The configuration file as a source of settings: TOML, one table a section.
+//! The configuration file as a source of settings: TOML with one table per section.
 
 use std::io::ErrorKind;
 use std::path::Path;
@@ -10,8 +10,8 @@ use super::keys::Key;
 use super::text::read_text;
 use super::unknown::{did_you_mean, similar, there_are};
 
-/// What the file sets, sorted by key, and what is wrong in it; nothing at all when it is not there and need
-/// not be.
+/// Reads the settings of the file, sorted by key, and the faults in it. Returns `None` if the file does not
+/// exist and `must_be` is false.
 pub(super) fn read(path: &Path, must_be: bool) -> Option<(Vec<Given>, Vec<String>)> {
     let text = match read_text(path) {
         Ok(text) => text,
@@ -39,7 +39,7 @@ fn settings(parsed: &Value, path: &Path) -> (Vec<Given>, Vec<String>) {
     (given, faults)
 }
 
-/// The values of the sections, named `section.key`, and what stands outside of any; sorted by name.
+/// Returns the values of the sections, named `section.key`, and the values outside a section, sorted by name.
 fn leaves(parsed: &Value) -> Vec<(String, Value)> {
     let ValueKind::Table(sections) = &parsed.kind else { return Vec::new() };
     let mut found = Vec::new();
@@ -70,8 +70,8 @@ fn unknown(name: &str, path: &Path) -> String {
     format!("unknown key {name} (from {}): {question}{}", path.display(), there_are(name))
 }
 
-/// The parser shows the place in a picture of several lines; what is left is the place in words and what is
-/// wrong there.
+/// Returns a parse error on one line: place and cause. Drops the excerpt of the file, which the parser draws
+/// on several lines.
 fn one_line(error: &ConfigError) -> String {
     let text = match error {
         ConfigError::FileParse { cause, .. } => cause.to_string(),

@@ -1,5 +1,6 @@
-//! The table of keys: what each is called, what it is without being set, and what its text is turned into.
-//! Whatever reads, lists or explains settings goes by this table, so a new key is one row here.
+//! The table of settings keys: name, default, help and parser of each.
+//!
+//! The readers, lists and help texts of settings use this table, so a new key is one row here.
 
 use super::Settings;
 use super::urls::{database_url, storage_url};
@@ -13,12 +14,12 @@ use super::values::{
 pub(super) struct Key {
     /// `section.key`.
     pub(super) name: &'static str,
-    /// What it is when nobody sets it, written as somebody would; nothing where there is no such text. A test
-    /// holds it against [`Settings::default`].
+    /// The text of the default; `None` if the default has no text. A test compares it with
+    /// [`Settings::default`].
     pub(super) default: Option<&'static str>,
-    /// What it decides, in one line: the comment above it in the example file.
+    /// The meaning of the key, in one line: the comment above it in the example file.
     pub(super) help: &'static str,
-    /// Takes a text over, or tells what was expected.
+    /// Parses a text into the settings. The error states the expected value.
     pub(super) set: Setter,
 }
 
@@ -28,12 +29,12 @@ const fn key(name: &'static str, default: &'static str, help: &'static str, set:
     Key { name, default: Some(default), help, set }
 }
 
-/// One that is nothing until it is set.
+/// Returns a key whose default has no text.
 const fn unset(name: &'static str, help: &'static str, set: Setter) -> Key {
     Key { name, default: None, help, set }
 }
 
-/// Every key, in the order in which people read them.
+/// Every key, in the order of `docs/configuration.md`.
 pub(super) const KEYS: &[Key] = &[
     key(
         "server.listen",
@@ -215,32 +216,32 @@ pub(super) const KEYS: &[Key] = &[
     ),
 ];
 
-/// Names that keys had in earlier releases, each with the one that it has now.
+/// The names of keys in earlier releases, each with the current name.
 const FORMER_NAMES: &[(&str, &str)] = &[("limits.max_unpacked_size", "limits.max_uncompressed_size")];
 
 impl Key {
-    /// Finds the key of a name, `section.key`. A former name is taken with a warning.
+    /// Finds the key named `section.key`. Accepts a former name with a warning.
     pub(super) fn find(name: &str) -> Option<&'static Self> {
         let former = FORMER_NAMES.iter().find(|(former, _)| *former == name);
         if let Some((former, new)) = former {
-            tracing::warn!("the setting {former} is called {new} now; the former name still works");
+            tracing::warn!("the setting {former} was renamed to {new}; the former name still works");
         }
         let name = former.map_or(name, |(_, new)| *new);
         KEYS.iter().find(|key| key.name == name)
     }
 
-    /// The section and the key in it.
+    /// Returns the section and the key in it.
     pub(super) fn parts(&self) -> (&'static str, &'static str) {
         self.name.split_once('.').unwrap_or(("", self.name))
     }
 
-    /// The environment variable that sets it.
+    /// Returns the name of the environment variable that sets the key.
     pub(super) fn variable(&self) -> String {
         format!("{PREFIX}{}", self.name.to_uppercase().replace('.', "__"))
     }
 }
 
-/// What every variable of ours begins with.
+/// The prefix of artigate's environment variables.
 pub(super) const PREFIX: &str = "ARTIGATE_";
 
 #[cfg(test)]

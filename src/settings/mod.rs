@@ -1,5 +1,6 @@
-//! Settings: defaults, then `artigate.toml`, then the environment. Every check is made here, at the
-//! start; nothing reads the environment later.
+//! Settings: defaults, overridden by `artigate.toml`, overridden by the environment.
+//!
+//! All settings are checked here, at the start; no other module reads the environment later.
 
 mod blanked;
 mod explained;
@@ -20,81 +21,79 @@ pub use explained::{Explained, Origin, Setting};
 pub use text::{open_without_waiting, read_text};
 pub use urls::{BucketUrl, DatabaseUrl, StorageUrl};
 
-/// The file read when none is named.
+/// The configuration file that is read without `--config`.
 pub const DEFAULT_FILE: &str = "artigate.toml";
 
-/// Everything that can be set. `docs/configuration.md` says what each key means.
+/// All settings. `docs/configuration.md` explains each key.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// The file that was read, if there was one.
+    /// The configuration file that was read, if any.
     pub file: Option<PathBuf>,
-    /// `host:port` to listen on; port 0 picks one.
+    /// Address and port to listen on, `host:port`; port 0 picks a free one.
     pub listen: String,
-    /// Base of every absolute URL handed out, without a slash at its end; the request's host if
-    /// none.
+    /// Base of the absolute URLs in answers, without a trailing slash; `None` for the host of the request.
     pub external_url: Option<String>,
-    /// Whose word on the address of a client, and on the host and scheme that it used, is taken: reverse
-    /// proxies in front of this server.
+    /// Reverse proxies whose `X-Forwarded-*` and `Forwarded` headers are trusted for the client's address,
+    /// and for the host and scheme that the client used.
     pub trusted_proxies: Vec<Network>,
-    /// How long running requests may go on after SIGTERM.
+    /// Time that requests in progress may continue after SIGTERM.
     pub drain_timeout: Duration,
-    /// How many connections a node keeps open; others are told no more than whether it is well.
+    /// Open connections per node; further ones get health checks and 503.
     pub max_connections: usize,
-    /// How long a client may take to send a request's head.
+    /// Time that a client may take to send the head of a request.
     pub head_timeout: Duration,
-    /// How long a connection without a request is kept.
+    /// Time that a connection without a request stays open.
     pub keep_alive: Duration,
-    /// How long a client may neither send nor take a byte of what is under way.
+    /// Time that a client may neither send nor receive a byte of a request in progress.
     pub stall_timeout: Duration,
-    /// Where facts are kept.
+    /// The database.
     pub database: DatabaseUrl,
-    /// How many connections to the database a node holds at most.
+    /// Maximum number of database connections per node.
     pub database_connections: u32,
-    /// How long a request may wait for one of them.
+    /// Time that a request waits for a database connection.
     pub database_timeout: Duration,
-    /// Where bytes are kept.
+    /// The blob store.
     pub storage: StorageUrl,
-    /// Where bytes were kept before and may still be, while they are copied.
+    /// The store that blobs are being copied from; read while `storage` lacks some of them.
     pub previous_storage: Option<StorageUrl>,
-    /// How long object storage, or a disk that is read, may be silent before a request to it has failed.
+    /// Time that object storage, or a disk that is read, may be silent before the operation fails.
     pub storage_timeout: Duration,
-    /// Whether archive downloads from object storage are redirected to it.
+    /// Whether archive downloads from object storage are redirected to presigned URLs.
     pub direct_download: bool,
-    /// How many connections an address may have open, 0 for no bound; `None` for half of
-    /// `max_connections`.
+    /// Open connections per client address, 0 for no limit; `None` for half of `max_connections`.
     pub connections_per_address: Option<usize>,
-    /// Failed credentials for each client address and minute; 0 for no bound.
+    /// Failed credentials per client address and minute; 0 for no limit.
     pub failed_auth_per_minute: u64,
-    /// The largest artifact in bytes; `None` for no limit.
+    /// Size of the largest artifact, in bytes; `None` for no limit.
     pub max_artifact_bytes: Option<u64>,
-    /// How many artifacts are received at the same time; others wait.
+    /// Uploads received at the same time per node; further ones wait.
     pub concurrent_uploads: usize,
-    /// The memory that indexes of archives may take together, in bytes.
+    /// Memory for the indexes of archives, in bytes.
     pub index_cache_bytes: u64,
-    /// How many entries an archive may have to be served file by file.
+    /// Entries of the largest archive that is served file by file.
     pub archive_entries: u64,
-    /// How large an archive's directory may be for that, in bytes.
+    /// Size of the largest central directory of an archive that is served file by file, in bytes.
     pub archive_directory_bytes: u64,
-    /// How large a file out of an archive may be that has to be unpacked; `None` for no limit.
+    /// Size of the largest file that is decompressed for a client, in bytes; `None` for no limit.
     pub max_uncompressed_bytes: Option<u64>,
-    /// The memory that decompressors may take together, in bytes.
+    /// Memory for decompressors, in bytes.
     pub decompression_memory_bytes: u64,
-    /// The largest registry document that is taken over HTTP, in bytes.
+    /// Size of the largest registry document over HTTP, in bytes.
     pub max_document_bytes: u64,
-    /// How long artifacts are kept that do not say.
+    /// Lifetime of artifacts that name none.
     pub default_expire_in: Lifetime,
-    /// How often expired artifacts are swept; zero for never.
+    /// Time between sweeps of expired artifacts; zero for no sweeps.
     pub sweep_interval: Duration,
-    /// How old a blob that no row names must be before it is removed.
+    /// Age at which garbage collection deletes a blob that no row references.
     pub orphan_grace: Duration,
-    /// How often such blobs are collected; zero for never.
+    /// Time between garbage collections; zero for none.
     pub gc_interval: Duration,
-    /// How long name, size and digest of an expired artifact are kept after the expiry; zero deletes them with its
-    /// bytes.
+    /// Time that name, size and digest of an expired artifact are kept after the expiry; zero deletes them
+    /// with its bytes.
     pub tombstones: Duration,
 }
 
-/// A setting that cannot be used, with its key and where it came from.
+/// An invalid setting, with its key and its origin.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct SettingsError(String);
@@ -109,11 +108,11 @@ impl Default for Settings {
             drain_timeout: Duration::from_secs(30),
             max_connections: 20_000,
             head_timeout: Duration::from_secs(20),
-            // Longer than the runner keeps an idle one would be of no use: 90 seconds.
+            // GitLab Runner closes an idle connection after 90 seconds; a longer time has no use.
             keep_alive: Duration::from_secs(75),
             stall_timeout: Duration::from_secs(5 * 60),
             database: DatabaseUrl::Sqlite("artigate-data/artigate.db".into()),
-            // SQLite writes one at a time anyway; its readers and PostgreSQL's sessions are bound by the
+            // SQLite has one writer at a time; its readers and PostgreSQL's sessions are limited by the
             // cores, not by this number.
             database_connections: 16,
             database_timeout: Duration::from_secs(5),
@@ -144,7 +143,8 @@ impl Settings {
     /// Reads `file`, or [`DEFAULT_FILE`] if it exists, and then `environment`.
     ///
     /// # Errors
-    /// The first unknown key, unknown variable or value that does not parse, with where it came from.
+    /// [`SettingsError`] for the first unknown key, unknown variable or value that does not parse; it states
+    /// the origin.
     pub fn load(
         file: Option<&Path>,
         environment: impl IntoIterator<Item = (String, String)>,
@@ -158,7 +158,8 @@ impl Settings {
     }
 }
 
-/// The environment variable of every key, with the text of its default, in the order of `docs/configuration.md`.
+/// Returns the environment variable of every key with the text of its default, in the order of
+/// `docs/configuration.md`.
 pub fn variables() -> Vec<(String, Option<&'static str>)> {
     keys::KEYS.iter().map(|key| (key.variable(), key.default)).collect()
 }

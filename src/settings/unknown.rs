@@ -1,22 +1,22 @@
-//! What is said of a name that no setting has: which one may have been meant, and which there are.
+//! Suggestions for an unknown settings key: similar keys, and the list of existing ones.
 
 use super::keys::{KEYS, Key};
 
-/// How many names are offered at most.
+/// The maximum number of suggested names.
 const OFFERED: usize = 3;
 
-/// How near a name is to what was given; the smallest is the nearest.
+/// The similarity of a known name to the given one; the smallest is the most similar.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Nearness {
-    /// A slip or two away.
+    /// Differs by a typing error or two.
     Slip,
-    /// The same key in another section, or in none.
+    /// The same key, given with another section or without one.
     OtherSection,
-    /// A key of this section whose name has the given one in it.
+    /// A key of the given section whose name contains the given one.
     Part,
 }
 
-/// The keys that may have been meant by `given`, written `section.key`, the nearest first.
+/// Returns the keys that `given`, written `section.key`, may have meant, the most similar first.
 pub(super) fn similar(given: &str) -> Vec<&'static Key> {
     let known =
         KEYS.iter().filter_map(|key| Some((nearness(given, key.name)?, distance(given, key.name), key)));
@@ -39,12 +39,12 @@ fn nearness(given: &str, known: &str) -> Option<Nearness> {
     }
 }
 
-/// How many characters were left out, put in, mistaken or swapped.
+/// Returns the number of characters that were omitted, inserted, replaced or swapped.
 pub(super) fn distance(given: &str, known: &str) -> usize {
     strsim::osa_distance(given, known)
 }
 
-/// `did you mean a, b or c?`, or nothing.
+/// Returns `did you mean a, b or c?`; `None` without names.
 pub(super) fn did_you_mean(names: &[String]) -> Option<String> {
     let (last, others) = names.split_last()?;
     Some(match others {
@@ -53,7 +53,7 @@ pub(super) fn did_you_mean(names: &[String]) -> Option<String> {
     })
 }
 
-/// A sentence of what there is: the keys of the section, or the sections where there is none of this name.
+/// Returns a sentence that lists the keys of the section, or all sections if the section is unknown.
 pub(super) fn there_are(given: &str) -> String {
     let section = given.split_once('.').map_or(given, |(section, _)| section);
     let keys = KEYS.iter().map(Key::parts).filter(|(of, _)| *of == section).map(|(_, key)| key);

@@ -1,4 +1,4 @@
-//! Where facts and bytes are kept: the URLs of database and store.
+//! The URLs of database and blob store.
 
 use std::path::PathBuf;
 
@@ -6,16 +6,16 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::blanked;
 
-/// Which database.
+/// The URL of the database.
 #[derive(Debug, Clone)]
 pub enum DatabaseUrl {
-    /// A file.
+    /// An SQLite file.
     Sqlite(PathBuf),
-    /// A server; the URL may hold a password.
+    /// A PostgreSQL server; the URL may hold a password.
     Postgres(SecretString),
 }
 
-/// Which store.
+/// The URL of a blob store.
 #[derive(Debug, Clone)]
 pub enum StorageUrl {
     /// A directory.
@@ -24,18 +24,18 @@ pub enum StorageUrl {
     Bucket(BucketUrl),
 }
 
-/// Which bucket.
+/// The URL and options of a bucket.
 #[derive(Debug, Clone)]
 pub struct BucketUrl {
-    /// Its name.
+    /// The name of the bucket.
     pub bucket: String,
-    /// What the names of all blobs begin with, without slashes around it; may be empty.
+    /// The prefix of all object names, without slashes around it; may be empty.
     pub prefix: String,
-    /// The `AWS_*` variables that are set and not empty, by name: where the service is, and who asks.
+    /// The `AWS_*` variables that are set and not empty, by name: endpoint, region and credentials.
     pub options: Vec<(String, SecretString)>,
 }
 
-/// The text may hold a password, so no message repeats it.
+/// Parses `database.url`. Errors do not quote the text, because it may hold a password.
 pub(super) fn database_url(text: &str) -> Result<DatabaseUrl, String> {
     if let Some(path) = text.strip_prefix("sqlite://") {
         return match path {
@@ -47,14 +47,14 @@ pub(super) fn database_url(text: &str) -> Result<DatabaseUrl, String> {
         return Err("expected sqlite://PATH or postgres://USER@HOST/NAME".into());
     }
     if is_ambiguous(text) {
-        return Err("in a user name or password '@' is written %40, '/' %2F and ':' %3A".into());
+        return Err("in a username or password, write '@' as %40, '/' as %2F and ':' as %3A".into());
     }
     let query = text.split_once('?').map_or("", |(_, query)| query);
     let sslmode = query.split('&').find_map(|pair| pair.strip_prefix("sslmode="));
     match sslmode {
         None | Some("disable") => {}
         Some(_) if !cfg!(feature = "bundled-postgres") => {}
-        // libpq without TLS would silently go on in the clear where it is only preferred.
+        // libpq without TLS silently connects unencrypted if TLS is only preferred.
         Some(mode) => {
             return Err(format!(
                 "sslmode={mode} needs a build with the system's libpq (cargo build --no-default-features \
@@ -65,7 +65,7 @@ pub(super) fn database_url(text: &str) -> Result<DatabaseUrl, String> {
     Ok(DatabaseUrl::Postgres(text.to_owned().into()))
 }
 
-/// Whether a part of a password would be taken for a host or a port, which errors and logs repeat.
+/// Returns whether a part of a password could be read as host or port, which errors and logs quote.
 fn is_ambiguous(text: &str) -> bool {
     let rest = text.split_once("://").map_or("", |(_, rest)| rest);
     let rest = rest.split('?').next().unwrap_or_default();
@@ -92,13 +92,13 @@ pub(super) fn storage_url(text: &str) -> Result<StorageUrl, String> {
     let segments_are_plain =
         prefix.split('/').all(|s| !s.is_empty() && !matches!(s, "." | "..") && s.chars().all(is_plain));
     if !prefix.is_empty() && !segments_are_plain {
-        return Err("a prefix is letters, digits, '-', '.', '_' and single slashes".into());
+        return Err("expected a prefix of letters, digits, '-', '.', '_' and single slashes".into());
     }
     Ok(StorageUrl::Bucket(BucketUrl { bucket: bucket.into(), prefix: prefix.into(), options: Vec::new() }))
 }
 
 impl DatabaseUrl {
-    /// The address for messages, without a password or whatever else could be a secret.
+    /// Returns the URL for messages, without a password or another part that may be a secret.
     pub fn without_secrets(&self) -> String {
         match self {
             Self::Sqlite(path) => format!("sqlite://{}", path.display()),
@@ -108,7 +108,7 @@ impl DatabaseUrl {
 }
 
 impl StorageUrl {
-    /// The address for messages.
+    /// Returns the URL for messages.
     pub fn without_secrets(&self) -> String {
         match self {
             Self::Directory(path) => format!("file://{}", path.display()),
@@ -116,10 +116,10 @@ impl StorageUrl {
         }
     }
 
-    /// Reads a URL as `storage.url` has it; `environment` tells of a bucket what its URL does not.
+    /// Parses a URL with the syntax of `storage.url`. Takes the options of a bucket from `environment`.
     ///
     /// # Errors
-    /// What was expected.
+    /// If the text does not parse; the error states the expected syntax.
     pub fn parse(
         text: &str,
         environment: impl IntoIterator<Item = (String, String)>,
@@ -128,12 +128,12 @@ impl StorageUrl {
         Ok(storage_url(text)?.with_environment(&environment))
     }
 
-    /// Takes over from the environment what a bucket needs besides its URL.
+    /// Returns the URL with a bucket's options taken from the environment.
     pub(super) fn with_environment(self, environment: &[(String, String)]) -> Self {
         let Self::Bucket(url) = self else { return self };
         let options = environment
             .iter()
-            // An empty one is as if it were not set, as for the vendor's own programs.
+            // An empty variable counts as not set, as in the vendor's own programs.
             .filter(|(name, value)| name.starts_with("AWS_") && !value.is_empty())
             .map(|(name, value)| (name.clone(), SecretString::from(value.as_str())))
             .collect();

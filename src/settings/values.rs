@@ -1,4 +1,4 @@
-//! How the text of a setting becomes its value; the error says what was expected.
+//! Parsers of setting values. Their errors state the expected value.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use crate::domain::byte_size;
 use crate::domain::expiry::{Lifetime, parse_seconds};
 use crate::domain::network::Network;
 
-/// What the largest registry document over HTTP can be set to, in bytes.
+/// The largest allowed value of `limits.max_document_size`, in bytes.
 const MAX_DOCUMENT_BYTES: u64 = 1 << 30;
 
 pub(super) fn listen(text: &str) -> Result<String, String> {
@@ -25,7 +25,7 @@ pub(super) fn external_url(text: &str) -> Result<Option<String>, String> {
     let host = text.strip_prefix("http://").or_else(|| text.strip_prefix("https://"));
     match host {
         Some(host) if !host.is_empty() && !host.contains(['?', '#', ' ']) => Ok(Some(text.to_owned())),
-        _ => Err("expected an http or https URL without query".into()),
+        _ => Err("expected an http or https URL without a query".into()),
     }
 }
 
@@ -38,7 +38,7 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
     parse_seconds(text).map(Duration::from_secs).map_err(|e| e.to_string())
 }
 
-/// How often something is done; zero means not at all.
+/// Parses the time between two runs of a task; zero and `never` turn the task off.
 pub(super) fn interval(text: &str) -> Result<Duration, String> {
     match Lifetime::parse(text).map_err(|e| e.to_string())? {
         Lifetime::Never => Ok(Duration::ZERO),
@@ -54,7 +54,7 @@ pub(super) fn size(text: &str) -> Result<u64, String> {
     byte_size::parse(text).map_err(|e| e.to_string())
 }
 
-/// The whole document is held in memory while it is read.
+/// Parses a document size. It is limited to 1 GiB, because a document is held in memory as a whole.
 pub(super) fn document_size(text: &str) -> Result<u64, String> {
     match size(text)? {
         bytes @ 1..=MAX_DOCUMENT_BYTES => Ok(bytes),
@@ -66,15 +66,15 @@ pub(super) fn count(text: &str) -> Result<u64, String> {
     text.parse().map_err(|_| "expected a whole number".into())
 }
 
-/// Of what there can be none at all.
+/// Parses a whole number of at least 1.
 pub(super) fn at_least_one<N: TryFrom<u64>>(text: &str) -> Result<N, String> {
     let number = count(text).ok().filter(|number| *number > 0);
     number
         .and_then(|number| N::try_from(number).ok())
-        .ok_or_else(|| "expected a whole number from 1 on".into())
+        .ok_or_else(|| "expected a whole number of at least 1".into())
 }
 
-/// A duration that ends something; none at all would end it at once.
+/// Parses a timeout. Rejects zero, which would time out at once.
 pub(super) fn timeout(text: &str) -> Result<Duration, String> {
     match duration(text)? {
         Duration::ZERO => Err("expected a duration above zero".into()),

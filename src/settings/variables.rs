@@ -1,21 +1,22 @@
-//! The environment as a source of settings: `ARTIGATE_SECTION__KEY` sets `section.key`. Whatever else
-//! begins with `ARTIGATE_` is a slip that would leave a setting at its default in silence, and is a fault,
-//! except for the names below.
+//! The environment as a source of settings: `ARTIGATE_SECTION__KEY` sets `section.key`.
+//!
+//! Any other variable that begins with `ARTIGATE_` is a fault, except for the names below: a mistyped one
+//! would silently leave a setting at its default.
 
 use super::explained::Given;
 use super::keys::{Key, PREFIX};
 use super::unknown::{did_you_mean, distance, similar, there_are};
 
-/// Those that are options of the command line, whose parser reads them.
+/// The variables that the parser of the command line reads.
 const OPTIONS: &[&str] = &["ARTIGATE_LOG", "ARTIGATE_LOG_FORMAT"];
 
-/// Those that tell scripts of the program, and the program nothing: where it is.
+/// The variables that tell scripts where the program is. The program ignores them.
 const OF_SCRIPTS: &[&str] = &["ARTIGATE_BIN"];
 
-/// What the variables of the test suite begin with; the program has no use for them.
+/// The prefix of the test suite's variables. The program ignores them.
 const TESTS: &str = "ARTIGATE_TEST_";
 
-/// What the environment sets, sorted by name, and what is wrong in it.
+/// Reads the settings of the environment, sorted by variable, and the faults in it.
 pub(super) fn read(environment: &[(String, String)]) -> (Vec<Given>, Vec<String>) {
     let mut ours: Vec<_> = environment.iter().filter(|(name, value)| is_ours(name, value)).collect();
     ours.sort();
@@ -37,8 +38,8 @@ fn is_ours(name: &str, value: &str) -> bool {
         && !is_service_link(name, value)
 }
 
-/// Whether Kubernetes made it: a pod gets variables for each Service of its namespace, and one that is
-/// called `artigate`, or `artigate-web`, gives them our prefix.
+/// Returns whether Kubernetes made the variable: a pod gets variables for each Service of its namespace, and
+/// those of a Service named `artigate` or `artigate-web` have artigate's prefix.
 fn is_service_link(name: &str, value: &str) -> bool {
     let is_address = ["tcp://", "udp://", "sctp://"].iter().any(|scheme| value.starts_with(scheme));
     let of_a_port = name.rsplit_once("_PORT_").is_some_and(|(_, rest)| {
@@ -53,7 +54,7 @@ fn is_service_link(name: &str, value: &str) -> bool {
         || of_a_port
 }
 
-/// The key that a variable of ours sets, written `section.key`.
+/// Returns the key that a variable with artigate's prefix sets, written `section.key`.
 fn key_name(variable: &str) -> String {
     variable[PREFIX.len()..].to_ascii_lowercase().replace("__", ".")
 }

@@ -1,4 +1,4 @@
-//! What the two kinds of store have in common, and where they differ.
+//! A backend is a directory or a bucket behind one interface.
 
 use std::io;
 use std::sync::Arc;
@@ -84,7 +84,7 @@ impl Backend {
         }
     }
 
-    /// Whether it takes blobs. A directory was made, or looked at, when it was opened.
+    /// Checks that blobs can be written. A directory was created, or checked, when it was opened.
     pub(super) async fn probe_writing(&self) -> io::Result<()> {
         match self {
             Self::Directory(_) => Ok(()),
@@ -104,7 +104,7 @@ impl Backend {
         })
     }
 
-    /// A file is looked at now; a bucket is not asked.
+    /// Opens a blob. A file's size is checked now; a bucket is not asked.
     pub(super) async fn open_blob(&self, key: &StoreKey, size: u64) -> io::Result<Blob> {
         let directory = match self {
             Self::Directory(directory) => Arc::clone(directory),
@@ -128,7 +128,7 @@ impl Backend {
         }
     }
 
-    /// The size of a blob that is there.
+    /// Returns a blob's size in bytes; `None` if it does not exist.
     pub(super) async fn size_of(&self, key: &StoreKey) -> io::Result<Option<u64>> {
         match self {
             Self::Directory(directory) => {
@@ -139,7 +139,7 @@ impl Backend {
         }
     }
 
-    /// One outcome a key; one that is gone already is no failure.
+    /// Deletes blobs, with one outcome per key; a missing blob is no error.
     pub(super) async fn delete(&self, keys: Vec<StoreKey>) -> Vec<io::Result<()>> {
         let directory = match self {
             Self::Directory(directory) => Arc::clone(directory),
@@ -195,5 +195,5 @@ pub(super) fn missing(key: &StoreKey) -> io::Error {
 }
 
 pub(super) fn other_size(key: &StoreKey, found: u64, expected: u64) -> io::Error {
-    io::Error::other(format!("blob {key} has {found} bytes, its row says {expected}"))
+    io::Error::other(format!("blob {key} has {found} bytes instead of {expected}"))
 }

@@ -1,4 +1,4 @@
-//! A blob that can be read, wherever it lies.
+//! A blob opened for reading, in a directory or a bucket.
 
 use std::fs::File;
 use std::io;
@@ -13,11 +13,11 @@ use super::waiting::Waiting;
 use super::{StoreKey, local};
 use crate::yielding;
 
-/// Copying more than this into memory takes long enough to be felt by others, in bytes.
+/// The longest read, in bytes, that is copied without yielding: a longer one would delay other requests.
 const LONG_BYTES: u64 = 4 << 20;
 
-/// A blob of a known size. One on disk is open, and stays readable even when it is deleted
-/// meanwhile; one in a bucket is asked for with each read, and nothing is known of it before.
+/// A blob of a known size. A file is open and stays readable even if it is deleted meanwhile; an object is
+/// requested with each read, and nothing is known of it before.
 #[derive(Debug, Clone)]
 pub struct Blob {
     place: Place,
@@ -47,7 +47,7 @@ impl Blob {
     /// Reads `range` into memory; the caller bounds it.
     ///
     /// # Errors
-    /// When the range is not all there or cannot be read.
+    /// If the range is incomplete or cannot be read.
     pub async fn bytes(&self, range: Range<u64>) -> io::Result<Bytes> {
         match &self.place {
             Place::File(file, waiting) => match local::read_resident(file, &range) {
@@ -63,8 +63,7 @@ impl Blob {
         }
     }
 
-    /// Reads `range` piece by piece, in flat memory. Nothing is read
-    /// before the stream is first polled.
+    /// Reads `range` piece by piece, in bounded memory. Nothing is read before the stream is first polled.
     pub fn stream(&self, range: Range<u64>) -> impl Stream<Item = io::Result<Bytes>> + Send + use<> {
         match &self.place {
             Place::File(file, waiting) => {

@@ -1,4 +1,4 @@
-//! What lies in the store, seen from outside: for whoever looks for things that no row names.
+//! A store entry is a blob or an unfinished upload as it is listed, for finding those without a row.
 
 use std::time::SystemTime;
 
@@ -6,30 +6,30 @@ use object_store::path::Path;
 
 use super::StoreKey;
 
-/// Something that lies in the store.
+/// A blob or an unfinished upload.
 #[derive(Debug, Clone)]
 pub struct StoreEntry {
     /// The blob's key; `None` for an upload that is not finished.
     pub key: Option<StoreKey>,
-    /// The key that an upload is to get that is not finished, where its name tells.
+    /// The key that an unfinished upload will get, if its name tells.
     pub upload_of: Option<StoreKey>,
-    /// Its size in bytes, 0 where that is not told.
+    /// Its size in bytes; 0 if unknown.
     pub size: u64,
     /// When it was last written to, or begun, by the store's own clock.
     pub modified: SystemTime,
-    /// Whether it may have been written to since: a bucket tells only when an upload was begun.
+    /// Whether it may have been written to after `modified`: a bucket tells only when an upload was begun.
     pub age_is_lower_bound: bool,
     pub(super) leftover: EntryLocation,
 }
 
-/// How to remove it.
+/// Where an entry is, for deleting it.
 #[derive(Debug, Clone)]
 pub(super) enum EntryLocation {
     /// A file, by its name below the directory.
     File(String),
     /// An object.
     Object(Path),
-    /// Parts of an object that was never finished.
+    /// A multipart upload that was never completed.
     Unfinished { path: Path, upload_id: String },
 }
 

@@ -1,35 +1,35 @@
-//! The only author of object names.
+//! Store keys are the names of blobs; only this module makes them.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// A blob's name in the store: 32 hex digits behind a folder of the first two, so many of them random that
-/// no key is ever used twice. They are the digits of a UUID of version 8, whose last twelve are the number
-/// of the writer that gave the key out; keys of older releases are of version 4 and tell of none.
+/// A blob's name in the store: 32 hex digits in a folder of the first two, with enough random digits that no
+/// key is ever used twice. The digits are a UUID of version 8 whose last twelve are the ID of the writer that
+/// gave the key out; keys of older releases are of version 4 and hold no writer.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct StoreKey(String);
 
-/// How many parts the store is listed in: one for each folder.
+/// The number of shards that the store is listed in: one for each folder.
 pub const SHARDS: u16 = 256;
 
-/// The text is no store key.
+/// The text is not a store key.
 #[derive(Debug, thiserror::Error)]
 #[error("not a store key")]
 pub struct NotAKey;
 
-/// Where the digits of a UUID tell its version.
+/// The position of the version in the digits of a UUID.
 const VERSION_DIGIT: usize = 12;
 
-/// How many bits of a key are its writer's number.
+/// The number of bits of a key that hold the writer's ID.
 const WRITER_BITS: u32 = 48;
 
 impl StoreKey {
-    /// A key that nothing has had before and that tells of no writer.
+    /// Returns a new key without a writer; no blob has had it before.
     pub fn random() -> Self {
         Self::named(uuid::Uuid::new_v4())
     }
 
-    /// A key that nothing has had before, of the writer `number`, which is at least 0 and below 2^48.
+    /// Returns a new key of the writer with the ID `number`, which is at least 0 and below 2^48.
     pub fn of_writer(number: i64) -> Self {
         let writer = (1_u128 << WRITER_BITS) - 1;
         let digits = (uuid::Uuid::new_v4().as_u128() & !writer) | (number as u128 & writer);
@@ -41,12 +41,12 @@ impl StoreKey {
         Self(format!("{}/{name}", &name[..2]))
     }
 
-    /// A number for a writer that none has had before, as far as chance allows.
+    /// Returns an ID for a new writer; it is unique as far as chance allows.
     pub fn random_writer() -> i64 {
         (uuid::Uuid::new_v4().as_u128() & ((1 << WRITER_BITS) - 1)) as i64
     }
 
-    /// The number of the writer that gave the key out, unless the key tells of none.
+    /// Returns the ID of the writer that gave the key out, if the key holds one.
     pub fn writer(&self) -> Option<i64> {
         let name = self.name();
         let tells = name.as_bytes()[VERSION_DIGIT] == b'8';
@@ -64,12 +64,12 @@ impl StoreKey {
         &self.0[..2]
     }
 
-    /// What it is called in there.
+    /// The blob's name in the folder.
     pub(super) fn name(&self) -> &str {
         &self.0[3..]
     }
 
-    /// The folder that is listed as a shard.
+    /// The folder of a shard.
     pub(super) fn folder_of(shard: u16) -> String {
         format!("{shard:02x}")
     }

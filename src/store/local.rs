@@ -1,7 +1,7 @@
-//! Blobs as files: `DIRECTORY/ab/ab12…`, 256 folders made once.
+//! The directory backend stores blobs as files, `DIRECTORY/ab/ab12…`, in 256 folders made once.
 //!
-//! A blob is written under a temporary name in its folder, then fsync, rename, fsync of the folder:
-//! after a power cut it is there in full or not at all. What is not said to be resident blocks.
+//! A blob is written under a temporary name in its folder, then fsync, rename, fsync of the folder: after a
+//! power cut it is complete or absent. Functions block unless they are said to read resident data.
 
 use std::fs::{self, DirBuilder, DirEntry, File};
 use std::io::{self, Write};
@@ -24,33 +24,33 @@ use super::{SHARDS, StoreKey, page_cache};
 use crate::domain::Sha256Digest;
 use crate::yielding::YieldBudget;
 
-/// What the names of unfinished uploads begin with, before the name that they are to get and a few random
-/// letters; a crash may leave one behind.
+/// The prefix of the file names of unfinished uploads; the blob's name and a few random letters follow. A
+/// crash may leave such a file behind.
 const TEMPORARY_PREFIX: &str = ".upload-";
 
-/// The file that holds the instance id.
+/// The file that holds the instance ID.
 const INSTANCE_ID: &str = "instance-id";
 
-/// How much one read takes at least, in bytes; a download holds one piece at a time.
+/// The length of a small read, in bytes; a download holds one piece at a time.
 const PIECE_BYTES: u64 = 64 * 1024;
 
-/// How much one read takes where there is room for large pieces, in bytes. A client is woken less often
-/// then: it takes a third less of the processor than small pieces do.
+/// The length of a large read, in bytes. A client is woken less often then, and takes a third less processor
+/// time than with small pieces.
 const LARGE_PIECE_BYTES: u64 = 512 * 1024;
 
-/// The room for large pieces: how many downloads may have them at the same time. All others get along
-/// with small ones, so that a thousand slow clients do not hold a thousand large pieces.
+/// The number of downloads that may use large pieces at the same time. All others use small ones, so that a
+/// thousand slow clients do not hold a thousand large pieces.
 static LARGE_PIECES: Semaphore = Semaphore::const_new(16);
 
-/// Up to so many bytes are looked for in the page cache before another thread is asked, in bytes.
+/// The longest range that is looked for in the page cache before another thread is asked, in bytes.
 const RESIDENT_BYTES: u64 = 256 * 1024;
 
-/// A file of a shard that has the name of ours.
+/// A file of a shard with the name of a blob or of an unfinished upload.
 struct Named {
     file: DirEntry,
     /// Its name in the folder.
     name: String,
-    /// Of a blob.
+    /// The key, if it is a blob.
     key: Option<StoreKey>,
 }
 
@@ -62,7 +62,8 @@ pub(super) struct Directory {
 }
 
 impl Directory {
-    /// A read that has to wait for the disk gets a turn within `patience`, or fails.
+    /// Opens the directory and creates what is missing. A read that has to wait for the disk fails if it gets
+    /// no thread within `patience`.
     pub(super) fn open(root: &Path, patience: Duration) -> io::Result<Self> {
         let named = |e: io::Error| io::Error::new(e.kind(), format!("{}: {e}", root.display()));
         let missing = root.ancestors().take_while(|folder| !folder.exists()).count();
@@ -72,7 +73,7 @@ impl Directory {
             builder.create(root.join(StoreKey::folder_of(shard))).map_err(named)?;
         }
         sync_folder(root).map_err(named)?;
-        // After a power cut the way to the blobs must be there, too.
+        // The path to the blobs must survive a power cut, too.
         for folder in root.ancestors().skip(1).take(missing) {
             sync_folder(if folder.as_os_str().is_empty() { Path::new(".") } else { folder })
                 .map_err(named)?;
@@ -80,7 +81,7 @@ impl Directory {
         Ok(Self { root: root.to_owned(), waiting: Arc::new(Waiting::new(patience)?) })
     }
 
-    /// Where reads wait for the disk.
+    /// The threads that wait for the disk.
     pub(super) fn waiting(&self) -> &Arc<Waiting> {
         &self.waiting
     }
@@ -106,7 +107,7 @@ impl Directory {
         }
     }
 
-    /// As [`Directory::open_blob`], only without waiting.
+    /// Like [`Directory::open_blob`], but without waiting; `None` if that is not possible.
     pub(super) fn open_resident(&self, key: &StoreKey) -> Option<(File, u64)> {
         let file = page_cache::open(&self.root.join(key.as_str()))?;
         let size = file.metadata().ok()?.len();
@@ -130,7 +131,7 @@ impl Directory {
                         }
                     });
                 }
-                // Not ours, or gone meanwhile.
+                // Not a blob, or deleted meanwhile.
                 _ => {}
             }
         }
@@ -149,7 +150,7 @@ impl Directory {
         Ok(false)
     }
 
-    /// What has the name of a blob, or of an upload that was never finished, in the folder of a shard.
+    /// Lists the files in a shard's folder that have the name of a blob or of an unfinished upload.
     fn named_as_ours(&self, folder: &str) -> io::Result<impl Iterator<Item = io::Result<Named>>> {
         let named = move |file: DirEntry| {
             let name = file.file_name().to_string_lossy().into_owned();
@@ -160,7 +161,8 @@ impl Directory {
         Ok(fs::read_dir(self.root.join(folder))?.filter_map(move |file| file.map(named).transpose()))
     }
 
-    /// Not made durable: a file that a power cut brings back is one that no row names, for `gc`.
+    /// Deletes the file without syncing the directory. If a power cut restores it, no row references it and
+    /// `gc` deletes it.
     pub(super) fn remove(&self, name: &str) -> io::Result<()> {
         match fs::remove_file(self.root.join(name)) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
@@ -168,7 +170,7 @@ impl Directory {
         }
     }
 
-    /// The time by the clock that files here get theirs from, which another machine may have set.
+    /// Returns the time of the clock that stamps files here, which may be another machine's.
     pub(super) fn now(&self) -> io::Result<SystemTime> {
         let probe = tempfile::Builder::new().prefix(".clock-").tempfile_in(&self.root)?;
         probe.as_file().metadata()?.modified()
@@ -182,7 +184,7 @@ impl Directory {
         }
     }
 
-    /// Leaves one that is there as it is.
+    /// Writes the instance ID; keeps an existing one.
     pub(super) fn write_instance_id(&self, text: &[u8]) -> io::Result<()> {
         let mut file = tempfile::Builder::new().prefix(".instance-id-").tempfile_in(&self.root)?;
         file.write_all(text)?;
@@ -199,13 +201,13 @@ impl Directory {
     }
 }
 
-/// The key that an unfinished upload is to get, of what stands behind the prefix of its name.
+/// Returns the key that an unfinished upload will get; `temporary` is its name without the prefix.
 fn upload_of(folder: &str, temporary: Option<&str>) -> Option<StoreKey> {
     let (name, _) = temporary?.split_once('-')?;
     format!("{folder}/{name}").parse().ok()
 }
 
-/// A file being written. Dropping it removes it.
+/// A file being written. Dropping the writer deletes it.
 #[derive(Debug)]
 pub(super) struct BlobWriter {
     file: NamedTempFile,
@@ -221,7 +223,7 @@ impl BlobWriter {
         self.file.write_all(bytes)
     }
 
-    /// Leaves nothing when the digest is not the `expected` one.
+    /// Makes the file durable and visible; deletes it if its digest is not the `expected` one.
     pub(super) fn commit(self, expected: Option<Sha256Digest>) -> io::Result<(StoreKey, Sha256Digest)> {
         let sha256 = self.hasher.into();
         agree(expected, sha256)?;
@@ -248,7 +250,7 @@ pub(super) fn read_at(file: &File, range: Range<u64>) -> io::Result<Bytes> {
     Ok(bytes.into())
 }
 
-/// The range, when all of it is in memory and it is not long.
+/// Returns the range if all of it is in memory and it is not long.
 pub(super) fn read_resident(file: &File, range: &Range<u64>) -> Option<Bytes> {
     let length = range.end.checked_sub(range.start).filter(|length| *length <= RESIDENT_BYTES)?;
     let mut bytes = vec![0; length as usize];
@@ -256,7 +258,7 @@ pub(super) fn read_resident(file: &File, range: &Range<u64>) -> Option<Bytes> {
     (read == bytes.len()).then(|| bytes.into())
 }
 
-/// The range in pieces: what is in memory is read when it is asked for, the rest on another thread.
+/// Streams the range in pieces: those in memory are read when polled, others on another thread.
 pub(super) fn pieces(
     file: Arc<File>,
     waiting: Arc<Waiting>,
@@ -279,7 +281,7 @@ struct Reading {
     waiting: Arc<Waiting>,
     next: u64,
     end: u64,
-    /// The last piece, whose memory takes the next one once it was sent.
+    /// The last piece, whose memory is used again once it was sent.
     last: Bytes,
     /// Held to the end by a download in large pieces.
     room: Option<SemaphorePermit<'static>>,
@@ -301,7 +303,7 @@ impl Reading {
         self.waiting.run(move || read_at(&file, start..start + length)).await
     }
 
-    /// How long the next piece is, of the bytes that are left.
+    /// Returns the length of the next piece, of the bytes that are left.
     fn piece_bytes(&mut self, left: u64) -> u64 {
         if self.room.is_none() && left > PIECE_BYTES {
             self.room = LARGE_PIECES.try_acquire().ok();

@@ -1,9 +1,9 @@
-//! Bytes in a directory or a bucket: blobs under keys that are never used twice, whose bytes never
-//! change.
+//! The store holds blobs in a directory or a bucket, under keys that are never used twice; a blob's bytes
+//! never change.
 //!
-//! The store knows nothing of jobs or archives. A blob is invisible until it was committed; what is
-//! done after that, and whether a row names it, is the caller's business. While an instance moves from
-//! one store to another, blobs that are not in the new one yet are read from the previous one.
+//! The store knows nothing of jobs or archives. A blob is invisible until it is committed; whether a row
+//! references it is the caller's business. While an instance moves from one store to another, blobs that are
+//! not in the new one yet are read from the previous one.
 
 mod backend;
 mod blob;
@@ -28,7 +28,7 @@ use crate::domain::{Error, Result};
 use crate::settings::{Settings, StorageUrl};
 use backend::Backend;
 
-/// Where blobs are kept.
+/// A store, and the previous one while an instance moves.
 #[derive(Debug, Clone)]
 pub struct Store {
     current: Backend,
@@ -36,7 +36,7 @@ pub struct Store {
 }
 
 impl Store {
-    /// Opens the store that the settings name, and the previous one if they name that.
+    /// Opens the configured store, and the previous one if it is configured.
     ///
     /// # Errors
     /// As [`Store::open_at`].
@@ -50,18 +50,18 @@ impl Store {
         Ok(Self { current, previous: previous.transpose()? })
     }
 
-    /// Opens one store: creates a directory when missing, asks a bucket nothing. A request to a bucket
-    /// fails when it is silent for `timeout`.
+    /// Opens one store: creates a missing directory, sends nothing to a bucket. A later request fails if the
+    /// bucket is silent for `timeout`.
     ///
     /// # Errors
-    /// `Internal` when the directory cannot be created or written, or what is said of the bucket
-    /// does not fit together.
+    /// `Internal` when the directory cannot be created or written, or the bucket's options contradict each
+    /// other.
     pub fn open_at(url: &StorageUrl, timeout: Duration) -> Result<Self> {
         let current = Backend::open(url, timeout).map_err(|error| Error::internal(error.to_string()))?;
         Ok(Self { current, previous: None })
     }
 
-    /// Whether the store answers.
+    /// Checks that the store answers.
     ///
     /// # Errors
     /// `Unavailable` when it does not.
@@ -72,10 +72,10 @@ impl Store {
         Ok(())
     }
 
-    /// Whether the stores can be worked with, asked before anything depends on it.
+    /// Checks that the stores can be used, before anything depends on it.
     ///
     /// # Errors
-    /// `Unavailable`, with the setting at fault and what is in the way.
+    /// `Unavailable`, with the setting at fault and the reason.
     pub async fn probe_at_start(&self) -> Result<()> {
         let at_fault =
             |key: &'static str| move |error: io::Error| Error::unavailable(format!("{key}: {error}"));
@@ -87,7 +87,7 @@ impl Store {
         }
     }
 
-    /// Whether whoever asks a bucket has credentials to show; for a directory there is nothing to look for.
+    /// Checks that there are credentials for a bucket; a directory needs none.
     ///
     /// # Errors
     /// `Unavailable`, with what to set.
@@ -98,8 +98,8 @@ impl Store {
         Ok(())
     }
 
-    /// Begins a blob under `key`, which no other has had. Dropping the upload before it is committed leaves
-    /// nothing behind.
+    /// Begins a blob under `key`, which no other blob has had. Dropping the upload before it is committed
+    /// leaves nothing behind.
     ///
     /// # Errors
     /// `OutOfSpace`, `Unavailable` or `Internal` when it cannot be created.
@@ -107,25 +107,25 @@ impl Store {
         Ok(Upload::new(self.current.begin(key).await.map_err(unwritten)?))
     }
 
-    /// The time by the store's own clock: the one that what is listed has its times from.
+    /// Returns the time of the store's own clock, which also stamps listed entries.
     ///
     /// # Errors
-    /// `OutOfSpace`, `Internal` or `Unavailable` when nothing can be written to see.
+    /// `OutOfSpace`, `Internal` or `Unavailable` when nothing can be written to read the clock.
     pub async fn now(&self) -> Result<SystemTime> {
         Ok(self.current.now().await?)
     }
 
-    /// The id of the instance that the store belongs to, if it has one; the previous store is not asked.
+    /// Returns the ID of the instance that the store belongs to, if any; ignores the previous store.
     ///
     /// # Errors
-    /// `Internal` or `Unavailable` when it cannot be read, or is none.
+    /// `Internal` or `Unavailable` when it cannot be read, or is not an ID.
     pub async fn instance_id(&self) -> Result<Option<Uuid>> {
         let Some(text) = self.current.instance_id().await? else { return Ok(None) };
         let id = str::from_utf8(&text).ok().and_then(|text| text.trim().parse().ok());
-        id.map(Some).ok_or_else(|| Error::internal("the store's instance-id holds no id"))
+        id.map(Some).ok_or_else(|| Error::internal("the store's instance-id file holds no valid ID"))
     }
 
-    /// Gives the store an id, unless it has one, and tells which it has then.
+    /// Writes the instance ID unless the store has one, and returns the ID that it has then.
     ///
     /// # Errors
     /// As [`Store::instance_id`]; `OutOfSpace` or `Internal` when it cannot be written.
@@ -135,11 +135,11 @@ impl Store {
         }
         self.current.write_instance_id(format!("{id}\n")).await?;
         let found = self.instance_id().await?;
-        found.ok_or_else(|| Error::internal("the store's instance-id is not there after it was written"))
+        found.ok_or_else(|| Error::internal("the store's instance-id file is missing after it was written"))
     }
 
-    /// Whether a blob lies here, or an upload that was never finished; the previous store is not asked. It stops
-    /// at the first. A bucket of which that cannot be told soon counts as one that has.
+    /// Returns whether the store holds a blob or, in a directory, an unfinished upload; ignores the previous
+    /// store and stops at the first. A bucket counts as holding blobs if this cannot be told soon.
     ///
     /// # Errors
     /// `Internal` or `Unavailable` when it cannot be listed.
@@ -147,36 +147,36 @@ impl Store {
         Ok(self.current.holds_blobs().await?)
     }
 
-    /// The store by itself, without the previous one.
+    /// Returns the store without the previous one.
     #[must_use]
     pub fn current(&self) -> Self {
         Self { current: self.current.clone(), previous: None }
     }
 
-    /// The previous store by itself, if there is one.
+    /// Returns the previous store, if there is one.
     pub fn previous(&self) -> Option<Self> {
         self.previous.clone().map(|current| Self { current, previous: None })
     }
 
-    /// Opens a blob of `size` bytes for any number of ranged reads. A file is looked at now, and stays
-    /// readable while it is open, even when it is deleted meanwhile; a bucket is asked with each read.
+    /// Opens a blob of `size` bytes for any number of ranged reads. A file is checked now, and stays readable
+    /// while it is open, even if it is deleted meanwhile; a bucket is asked with each read.
     ///
     /// # Errors
-    /// `NotFound` when it is not there, `Internal` when it has another size; for a bucket, reading has
-    /// these errors.
+    /// `NotFound` when it does not exist, `Internal` when its size differs; for a bucket, reads have these
+    /// errors.
     pub async fn open_blob(&self, key: &StoreKey, size: u64) -> Result<Blob> {
         Ok(self.backend_of(key).await?.open_blob(key, size).await?)
     }
 
-    /// The size of a blob in bytes, if it is there.
+    /// Returns the size of a blob in bytes; `None` if it does not exist.
     ///
     /// # Errors
-    /// `Internal` or `Unavailable` when that cannot be told.
+    /// `Internal` or `Unavailable` when this cannot be told.
     pub async fn size_of(&self, key: &StoreKey) -> Result<Option<u64>> {
         Ok(self.backend_of(key).await?.size_of(key).await?)
     }
 
-    /// Removes blobs and tells the outcome of each; it is no error when one is gone already.
+    /// Deletes blobs and returns the outcome of each; a missing blob is no error.
     pub async fn delete_all(&self, keys: Vec<StoreKey>) -> Vec<Result<()>> {
         let mut outcomes = self.current.delete(keys.clone()).await;
         if let Some(previous) = &self.previous {
@@ -186,16 +186,15 @@ impl Store {
         outcomes.into_iter().map(|outcome| outcome.map_err(Error::from)).collect()
     }
 
-    /// Removes a blob; it is no error when it is gone already.
+    /// Deletes a blob; a missing one is no error.
     ///
     /// # Errors
-    /// `Internal` or `Unavailable` when it cannot be removed.
+    /// `Internal` or `Unavailable` when it cannot be deleted.
     pub async fn delete(&self, key: &StoreKey) -> Result<()> {
         self.delete_all(vec![key.clone()]).await.pop().unwrap_or(Ok(()))
     }
 
-    /// Everything in one of the store's [`SHARDS`], unfinished uploads included; nothing of the
-    /// previous store.
+    /// Lists one of the store's [`SHARDS`], unfinished uploads included; ignores the previous store.
     ///
     /// # Errors
     /// `Internal` or `Unavailable` when it cannot be read.
@@ -203,17 +202,17 @@ impl Store {
         Ok(self.current.list(shard).await?)
     }
 
-    /// Removes what was listed; it is no error when it is gone already.
+    /// Deletes a listed entry; a missing one is no error.
     ///
     /// # Errors
-    /// `Internal` or `Unavailable` when it cannot be removed.
+    /// `Internal` or `Unavailable` when it cannot be deleted.
     pub async fn remove_listed(&self, listed: &StoreEntry) -> Result<()> {
         Ok(self.current.remove_listed(listed.leftover.clone()).await?)
     }
 
-    /// An address from which a blob can be read without credentials until `lifetime` is over, by `GET`
-    /// or by `HEAD`, as a download with this `Content-Disposition`; `None` for a directory, which has
-    /// no server of its own.
+    /// Returns a URL from which a blob can be read without credentials for `lifetime`, by `GET` or, with
+    /// `head`, by `HEAD`, as a download with this `Content-Disposition`; `None` for a directory, which has no
+    /// server of its own.
     ///
     /// # Errors
     /// `Internal` or `Unavailable` when it cannot be signed.
@@ -227,7 +226,7 @@ impl Store {
         Ok(self.backend_of(key).await?.presigned_url(key, head, disposition, lifetime).await?)
     }
 
-    /// Where a blob is to be looked for. Only while there are two places, that is asked.
+    /// Returns the backend to read a blob from. Asks only if there is a previous store.
     async fn backend_of(&self, key: &StoreKey) -> io::Result<&Backend> {
         let Some(previous) = &self.previous else { return Ok(&self.current) };
         match self.current.size_of(key).await? {
@@ -241,8 +240,8 @@ impl Store {
     }
 }
 
-/// A write that failed. What was not found then is a folder or a bucket of ours and nothing that a client
-/// asked for: it may be mounted, or made, again.
+/// Converts the error of a write. `NotFound` becomes `Unavailable`: a folder or bucket of the store is
+/// missing, nothing that a client asked for, and it may be mounted or created again.
 fn unwritten(error: io::Error) -> Error {
     match error.kind() {
         io::ErrorKind::NotFound => Error::unavailable(error),
@@ -250,7 +249,7 @@ fn unwritten(error: io::Error) -> Error {
     }
 }
 
-/// Runs `work` where it may block.
+/// Runs `work` on a thread where it may block.
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send + 'static) -> io::Result<T> {
     tokio::task::spawn_blocking(work).await.map_err(io::Error::other)?
 }

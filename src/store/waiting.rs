@@ -1,5 +1,5 @@
-//! Threads of the store's own that wait for the disk: reads of what is not in memory. However many wait
-//! and however long, everybody else's threads stay free.
+//! Threads of the store that wait for the disk, for reads of data that is not in memory. However many wait,
+//! and however long, other threads stay free.
 
 use std::io;
 use std::sync::Arc;
@@ -9,24 +9,24 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
-/// How many reads wait at the same time, each on a thread; more wait without one.
+/// The number of reads that wait for the disk at the same time, each on a thread; more wait without one.
 const READS: usize = 64;
 
-/// The threads.
+/// The pool of threads.
 #[derive(Debug)]
 pub(super) struct Waiting {
-    /// Some, until it is dropped.
+    /// `Some` until it is dropped.
     threads: Option<Runtime>,
     turns: Arc<Semaphore>,
-    /// How long a read may wait for its turn.
+    /// How long a read may wait for a thread.
     patience: Duration,
     /// How long the disk may then be silent.
     silence: Duration,
 }
 
 impl Waiting {
-    /// None yet. A read that gets none within `patience` has failed, and so has one that the disk does not
-    /// answer within as long again.
+    /// Starts no thread yet. A read fails if it gets none within `patience`, or if the disk does not answer
+    /// within as long again.
     pub(super) fn new(patience: Duration) -> io::Result<Self> {
         let mut builder = Builder::new_current_thread();
         let threads = builder.max_blocking_threads(READS).thread_name("disk").build()?;
@@ -38,11 +38,11 @@ impl Waiting {
         })
     }
 
-    /// Runs `read` on one of them. A reader that goes away while it waits for its turn has none; one whose
-    /// turn has come holds the thread until the disk answers, though nobody waits for that any more.
+    /// Runs `read` on one of the threads. Dropping the future cancels a read that still waits for a thread; a
+    /// read that has one holds it until the disk answers.
     ///
     /// # Errors
-    /// `TimedOut` when no turn was to be had, or the disk does not answer; what `read` says.
+    /// `TimedOut` when no thread becomes free, or the disk does not answer; those of `read`.
     pub(super) async fn run<T: Send + 'static>(
         &self,
         read: impl FnOnce() -> io::Result<T> + Send + 'static,
@@ -85,7 +85,7 @@ mod tests {
 
     use super::*;
 
-    /// A disk that answers nobody until it is told to.
+    /// A disk that does not answer until it is told to.
     fn hung_disk() -> (mpsc::Sender<()>, impl Fn() -> io::Result<()> + Clone + Send) {
         let (answer, answered) = mpsc::channel::<()>();
         let answered = Arc::new(std::sync::Mutex::new(answered));
@@ -95,7 +95,7 @@ mod tests {
         })
     }
 
-    /// Threads for whose turn nobody waits.
+    /// A pool whose reads do not wait for a thread.
     fn impatient() -> Waiting {
         let mut waiting = Waiting::new(Duration::ZERO).unwrap();
         waiting.silence = Duration::from_secs(60);
@@ -116,7 +116,7 @@ mod tests {
             let refused = waiting.run(|| Ok(())).await.unwrap_err();
             assert_eq!(refused.kind(), io::ErrorKind::TimedOut);
             assert_eq!(crate::domain::Error::from(refused).kind(), crate::domain::ErrorKind::Unavailable);
-            // Whoever is left of the runtime's threads, it is enough for everything else.
+            // The runtime's one blocking thread is free for everything else.
             assert_eq!(tokio::task::spawn_blocking(|| 7).await.unwrap(), 7);
             drop(answer);
             for read in reads.await {

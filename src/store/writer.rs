@@ -11,14 +11,13 @@ use tokio::task::JoinHandle;
 use super::{StoreKey, blocking, bucket, local, unwritten};
 use crate::domain::{Result, Sha256Digest};
 
-/// How much is gathered before it is written, in bytes. An upload to a directory holds at most two of
-/// these.
+/// The size of the pieces that are written, in bytes. An upload to a directory holds at most two of these.
 const PIECE_BYTES: usize = 256 * 1024;
 
 /// A committed blob.
 #[derive(Debug, Clone)]
 pub struct StoredBlob {
-    /// Its name.
+    /// The key that it is stored under.
     pub key: StoreKey,
     /// Its size in bytes.
     pub size: u64,
@@ -34,7 +33,7 @@ pub struct Upload {
     writer: Writer,
 }
 
-/// The part is with us, or away on another thread being written to.
+/// The blob writer, idle or busy on another thread.
 #[derive(Debug)]
 enum Writer {
     Idle(BlobWriter),
@@ -48,12 +47,12 @@ impl Upload {
         Self { gathered: BytesMut::new(), size: 0, writer: Writer::Idle(part) }
     }
 
-    /// How many bytes were written so far.
+    /// The number of bytes written so far.
     pub fn size(&self) -> u64 {
         self.size
     }
 
-    /// Appends bytes. An error may tell of bytes that were written earlier.
+    /// Appends bytes. An error may concern bytes of an earlier call.
     ///
     /// # Errors
     /// `OutOfSpace`, `Unavailable` or `Internal`; the upload can then only be dropped.
@@ -75,11 +74,11 @@ impl Upload {
         self.commit_if(None).await
     }
 
-    /// As [`Upload::commit`], if the digest of the bytes is the `expected` one: a blob that is not what its
-    /// row says is never seen.
+    /// Like [`Upload::commit`], if the digest of the bytes is the `expected` one: a blob that differs from
+    /// its row is never visible.
     ///
     /// # Errors
-    /// As [`Upload::commit`], and `Internal` when the digest is another.
+    /// As [`Upload::commit`], and `Internal` when the digest differs.
     pub async fn commit_as(self, expected: Sha256Digest) -> Result<StoredBlob> {
         self.commit_if(Some(expected)).await
     }
@@ -104,7 +103,7 @@ impl Upload {
     }
 }
 
-/// What is written to.
+/// The file or object that is written to.
 #[derive(Debug)]
 pub(super) enum BlobWriter {
     File(local::BlobWriter),
@@ -137,11 +136,11 @@ fn append(mut part: local::BlobWriter, bytes: &[u8]) -> io::Result<local::BlobWr
     Ok(part)
 }
 
-/// Refuses bytes whose digest is not the one that is expected, if any is.
+/// Fails if the digest of the bytes is not the expected one, if any is expected.
 pub(super) fn agree(expected: Option<Sha256Digest>, found: Sha256Digest) -> io::Result<()> {
     match expected {
         Some(expected) if expected != found => {
-            Err(io::Error::other(format!("its SHA-256 is {found}, its row says {expected}")))
+            Err(io::Error::other(format!("SHA-256 is {found} instead of {expected}")))
         }
         _ => Ok(()),
     }

@@ -1,5 +1,5 @@
-//! Log lines on their way out: a thread of their own writes them, so that a reader who does not take them holds
-//! up nobody else. Lines that find no room while it waits are dropped, counted, and told of.
+//! Buffered log lines: a thread of their own writes them, so that a slow reader holds up no other thread.
+//! Lines that exceed the buffer are dropped, and their count is logged.
 
 use std::fs::File;
 use std::io::{self, ErrorKind, Write};
@@ -11,49 +11,49 @@ use std::time::Duration;
 use tracing::Metadata;
 use tracing_subscriber::fmt::MakeWriter;
 
-/// The target of the line that tells how many were dropped. There is always room for it.
+/// The target of the line with the count of dropped lines. There is always room for it.
 pub(super) const DROPPED: &str = "telemetry";
 
-/// How much text may wait, in bytes.
+/// The most buffered text, in bytes.
 const ROOM_BYTES: usize = 1 << 20;
 
-/// How much memory is kept for the next lines, in bytes.
+/// The most memory kept for the next lines, in bytes.
 const KEPT_BYTES: usize = 64 * 1024;
 
-/// How long the thread lets lines gather: to wake it for each would take longer than to write it.
+/// How long the thread waits for more lines: waking it for each would take longer than writing the line.
 const GATHERING: Duration = Duration::from_millis(1);
 
-/// How long it looks away from a reader that can take nothing just now.
+/// The pause before a write that would have blocked is retried.
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// How long the end of the program waits for a reader to take what is left.
+/// How long the end of the program waits for the rest to be written.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-/// As much as the system writes to a pipe in one piece, in bytes, so that lines of several programs that share
-/// one do not get into one another.
+/// The most that the system writes to a pipe in one piece, in bytes, so that lines of several programs that
+/// share a pipe are not mixed.
 const PIECE_BYTES: usize = 4096;
 
-/// The lines that wait, and the thread that writes them.
+/// The buffered lines, and the thread that writes them.
 #[derive(Debug, Clone)]
 pub(super) struct Lines(Arc<Shared>);
 
 #[derive(Debug, Default)]
 struct Shared {
     state: Mutex<State>,
-    /// Tells the thread that there is something to do.
+    /// Wakes the thread.
     called: Condvar,
-    /// Tells that the thread has ended.
+    /// Signals the end of the thread.
     ended: Condvar,
 }
 
 #[derive(Debug, Default)]
 struct State {
     waiting: Vec<u8>,
-    /// How many were dropped that nobody has been told of.
+    /// Dropped lines that were not reported yet.
     dropped: u64,
-    /// Whether the thread waits to be called.
+    /// Whether the thread waits for `called`.
     is_idle: bool,
-    /// Whether the thread ends when nothing is left.
+    /// Whether the thread ends once nothing is buffered.
     is_closing: bool,
     has_ended: bool,
 }
@@ -61,7 +61,7 @@ struct State {
 impl Lines {
     /// Starts the thread, which writes to standard error.
     pub(super) fn to_standard_error() -> io::Result<Self> {
-        // Another handle: whoever writes through the library's holds a lock as long as nobody reads.
+        // A separate handle: writing through the library's holds its lock as long as nobody reads.
         let out = File::from(io::stderr().as_fd().try_clone_to_owned()?);
         let lines = Self(Arc::default());
         let shared = Arc::clone(&lines.0);
@@ -69,7 +69,8 @@ impl Lines {
         Ok(lines)
     }
 
-    /// Takes a panic down as the standard library would: that writes it at once, and waits for a reader.
+    /// Buffers a panic's message in the standard library's format; the library's own hook would wait for a
+    /// reader.
     pub(super) fn take_panic(&self, panic: &PanicHookInfo<'_>) {
         let thread = std::thread::current();
         let name = thread.name().unwrap_or("<unnamed>");
@@ -81,7 +82,7 @@ impl Lines {
         self.0.take(format!("thread '{name}' {panic}\n{trace}").as_bytes(), ROOM_BYTES);
     }
 
-    /// Waits until everything was written, for a while.
+    /// Waits until all lines are written, at most for [`PATIENCE`].
     pub(super) fn finish(&self) {
         let mut state = self.0.lock();
         state.is_closing = true;
@@ -96,7 +97,7 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes a line over, or drops it where more than `room` bytes would wait.
+    /// Buffers a line, or drops it if more than `room` bytes would be buffered.
     fn take(&self, line: &[u8], room: usize) {
         let mut state = self.lock();
         if state.waiting.len() + line.len() > room {
@@ -110,7 +111,7 @@ impl Shared {
         }
     }
 
-    /// The life of the thread.
+    /// Writes buffered lines until the end.
     fn write_to(&self, mut out: impl Write) {
         let mut text = Vec::new();
         loop {
@@ -136,13 +137,17 @@ impl Shared {
             text.clear();
             text.shrink_to(KEPT_BYTES);
             if dropped > 0 {
-                tracing::warn!(target: DROPPED, lines = dropped, "lines of the log were dropped: nobody read it");
+                tracing::warn!(
+                    target: DROPPED,
+                    lines = dropped,
+                    "log lines were dropped because the log was not read"
+                );
             }
         }
     }
 }
 
-/// Writes all of it; to a reader that is gone, nothing.
+/// Writes all of `text`; drops the rest if the reader is gone.
 fn write(out: &mut impl Write, mut text: &[u8]) {
     while !text.is_empty() {
         match out.write(piece(text)) {
@@ -155,7 +160,7 @@ fn write(out: &mut impl Write, mut text: &[u8]) {
     }
 }
 
-/// As many whole lines as go out in one piece, or one that is longer.
+/// Returns as many whole lines as fit in one piece, or the first one if it is longer.
 fn piece(text: &[u8]) -> &[u8] {
     let short = &text[..text.len().min(PIECE_BYTES)];
     let end = match short.iter().rposition(|byte| *byte == b'\n') {
@@ -178,7 +183,7 @@ impl<'a> MakeWriter<'a> for Lines {
     }
 }
 
-/// Takes one line, in one piece.
+/// A writer of one line, which it gets in one piece.
 pub(super) struct Line<'a> {
     shared: &'a Shared,
     room: usize,

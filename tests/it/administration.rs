@@ -1,4 +1,4 @@
-//! The administration commands: the real program beside a running gateway, on the same database.
+//! The administration commands: the real program beside a running server, on the same database.
 
 use std::process::{Child, Command, Stdio};
 
@@ -55,7 +55,7 @@ fn refused(gateway: &Gateway, arguments: &[&str], sentence: &str) {
 fn token(gateway: &Gateway, arguments: &[&str]) -> String {
     let (code, out, error) = run(gateway, &[&["token", "create"], arguments].concat());
     assert_eq!(code, Some(0), "{error}");
-    assert!(error.contains("shown only now") && !error.contains("glpat-"), "{error}");
+    assert!(error.contains("shown only once") && !error.contains("glpat-"), "{error}");
     let token = out.strip_suffix('\n').unwrap();
     assert!(token.starts_with("glpat-") && token.len() == 49 && !token.contains(char::is_whitespace));
     token.to_owned()
@@ -86,11 +86,11 @@ on_both_databases!(
 fn a_user_is_created_listed_and_changed(gateway: Gateway) {
     assert_eq!(done(&gateway, &["user", "list"]), "ID  USERNAME  NAME  EMAIL  ADMIN  CREATED_AT\n");
     assert_eq!(parsed(&gateway, &["user", "list"]), json!([]));
-    assert_eq!(done(&gateway, &["user", "create", "alice"]), "created user alice with number 1\n");
+    assert_eq!(done(&gateway, &["user", "create", "alice"]), "created user alice with ID 1\n");
     let bob =
         ["user", "create", "bob", "--id", "7", "--name", "Bob B.", "--email", "b@example.com", "--admin"];
-    assert_eq!(done(&gateway, &bob), "created user bob with number 7\n");
-    assert_eq!(done(&gateway, &["user", "create", "eve"]), "created user eve with number 8\n");
+    assert_eq!(done(&gateway, &bob), "created user bob with ID 7\n");
+    assert_eq!(done(&gateway, &["user", "create", "eve"]), "created user eve with ID 8\n");
     done(&gateway, &["user", "set", "alice", "--name", "Alice", "--admin"]);
     done(&gateway, &["user", "set", "bob", "--email", "", "--no-admin"]);
     let users = parsed(&gateway, &["user", "list"]);
@@ -113,11 +113,11 @@ fn a_user_is_created_listed_and_changed(gateway: Gateway) {
     );
     let text = done(&gateway, &["user", "list"]);
     assert!(text.contains("\n1   alice     Alice   -      yes    "), "{text}");
-    refused(&gateway, &["user", "create", "bob"], "there is a user \"bob\" already");
-    refused(&gateway, &["user", "create", "carl", "--id", "7"], "number 7 is user \"bob\" already");
+    refused(&gateway, &["user", "create", "bob"], "user \"bob\" already exists");
+    refused(&gateway, &["user", "create", "carl", "--id", "7"], "ID 7 already belongs to user \"bob\"");
     refused(&gateway, &["user", "set", "carl", "--admin"], "there is no user \"carl\"");
     done(&gateway, &["user", "create", "last", "--id", &i64::MAX.to_string()]);
-    let full = "the last possible number is a user already, choose one below it";
+    let full = "the largest possible ID already belongs to a user; choose a smaller one";
     refused(&gateway, &["user", "create", "carl"], full);
 }
 
@@ -170,7 +170,7 @@ fn a_project_is_created_shown_and_changed(gateway: Gateway) {
     let heading = "ID  PATH  VISIBILITY  PUBLIC_JOBS  KEEP_LATEST_ARTIFACT  MAX_ARTIFACT_SIZE\n";
     assert_eq!(done(&gateway, &["project", "list"]), heading);
     let plain = done(&gateway, &["project", "create", "group/plain"]);
-    assert_eq!(plain, "created project group/plain with number 1\n");
+    assert_eq!(plain, "created project group/plain with ID 1\n");
     done(
         &gateway,
         &[
@@ -210,8 +210,8 @@ fn a_project_is_created_shown_and_changed(gateway: Gateway) {
     assert_eq!(shown["path"], "Group/Own", "another case names the project and does not rename it");
     assert_eq!((&shown["max_artifact_size"], &shown["default_branch"]), (&Value::Null, &Value::Null));
     assert_eq!((&shown["public_jobs"], &shown["keep_latest_artifact"]), (&json!(true), &json!(false)));
-    refused(&gateway, &["project", "create", "GROUP/OWN"], "there is a project \"Group/Own\" already");
-    let taken = "number 1 is project \"group/plain\" already";
+    refused(&gateway, &["project", "create", "GROUP/OWN"], "project \"Group/Own\" already exists");
+    let taken = "ID 1 already belongs to project \"group/plain\"";
     refused(&gateway, &["project", "create", "a", "--id", "1"], taken);
     for arguments in [
         &["set", "no/one", "--name", "x"][..],
@@ -255,7 +255,7 @@ fn members_come_and_go(gateway: Gateway) {
     member(&["remove", "group/project", "outsider"]);
     assert_eq!(status(&gateway, fixtures::OUTSIDER), 404);
     let again = ["project", "member", "remove", "group/project", "outsider"];
-    refused(&gateway, &again, "\"outsider\" is no member of \"group/project\"");
+    refused(&gateway, &again, "\"outsider\" is not a member of \"group/project\"");
     let unknown = ["project", "member", "add", "group/project", "carl", "guest"];
     refused(&gateway, &unknown, "there is no user \"carl\"");
 }
@@ -337,7 +337,7 @@ fn ten_at_once_in_an_empty_database(url: Option<&str>) {
         .filter(|output| !output.status.success())
         .map(|output| output.stderr)
         .collect();
-    assert_eq!(errors, vec![b"artigate: there is a project \"group/one\" already\n"; 9]);
+    assert_eq!(errors, vec![b"artigate: project \"group/one\" already exists\n"; 9]);
 }
 
 #[test]
@@ -385,7 +385,7 @@ fn wrong_use_exits_with_2_and_names_what_was_expected() {
         (create(&["--scopes", "api", "--expires-in", "soon"]), "expected a duration"),
         (
             create(&["--scopes", "api", "--expires-at", "2020-01-01"]),
-            "--expires-at: 2020-01-01T00:00:00.000Z is past",
+            "--expires-at: 2020-01-01T00:00:00.000Z is in the past",
         ),
         (
             create(&["--scopes", "api", "--expires-at", "2999-01-01", "--expires-in", "1 day"]),

@@ -1,4 +1,4 @@
-//! What every answer says about who may keep it, whatever it is and whoever made it.
+//! The caching headers of every answer, whatever it is and whichever layer made it.
 
 use crate::support::fixtures::{self, ADMIN, ARCHIVE, RUNNING, UPLOAD};
 use crate::support::gateway::Gateway;

@@ -1,4 +1,4 @@
-//! The audit log: one line a change or refused change, and one a read across projects, without any
+//! The audit log: one line per change or rejected change and one per read across projects, never with a
 //! secret.
 
 use std::fs::File;

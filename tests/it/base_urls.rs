@@ -1,5 +1,4 @@
-//! Absolute addresses in answers: nobody but a trusted proxy chooses their host, and nothing that is no
-//! host ever stands in one.
+//! Absolute URLs in answers: only a trusted proxy chooses their host, and it is always a valid host.
 
 use std::io::Write;
 use std::net::TcpStream;

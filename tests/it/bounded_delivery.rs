@@ -1,5 +1,5 @@
-//! What one client can make the server hold or compute: it is bounded, ends with the client, and leaves
-//! room for others.
+//! Bounds on the memory and computation that one client causes: they end with the client and leave room for
+//! others.
 
 use std::io::Read;
 use std::net::TcpStream;
@@ -118,7 +118,7 @@ fn a_zstd_window_is_bounded_and_says_so() {
     }
     let reason = |bytes| {
         format!(
-            "{{\"message\":\"entry needs a zstd window of {bytes}, and more than 8 MiB is not unpacked; the archive itself can be downloaded\"}}"
+            "{{\"message\":\"entry needs a zstd window of {bytes}, more than the limit of 8 MiB; the archive itself can be downloaded\"}}"
         )
     };
     let book = r#"{"message":"entry needs a zstd dictionary, which is not supported"}"#.to_owned();

@@ -1,5 +1,5 @@
-//! A gateway whose blobs lie in a bucket: what it asks of the bucket, whom it sends there, and what
-//! clients see when the bucket fails.
+//! A server with its blobs in a bucket: its requests to the bucket, its redirects, and its answers when the
+//! bucket fails.
 
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
@@ -295,14 +295,14 @@ fn credentials_that_cannot_be_any_are_named_before_the_bucket_is_asked() {
         ),
         (
             vec![("AWS_ACCESS_KEY_ID", ""), secret],
-            "half of the S3 credentials: AWS_SECRET_ACCESS_KEY is set, AWS_ACCESS_KEY_ID is not or is empty",
+            "incomplete S3 credentials: AWS_SECRET_ACCESS_KEY is set, AWS_ACCESS_KEY_ID is missing or empty",
         ),
         (
             vec![id],
-            "half of the S3 credentials: AWS_ACCESS_KEY_ID is set, AWS_SECRET_ACCESS_KEY is not or is empty",
+            "incomplete S3 credentials: AWS_ACCESS_KEY_ID is set, AWS_SECRET_ACCESS_KEY is missing or empty",
         ),
-        (vec![("AWS_ACCESS_KEY_ID", "AKIA\n"), secret], "AWS_ACCESS_KEY_ID holds white space"),
-        (vec![id, ("AWS_SECRET_ACCESS_KEY", "a b")], "AWS_SECRET_ACCESS_KEY holds white space"),
+        (vec![("AWS_ACCESS_KEY_ID", "AKIA\n"), secret], "AWS_ACCESS_KEY_ID contains white space"),
+        (vec![id, ("AWS_SECRET_ACCESS_KEY", "a b")], "AWS_SECRET_ACCESS_KEY contains white space"),
     ] {
         for arguments in [&["config", "check"][..], &["serve"]] {
             let (code, said) = run(arguments, &variables);
@@ -318,7 +318,7 @@ fn credentials_that_cannot_be_any_are_named_before_the_bucket_is_asked() {
         [vec![id, secret], vec![id, secret, ("AWS_SESSION_TOKEN", "")], vec![("AWS_SKIP_SIGNATURE", "true")]]
     {
         let (code, said) = run(&["config", "check"], &variables);
-        assert_eq!((code, said.as_str()), (Some(0), "the settings are good\n"), "{variables:?}");
+        assert_eq!((code, said.as_str()), (Some(0), "the settings are valid\n"), "{variables:?}");
     }
     let elsewhere = [id, secret, ("ARTIGATE_STORAGE__URL", "file://blobs")];
     assert_eq!(run(&["config", "check"], &elsewhere).0, Some(0));

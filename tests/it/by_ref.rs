@@ -1,4 +1,4 @@
-//! Which job a ref and a name lead to.
+//! Lookups by ref and job name: which job's artifacts they find.
 
 use crate::support::fixtures::USERS;
 use crate::support::gateway::Gateway;

@@ -1,8 +1,8 @@
-//! A lookup by ref in one statement, beside the general way: the same answers over generated families.
+//! The lookup by ref in one SQL statement, compared with the general lookup over generated pipeline families.
 //!
-//! The server takes the general way for a job's token. So each generated project has one running job a user,
-//! and what the user is told in person is what the job is told. Below that, the statement itself is held
-//! against the catalog's general functions.
+//! The server uses the general lookup for job tokens. So each generated project has one running job per user,
+//! and the answer to the user is compared with the answer to the job. Below that, the statement itself is
+//! compared with the catalog's general functions.
 
 use artigate::catalog::artifact_access::ArtifactAccess;
 use artigate::catalog::{artifacts, latest, projects, tokens};

@@ -1,4 +1,4 @@
-//! Keep, delete and erase: who may, what they answer, what stays.
+//! Keep, delete and erase: permissions, answers, and the state afterwards.
 
 use serde_json::{Value, json};
 

@@ -1,8 +1,9 @@
-//! Three nodes on one database and one store, killed at random while they upload, download, sweep, keep
-//! and delete, registry files are loaded and `gc --grace 0s` runs without a pause: nothing that was
-//! acknowledged is lost, and nothing is left that no row names.
+//! Chaos test: three nodes on one database and one store are killed at random.
 //!
-//! `ARTIGATE_TEST_KILLS=200` makes a long run of it.
+//! Meanwhile they upload, download, sweep, keep and delete, registry files are loaded, and `gc --grace 0s`
+//! runs without a pause. No acknowledged change is lost, and no blob is left that no row references.
+//!
+//! `ARTIGATE_TEST_KILLS=200` makes a long run.
 
 mod clients;
 mod nodes;

@@ -1,5 +1,4 @@
-//! What `gc` may conclude from what: whose bytes are in somebody's hands, which database knows of a store,
-//! and what time it is there.
+//! Decisions of `gc`: which blobs are in use, which database owns a store, and which clock counts.
 
 use std::io::Write;
 use std::path::Path;
@@ -346,7 +345,8 @@ fn gc_with_the_wrong_database_removes_nothing_and_names_both() {
     let (right, wrong, fresh) = (instance(), instance(), tempfile::tempdir().unwrap());
     assert!(right.path().join("artigate-data/blobs/instance-id").is_file());
     let store = format!("file://{}/artigate-data/blobs", right.path().display());
-    for (folder, says) in [(&wrong, "do not belong together"), (&fresh, "is new and of no instance yet")] {
+    for (folder, says) in [(&wrong, "do not belong together"), (&fresh, "is new and has no instance ID yet")]
+    {
         let (code, said) = run(folder.path(), &["gc", "--grace", "0s"], Some(&store));
         // A database that is not there may be refused as such.
         if folder.path() == wrong.path() {
@@ -371,7 +371,7 @@ fn gc_with_the_wrong_database_removes_nothing_and_names_both() {
     std::fs::create_dir(right.path().join("not-mounted")).unwrap();
     let (code, said) = run(right.path(), &["gc", "--grace", "0s"], Some("file://not-mounted"));
     assert_eq!(code, Some(2), "{said}");
-    assert!(said.contains("of none: it may be another one, or not be mounted"), "{said}");
+    assert!(said.contains("has none: the store may be another one, or may not be mounted"), "{said}");
     let (code, said) = run(right.path(), &["gc", "--grace", "0s", "--json"], None);
     assert_eq!(code, Some(0), "{said}");
     assert!(said.contains(r#""orphans":0"#), "{said}");
@@ -412,9 +412,9 @@ fn a_copied_store_is_the_same_instances_and_another_instances_is_not_copied_to()
     assert_eq!(code, Some(0), "{said}");
     assert_eq!(run(one.path(), &["gc", "--grace", "0s"], Some(&copy)).0, Some(0));
     let (code, said) = run(other.path(), &arguments, None);
-    assert!(code == Some(1) && said.contains("the store to copy to is of the instance "), "{said}");
+    assert!(code == Some(1) && said.contains("the store to copy to has the instance ID "), "{said}");
     let (code, said) = run(other.path(), &["copy-store", "--from", &copy, "--to", "file://elsewhere"], None);
-    assert!(code == Some(1) && said.contains("the store to copy from of "), "{said}");
+    assert!(code == Some(1) && said.contains("the store to copy from has "), "{said}");
 }
 
 /// The store alone tells whose an unfinished upload is.

@@ -1,4 +1,4 @@
-//! How many connections there may be: of one address, and of all within what the process may open.
+//! Limits on connections: per client address, and in total below the process's limit on open files.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};

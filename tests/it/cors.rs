@@ -1,4 +1,4 @@
-//! Pages of other origins: they may use the API with a token of their own, and nothing else.
+//! Pages of other origins: they may use the API with a token of their own, and nothing beside it.
 
 use crate::support::fixtures::{self, ARCHIVE};
 use crate::support::gateway::Gateway;

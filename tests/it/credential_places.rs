@@ -1,5 +1,6 @@
-//! Every place where a credential may stand, with everything that may stand there: what is empty is nobody's, and
-//! whatever else is not one good token is wrong.
+//! Every place of a credential with every possible content.
+//!
+//! An empty place is anonymous; any content other than one valid token is rejected.
 
 use artigate::settings::Settings;
 

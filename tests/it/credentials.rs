@@ -1,4 +1,4 @@
-//! Where tokens may stand, which of several wins, and when one is good no longer.
+//! Credentials: where tokens may be, which of several wins, and when a token is no longer valid.
 
 use crate::support::fixtures::{self, USERS};
 use crate::support::gateway::Gateway;

@@ -1,5 +1,6 @@
-//! Archives that are broken, lie, or are too much: kept and served whole, and refused file by file
-//! with the reason.
+//! Archives that are damaged, inconsistent or too large.
+//!
+//! They are kept and served whole; a single file is rejected with the reason.
 
 use crate::support::fixtures::{self, ARCHIVE, UPLOAD, UPLOADED};
 use crate::support::gateway::Gateway;
@@ -127,7 +128,7 @@ fn a_small_damaged_entry_is_refused_before_its_first_byte(gateway: Gateway) {
             "entry is longer than its directory record says",
         ),
         (zips::by_hand(&[Entry { method: 8, ..truth() }]), "entry's compressed data is damaged"),
-        (headless, "entry has no local header where the directory says"),
+        (headless, "entry has no local header at its stated offset"),
     ] {
         fixtures::small(&gateway, &archive);
         let expected = format!("{{\"message\":\"{reason}\"}}");
@@ -139,7 +140,7 @@ fn a_large_entry_without_its_header_is_refused_before_its_first_byte(gateway: Ga
     let mut archive = zips::by_hand(&[Entry::stored("a", &zips::noise(300_000))]);
     archive[0] = b'p';
     fixtures::small(&gateway, &archive);
-    let reason = r#"{"message":"entry has no local header where the directory says"}"#;
+    let reason = r#"{"message":"entry has no local header at its stated offset"}"#;
     assert_eq!(file(&gateway, "a").error(), (422, reason));
     let part = gateway.get(&format!("{ARCHIVE}/a")).header("Range", "bytes=5-9").send();
     assert_eq!(part.error(), (422, reason));
@@ -216,11 +217,11 @@ fn one_odd_entry_is_refused_and_its_neighbours_are_served(gateway: Gateway) {
     let good = zips::by_hand(&entries);
     let record = good.windows(4).enumerate().filter(|(_, w)| w == b"PK\x01\x02").nth(1).unwrap().0;
     let changes: [(usize, &[u8], &str); 5] = [
-        (42, &[0xf0; 4], "entry lies outside of its archive"),
+        (42, &[0xf0; 4], "entry is outside its archive"),
         (42, &[0xff; 4], "entry lacks the zip64 field that its sizes call for"),
-        (20, &[0xf0; 4], "entry lies outside of its archive"),
+        (20, &[0xf0; 4], "entry is outside its archive"),
         (20, &[0xff; 4], "entry lacks the zip64 field that its sizes call for"),
-        (34, &[7, 0], "entry lies on another disk of a split archive, which is not supported"),
+        (34, &[7, 0], "entry is on another disk of a split archive, which is not supported"),
     ];
     for (at, bytes, reason) in changes {
         let mut archive = good.clone();

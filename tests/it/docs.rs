@@ -1,8 +1,8 @@
-//! The documents: commands that are marked for the demo work beside it, and links and settings are right.
+//! The documentation: marked commands work beside the demo, and links and settings are correct.
 //!
-//! A block is marked by what stands behind its fence. `sh demo`: the blocks of a page run in its order in one shell,
-//! in the directory of a server that was started with `--demo`, and can be run again. `sh demo once`: the same, but
-//! only the first time. `sh`: only its grammar is checked.
+//! The text after a code fence marks a block. `sh demo`: the blocks of a page run in order in one shell, in
+//! the directory of a server that was started with `--demo`, and can be repeated. `sh demo once`: the same,
+//! but only the first time. `sh`: only the syntax is checked.
 
 mod links;
 mod settings;

@@ -1,4 +1,4 @@
-//! Whole archives, by job: how a project may be named, what the answer carries, what is not there.
+//! Downloads of whole archives by job: forms of a project's name, answer headers, missing artifacts.
 
 use crate::support::fixtures::{self, ARCHIVE};
 use crate::support::gateway::Gateway;

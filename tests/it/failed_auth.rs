@@ -1,5 +1,5 @@
-//! The bound on failed authentications: what counts, what an address past it is told, and that good
-//! credentials still pass.
+//! The limit on failed authentications: what counts, the answer above the limit, and valid credentials still
+//! pass.
 
 use artigate::settings::Settings;
 

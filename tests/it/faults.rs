@@ -1,5 +1,6 @@
-//! What goes wrong around a gateway: what clients see of it, what the log says, and that service returns
-//! by itself. The bucket's faults are in `buckets`.
+//! Faults around a server: the answers to clients, the log lines, and recovery without a restart.
+//!
+//! Faults of the bucket are in `buckets`.
 
 use std::io::{Read, Write};
 use std::path::Path;
@@ -119,7 +120,7 @@ fn a_database_file_that_is_gone_or_another_takes_no_more_changes() {
         until(10_000, "the log says so", || serving.log.lock().unwrap().iter().any(names));
     };
     std::fs::rename(&file, &aside).unwrap();
-    refuses("is gone");
+    refuses("was deleted or moved");
     std::fs::copy(&aside, &file).unwrap();
     refuses("was replaced");
     std::fs::rename(&aside, &file).unwrap();

@@ -252,7 +252,7 @@ fn a_folder_whose_first_entry_is_damaged_is_an_error(gateway: Gateway) {
     damaged[..4].copy_from_slice(b"none");
     fixtures::small(&gateway, &damaged);
     let refused = gateway.get(&format!("{ARCHIVE}?path=d")).send();
-    let reason = r#"{"message":"entry has no local header where the directory says (entry \"d/a\")"}"#;
+    let reason = r#"{"message":"entry has no local header at its stated offset (entry \"d/a\")"}"#;
     assert_eq!(refused.error(), (422, reason));
 }
 

@@ -1,4 +1,5 @@
-//! Clients that close their side behind their request and still listen: `nc -N` does, and many of HTTP/1.0.
+//! Clients that close their sending side after the request and still read the answer, as `nc -N` and many
+//! HTTP/1.0 clients do.
 
 use std::time::Duration;
 
@@ -64,7 +65,7 @@ fn a_head_that_ends_too_early_is_refused_in_words_and_silence_is_answered_by_sil
     let mut raw = Raw::with(gateway.address, "GET / HTTP/1.1\r\nHost");
     raw.half_close();
     let answer = raw.answer(false);
-    assert!(answer.status() == 400 && answer.text().contains("within its head"), "{answer:?}");
+    assert!(answer.status() == 400 && answer.text().contains("inside its head"), "{answer:?}");
     let mut raw = Raw::connect(gateway.address);
     raw.half_close();
     assert_eq!(raw.rest(), "");

@@ -1,4 +1,4 @@
-//! Paths that were made up to have very many meanings, and targets of a length that nobody needs.
+//! Hostile paths: ones with very many meanings, and targets of excessive length.
 
 use crate::program::Serving;
 use crate::support::fixtures::{self, ARCHIVE};

@@ -1,4 +1,5 @@
-//! Which pairs of database and store are taken for one instance, and what is refused until somebody has looked.
+//! Identity of database and store: which pairs are accepted as one instance, and which are rejected until an
+//! operator has looked.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -108,8 +109,13 @@ fn a_new_database_takes_no_store_with_blobs_for_its_own_until_it_is_told_to() {
     owner.forget_the_stores_id();
     let store = owner.url();
     let there = [("ARTIGATE_STORAGE__URL", store.as_str())];
-    let says =
-        ["sqlite://artigate-data/artigate.db", &store, "holds blobs", "names no artifacts", "--adopt-store"];
+    let says = [
+        "sqlite://artigate-data/artigate.db",
+        &store,
+        "holds blobs",
+        "references no artifacts",
+        "--adopt-store",
+    ];
     new.is_refused(&there, &says);
     assert!(owner.id().is_none() && owner.blobs().len() == 1);
     // Its owner is known by what it names.
@@ -140,7 +146,7 @@ fn a_store_that_is_not_mounted_is_not_made_anew() {
         fs::create_dir(place.store()).unwrap();
         place.is_refused(
             &[],
-            &["blobs is empty", "artigate.db names artifacts", "may not be mounted", "--adopt-store"],
+            &["blobs is empty", "artigate.db references artifacts", "may not be mounted", "--adopt-store"],
         );
         assert!(place.id().is_none());
         fs::remove_dir_all(place.store()).unwrap();
@@ -208,7 +214,7 @@ fn while_an_instance_moves_the_new_place_is_empty_and_its_own() {
     // A copy that an earlier release has made is known by what is in it.
     fs::remove_file(place.path("new/instance-id")).unwrap();
     let copy = format!("file://{}", place.path("new").display());
-    for expected in ["1 blobs copied", "1 were there already"] {
+    for expected in ["1 blobs copied", "1 already present"] {
         let (code, said) = place.run(&["copy-store", "--from", &old, "--to", &copy], &[]);
         assert!(code == Some(0) && said.contains(expected), "{said}");
         fs::remove_file(place.path("new/instance-id")).unwrap();

@@ -1,4 +1,4 @@
-//! Bounds: on what an archive may cost, on uploads at once, on clients that send or take nothing, on
+//! Limits: on the cost of an archive, on concurrent uploads, on clients that neither send nor receive, on
 //! connections.
 
 use std::io::{Read, Write};

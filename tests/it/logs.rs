@@ -1,4 +1,4 @@
-//! What the log and the answers tell, and what they must not.
+//! The contents of logs and answers, and the secrets that neither may contain.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader};

@@ -1,7 +1,7 @@
 //! The one integration-test binary: a real server on a socket, on SQLite and on PostgreSQL.
 //!
-//! `tests/run` starts PostgreSQL and names it in `ARTIGATE_TEST_POSTGRES`; without it the PostgreSQL
-//! half of each test fails and says so.
+//! `tests/run` starts PostgreSQL and names it in `ARTIGATE_TEST_POSTGRES`; without it the PostgreSQL half of
+//! each test fails with an error that says so.
 
 // What tests stand on panics when something is wrong, and nothing here is reached from outside.
 #![allow(clippy::unwrap_used, unreachable_pub)]

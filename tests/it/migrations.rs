@@ -1,5 +1,5 @@
-//! The schema and its changes: made once however many begin, the same on both databases, and such that
-//! the release before goes on with them.
+//! Schema migrations: run once however many processes start them, equal on both databases, and compatible
+//! with the previous release.
 
 use std::collections::BTreeMap;
 use std::path::Path;

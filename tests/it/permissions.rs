@@ -1,4 +1,4 @@
-//! The permission table as clients meet it: every cell over HTTP, against `domain::permissions`.
+//! The permission table over HTTP: every cell is compared with `domain::permissions`.
 
 use artigate::domain::artifact::Accessibility;
 use artigate::domain::permissions::{Action, Decision, Grant, Project, TokenReach, authorize};

@@ -1,4 +1,5 @@
-//! Where facts and bytes lie: who makes the places, for whom, and what is said of those that cannot be used.
+//! Directories of database and store: who creates them, with which permissions, and the errors of unusable
+//! ones.
 
 use std::fs::{Permissions, set_permissions};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
@@ -49,7 +50,7 @@ fn only_what_begins_an_instance_makes_a_database() {
         assert_eq!((code, out.as_str()), (Some(2), ""), "{arguments:?}");
         let expected = format!(
             "artigate: there is no database at {0}/artigate-data/artigate.db (there is no {0}/artigate.toml); \
-             only serve, migrate and load make a new one\n",
+             only serve, migrate and load create a new one\n",
             real.display()
         );
         assert_eq!(error, expected, "{arguments:?}");
@@ -169,12 +170,12 @@ fn a_database_that_will_never_open_is_named_at_once_with_the_reason() {
     )
     .unwrap();
     refuses_at_once(&mut with("sqlite://text.db"), &["/text.db: ", "file is not a database"]);
-    refuses_at_once(&mut with("sqlite://text.db/x.db"), &["/text.db cannot be made: "]);
+    refuses_at_once(&mut with("sqlite://text.db/x.db"), &["/text.db cannot be created: "]);
     std::fs::create_dir(path.join("directory")).unwrap();
     refuses_at_once(&mut with("sqlite://directory"), &["/directory is a directory"]);
     refuses_at_once(
         &mut with("sqlite:///proc/artigate/x.db"),
-        &["the directory /proc/artigate cannot be made: "],
+        &["the directory /proc/artigate cannot be created: "],
     );
 }
 
@@ -246,7 +247,7 @@ fn a_database_that_may_not_be_used_is_named_at_once_with_the_reason() {
     let mut elsewhere = as_nobody(path);
     elsewhere.env("ARTIGATE_DATABASE__URL", "sqlite://of-root/x.db");
     set_permissions(path, Permissions::from_mode(0o555)).unwrap();
-    refuses_at_once(&mut elsewhere, &["/of-root cannot be made: Permission denied"]);
+    refuses_at_once(&mut elsewhere, &["/of-root cannot be created: Permission denied"]);
     set_permissions(path, Permissions::from_mode(0o755)).unwrap();
 }
 
@@ -266,5 +267,5 @@ fn the_database_of_a_newer_release_is_one_warning() {
     let (code, _, error) = run(path, &["user", "create", "zed"]);
     let warnings: Vec<&str> = error.lines().filter(|line| line.contains("WARN")).collect();
     assert_eq!((code, warnings.len()), (Some(0), 1), "{error}");
-    assert!(warnings[0].contains("2 migrations unknown to this release"), "{error}");
+    assert!(warnings[0].contains("2 migrations are unknown to this release"), "{error}");
 }

@@ -1,4 +1,4 @@
-//! The program itself: commands, exit codes, signals, and the demo from an empty directory.
+//! The program: commands, exit codes, signals, and the demo from an empty directory.
 
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
@@ -240,7 +240,7 @@ fn config_shows_what_counts_and_where_it_comes_from_and_checks_all_of_it() {
             "source": "environment", "from": "ARTIGATE_DATABASE__URL"})
     );
     let (code, out, _) = with(&["config", "check"], secret);
-    assert_eq!((code, out.as_str()), (Some(0), "the settings are good\n"));
+    assert_eq!((code, out.as_str()), (Some(0), "the settings are valid\n"));
     std::fs::write(path.join("artigate.toml"), "[server]\nport = 7\nlisten = 7\n").unwrap();
     let (code, out, said) = with(&["config", "check"], ("ARTIGATE_SERVER_LISTEN", "a:1"));
     assert_eq!((code, out.lines().count()), (Some(2), 3), "{out}");

@@ -1,4 +1,4 @@
-//! Parts of archives and of single files, conditions, and what identifies a representation.
+//! Ranges and conditional requests on archives and single files, and the identity of a representation.
 
 use std::io::Read;
 

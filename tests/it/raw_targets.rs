@@ -1,4 +1,4 @@
-//! Targets with bytes that an address may not have, as people type them.
+//! Request targets with bytes that a URL may not contain, as people type them.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -100,7 +100,8 @@ fn what_cannot_be_read_is_refused_and_the_log_says_whom() {
         let mut stream = connect(serving.address());
         stream.write_all(unreadable.as_bytes()).unwrap();
         assert!(read_all(stream).contains("HTTP/1.1 400 Bad Request"));
-        let says = |line: &String| line.contains("a request cannot be read") && line.contains("127.0.0.1");
+        let says =
+            |line: &String| line.contains("a malformed request was rejected") && line.contains("127.0.0.1");
         let found = (0..10_000).any(|_| {
             std::thread::park_timeout(Duration::from_millis(1));
             serving.log.lock().unwrap().iter().any(says)

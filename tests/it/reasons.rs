@@ -1,4 +1,4 @@
-//! Why a request was refused stands in its line of the log, whatever little the client is told.
+//! The reason of a rejected request is in its log line, however little the client is told.
 
 use std::fs::File;
 use std::process::Stdio;
@@ -42,7 +42,7 @@ const CASES: &[Case] = &[
     ("GET", SITE, ("PRIVATE-TOKEN", "s3cret-gone"), 401, "token is revoked"),
     ("GET", SITE, ("PRIVATE-TOKEN", "s3cret-user"), 403, "token lacks scope api or read_api"),
     ("DELETE", SITE, GUEST, 403, "token lacks scope api"),
-    ("GET", SITE, ("JOB-TOKEN", "s3cret-done"), 401, "job of the token does not run: success"),
+    ("GET", SITE, ("JOB-TOKEN", "s3cret-done"), 401, "job of the token is not running: success"),
     ("GET", SITE, ("JOB-TOKEN", "s3cret-erased"), 401, "job of the token was erased"),
     ("GET", SITE, ("JOB-TOKEN", "s3cret-nobody"), 401, "job of the token has no user"),
     (
@@ -50,47 +50,35 @@ const CASES: &[Case] = &[
         SITE,
         ("PRIVATE-TOKEN", "s3cret-\u{fc}"),
         401,
-        "credential of an unknown form: PRIVATE-TOKEN is no ASCII text",
+        "malformed credential: PRIVATE-TOKEN is not ASCII text",
     ),
-    (
-        "GET",
-        SITE,
-        ("Authorization", "Basic s3cret"),
-        401,
-        "credential of an unknown form: Authorization: Basic",
-    ),
-    (
-        "GET",
-        SITE,
-        ("Authorization", "token s3cret"),
-        401,
-        "credential of an unknown form: Authorization: Token",
-    ),
+    ("GET", SITE, ("Authorization", "Basic s3cret"), 401, "malformed credential: Authorization: Basic"),
+    ("GET", SITE, ("Authorization", "token s3cret"), 401, "malformed credential: Authorization: Token"),
     (
         "GET",
         SITE,
         ("Authorization", "s3cret"),
         401,
-        "credential of an unknown form: Authorization is not of the scheme Bearer",
+        "malformed credential: Authorization does not use the Bearer scheme",
     ),
-    ("GET", "/api/v4/user", NONE, 401, "no credential was shown"),
+    ("GET", "/api/v4/user", NONE, 401, "no credential was sent"),
     // What is empty is none, which is good to know.
-    ("GET", "/api/v4/user", ("PRIVATE-TOKEN", ""), 401, "no credential was shown; PRIVATE-TOKEN is empty"),
+    ("GET", "/api/v4/user", ("PRIVATE-TOKEN", ""), 401, "no credential was sent; PRIVATE-TOKEN is empty"),
     (
         "GET",
         "/api/v4/user",
         ("Authorization", "Bearer"),
         401,
-        "no credential was shown; Authorization is empty",
+        "no credential was sent; Authorization is empty",
     ),
-    ("GET", "/api/v4/user?private_token=", NONE, 401, "no credential was shown; private_token is empty"),
+    ("GET", "/api/v4/user?private_token=", NONE, 401, "no credential was sent; private_token is empty"),
     ("GET", FIRMWARE, ("JOB-TOKEN", " "), 404, "project is hidden from caller; JOB-TOKEN is empty"),
     (
         "POST",
         "/api/registry/v1/jobs/7001/token",
         ("PRIVATE-TOKEN", ""),
         401,
-        "no credential was shown; PRIVATE-TOKEN is empty",
+        "no credential was sent; PRIVATE-TOKEN is empty",
     ),
     // What is there and cannot be read is not.
     (
@@ -98,32 +86,32 @@ const CASES: &[Case] = &[
         "/api/v4/projects/1?private_token[]=s3cret",
         NONE,
         401,
-        "credential of an unknown form: private_token is a list",
+        "malformed credential: private_token is a list",
     ),
     (
         "GET",
         "/api/v4/projects/1?access_token=s3cret&access_token=s3cret-other",
         NONE,
         401,
-        "credential of an unknown form: access_token has several values",
+        "malformed credential: access_token has several values",
     ),
     (
         "GET",
         "/api/v4/projects/1?oauth_token=s3cret",
         NONE,
         401,
-        "credential of an unknown form: oauth_token is not read here",
+        "malformed credential: oauth_token is not accepted here",
     ),
     // Uploads.
     ("POST", UPLOAD, ("JOB-TOKEN", "s3cret-wrong"), 403, "token is unknown"),
     ("POST", UPLOAD, JOB, 403, "token belongs to another job"),
-    ("POST", UPLOAD, ("JOB-TOKEN", ""), 403, "no credential was shown; JOB-TOKEN is empty"),
-    ("POST", UPLOAD, NONE, 403, "no credential was shown"),
-    ("POST", "/api/v4/jobs/7001/artifacts", ("JOB-TOKEN", "s3cret-done"), 403, "job does not run: success"),
-    ("GET", "/api/v4/user", JOB, 401, "token of a job is no credential here"),
-    ("GET", "/api/v4/jobs/1003/artifacts", NONE, 401, "no credential was shown"),
-    ("GET", "/api/v4/jobs/1003/artifacts", ROOT, 403, "credential is no job's token"),
-    ("GET", "/api/v4/job", ROOT, 404, "credential is no job's token"),
+    ("POST", UPLOAD, ("JOB-TOKEN", ""), 403, "no credential was sent; JOB-TOKEN is empty"),
+    ("POST", UPLOAD, NONE, 403, "no credential was sent"),
+    ("POST", "/api/v4/jobs/7001/artifacts", ("JOB-TOKEN", "s3cret-done"), 403, "job is not running: success"),
+    ("GET", "/api/v4/user", JOB, 401, "job tokens are not accepted here"),
+    ("GET", "/api/v4/jobs/1003/artifacts", NONE, 401, "no credential was sent"),
+    ("GET", "/api/v4/jobs/1003/artifacts", ROOT, 403, "credential is not a job token"),
+    ("GET", "/api/v4/job", ROOT, 404, "credential is not a job token"),
     // Projects, jobs, pipelines.
     ("GET", "/api/v4/projects/99", NONE, 404, "project does not exist"),
     ("GET", "/api/v4/projects/2", GUEST, 404, "project is hidden from caller"),
@@ -151,7 +139,7 @@ const CASES: &[Case] = &[
         "/api/v4/projects/1/jobs/1003/artifacts/README.txt/",
         NONE,
         404,
-        "path ends with a slash, so it is no file's",
+        "path ends with a slash, so it is not a file",
     ),
     ("GET", "/api/v4/projects/1/jobs/1003/artifacts?path=none", NONE, 404, "folder is not in the archive"),
     (
@@ -197,7 +185,7 @@ const CASES: &[Case] = &[
         405,
         "Keyset pagination is not yet available for this type of request",
     ),
-    ("GET", SITE, ("If-Match", "\"other\""), 412, "a condition of the request does not hold"),
+    ("GET", SITE, ("If-Match", "\"other\""), 412, "a precondition of the request failed"),
     ("POST", "/api/v4/projects/1/jobs/1015/erase", ROOT, 403, "Job is not erasable!"),
     (
         "DELETE",
@@ -206,10 +194,16 @@ const CASES: &[Case] = &[
         403,
         "token lacks scope api",
     ),
-    ("POST", "/api/v4/jobs/1015/artifacts/authorize", NONE, 403, "only GitLab's own proxy may ask this"),
+    (
+        "POST",
+        "/api/v4/jobs/1015/artifacts/authorize",
+        NONE,
+        403,
+        "only GitLab's own proxy may send this request",
+    ),
     // The registry.
     ("GET", "/api/registry/none", NONE, 404, "no such route"),
-    ("GET", "/api/registry/v1/documents", NONE, 405, "the resource has no such method"),
+    ("GET", "/api/registry/v1/documents", NONE, 405, "the resource does not support the method"),
     ("POST", "/api/registry/v1/jobs/99999/token", REGISTRY, 404, "there is no job 99999"),
     (
         "POST",
@@ -219,7 +213,7 @@ const CASES: &[Case] = &[
         "job 7001 is success; only a pending, running or canceling job can have a token",
     ),
     ("POST", "/api/registry/v1/jobs/7001/token", ROOT, 403, "token lacks scope registry"),
-    ("POST", "/api/registry/v1/jobs/7001/token", NONE, 401, "no credential was shown"),
+    ("POST", "/api/registry/v1/jobs/7001/token", NONE, 401, "no credential was sent"),
     (
         "POST",
         "/api/registry/v1/jobs/x/token",
@@ -263,7 +257,7 @@ fn every_refusal_says_why_in_its_line_and_none_says_a_secret() {
     expected.push((
         "document-2".into(),
         422,
-        "document: users[0]: id: 0 is no id, expected a number from 1 on",
+        "document: users[0]: id: 0 is not a valid ID, expected a whole number of at least 1",
     ));
     assert_eq!(serving.stop(), Some(0));
     let log = std::fs::read_to_string(log).unwrap();
@@ -284,7 +278,7 @@ fn every_refusal_says_why_in_its_line_and_none_says_a_secret() {
             line["message"]
         );
     }
-    assert!(line_of("document-1")["reason"].as_str().unwrap().contains("what stands there is not repeated"));
+    assert!(line_of("document-1")["reason"].as_str().unwrap().contains("the value is not shown"));
     assert!(line_of("document").get("reason").is_none(), "what is done has no reason");
 }
 
@@ -323,7 +317,7 @@ fn who_may_read_a_projects_jobs_is_told_why_there_is_nothing(gateway: Gateway) {
         ("jobs/11/artifacts/tree", expired),
         ("jobs/10/artifacts/b.txt", "entry is not in the archive"),
         ("jobs/10/artifacts/A.txt", "entry is not in the archive"),
-        ("jobs/10/artifacts/a.txt/", "path ends with a slash, so it is no file's"),
+        ("jobs/10/artifacts/a.txt/", "path ends with a slash, so it is not a file"),
         ("jobs/10/artifacts?path=x", "folder is not in the archive"),
         ("jobs/10/artifacts?file_type=junit", "no artifact of this kind"),
         ("jobs/99/artifacts", "job is not in the project"),

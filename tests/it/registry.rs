@@ -1,4 +1,4 @@
-//! Registry files: loaded in full or not at all, again and again.
+//! Registry files: loaded in full or not at all, and repeatable.
 
 use artigate::registry::LoadSummary;
 
@@ -102,12 +102,15 @@ fn a_wrong_document_changes_nothing_and_says_where_and_why(gateway: Gateway) {
         ("users: [{id: 1}]".into(), vec!["users[0]", "username"]),
         ("users: [{id: 1, username: a, colour: red}]".into(), vec!["users[0]", "colour"]),
         ("users: [{id: x, username: a}]".into(), vec!["users[0].id"]),
-        ("users: [{id: 0, username: a}]".into(), vec!["users[0]", "id: 0 is no id"]),
+        ("users: [{id: 0, username: a}]".into(), vec!["users[0]", "id: 0 is not a valid ID"]),
         (
             "users: [{id: 1, username: a}, {id: 1, username: b}]".into(),
-            vec!["users[1]", "id: 1 stands in two places"],
+            vec!["users[1]", "id: 1 appears twice"],
         ),
-        ("users: [{id: 70, username: admin}]".into(), vec!["users[0]", "username: admin is another user's"]),
+        (
+            "users: [{id: 70, username: admin}]".into(),
+            vec!["users[0]", "username: admin belongs to another user"],
+        ),
         (
             "users: [{id: 70, username: x, tokens: [{value: a, expires_at: tomorrow}]}]".into(),
             vec!["users[0].tokens[0].expires_at", "2026-01-11"],
@@ -115,7 +118,7 @@ fn a_wrong_document_changes_nothing_and_says_where_and_why(gateway: Gateway) {
         ("projects: [{id: 9, path: /bad/}]".into(), vec!["projects[0]", "path", "group/project"]),
         (
             "projects: [{id: 9, path: GROUP/project}]".into(),
-            vec!["projects[0]", "path: GROUP/project is another project's"],
+            vec!["projects[0]", "path: GROUP/project belongs to another project"],
         ),
         (
             "projects: [{id: 9, path: g/p, visibility: secret}]".into(),
@@ -131,7 +134,7 @@ fn a_wrong_document_changes_nothing_and_says_where_and_why(gateway: Gateway) {
         ),
         (
             "projects: [{id: 9, path: g/p, job_token_allowlist: [a, b/]}]".into(),
-            vec!["projects[0]", "job_token_allowlist[1]: \"b/\" is no full path"],
+            vec!["projects[0]", "job_token_allowlist[1]: \"b/\" is not a valid full path"],
         ),
         (
             "projects: [{id: 9, path: g/p, max_artifact_size: huge}]".into(),
@@ -143,7 +146,7 @@ fn a_wrong_document_changes_nothing_and_says_where_and_why(gateway: Gateway) {
         ),
         (
             in_pipelines("{id: 100, ref: main, sha: a, status: success}"),
-            vec!["projects[0].pipelines[0]", "pipeline 100 is another project's"],
+            vec!["projects[0].pipelines[0]", "pipeline 100 belongs to another project"],
         ),
         (
             in_pipelines(&format!("{{{pipeline}, parent: 901}}")),
@@ -151,7 +154,7 @@ fn a_wrong_document_changes_nothing_and_says_where_and_why(gateway: Gateway) {
         ),
         (
             in_pipelines(&format!("{{{pipeline}, parent: 100}}")),
-            vec!["projects[0].pipelines[0].parent", "pipeline 100 is another project's"],
+            vec!["projects[0].pipelines[0].parent", "pipeline 100 belongs to another project"],
         ),
         (
             in_pipelines(&format!("{{{pipeline}, parent: 900}}")),
@@ -167,25 +170,25 @@ fn a_wrong_document_changes_nothing_and_says_where_and_why(gateway: Gateway) {
             in_pipelines(&format!(
                 "{{{pipeline}, iid: 1}}, {{id: 901, ref: main, sha: a, status: success, iid: 1}}"
             )),
-            vec!["projects[0].pipelines[1]", "in use already"],
+            vec!["projects[0].pipelines[1]", "already in use"],
         ),
         (
             in_pipelines(&format!(
                 "{{{pipeline}, iid: {}}}, {{id: 901, ref: main, sha: a, status: success}}",
                 i64::MAX
             )),
-            vec!["projects[0].pipelines[1]", "the last possible number is a pipeline already"],
+            vec!["projects[0].pipelines[1]", "the largest possible ID already belongs to a pipeline"],
         ),
         (
             in_pipelines(&format!("{{{pipeline}, jobs: [{{id: 10, name: a, status: success}}]}}")),
-            vec!["jobs[0]", "job 10 is another pipeline's"],
+            vec!["jobs[0]", "job 10 belongs to another pipeline"],
         ),
         (
             in_pipelines(&format!(
                 "{{{pipeline}, jobs: [{{id: 90, name: a, status: success, token: {}}}]}}",
                 fixtures::RUNNING
             )),
-            vec!["jobs[0]", "token: is another job's"],
+            vec!["jobs[0]", "token: belongs to another job"],
         ),
         (
             in_pipelines(&format!(
@@ -203,7 +206,7 @@ fn a_wrong_document_changes_nothing_and_says_where_and_why(gateway: Gateway) {
             in_pipelines(&format!(
                 "{{{pipeline}, jobs: [{{id: 90, name: a, status: success, artifacts: [{{file: archive.zip}}, {{file: archive.zip}}]}}]}}"
             )),
-            vec!["artifacts[1]", "type: archive stands in two places"],
+            vec!["artifacts[1]", "type: archive appears twice"],
         ),
         (
             in_pipelines(&format!(
@@ -244,7 +247,7 @@ fn several_files_are_one_load_in_any_order(gateway: Gateway) {
     let users = gateway.write_file("users.yml", USERS.as_bytes());
     let wrong = gateway.write_file("wrong.yml", b"users: [{id: 1, username: again}]");
     let error = gateway.try_load_files(&[projects.clone(), users.clone(), wrong]).unwrap_err().to_string();
-    assert!(error.contains("wrong.yml: users[0]: id: 1 stands in two places"), "{error}");
+    assert!(error.contains("wrong.yml: users[0]: id: 1 appears twice"), "{error}");
     assert_eq!(status(&gateway, ARCHIVE), 404);
     let loaded = gateway.try_load_files(&[projects, users]).unwrap();
     assert_eq!(loaded, LoadSummary { users: 6, projects: 1, pipelines: 1, jobs: 1, artifacts: 1 });

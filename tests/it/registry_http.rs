@@ -1,5 +1,5 @@
-//! The registry over HTTP: the same documents as in files, the small calls of a coordinator, and who
-//! may make them.
+//! The registry over HTTP: the documents of registry files, the small calls of a CI coordinator, and their
+//! permissions.
 
 use artigate::api::registry::OPENAPI;
 use artigate::domain::pipeline::Source;
@@ -124,7 +124,7 @@ fn a_wrong_document_says_where_and_changes_nothing(gateway: Gateway) {
             "projects: [{{id: 9, path: g/p, pipelines: [{{id: 900, ref: main, sha: a, status: success, jobs: [{{id: 90, name: a, status: success, artifacts: [{artifacts}]}}]}}]}}]"
         )
     };
-    let no_file = "document: projects[0].pipelines[0].jobs[0].artifacts[0]: file: a document that is sent cannot name a file of the server";
+    let no_file = "document: projects[0].pipelines[0].jobs[0].artifacts[0]: file: a document sent over HTTP cannot name a file of the server";
     for (document, status, expected) in [
         ("users: [{id: 51, username: a, colour: red}]".to_owned(), 400, "users[0].colour"),
         ("users: [{id: x, username: a}]".into(), 400, "users[0].id"),
@@ -134,17 +134,17 @@ fn a_wrong_document_says_where_and_changes_nothing(gateway: Gateway) {
         (
             "users: [{id: 51, username: a}, {id: 51, username: b}]".into(),
             422,
-            "document: users[1]: id: 51 stands in two places",
+            "document: users[1]: id: 51 appears twice",
         ),
         (
             "users: [{id: 51, username: admin}]".into(),
             422,
-            "document: users[0]: username: admin is another user's",
+            "document: users[0]: username: admin belongs to another user",
         ),
         (
             "users: [{id: 51, username: a}]\nprojects: [{id: 9, path: GROUP/project}]".into(),
             422,
-            "projects[0]: path: GROUP/project is another project's",
+            "projects[0]: path: GROUP/project belongs to another project",
         ),
         (job("{file: /etc/passwd}"), 422, no_file),
         (job("{file: archive.zip}"), 422, no_file),
@@ -159,7 +159,7 @@ fn a_wrong_document_says_where_and_changes_nothing(gateway: Gateway) {
         (r#"{"users": []} {}"#, "trailing characters"),
         (
             r#"{"projects": [{"id": 9, "path": "g/p", "members": {"admin": "guest", "admin": "owner"}}]}"#,
-            "projects[0].members: admin stands in two places",
+            "projects[0].members: admin appears twice",
         ),
         (r#"[]"#, "document: invalid type: sequence"),
         (r#"{"users": [{"id": 51, "id": 51, "username": "a"}]}"#, "duplicate field"),
@@ -309,7 +309,7 @@ fn a_wrong_change_names_its_field_and_changes_nothing(gateway: Gateway) {
         (r#"{"status": null}"#, "status: "),
         (r#"{"retried": null}"#, "retried: "),
         (r#"{"retried": "yes"}"#, "retried: "),
-        (r#"{"coverage": 100.5}"#, "coverage: 100.5 is no percentage"),
+        (r#"{"coverage": 100.5}"#, "coverage: 100.5 is not a valid percentage"),
         (r#"{"coverage": "90"}"#, "coverage: "),
         (r#"{"started_at": "yesterday"}"#, "started_at: expected a time"),
         (r#"{"failure_reason": "a\u0000b"}"#, "failure_reason: expected at most 255 characters"),

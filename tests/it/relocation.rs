@@ -1,4 +1,4 @@
-//! Moving from one store to another without a gap, and without losing a byte on the way.
+//! Moving to another store without downtime and without losing a byte.
 
 use std::process::Command;
 
@@ -77,7 +77,7 @@ fn an_instance_moves_to_a_bucket_without_a_gap() {
         moving.copy(&[]),
         (
             Some(0),
-            format!("1 blobs copied, {} bytes; 0 were there already; 0 could not be copied\n", archive.len()),
+            format!("1 blobs copied, {} bytes; 0 already present; 0 could not be copied\n", archive.len()),
             String::new()
         )
     );

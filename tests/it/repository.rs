@@ -1,4 +1,4 @@
-//! Branches, tags and commits, as pipelines told of them.
+//! Branches, tags and commits, derived from registered pipelines.
 
 use serde_json::{Value, json};
 
@@ -194,7 +194,7 @@ fn without_a_default_branch_a_ref_has_to_be_named(gateway: Gateway) {
   - {id: 3, path: group/empty, visibility: public}
 ");
     let ask = |path: &str| gateway.get(&format!("/api/v4/projects/{path}")).send();
-    let why = Some("project has no default branch, so a ref has to be named");
+    let why = Some("project has no default branch, so a ref is required");
     for path in [
         "2/repository/commits",
         "2/repository/commits?ref_name=",

@@ -1,4 +1,4 @@
-//! Requests that come on one connection, one behind another or together.
+//! Several requests on one connection: one after another, or pipelined.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! What goes and what stays: sweeps, removals, orphans, and the check of all that.
+//! Retention: sweeps, deletions, orphans, and `fsck`.
 
 use std::time::Duration;
 
@@ -292,10 +292,10 @@ fn a_check_finds_what_is_missing_short_or_changed(gateway: Gateway) {
     let (quick, lines) = fsck(&gateway, true);
     assert_eq!(quick, Checked { artifacts: 4, faults: 2 });
     assert!(lines[0].contains("(junit of job 20)") && lines[0].contains("is not in the store"), "{lines:?}");
-    assert!(lines[1].contains("has 18 bytes, its row says 4"), "{lines:?}");
+    assert!(lines[1].contains("has 18 bytes instead of 4"), "{lines:?}");
     let (full, lines) = fsck(&gateway, false);
     assert_eq!(full, Checked { artifacts: 4, faults: 3 });
-    assert!(lines[2].contains("its SHA-256 is "), "{lines:?}");
+    assert!(lines[2].contains("SHA-256 is "), "{lines:?}");
 }
 
 fn bytes_are_either_named_or_removed_whoever_comes_first(gateway: Gateway) {

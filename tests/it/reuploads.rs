@@ -1,4 +1,4 @@
-//! A place that looks taken: by what has expired, and by what the store has lost.
+//! Uploads in place of an artifact that has expired, or whose blob the store has lost.
 
 use crate::support::fixtures::{self, RUNNING, UPLOAD, UPLOADED};
 use crate::support::gateway::Gateway;

@@ -1,5 +1,6 @@
-//! GitLab's runner, byte for byte as it was seen on the wire: its uploads of archives and reports, and
-//! its downloads for a job that depends on another.
+//! GitLab Runner's requests, byte for byte as captured on the wire.
+//!
+//! They upload archives and reports, and download the artifacts of a job that another one depends on.
 
 use std::io::Write;
 

@@ -1,4 +1,4 @@
-//! Settings: where they come from, which wins, and what stops the start.
+//! Settings: their sources, which source wins, and the errors that stop the start.
 
 use std::path::Path;
 

@@ -1,4 +1,4 @@
-//! One file out of an archive: every way of packing, odd names, odd paths.
+//! Single files of an archive: every compression method, unusual names, unusual paths.
 
 use std::io::{Cursor, Write};
 

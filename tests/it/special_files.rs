@@ -1,5 +1,5 @@
-//! Pipes, sockets and devices where a file is expected: named at once, or read to their end, and never waited
-//! for without one.
+//! Pipes, sockets and devices in place of a file: named in an error at once, or read to their end; one
+//! without an end is never waited for.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -77,7 +77,7 @@ fn a_pipe_without_a_writer_and_a_device_without_an_end_are_no_documents_and_no_s
     let mut database = artigate(path, &["migrate"]);
     let output = database.env("ARTIGATE_DATABASE__URL", "sqlite://pipe").output().unwrap();
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(output.status.code() == Some(2) && said.contains("/pipe is no regular file"), "{said}");
+    assert!(output.status.code() == Some(2) && said.contains("/pipe is not a regular file"), "{said}");
 }
 
 #[test]

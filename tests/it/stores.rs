@@ -1,4 +1,4 @@
-//! What every store promises, asked of a directory and of a bucket.
+//! The contract of a store, run against a directory and a bucket.
 
 use std::time::{Duration, SystemTime};
 
@@ -262,7 +262,7 @@ fn what_is_not_what_its_row_says_is_never_seen(asked: StoreFixture) {
             })
         };
         let error = put(Sha256Digest::of(b"other")).unwrap_err();
-        assert!(error.source_chain().unwrap().contains("its row says"), "{error:?}");
+        assert!(error.source_chain().unwrap().contains(" instead of "), "{error:?}");
         assert!(asked.all().iter().all(|item| item.key.is_none()));
         let stored = put(Sha256Digest::of(&bytes)).unwrap();
         assert!(asked.read(&stored) == bytes);

@@ -1,4 +1,4 @@
-//! The house's arrows, held: who may use whom, and which crate is named where.
+//! The dependency rules of the modules: which module may use which, and which crate is named where.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};

@@ -1,4 +1,4 @@
-//! A permission that is taken away while a document arrives: what counts is whether its sender may when it is
+//! A permission that is revoked while a document arrives: the sender's permission counts when the document is
 //! applied.
 
 use std::io::Write;
@@ -22,7 +22,7 @@ fn a_document_is_not_applied_for_whoever_may_not_any_more_when_it_has_arrived() 
     for (change, says) in [
         ("tokens: [{value: glpat-registry, revoked: true}]", (401, "the token was revoked")),
         ("tokens: [{value: glpat-registry, expires_at: 2020-01-01}]", (401, "the token has expired")),
-        ("tokens: [{value: glpat-registry, scopes: [api]}]", (403, "the token has not the scope registry")),
+        ("tokens: [{value: glpat-registry, scopes: [api]}]", (403, "the token lacks the `registry` scope")),
         ("admin: false", (403, "only an administrator may change the registry")),
         ("admin: true", (200, "")),
     ] {

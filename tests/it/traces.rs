@@ -1,4 +1,4 @@
-//! What is stored of a job beside its archive: reports of every kind, and its log.
+//! Artifacts of a job beside its archive: reports of every kind, and the job log.
 
 use artigate::domain::artifact::ArtifactKind;
 

@@ -1,5 +1,4 @@
-//! Credentials that are there and cannot be read: whoever sends one means to be somebody, and is never taken
-//! for nobody.
+//! Credentials that are present but cannot be parsed: the request is rejected, never treated as anonymous.
 
 use artigate::settings::Settings;
 
@@ -172,7 +171,7 @@ fn an_empty_header_is_none() {
             Request::new(gateway.address, "PATCH", "/api/registry/v1/jobs/20").header(name, value).send();
         assert_eq!(
             registry.error(),
-            (401, r#"{"message":"a personal token with the scope registry is needed"}"#)
+            (401, r#"{"message":"a personal access token with the `registry` scope is required"}"#)
         );
     }
 }

@@ -1,4 +1,5 @@
-//! Requests that cannot be read: each is refused in words, and nothing behind it is taken for a request.
+//! Requests that cannot be parsed: each is rejected with a reason, and the bytes after it are never read as a
+//! request.
 
 use std::time::Duration;
 
@@ -146,7 +147,7 @@ fn the_log_says_who_asked_for_what_and_shows_no_secret() {
             let id = raw.answer(false).header("x-request-id").unwrap().to_owned();
             let path = target.split(['?', 'g']).next().unwrap().to_owned();
             let says = |line: &String| {
-                ["a request cannot be read", "127.0.0.1", "GET", "[FILTERED]", &path, &id]
+                ["a malformed request was rejected", "127.0.0.1", "GET", "[FILTERED]", &path, &id]
                     .iter()
                     .all(|part| line.contains(part))
             };

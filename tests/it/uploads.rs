@@ -1,4 +1,4 @@
-//! The runner's upload: how it may be framed, what it may say, what it is answered.
+//! The runner's upload: framings, parameters and answers.
 
 use artigate::domain::artifact::ArtifactKind;
 use artigate::settings::Settings;

@@ -1,4 +1,4 @@
-//! Uploads that end early, and refusals to clients that are still sending.
+//! Uploads that end early, and rejections of clients that are still sending.
 
 use std::io::{Read, Write};
 

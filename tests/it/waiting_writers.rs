@@ -1,5 +1,6 @@
-//! SQLite has one writer at a time, of all processes. Who may not change anything is told so without a turn, and
-//! who may, in time.
+//! Waiting for SQLite's single writer, shared by all processes.
+//!
+//! An unauthorized request is rejected without waiting for the writer; an authorized one is answered in time.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;

@@ -1,4 +1,4 @@
-//! Jobs, with the artifacts that can be read.
+//! Lists of jobs, with their readable artifacts.
 
 use super::{Listed, Total, known, one_more, take_page};
 use crate::access::project::{AuthorizedProject, find_project};
@@ -13,8 +13,8 @@ use crate::domain::permissions::Action;
 use crate::domain::project::ProjectRef;
 
 impl Access {
-    /// Lists a page of a project's jobs; they are not counted. Artifacts that cannot be read any more are left
-    /// out of them.
+    /// Lists a page of a project's jobs; they are not counted. Artifacts that are no longer readable are left
+    /// out.
     ///
     /// # Errors
     /// In this order: the credential, the project, the right to read its jobs.
@@ -36,7 +36,7 @@ impl Access {
         .await
     }
 
-    /// Lists a page of a pipeline's jobs; those of its children are not among them.
+    /// Lists a page of a pipeline's jobs, without those of its child pipelines.
     ///
     /// # Errors
     /// As [`Access::jobs_of_project`], then [`AccessError::PipelineNotFound`].
@@ -84,7 +84,7 @@ impl Access {
         .await
     }
 
-    /// Finds the job whose token was shown, with its project's full path.
+    /// Finds the job whose token was sent, with its project's full path.
     ///
     /// # Errors
     /// [`AccessError::Credential`], [`AccessError::JobTokenRequired`] for a user.
@@ -101,7 +101,7 @@ impl Access {
 }
 
 impl AuthorizedProject {
-    /// A job with the artifacts that can be read.
+    /// Returns a job with its readable artifacts.
     pub(in crate::access) fn readable_job(&self, db: &mut Db, id: i64) -> Result<JobDetails, AccessError> {
         readable_job(db, id, self.now)
     }

@@ -1,4 +1,4 @@
-//! What a principal may list and look at: projects, pipelines and jobs, a page at a time.
+//! Lists that a principal may read: projects, pipelines and jobs, a page at a time.
 
 mod jobs;
 mod pipelines;
@@ -9,35 +9,35 @@ pub use projects::ListedProjects;
 
 use crate::catalog::slice::Slice;
 
-/// How many items a list has.
+/// The number of items of a list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Total {
     /// This many.
     Known(usize),
-    /// Nobody counted.
+    /// Not counted.
     Unknown {
-        /// Whether there are items behind the page.
+        /// Whether there are items after the page.
         more: bool,
     },
 }
 
-/// A page of what is in one project.
+/// A page of a list in one project.
 #[derive(Debug)]
 pub struct Listed<T> {
     /// The items of the page.
     pub items: Vec<T>,
-    /// How many there are in all.
+    /// Number of items of the whole list.
     pub total: Total,
     /// The full path of the project.
     pub project_path: String,
 }
 
-/// A page with one item more than it has room for, which tells whether there are more.
+/// Returns a page with one item more, which shows whether there are further pages.
 pub(super) fn one_more(page: Slice) -> Slice {
     Slice { limit: page.limit + 1, ..page }
 }
 
-/// Takes the item behind the page off, if there is one.
+/// Removes the item after the page; returns whether there was one.
 pub(super) fn take_page<T>(items: &mut Vec<T>, page: Slice) -> bool {
     let size = usize::try_from(page.limit).unwrap_or(usize::MAX);
     let more = items.len() > size;

@@ -1,4 +1,4 @@
-//! Pipelines of a project, and those that a pipeline started.
+//! Lists of pipelines: of a project, and the child pipelines of one.
 
 use super::{Listed, Total, known, one_more, take_page};
 use crate::access::project::AuthorizedProject;
@@ -12,19 +12,19 @@ use crate::domain::permissions::Action;
 use crate::domain::project::ProjectRef;
 use crate::domain::status::Status;
 
-/// A pipeline and those that it started.
+/// A pipeline and a page of its child pipelines.
 #[derive(Debug)]
 pub struct ChildPipelines {
     /// The pipeline.
     pub parent: PipelineView,
-    /// The commit it ran on, if it is known.
+    /// The commit of the parent, if it is known.
     pub commit: Option<CommitView>,
-    /// The page of its children.
+    /// The page of child pipelines.
     pub children: Listed<PipelineDetails>,
 }
 
 impl Access {
-    /// Lists a page of a project's pipelines, of a user where `username` says so. Counted up to a bound.
+    /// Lists a page of a project's pipelines, with `username` those of a user. Counted up to a bound.
     ///
     /// # Errors
     /// As [`Access::jobs_of_project`].
@@ -56,7 +56,7 @@ impl Access {
         .await
     }
 
-    /// The empty list of a project, for a principal that may read its jobs.
+    /// Returns the empty list of a project, for a principal that may read its jobs.
     ///
     /// # Errors
     /// As [`Access::jobs_of_project`].
@@ -95,8 +95,8 @@ impl Access {
         .await
     }
 
-    /// Finds the newest pipeline that ran on a ref, or on the default branch, for itself; with its project's
-    /// full path.
+    /// Finds the newest pipeline that ran for itself on a ref or, without one, on the default branch; with
+    /// its project's full path.
     ///
     /// # Errors
     /// As [`Access::jobs_of_project`], then [`AccessError::NoDefaultBranch`],
@@ -122,7 +122,7 @@ impl Access {
         .await
     }
 
-    /// Lists a page of the pipelines that a pipeline started, in any of `statuses` or, without, all.
+    /// Lists a page of a pipeline's child pipelines, in any of `statuses`; in all if there are none.
     ///
     /// # Errors
     /// As [`Access::pipeline`].

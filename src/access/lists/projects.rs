@@ -1,4 +1,4 @@
-//! Projects that a principal sees.
+//! Lists of projects that a principal sees.
 
 use std::collections::HashMap;
 
@@ -18,17 +18,17 @@ use crate::domain::role::Role;
 pub struct ListedProjects {
     /// The projects of the page.
     pub items: Vec<ProjectDetails>,
-    /// How many there are in all.
+    /// Number of projects of the whole list.
     pub total: Total,
-    /// The principal's roles in them, by project ID; empty unless they were asked for.
+    /// The principal's roles in them, by project ID; empty unless requested.
     pub roles: HashMap<i64, Role>,
     /// Whether the principal is anonymous.
     pub is_anonymous: bool,
 }
 
 impl Access {
-    /// Lists a page of the projects that the principal sees, none without a `list`; counted with `counted`, and
-    /// with its roles in them with `with_roles`.
+    /// Lists a page of the projects that the principal sees, none without a `list`; with `counted` the number
+    /// of all, and with `with_roles` the principal's roles.
     ///
     /// # Errors
     /// [`AccessError::Credential`].

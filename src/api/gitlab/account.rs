@@ -1,5 +1,6 @@
-//! Who asks, and whom they ask: many clients begin with one of these. A job's token is no credential
-//! here, as GitLab has it.
+//! Account: the current user and token, and the server's version. Many clients begin with one of these.
+//!
+//! As in GitLab, a job token is no credential here.
 
 use actix_web::HttpResponse;
 

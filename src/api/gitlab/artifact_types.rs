@@ -1,4 +1,4 @@
-//! GitLab's artifact types: which of them a job may upload and a client may fetch.
+//! Artifact types of GitLab: which of them a job may upload and a client may download.
 
 use crate::domain::artifact::ArtifactKind;
 use crate::ingest::Validator;
@@ -10,12 +10,12 @@ pub(super) const fn can_be_uploaded(kind: ArtifactKind) -> bool {
     !matches!(kind, ArtifactKind::Metadata | ArtifactKind::Trace)
 }
 
-/// Whether `file_type` of a download may name this type: those that can be uploaded.
+/// Whether `file_type` of a download may be this type: any that can be uploaded.
 pub(super) const fn can_be_fetched(kind: ArtifactKind) -> bool {
     can_be_uploaded(kind)
 }
 
-/// The check that an upload of this type has to pass.
+/// Returns the check that an upload of this type must pass.
 pub(super) const fn validator(kind: ArtifactKind) -> Option<Validator> {
     match kind {
         ArtifactKind::Dotenv => Some(dotenv::VALIDATOR),

@@ -1,5 +1,4 @@
-//! Downloads: a job's archive or one file out of it, by job, by ref, and for a job that depends on
-//! another.
+//! Downloads: a job's archive or one file of it, by job, by ref, and for a job that depends on another.
 
 use actix_web::HttpResponse;
 
@@ -23,7 +22,8 @@ pub(super) async fn of_job(
 ) -> Result<HttpResponse, ApiError> {
     let kind = match ctx.query.choice::<ArtifactKind>("file_type")? {
         None => ArtifactKind::Archive,
-        // What a job may upload, others may download; its log and GitLab's own listing have no `file_type`.
+        // Any type that a job may upload can be downloaded; its log and GitLab's own listing have no
+        // `file_type`.
         Some(kind) if can_be_fetched(kind) => kind,
         Some(_) => return Err(InvalidParameter::Choice("file_type").into()),
     };
@@ -65,10 +65,10 @@ pub(super) async fn file_of_ref(
     file(ctx, &archive, path).await
 }
 
-/// An address that ends with a slash is that of a folder, which has no bytes: not of what stands before it.
+/// Refuses a URL that ends with a slash: it is that of a folder, which has no bytes, not of a file.
 fn refuse_folder(ctx: &RequestContext) -> Result<(), ApiError> {
     if ctx.request.uri().path().ends_with('/') {
-        Err(ApiError::absent("Not Found", "path ends with a slash, so it is no file's"))
+        Err(ApiError::absent("Not Found", "path ends with a slash, so it is not a file"))
     } else {
         Ok(())
     }
@@ -83,7 +83,7 @@ pub(super) async fn for_dependent_job(ctx: &RequestContext, job_id: &str) -> Res
     whole(ctx, &archive.map_err(final_for_a_runner)?, follows).await
 }
 
-/// A runner takes 403 for final; that job or project are hidden is none of its business.
+/// Refuses with 403, which a runner takes as final; it does not learn that the job or project is hidden.
 fn final_for_a_runner(error: AccessError) -> ApiError {
     match error {
         AccessError::JobTokenRequired | AccessError::JobNotFound { .. } | AccessError::ProjectNotFound(_) => {
@@ -93,7 +93,7 @@ fn final_for_a_runner(error: AccessError) -> ApiError {
     }
 }
 
-/// A job's artifact of a kind that the caller may read.
+/// Returns a job's artifact of this kind, if the caller may read it.
 pub(super) async fn artifact_of_job(
     ctx: &RequestContext,
     project: ProjectRef,

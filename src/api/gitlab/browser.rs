@@ -1,9 +1,9 @@
-//! The addresses that people copy from a browser or a badge.
+//! Browser URLs: those that people copy from a browser or a badge.
 //!
-//! GitLab takes only signed-in sessions there, and answers a ref's address with a redirect to its job's.
-//! Here tokens are taken as in the API, and the bytes are sent at once: that saves a request, and a
-//! redirect would have to repeat a token that stands in the query. Whoever may not read is told that
-//! there is nothing, as GitLab does there and not in the API.
+//! GitLab accepts only signed-in sessions there, and redirects a ref's URL to its job's. Here tokens are
+//! accepted as in the API, and the bytes are sent at once: that saves a request, and a redirect would repeat
+//! a token that the query holds. Without permission the response is 404, as in GitLab there but not in its
+//! API.
 
 use actix_web::HttpResponse;
 
@@ -12,7 +12,7 @@ use super::routes::Segments;
 use super::{dispatch_get, routes};
 use crate::http::context::RequestContext;
 
-/// Answers for the first meaning of the path that names something that is there.
+/// Answers for the first candidate route that finds something.
 pub(super) async fn read(ctx: &RequestContext, path: &str) -> Result<HttpResponse, ApiError> {
     let mut last = ApiError::NoRoute;
     for route in routes::browser_candidates(&Segments::of(path)) {

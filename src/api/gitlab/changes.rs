@@ -1,5 +1,6 @@
-//! Keep, delete and erase. All of them need a user: a job's token is no credential here, as GitLab
-//! has it.
+//! Changes: keep and delete the artifacts of a job or project, erase a job.
+//!
+//! All of them need a user; as in GitLab, a job token is no credential here.
 
 use actix_web::HttpResponse;
 use serde_json::json;
@@ -33,7 +34,7 @@ pub(super) async fn delete_of_job(
     Ok(HttpResponse::NoContent().finish())
 }
 
-/// `DELETE /projects/:id/artifacts`: the next sweep carries it out.
+/// `DELETE /projects/:id/artifacts`: the next sweep deletes them.
 pub(super) async fn delete_of_project(
     ctx: &RequestContext,
     project: ProjectRef,

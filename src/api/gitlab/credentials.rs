@@ -1,5 +1,6 @@
-//! Where GitLab's clients put their tokens. The order among them is GitLab's: a parameter before
-//! its header, a personal token before a job's.
+//! Credentials: where GitLab's clients put their tokens.
+//!
+//! The precedence is GitLab's: a parameter before its header, a personal token before a job token.
 
 use actix_web::http::header::HeaderMap;
 
@@ -11,28 +12,28 @@ use crate::http::context::RequestContext;
 use crate::http::credentials::{Authorization, empty_header, empty_parameter, parameter, shown};
 use crate::http::query::Query;
 
-/// Where tokens may stand in a query.
+/// Query parameters that may hold a token.
 const PARAMETERS: &[&str] =
     &["private_token", "access_token", "bearer_token", "job_token", "token", UNREAD_PARAMETER];
 
-/// Where they may stand in the head, besides `Authorization`.
+/// Headers that may hold a token, besides `Authorization`.
 const HEADERS: &[&str] = &["PRIVATE-TOKEN", "JOB-TOKEN", UNREAD_HEADER];
 
-/// Where others have tokens of theirs. Whoever sends one means to be somebody.
+/// Places of tokens that are not supported. A client that sends one means to authenticate.
 const UNREAD_PARAMETER: &str = "oauth_token";
 const UNREAD_HEADER: &str = "DEPLOY-TOKEN";
 
-/// The principal of a request that reads.
+/// Returns the principal of a read.
 pub(super) fn reader(ctx: &RequestContext, accepted: AcceptedCredentials) -> Principal {
     ctx.principal(read(ctx), accepted, Scopes::READ)
 }
 
-/// The principal of a request that changes something; a job token counts as no credential there.
+/// Returns the principal of a write; a job token counts as no credential.
 pub(super) fn writer(ctx: &RequestContext) -> Principal {
     ctx.principal(read(ctx), AcceptedCredentials::UserOnly, Scopes::WRITE)
 }
 
-/// The user behind a request, by a personal token with one of `scopes`.
+/// Returns the principal of a personal token with one of `scopes`.
 pub(super) fn user(ctx: &RequestContext, scopes: Scopes) -> Principal {
     ctx.principal(read(ctx), AcceptedCredentials::UserOnly, scopes)
 }
@@ -41,7 +42,7 @@ fn read(ctx: &RequestContext) -> Credentials {
     from(ctx.request.headers(), &ctx.query, ctx.audit.clone())
 }
 
-/// Reads all credentials of a request; an empty one is none.
+/// Reads all credentials of a request; an empty one counts as absent.
 fn from(headers: &HeaderMap, query: &Query, audit: AuditContext) -> Credentials {
     let header = |name| shown(headers, name);
     let parameter = |name| parameter(query, name);
@@ -62,12 +63,12 @@ fn from(headers: &HeaderMap, query: &Query, audit: AuditContext) -> Credentials 
     Credentials { list: list.into_iter().flatten().collect(), audit }
 }
 
-/// The token of a runner's upload, where only a job's is asked for.
+/// Reads the token of a runner's upload, where only a job token is accepted.
 pub(super) fn job_token(headers: &HeaderMap, query: &Query) -> Option<Shown> {
     parameter(query, "token").or_else(|| shown(headers, "JOB-TOKEN"))
 }
 
-/// The place of a credential that is there and empty: whoever sends one may not know that it is nobody's.
+/// Returns the place of a credential that is present and empty: its sender may not know that it is.
 pub(super) fn empty_place(ctx: &RequestContext) -> Option<&'static str> {
     empty_parameter(&ctx.query, PARAMETERS).or_else(|| empty_header(ctx.request.headers(), HEADERS))
 }

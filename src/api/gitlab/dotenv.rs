@@ -1,5 +1,6 @@
-//! Checks a dotenv report, whose variables later jobs get: a gzip stream of `NAME=value` lines, as
-//! GitLab takes them — no empty lines, no comments, names of letters, digits and `_`.
+//! Dotenv report: a gzip stream of `NAME=value` lines, the variables that later jobs get.
+//!
+//! It is checked as in GitLab: no empty lines, no comments, names of letters, digits and `_`.
 //!
 //! Each gzip member is a text of its own, in whatever encoding the job's shell writes.
 
@@ -9,10 +10,10 @@ use flate2::bufread::GzDecoder;
 
 use crate::ingest::Validator;
 
-/// The largest report that is read, compressed or not, in bytes.
+/// Largest report, compressed or not, in bytes.
 const MAX_BYTES: u64 = 1 << 20;
 
-/// The check that an upload of such a report has to pass.
+/// The check that an upload of a dotenv report must pass.
 pub(super) const VALIDATOR: Validator =
     Validator { max_bytes: MAX_BYTES, too_large: TOO_LARGE, validate: check };
 
@@ -21,10 +22,10 @@ const TOO_LARGE: Refusal = "Dotenv Artifact Too Big";
 /// Why a report is refused, in GitLab's words.
 type Refusal = &'static str;
 
-/// What is answered to anything that is no list of variables.
+/// The refusal of anything that is no list of variables.
 const NO_VARIABLES: Refusal = "Invalid Format";
 
-/// Checks the whole file, member by member: lines do not go on in the next one.
+/// Checks the whole file, member by member: no line continues in the next one.
 fn check(packed: &[u8]) -> Result<(), Refusal> {
     let (mut rest, mut left) = (packed, MAX_BYTES);
     loop {
@@ -39,8 +40,8 @@ fn check(packed: &[u8]) -> Result<(), Refusal> {
     }
 }
 
-/// Turns a member into text: Windows PowerShell writes UTF-16 or a byte order mark in front of UTF-8. What is
-/// neither is taken for UTF-8, and a byte that does not belong there for a replacement character.
+/// Decodes a member: Windows PowerShell writes UTF-16, or UTF-8 with a byte order mark. Anything else is read
+/// as UTF-8, with replacement characters for invalid bytes.
 fn text(member: &[u8]) -> String {
     match member {
         [0xff, 0xfe, wide @ ..] => utf16(wide, u16::from_le_bytes),
@@ -49,7 +50,8 @@ fn text(member: &[u8]) -> String {
     }
 }
 
-/// An odd byte at the end is half a character, and becomes a replacement character like any other half.
+/// Decodes UTF-16. An odd byte at the end is half a character, and becomes a replacement character like any
+/// other half.
 fn utf16(wide: &[u8], unit: fn([u8; 2]) -> u16) -> String {
     let (units, odd) = wide.as_chunks::<2>();
     let mut text = String::from_utf16_lossy(&units.iter().map(|pair| unit(*pair)).collect::<Vec<_>>());

@@ -1,4 +1,4 @@
-//! Downloads as GitLab's clients see them: which bytes of an artifact are sent, with GitLab's own headers.
+//! Downloads in GitLab's form: which bytes of an artifact are sent, with GitLab's own headers.
 
 use actix_web::HttpResponse;
 use base64::Engine;
@@ -14,8 +14,8 @@ use crate::http::context::RequestContext;
 use crate::http::download::{Download, send};
 use crate::http::query::Query;
 
-/// Sends an artifact as it was uploaded; a client that `follows` redirects is sent to the store itself
-/// where the settings say so and the store can be asked.
+/// Sends an artifact as uploaded. A client that `follows` redirects is redirected to the store, if the
+/// settings say so and the store supports it.
 pub(super) async fn whole(
     ctx: &RequestContext,
     artifact: &Artifact,
@@ -34,7 +34,7 @@ pub(super) async fn whole(
     Ok(send(&ctx.request, &download, delivery).await?)
 }
 
-/// Sends an artifact, or the folder of an archive that `path` names as a zip of its own.
+/// Sends an artifact or, if `path` names a folder of an archive, that folder as a zip.
 pub(super) async fn whole_or_folder(
     ctx: &RequestContext,
     artifact: &Artifact,
@@ -45,7 +45,7 @@ pub(super) async fn whole_or_folder(
     }
 }
 
-/// The folder that `path` names, without a slash at its end; none for the whole archive, which is `.` too.
+/// Returns the folder in `path`, without a slash at its end; `None` for the whole archive, which is `.` too.
 pub(super) fn folder_path(ctx: &RequestContext) -> Result<Option<EntryPath>, ApiError> {
     let path = Query::bytes_of(ctx.request.query_string(), "path").unwrap_or_default();
     match path.strip_suffix(b"/").unwrap_or(&path) {

@@ -1,7 +1,9 @@
-//! Refusals in GitLab's words: the key `error` for parameters, tokens and routes, `message` for
-//! everything else. Runners show `message` to people, so whatever has an `error` has that, too.
+//! Errors in GitLab's words: the key `error` for parameters, tokens and routes, `message` for everything
+//! else.
 //!
-//! Why a request is refused in truth goes to the log beside them.
+//! Runners show `message` to people, so a response with `error` has that, too.
+//!
+//! The actual reason of a refusal is logged.
 
 use std::borrow::Cow;
 
@@ -17,7 +19,7 @@ use crate::domain::{Error, ErrorKind};
 use crate::http::error::{RequestError, TOO_MANY_FAILURES, with_reason};
 use crate::http::query::InvalidParameter;
 
-/// GitLab's text for a project that does not exist, or not for this caller.
+/// GitLab's text for a project that does not exist or is hidden from the caller.
 const NO_PROJECT: &str = "Project Not Found";
 
 /// Why a request is refused.
@@ -27,32 +29,32 @@ pub(super) enum ApiError {
     NoRoute,
     /// A parameter is missing or wrong.
     Parameter(String),
-    /// What was sent does not fit, in exactly these words.
+    /// The input is invalid; sent in exactly these words.
     Validation(String),
-    /// The list cannot be walked this way.
+    /// The list has no such pagination.
     NotAvailable(String),
-    /// The token of an upload is no job's, and a runner takes only 403 for final.
+    /// The token of an upload is no job token; 403, because a runner takes only that as final.
     JobToken(CredentialError),
-    /// The job that uploads does not run.
+    /// The uploading job does not run.
     JobNotRunning(Status),
     /// Something was not found.
     NotFound(NotFound),
-    /// What every dialect refuses alike.
+    /// An error that all dialects share.
     Request(RequestError),
 }
 
-/// What was not found, in GitLab's words.
+/// A 404 in GitLab's words.
 #[derive(Debug)]
 pub(super) struct NotFound {
     what: Missing,
     message: Cow<'static, str>,
-    /// Why, for a caller that may read the project's jobs.
+    /// Reason for a caller that may read the project's jobs.
     hint: Option<Cow<'static, str>>,
-    /// Why, for the log.
+    /// Reason for the log.
     reason: Cow<'static, str>,
 }
 
-/// What was not found.
+/// The kind of resource that was not found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Missing {
     Project,
@@ -61,7 +63,7 @@ enum Missing {
 }
 
 impl ApiError {
-    /// 404 in GitLab's words for `what`, and why, for somebody who may read the project's jobs.
+    /// Builds a 404: `what` in GitLab's words, `hint` for callers that may read the project's jobs.
     pub(super) fn absent(what: &'static str, hint: &'static str) -> Self {
         Self::NotFound(NotFound {
             what: Missing::Other,
@@ -71,22 +73,22 @@ impl ApiError {
         })
     }
 
-    /// 403; `reason` is for the log alone.
+    /// Builds a 403; `reason` is for the log only.
     pub(super) fn forbidden(reason: impl Into<Cow<'static, str>>) -> Self {
         Error::new(ErrorKind::Forbidden, "").with_source(reason.into()).into()
     }
 
-    /// 403, and the client is told why.
+    /// Builds a 403 that tells the client why.
     fn forbidden_because(reason: impl Into<Cow<'static, str>>) -> Self {
         Error::new(ErrorKind::Forbidden, reason).into()
     }
 
-    /// 400; `reason` is for the log alone.
+    /// Builds a 400; `reason` is for the log only.
     pub(super) fn bad_request(reason: impl Into<Cow<'static, str>>) -> Self {
         Error::new(ErrorKind::Invalid, "").with_source(reason.into()).into()
     }
 
-    /// Whether a credential was shown that is not valid.
+    /// Whether a credential was sent that is not valid.
     pub(super) fn is_failed_authentication(&self) -> bool {
         match self {
             Self::Request(RequestError::Credential(refusal)) | Self::JobToken(refusal) => {
@@ -96,7 +98,7 @@ impl ApiError {
         }
     }
 
-    /// Whether no credential was shown that could count.
+    /// Whether no usable credential was sent.
     pub(super) fn is_missing_credential(&self) -> bool {
         matches!(self, Self::Request(RequestError::Credential(refusal)) if refusal.is_missing())
     }
@@ -106,7 +108,7 @@ impl ApiError {
         self.has_kind(ErrorKind::NotFound) || matches!(self, Self::NotFound(_))
     }
 
-    /// Whether the caller lacks a right.
+    /// Whether the caller lacks a permission.
     pub(super) fn is_forbidden(&self) -> bool {
         self.has_kind(ErrorKind::Forbidden)
     }
@@ -115,7 +117,7 @@ impl ApiError {
         matches!(self, Self::Request(RequestError::Domain(error)) if error.kind() == kind)
     }
 
-    /// The same error, in other words where a job was found and its artifact was not.
+    /// Replaces the message if a job was found and its artifact was not.
     pub(super) fn artifact_named(self, message: &'static str) -> Self {
         match self {
             Self::NotFound(found @ NotFound { what: Missing::Artifact, .. }) => {
@@ -125,13 +127,13 @@ impl ApiError {
         }
     }
 
-    /// The one of two errors, of two routes of one path, that got further: past its project.
+    /// Returns the one of the errors of two candidate routes that got further: past its project.
     pub(super) fn or_closer(self, other: Self) -> Self {
         let no_project = matches!(&other, Self::NotFound(NotFound { what: Missing::Project, .. }));
         if no_project && !matches!(self, Self::NoRoute) { self } else { other }
     }
 
-    /// A plain 404, whatever the error says; its reason stays.
+    /// Turns any error into a plain 404; its reason stays.
     pub(super) fn hidden(self) -> Self {
         let message = Cow::Borrowed("Not Found");
         match self {
@@ -145,13 +147,13 @@ impl ApiError {
         }
     }
 
-    /// Why, in a few words for the log.
+    /// Returns the reason, in a few words for the log.
     fn reason(&self) -> Cow<'static, str> {
         match self {
             Self::NoRoute => "no such route".into(),
             Self::Parameter(text) | Self::Validation(text) | Self::NotAvailable(text) => text.clone().into(),
             Self::JobToken(refusal) => refusal.reason(),
-            Self::JobNotRunning(status) => format!("job does not run: {status}").into(),
+            Self::JobNotRunning(status) => format!("job is not running: {status}").into(),
             Self::NotFound(found) => found.reason.clone(),
             Self::Request(error) => error.reason(),
         }
@@ -183,12 +185,12 @@ impl ApiError {
     }
 }
 
-/// Where GitLab has only `error`, those who read only `message` find the same there.
+/// Writes GitLab's `error` as `message` too, for clients that read only that.
 fn twice(text: &str) -> Value {
     json!({ "error": text, "message": text })
 }
 
-/// GitLab has one word for all that is not there; whoever may read the project may know which it was.
+/// Adds the actual reason, for callers that may read the project: GitLab has one word for everything missing.
 fn with_hint(message: &str, hint: Option<&str>) -> Value {
     match hint {
         Some(reason) => json!({ "message": message, "reason": reason }),
@@ -286,7 +288,7 @@ impl From<InvalidParameter> for ApiError {
     }
 }
 
-/// The one match from why access is refused to GitLab's words.
+/// The one match from access errors to GitLab's words.
 impl From<AccessError> for ApiError {
     fn from(error: AccessError) -> Self {
         use AccessError as E;

@@ -1,4 +1,4 @@
-//! Jobs: those of a project, those of a pipeline, one, and the one whose token is shown.
+//! Jobs: of a project, of a pipeline, a single one, and the one whose token is sent.
 
 use actix_web::HttpResponse;
 use base64::Engine;
@@ -44,7 +44,7 @@ impl JobsQuery {
     }
 }
 
-/// Behind which job a page begins, in the form that GitLab gives it. To clients it means nothing.
+/// The job after which a page begins, in GitLab's form. Opaque to clients.
 #[derive(Debug, Serialize, Deserialize)]
 struct Cursor {
     id: String,
@@ -62,8 +62,8 @@ impl Cursor {
     }
 }
 
-/// `GET /projects/:id/jobs`: not counted, newest first. A stranger is refused even where everybody
-/// may read the jobs, as in GitLab.
+/// `GET /projects/:id/jobs`: not counted, newest first. As in GitLab, anonymous requests are refused even if
+/// everybody may read the jobs.
 pub(super) async fn of_project(ctx: &RequestContext, project: ProjectRef) -> Result<HttpResponse, ApiError> {
     let principal = reader(ctx, AcceptedCredentials::UserOrJob);
     let query = ctx.after_authentication(&principal, JobsQuery::read(&ctx.query)).await?;
@@ -81,7 +81,7 @@ pub(super) async fn of_project(ctx: &RequestContext, project: ProjectRef) -> Res
     Ok(response.json(jobs_json(ctx, found)))
 }
 
-/// `GET /projects/:id/pipelines/:pipeline_id/jobs`: those of its children are not among them.
+/// `GET /projects/:id/pipelines/:pipeline_id/jobs`: without the jobs of child pipelines.
 pub(super) async fn of_pipeline(
     ctx: &RequestContext,
     project: ProjectRef,
@@ -110,7 +110,7 @@ pub(super) async fn one(
     Ok(HttpResponse::Ok().json(job_json(ctx, job, &path)))
 }
 
-/// `GET /job`: the one whose token is shown.
+/// `GET /job`: the job whose token is sent.
 pub(super) async fn current(ctx: &RequestContext) -> Result<HttpResponse, ApiError> {
     let principal = reader(ctx, AcceptedCredentials::UserOrJob);
     let (job, path) = ctx.access().current_job(&principal).await?;

@@ -1,7 +1,7 @@
 //! GitLab's REST API for job artifacts, version 4.
 //!
-//! GitLab's paths cannot be told apart segment by segment (refs, projects and files hold slashes),
-//! so one handler takes them all and [`routes`] says what each may mean.
+//! GitLab's paths cannot be matched segment by segment (refs, projects and files hold slashes), so one
+//! handler takes them all, and [`routes`] lists the candidate routes of each.
 
 mod account;
 mod artifact_types;
@@ -37,7 +37,7 @@ use routes::{Route, Segments};
 
 const PREFIX: &str = "/api/v4";
 
-/// Takes over everything: what is not under the API's path gets the API's 404, too.
+/// Mounts the handler of all other paths: one outside of the API gets the API's 404, too.
 pub(super) fn mount(config: &mut ServiceConfig) {
     config.default_service(to(answer));
 }
@@ -54,14 +54,14 @@ async fn answer(app: Data<App>, request: HttpRequest, payload: Payload) -> HttpR
     body.drain_behind(answer)
 }
 
-/// Answers with a refusal. Its line in the log says so where a credential was empty and taken for none.
+/// Renders a refusal. Its log line says if an empty credential was ignored.
 fn refuse(ctx: &RequestContext, error: ApiError) -> HttpResponse {
     let mut response = limit_failures(ctx, error).into_response();
     ctx.note_empty_credential(&mut response, credentials::empty_place(ctx));
     response
 }
 
-/// Counts a failed authentication and, past the limit for the client's address, refuses with that instead.
+/// Counts a failed authentication; above the limit for the client's address, refuses with that instead.
 fn limit_failures(ctx: &RequestContext, error: ApiError) -> ApiError {
     let shown = ctx.audit.inspect(|facts| facts.credential.is_some());
     if shown && error.is_failed_authentication() {
@@ -71,7 +71,7 @@ fn limit_failures(ctx: &RequestContext, error: ApiError) -> ApiError {
     }
 }
 
-/// Answers for the first meaning of the path that names something that is there.
+/// Answers for the first candidate route that finds something.
 async fn read(ctx: &RequestContext, path: &str) -> Result<HttpResponse, ApiError> {
     let Some(path) = below_prefix(path) else { return browser::read(ctx, path).await };
     let mut last = ApiError::NoRoute;
@@ -79,7 +79,7 @@ async fn read(ctx: &RequestContext, path: &str) -> Result<HttpResponse, ApiError
         match dispatch_get(ctx, route).await {
             Err(failure) if failure.is_not_found() => last = last.or_closer(failure),
             Err(ApiError::NoRoute) => {}
-            // A stranger who was let in to look for the first meaning is not sent away by another.
+            // An anonymous request that was admitted to an earlier candidate is not refused by a later one.
             Err(error) if error.is_missing_credential() && last.is_not_found() => {}
             result => return result,
         }
@@ -126,7 +126,7 @@ async fn dispatch_get(ctx: &RequestContext, route: Route) -> Result<HttpResponse
     }
 }
 
-/// A change is made for the first meaning that can be changed, and no other is tried.
+/// Makes a change for the first candidate route that can be changed; tries no other.
 async fn write(
     ctx: &RequestContext,
     request: &HttpRequest,
@@ -141,9 +141,9 @@ async fn write(
             (&Method::POST, Route::JobArtifacts { job_id }) => {
                 uploads::receive(ctx, request.headers(), &job_id, body).await
             }
-            // Only GitLab's own proxy may ask this, with a signature that nobody else can make.
+            // Only for GitLab's own proxy, with a signature that nobody else can make.
             (&Method::POST, Route::AuthorizeUpload { .. }) => {
-                Err(ApiError::forbidden("only GitLab's own proxy may ask this"))
+                Err(ApiError::forbidden("only GitLab's own proxy may send this request"))
             }
             (&Method::POST, Route::Keep { project, job_id }) => changes::keep(ctx, project, &job_id).await,
             (&Method::POST, Route::Erase { project, job_id }) => changes::erase(ctx, project, &job_id).await,
@@ -160,7 +160,7 @@ async fn write(
 }
 
 impl Route {
-    /// What the audit log calls reading it.
+    /// Returns the audit log's name for reading this route.
     fn read_action(&self) -> &'static str {
         match self {
             Self::Tree { .. } => "artifact.list",
@@ -187,7 +187,7 @@ impl Route {
         }
     }
 
-    /// What the audit log calls changing it by a method, if that is a change.
+    /// Returns the audit log's name for changing this route by a method; `None` if that is no change.
     fn write_action(&self, method: &Method) -> Option<&'static str> {
         match (method, self) {
             (&Method::POST, Self::JobArtifacts { .. }) => Some("artifact.upload"),

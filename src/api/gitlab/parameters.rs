@@ -1,14 +1,14 @@
-//! Parameters that GitLab's lists share, and GitLab's words for those that do not fit.
+//! Parameters that GitLab's lists share, and GitLab's messages for invalid ones.
 
 use crate::api::gitlab::error::ApiError;
 use crate::catalog::slice::Direction;
 use crate::http::pagination::{BadNumbers, Page, PageHeaders, PageRules};
 use crate::http::query::{InvalidParameter, Query};
 
-/// Rows that are not read past, as in GitLab: clients that want more use keyset pagination.
+/// Largest offset, as in GitLab: clients that need more use keyset pagination.
 const MAX_OFFSET: i64 = 50_000;
 
-/// How GitLab cuts lists into pages.
+/// How GitLab paginates lists.
 static PAGE_RULES: PageRules = PageRules {
     default_size: 20,
     max_size: 100,
@@ -16,24 +16,24 @@ static PAGE_RULES: PageRules = PageRules {
     headers: PageHeaders::LinkAndNumbers,
 };
 
-/// The page of a list.
+/// Reads the page of a list.
 pub(super) fn page(query: &Query) -> Result<Page, InvalidParameter> {
     Page::from_query(query, &PAGE_RULES)
 }
 
-/// Which way a list runs; descending unless `sort` says otherwise.
+/// Reads the direction of a list; descending by default.
 pub(super) fn sort(query: &Query) -> Result<Direction, InvalidParameter> {
     let choices = [("asc", Direction::Ascending), ("desc", Direction::Descending)];
     Ok(query.choice_of("sort", &choices)?.unwrap_or(Direction::Descending))
 }
 
-/// Whether a list is walked from item to item instead of from page to page.
+/// Whether keyset pagination is requested instead of page numbers.
 pub(super) fn is_keyset(query: &Query) -> Result<bool, InvalidParameter> {
     let choices = [("legacy", false), ("keyset", true)];
     Ok(query.choice_of("pagination", &choices)?.unwrap_or(false))
 }
 
-/// The ID in a path. One too large for an ID is one that nothing has.
+/// Reads an ID in a path. A number too large for an ID becomes one that no row has.
 pub(super) fn id(text: &str, name: &'static str) -> Result<i64, InvalidParameter> {
     let digits = text.strip_prefix('-').unwrap_or(text);
     if digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_digit()) {
@@ -42,12 +42,12 @@ pub(super) fn id(text: &str, name: &'static str) -> Result<i64, InvalidParameter
     Ok(text.parse().unwrap_or(i64::MAX))
 }
 
-/// The list cannot be walked from item to item in this order.
+/// Refuses keyset pagination in this order.
 pub(super) fn keyset_unavailable() -> ApiError {
     ApiError::NotAvailable("Keyset pagination is not yet available for this type of request".into())
 }
 
-/// Refuses a page that is too far away.
+/// Refuses a page beyond [`MAX_OFFSET`].
 pub(super) fn check_offset_limit(page: Page, things: &str) -> Result<(), ApiError> {
     let window = page.slice();
     if window.offset.saturating_add(window.limit) > MAX_OFFSET {

@@ -1,5 +1,6 @@
-//! Pipelines: those of a project, one, the latest of a ref, and the bridges to its children. A job's
-//! token is no credential here, as GitLab has it.
+//! Pipelines: of a project, a single one, the latest of a ref, and the bridges to its children.
+//!
+//! As in GitLab, a job token is no credential here.
 
 use actix_web::HttpResponse;
 
@@ -23,7 +24,7 @@ const ORDERS: &[(&str, Order)] = &[
     ("user_id", Order::UserId),
 ];
 
-/// What `scope` means here.
+/// Meaning of the parameter `scope`.
 #[derive(Clone, Copy)]
 enum Scope {
     Standing(&'static [Status]),
@@ -42,7 +43,7 @@ const SCOPES: &[(&str, Scope)] = &[
 struct PipelinesQuery {
     list: ProjectPipelines,
     username: Option<String>,
-    /// The answer is known to be empty: no pipeline here has a name, or a definition with errors.
+    /// Whether the result is known to be empty: no pipeline here has a name, or a definition with errors.
     nothing: bool,
 }
 
@@ -79,7 +80,7 @@ impl PipelinesQuery {
     }
 }
 
-/// `GET /projects/:id/pipelines`: children only when `source` asks for them.
+/// `GET /projects/:id/pipelines`: child pipelines only if `source` asks for them.
 pub(super) async fn of_project(ctx: &RequestContext, project: ProjectRef) -> Result<HttpResponse, ApiError> {
     let PipelinesQuery { list, username, nothing } = PipelinesQuery::read(&ctx.query)?;
     let page = page(&ctx.query)?;
@@ -110,8 +111,8 @@ pub(super) async fn one(
     Ok(single(ctx, pipeline, &path))
 }
 
-/// `GET /projects/:id/pipelines/latest`: of `ref`, or of the default branch. There is no repository to
-/// say which commit is the ref's last, so it is the newest pipeline that ran on the ref for itself.
+/// `GET /projects/:id/pipelines/latest`: of `ref`, or of the default branch. Without a repository the ref's
+/// last commit is unknown, so it is the newest pipeline that ran on the ref for itself.
 pub(super) async fn latest(ctx: &RequestContext, project: ProjectRef) -> Result<HttpResponse, ApiError> {
     let ref_name = ctx.query.get_filled("ref").map(str::to_owned);
     let principal = reader(ctx, AcceptedCredentials::UserOrAnonymous);
@@ -119,7 +120,7 @@ pub(super) async fn latest(ctx: &RequestContext, project: ProjectRef) -> Result<
     Ok(single(ctx, pipeline, &path))
 }
 
-/// `GET /projects/:id/pipelines/:pipeline_id/bridges`: one for each child.
+/// `GET /projects/:id/pipelines/:pipeline_id/bridges`: one bridge for each child.
 pub(super) async fn bridges(
     ctx: &RequestContext,
     project: ProjectRef,

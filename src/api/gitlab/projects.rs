@@ -1,5 +1,6 @@
-//! Projects: those that the caller sees, and one. A job's token is no credential here, as GitLab has
-//! it.
+//! Projects: those visible to the caller, and a single one.
+//!
+//! As in GitLab, a job token is no credential here.
 
 use actix_web::HttpResponse;
 
@@ -16,8 +17,8 @@ use crate::http::context::RequestContext;
 use crate::http::pagination::Page;
 use crate::http::query::{InvalidParameter, Query};
 
-/// Times of change and counts of stars are not kept here; what is sorted by them keeps the order in
-/// which it was made.
+/// Orders of a list. Times of change and star counts are not stored; sorting by them uses the order of
+/// creation.
 const ORDERS: &[(&str, Order)] = &[
     ("id", Order::Id),
     ("name", Order::Name),
@@ -29,7 +30,7 @@ const ORDERS: &[(&str, Order)] = &[
     ("star_count", Order::CreatedAt),
 ];
 
-/// GitLab's numbers for roles, and who has at least such a one.
+/// GitLab's access levels, and their roles.
 const LEVELS: &[(i64, Role)] = &[
     (10, Role::Guest),
     (15, Role::Planner),
@@ -45,7 +46,7 @@ struct ProjectsQuery {
     page: Page,
     is_keyset: bool,
     simple: bool,
-    /// The answer is known to be empty: nothing here is archived or has stars.
+    /// Whether the result is known to be empty: nothing here is archived or has stars.
     nothing: bool,
 }
 

@@ -1,6 +1,7 @@
-//! `GET /projects/:id/repository/{branches,tags,commits}`: what pipelines told of a repository that lies
-//! elsewhere, for clients that begin with a branch or a commit. Who may read the project's pipelines may read
-//! this; a job's token is no credential here, as GitLab has it.
+//! Repository: `GET /projects/:id/repository/{branches,tags,commits}`, as reported by pipelines of a
+//! repository that is elsewhere, for clients that begin with a branch or a commit.
+//!
+//! It takes the right to read the project's pipelines; as in GitLab, a job token is no credential here.
 
 use actix_web::HttpResponse;
 
@@ -16,7 +17,7 @@ use crate::domain::project::ProjectRef;
 use crate::http::context::RequestContext;
 use crate::http::query::{InvalidParameter, Query};
 
-/// The parameters of a list of refs.
+/// Reads the parameters of a list of refs.
 fn ref_list(query: &Query, kind: RefKind) -> Result<RefList, InvalidParameter> {
     let search = RefSearchText::read(query.get_filled("search").unwrap_or_default());
     let (order, direction) = match kind {
@@ -80,8 +81,8 @@ pub(super) async fn one_ref(
     })
 }
 
-/// `GET /projects/:id/repository/commits`: those on which pipelines ran of `ref_name` or the default branch,
-/// the latest run first. Nobody counts them, as in GitLab.
+/// `GET /projects/:id/repository/commits`: those on which pipelines of `ref_name` or the default branch ran,
+/// the latest run first. As in GitLab, they are not counted.
 pub(super) async fn commits(ctx: &RequestContext, project: ProjectRef) -> Result<HttpResponse, ApiError> {
     let page = page(&ctx.query)?;
     check_offset_limit(page, "Commit")?;
@@ -98,7 +99,7 @@ pub(super) async fn commits(ctx: &RequestContext, project: ProjectRef) -> Result
     Ok(response.json(shown.collect::<Vec<_>>()))
 }
 
-/// `GET /projects/:id/repository/commits/:sha`: by id, by its beginning, or by the name of a ref.
+/// `GET /projects/:id/repository/commits/:sha`: by ID, by its beginning, or by the name of a ref.
 pub(super) async fn commit(
     ctx: &RequestContext,
     project: ProjectRef,

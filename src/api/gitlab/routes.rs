@@ -1,8 +1,8 @@
-//! What a path may mean.
+//! Routes: the meanings that a path of GitLab may have.
 //!
-//! A ref, a project and a file may each hold slashes, encoded or not, so one path can have several
-//! `candidate_routes`. They are listed as GitLab would try them: the longest ref first, a project that is
-//! encoded before one that is not.
+//! A ref, a project and a file may each hold slashes, encoded or not, so one path can have several candidate
+//! routes. They are listed in GitLab's order: the longest ref first, an encoded project before one that is
+//! not.
 
 mod browser;
 mod parse;
@@ -13,14 +13,14 @@ use crate::domain::project::ProjectRef;
 pub use browser::browser_candidates;
 pub use parse::{Segments, candidate_routes};
 
-/// One meaning of a path; numbers are still text, as a wrong one has an answer of its own.
+/// A meaning of a path. IDs are still text, as an invalid one has an error of its own.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Route {
     /// `/projects/:id/jobs/:job_id/artifacts`
     ArchiveOfJob {
         /// The project.
         project: ProjectRef,
-        /// The job's number.
+        /// The job's ID.
         job_id: String,
     },
     /// `/projects/:id/jobs/artifacts/:ref_name/download`
@@ -34,7 +34,7 @@ pub enum Route {
     FileOfJob {
         /// The project.
         project: ProjectRef,
-        /// The job's number.
+        /// The job's ID.
         job_id: String,
         /// The path in the archive, decoded.
         path: Vec<u8>,
@@ -52,21 +52,21 @@ pub enum Route {
     Tree {
         /// The project.
         project: ProjectRef,
-        /// The job's number.
+        /// The job's ID.
         job_id: String,
     },
     /// `/projects/:id/jobs/:job_id/artifacts/keep`
     Keep {
         /// The project.
         project: ProjectRef,
-        /// The job's number.
+        /// The job's ID.
         job_id: String,
     },
     /// `/projects/:id/jobs/:job_id/erase`
     Erase {
         /// The project.
         project: ProjectRef,
-        /// The job's number.
+        /// The job's ID.
         job_id: String,
     },
     /// `/projects/:id/artifacts`
@@ -74,14 +74,14 @@ pub enum Route {
         /// The project.
         project: ProjectRef,
     },
-    /// `/jobs/:id/artifacts`, the runner's.
+    /// `/jobs/:id/artifacts`, for runners.
     JobArtifacts {
-        /// The job's number.
+        /// The job's ID.
         job_id: String,
     },
-    /// `/jobs/:id/artifacts/authorize`, the proxy's.
+    /// `/jobs/:id/artifacts/authorize`, for GitLab's proxy.
     AuthorizeUpload {
-        /// The job's number.
+        /// The job's ID.
         job_id: String,
     },
     /// `/projects`
@@ -100,28 +100,28 @@ pub enum Route {
     Job {
         /// The project.
         project: ProjectRef,
-        /// The job's number.
+        /// The job's ID.
         job_id: String,
     },
     /// `/projects/:id/jobs/:job_id/trace`
     Trace {
         /// The project.
         project: ProjectRef,
-        /// The job's number.
+        /// The job's ID.
         job_id: String,
     },
     /// `/projects/:id/repository/branches` or `/tags`
     Refs {
         /// The project.
         project: ProjectRef,
-        /// Which of the two.
+        /// Branches or tags.
         kind: RefKind,
     },
     /// `/projects/:id/repository/branches/:name` or `/tags/:name`
     Ref {
         /// The project.
         project: ProjectRef,
-        /// Which of the two.
+        /// Branches or tags.
         kind: RefKind,
         /// The name.
         name: String,
@@ -135,7 +135,7 @@ pub enum Route {
     Commit {
         /// The project.
         project: ProjectRef,
-        /// The commit's id, its beginning, or a ref.
+        /// The commit's ID, its beginning, or a ref.
         name: String,
     },
     /// `/projects/:id/pipelines`
@@ -152,21 +152,21 @@ pub enum Route {
     Pipeline {
         /// The project.
         project: ProjectRef,
-        /// The pipeline's number.
+        /// The pipeline's ID.
         pipeline_id: String,
     },
     /// `/projects/:id/pipelines/:pipeline_id/jobs`
     PipelineJobs {
         /// The project.
         project: ProjectRef,
-        /// The pipeline's number.
+        /// The pipeline's ID.
         pipeline_id: String,
     },
     /// `/projects/:id/pipelines/:pipeline_id/bridges`
     Bridges {
         /// The project.
         project: ProjectRef,
-        /// The pipeline's number.
+        /// The pipeline's ID.
         pipeline_id: String,
     },
     /// `/job`

@@ -207,8 +207,8 @@ fn other_addresses_of_a_browser_have_no_meaning() {
     }
 }
 
-/// Every meaning of an API's path, all made at once: simple, and far too much for a path made up to have
-/// many.
+/// Returns every candidate route of an API path, all made at once: simple, and far too much for a path that
+/// was built to have many.
 fn all_meanings(path: &str) -> Vec<Route> {
     let Some(path) = path.strip_prefix("/projects/") else { return Vec::new() };
     let rest: Vec<&str> = path.strip_suffix('/').unwrap_or(path).split('/').collect();
@@ -284,7 +284,7 @@ fn all_below_jobs(project: &ProjectRef, rest: &[&str], routes: &mut Vec<Route>) 
     }
 }
 
-/// Counts the bytes that are decoded while all `candidate_routes` of a path are made.
+/// Counts the bytes that are decoded while all candidate routes of a path are made.
 fn decoded_bytes(path: &str, make: fn(&str) -> Vec<Route>) -> usize {
     DECODED_BYTES.set(0);
     assert!(make(path).len() <= MAX_CANDIDATES);

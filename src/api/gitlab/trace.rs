@@ -1,4 +1,4 @@
-//! `GET /projects/:id/jobs/:job_id/trace`: a job's log, where somebody stored one.
+//! Trace: `GET /projects/:id/jobs/:job_id/trace`, a job's log, if one was stored.
 
 use actix_web::HttpResponse;
 use actix_web::http::header;
@@ -14,7 +14,7 @@ use crate::http::download::{Download, send};
 
 const TEXT: &str = "text/plain";
 
-/// For users only, as in GitLab; a job without a log has an empty one.
+/// Sends a job's log; an empty one if none was stored. For users only, as in GitLab.
 pub(super) async fn read(
     ctx: &RequestContext,
     project: ProjectRef,

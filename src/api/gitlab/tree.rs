@@ -1,4 +1,4 @@
-//! `GET /projects/:id/jobs/:job_id/artifacts/tree`: what is in an archive, straight from its index.
+//! Tree: `GET /projects/:id/jobs/:job_id/artifacts/tree`, the entries of an archive, read from its index.
 
 use actix_web::HttpResponse;
 use actix_web::http::header::ContentType;

@@ -1,5 +1,5 @@
-//! What an upload says about its file: in the query, or in form fields before or after the file.
-//! Where both speak, the query wins.
+//! Upload form: the parameters of an upload, in the query or in form fields before or after the file. The
+//! query wins over the form.
 
 use secrecy::ExposeSecret;
 
@@ -11,10 +11,10 @@ use crate::domain::expiry::Lifetime;
 use crate::domain::{Error, ErrorKind, Timestamp};
 use crate::http::query::Query;
 
-/// The parameters of the query; a token there is read with the other credentials.
+/// Parameters of the query; a token there is read with the other credentials.
 const NAMES: &[&str] = &["artifact_type", "artifact_format", "accessibility", "expire_in"];
 
-/// What has been said so far, every bit of it checked.
+/// The parameters received so far, all of them checked.
 #[derive(Debug, Default)]
 pub(super) struct Parameters {
     kind: Option<ArtifactKind>,
@@ -25,7 +25,7 @@ pub(super) struct Parameters {
 }
 
 impl Parameters {
-    /// What the query says.
+    /// Reads the query.
     pub(super) fn from_query(query: &Query) -> Result<Self, ApiError> {
         let mut parameters = Self::default();
         for name in NAMES {
@@ -34,7 +34,7 @@ impl Parameters {
         Ok(parameters)
     }
 
-    /// Adds a form field, unless the same was said already. An empty value says nothing.
+    /// Adds a form field, unless the parameter is known already. An empty value is ignored.
     pub(super) fn add(&mut self, name: &str, value: &str) -> Result<(), ApiError> {
         let wrong = || ApiError::Parameter(format!("{name} does not have a valid value"));
         match name {
@@ -58,7 +58,7 @@ impl Parameters {
         Ok(())
     }
 
-    /// Adds a token, which has to be the same wherever it stands.
+    /// Adds a token, which must be the same in all places.
     fn add_token(&mut self, value: &str) {
         self.token = Some(match self.token.take() {
             Some(Shown::Token(known)) if known.expose_secret() == value => Shown::Token(known),
@@ -67,12 +67,12 @@ impl Parameters {
         });
     }
 
-    /// A token among the form fields.
+    /// Returns the token among the form fields.
     pub(super) fn token(&self) -> Option<&Shown> {
         self.token.as_ref()
     }
 
-    /// The kind, which the format must fit.
+    /// Returns the kind, which the format must fit.
     pub(super) fn kind(&self) -> Result<ArtifactKind, ApiError> {
         let kind = self.kind.unwrap_or(ArtifactKind::Archive);
         let format = self.format.unwrap_or(ArtifactFormat::Zip);
@@ -83,18 +83,18 @@ impl Parameters {
         Ok(kind)
     }
 
-    /// Who may read it.
+    /// Returns who may read the artifact.
     pub(super) fn accessibility(&self) -> Accessibility {
         self.accessibility.unwrap_or(Accessibility::Public)
     }
 
-    /// When it expires, counted from now.
+    /// Returns when the artifact expires, counted from `now`.
     pub(super) fn expire_at(&self, default: Lifetime, now: Timestamp) -> Result<Option<Timestamp>, ApiError> {
         self.lifetime.unwrap_or(default).expires_at(now).map_err(|e| bad_expiry(&e))
     }
 }
 
-/// The stored names, and those of `artifacts:access` in a job's definition.
+/// Parses an accessibility: the stored names, and those of `artifacts:access` in a job's definition.
 fn accessibility(value: &str) -> Option<Accessibility> {
     match value {
         "all" => Some(Accessibility::Public),

@@ -1,5 +1,7 @@
-//! The runner's upload. Its refusals are 403 where others would be 401 or 404: a runner takes only
-//! 403 for final and would send everything again for the others.
+//! Upload by a runner.
+//!
+//! It is refused with 403 where other routes use 401 or 404: a runner takes only 403 as final, and would send
+//! everything again otherwise.
 
 use actix_web::HttpResponse;
 use actix_web::http::header::HeaderMap;
@@ -19,7 +21,7 @@ use crate::http::context::RequestContext;
 use crate::http::multipart::{FileContent, Form, MAX_OVERHEAD_BYTES, Part};
 use crate::ingest::{ArtifactUpload, CommitOutcome};
 
-/// A file that was received, under the name that the client gave it.
+/// A received file, and the name that the client gave it.
 struct Received {
     incoming: ArtifactUpload,
     filename: String,
@@ -54,8 +56,7 @@ pub(super) async fn receive(
             }
             Part::Text { name, value } => parameters.add(&name, &value)?,
             Part::File { name, filename, content } => {
-                // Bytes are only taken from somebody who is known: a token in the form stands
-                // before the file.
+                // Bytes are accepted only from a known job: a token in the form precedes the file.
                 if uploader.is_none() {
                     let token = parameters.token().ok_or_else(no_token)?.clone();
                     uploader = Some(authorize(ctx, job_id, token).await?);
@@ -71,7 +72,7 @@ pub(super) async fn receive(
     commit_upload(ctx, &uploader, &parameters, received).await
 }
 
-/// The job whose token this is, when it may upload.
+/// Finds the job of a token, if it may upload.
 async fn authorize(ctx: &RequestContext, job_id: i64, token: Shown) -> Result<AuthorizedUpload, ApiError> {
     let found = ctx.access().upload_of_job(job_id, token, &ctx.audit).await;
     found.map_err(|error| match error {
@@ -84,7 +85,7 @@ fn no_token() -> ApiError {
     ApiError::JobToken(CredentialError::Missing)
 }
 
-/// Refuses a body that is said to be too large before a byte of it is read.
+/// Refuses a body whose `Content-Length` is too large, before a byte of it is read.
 fn check_content_length(ctx: &RequestContext, uploader: &AuthorizedUpload) -> Result<(), ApiError> {
     match (ctx.announced_bytes(), uploader.limit_bytes) {
         (Some(announced), Some(limit)) if announced > limit.saturating_add(MAX_OVERHEAD_BYTES) => {
@@ -94,7 +95,7 @@ fn check_content_length(ctx: &RequestContext, uploader: &AuthorizedUpload) -> Re
     }
 }
 
-/// The refusal of anything larger than `limit_bytes`, in GitLab's words, then the limit.
+/// Returns the refusal of a file larger than `limit_bytes`, in GitLab's words, then the limit.
 fn too_large(limit_bytes: u64) -> ApiError {
     let limit = byte_size::show(limit_bytes);
     Error::new(ErrorKind::TooLarge, format!("file size has reached maximum size limit ({limit})")).into()
@@ -160,7 +161,7 @@ async fn commit_upload(
     }
 }
 
-/// Runners read only the status; the body is what GitLab sends.
+/// Returns the 201 that GitLab sends. Runners read only the status.
 fn created() -> HttpResponse {
     HttpResponse::Created().content_type("application/json").body("201")
 }

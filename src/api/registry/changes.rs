@@ -1,4 +1,4 @@
-//! The small calls of a coordinator: a job or pipeline goes on, a job gets its token.
+//! Changes by a coordinator: updates a job or pipeline, makes a job's token.
 
 use actix_web::HttpResponse;
 use actix_web::http::header;
@@ -12,7 +12,7 @@ use crate::domain::{Error, ErrorKind};
 use crate::http::body::RequestBody;
 use crate::http::context::RequestContext;
 
-/// The longest body of a change, in bytes; a few fields take far less.
+/// Longest body of a change, in bytes; a few fields take far less.
 const MAX_CHANGE_BYTES: u64 = 64 << 10;
 
 /// `PATCH /api/registry/v1/jobs/:id`
@@ -45,7 +45,7 @@ pub(super) async fn pipeline(
     Ok(HttpResponse::Ok().json(Pipeline::from(pipeline)))
 }
 
-/// `POST /api/registry/v1/jobs/:id/token`: the token is in this answer and nowhere else.
+/// `POST /api/registry/v1/jobs/:id/token`: this response is the only place of the token.
 pub(super) async fn job_token(ctx: &RequestContext, job_id: &str) -> Result<HttpResponse, ApiError> {
     ctx.audit.start("job_token.create");
     let job_id = id(job_id)?;
@@ -57,7 +57,7 @@ pub(super) async fn job_token(ctx: &RequestContext, job_id: &str) -> Result<Http
         .json(json!({ "job_id": job_id, "token": token.expose_secret() })))
 }
 
-/// The body of a change.
+/// Reads the body of a change.
 async fn read(ctx: &RequestContext, mut body: RequestBody) -> Result<Vec<u8>, ApiError> {
     match media_type(ctx)?.as_deref() {
         Some("application/json" | "application/merge-patch+json") => {}

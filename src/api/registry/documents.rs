@@ -1,4 +1,4 @@
-//! `PUT /api/registry/v1/documents`: what `artigate load` takes from files, taken from the body.
+//! Documents: `PUT /api/registry/v1/documents` loads from its body what `artigate load` does from files.
 
 use actix_web::HttpResponse;
 
@@ -21,7 +21,7 @@ pub(super) async fn load(ctx: &RequestContext, mut body: RequestBody) -> Result<
     Ok(HttpResponse::Ok().json(Counts::from(loaded)))
 }
 
-/// `curl -T FILE` names no type; what it sends may be either, and JSON is YAML.
+/// Returns the format of the body. `curl -T FILE` sends no type: YAML then, which includes JSON.
 fn format(ctx: &RequestContext) -> Result<Format, ApiError> {
     match media_type(ctx)?.as_deref() {
         Some("application/json") => Ok(Format::Json),
@@ -34,7 +34,7 @@ fn format(ctx: &RequestContext) -> Result<Format, ApiError> {
     }
 }
 
-/// Refuses a body that is said to be too large before a byte of it is read.
+/// Refuses a body whose `Content-Length` is too large, before a byte of it is read.
 fn check_content_length(ctx: &RequestContext) -> Result<(), ApiError> {
     let limit = ctx.app.settings.max_document_bytes;
     match ctx.announced_bytes() {

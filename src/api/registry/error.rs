@@ -1,4 +1,4 @@
-//! Refusals of this dialect: a status, and `{"message": …}` that names what is wrong.
+//! Errors of this dialect: a status, and `{"message": …}` that says what is wrong.
 
 use std::borrow::Cow;
 
@@ -12,34 +12,34 @@ use crate::domain::{Error, ErrorKind};
 use crate::http::error::{RequestError, TOO_MANY_FAILURES, with_reason};
 use crate::registry::LoadError;
 
-/// The longest text of an error, in characters: it may repeat what was sent, which may be long.
+/// Longest message, in characters: it may repeat the client's input.
 const MAX_MESSAGE: usize = 2000;
 
-/// What a client is asked to show.
+/// Value of `WWW-Authenticate`.
 const CHALLENGE: &str = "Bearer realm=\"artigate\", scope=\"registry\"";
 
 /// Why a request is refused.
 #[derive(Debug)]
 pub(super) enum ApiError {
-    /// There is nothing at this path.
+    /// No resource has this path.
     NoResource,
-    /// There is, and it takes only these methods.
+    /// The resource accepts only these methods.
     Method(&'static [&'static str]),
-    /// What every dialect refuses alike.
+    /// An error that all dialects share.
     Request(RequestError),
 }
 
 impl ApiError {
-    /// Whether a credential was shown that is not valid.
+    /// Whether a credential was sent that is not valid.
     pub(super) fn is_failed_authentication(&self) -> bool {
         matches!(self, Self::Request(RequestError::Credential(refusal)) if refusal.is_failure())
     }
 
-    /// Why, in a few words for the log.
+    /// Returns the reason, in a few words for the log.
     fn reason(&self) -> Cow<'static, str> {
         match self {
             Self::NoResource => "no such route".into(),
-            Self::Method(_) => "the resource has no such method".into(),
+            Self::Method(_) => "the resource does not support the method".into(),
             Self::Request(error) => error.reason(),
         }
     }
@@ -72,8 +72,8 @@ fn message(error: &RequestError) -> &str {
     match error {
         RequestError::Credential(_) => "the credential is not valid",
         RequestError::TooManyFailures { .. } => TOO_MANY_FAILURES,
-        RequestError::PreconditionFailed => "a condition of the request does not hold",
-        RequestError::RangeNotSatisfiable(_) => "the range lies outside of the whole",
+        RequestError::PreconditionFailed => "a precondition of the request failed",
+        RequestError::RangeNotSatisfiable(_) => "the range is not satisfiable",
         RequestError::Domain(error) => error.public_message(),
     }
 }
@@ -81,19 +81,19 @@ fn message(error: &RequestError) -> &str {
 fn refused(refusal: CredentialError) -> HttpResponse {
     let (status, text) = match refusal {
         CredentialError::Missing | CredentialError::NotForJobs => {
-            (StatusCode::UNAUTHORIZED, "a personal token with the scope registry is needed")
+            (StatusCode::UNAUTHORIZED, "a personal access token with the `registry` scope is required")
         }
         CredentialError::Unreadable(_) => (
             StatusCode::UNAUTHORIZED,
-            "the credential is neither a PRIVATE-TOKEN nor a Bearer's token in ASCII",
+            "the credential is neither a PRIVATE-TOKEN nor a bearer token in ASCII",
         ),
         CredentialError::Unknown
         | CredentialError::JobIdle(_)
         | CredentialError::JobErased
-        | CredentialError::JobOfNobody => (StatusCode::UNAUTHORIZED, "the token is not known"),
+        | CredentialError::JobOfNobody => (StatusCode::UNAUTHORIZED, "the token is unknown"),
         CredentialError::Expired => (StatusCode::UNAUTHORIZED, "the token has expired"),
         CredentialError::Revoked => (StatusCode::UNAUTHORIZED, "the token was revoked"),
-        CredentialError::MissingScope(_) => (StatusCode::FORBIDDEN, "the token has not the scope registry"),
+        CredentialError::MissingScope(_) => (StatusCode::FORBIDDEN, "the token lacks the `registry` scope"),
     };
     let mut answer = HttpResponse::build(status);
     if status == StatusCode::UNAUTHORIZED {
@@ -120,7 +120,7 @@ impl From<CredentialError> for ApiError {
     }
 }
 
-/// Only a credential, the right of an administrator, and the catalog can stand in the way here.
+/// Only a credential, the right of an administrator and the catalog can fail here.
 impl From<AccessError> for ApiError {
     fn from(error: AccessError) -> Self {
         match error {
@@ -131,7 +131,7 @@ impl From<AccessError> for ApiError {
     }
 }
 
-/// A document that cannot be read is a wrong request; one that makes no sense here is told apart.
+/// Refuses a malformed document as a bad request, a well-formed but invalid one as unprocessable.
 impl From<LoadError> for ApiError {
     fn from(error: LoadError) -> Self {
         match error {

@@ -1,4 +1,4 @@
-//! The JSON of this dialect. Fields are called as in registry documents.
+//! JSON of this dialect, with the field names of registry documents.
 
 use serde::Serialize;
 
@@ -7,7 +7,7 @@ use crate::catalog::pipelines::PipelineRecord;
 use crate::domain::Timestamp;
 use crate::registry::LoadSummary;
 
-/// How much a document names.
+/// Number of users, projects, pipelines and jobs in a document.
 #[derive(Debug, Serialize)]
 pub(super) struct Counts {
     users: usize,

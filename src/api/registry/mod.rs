@@ -1,8 +1,7 @@
-//! Our own dialect: how a CI coordinator tells a running gateway what exists and how it goes on,
-//! without a file on its disk.
+//! Registry dialect: how a CI coordinator registers projects, pipelines and jobs with a running server and
+//! reports their progress, without a file on its disk.
 //!
-//! `openapi.json` beside this file describes every operation and is served as it is; a test holds
-//! both against each other.
+//! `openapi.json` beside this file describes every operation and is served unchanged; a test compares both.
 
 mod changes;
 mod documents;
@@ -23,13 +22,13 @@ use crate::http::credentials::empty_header;
 use error::ApiError;
 use resource::Resource;
 
-/// What everything here begins with.
+/// Path prefix of this dialect.
 pub const PREFIX: &str = "/api/registry";
 
-/// The description of all operations.
+/// OpenAPI description of all operations.
 pub const OPENAPI: &str = include_str!("openapi.json");
 
-/// Takes over everything below [`PREFIX`].
+/// Mounts everything below [`PREFIX`].
 pub(super) fn mount(config: &mut ServiceConfig) {
     config.service(web::scope(PREFIX).default_service(web::to(answer)));
 }
@@ -43,14 +42,14 @@ async fn answer(app: Data<App>, request: HttpRequest, payload: Payload) -> HttpR
     body.drain_behind(answer)
 }
 
-/// Answers with a refusal. Its line in the log says so where a credential was empty and taken for none.
+/// Renders a refusal. Its log line says if an empty credential was ignored.
 fn refuse(ctx: &RequestContext, error: ApiError) -> HttpResponse {
     let mut response = limit_failures(ctx, error).into_response();
     ctx.note_empty_credential(&mut response, empty_header(ctx.request.headers(), &["PRIVATE-TOKEN"]));
     response
 }
 
-/// Counts a failed authentication and, past the limit for the client's address, refuses with that instead.
+/// Counts a failed authentication; above the limit for the client's address, refuses with that instead.
 fn limit_failures(ctx: &RequestContext, error: ApiError) -> ApiError {
     if error.is_failed_authentication() { ctx.limit_failures().map_or(error, ApiError::from) } else { error }
 }

@@ -1,5 +1,4 @@
-//! What the operations of this dialect read from a request: who sends it, of what type its body is, and the ID in
-//! its path.
+//! Request of this dialect: its principal, the media type of its body, and the ID in its path.
 
 use actix_web::http::header::CONTENT_ENCODING;
 
@@ -11,7 +10,7 @@ use crate::domain::{Error, ErrorKind};
 use crate::http::context::RequestContext;
 use crate::http::credentials::{Authorization, shown, text};
 
-/// The principal, whom the registry lets in. Where no credential was shown, nothing else has to be read.
+/// Returns the principal, if the registry admits it. Without a credential, nothing else is read.
 pub(super) async fn admit(ctx: &RequestContext) -> Result<Principal, ApiError> {
     let headers = ctx.request.headers();
     let Authorization { bearer, other } = Authorization::read(headers);
@@ -31,24 +30,24 @@ pub(super) async fn admit(ctx: &RequestContext) -> Result<Principal, ApiError> {
     Ok(principal)
 }
 
-/// The media type of the body in lower case, without parameters; none if there is none.
+/// Returns the media type of the body in lower case, without parameters; `None` if there is none.
 pub(super) fn media_type(ctx: &RequestContext) -> Result<Option<String>, ApiError> {
     let unsupported = |what: &str| Error::new(ErrorKind::UnsupportedMedia, what.to_owned());
     let headers = ctx.request.headers();
     if text(headers, CONTENT_ENCODING.as_str()).is_some_and(|coding| coding != "identity") {
-        return Err(unsupported("Content-Encoding: send the body as it is").into());
+        return Err(unsupported("Content-Encoding: not supported, send the body uncompressed").into());
     }
     match headers.get("content-type") {
         None => Ok(None),
         Some(value) => {
-            let value = value.to_str().map_err(|_| unsupported("Content-Type: not readable"))?;
+            let value = value.to_str().map_err(|_| unsupported("Content-Type: not valid text"))?;
             let essence = value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
             Ok(Some(essence).filter(|essence| !essence.is_empty()))
         }
     }
 }
 
-/// The ID in a path.
+/// Parses the ID in a path.
 pub(super) fn id(text: &str) -> Result<i64, ApiError> {
     let id = if text.bytes().all(|b| b.is_ascii_digit()) { text.parse().ok() } else { None };
     id.filter(|id| *id > 0).ok_or_else(|| {

@@ -1,13 +1,13 @@
-//! What there is below the prefix, and what can be done with it.
+//! Resources below the prefix, and their methods.
 
-/// Something that has a path.
+/// A resource of this dialect.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Resource {
     /// The OpenAPI document.
     Description,
     /// Registry documents.
     Documents,
-    /// A job; its number is still text, as a wrong one has an answer of its own.
+    /// A job; its ID is still text, as an invalid one has an error of its own.
     Job(String),
     /// The token of a job.
     JobToken(String),
@@ -16,7 +16,7 @@ pub(super) enum Resource {
 }
 
 impl Resource {
-    /// What a raw path names.
+    /// Returns the resource at a raw path.
     pub(super) fn at(path: &str) -> Option<Self> {
         let segments: Vec<&str> = path.strip_prefix('/')?.split('/').collect();
         match segments[..] {
@@ -29,7 +29,7 @@ impl Resource {
         }
     }
 
-    /// The methods that it takes.
+    /// Returns the methods that the resource accepts.
     pub(super) const fn methods(&self) -> &'static [&'static str] {
         match self {
             Self::Description => &["GET", "HEAD"],
@@ -50,7 +50,7 @@ mod tests {
     use super::*;
     use crate::api::registry::{OPENAPI, PREFIX};
 
-    /// One of each.
+    /// Returns one of each.
     fn all() -> [Resource; 5] {
         let id = || "{id}".to_owned();
         let all = [
@@ -60,7 +60,7 @@ mod tests {
             Resource::JobToken(id()),
             Resource::Pipeline(id()),
         ];
-        // Whoever adds a resource has to come by here.
+        // A new resource must be added here.
         match &all[0] {
             Resource::Description
             | Resource::Documents

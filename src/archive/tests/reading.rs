@@ -330,7 +330,7 @@ fn lengths_in_the_local_header_that_lie_are_damage() {
 fn missing_local_header_is_damage() {
     let (mut file, entry) = one(b"abc", Stored);
     file[0] = b'p';
-    assert_eq!(damage(&file, &entry), "entry has no local header where the directory says");
+    assert_eq!(damage(&file, &entry), "entry has no local header at its stated offset");
 }
 
 #[test]
@@ -361,7 +361,7 @@ fn encrypted_entry_foreign_method_or_oddity_is_refused_before_reading() {
     assert_eq!(refusal(EntryMeta { method: 99, ..entry.clone() }).to_string(), text);
     let odd = EntryMeta { oddity: Some(Oddity::OutsideArchive), ..entry };
     assert_eq!(odd.check_supported(), Err(Unsupported::Odd(Oddity::OutsideArchive)));
-    assert_eq!(refusal(odd).to_string(), "entry lies outside of its archive");
+    assert_eq!(refusal(odd).to_string(), "entry is outside its archive");
 }
 
 #[test]

@@ -47,7 +47,7 @@ fn damaged_local_header_is_named_with_its_entry() {
         file[offset + at] = value;
         damage(&file, "d")
     };
-    let text = "entry has no local header where the directory says (entry \"d/a\")";
+    let text = "entry has no local header at its stated offset (entry \"d/a\")";
     assert_eq!(changed(0, b'p'), text);
 }
 

@@ -10,13 +10,13 @@ use crate::catalog::Db;
 use crate::catalog::jobs::{self, TokenJob};
 use crate::domain::Result;
 
-/// What GitLab's job tokens begin with.
+/// Prefix of GitLab's job tokens.
 const PREFIX: &str = "glcbt-";
 
-/// Makes a token for a job, as long and as plain as a personal one.
+/// Makes a token for a job, of the form of a personal one.
 ///
 /// # Errors
-/// `Internal` when the system gives no randomness.
+/// `Internal` if the system has no randomness.
 pub fn new_job_token() -> Result<NewToken> {
     new_token(PREFIX)
 }

@@ -1,5 +1,6 @@
-//! Tokens: how personal tokens and job tokens are made and looked up. The text of a token exists only where it is
-//! made or shown: the catalog keeps its SHA-256.
+//! Tokens: makes and looks up personal tokens and job tokens.
+//!
+//! The text of a token exists only where it is made or sent: the catalog stores its SHA-256.
 
 mod job;
 mod personal;
@@ -14,16 +15,16 @@ pub use personal::{grant_with_token, new_personal_token};
 
 use crate::domain::{Error, Result, Sha256Digest};
 
-/// Six bits each: 43 of them hold 258 bits.
+/// Six bits each: 43 characters hold 258 bits.
 const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
 const RANDOM_CHARACTERS: usize = 43;
 
-/// A token that nobody has seen yet. It cannot be printed by accident.
+/// A new token, before its owner has seen it. It cannot be printed by accident.
 pub struct NewToken {
-    /// To be shown to its owner once.
+    /// Text, to be shown to the owner once.
     pub text: SecretString,
-    /// To be kept.
+    /// Digest, to be stored.
     pub sha256: Sha256Digest,
 }
 
@@ -36,7 +37,7 @@ fn new_token(prefix: &str) -> Result<NewToken> {
     Ok(NewToken { sha256: Sha256Digest::of(text.as_bytes()), text: text.into() })
 }
 
-/// The digest by which a token is looked up.
+/// Returns the digest by which a token is looked up.
 pub(super) fn digest(token: &SecretString) -> Sha256Digest {
     Sha256Digest::of(token.expose_secret().as_bytes())
 }

@@ -15,18 +15,18 @@ use crate::domain::role::Role;
 use crate::domain::scope::Scopes;
 use crate::domain::{Result, Sha256Digest, Timestamp};
 
-/// What GitLab's personal tokens begin with; scanners for leaked secrets look for it.
+/// Prefix of GitLab's personal tokens; scanners for leaked secrets look for it.
 const PREFIX: &str = "glpat-";
 
-/// Makes a personal token of at least 256 random bits, in letters that need no quoting anywhere.
+/// Makes a personal token of at least 256 random bits, in characters that need no quoting anywhere.
 ///
 /// # Errors
-/// `Internal` when the system gives no randomness.
+/// `Internal` if the system has no randomness.
 pub fn new_personal_token() -> Result<NewToken> {
     new_token(PREFIX)
 }
 
-/// Finds the user of a personal token that has one of `scopes`; `None` for a text that is no personal token.
+/// Finds the user of a personal token that has one of `scopes`; `None` if it is no personal token.
 pub(in crate::auth) fn authenticate_personal(
     db: &mut Db,
     token: &SecretString,
@@ -42,8 +42,8 @@ pub(in crate::auth) fn authenticate_personal(
     Ok(Some(Actor::User(user)))
 }
 
-/// What a personal token, found by its digest together with its user's `role` in a project, is to that project's
-/// permission table: what [`crate::auth::authenticate`] and [`crate::auth::grant_in`] would say. `None` for another
+/// Returns the grant of a personal token that was found by its digest, together with its user's `role` in a
+/// project: the same as [`crate::auth::authenticate`] and [`crate::auth::grant_in`]. `None` for another
 /// token.
 ///
 /// # Errors

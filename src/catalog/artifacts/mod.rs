@@ -165,7 +165,7 @@ pub fn add(db: &mut Db, new: &NewArtifact, contents: &BlobInfo, now: Timestamp) 
             return Ok(InsertOutcome::AlreadyExists(Box::new(existing)));
         }
     }
-    Err(Error::unavailable("others came and went in the place of an artifact"))
+    Err(Error::unavailable("concurrent uploads kept replacing the artifact"))
 }
 
 fn insert(

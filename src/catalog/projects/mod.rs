@@ -164,12 +164,12 @@ pub fn usage(db: &mut Db, id: i64) -> Result<ProjectUsage> {
 pub fn create(db: &mut Db, id: Option<i64>, new: &ProjectChanges, now: Timestamp) -> Result<i64> {
     db.lock_whole_catalog()?;
     if let Some(other) = find(db, &ProjectRef::Path(new.path.clone()))? {
-        return Err(Error::new(ErrorKind::Conflict, format!("there is a project {:?} already", other.path)));
+        return Err(Error::new(ErrorKind::Conflict, format!("project {:?} already exists", other.path)));
     }
     let id = match id {
         Some(id) => {
             if let Some(other) = find(db, &ProjectRef::Id(id))? {
-                let text = format!("number {id} is project {:?} already", other.path);
+                let text = format!("ID {id} already belongs to project {:?}", other.path);
                 return Err(Error::new(ErrorKind::Conflict, text));
             }
             id

@@ -1,4 +1,4 @@
-//! `artigate project member`, `allow` and `disallow`: whom a project lets in.
+//! `artigate project member`, `allow` and `disallow`: a project's members and its job token allowlist.
 
 use clap::Subcommand;
 
@@ -12,21 +12,21 @@ use crate::domain::{Error, ErrorKind};
 
 #[derive(Debug, Subcommand)]
 pub(in crate::cli) enum MemberCommand {
-    /// Make a user a member, or give a member another role.
+    /// Add a member, or change a member's role.
     Add {
         /// The project's full path.
         path: String,
-        /// The user's short name.
+        /// The username.
         user: String,
-        /// What the user may do in the project.
+        /// The member's role.
         #[arg(value_parser = one_of(Role::ALL, Role::as_str))]
         role: Role,
     },
-    /// Take a member out.
+    /// Remove a member.
     Remove {
         /// The project's full path.
         path: String,
-        /// The user's short name.
+        /// The username.
         user: String,
     },
 }
@@ -49,9 +49,9 @@ pub(super) fn member(administration: &CatalogSession, command: MemberCommand) ->
                 let project = projects::find_by_path(db, &path)?;
                 let user_id = users::find_by_username(db, &user)?;
                 if projects::remove_member(db, project.id, user_id)? {
-                    Ok(format!("{user} is no member of {} any more\n", project.path))
+                    Ok(format!("{user} is no longer a member of {}\n", project.path))
                 } else {
-                    Err(missing(format!("{user:?} is no member of {:?}", project.path)))
+                    Err(missing(format!("{user:?} is not a member of {:?}", project.path)))
                 }
             })
         }
@@ -59,7 +59,7 @@ pub(super) fn member(administration: &CatalogSession, command: MemberCommand) ->
     listing::print(&said?)
 }
 
-/// Adds to the allowlist.
+/// Adds a project or group to the job token allowlist.
 pub(super) fn allow(
     administration: &CatalogSession,
     path: String,
@@ -69,12 +69,12 @@ pub(super) fn allow(
     let said = administration.write("allowlist.add", subject, move |db| {
         let project = projects::find_by_path(db, &path)?;
         projects::add_to_allowlist(db, project.id, &other)?;
-        Ok(format!("{} lets in the job tokens of {other}\n", project.path))
+        Ok(format!("{} allows job tokens of {other}\n", project.path))
     });
     listing::print(&said?)
 }
 
-/// Takes from the allowlist.
+/// Removes a project or group from the job token allowlist.
 pub(super) fn disallow(
     administration: &CatalogSession,
     path: String,
@@ -84,7 +84,7 @@ pub(super) fn disallow(
     let said = administration.write("allowlist.remove", subject, move |db| {
         let project = projects::find_by_path(db, &path)?;
         if projects::remove_from_allowlist(db, project.id, &other)? {
-            Ok(format!("{} does not let in the job tokens of {other} any more\n", project.path))
+            Ok(format!("{} no longer allows job tokens of {other}\n", project.path))
         } else {
             Err(missing(format!("{other:?} is not on the allowlist of {:?}", project.path)))
         }

@@ -1,4 +1,4 @@
-//! `artigate project create` and `set`, which take the same options.
+//! `artigate project create` and `set`, which share their options.
 
 use clap::Args;
 
@@ -13,23 +13,23 @@ use crate::domain::project::Visibility;
 #[derive(Debug, Args)]
 #[group(multiple = true)]
 pub(in crate::cli) struct Fields {
-    /// The name to show; the path's last segment at first.
+    /// The display name; the path's last segment by default.
     #[arg(long)]
     name: Option<String>,
-    /// Who may see the project: its members, whoever is signed in, or everybody; private at first.
+    /// Who may see the project: its members, all signed-in users, or everyone; private by default.
     #[arg(long, value_parser = one_of(Visibility::ALL, Visibility::as_str))]
     visibility: Option<Visibility>,
-    /// Whether those who see the project may read its jobs and artifacts; on at first.
+    /// Whether everyone who may see the project may read its jobs and artifacts; on by default.
     #[arg(long, value_name = "ON|OFF", hide_possible_values = true)]
     public_jobs: Option<Switch>,
     /// Whether the newest successful pipeline of each ref keeps its artifacts past their expiry; on
-    /// at first.
+    /// by default.
     #[arg(long, value_name = "ON|OFF", hide_possible_values = true)]
     keep_latest: Option<Switch>,
-    /// The largest artifact, for example 10 MiB, or none for the limit of all projects.
+    /// The largest artifact, for example 10 MiB, or none for the limit of the instance.
     #[arg(long, value_name = "SIZE|none")]
     max_artifact_size: Option<SizeLimit>,
-    /// The branch that is shown first; an empty text removes it.
+    /// The default branch; an empty text removes it.
     #[arg(long, value_name = "BRANCH")]
     default_branch: Option<String>,
 }
@@ -60,7 +60,7 @@ pub(super) fn create(
     let id = administration.write("project.create", format!("project {path}"), move |db| {
         projects::create(db, id, &new, Clock::System.now())
     })?;
-    listing::print(&format!("created project {path} with number {id}\n"))
+    listing::print(&format!("created project {path} with ID {id}\n"))
 }
 
 /// Changes a project.

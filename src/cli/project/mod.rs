@@ -1,4 +1,4 @@
-//! `artigate project …`
+//! `artigate project …`: projects, their members and their job token allowlists.
 
 mod admission;
 mod fields;
@@ -27,26 +27,26 @@ Examples:
 
 #[derive(Debug, Subcommand)]
 pub(super) enum ProjectCommand {
-    /// Create a project and say its number.
+    /// Create a project and print its ID.
     Create(Create),
-    /// List all projects, by number.
+    /// List all projects, sorted by ID.
     List {
         /// Print one JSON array.
         #[arg(long)]
         json: bool,
     },
-    /// Show a project with its members, its allowlist, and how much it holds.
+    /// Show a project with its members, its job token allowlist and its usage.
     Show {
-        /// The project's full path, in any case.
+        /// The project's full path, case-insensitive.
         path: String,
         /// Print one JSON object.
         #[arg(long)]
         json: bool,
     },
-    /// Change what is named of a project and leave the rest.
+    /// Change the given fields of a project.
     #[command(mut_group("Fields", |fields| fields.required(true)))]
     Set {
-        /// The project's full path, in any case.
+        /// The project's full path, case-insensitive.
         path: String,
         #[command(flatten)]
         fields: Fields,
@@ -54,19 +54,19 @@ pub(super) enum ProjectCommand {
     /// Add and remove members.
     #[command(subcommand, after_help = MEMBER_EXAMPLES)]
     Member(MemberCommand),
-    /// Let in the job tokens of another project, or of all projects of a group.
+    /// Allow job tokens of another project, or of all projects of a group.
     Allow {
-        /// The full path of the project that lets in.
+        /// The full path of the project whose allowlist changes.
         path: String,
-        /// The full path of the project or group to let in; it need not exist yet.
+        /// The full path of the project or group to allow; it need not exist yet.
         #[arg(value_parser = full_path)]
         other: String,
     },
-    /// Let in the job tokens of another project or group no more.
+    /// Remove a project or group from the job token allowlist.
     Disallow {
-        /// The full path of the project that lets in.
+        /// The full path of the project whose allowlist changes.
         path: String,
-        /// The entry of its allowlist to take off.
+        /// The allowlist entry to remove.
         other: String,
     },
 }
@@ -76,14 +76,14 @@ pub(super) struct Create {
     /// The full path, for example group/project.
     #[arg(value_parser = full_path)]
     path: String,
-    /// The project's number, instead of the next free one.
+    /// The project's ID; the next free one by default.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(i64).range(1..))]
     id: Option<i64>,
     #[command(flatten)]
     fields: Fields,
 }
 
-/// Runs one of the commands.
+/// Runs a sub-command.
 pub(super) fn run(settings: &Settings, command: ProjectCommand) -> Result<(), CommandError> {
     let administration = &CatalogSession::open(settings)?;
     match command {

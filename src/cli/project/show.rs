@@ -1,4 +1,4 @@
-//! `artigate project list` and `show`. Fields are called as in registry files.
+//! `artigate project list` and `show`. Fields have the names of registry documents.
 
 use serde_json::{Map, Value};
 
@@ -16,12 +16,12 @@ pub(super) fn list(administration: &CatalogSession, json: bool) -> Result<(), Co
     listing::print_all(&columns, &records, json)
 }
 
-/// Shows one project and what belongs to it.
+/// Shows one project with its members, its job token allowlist and its usage.
 pub(super) fn show(administration: &CatalogSession, path: String, json: bool) -> Result<(), CommandError> {
     let record = administration.read(move |db| {
         let id = projects::find_by_path(db, &path)?.id;
         let details = projects::details(db, Some(id))?.pop();
-        let details = details.ok_or_else(|| Error::internal("the project went away meanwhile"))?;
+        let details = details.ok_or_else(|| Error::internal("the project was deleted meanwhile"))?;
         let members: Map<String, Value> = projects::members(db, id)?
             .into_iter()
             .map(|(username, role)| (username, role.as_str().into()))
@@ -52,7 +52,7 @@ fn record(ProjectDetails { project, name, default_branch, created_at, uuid: _ }:
         .with("created_at", created_at.to_string())
 }
 
-/// Sizes in the catalog are never negative.
+/// Formats a size in bytes; sizes in the catalog are never negative.
 fn size(bytes: i64) -> String {
     byte_size::show(bytes.unsigned_abs())
 }

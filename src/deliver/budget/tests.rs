@@ -1,4 +1,4 @@
-//! Shares: taken in order, given back, and taken from who makes no progress.
+//! Tests of shares: taken in order, given back, and taken from stalled responses.
 
 use std::net::Ipv4Addr;
 

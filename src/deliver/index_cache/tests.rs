@@ -1,4 +1,4 @@
-//! Lanes: who waits for whom, and what is kept with an index.
+//! Tests of the lanes, which work waits for which, and of what is kept with an index.
 
 use std::io::Cursor;
 
@@ -12,7 +12,7 @@ use crate::domain::{Sha256Digest, Timestamp, Uuid};
 use crate::settings::StorageUrl;
 use crate::store::{Store, StoreKey};
 
-/// A store with archives of so many entries each.
+/// A store with archives, and a cache of their indexes.
 struct Archives {
     store: Store,
     cache: IndexCache,
@@ -27,7 +27,8 @@ impl Archives {
         Self { store, cache: IndexCache::new(Limits::default(), capacity_bytes), _folder: folder }
     }
 
-    /// An archive of empty files with long names, and whether somebody looked where its directory lies.
+    /// Stores an archive of empty files with long names. `is_looked_at` tells whether its row knows where its
+    /// directory lies.
     async fn put(&self, entries: usize, is_looked_at: bool) -> (Artifact, Blob) {
         let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
         for number in 0..entries {
@@ -103,7 +104,7 @@ fn only_the_first_page_goes_over_a_folder() {
         let (archive, blob) = archives.put(LARGE, true).await;
         let outline = || archives.cache.outline(&archive, &blob, "d2".into(), false);
         let first = outline().await.unwrap().unwrap().unwrap();
-        // Nobody may go over an index now; a page does not.
+        // No work on a large index has a turn now; a page needs none.
         let _busy = archives.cache.work.large.acquire().await.unwrap();
         let again = outline().await.unwrap().unwrap().unwrap();
         assert!(Arc::ptr_eq(&first, &again));
@@ -136,7 +137,7 @@ fn outlines_that_are_kept_are_few() {
     });
 }
 
-/// An index that had to make room is held by nobody who only waits.
+/// A request that only waits holds no evicted index.
 #[test]
 fn who_waits_holds_no_index() {
     run(async {

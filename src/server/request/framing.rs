@@ -1,49 +1,49 @@
 //! Framing: how a request's body says where it ends (RFC 9112, section 6).
 
-/// How many bytes of extensions a body's chunks may have in all, and how many of trailers.
+/// Most bytes of a body's chunk extensions in total, and of its trailers.
 const MAX_SPARE_BYTES: usize = 16 * 1024;
 
-/// What belongs to a request behind its head.
+/// Extent of a request's body.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Framing {
-    /// So many bytes; none where there is no body.
+    /// This many bytes; 0 without a body.
     Length(u64),
     /// Chunks, to the last one and its trailers.
     Chunked(Chunks),
-    /// Everything that comes: behind an upgrade, nobody knows what that is.
+    /// Everything that follows: after an upgrade its meaning is unknown.
     ToEnd,
 }
 
 /// How far a body has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Progress {
-    /// More belongs to it.
+    /// More bytes belong to it.
     More,
-    /// It is complete.
+    /// The body is complete.
     Ended,
-    /// It is not framed as it should be: what follows means nothing.
+    /// Its framing is invalid: what follows has no meaning.
     Broken,
 }
 
-/// Chunks, as far as they were followed.
+/// State of a chunked body.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Chunks {
     place: Place,
-    /// What is left of the chunk, or its size as far as it was read.
+    /// Bytes left of the chunk, or its size as far as it was read.
     size: u64,
-    /// Bytes that are no data.
+    /// Bytes of extensions so far; after the last chunk, of trailers.
     spare: usize,
 }
 
-/// Where the next byte stands.
+/// Position of the next byte.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Place {
     SizeStart,
     Size,
-    /// Blanks behind the size.
+    /// Blanks after the size.
     Blank,
     Extension,
-    /// Behind the carriage return of the size.
+    /// After the carriage return of the size.
     SizeEnd,
     Data,
     DataReturn,
@@ -58,12 +58,12 @@ enum Place {
 }
 
 impl Framing {
-    /// Chunks of which none has come.
+    /// Returns the framing of a chunked body before its first byte.
     pub fn chunked() -> Self {
         Self::Chunked(Chunks { place: Place::SizeStart, size: 0, spare: 0 })
     }
 
-    /// Follows the next bytes and tells how many of them belong to the body; fewer than all where it ends or
+    /// Follows the next bytes; returns how many of them belong to the body, fewer than all if it ends or
     /// breaks.
     pub fn follow(&mut self, bytes: &[u8]) -> usize {
         match self {
@@ -77,7 +77,7 @@ impl Framing {
         }
     }
 
-    /// How far it has come.
+    /// Returns how far the body has come.
     pub fn progress(&self) -> Progress {
         match self {
             Self::Length(0) => Progress::Ended,
@@ -151,7 +151,7 @@ impl Chunks {
     }
 }
 
-/// The value of a hexadecimal digit.
+/// Returns the value of a hexadecimal digit.
 fn digit(byte: u8) -> u64 {
     char::from(byte).to_digit(16).map_or(0, u64::from)
 }
@@ -166,7 +166,7 @@ mod tests {
 
     use super::*;
 
-    /// How many bytes belong to the body, followed in pieces of this size, and how far it came.
+    /// Returns how many bytes belong to the body, followed in pieces of this size, and how far it came.
     fn followed(mut framing: Framing, bytes: &[u8], piece: usize) -> (usize, Progress) {
         let mut count = 0;
         for piece in bytes.chunks(piece) {

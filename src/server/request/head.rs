@@ -1,8 +1,8 @@
-//! Head: the lines of a request before its body, to the empty one.
+//! Head: the lines of a request before its body, up to the empty one.
 //!
-//! Clients send targets with bytes that an address may not have: `ü` as they typed it, a bare quote. GitLab
-//! takes them as they are; the HTTP library would refuse the whole request. Here they are percent-encoded,
-//! which is what the client meant.
+//! Clients send targets with bytes that a URL may not have: an unencoded `ü`, a bare quote. GitLab accepts
+//! them; the HTTP library would refuse the whole request. Here they are percent-encoded, which is what the
+//! client meant.
 
 use std::ops::Range;
 
@@ -11,32 +11,32 @@ use crate::http::unreadable::Unreadable;
 
 use super::framing::Framing;
 
-/// The largest head in bytes; the HTTP library gives up with the next one.
+/// Largest head in bytes; the HTTP library refuses a larger one.
 pub const MAX_HEAD_BYTES: usize = 128 * 1024 - 1;
 
-/// The most headers; the HTTP library has room for no more.
+/// Most headers; the HTTP library has room for no more.
 const MAX_HEADERS: usize = 96;
 
-/// No method has a longer name. What begins with more letters is something else than a request.
+/// Longest method in bytes; a longer first word does not begin a request.
 const MAX_METHOD_BYTES: usize = 32;
 
-/// The head of a request that can be read.
+/// A valid head of a request.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Head {
-    /// Its size in bytes, the empty line included.
+    /// Size in bytes, the empty line included.
     pub bytes: usize,
-    /// Where its target stands.
+    /// Byte range of the target.
     pub target: Range<usize>,
     /// Whether the target has bytes that must be encoded.
     pub is_raw: bool,
-    /// Whether it is HTTP/1.1, and not 1.0: only then may an interim answer be sent.
+    /// Whether the version is HTTP/1.1 and not 1.0: only then may an interim response be sent.
     pub takes_interim_answers: bool,
-    /// What belongs to the request behind it.
+    /// Extent of the body.
     pub framing: Framing,
 }
 
 impl Head {
-    /// The head as the HTTP library reads it: `bytes` begin with it.
+    /// Returns the head as the HTTP library accepts it, with its target encoded; `bytes` begin with the head.
     pub fn encoded(&self, bytes: &[u8]) -> Vec<u8> {
         let Range { start, end } = self.target.clone();
         let mut encoded = bytes[..start].to_vec();
@@ -52,7 +52,7 @@ impl Head {
     }
 }
 
-/// Reads a head that may come in any number of pieces, without looking twice at what it has seen.
+/// Reads a head that arrives in any number of pieces, without looking twice at what it has seen.
 #[derive(Debug, Default)]
 pub struct Reader {
     seen: usize,
@@ -60,19 +60,19 @@ pub struct Reader {
 }
 
 impl Reader {
-    /// How many bytes were looked at.
+    /// Returns how many bytes were looked at.
     pub fn seen(&self) -> usize {
         self.seen
     }
 
-    /// Reads the head that `bytes` begin with, empty lines before it left out. They are all that came since
-    /// its begin, those of the last call included. Nothing as long as more of it must come.
+    /// Reads the head at the start of `bytes`, without empty lines before it; they are all bytes since its
+    /// beginning, those of the last call included. `None` if it is incomplete.
     ///
     /// # Errors
-    /// When it cannot be read, as early as that is certain.
+    /// If the head is invalid, as early as that is certain.
     pub fn read(&mut self, bytes: &[u8]) -> Result<Option<Head>, Unreadable> {
         let seen = std::mem::replace(&mut self.seen, bytes.len());
-        // The empty line may have begun among what was seen.
+        // The empty line may begin in the bytes of the last call.
         let end = end_of_head(bytes, seen.saturating_sub(3));
         match end {
             Some(end) if end <= MAX_HEAD_BYTES => read(&bytes[..end]).map(Some),
@@ -81,7 +81,8 @@ impl Reader {
         }
     }
 
-    /// A client that speaks something else waits for an answer behind its first bytes, or its first line.
+    /// Checks the first bytes, or the first line, of an incomplete head: a client of another protocol waits
+    /// for a response after them.
     fn check_begin(&mut self, bytes: &[u8], seen: usize) -> Result<(), Unreadable> {
         if self.line_is_good {
             return Ok(());
@@ -99,7 +100,7 @@ impl Reader {
     }
 }
 
-/// Finds the end of the first empty line behind another line.
+/// Finds the end of the first empty line after another line.
 fn end_of_head(bytes: &[u8], from: usize) -> Option<usize> {
     let mut at = from;
     while let Some(found) = bytes[at..].iter().position(|byte| *byte == b'\n') {
@@ -113,7 +114,7 @@ fn end_of_head(bytes: &[u8], from: usize) -> Option<usize> {
     None
 }
 
-/// Reads a head of which every line is there.
+/// Parses a complete head.
 fn read(bytes: &[u8]) -> Result<Head, Unreadable> {
     let mut lines = bytes.split(|byte| *byte == b'\n').map(without_return);
     let line = Line::read(lines.next().unwrap_or_default())?;
@@ -132,7 +133,7 @@ fn read(bytes: &[u8]) -> Result<Head, Unreadable> {
     })
 }
 
-/// A request's first line.
+/// A request line.
 struct Line<'a> {
     method: &'a [u8],
     target: &'a [u8],
@@ -156,7 +157,7 @@ impl<'a> Line<'a> {
     }
 }
 
-/// What the headers tell that matters for where the request ends.
+/// Headers that decide where the request ends.
 #[derive(Default)]
 struct Announced {
     headers: usize,
@@ -189,7 +190,7 @@ impl Announced {
         self.note(name, value)
     }
 
-    /// Most headers are none of these, and are told apart by their length.
+    /// Records a header that matters. Most do not, and are told apart by their length.
     fn note(&mut self, name: &[u8], value: &[u8]) -> Result<(), Unreadable> {
         let is = |known: &[u8]| name.eq_ignore_ascii_case(known);
         match name.len() {
@@ -232,12 +233,12 @@ impl Announced {
     }
 }
 
-/// The refusal of a head of more than [`MAX_HEAD_BYTES`].
+/// Returns the refusal of a head of more than [`MAX_HEAD_BYTES`].
 pub fn head_too_large() -> Unreadable {
     Unreadable::too_large(format!("the head is larger than {MAX_HEAD_BYTES} bytes"))
 }
 
-const NO_HEADER: &str = "a header's line is not a name, a colon and a value";
+const NO_HEADER: &str = "a header line is not a name, a colon and a value";
 
 fn no_request_line() -> Unreadable {
     Unreadable::wrong("the first line is not a method, a target and HTTP/1.0 or HTTP/1.1")
@@ -261,7 +262,7 @@ fn is_method(name: &[u8]) -> bool {
     (1..=MAX_METHOD_BYTES).contains(&name.len()) && name.iter().all(|byte| is_token_byte(*byte))
 }
 
-/// Whether the HTTP library refuses a byte in a target that other servers take.
+/// Whether the HTTP library refuses a byte in a target that other servers accept.
 fn is_refused(byte: u8) -> bool {
     byte >= 0x80 || matches!(byte, b'"' | b'<' | b'>' | b'`')
 }

@@ -1,4 +1,4 @@
-//! Reading: the requests, one by one.
+//! Reading: hands on the requests of a stream, one by one.
 
 use std::io;
 use std::pin::Pin;
@@ -8,11 +8,11 @@ use tokio::io::{AsyncRead, ReadBuf};
 
 use super::{Place, RequestStream};
 
-/// How much is read ahead while an answer is made: only so is it noticed that the client has left.
+/// Most bytes read ahead while a response is made; without reading, a client that left is not noticed.
 const MAX_AHEAD_BYTES: usize = 128 * 1024;
 
 impl<S: AsyncRead + Unpin> RequestStream<S> {
-    /// Reads ahead while an answer is made.
+    /// Reads ahead while a response is made.
     fn poll_held(&mut self, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
         while !self.is_half_closed && self.ahead.len() < MAX_AHEAD_BYTES {
@@ -22,11 +22,11 @@ impl<S: AsyncRead + Unpin> RequestStream<S> {
             self.ahead.extend_from_slice(came);
             buffer.set_filled(before);
         }
-        // When the answer was sent, this is looked at again.
+        // Polled again when the response was sent.
         Poll::Pending
     }
 
-    /// Reads what is missing of a head or a body; ready when it is to be seen what that means.
+    /// Reads more of a head or a body; ready when the state must be checked again.
     fn poll_more(&mut self, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
         if self.is_half_closed {
@@ -94,7 +94,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for RequestStream<S> {
     }
 }
 
-/// Moves so many bytes to the buffer, or as many as it has room for.
+/// Moves up to `most` bytes to the buffer, as far as it has room.
 fn take(bytes: &mut Vec<u8>, buffer: &mut ReadBuf<'_>, most: usize) {
     let count = bytes.len().min(buffer.remaining()).min(most);
     buffer.put_slice(&bytes[..count]);

@@ -15,7 +15,7 @@ struct Wire {
     pieces: VecDeque<Vec<u8>>,
     ends: bool,
     written: Vec<u8>,
-    /// Whether the client has left, which who writes gets to know.
+    /// Whether the client has left; only a write reveals it.
     is_left: bool,
 }
 
@@ -80,8 +80,7 @@ fn stream(wire: Wire) -> RequestStream<Wire> {
     RequestStream::new(wire, None, Patience { head: hour, idle: hour })
 }
 
-/// Everything that is handed on until the request's answer is awaited, or the stream ends; and whether it
-/// goes on.
+/// Returns everything that is handed on until the response is due or the stream ends, and whether it goes on.
 fn request(stream: &mut RequestStream<Wire>, room: usize) -> (Vec<u8>, bool) {
     let mut context = Context::from_waker(Waker::noop());
     let mut all = Vec::new();
@@ -99,7 +98,7 @@ fn request(stream: &mut RequestStream<Wire>, room: usize) -> (Vec<u8>, bool) {
     }
 }
 
-/// Answers the request under way.
+/// Answers the current request.
 fn answer(stream: &mut RequestStream<Wire>) {
     let mut context = Context::from_waker(Waker::noop());
     stream.exchange.enter(Phase::Answering);
@@ -108,7 +107,7 @@ fn answer(stream: &mut RequestStream<Wire>) {
     assert!(Pin::new(&mut *stream).poll_flush(&mut context).is_ready());
 }
 
-/// The requests that are handed on, each when the one before it was answered, and what was written.
+/// Returns the requests, each handed on when the one before it was answered, and what was written.
 fn requests(bytes: &[u8], sizes: &[usize], room: usize) -> (Vec<Vec<u8>>, String) {
     on_a_runtime(|| {
         let mut stream = stream(Wire::new(bytes, sizes));
@@ -218,7 +217,7 @@ fn what_the_library_refuses_is_refused_in_words() {
         assert!(matches!(written, Poll::Ready(Ok(count)) if count == refusal.len()));
         let said = String::from_utf8(stream.stream.written).unwrap();
         assert!(
-            said.contains("x-request-id: ") && said.ends_with("the target is not an address\"}"),
+            said.contains("x-request-id: ") && said.ends_with("the target is not a valid URL\"}"),
             "{said}"
         );
     });

@@ -1,4 +1,4 @@
-//! Writing: the answers, each of which lets the next request in.
+//! Writing: sends the responses of a stream, each of which lets the next request in.
 
 use std::io;
 use std::pin::Pin;
@@ -15,10 +15,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for RequestStream<S> {
         let this = self.get_mut();
         ready!(this.presence.poll_end(&mut this.stream, cx))?;
         if matches!(this.exchange.phase(), Phase::Idle | Phase::Asked) {
-            // The HTTP library refuses what it cannot read, with a status alone, and closes the connection.
+            // The HTTP library refuses a request that it cannot parse with a bare status, and closes the
+            // connection.
             if this.farewell.is_none() {
                 let line = std::mem::take(&mut this.line);
-                this.refuse(&Unreadable::wrong("the target is not an address"), Some(&line));
+                this.refuse(&Unreadable::wrong("the target is not a valid URL"), Some(&line));
             }
             ready!(this.poll_farewell(cx))?;
             return Poll::Ready(Ok(bytes.len()));
@@ -26,13 +27,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for RequestStream<S> {
         Pin::new(&mut this.stream).poll_write(cx, bytes)
     }
 
-    /// Is called when all was written. Then an answer that was made to its end is sent.
+    /// Is called when all was written: a complete response has then been sent.
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         ready!(Pin::new(&mut this.stream).poll_flush(cx))?;
         match this.exchange.phase() {
             Phase::Answered => this.release(cx),
-            // Behind a body that broke, nobody reads either.
+            // After a broken body nothing is read either.
             Phase::Called if this.is_half_closed || this.is_at_end() => {
                 this.presence.check(&mut this.stream, cx)?;
             }

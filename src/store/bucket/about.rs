@@ -1,4 +1,4 @@
-//! What a bucket tells about itself: what time it is there, and which instance it belongs to.
+//! A bucket's own facts: its clock, its instance ID, and whether it holds blobs.
 
 use std::io;
 use std::sync::Arc;
@@ -11,23 +11,23 @@ use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload}
 use super::Bucket;
 use crate::store::StoreKey;
 
-/// The object that tells the time.
+/// The object that is written to read the clock.
 const CLOCK: &str = "clock";
 
-/// The object that holds the instance id.
+/// The object that holds the instance ID.
 const INSTANCE_ID: &str = "instance-id";
 
-/// How many names are asked for first to see whether a blob is there: of three, one is neither [`CLOCK`] nor
+/// The number of names requested first to see whether there is a blob: of three, one is neither [`CLOCK`] nor
 /// [`INSTANCE_ID`].
 const FEW_NAMES: usize = 3;
 
-/// How many are asked for then, and how often, where somebody else's objects lie in front.
+/// The number of names per further request, and the most requests, if foreign objects sort before the blobs.
 const MANY_NAMES: usize = 1_000;
 const QUESTIONS: usize = 5;
 
 impl Bucket {
-    /// Whether a blob lies here: mostly one question for a few names. Where so many foreign objects lie in front
-    /// that it takes too long to tell, the answer is yes.
+    /// Returns whether the bucket holds a blob, mostly with one request for a few names. If so many foreign
+    /// objects sort first that it takes too long to tell, the answer is yes.
     pub(in crate::store) async fn holds_blobs(self: &Arc<Self>) -> io::Result<bool> {
         let bucket = Arc::clone(self);
         self.run(async move {
@@ -54,8 +54,8 @@ impl Bucket {
         .await
     }
 
-    /// The time by the clock that objects here get theirs from, as one that is written for it tells. It stays
-    /// for the next who asks: of two at a time, neither takes the other's away.
+    /// Returns the time of the clock that stamps objects here, from an object that is written for it. The
+    /// object stays: of two callers at a time, neither deletes the other's.
     pub(in crate::store) async fn now(self: &Arc<Self>) -> io::Result<SystemTime> {
         let (bucket, path) = (Arc::clone(self), self.prefix.clone().join(CLOCK));
         let found = self.run(async move {
@@ -74,7 +74,7 @@ impl Bucket {
         }
     }
 
-    /// Leaves one that is there as it is.
+    /// Writes the instance ID; keeps an existing one.
     pub(in crate::store) async fn write_instance_id(self: &Arc<Self>, text: Vec<u8>) -> io::Result<()> {
         let (bucket, path) = (Arc::clone(self), self.prefix.clone().join(INSTANCE_ID));
         let create = PutOptions::from(PutMode::Create);

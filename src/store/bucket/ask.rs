@@ -1,5 +1,6 @@
-//! Asks a bucket whether it can be worked with, and says in words what is in the way: a service answers 404
-//! for a bucket that is not there just as for an object, and 403 for half a dozen reasons.
+//! Probes check that a bucket can be used, and say in words why not.
+//!
+//! A service answers 404 for a missing bucket as for a missing object, and 403 for half a dozen reasons.
 
 use std::future::Future;
 use std::io;
@@ -12,19 +13,19 @@ use object_store::multipart::MultipartStore;
 use super::Bucket;
 use crate::store::StoreKey;
 
-/// How long a question may take, tries included.
+/// How long a probe may take, tries included.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(4);
 
-/// How long it may take to come by credentials that are not in the environment: a machine in a cloud has them
-/// at hand, any other has nobody who would answer.
+/// How long it may take to get credentials that are not in the environment: a machine in a cloud has them at
+/// hand, any other gets no answer.
 const CREDENTIALS_TIMEOUT: Duration = Duration::from_secs(3);
 
 impl Bucket {
-    /// Whether the bucket answers, is there, and lets us in: it is asked for the name of one object, which
-    /// needs the right to list.
+    /// Checks that the bucket answers, exists and grants access: asks for the name of one object, which needs
+    /// the right to list.
     ///
     /// # Errors
-    /// `NotConnected`, with a text that says what is in the way.
+    /// `NotConnected`, with the reason as text.
     pub(in crate::store) async fn probe(self: &Arc<Self>) -> io::Result<()> {
         let bucket = Arc::clone(self);
         self.ask(async move {
@@ -38,14 +39,15 @@ impl Bucket {
         .await
     }
 
-    /// Whether the bucket takes objects: a large one is begun and given up, which leaves nothing there.
+    /// Checks that the bucket accepts objects: begins and aborts a multipart upload, which leaves nothing
+    /// there.
     ///
     /// # Errors
     /// As [`Bucket::probe`].
     pub(in crate::store) async fn probe_writing(self: &Arc<Self>) -> io::Result<()> {
         let bucket = Arc::clone(self);
         self.ask(async move {
-            // Should it be left after all, it lies where `gc` looks for such.
+            // If the abort fails, `gc` finds the upload at this path.
             let path = bucket.path(&StoreKey::random());
             let begun = async {
                 let id = bucket.asking.create_multipart(&path).await?;
@@ -61,7 +63,7 @@ impl Bucket {
         self.runtime.spawn(question).await.map_err(io::Error::other)?
     }
 
-    /// Whether there are credentials to show to the bucket, which itself is not asked.
+    /// Checks that there are credentials for the bucket, without asking the bucket.
     ///
     /// # Errors
     /// As [`Bucket::probe`].
@@ -77,7 +79,7 @@ impl Bucket {
         let found = tokio::time::timeout(CREDENTIALS_TIMEOUT, self.asking.credentials().get_credential());
         match found.await {
             Ok(Ok(_)) => Ok(()),
-            Ok(Err(error)) => Err(said(format!("{NO_CREDENTIALS}; there are no others: {error}"))),
+            Ok(Err(error)) => Err(said(format!("{NO_CREDENTIALS}; no other source has any: {error}"))),
             Err(_) => Err(said(NO_CREDENTIALS.to_owned())),
         }
     }
@@ -97,7 +99,7 @@ impl Bucket {
         }
     }
 
-    /// What the text of a failed request comes to.
+    /// Explains the error text of a failed request.
     fn words_for(&self, text: &str, rights: &str) -> String {
         let Self { name, endpoint, .. } = self;
         let code = text.split_once("<Code>").and_then(|(_, rest)| rest.split_once("</Code>"));
@@ -112,7 +114,7 @@ impl Bucket {
                 "access denied: AWS_SECRET_ACCESS_KEY is not the secret of AWS_ACCESS_KEY_ID".to_owned()
             }
             ("ExpiredToken" | "InvalidToken", _) => {
-                format!("access denied: {endpoint} does not take the session token ({code})")
+                format!("access denied: {endpoint} rejects the session token ({code})")
             }
             ("PermanentRedirect" | "AuthorizationHeaderMalformed", _) => {
                 format!("bucket {name} is in another region ({code}): set AWS_REGION")
@@ -122,7 +124,7 @@ impl Bucket {
                 format!("access denied{code}: the key needs {rights} on bucket {name}")
             }
             (_, "") => format!("{endpoint} cannot be reached: {text}"),
-            _ => format!("{endpoint} does not answer as it should: {text}"),
+            _ => format!("{endpoint} gives an unexpected answer: {text}"),
         }
     }
 }

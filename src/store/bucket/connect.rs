@@ -1,4 +1,4 @@
-//! Opens a bucket, and the runtime that talks to it.
+//! Bucket connections: opens a bucket and the runtime that talks to it.
 
 use std::fmt;
 use std::future::Future;
@@ -17,12 +17,12 @@ use tokio::task::JoinHandle;
 use super::Bucket;
 use crate::settings::BucketUrl;
 
-/// Signing, TLS and copying share these; hashing has threads of its own.
+/// The number of threads for signing, TLS and copying; hashing has threads of its own.
 const THREADS: usize = 2;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// A request that fails is tried again after 0.1 s, then twice as long, as long as a client would wait.
+/// Retries a failed request after 0.1 s, then after twice as long, for as long as a client would wait.
 const RETRIES: RetryConfig = RetryConfig {
     backoff: BackoffConfig {
         init_backoff: Duration::from_millis(100),
@@ -33,15 +33,15 @@ const RETRIES: RetryConfig = RetryConfig {
     retry_timeout: Duration::from_secs(15),
 };
 
-/// For a question that somebody waits for who will ask again.
+/// For requests whose caller waits and will ask again.
 const FEW_RETRIES: RetryConfig = RetryConfig { max_retries: 2, ..RETRIES };
 
 impl Bucket {
-    /// Opens the bucket without asking it anything. `timeout` is how long it may be silent, before an
-    /// answer or in the middle of one. There is no bound on a whole one: a slow client may take hours
-    /// over a large artifact.
+    /// Opens the bucket without sending a request. `timeout` is how long it may be silent, before a response
+    /// or in the middle of one. The whole response has no time limit: a slow client may take hours over a
+    /// large artifact.
     pub(in crate::store) fn open(url: &BucketUrl, timeout: Duration) -> io::Result<Arc<Self>> {
-        // There is one provider; whoever installed it before installed the same.
+        // There is one provider; an earlier call installed the same.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let mut options = ClientOptions::new()
             .with_timeout_disabled()
@@ -51,7 +51,7 @@ impl Bucket {
         let mut builder = AmazonS3Builder::new();
         let (mut endpoint, mut is_anonymous) = ("AWS".to_owned(), false);
         for (name, value) in &url.options {
-            // A variable that is none of the store's, such as AWS_PAGER, is somebody else's.
+            // A variable that the store does not know, such as AWS_PAGER, is for other programs.
             let Ok(key) = AmazonS3ConfigKey::from_str(&name.to_ascii_lowercase()) else { continue };
             match key {
                 AmazonS3ConfigKey::Endpoint | AmazonS3ConfigKey::S3Endpoint => {
@@ -65,7 +65,7 @@ impl Bucket {
             builder = builder.with_config(key, value.expose_secret());
         }
         if endpoint.starts_with("http://") {
-            // Without TLS no certificate is needed, and a machine without any is no reason to fail.
+            // Without TLS no certificates are needed, and a machine without any must not fail.
             options = options.with_allow_http(true).with_no_system_certificates(true);
         }
         let builder = builder.with_bucket_name(&url.bucket).with_client_options(options.clone());
@@ -78,8 +78,8 @@ impl Bucket {
     }
 }
 
-/// Refuses half of a key, and what cannot be part of one: the service would be asked with it, and answer
-/// something else.
+/// Rejects incomplete credentials and characters that none can have: the service would answer with another
+/// error.
 fn check_credentials(url: &BucketUrl) -> io::Result<()> {
     let (mut id, mut secret) = (None, None);
     for (name, value) in &url.options {
@@ -95,7 +95,7 @@ fn check_credentials(url: &BucketUrl) -> io::Result<()> {
             _ => continue,
         }
         if value.expose_secret().contains(|c: char| c.is_whitespace() || c.is_control()) {
-            let why = format!("{name} holds white space or a control character, maybe the end of a line");
+            let why = format!("{name} contains white space or a control character, maybe a line break");
             return Err(io::Error::other(why));
         }
     }
@@ -106,13 +106,13 @@ fn check_credentials(url: &BucketUrl) -> io::Result<()> {
     };
     match half {
         Some((set, missing)) => Err(io::Error::other(format!(
-            "half of the S3 credentials: {set} is set, {missing} is not or is empty"
+            "incomplete S3 credentials: {set} is set, {missing} is missing or empty"
         ))),
         None => Ok(()),
     }
 }
 
-/// The address without a user and a password that may stand in it.
+/// Removes user and password from an address.
 fn without_user(address: &str) -> String {
     match (address.split_once("://"), address.rsplit_once('@')) {
         (Some((scheme, _)), Some((_, host))) => format!("{scheme}://{host}"),

@@ -1,8 +1,7 @@
-//! Blobs as objects of an S3-compatible bucket: `PREFIX/ab/ab12…`.
+//! The bucket backend stores blobs as objects of an S3-compatible bucket, `PREFIX/ab/ab12…`.
 //!
-//! Everything that talks to the bucket runs on a runtime of its own. A connection of the pool belongs
-//! to the runtime that opened it: were that a worker of the server, everybody who gets the connection
-//! next would wait for that worker.
+//! All requests run on a separate runtime. A pooled connection belongs to the runtime that opened it: if that
+//! were a worker of the server, the next user of the connection would wait for that worker.
 
 mod about;
 mod ask;
@@ -29,19 +28,19 @@ use super::entry::{EntryLocation, StoreEntry};
 use connect::Runtime;
 pub(super) use write::BlobWriter;
 
-/// A bucket, and where in it the blobs are.
+/// A bucket and the prefix of its blobs.
 #[derive(Debug)]
 pub(super) struct Bucket {
-    /// What the bucket is called.
+    /// The bucket's name.
     name: String,
-    /// Where it is, for people.
+    /// Its address, for messages.
     endpoint: String,
     /// Whether requests are not signed.
     is_anonymous: bool,
     s3: AmazonS3,
-    /// The same, for questions that must be answered soon: few tries.
+    /// The same with few tries, for requests that must be answered soon.
     asking: AmazonS3,
-    /// For the one question that the store's own interface cannot ask.
+    /// For the one request that `object_store` does not offer: listing multipart uploads.
     http: HttpClient,
     prefix: Path,
     runtime: Runtime,
@@ -52,7 +51,7 @@ impl Bucket {
         self.prefix.clone().join(key.folder()).join(key.name())
     }
 
-    /// What the names of all that is here begin with; none where that is the whole bucket.
+    /// The prefix of all objects of the store; `None` if they have the whole bucket.
     fn prefix_of_all(&self) -> Option<String> {
         Some(format!("{}/", self.prefix)).filter(|prefix| prefix != "/")
     }
@@ -74,7 +73,7 @@ impl Bucket {
         }
     }
 
-    /// Removes blobs, each with its own outcome; one that is gone already is no failure.
+    /// Deletes blobs, each with its own outcome; a missing blob is no error.
     pub(super) async fn delete(self: &Arc<Self>, keys: Vec<StoreKey>) -> Vec<io::Result<()>> {
         let paths: Vec<_> = keys.iter().map(|key| Ok(self.path(key))).collect();
         let (bucket, count) = (Arc::clone(self), keys.len());
@@ -126,7 +125,7 @@ impl Bucket {
         )
     }
 
-    /// An address from which whoever has it may read the blob until `lifetime` is over.
+    /// Returns a URL from which its holder may read the blob for `lifetime`.
     pub(super) async fn presigned_url(
         self: &Arc<Self>,
         key: &StoreKey,
@@ -145,7 +144,7 @@ impl Bucket {
     }
 }
 
-/// What is not there need not be removed.
+/// Turns `NotFound` into success: there is nothing to delete.
 fn gone(outcome: io::Result<()>) -> io::Result<()> {
     match outcome {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
@@ -153,7 +152,7 @@ fn gone(outcome: io::Result<()>) -> io::Result<()> {
     }
 }
 
-/// A bucket that does not answer, or not as it should, is worth another try later: whatever it said,
+/// Converts an error of the bucket. One that may pass becomes `NotConnected`: whatever the bucket answered,
 /// its data is not at fault.
 fn failed(error: object_store::Error) -> io::Error {
     use object_store::Error as Store;

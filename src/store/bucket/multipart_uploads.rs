@@ -1,5 +1,5 @@
-//! Uploads that were begun and never finished. Their parts are kept, and paid for, until somebody
-//! removes them, and no listing of objects shows them.
+//! Multipart uploads that were begun and never completed. Their parts are kept, and paid for, until they are
+//! aborted, and no listing of objects shows them.
 
 use std::io;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use crate::domain::Timestamp;
 use crate::store::StoreKey;
 use crate::store::entry::{EntryLocation, StoreEntry};
 
-/// How long the address of a question is good: it is asked at once.
+/// How long the signed URL of a request is valid; it is used at once.
 const QUESTION_LIFETIME: Duration = Duration::from_secs(60);
 
 /// `ListMultipartUploadsResult` of the S3 API.
@@ -38,7 +38,7 @@ struct Unfinished {
     initiated: String,
 }
 
-/// The key of the blob at `path`.
+/// Returns the key of the blob at `path`.
 fn key_of(path: &Path) -> Option<StoreKey> {
     let (rest, name) = path.as_ref().rsplit_once('/')?;
     let folder = rest.rsplit_once('/').map_or(rest, |(_, folder)| folder);
@@ -46,7 +46,7 @@ fn key_of(path: &Path) -> Option<StoreKey> {
 }
 
 impl Bucket {
-    /// Those below `folder`. Their size is not told.
+    /// Lists the uploads below `folder`. Their size is unknown.
     pub(super) async fn unfinished(self: &Arc<Self>, folder: Path) -> io::Result<Vec<StoreEntry>> {
         let mut listed = Vec::new();
         let mut markers = None;

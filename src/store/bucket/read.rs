@@ -13,7 +13,7 @@ use super::{Bucket, failed};
 use crate::store::StoreKey;
 use crate::store::backend::{missing, other_size};
 
-/// How many pieces wait for a reader; each is what the network gave at a time, mostly below 256 KiB.
+/// The number of pieces buffered for a reader; each is one read of the network, mostly below 256 KiB.
 const PIECES_AHEAD: usize = 4;
 
 impl Bucket {
@@ -36,7 +36,7 @@ impl Bucket {
         if bytes.len() as u64 == length { Ok(bytes) } else { Err(io::ErrorKind::UnexpectedEof.into()) }
     }
 
-    /// Asks when first polled. A reader that goes away ends the request.
+    /// Streams a range; sends the request when first polled. Dropping the stream ends the request.
     pub(in crate::store) fn stream(
         self: Arc<Self>,
         key: StoreKey,
@@ -82,12 +82,12 @@ impl Bucket {
             }
         };
         if let Err(error) = outcome {
-            // Nobody waits for it any more when the reader has gone.
+            // The receiver is gone if the reader left.
             let _ = to_reader.send(Err(error)).await;
         }
     }
 
-    /// Begins a ranged read of a blob that should have `size` bytes.
+    /// Begins a ranged read of a blob; fails if the blob does not have `size` bytes.
     async fn get(&self, key: &StoreKey, range: Range<u64>, size: u64) -> io::Result<GetResult> {
         let options = GetOptions { range: Some(GetRange::Bounded(range)), ..GetOptions::default() };
         let answer = self.s3.get_opts(&self.path(key), options).await.map_err(|error| match error {

@@ -15,14 +15,14 @@ use crate::domain::Sha256Digest;
 use crate::store::StoreKey;
 use crate::store::writer::agree;
 
-/// The size of a part, in bytes; S3 takes no smaller ones than 5 MiB. An upload holds one that is sent
-/// and what is gathered of the next.
+/// The size of a part, in bytes; S3 accepts none below 5 MiB. An upload holds one part being sent and what is
+/// gathered of the next.
 const PART_BYTES: usize = 8 << 20;
 
-/// After so many parts they get larger by [`PART_BYTES`]: S3 takes 10,000, which is then 430 GiB.
+/// The number of parts after which parts grow by [`PART_BYTES`]: S3 accepts 10,000, which is then 430 GiB.
 const PARTS_OF_A_SIZE: usize = 1_000;
 
-/// A blob being written. Dropping it takes back what was sent.
+/// A blob being written. Dropping the writer aborts the upload.
 #[derive(Debug)]
 pub(in crate::store) struct BlobWriter {
     bucket: Arc<Bucket>,
@@ -34,7 +34,7 @@ pub(in crate::store) struct BlobWriter {
     sent: Option<Sent>,
 }
 
-/// What the bucket has of a larger blob.
+/// The multipart upload of a larger blob.
 #[derive(Debug)]
 struct Sent {
     path: Path,
@@ -48,7 +48,7 @@ impl BlobWriter {
         Self { bucket, key, hasher, gathered, gathered_bytes: 0, size: 0, sent: None }
     }
 
-    /// Appends a piece on the bucket's runtime; once that is a whole part, sends it.
+    /// Appends a piece on the bucket's runtime; sends a part once one is full.
     pub(in crate::store) fn append(mut self, bytes: Bytes) -> tokio::task::JoinHandle<io::Result<Self>> {
         let bucket = Arc::clone(&self.bucket);
         bucket.runtime.spawn(async move {
@@ -103,7 +103,7 @@ impl BlobWriter {
             let sha256 = std::mem::take(&mut self.hasher).into();
             agree(expected, sha256)?;
             self.finish().await?;
-            // It is the bucket's now, and not ours to take back.
+            // The upload is complete; dropping the writer must not abort it.
             self.sent = None;
             Ok((self.key.clone(), sha256))
         });
@@ -125,7 +125,7 @@ impl BlobWriter {
         };
         match outcome {
             Ok(_) => Ok(()),
-            // The answer to an earlier try may have been lost on the way. The key is nobody else's.
+            // The answer to an earlier try may have been lost. No other upload has the key.
             Err(error) => match s3.head(&path).await {
                 Ok(found) if found.size == self.size => Ok(()),
                 _ => Err(failed(error)),
@@ -140,7 +140,7 @@ impl Drop for BlobWriter {
         let bucket = Arc::clone(&self.bucket);
         self.bucket.runtime.spawn(async move {
             if let Err(error) = bucket.s3.abort_multipart(&path, &id).await {
-                tracing::warn!(%error, %path, "an unfinished upload is left in the bucket, gc will remove it");
+                tracing::warn!(%error, %path, "an unfinished upload is left in the bucket; gc will delete it");
             }
         });
     }

@@ -1,4 +1,4 @@
-//! The clients: each remembers what it was told, and holds the gateway to it.
+//! The clients of the chaos test: each remembers every acknowledgement and checks the server against it.
 
 use std::io::Write;
 use std::net::{SocketAddr, TcpStream};

@@ -1,4 +1,4 @@
-//! The nodes: started, killed without warning, started again.
+//! The nodes of the chaos test: started, killed without warning, started again.
 
 use std::net::SocketAddr;
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! aria2, which fetches parts of one file over several connections.
+//! aria2, which downloads parts of one file over several connections.
 
 use std::collections::BTreeSet;
 use std::process::Command;

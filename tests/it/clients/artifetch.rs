@@ -1,5 +1,5 @@
-//! artifetch, from its registry: it takes the address of a job's archive as a browser shows it, and asks
-//! for the project and the job first.
+//! artifetch, from its registry: takes the browser URL of a job's archive, and requests the project and the
+//! job first.
 
 use std::process::Command;
 

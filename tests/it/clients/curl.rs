@@ -1,4 +1,4 @@
-//! curl: uploads, resumed and partial downloads, conditions, packed answers.
+//! curl: uploads, resumed and partial downloads, conditional requests, compressed answers.
 
 use std::path::Path;
 use std::process::Command;

@@ -1,5 +1,7 @@
-//! Real clients, unmodified, each against a gateway of its own: what they ask for, how they ask, and
-//! what they make of the answer. The scripts that they run are in `tests/it/{python,node,ruby,go,rust}`.
+//! Real clients, unmodified, each against a server of its own.
+//!
+//! The tests check their requests and how they read the answers. The scripts that the clients run are in
+//! `tests/it/{python,node,ruby,go,rust}`.
 
 mod aria2;
 mod artifetch;

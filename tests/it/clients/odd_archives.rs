@@ -1,6 +1,8 @@
-//! Odd archives, what five independent readers make of them, and what the gateway does: where all of
-//! them read the same bytes of a file, it serves these bytes. Where they differ, the table says what it
-//! does: it serves what the directory's CRC-32 proves, or refuses with a text that names the oddity.
+//! Unusual archives, read by five independent readers and by the server.
+//!
+//! Where all readers find the same bytes for a file, the server serves these bytes. Where they differ, the
+//! table states the server's answer: the bytes that the directory's CRC-32 proves, or a rejection that names
+//! the oddity.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -96,10 +98,10 @@ fn whole_archives() -> Vec<Row> {
     let front = b"#!/bin/sh\nexec java -jar $0\n";
     let end = |at: usize, bytes: &[u8]| with(sound(), end_of(&sound()) + at, bytes);
     let outside = "archive directory does not end where its end record begins";
-    let in_front = "archive directory does not lie where it says, though the file begins with an entry: it may be \
-                    another archive's";
+    let in_front = "archive directory is not at its stated offset, though the file begins with an entry: it may \
+                    belong to another archive";
     let in_comment = "archive has one end-of-central-directory record in the comment of another";
-    let empty = "archive lists no entries, though bytes lie before its end record";
+    let empty = "archive lists no entries, though there are bytes before its end record";
     let inner = zips::by_hand(&[Entry::stored("a.txt", b"another")]);
     let outer = || zips::by_hand(&[Entry::stored("in.zip", &inner), Entry::stored("d.txt", b"content")]);
     let size = number(&sound(), end_of(&sound()) + 12);
@@ -167,7 +169,7 @@ fn single_entries() -> Vec<Row> {
         entries[1].local_name = Some(name.to_vec());
         zips::by_hand(&entries)
     };
-    let outside = "entry lies outside of its archive";
+    let outside = "entry is outside its archive";
     let zip64 = "entry lacks the zip64 field that its sizes call for";
     let wrong_crc = "entry's CRC-32 does not match its directory record";
     vec![
@@ -179,7 +181,7 @@ fn single_entries() -> Vec<Row> {
         served("local sizes are zero", local(18, &[0; 8])),
         served("local sizes are others", local(18, &[9; 8])),
         served("local entry is encrypted", local(6, &[1, 0])),
-        one_refused("no local header", local(0, b"pk"), "entry has no local header where the directory says"),
+        one_refused("no local header", local(0, b"pk"), "entry has no local header at its stated offset"),
         one_refused("offset behind the directory", at(42, &[0, 0, 9, 0]), outside),
         one_refused("offset of another entry", at(42, &[0; 4]), wrong_crc),
         one_refused("packed size behind the directory", at(20, &[0, 0, 9, 0]), outside),
@@ -189,7 +191,7 @@ fn single_entries() -> Vec<Row> {
         one_refused(
             "on another disk",
             at(34, &[5, 0]),
-            "entry lies on another disk of a split archive, which is not supported",
+            "entry is on another disk of a split archive, which is not supported",
         ),
         one_refused("encrypted", at(8, &[1, 0]), "entry is encrypted"),
     ]

@@ -1,5 +1,5 @@
-//! Directories that `load` packs, and what readers of zips find in them: served file by file, as a tree, as
-//! the zip of one folder, and whole.
+//! Directories that `load` packs into zips, as readers of zips see them: file by file, as a tree, as the zip
+//! of one folder, and whole.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -194,6 +194,6 @@ fn a_directory_that_cannot_be_packed_whole_is_refused_with_the_path() {
     let mut deep = site.clone();
     (0..260).for_each(|_| deep.push("d"));
     fs::create_dir_all(deep).unwrap();
-    refused(DOCUMENT, &["lies too deep"]);
+    refused(DOCUMENT, &["is nested too deeply"]);
     assert_eq!(gateway.get(fixtures::ARCHIVE).send().status, 404);
 }

@@ -1,4 +1,4 @@
-//! The gem `gitlab`, as the distribution packages it.
+//! The gem `gitlab`, as packaged by the distribution.
 
 use std::process::Command;
 

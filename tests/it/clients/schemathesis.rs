@@ -1,5 +1,5 @@
-//! schemathesis, from its registry: it makes requests from the OpenAPI document, right and wrong ones,
-//! and holds every answer against it.
+//! schemathesis, from its registry: sends valid and invalid requests made from the OpenAPI document, and
+//! checks every answer against it.
 
 use std::process::Command;
 

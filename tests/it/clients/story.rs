@@ -1,5 +1,5 @@
-//! What the client libraries go through: a project with names that have to be encoded, whose archives
-//! are downloaded, kept and deleted.
+//! The scenario of the client libraries: a project with names that need encoding, whose archives are
+//! downloaded, kept and deleted.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};

@@ -1,4 +1,4 @@
-//! The zip of one folder, and what four independent readers make of it.
+//! The zip of one folder, read by four independent readers.
 
 use std::io::{Seek, Write};
 use std::path::Path;

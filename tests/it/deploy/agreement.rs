@@ -1,4 +1,5 @@
-//! What several files have to agree on, and every setting that they name.
+//! Agreement of the files of `deploy/`: shared settings are equal, and every setting that a file names
+//! exists.
 
 use artigate::settings::Settings;
 

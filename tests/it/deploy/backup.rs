@@ -1,4 +1,4 @@
-//! The commands of `deploy/backup.md`, as they stand there, while artifacts come and go.
+//! The commands of `deploy/backup.md`, run as written while artifacts are uploaded and deleted.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

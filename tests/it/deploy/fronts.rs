@@ -1,4 +1,4 @@
-//! The proxies, started with the configuration that is shipped: only addresses and paths are replaced.
+//! Reverse proxies, started with the shipped configuration; only addresses and paths are replaced.
 
 use std::fs::{self, File};
 use std::io::{Read, Write};

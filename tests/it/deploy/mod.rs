@@ -1,5 +1,7 @@
-//! The files of `deploy/`, each taken as it is shipped: the proxies in front of real nodes, the commands
-//! of the backup page, and the settings that several files have to agree on.
+//! The files of `deploy/`, used as shipped.
+//!
+//! The proxies run in front of real nodes, the commands of the backup page run, and settings that several
+//! files share are compared.
 
 mod agreement;
 mod backup;

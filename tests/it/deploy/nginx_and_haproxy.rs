@@ -1,5 +1,5 @@
-//! What has to get through a proxy unharmed: large uploads of known and unknown length, refusals to
-//! clients that still send, encoded slashes, ranges, conditions, packed answers.
+//! Requests that a proxy must pass unchanged: large uploads of known and unknown length, rejections of
+//! clients that are still sending, encoded slashes, ranges, conditional requests, compressed answers.
 
 use std::path::Path;
 use std::process::Command;

@@ -1,4 +1,4 @@
-//! Links: each leads to a file that there is, and to a heading of it.
+//! Links: each leads to an existing file and an existing heading in it.
 
 use super::{pages, text_of, top};
 

@@ -1,4 +1,4 @@
-//! The settings are the same in the program, in `docs/configuration.md`, in the README and in the example file.
+//! The settings are equal in the program, `docs/configuration.md`, the README and the example file.
 
 use artigate::settings::{Explained, Origin, Setting, Settings};
 

@@ -1,4 +1,4 @@
-//! Who asks, with which token, and whom.
+//! The caller's user and token, and the version that the server reports.
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,4 @@
-//! Addresses that people copy from a browser or a badge.
+//! Browser URLs, as people copy them from a browser or a badge.
 
 use super::load;
 use crate::support::fixtures;

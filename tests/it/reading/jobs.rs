@@ -1,4 +1,4 @@
-//! Jobs of a project, of a pipeline, one, and the one whose token is shown.
+//! Jobs: of a project, of a pipeline, a single one, and the job of the given token.
 
 use serde_json::{Value, json};
 

@@ -1,5 +1,4 @@
-//! What there is to read beside artifacts: projects, pipelines, jobs, the one who asks, and the
-//! addresses that people copy from a browser.
+//! The reading API beside artifacts: projects, pipelines, jobs, the caller's account, and browser URLs.
 
 mod account;
 mod browser;

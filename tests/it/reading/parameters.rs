@@ -1,4 +1,4 @@
-//! Every parameter of every list, wrong.
+//! Invalid values of every parameter of every list.
 
 use super::{get, load};
 use crate::support::fixtures;

@@ -1,4 +1,4 @@
-//! Pipelines: lists, the latest, one, and the bridges to its children.
+//! Pipelines: lists, the latest one, a single one, and the bridges to its children.
 
 use artigate::catalog::Db;
 use diesel::RunQueryDsl;

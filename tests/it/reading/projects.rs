@@ -1,4 +1,4 @@
-//! Projects: who sees which, how they are found, and what is told about one.
+//! Projects: which ones a user sees, how they are found, and the fields of one.
 
 use serde_json::{Value, json};
 

@@ -1,5 +1,6 @@
-//! Buckets on the SeaweedFS that `tests/run` started, each test below a prefix of its own; and a proxy
-//! in front of one, which counts what it is asked and fails as it is told.
+//! Test buckets on the SeaweedFS that `tests/run` started, each test with a prefix of its own.
+//!
+//! A proxy in front of a bucket counts its requests and fails on demand.
 
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};

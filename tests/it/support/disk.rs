@@ -1,4 +1,4 @@
-//! A disk that stops answering whenever a test wants it to, under a gateway in a process of its own.
+//! A disk that a test can stop and start, under a server in a process of its own.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -1,4 +1,4 @@
-//! A program that is ended with its test.
+//! A child process that ends with its test.
 
 use std::process::Child;
 

@@ -1,4 +1,4 @@
-//! The document that most tests begin with, and what they ask for in it.
+//! The registry document that most tests load, and the requests for its contents.
 
 use super::gateway::Gateway;
 

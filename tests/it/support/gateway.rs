@@ -1,5 +1,4 @@
-//! A gateway of its own for each test: a fresh database and store, a clock set by hand, and the real
-//! server on a free port of the loopback.
+//! A test server: a fresh database and store, a manual clock, and the real server on a free loopback port.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};

@@ -1,4 +1,4 @@
-//! An HTTP/1.1 client that shows what really went over the wire, and can be as rude as a test needs.
+//! An HTTP/1.1 client that shows the bytes on the wire and can break the protocol as a test needs.
 
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};

@@ -1,4 +1,4 @@
-//! What the tests stand on: gateways, requests, archives.
+//! Test support: servers, requests, archives.
 
 pub mod bucket;
 pub mod disk;

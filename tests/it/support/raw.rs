@@ -1,4 +1,4 @@
-//! A connection as a plain socket has it: what is sent goes out as it is, and all that comes back is seen.
+//! A raw socket connection: bytes are sent unchanged, and all received bytes are visible.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};

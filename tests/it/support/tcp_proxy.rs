@@ -1,4 +1,4 @@
-//! A gate on the way to a server: open it hands everything on, closed it cuts every connection.
+//! A TCP proxy in front of a server: open it forwards all bytes, closed it cuts every connection.
 
 use std::io;
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};

@@ -1,4 +1,4 @@
-//! Waiting for what comes by itself, a little later.
+//! Polling for a state that is reached a little later.
 
 use std::time::Duration;
 

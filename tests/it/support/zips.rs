@@ -1,4 +1,4 @@
-//! Archives: real ones by the `zip` crate, and odd ones byte by byte.
+//! Test archives: real ones from the `zip` crate, and unusual ones built byte by byte.
 
 use std::io::{Cursor, Write};
 

@@ -1,4 +1,4 @@
-//! Users, as others see them and as they see themselves; their tokens; the server.
+//! Account JSON: users, as others and as they themselves see them; their tokens; the server.
 
 use serde::Serialize;
 
@@ -7,10 +7,10 @@ use crate::catalog::users::UserDetails;
 use crate::catalog::users::UserView;
 use crate::domain::Timestamp;
 
-/// The release of GitLab whose answers these are; clients decide by it what they may ask.
+/// GitLab release of these responses; clients decide by it which features to use.
 const GITLAB_VERSION: &str = "18.10.0";
 
-/// What stands where GitLab names the commit that it was built from.
+/// Replaces the commit that GitLab was built from.
 const REVISION: &str = concat!("artigate-", env!("CARGO_PKG_VERSION"));
 
 /// A user, as jobs show theirs.
@@ -42,12 +42,12 @@ pub(super) struct UserBasic {
     web_url: String,
 }
 
-/// The user who asks.
+/// The current user.
 #[derive(Debug, Serialize)]
 pub(in super::super) struct CurrentUser {
     #[serde(flatten)]
     user: User,
-    /// Empty where nobody told of one: GitLab has always a text here.
+    /// Empty if unknown: GitLab always has a text here.
     email: String,
     commit_email: String,
     two_factor_enabled: bool,
@@ -62,7 +62,7 @@ pub(in super::super) struct CurrentUser {
     is_admin: Option<bool>,
 }
 
-/// The token that is asked with.
+/// The token of the request.
 #[derive(Debug, Serialize)]
 pub(in super::super) struct PersonalAccessToken {
     id: i64,
@@ -74,7 +74,7 @@ pub(in super::super) struct PersonalAccessToken {
     user_id: i64,
     last_used_at: Option<Timestamp>,
     active: bool,
-    /// A date; the token is good for nothing from its beginning on.
+    /// A date (00:00 UTC), from which on the token is not valid.
     expires_at: Option<String>,
 }
 
@@ -94,7 +94,7 @@ pub(in super::super) struct Metadata {
     enterprise: bool,
 }
 
-/// GitLab's server for agents in clusters: there is none.
+/// GitLab's server for cluster agents: there is none.
 #[derive(Debug, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct AgentServer {
@@ -151,7 +151,7 @@ impl CurrentUser {
 }
 
 impl PersonalAccessToken {
-    /// A token that was just accepted.
+    /// Converts a token that was just accepted.
     pub(in super::super) fn new(token: TokenDetails, user_id: i64) -> Self {
         Self {
             id: token.id,

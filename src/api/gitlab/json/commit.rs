@@ -1,12 +1,12 @@
-//! A commit, as far as pipelines told of it.
+//! Commit JSON, as far as pipelines report the commit.
 
 use serde::Serialize;
 
 use crate::catalog::commits::CommitView;
 use crate::domain::Timestamp;
 
-/// A commit, as a job shows its own. GitLab has no field of these empty but the parents, so
-/// nothing is `null` here.
+/// A commit, as a job shows its own. GitLab leaves no field of it empty but the parents, so nothing is `null`
+/// here.
 #[derive(Debug, Serialize)]
 pub(super) struct Commit {
     id: String,
@@ -25,8 +25,8 @@ pub(super) struct Commit {
 }
 
 impl Commit {
-    /// `ran_at` is when a pipeline was made for it: the commit is as old as that at least, and nearly as
-    /// old where nobody told more.
+    /// Converts a commit. `ran_at` is when a pipeline was created for it: the commit is at least that old,
+    /// and about that old if no time was reported.
     pub(super) fn new(commit: CommitView, ran_at: Timestamp, project_url: &str) -> Self {
         let made_at = commit.created_at.unwrap_or(ran_at);
         Self {

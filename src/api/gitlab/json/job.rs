@@ -1,4 +1,4 @@
-//! Jobs, and the bridges that lead from a pipeline to its children.
+//! Job JSON: jobs, and the bridges from a pipeline to its children.
 
 use serde::Serialize;
 
@@ -71,7 +71,7 @@ struct JobArtifact {
 }
 
 impl Job {
-    /// `details` holds only artifacts that can be read.
+    /// Converts a job; `details` holds only readable artifacts.
     pub(in super::super) fn new(details: JobDetails, json_ctx: &JsonContext<'_>) -> Self {
         let JobDetails { job, pipeline, commit, user, artifacts } = details;
         let project_url = json_ctx.project_url();
@@ -112,7 +112,8 @@ impl Job {
     }
 }
 
-/// The archive's, or without one the latest of the others, where never is later than any time.
+/// Returns the archive's expiry or, without an archive, the latest of the others, where never is later than
+/// any time.
 fn expiry(artifacts: &[Artifact]) -> Option<Timestamp> {
     match artifacts.iter().find(|artifact| artifact.kind == ArtifactKind::Archive) {
         Some(archive) => archive.expire_at,
@@ -132,8 +133,8 @@ impl JobArtifact {
     }
 }
 
-/// The job in a pipeline that started another. Nobody tells us of such jobs; what is shown is what its
-/// child tells, whose number it has.
+/// A bridge job, which started a child pipeline. Bridge jobs are not registered, so the JSON is derived from
+/// the child and has its ID.
 #[derive(Debug, Serialize)]
 pub(in super::super) struct Bridge {
     id: i64,
@@ -160,7 +161,7 @@ pub(in super::super) struct Bridge {
 }
 
 impl Bridge {
-    /// From a parent to one of its children.
+    /// Builds the bridge from a parent to one of its children.
     pub(in super::super) fn new(
         parent: PipelineView,
         child: PipelineDetails,

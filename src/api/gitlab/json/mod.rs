@@ -1,5 +1,5 @@
-//! GitLab's JSON, field by field. Clients in typed languages take numbers, nulls and times at their
-//! word, so every field has one type.
+//! GitLab's JSON, field by field. Typed clients rely on numbers, nulls and times, so every field has one
+//! type.
 
 mod account;
 mod commit;
@@ -16,18 +16,18 @@ pub(super) use pipeline::{ListedPipeline, SinglePipeline};
 pub(super) use project::{Permissions, Project};
 pub(super) use repository::{Branch, RepositoryCommit, SingleCommit, Tag};
 
-/// What the JSON of a project's things is told besides their details.
+/// Context of the JSON of what is in a project, besides its details.
 pub(super) struct JsonContext<'a> {
     /// The base of absolute URLs.
     pub(super) base_url: &'a str,
     /// The full path of the project.
     pub(super) project_path: &'a str,
-    /// Now.
+    /// The time of the request.
     pub(super) now: Timestamp,
 }
 
 impl JsonContext<'_> {
-    /// Where a browser would look at the project.
+    /// Returns the browser URL of the project.
     fn project_url(&self) -> String {
         format!("{}/{}", self.base_url, self.project_path)
     }

@@ -1,4 +1,4 @@
-//! Pipelines: in short as other things show them, in lists, and alone.
+//! Pipeline JSON: short inside of other objects, in lists, and alone.
 
 use serde::Serialize;
 
@@ -8,7 +8,7 @@ use crate::catalog::pipelines::{PipelineDetails, PipelineView};
 use crate::domain::Timestamp;
 use crate::domain::status::Status;
 
-/// The commit before, where nobody told of one.
+/// Previous commit, if it is unknown.
 const NO_COMMIT: &str = "0000000000000000000000000000000000000000";
 
 /// A pipeline, as a job shows its own.
@@ -47,10 +47,10 @@ pub(in super::super) struct SinglePipeline {
     started_at: Option<Timestamp>,
     finished_at: Option<Timestamp>,
     committed_at: Option<Timestamp>,
-    /// Whole seconds, as GitLab has it here and not for jobs.
+    /// Whole seconds here, as in GitLab, but not for jobs.
     duration: Option<i64>,
     queued_duration: Option<i64>,
-    /// Text, as GitLab has it here and not for jobs.
+    /// Text here, as in GitLab, but not for jobs.
     coverage: Option<String>,
     detailed_status: DetailedStatus,
 }
@@ -130,7 +130,7 @@ impl DetailedStatus {
     }
 }
 
-/// What people read: as a title, and in a sentence.
+/// Returns a status for people: as a title, and in a sentence.
 fn words(status: Status) -> (&'static str, &'static str) {
     match status {
         Status::Created => ("Created", "created"),

@@ -1,4 +1,4 @@
-//! Projects. There are no repositories, issues or groups here, and the JSON says so.
+//! Project JSON. There are no repositories, issues or groups here, and the JSON says so.
 
 use serde::Serialize;
 
@@ -29,7 +29,7 @@ pub(in super::super) struct Project {
     last_activity_at: Timestamp,
     visibility: &'static str,
     namespace: Namespace,
-    /// What strangers, and those who ask for the simple form, are not told.
+    /// Absent from anonymous requests and from the simple form.
     #[serde(flatten)]
     inside: Option<MemberOnlyFields>,
 }
@@ -58,7 +58,7 @@ struct MemberOnlyFields {
 
 #[derive(Debug, Serialize)]
 struct Namespace {
-    /// Groups have no numbers here.
+    /// Groups have no IDs here.
     id: i64,
     name: String,
     path: String,
@@ -75,7 +75,7 @@ struct Links {
     this: String,
 }
 
-/// What the one who asks may do.
+/// Permissions of the caller.
 #[derive(Debug, Serialize)]
 pub(in super::super) struct Permissions {
     project_access: Option<ProjectAccess>,
@@ -89,7 +89,7 @@ struct ProjectAccess {
 }
 
 impl Project {
-    /// `permissions` for a signed-in user who did not ask for the simple form.
+    /// Converts a project; `permissions` for a signed-in user who did not request the simple form.
     pub(in super::super) fn new(
         details: ProjectDetails,
         permissions: Option<Permissions>,
@@ -145,7 +145,7 @@ impl Project {
     }
 }
 
-/// The host of a base URL, without its port: that of SSH would be another.
+/// Returns the host of a base URL, without its port: SSH would have another.
 fn host(base_url: &str) -> &str {
     let behind = base_url.split_once("://").map_or(base_url, |(_, rest)| rest);
     let authority = behind.split('/').next().unwrap_or_default();
@@ -173,7 +173,7 @@ impl Namespace {
 }
 
 impl Permissions {
-    /// Those of a member with this role, or of none.
+    /// Returns the permissions of a member with this role, or of a non-member.
     pub(in super::super) fn of(role: Option<Role>) -> Self {
         let access_level = role.map(|role| match role {
             Role::Guest => 10,
@@ -183,7 +183,7 @@ impl Permissions {
             Role::Maintainer => 40,
             Role::Owner => 50,
         });
-        // The global notification level: nobody is notified by us.
+        // The global notification level: this server notifies nobody.
         let access = |access_level| ProjectAccess { access_level, notification_level: 3 };
         Self { project_access: access_level.map(access), group_access: None }
     }

@@ -1,5 +1,7 @@
-//! Branches, tags and commits. There is no repository here: all of it is what pipelines told, and what they do
-//! not tell is as GitLab has it for a plain, unprotected ref.
+//! Repository JSON: branches, tags and commits.
+//!
+//! There is no repository here: all of it is reported by pipelines, and the rest is as GitLab has it for a
+//! plain, unprotected ref.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +12,7 @@ use super::commit::Commit;
 use super::pipeline::Pipeline;
 use crate::catalog::refs::{Head, Revision};
 
-/// A commit, behind a ref or in a list.
+/// A commit of a ref or in a list.
 #[derive(Debug, Serialize)]
 pub(in super::super) struct RepositoryCommit {
     #[serde(flatten)]
@@ -33,7 +35,7 @@ pub(in super::super) struct Branch {
     web_url: String,
 }
 
-/// A tag, of the kind that has no message of its own.
+/// A tag without a message of its own.
 #[derive(Debug, Serialize)]
 pub(in super::super) struct Tag {
     name: String,
@@ -56,7 +58,7 @@ pub(in super::super) struct SingleCommit {
 }
 
 impl Branch {
-    /// `default_branch` is the project's, if it has one.
+    /// Converts a branch; `default_branch` is the project's, if it has one.
     pub(in super::super) fn new(
         head: Head,
         default_branch: Option<&str>,

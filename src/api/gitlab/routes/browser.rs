@@ -1,17 +1,15 @@
-//! Paths that people copy from a browser's address bar or a badge. GitLab serves them to people who are
-//! signed in there; here they answer what the API's route for the same thing would.
+//! Browser paths: those that people copy from an address bar or a badge. GitLab serves them to signed-in
+//! people; here they are served like the API's route for the same thing.
 
 use super::Route;
 use super::parse::{MAX_CANDIDATES, Segments, files_of_ref, joined_bytes, joined_text, project_ref};
 
-/// Makes the `candidate_routes` of a path outside the API, the longest ref first, at most eight; none for a path
-/// that is not ours:
-/// `/GROUP/PROJECT/-/jobs/:id/artifacts/{download,raw/*path,file/*path}` and
-/// `/GROUP/PROJECT/-/jobs/artifacts/:ref/{download,raw/*path,file/*path}`.
+/// Returns the candidate routes of a path outside the API, the longest ref first, at most eight; none for an
+/// unknown path:
 pub fn browser_candidates(path: &Segments<'_>) -> impl Iterator<Item = Route> {
     let (project, rest) = split(path.as_slice()).unwrap_or((&[], &[]));
     let name = move || project_ref(project);
-    // A ref may be called anything, a number nothing but digits.
+    // A ref may have any name, an ID has only digits.
     let by_ref: &[&str] = match rest {
         ["jobs", "artifacts", rest @ ..] => rest,
         _ => &[],
@@ -36,7 +34,7 @@ pub fn browser_candidates(path: &Segments<'_>) -> impl Iterator<Item = Route> {
     only.into_iter().chain(files).take(MAX_CANDIDATES)
 }
 
-/// Splits at the dash that ends a project's path: no segment of that is one.
+/// Splits at the dash that ends a project's path: none of its segments is a dash.
 fn split<'a, 's>(segments: &'a [&'s str]) -> Option<(&'a [&'s str], &'a [&'s str])> {
     let dash = segments.iter().position(|segment| *segment == "-")?;
     let (project, rest) = (&segments[..dash], &segments[dash + 1..]);

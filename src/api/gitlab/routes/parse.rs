@@ -1,7 +1,7 @@
-//! Paths of the API, read from segment to segment.
+//! API paths, parsed segment by segment.
 //!
-//! A path that somebody made up may have very many `candidate_routes`. Each one holds texts of its own, so they are
-//! made one after the other, as they are asked for, and never more than [`MAX_CANDIDATES`].
+//! A crafted path may have very many candidate routes. Each owns its text, so they are made one by one, on
+//! demand, and never more than [`MAX_CANDIDATES`].
 
 use percent_encoding::percent_decode_str;
 
@@ -10,15 +10,15 @@ use crate::domain::pipeline::RefKind;
 use crate::domain::project::ProjectRef;
 use crate::http::target::MAX_SEGMENTS;
 
-/// More `candidate_routes` than this are not tried: each may cost a lookup.
+/// Most candidate routes of a path: each may cost a lookup.
 pub(super) const MAX_CANDIDATES: usize = 8;
 
-/// A raw path, split at its slashes. It borrows the path; nothing is decoded.
+/// A raw path, split at its slashes; borrowed and not decoded.
 #[derive(Debug)]
 pub struct Segments<'a>(Vec<&'a str>);
 
 impl<'a> Segments<'a> {
-    /// Splits a raw path, without the slashes at its ends. One that does not begin with a slash, or has
+    /// Splits a raw path, without the slashes at its ends. A path that does not begin with a slash, or has
     /// more than [`MAX_SEGMENTS`], has no segments.
     pub fn of(raw_path: &'a str) -> Self {
         let Some(path) = raw_path.strip_prefix('/') else { return Self(Vec::new()) };
@@ -32,8 +32,8 @@ impl<'a> Segments<'a> {
     }
 }
 
-/// Makes the `candidate_routes` of a path behind the API's prefix, most likely first, at most eight; none for a
-/// path that is not ours.
+/// Returns the candidate routes of a path after the API's prefix, most likely first, at most eight; none for
+/// an unknown path.
 pub fn candidate_routes(path: &Segments<'_>) -> impl Iterator<Item = Route> {
     let number = |segment: &str| joined_text(&[segment]);
     let mut below: &[&str] = &[];
@@ -63,7 +63,7 @@ fn below_projects<'a>(rest: &'a [&'a str]) -> impl Iterator<Item = Route> {
         _ => None,
     };
     let longest = longest_project(rest);
-    // Where nothing is behind the word, it begins no file's path.
+    // A last segment `raw` begins no file's path.
     let last_raw = rest.split_last().and_then(|(_, rest)| rest.iter().rposition(|word| *word == "raw"));
     let inside = (1..=longest.min(rest.len().saturating_sub(1))).flat_map(move |at| {
         let (project, behind) = (&rest[..at], &rest[at + 1..]);
@@ -77,8 +77,8 @@ fn below_projects<'a>(rest: &'a [&'a str]) -> impl Iterator<Item = Route> {
     artifacts.into_iter().chain(inside).chain(itself.then(|| Route::Project { project: project_ref(rest) }))
 }
 
-/// Counts the segments that a project's name may have at most: one where that is a number or an encoded
-/// path, and none that is empty.
+/// Returns how many segments a project's name may have at most: one if that is an ID or an encoded path, and
+/// none that is empty.
 fn longest_project(rest: &[&str]) -> usize {
     let filled = rest.iter().position(|segment| segment.is_empty()).unwrap_or(rest.len());
     match rest.first() {
@@ -87,7 +87,7 @@ fn longest_project(rest: &[&str]) -> usize {
     }
 }
 
-/// Whether a project's name ends with its first segment: a number, or an encoded path.
+/// Whether a project's name ends with its first segment: an ID or an encoded path.
 fn is_whole_project(first: &str) -> bool {
     let first = joined_text(&[first]);
     first.contains('/') || first.bytes().all(|b| b.is_ascii_digit())
@@ -123,8 +123,8 @@ fn below_repository(project: &[&str], rest: &[&str]) -> Option<Route> {
     })
 }
 
-/// `has_raw` is whether a segment `raw` comes at all: nobody looks for it again and again where it
-/// does not.
+/// Returns the routes below `jobs`. `has_raw` says whether a segment `raw` follows at all, so that it is not
+/// searched again and again.
 fn below_jobs<'a>(project: &'a [&'a str], rest: &'a [&'a str], has_raw: bool) -> impl Iterator<Item = Route> {
     let name = move || project_ref(project);
     let number = |segment: &str| joined_text(&[segment]);
@@ -164,7 +164,7 @@ fn below_jobs<'a>(project: &'a [&'a str], rest: &'a [&'a str], has_raw: bool) ->
     first.into_iter().chain(files).chain(second).chain(third)
 }
 
-/// Reads `:ref_name/WORD/*path` in every way there is, the longest ref first.
+/// Parses `:ref_name/WORD/*path` in every possible way, the longest ref first.
 pub(super) fn files_of_ref<'a>(
     rest: &'a [&'a str],
     is_word: impl Fn(&str) -> bool,
@@ -174,8 +174,7 @@ pub(super) fn files_of_ref<'a>(
     words.map(|at| (joined_text(&rest[..at]), joined_bytes(&rest[at + 1..])))
 }
 
-/// A number names a project by id, everything else by path; a number too large for an id names
-/// none.
+/// Parses a project: a number is an ID, everything else a path. A number too large for an ID matches none.
 pub(super) fn project_ref(segments: &[&str]) -> ProjectRef {
     let name = joined_text(segments);
     if !name.is_empty() && name.bytes().all(|b| b.is_ascii_digit()) {
@@ -192,14 +191,14 @@ pub(super) fn joined_bytes(segments: &[&str]) -> Vec<u8> {
     percent_decode_str(&joined).collect()
 }
 
-/// Decoded text. What is not UTF-8, or holds a NUL that PostgreSQL would stumble over, can name
-/// nothing that we have and turns into text that does not either.
+/// Decodes text. Bytes that are not UTF-8, and NUL, which PostgreSQL rejects, match no stored name; they
+/// become U+FFFD, which matches none either.
 pub(super) fn joined_text(segments: &[&str]) -> String {
     String::from_utf8_lossy(&joined_bytes(segments)).replace('\0', "\u{fffd}")
 }
 
 #[cfg(test)]
 thread_local! {
-    /// Counts what this thread has decoded.
+    /// Bytes that this thread has decoded.
     pub(super) static DECODED_BYTES: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
 }

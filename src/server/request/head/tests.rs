@@ -74,7 +74,7 @@ fn what_speaks_something_else_is_refused_at_once() {
     assert_eq!(status(&large(MAX_HEAD_BYTES + 1)), Err(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE));
 }
 
-/// How the HTTP library reads it: nothing where it cannot, or the size of the head and what follows.
+/// Reads with the HTTP library: `None` if it cannot, else the size of the head and what follows.
 fn as_the_library_reads_it(text: &[u8]) -> Option<(usize, Framing)> {
     let mut codec = Codec::new(ServiceConfig::default());
     let mut bytes = BytesMut::from(text);

@@ -1,10 +1,10 @@
-//! Goes from a project's name to its newest artifacts, keeps and deletes them, with the crate `gitlab`.
+//! Client test program: finds, keeps and deletes a project's newest artifacts with the crate `gitlab`.
 //!
 //! Usage: gitlab-story HOST TOKEN JOB_TOKEN PROJECT_PATH REF JOB_NAME OUT_DIR ENTRY_PATH
 //!
-//! Prints what it found; the caller compares that, and the files in OUT_DIR with the archive. The crate
-//! asks who it is when a client is made, and walks the list of projects by keyset when it is sorted by
-//! number.
+//! Prints its findings; the caller compares them, and compares the files in OUT_DIR with the archive. The
+//! crate requests its own user when a client is made, and walks the list of projects by keyset when it is
+//! sorted by ID.
 
 use std::error::Error;
 use std::path::Path;
