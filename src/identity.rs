@@ -37,8 +37,10 @@ pub enum ProjectUsage {
     Strange,
 }
 
-/// Ensures that database and store have the same ID. A missing ID is copied from the other side, or created
-/// for both, if the store holds blobs that the database references, or if it holds none and none are missing.
+/// Ensures that database and store have the same ID.
+///
+/// A missing ID is copied from the other side, or created for both, if the store holds blobs that the
+/// database references, or if it holds none and none are missing.
 ///
 /// # Errors
 /// `Conflict` when the IDs differ, or nothing shows that the two belong together: nothing was changed then,

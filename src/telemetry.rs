@@ -47,8 +47,10 @@ impl Drop for Log {
 const TARGETS: &[(&str, &str)] = &[("audit", "info"), (lines::DROPPED, "warn"), ("actix_http", "off")];
 
 /// Sends the log to standard error; may be called once. `filter` is a level, or directives such as
-/// `info,artigate::ingest=debug`. Audit lines are written whatever the level, unless a directive of
-/// their own says otherwise (`warn,audit=off`).
+/// `info,artigate::ingest=debug`.
+///
+/// Audit lines are written whatever the level, unless a directive of their own says otherwise
+/// (`warn,audit=off`).
 ///
 /// # Errors
 /// When `filter` does not parse.

@@ -14,16 +14,17 @@ use super::{
     zip64_end::{Zip64, has_locator, zip64_end_record},
 };
 
-/// How much of the end of a file to fetch first: the end record (22 bytes) with the longest
-/// comment (65,535), the ZIP64 locator (20) and a plain ZIP64 end record (56), rounded up.
+/// How much of the end of a file to fetch first: the end record (22 bytes) with the longest comment (65,535),
+/// the ZIP64 locator (20) and a plain ZIP64 end record (56), rounded up.
+///
 /// A smaller file is fetched whole.
 pub const TAIL_BYTES: u64 = 66 * 1024;
 
 const END_BYTES: usize = 22;
 const END_SIGNATURE: [u8; 4] = *b"PK\x05\x06";
 
-/// How far from the end of a file an end record may begin: where the longest comment puts it.
-/// Bytes behind the archive count as if they were a comment.
+/// How far from the end of a file an end record may begin: where the longest comment puts it. Bytes after the
+/// archive count as if they were a comment.
 const REACH_BYTES: usize = END_BYTES + u16::MAX as usize;
 
 /// Where a central directory lies in its file, checked against the file and the limits.

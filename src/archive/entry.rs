@@ -105,8 +105,10 @@ pub enum Unsupported {
 }
 
 /// Returns how many bytes from `header_offset` on hold the local header and all compressed bytes, unless the
-/// local extra fields are longer than 512 bytes. The span can reach past the end of the file, so clamp it; a
-/// source that ends there too early must be continued.
+/// local extra fields are longer than 512 bytes.
+///
+/// The span can reach past the end of the file, so clamp it; a source that ends there too early must be
+/// continued.
 pub fn probable_span(entry: &EntryMeta) -> u64 {
     probable_bytes(&entry.name, entry.compressed_size)
 }
@@ -117,8 +119,9 @@ pub(super) fn probable_bytes(name: &[u8], compressed_size: u64) -> u64 {
 }
 
 /// Decompresses `entry` from `source`, which begins at the entry's local header and goes on at least to the
-/// end of its compressed bytes. Pieces are never empty and at most 64 KiB; together they are never longer
-/// than `uncompressed_size`.
+/// end of its compressed bytes.
+///
+/// Pieces are never empty and at most 64 KiB; together they are never longer than `uncompressed_size`.
 ///
 /// The stream's errors are the source's own, or of kind `InvalidData` with a [`CorruptEntry`]
 /// inside. It ends after an error, and a damaged entry yields one before its last byte.

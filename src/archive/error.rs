@@ -1,5 +1,7 @@
-//! Archive errors are faults of a directory, which make an archive impossible to browse. A fault of one
-//! record is an `Oddity`, damage of one entry's bytes a `CorruptEntry`. The texts are shown to clients.
+//! Archive errors are faults of a directory, which make an archive impossible to browse. The texts are shown
+//! to clients.
+//!
+//! A fault of one record is an `Oddity`, damage of one entry's bytes a `CorruptEntry`.
 
 use thiserror::Error;
 
@@ -88,7 +90,7 @@ pub enum ArchiveError {
         /// Which record, counted from 1.
         number: u64,
     },
-    /// The number of entries is not the stated one, nor differs by a multiple of 65,536.
+    /// The number of entries differs from the stated one, and not by a multiple of 65,536.
     #[error("archive directory has {found} entries, but its end record states {stated}")]
     WrongCount {
         /// How many there are.

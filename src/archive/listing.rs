@@ -1,6 +1,7 @@
-//! A listing is a page of the items of an archive's folder. Folders need no entry of their own: every path
-//! implies its parent folders. Names that are not plain paths are left out, as in GitLab, and so are the
-//! folders they would imply.
+//! A listing is a page of the items of an archive's folder.
+//!
+//! Folders need no entry of their own: every path implies its parent folders. Names that are not plain paths
+//! are left out, as in GitLab, and so are the folders they would imply.
 //!
 //! An [`Outline`] is made in one pass over the names below a folder, which reads each byte a few times and
 //! counts the slashes of a deep name. It keeps a mark now and then, so that a page of a million names costs

@@ -59,11 +59,12 @@ impl Directory {
     }
 }
 
-/// Fetches the directory of an archive of `size` bytes, of which `read` gets a range. With the right
-/// `tail_bytes` that is one read, of these last bytes; else also one, or two for a directory larger than
-/// usual. An archive after other bytes, whose offsets do not count them, takes up to three small reads more,
-/// to make sure that no other archive could be meant. A file of up to 16 MiB that may be one archive twice is
-/// read whole.
+/// Fetches the directory of an archive of `size` bytes, of which `read` gets a range.
+///
+/// With the right `tail_bytes` that is one read, of these last bytes; else also one, or two for a directory
+/// larger than usual. An archive after other bytes, whose offsets do not count them, takes up to three small
+/// reads more, to make sure that no other archive could be meant. A file of up to 16 MiB that may be one
+/// archive twice is read whole.
 ///
 /// # Errors
 /// The fault of the archive, or the error of `read`.

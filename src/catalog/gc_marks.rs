@@ -34,9 +34,10 @@ fn named_among(db: &mut Db, keys: &[String]) -> Result<HashSet<String>> {
     Ok(named.into_iter().collect())
 }
 
-/// Dooms those of `keys` that no row names, tombstones included, and tells which: from now on no row can
-/// come to name them, not even when their bytes are gone, as keys are never used twice. Needs
-/// [`super::Catalog::write`].
+/// Dooms those of `keys` that no row names, tombstones included, and tells which: from now on no row can come
+/// to name them, not even when their bytes are gone, as keys are never used twice.
+///
+/// Needs [`super::Catalog::write`].
 ///
 /// # Errors
 /// Only those of the database.

@@ -198,9 +198,10 @@ pub fn retain_readable(db: &mut Db, jobs: &mut [JobDetails], now: Timestamp) -> 
     Ok(())
 }
 
-/// Those of `pipeline_ids` whose artifacts are kept whatever their expiry: the pipeline, or one
-/// above it, is the newest successful one of its ref, and the project keeps the latest. One statement
-/// a generation, however many they are.
+/// Those of `pipeline_ids` whose artifacts are kept whatever their expiry: the pipeline, or one above it, is
+/// the newest successful one of its ref, and the project keeps the latest.
+///
+/// One statement a generation, however many they are.
 ///
 /// # Errors
 /// Only those of the database.

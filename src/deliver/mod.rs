@@ -90,8 +90,8 @@ async fn with_first_chunk(
     }
 }
 
-/// Converts an error that occurs before anything was sent. Damage of an archive is its maker's business, and
-/// told; any other error is the store's.
+/// Converts an error that occurs before anything was sent. Damage of an archive becomes `Unprocessable`, with
+/// its reason; any other error is the store's.
 fn unreadable(error: io::Error) -> Error {
     let why = match error.downcast::<CorruptEntry>() {
         Ok(damage) => damage.to_string(),

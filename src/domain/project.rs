@@ -24,9 +24,10 @@ pub enum ProjectRef {
 /// Longest full path of a project, in bytes; GitLab's routes end far below it.
 const MAX_PATH_BYTES: usize = 1024;
 
-/// Whether `path` is a valid full path: at least one segment of letters, digits, `_`, `-` and `.`, none of
-/// them empty, starting with `-` or `.`, or made of digits alone if it is the only one (a number is a
-/// project's ID).
+/// Whether `path` is a valid full path.
+///
+/// At least one segment of letters, digits, `_`, `-` and `.`, none of them empty, starting with `-` or `.`,
+/// or made of digits alone if it is the only one (a number is a project's ID).
 pub fn is_valid_path(path: &str) -> bool {
     let segment = |s: &str| {
         !s.is_empty()

@@ -21,9 +21,10 @@ pub fn of(request: &impl HttpMessage) -> Option<IpAddr> {
 }
 
 /// Returns the client's address: follows the reported hops back from `peer` to the first that is not a
-/// trusted proxy; anybody can send the headers, so earlier hops are not trusted. A proxy writes
-/// `X-Forwarded-For` or `Forwarded` and may pass on the other from its client; where the two disagree,
-/// neither is used, and the proxy itself is the client.
+/// trusted proxy; anybody can send the headers, so earlier hops are not trusted.
+///
+/// A proxy writes `X-Forwarded-For` or `Forwarded` and may pass on the other from its client; where the two
+/// disagree, neither is used, and the proxy itself is the client.
 pub fn behind(peer: IpAddr, headers: &HeaderMap, trusted: &[Network]) -> IpAddr {
     let peer = peer.to_canonical();
     let is_trusted = |address: IpAddr| trusted.iter().any(|network| network.contains(address));

@@ -139,8 +139,10 @@ pub async fn load_text(
     load(vec![source], catalog, store, now, allow_all(), &|_| ()).await
 }
 
-/// Loads a document that came over HTTP. Errors call it `document`; it cannot name files. Calls `allow` in
-/// the transaction that applies the document, because the sender may have lost the permission meanwhile.
+/// Loads a document that came over HTTP. Errors call it `document`; it cannot name files.
+///
+/// Calls `allow` in the transaction that applies the document, because the sender may have lost the
+/// permission meanwhile.
 ///
 /// # Errors
 /// [`LoadError`]; the catalog is unchanged then.

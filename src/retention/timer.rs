@@ -53,7 +53,7 @@ impl Retention {
     }
 
     /// Collects every `retention.gc_interval`, for as long as it is polled, unless another node does; zero
-    /// means never. `node` is a number that no other node has. Failures and refusals are logged.
+    /// means never. `node` is the node's unique ID. Failures and refusals are logged.
     pub async fn collect_forever(self, settings: Settings, node: i64) {
         if settings.gc_interval.is_zero() {
             return;

@@ -4,8 +4,10 @@ use std::fmt;
 use std::str::FromStr;
 
 /// A blob's name in the store: 32 hex digits in a folder of the first two, with enough random digits that no
-/// key is ever used twice. The digits are a UUID of version 8 whose last twelve are the ID of the writer that
-/// gave the key out; keys of older releases are of version 4 and hold no writer.
+/// key is ever used twice.
+///
+/// The digits are a UUID of version 8 whose last twelve are the ID of the writer that gave the key out; keys
+/// of older releases are of version 4 and hold no writer.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct StoreKey(String);
 

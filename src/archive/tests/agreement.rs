@@ -1,4 +1,5 @@
-//! On sound archives the room says what the `zip` crate says, also where other bytes lie before and behind.
+//! Tests that the module agrees with the `zip` crate on sound archives, also with other bytes before and
+//! after them.
 
 use std::io::Cursor;
 

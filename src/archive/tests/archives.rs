@@ -1,5 +1,5 @@
-//! Archives for tests: through the `zip` crate's writer where they are sound, field by field
-//! where they lie. Fixed archives here hold what the test needs and no more.
+//! Archives for tests: written by the `zip` crate if they are sound, field by field if they lie. Fixed
+//! archives hold only what the test needs.
 
 use std::io::{Cursor, Write};
 
@@ -9,7 +9,7 @@ use crate::archive::{
     ArchiveError, Entry, EntryMeta, Index, Limits, Located, Span, TAIL_BYTES, locate, walk,
 };
 
-/// What a test wants of an entry made by the `zip` crate.
+/// The options of an entry made by the `zip` crate.
 #[derive(Clone, Debug)]
 pub(super) struct Wanted {
     pub name: String,
@@ -109,7 +109,7 @@ pub(super) struct End {
 }
 
 impl End {
-    /// True numbers.
+    /// Consistent numbers.
     pub(super) fn of(start: usize, records: &[Record]) -> Self {
         let count = records.len() as u64;
         Self {
@@ -122,7 +122,7 @@ impl End {
         }
     }
 
-    /// What calls for ZIP64 in every field that may.
+    /// All ones in every field that refers to ZIP64.
     pub(super) fn all_ones() -> Self {
         Self {
             disk: 0,
@@ -169,15 +169,15 @@ pub(super) fn directory(records: &[Record]) -> Vec<u8> {
     records.iter().flat_map(Record::bytes).collect()
 }
 
-/// `body`, the records and a true end record with changes.
+/// `body`, the records and a consistent end record with changes.
 pub(super) fn plain(body: &[u8], records: &[Record], change: impl FnOnce(&mut End)) -> Vec<u8> {
     let mut end = End::of(body.len(), records);
     change(&mut end);
     [body, &directory(records), &end.plain(b"")].concat()
 }
 
-/// `body`, the records, a true ZIP64 end record with changes and `private` data, its locator,
-/// and the end record `outer`.
+/// `body`, the records, a consistent ZIP64 end record with changes and `private` data, its locator, and the
+/// end record `outer`.
 pub(super) fn zip64(
     body: &[u8],
     records: &[Record],
@@ -192,7 +192,7 @@ pub(super) fn zip64(
     [before, end.zip64(private), locator, outer.plain(b"")].concat()
 }
 
-/// Finds the directory as a caller does that holds `tail_bytes` of the file's end at first.
+/// Finds the directory like a caller that first has `tail_bytes` of the file's end.
 pub(super) fn span_from(file: &[u8], tail_bytes: usize, limits: &Limits) -> Result<Span, ArchiveError> {
     let mut from = file.len().saturating_sub(tail_bytes);
     loop {

@@ -1,6 +1,7 @@
-//! Which ends of a file are a zip's end, and which are refused: end records, comments, ZIP64
-//! end records, and what must lie between them. Each test is one row of the table of cases
-//! that other readers answer in different ways.
+//! Tests of end records: which ends of a file are accepted, with comments, ZIP64 end records, and the bytes
+//! between them.
+//!
+//! Each test is one row of the table of cases that other readers answer in different ways.
 
 use zip::CompressionMethod::Stored;
 
@@ -9,7 +10,7 @@ use super::archives::{
 };
 use crate::archive::{ArchiveError, Index, Limits, Located, Oddity, TAIL_BYTES, locate, walk};
 
-/// Room for one local header and ten packed bytes.
+/// Room for one local header and ten compressed bytes.
 const BODY: [u8; 40] = [0; 40];
 
 fn record(name: &[u8]) -> Record {

@@ -1,5 +1,5 @@
-//! Zips of folders whose sizes and offsets need ZIP64, from archives that are not there: their
-//! local headers are, and zeros for all the rest.
+//! Tests of zips of folders whose sizes and offsets need ZIP64, from simulated archives of local headers and
+//! zeros.
 
 use std::{collections::BTreeMap, io, ops::Range, sync::Arc};
 
@@ -10,7 +10,7 @@ use proptest::{collection::vec, prelude::*, sample::select};
 use super::archives::{Record, directory, span_at, zip64_extra};
 use crate::archive::{Index, Limits, Located, Subset, locate, walk};
 
-/// Packed and unpacked bytes of entries `d/0`, `d/1`, …, with `gap` bytes before each.
+/// Compressed and decompressed sizes of entries `d/0`, `d/1`, …, with `gap` bytes before each.
 struct Fake {
     index: Arc<Index>,
     headers: BTreeMap<u64, Bytes>,
@@ -65,7 +65,7 @@ impl Fake {
 
 type ZeroStream = stream::BoxStream<'static, io::Result<Bytes>>;
 
-/// How long a stream is, and its last 4 KiB.
+/// The length of a stream, and its last 4 KiB.
 async fn measure(pieces: impl Stream<Item = io::Result<Bytes>>) -> (u64, Vec<u8>) {
     let mut pieces = Box::pin(pieces);
     let (mut total, mut tail) = (0, Vec::new());

@@ -1,5 +1,5 @@
-//! No bytes, however made, bring the room to panic, to loop, or to take more memory than the
-//! bytes that are there allow.
+//! Tests of hostile archives: no bytes make the module panic, loop, or take more memory than their length
+//! allows.
 
 use std::{ops::Range, sync::Arc};
 

@@ -1,4 +1,4 @@
-//! What a folder lists, against a model that is simple and slow.
+//! Tests of listings against a model that is simple and slow.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -53,7 +53,7 @@ fn may_be_shown(name: &[u8]) -> bool {
     !inside && !first && !last && !["", ".", ".."].contains(&name)
 }
 
-/// All paths of an archive with the lengths of those that have an entry.
+/// All paths of an archive, with the lengths of entries.
 fn model(file: &[u8]) -> BTreeMap<String, Option<u64>> {
     let mut archive = ZipArchive::new(Cursor::new(file)).unwrap();
     let mut paths = BTreeMap::new();

@@ -1,4 +1,4 @@
-//! Finding entries by name, and what an index costs.
+//! Tests of finding entries by name, and of the memory of an index.
 
 use std::time::Instant;
 

@@ -1,6 +1,7 @@
-//! Tests of the whole room, by the behaviour that is asked of it: agreement with the `zip`
-//! crate, strictness, hostile bytes, reading entries, folders, zips of one
-//! folder, and of a directory on disk. Units are tested in their files.
+//! Tests of the whole module by its behaviour. Units are tested in their files.
+//!
+//! They cover agreement with the `zip` crate, strictness, hostile bytes, reading entries, folders, zips of
+//! one folder, and of a directory on disk.
 
 mod agreement;
 mod archives;

@@ -1,5 +1,5 @@
-//! Archives behind other bytes, as whoever fetches their directory meets them: offsets that count
-//! those bytes, offsets that do not, and bytes that could be meant as well.
+//! Tests of archives after other bytes, read through ranged reads: offsets that count those bytes, offsets
+//! that do not, and bytes that could be another archive.
 
 use std::{
     ops::Range,
@@ -21,7 +21,7 @@ fn some() -> Vec<Wanted> {
     vec![one("d/a", "alpha", Stored), one("d/b", &"beta".repeat(500), Deflated), one("e", "eta", Deflated)]
 }
 
-/// The index of a file, where its directory begins, and how many reads it took.
+/// The index of a file, the start of its directory, and the number of reads.
 fn fetch(file: &[u8]) -> Result<(Index, u64, u64), ArchiveError> {
     let reads = AtomicU64::new(0);
     let read = async |range: Range<u64>| {
@@ -56,7 +56,7 @@ fn assert_holds(file: &[u8], wanted: &[Wanted]) {
     }
 }
 
-/// A self-extractor's way: the offsets count what stands in front.
+/// As in a self-extractor, the offsets count the bytes in front.
 fn with_offsets_of_the_file(front: &[u8]) -> Vec<u8> {
     let mut file = std::io::Cursor::new(front.to_vec());
     file.set_position(front.len() as u64);

@@ -1,4 +1,4 @@
-//! Directories that were packed, as the `zip` crate and this room read them.
+//! Tests of packed directories, as read by the `zip` crate and by this module.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};

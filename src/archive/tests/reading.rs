@@ -1,5 +1,5 @@
-//! Reading entries: every method gives back what went in, and damage of any sort shows
-//! before the last byte.
+//! Tests of reading entries: every method returns the original content, and any damage shows before the last
+//! byte.
 
 use std::io;
 
@@ -18,7 +18,7 @@ use crate::archive::{
     EntryMeta, Oddity, Unsupported, compressed_range, decompress, is_small, open, probable_span,
 };
 
-/// `bytes` in pieces of the given sizes, over and over, with a pause before each.
+/// `bytes` in pieces of the given sizes, repeated, with a pause before each.
 pub(super) fn source(bytes: &[u8], sizes: &[usize]) -> impl AsyncBufRead + Unpin + Send + use<> {
     let mut rest = Bytes::copy_from_slice(bytes);
     let mut sizes: Vec<usize> = sizes.to_vec();
@@ -63,7 +63,7 @@ fn from_header<'a>(file: &'a [u8], entry: &EntryMeta) -> &'a [u8] {
     &file[entry.header_offset as usize..]
 }
 
-/// A small entry is also read at once, which must come to the same.
+/// Also reads a small entry in one go, which must have the same result.
 pub(super) fn read_whole(file: &[u8], entry: &EntryMeta) -> (Vec<u8>, Option<io::Error>) {
     let (bytes, error) = read(source(from_header(file, entry), &[1000]), entry);
     match read_at_once(file, entry) {
@@ -80,7 +80,7 @@ fn read_at_once(file: &[u8], entry: &EntryMeta) -> Option<io::Result<Vec<u8>>> {
     range.and_then(|packed| packed.map_or(Ok(None), |packed| decompress(entry, &bytes[packed]))).transpose()
 }
 
-/// The text of the damage, once it is certain that it cost bytes.
+/// The text of the damage; asserts that bytes are missing.
 fn damage(file: &[u8], entry: &EntryMeta) -> String {
     let (bytes, error) = read_whole(file, entry);
     let error = error.expect("damage was not noticed");

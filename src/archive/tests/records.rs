@@ -1,10 +1,10 @@
-//! Which directory records are refused, and which are borne as they stand. Each test is one
-//! row of the table of cases that other readers answer in different ways.
+//! Tests of directory records: which are refused, and which are accepted as they are. Each test is one row of
+//! the table of cases that other readers answer in different ways.
 
 use super::archives::{Record, directory, entries, extra, index, plain, span, span_at, zip64_extra};
 use crate::archive::{ArchiveError, Index, Limits, Oddity, Span, walk};
 
-/// Room for one local header and ten packed bytes.
+/// Room for one local header and ten compressed bytes.
 const BODY: [u8; 40] = [0; 40];
 
 fn record(name: &[u8]) -> Record {

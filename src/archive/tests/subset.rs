@@ -1,5 +1,5 @@
-//! Zips of one folder: what is in them, in which order, and what gets
-//! none. Damage is next door.
+//! Tests of zips of one folder: their entries, the order of these, and which folders are refused. Damage is
+//! tested in `subset_damage`.
 
 use std::{
     io::{self, Cursor, Read, Write},
@@ -296,7 +296,7 @@ fn all_that_lies_below_is_copied_whatever_a_listing_shows_of_it() {
     assert_eq!(before.iter().filter(|entry| entry.name.starts_with(b"d/")).count() + 1, after);
 }
 
-/// Readers take a name that is not said to be UTF-8 for code page 437 only when it was written there.
+/// Readers take a name that is not marked as UTF-8 for code page 437 only if it was written on MS-DOS.
 #[test]
 fn a_name_in_an_old_code_page_is_copied_with_where_it_comes_from() {
     let on_dos = |name: &[u8]| Record { made_by: 20, ..record(name) };

@@ -1,4 +1,4 @@
-//! Zips of one folder out of archives that are cut or damaged: nothing damaged looks whole.
+//! Tests of zips of one folder from truncated or damaged archives: nothing damaged looks whole.
 
 use std::{io, ops::Range};
 

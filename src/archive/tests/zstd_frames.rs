@@ -1,4 +1,4 @@
-//! Following zstd frames: whatever the pieces, and whatever the bytes.
+//! Tests of following zstd frames, whatever the pieces and the bytes.
 
 use std::io::Write;
 
@@ -8,7 +8,7 @@ use zip::{CompressionMethod::Zstd, ZipWriter, write::SimpleFileOptions};
 use super::archives::meta;
 use crate::archive::{Frame, Frames, MOST_WINDOW_BYTES};
 
-/// One frame by a real writer.
+/// One frame by a real encoder.
 fn frame_of(content: &[u8]) -> Vec<u8> {
     let mut writer = ZipWriter::new(std::io::Cursor::new(Vec::new()));
     writer.start_file("a", SimpleFileOptions::default().compression_method(Zstd)).unwrap();

@@ -1,4 +1,4 @@
-//! Windows of zstd frames, and the time that they take: bounded, whatever the frames say.
+//! Tests of the windows of zstd frames, and of the time that they take: bounded, whatever the frames state.
 
 use futures_util::StreamExt;
 use zip::CompressionMethod::Stored;
@@ -6,8 +6,8 @@ use zip::CompressionMethod::Stored;
 use super::reading::{one, read_whole, source};
 use crate::archive::{EntryMeta, open};
 
-/// A zstd frame without its content's size, of blocks of 128 KiB that are one byte over and over, and of
-/// blocks of nothing behind each.
+/// A zstd frame without its content's size, of 128 KiB blocks that repeat one byte, each followed by empty
+/// blocks.
 fn runs(window_log: u8, blocks: usize, empty_blocks: usize) -> Vec<u8> {
     let mut frame = vec![0x28, 0xb5, 0x2f, 0xfd, 0, (window_log - 10) << 3];
     for _ in 0..blocks {

@@ -43,8 +43,9 @@ pub(in crate::auth) fn authenticate_personal(
 }
 
 /// Returns the grant of a personal token that was found by its digest, together with its user's `role` in a
-/// project: the same as [`crate::auth::authenticate`] and [`crate::auth::grant_in`]. `None` for another
-/// token.
+/// project: the same as [`crate::auth::authenticate`] and [`crate::auth::grant_in`].
+///
+/// `None` for another token.
 ///
 /// # Errors
 /// [`AuthError::Refused`] for a token that is not valid or has none of `scopes`.

@@ -26,8 +26,9 @@ struct Row {
     id: i64,
 }
 
-/// The numbers of the jobs in a part of the list. Each status has its own run in the index; both
-/// databases merge the runs as they read them, so a rare status beside a frequent one costs nothing.
+/// The numbers of the jobs in a part of the list. Each status has its own run in the index; both databases
+/// merge the runs as they read them, so a rare status beside a frequent one costs nothing.
+///
 /// PostgreSQL does so only when each run says that it is in order.
 ///
 /// # Errors
