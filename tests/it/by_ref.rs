@@ -1,19 +1,17 @@
 //! Lookups by ref and job name: which job's artifacts they find.
 
-use crate::support::fixtures::USERS;
+use crate::support::fixture::Fixture;
 use crate::support::gateway::Gateway;
 use crate::support::zips;
 
-/// A public project with these pipelines; every archive tells in `who` which job made it.
-fn with_pipelines(gateway: &Gateway, jobs_with_archives: &[i64], pipelines: &str) {
-    for job in jobs_with_archives {
-        let who = format!("job {job}");
-        gateway.write_file(&format!("{job}.zip"), &zips::deflated(&[("who", who.as_bytes())]));
-    }
-    gateway.write_file("report.gz", b"report");
-    gateway.load(&format!(
-        "{USERS}\nprojects:\n  - id: 1\n    path: group/project\n    visibility: public\n    pipelines:\n{pipelines}"
-    ));
+/// A public project.
+fn project() -> Fixture {
+    Fixture::project("group/project").public()
+}
+
+/// An archive that tells in `who` which job made it.
+fn who(job: i64) -> Vec<u8> {
+    zips::deflated(&[("who", format!("job {job}").as_bytes())])
 }
 
 fn ask(gateway: &Gateway, ref_name: &str, job: &str, more: &str) -> (u16, String) {
@@ -49,15 +47,13 @@ on_both_databases!(
 );
 
 fn the_newest_successful_pipeline_wins_and_only_it_is_looked_at(gateway: Gateway) {
-    with_pipelines(&gateway, &[1, 2, 3, 4, 5], "
-      - {id: 100, ref: main, sha: a, status: success, jobs: [{id: 1, name: build, status: success, artifacts: [{file: 1.zip}]}, {id: 2, name: old, status: success, artifacts: [{file: 2.zip}]}]}
-      - {id: 101, ref: main, sha: b, status: success, jobs: [{id: 3, name: build, status: success, artifacts: [{file: 3.zip}]}]}
-      - {id: 102, ref: main, sha: c, status: failed, jobs: [{id: 4, name: build, status: success, artifacts: [{file: 4.zip}]}]}
-      - {id: 103, ref: main, sha: d, status: success, source: webide, jobs: [{id: 5, name: build, status: success, artifacts: [{file: 5.zip}]}]}
-      - {id: 104, ref: main, sha: e, status: running}
-      - {id: 105, ref: main, sha: e, status: manual}
-      - {id: 106, ref: main, sha: e, status: skipped}
-");
+    let made =
+        project().pipeline(100, "main").job(1, "build").archive(&who(1)).job(2, "old").archive(&who(2));
+    let made = made.pipeline(101, "main").job(3, "build").archive(&who(3));
+    let made = made.pipeline(102, "main").status("failed").job(4, "build").archive(&who(4));
+    let made = made.pipeline(103, "main").source("webide").job(5, "build").archive(&who(5));
+    let made = made.pipeline(104, "main").status("running").pipeline(105, "main").status("manual");
+    made.pipeline(106, "main").status("skipped").load(&gateway);
     assert_eq!(ask(&gateway, "main", "build", ""), found(3));
     assert_eq!(ask(&gateway, "main", "old", ""), not_found());
     assert_eq!(ask(&gateway, "main", "Build", ""), not_found());
@@ -66,15 +62,10 @@ fn the_newest_successful_pipeline_wins_and_only_it_is_looked_at(gateway: Gateway
 }
 
 fn refs_and_job_names_may_hold_slashes_and_more(gateway: Gateway) {
-    with_pipelines(
-        &gateway,
-        &[1, 2, 3],
-        r#"
-      - {id: 100, ref: feature/x, sha: a, status: success, jobs: [{id: 1, name: "build it: [a/b, c+d] 1/3", status: success, artifacts: [{file: 1.zip}]}]}
-      - {id: 101, ref: refs/merge-requests/7/head, sha: a, status: success, source: merge_request_event, jobs: [{id: 2, name: build, status: success, artifacts: [{file: 2.zip}]}]}
-      - {id: 102, ref: "v1.0 ü", tag: true, sha: a, status: success, jobs: [{id: 3, name: build, status: success, artifacts: [{file: 3.zip}]}]}
-"#,
-    );
+    let made = project().pipeline(100, "feature/x").job(1, "build it: [a/b, c+d] 1/3").archive(&who(1));
+    let made = made.pipeline(101, "refs/merge-requests/7/head").source("merge_request_event");
+    let made = made.job(2, "build").archive(&who(2));
+    made.pipeline(102, "v1.0 ü").tag().job(3, "build").archive(&who(3)).load(&gateway);
     let name = "build+it%3A+%5Ba%2Fb%2C%20c%2Bd%5D+1%2F3";
     for ref_name in ["feature/x", "feature%2Fx"] {
         assert_eq!(ask(&gateway, ref_name, name, ""), found(1));
@@ -85,13 +76,12 @@ fn refs_and_job_names_may_hold_slashes_and_more(gateway: Gateway) {
 }
 
 fn the_family_is_searched_parent_before_child_before_grandchild(gateway: Gateway) {
-    with_pipelines(&gateway, &[1, 2, 3, 4, 5, 6], "
-      - {id: 50, ref: main, sha: a, status: failed, source: parent_pipeline, parent: 90, jobs: [{id: 1, name: deep, status: success, artifacts: [{file: 1.zip}]}]}
-      - {id: 90, ref: main, sha: a, status: running, source: parent_pipeline, parent: 100, jobs: [{id: 2, name: build, status: success, artifacts: [{file: 2.zip}]}]}
-      - {id: 100, ref: main, sha: a, status: success, jobs: [{id: 3, name: build, status: success, artifacts: [{file: 3.zip}]}]}
-      - {id: 101, ref: main, sha: a, status: success, source: parent_pipeline, parent: 100, jobs: [{id: 4, name: deep, status: success, artifacts: [{file: 4.zip}]}, {id: 5, name: both, status: success, artifacts: [{file: 5.zip}]}]}
-      - {id: 102, ref: main, sha: a, status: success, source: parent_pipeline, parent: 100, jobs: [{id: 6, name: both, status: success, artifacts: [{file: 6.zip}]}]}
-");
+    let made = project().pipeline(50, "main").status("failed").child_of(90).job(1, "deep").archive(&who(1));
+    let made = made.pipeline(90, "main").status("running").child_of(100).job(2, "build").archive(&who(2));
+    let made = made.pipeline(100, "main").job(3, "build").archive(&who(3));
+    let made = made.pipeline(101, "main").child_of(100).job(4, "deep").archive(&who(4));
+    let made = made.job(5, "both").archive(&who(5));
+    made.pipeline(102, "main").child_of(100).job(6, "both").archive(&who(6)).load(&gateway);
     assert_eq!(ask(&gateway, "main", "build", ""), found(3));
     // A child comes before a grandchild of a lower number, and among children the lower number.
     assert_eq!(ask(&gateway, "main", "deep", ""), found(4));
@@ -99,24 +89,15 @@ fn the_family_is_searched_parent_before_child_before_grandchild(gateway: Gateway
 }
 
 fn jobs_that_failed_were_retried_or_have_nothing_are_passed_over(gateway: Gateway) {
-    with_pipelines(&gateway, &[1, 2, 3, 4, 5], "
-      - id: 100
-        ref: main
-        sha: a
-        status: success
-        jobs:
-          - {id: 1, name: build, status: failed, allow_failure: true, artifacts: [{file: 1.zip}]}
-          - {id: 2, name: test, status: success, retried: true, artifacts: [{file: 2.zip}]}
-          - {id: 3, name: test, status: success, artifacts: [{file: 3.zip}]}
-          - {id: 4, name: empty, status: success}
-          - {id: 5, name: gone, status: success, retried: true, artifacts: [{file: 5.zip}]}
-          - {id: 6, name: gone, status: running}
-          - {id: 9, name: log, status: success, artifacts: [{type: trace, file: report.gz}]}
-      - {id: 101, ref: main, sha: a, status: success, source: parent_pipeline, parent: 100, jobs: [{id: 8, name: build, status: success, artifacts: [{file: 4.zip}]}]}
-");
+    let made = project().pipeline(100, "main");
+    let made = made.job(1, "build").status("failed").allow_failure().archive(&who(1));
+    let made = made.job(2, "test").retried().archive(&who(2)).job(3, "test").archive(&who(3));
+    let made = made.job(4, "empty").job(5, "gone").retried().archive(&who(5));
+    let made = made.job(6, "gone").status("running").job(9, "log").artifact("trace", b"log");
+    made.pipeline(101, "main").child_of(100).job(8, "build").archive(&who(8)).load(&gateway);
     assert_eq!(
         ask(&gateway, "main", "build", ""),
-        (200, "job 4".into()),
+        found(8),
         "the child's job behind the parent's failed one"
     );
     assert_eq!(ask(&gateway, "main", "test", ""), found(3));
@@ -126,32 +107,28 @@ fn jobs_that_failed_were_retried_or_have_nothing_are_passed_over(gateway: Gatewa
 }
 
 fn a_job_with_reports_only_is_found_and_has_no_archive(gateway: Gateway) {
-    with_pipelines(&gateway, &[1], "
-      - {id: 100, ref: main, sha: a, status: success, jobs: [{id: 1, name: rspec, status: success, artifacts: [{type: junit, file: report.gz}]}]}
-");
+    project().pipeline(100, "main").job(1, "rspec").artifact("junit", b"report").load(&gateway);
     assert_eq!(ask(&gateway, "main", "rspec", ""), (404, r#"{"message":"404 Not Found"}"#.into()));
 }
 
 fn a_newest_pipeline_that_is_itself_a_child_brings_only_its_own_descendants(gateway: Gateway) {
-    with_pipelines(&gateway, &[1, 2, 3, 4], "
-      - {id: 100, ref: other, sha: a, status: success, jobs: [{id: 1, name: build, status: success, artifacts: [{file: 1.zip}]}]}
-      - {id: 101, ref: main, sha: a, status: success, source: pipeline, parent: 100, jobs: []}
-      - {id: 102, ref: main, sha: a, status: success, source: parent_pipeline, parent: 101, jobs: [{id: 2, name: below, status: success, artifacts: [{file: 2.zip}]}]}
-      - {id: 103, ref: main, sha: a, status: success, source: parent_pipeline, parent: 100, jobs: [{id: 3, name: below, status: success, artifacts: [{file: 3.zip}]}]}
-      - {id: 104, ref: main, sha: a, status: success, source: parent_pipeline, parent: 103, jobs: [{id: 4, name: niece, status: success, artifacts: [{file: 4.zip}]}]}
-");
+    let made = project().pipeline(100, "other").job(1, "build").archive(&who(1));
+    let made = made.pipeline(101, "main").child_of(100).source("pipeline");
+    let made = made.pipeline(102, "main").child_of(101).job(2, "below").archive(&who(2));
+    let made = made.pipeline(103, "main").child_of(100).job(3, "below").archive(&who(3));
+    made.pipeline(104, "main").child_of(103).job(4, "niece").archive(&who(4)).load(&gateway);
     assert_eq!(ask(&gateway, "main", "below", ""), found(2));
     assert_eq!(ask(&gateway, "main", "build", ""), not_found());
     assert_eq!(ask(&gateway, "main", "niece", ""), not_found());
 }
 
 fn the_search_flag_goes_back_through_successful_pipelines(gateway: Gateway) {
-    with_pipelines(&gateway, &[1, 2, 3, 4, 5], "
-      - {id: 100, ref: main, sha: a, status: success, jobs: [{id: 1, name: rare, status: success, artifacts: [{file: 1.zip}]}, {id: 2, name: build, status: success, artifacts: [{file: 2.zip}]}]}
-      - {id: 101, ref: main, sha: a, status: success, source: parent_pipeline, parent: 100, jobs: [{id: 3, name: child, status: success, artifacts: [{file: 3.zip}]}]}
-      - {id: 102, ref: main, sha: a, status: success, jobs: [{id: 4, name: build, status: failed, allow_failure: true, artifacts: [{file: 4.zip}]}, {id: 7, name: rare, status: success, artifacts: [{type: junit, file: report.gz}]}]}
-      - {id: 103, ref: main, sha: a, status: failed, jobs: [{id: 5, name: build, status: success, artifacts: [{file: 5.zip}]}]}
-");
+    let made =
+        project().pipeline(100, "main").job(1, "rare").archive(&who(1)).job(2, "build").archive(&who(2));
+    let made = made.pipeline(101, "main").child_of(100).job(3, "child").archive(&who(3));
+    let made = made.pipeline(102, "main").job(4, "build").status("failed").allow_failure().archive(&who(4));
+    let made = made.job(7, "rare").artifact("junit", b"report");
+    made.pipeline(103, "main").status("failed").job(5, "build").archive(&who(5)).load(&gateway);
     assert_eq!(ask(&gateway, "main", "rare", SEARCH), found(1));
     assert_eq!(ask(&gateway, "main", "build", SEARCH), found(2));
     assert_eq!(ask(&gateway, "main", "child", "&search_recent_successful_pipelines=True"), found(3));
@@ -163,11 +140,9 @@ fn the_search_flag_goes_back_through_successful_pipelines(gateway: Gateway) {
 }
 
 fn the_search_passes_over_what_has_expired(gateway: Gateway) {
-    with_pipelines(&gateway, &[1, 2, 3], "
-      - {id: 100, ref: main, sha: a, status: success, jobs: [{id: 1, name: build, status: success, artifacts: [{file: 1.zip}]}]}
-      - {id: 101, ref: main, sha: a, status: success, jobs: [{id: 2, name: build, status: success, artifacts: [{file: 2.zip, expire_in: 1 hour}]}]}
-      - {id: 102, ref: main, sha: a, status: success, jobs: [{id: 3, name: locked, status: success, artifacts: [{file: 3.zip, expire_in: 1 hour}]}]}
-");
+    let made = project().pipeline(100, "main").job(1, "build").archive(&who(1));
+    let made = made.pipeline(101, "main").job(2, "build").archive(&who(2)).expire_in("1 hour");
+    made.pipeline(102, "main").job(3, "locked").archive(&who(3)).expire_in("1 hour").load(&gateway);
     assert_eq!(ask(&gateway, "main", "build", SEARCH), found(2));
     gateway.advance_clock(3600);
     assert_eq!(ask(&gateway, "main", "build", SEARCH), found(1));
@@ -175,13 +150,9 @@ fn the_search_passes_over_what_has_expired(gateway: Gateway) {
 }
 
 fn the_search_looks_through_a_hundred_pipelines_and_no_more(gateway: Gateway) {
-    let mut pipelines = "
-      - {id: 100, ref: main, sha: a, status: success, jobs: [{id: 1, name: far, status: success, artifacts: [{file: 1.zip}]}]}
-      - {id: 101, ref: main, sha: a, status: success, jobs: [{id: 2, name: near, status: success, artifacts: [{file: 2.zip}]}]}".to_owned();
-    for id in 102..=200 {
-        pipelines.push_str(&format!("\n      - {{id: {id}, ref: main, sha: a, status: success}}"));
-    }
-    with_pipelines(&gateway, &[1, 2], &pipelines);
+    let made = project().pipeline(100, "main").job(1, "far").archive(&who(1));
+    let made = made.pipeline(101, "main").job(2, "near").archive(&who(2));
+    (102..=200).fold(made, |made, id| made.pipeline(id, "main")).load(&gateway);
     assert_eq!(ask(&gateway, "main", "near", SEARCH), found(2));
     assert_eq!(ask(&gateway, "main", "far", SEARCH).0, 404);
 }

@@ -1,5 +1,6 @@
 //! Downloads of whole archives by job: forms of a project's name, answer headers, missing artifacts.
 
+use crate::support::fixture::Fixture;
 use crate::support::fixtures::{self, ARCHIVE};
 use crate::support::gateway::Gateway;
 use crate::support::zips;
@@ -104,24 +105,16 @@ fn a_number_that_is_none_is_refused_before_anything_else(gateway: Gateway) {
 }
 
 fn an_expired_archive_is_gone_at_once_unless_it_is_locked(gateway: Gateway) {
-    gateway.write_file("archive.zip", &archive());
-    gateway.load(&format!("{}
-projects:
-  - id: 1
-    path: group/keeps
-    visibility: public
-    pipelines:
-      - {{id: 100, ref: main, sha: a, status: success, jobs: [{{id: 10, name: build, status: success, artifacts: [{{file: archive.zip, expire_in: 1 hour}}]}}]}}
-      - {{id: 101, ref: main, sha: b, status: success, jobs: [{{id: 11, name: build, status: success, artifacts: [{{file: archive.zip, expire_in: 1 hour}}]}}]}}
-      - {{id: 102, ref: main, sha: b, status: success, source: parent_pipeline, parent: 101, jobs: [{{id: 12, name: docs, status: failed, artifacts: [{{file: archive.zip, expire_in: 1 hour}}]}}]}}
-      - {{id: 103, ref: main, sha: c, status: failed, jobs: [{{id: 13, name: build, status: success, artifacts: [{{file: archive.zip, expire_in: 1 hour}}]}}]}}
-  - id: 2
-    path: group/drops
-    visibility: public
-    keep_latest_artifact: false
-    pipelines:
-      - {{id: 200, ref: main, sha: a, status: success, jobs: [{{id: 20, name: build, status: success, artifacts: [{{file: archive.zip, expire_in: 1 hour}}]}}]}}
-", fixtures::USERS));
+    let zip = archive();
+    let made = Fixture::project("group/keeps").public();
+    let made = made.pipeline(100, "main").job(10, "build").archive(&zip).expire_in("1 hour");
+    let made = made.pipeline(101, "main").job(11, "build").archive(&zip).expire_in("1 hour");
+    let made = made.pipeline(102, "main").child_of(101);
+    let made = made.job(12, "docs").status("failed").archive(&zip).expire_in("1 hour");
+    let made = made.pipeline(103, "main").status("failed");
+    let made = made.job(13, "build").archive(&zip).expire_in("1 hour");
+    let made = made.and_project("group/drops").public().keep_latest(false);
+    made.pipeline(200, "main").job(20, "build").archive(&zip).expire_in("1 hour").load(&gateway);
     let status = |project: i64, job: i64| {
         let whole = gateway.get(&format!("/api/v4/projects/{project}/jobs/{job}/artifacts")).send().status;
         let file =
@@ -142,21 +135,9 @@ projects:
 }
 
 fn a_file_name_from_outside_cannot_break_out_of_its_header(gateway: Gateway) {
-    gateway.write_file("archive.zip", &archive());
-    gateway.load(&format!(r#"{}
-projects:
-  - id: 1
-    path: group/project
-    visibility: public
-    pipelines:
-      - id: 100
-        ref: main
-        sha: a
-        status: success
-        jobs:
-          - {{id: 10, name: a, status: success, artifacts: [{{file: archive.zip, filename: "a\r\nX-Evil: 1\".zip"}}]}}
-          - {{id: 11, name: b, status: success, artifacts: [{{file: archive.zip, filename: "../../übung 1.zip"}}]}}
-"#, fixtures::USERS));
+    let made = Fixture::project("group/project").public().pipeline(100, "main");
+    let made = made.job(10, "a").archive(&archive()).filename("a\r\nX-Evil: 1\".zip");
+    made.job(11, "b").archive(&archive()).filename("../../übung 1.zip").load(&gateway);
     let disposition = |job: i64| {
         let answer = gateway.get(&format!("/api/v4/projects/1/jobs/{job}/artifacts")).send();
         assert_eq!(answer.header("x-evil"), None);

@@ -5,7 +5,8 @@ use artigate::domain::permissions::{Action, Decision, Grant, Project, TokenReach
 use artigate::domain::project::Visibility;
 use artigate::domain::role::Role;
 
-use crate::support::fixtures::{self, MEMBERS, USERS};
+use crate::support::fixture::Fixture;
+use crate::support::fixtures;
 use crate::support::gateway::Gateway;
 use crate::support::zips;
 
@@ -20,35 +21,21 @@ on_both_databases!(
 );
 
 fn every_cell_of_the_permission_table_is_answered_as_it_says(gateway: Gateway) {
-    gateway.write_file("archive.zip", &zips::deflated(&[("a.txt", b"hello")]));
+    let zip = zips::deflated(&[("a.txt", b"hello")]);
     let mut projects = Vec::new();
-    let mut document = format!("{USERS}\nprojects:\n");
+    let mut made = Fixture::users();
     for visibility in Visibility::ALL {
         for public_jobs in [true, false] {
             let id = projects.len() as i64 + 1;
             projects.push((id, Project { visibility: *visibility, public_jobs }));
-            document.push_str(&format!(
-                "
-  - id: {id}
-    path: group/p{id}
-    visibility: {visibility}
-    public_jobs: {public_jobs}
-    members: {MEMBERS}
-    pipelines:
-      - id: {id}
-        ref: main
-        sha: a
-        status: success
-        jobs:
-"
-            ));
-            for (number, accessibility) in Accessibility::ALL.iter().enumerate() {
-                let job = id * 10 + number as i64;
-                document.push_str(&format!("          - {{id: {job}, name: {accessibility}, status: success, artifacts: [{{file: archive.zip, accessibility: {accessibility}}}]}}\n"));
+            made = made.and_project(&format!("group/p{id}")).visibility(visibility).public_jobs(public_jobs);
+            made = made.members().pipeline(id, "main");
+            for (job, accessibility) in (id * 10..).zip(Accessibility::ALL) {
+                made = made.job(job, &accessibility.to_string()).archive(&zip).accessibility(accessibility);
             }
         }
     }
-    gateway.load(&document);
+    made.load(&gateway);
     let callers = [
         (None, Grant::Anonymous),
         (Some(fixtures::OUTSIDER), user(false, None)),
@@ -91,21 +78,12 @@ fn every_cell_of_the_permission_table_is_answered_as_it_says(gateway: Gateway) {
 }
 
 fn a_dependent_job_gets_what_people_may_not(gateway: Gateway) {
-    gateway.write_file("archive.zip", b"bytes");
-    gateway.load(&format!(
-        "{USERS}
-projects:
-  - id: 1
-    path: group/project
-    members: {{reporter: reporter, guest: guest}}
-    public_jobs: false
-    pipelines:
-      - {{id: 1, ref: main, sha: a, status: running, jobs: [
-          {{id: 10, name: a, status: success, artifacts: [{{file: archive.zip, accessibility: none}}]}},
-          {{id: 20, name: b, status: running, user: reporter, token: glcbt-reporter}},
-          {{id: 21, name: c, status: running, user: guest, token: glcbt-guest}}]}}
-"
-    ));
+    let made = Fixture::project("group/project").public_jobs(false);
+    let made = made.member("reporter", "reporter").member("guest", "guest");
+    let made = made.pipeline(1, "main").status("running");
+    let made = made.job(10, "a").archive(b"bytes").accessibility("none");
+    let made = made.job(20, "b").status("running").user("reporter").token("glcbt-reporter");
+    made.job(21, "c").status("running").user("guest").token("glcbt-guest").load(&gateway);
     assert_eq!(gateway.get(fixtures::ARCHIVE).private_token(fixtures::ADMIN).send().status, 403);
     assert_eq!(gateway.get("/api/v4/jobs/10/artifacts").job_token("glcbt-reporter").send().status, 200);
     let guest = gateway.get("/api/v4/jobs/10/artifacts").job_token("glcbt-guest").send();
@@ -115,7 +93,6 @@ projects:
 fn a_dependency_is_fetched_whatever_its_accessibility_by_jobs_that_are_let_in_and_by_no_others(
     gateway: Gateway,
 ) {
-    gateway.write_file("archive.zip", b"bytes");
     let users = [
         ("outsider", user(false, None)),
         ("guest", user(false, Some(Role::Guest))),
@@ -124,36 +101,29 @@ fn a_dependency_is_fetched_whatever_its_accessibility_by_jobs_that_are_let_in_an
         ("maintainer", user(false, Some(Role::Maintainer))),
         ("admin", user(true, None)),
     ];
-    let running = |from: &str, first: i64| {
-        let job = |(number, (name, _)): (usize, &(&str, Grant))| {
-            format!(
-                "{{id: {}, name: {name}, status: running, user: {name}, token: {from}-{name}}}",
-                first + number as i64
-            )
-        };
-        users.iter().enumerate().map(job).collect::<Vec<_>>().join(", ")
+    let with_running = |made: Fixture, from: &str, first: i64| {
+        users.iter().zip(first..).fold(made, |made, ((name, _), id)| {
+            made.job(id, name).status("running").user(name).token(&format!("{from}-{name}"))
+        })
     };
-    let mut document = format!("{USERS}
-projects:
-  - {{id: 80, path: friends/project, pipelines: [{{id: 80, ref: main, sha: a, status: running, jobs: [{}]}}]}}
-  - {{id: 90, path: strangers/project, pipelines: [{{id: 90, ref: main, sha: a, status: running, jobs: [{}]}}]}}
-", running("friend", 8000), running("stranger", 9000));
     let mut projects = Vec::new();
+    let mut made = Fixture::users();
     for visibility in Visibility::ALL {
         for public_jobs in [true, false] {
             let id = projects.len() as i64 + 1;
             projects.push((id, Project { visibility: *visibility, public_jobs }));
-            let stored = Accessibility::ALL.iter().enumerate().map(|(number, accessibility)| {
-                format!("{{id: {}, name: a, status: success, artifacts: [{{file: archive.zip, accessibility: {accessibility}}}]}}", id * 10 + number as i64)
-            });
-            let stored = stored.collect::<Vec<_>>().join(", ");
-            document.push_str(&format!("
-  - {{id: {id}, path: group/p{id}, visibility: {visibility}, public_jobs: {public_jobs}, members: {MEMBERS}, job_token_allowlist: [friends],
-      pipelines: [{{id: {id}, ref: main, sha: a, status: running, jobs: [{stored}, {}]}}]}}
-", running(&format!("own{id}"), id * 100)));
+            made = made.and_project(&format!("group/p{id}")).visibility(visibility).public_jobs(public_jobs);
+            made = made.members().allows("friends").pipeline(id, "main").status("running");
+            for (job, accessibility) in (id * 10..).zip(Accessibility::ALL) {
+                made = made.job(job, "a").archive(b"bytes").accessibility(accessibility);
+            }
+            made = with_running(made, &format!("own{id}"), id * 100);
         }
     }
-    gateway.load(&document);
+    let made = made.and_project("friends/project").pipeline(80, "main").status("running");
+    let made = with_running(made, "friend", 8000).and_project("strangers/project");
+    let made = made.pipeline(90, "main").status("running");
+    with_running(made, "stranger", 9000).load(&gateway);
     for (id, project) in projects {
         for (number, accessibility) in Accessibility::ALL.iter().enumerate() {
             for (name, caller) in users {

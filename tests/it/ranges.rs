@@ -5,6 +5,7 @@ use std::io::Read;
 use artigate::domain::Sha256Digest;
 use zip::CompressionMethod;
 
+use crate::support::fixture::Fixture;
 use crate::support::fixtures::{self, ARCHIVE};
 use crate::support::gateway::Gateway;
 use crate::support::http_client::{Answer, Request};
@@ -239,20 +240,12 @@ fn a_packed_form_is_no_way_around_a_damaged_header(gateway: Gateway) {
 }
 
 fn reports_are_downloaded_by_their_kind(gateway: Gateway) {
-    gateway.write_file("archive.zip", &archives().remove(0));
-    gateway.write_file("junit.gz", b"junit");
-    gateway.load(&format!("{}
-projects:
-  - id: 1
-    path: group/project
-    visibility: public
-    members: {}
-    pipelines:
-      - {{id: 100, ref: main, sha: a, status: success, jobs: [
-          {{id: 10, name: a, status: success, artifacts: [{{file: archive.zip}}, {{type: junit, file: junit.gz}}, {{type: dotenv, file: junit.gz, accessibility: private}}, {{type: trace, file: junit.gz}}]}},
-          {{id: 11, name: b, status: success, artifacts: [{{file: archive.zip, accessibility: maintainer}}, {{type: junit, file: junit.gz}}]}},
-          {{id: 12, name: c, status: success, artifacts: [{{type: junit, file: junit.gz}}]}}]}}
-", fixtures::USERS, fixtures::MEMBERS));
+    let (zip, report) = (archives().remove(0), b"junit");
+    let made = Fixture::project("group/project").public().members().pipeline(100, "main");
+    let made = made.job(10, "a").archive(&zip).artifact("junit", report);
+    let made = made.artifact("dotenv", report).accessibility("private").artifact("trace", report);
+    let made = made.job(11, "b").archive(&zip).accessibility("maintainer").artifact("junit", report);
+    made.job(12, "c").artifact("junit", report).load(&gateway);
     let get = |job: i64, kind: &str| {
         gateway.get(&format!("/api/v4/projects/1/jobs/{job}/artifacts?file_type={kind}"))
     };

@@ -5,20 +5,16 @@ use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
 use crate::program::Serving;
-use crate::support::fixtures::{self, RUNNING, UPLOAD, UPLOADED, USERS};
+use crate::support::fixture::Fixture;
+use crate::support::fixtures::{self, RUNNING, UPLOAD, UPLOADED};
 use crate::support::gateway::Gateway;
 use crate::support::http_client::{Answer, Form, read_answer};
 use crate::support::zips;
 
 fn gateway() -> Gateway {
     let gateway = Gateway::on_sqlite();
-    gateway.write_file("a.zip", &zips::deflated(&[("grüße.txt", b"hello"), ("a\"b.txt", b"quoted")]));
-    gateway.load(&format!(
-        "{USERS}
-projects:
-  - {{id: 1, path: g/p, visibility: public, pipelines: [{{id: 1, ref: bär, sha: a, status: success, jobs: [
-      {{id: 1, name: büild, status: success, artifacts: [{{file: a.zip}}]}}]}}]}}"
-    ));
+    let zip = zips::deflated(&[("grüße.txt", b"hello"), ("a\"b.txt", b"quoted")]);
+    Fixture::project("g/p").public().pipeline(1, "bär").job(1, "büild").archive(&zip).load(&gateway);
     gateway
 }
 

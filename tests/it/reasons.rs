@@ -6,7 +6,8 @@ use std::process::Stdio;
 use serde_json::Value;
 
 use crate::program::Serving;
-use crate::support::fixtures::{self, MEMBERS, USERS};
+use crate::support::fixture::Fixture;
+use crate::support::fixtures;
 use crate::support::gateway::Gateway;
 use crate::support::http_client::{Answer, Form, Request};
 use crate::support::zips;
@@ -284,25 +285,13 @@ fn every_refusal_says_why_in_its_line_and_none_says_a_secret() {
 
 /// A public project whose jobs only members may read.
 fn shy(gateway: &Gateway) {
-    gateway.write_file("archive.zip", &zips::deflated(&[("a.txt", b"hello")]));
-    gateway.load(&format!(
-        "{USERS}
-projects:
-  - id: 1
-    path: group/project
-    visibility: public
-    public_jobs: false
-    keep_latest_artifact: false
-    members: {MEMBERS}
-    pipelines:
-      - {{id: 100, ref: main, sha: a, status: success, jobs: [
-          {{id: 10, name: build, status: success, artifacts: [{{file: archive.zip}}]}},
-          {{id: 11, name: old, status: success, artifacts: [{{file: archive.zip, expire_in: 1 hour}}]}},
-          {{id: 12, name: red, status: failed, artifacts: [{{file: archive.zip}}]}},
-          {{id: 13, name: closed, status: success, artifacts: [{{file: archive.zip, accessibility: none, expire_in: 1 hour}}]}}]}}
-  - {{id: 2, path: group/other, pipelines: [{{id: 200, ref: main, sha: a, status: success, jobs: [{{id: 20, name: a, status: success}}]}}]}}
-"
-    ));
+    let zip = zips::deflated(&[("a.txt", b"hello")]);
+    let made = Fixture::project("group/project").public().public_jobs(false).keep_latest(false).members();
+    let made = made.pipeline(100, "main").job(10, "build").archive(&zip);
+    let made = made.job(11, "old").archive(&zip).expire_in("1 hour");
+    let made = made.job(12, "red").status("failed").archive(&zip);
+    let made = made.job(13, "closed").archive(&zip).accessibility("none").expire_in("1 hour");
+    made.and_project("group/other").pipeline(200, "main").job(20, "a").load(gateway);
     gateway.advance_clock(7200);
 }
 

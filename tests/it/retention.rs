@@ -9,7 +9,8 @@ use artigate::domain::{ErrorKind, Sha256Digest, Timestamp};
 use artigate::retention::{Checked, Collected, FsckFinding, Removed, Swept};
 use diesel::RunQueryDsl;
 
-use crate::support::fixtures::{self, ARCHIVE, RUNNING, UPLOAD, USERS};
+use crate::support::fixture::Fixture;
+use crate::support::fixtures::{self, ARCHIVE, RUNNING, UPLOAD};
 use crate::support::gateway::Gateway;
 use crate::support::http_client::{Form, Request, read_answer};
 use crate::support::zips;
@@ -32,39 +33,17 @@ fn fsck(gateway: &Gateway, quick: bool) -> (Checked, Vec<String>) {
 /// Two pipelines of main, the newer one with a child; all artifacts expire in an hour, except kept
 /// ones. The logs do not expire by sweeping.
 fn expiring(gateway: &Gateway) {
-    gateway.write_file("archive.zip", &zips::deflated(&[("a.txt", b"hello")]));
-    let job = |id: i64| {
-        format!(
-            "{{id: {id}, name: j{id}, status: success, artifacts: [{{file: archive.zip, expire_in: 1 hour}}, {{type: trace, file: archive.zip, expire_in: 1 hour}}]}}"
-        )
+    let zip = zips::deflated(&[("a.txt", b"hello")]);
+    let job = |made: Fixture, id: i64| {
+        let made = made.job(id, &format!("j{id}")).archive(&zip).expire_in("1 hour");
+        made.artifact("trace", &zip).expire_in("1 hour")
     };
-    gateway.load(&format!(
-        "{USERS}
-projects:
-  - id: 1
-    path: group/project
-    visibility: public
-    members: {}
-    pipelines:
-      - {{id: 100, ref: main, sha: a, status: success, jobs: [{}, {}]}}
-      - {{id: 101, ref: main, sha: a, status: success, jobs: [{}]}}
-      - {{id: 102, ref: main, sha: a, status: failed, source: parent_pipeline, parent: 101, jobs: [{}]}}
-      - {{id: 103, ref: other, sha: a, status: failed, jobs: [{}]}}
-  - id: 2
-    path: group/other
-    visibility: public
-    keep_latest_artifact: false
-    pipelines:
-      - {{id: 200, ref: main, sha: a, status: success, jobs: [{}]}}
-",
-        fixtures::MEMBERS,
-        job(10),
-        job(11),
-        job(12),
-        job(13),
-        job(14),
-        job(20)
-    ));
+    let made = Fixture::project("group/project").public().members().pipeline(100, "main");
+    let made = job(job(made, 10), 11).pipeline(101, "main");
+    let made = job(made, 12).pipeline(102, "main").status("failed").child_of(101);
+    let made = job(made, 13).pipeline(103, "other").status("failed");
+    let made = job(made, 14).and_project("group/other").public().keep_latest(false).pipeline(200, "main");
+    job(made, 20).load(gateway);
 }
 
 /// When the archive of a job expired, if only its tombstone is left.
@@ -136,7 +115,7 @@ fn a_sweep_takes_what_expired_and_leaves_what_is_locked_kept_or_a_log(gateway: G
     assert_eq!(sweep(&gateway), Swept::default());
     assert_eq!(fsck(&gateway, false).0, Checked { artifacts: 9, faults: 0 });
     // A newer success unlocks the older pipeline and its child.
-    gateway.load("projects: [{id: 1, path: group/project, pipelines: [{id: 110, ref: main, sha: b, status: success}]}]");
+    Fixture::project("group/project").pipeline(110, "main").load(&gateway);
     assert_eq!(sweep(&gateway).expired, 2);
     assert_eq!(readable(&gateway), [11]);
 }
@@ -189,7 +168,8 @@ fn a_projects_removal_is_carried_out_by_the_next_sweep_and_spares_what_is_locked
     assert_eq!(answer.error(), (202, r#"{"message":"202 Accepted"}"#));
     assert_eq!(readable(&gateway), [10, 11, 12, 13, 14, 20], "nothing has gone yet");
     gateway.advance_clock(1);
-    gateway.load("projects: [{id: 1, path: group/project, pipelines: [{id: 120, ref: later, sha: b, status: failed, jobs: [{id: 14000, name: x, status: success, artifacts: [{file: archive.zip}]}]}]}]");
+    let later = Fixture::project("group/project").pipeline(120, "later").status("failed");
+    later.job(14000, "x").archive(b"bytes").load(&gateway);
     assert_eq!(sweep(&gateway).expired, 3);
     assert_eq!(readable(&gateway), [12, 13, 20]);
     assert_eq!(
@@ -236,9 +216,9 @@ fn a_removal_that_fails_stays_queued_and_is_finished_by_a_later_one(gateway: Gat
 }
 
 fn sweeps_at_once_do_each_thing_once(gateway: Gateway) {
-    gateway.write_file("archive.zip", b"bytes");
-    let jobs: Vec<String> = (1..=300).map(|id| format!("{{id: {id}, name: j, status: success, artifacts: [{{file: archive.zip, expire_in: 1 hour}}]}}")).collect();
-    gateway.load(&format!("projects: [{{id: 1, path: g/p, pipelines: [{{id: 1, ref: main, sha: a, status: failed, jobs: [{}]}}]}}]", jobs.join(", ")));
+    let made = Fixture::project("g/p").pipeline(1, "main").status("failed");
+    let job = |made: Fixture, id| made.job(id, "j").archive(b"bytes").expire_in("1 hour");
+    (1..=300).fold(made, job).load(&gateway);
     gateway.advance_clock(3600);
     let swept: Vec<Swept> = std::thread::scope(|scope| {
         let gateway = &gateway;

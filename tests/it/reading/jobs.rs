@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{get, ids, json, link, load, path_of};
+use crate::support::fixture::Fixture;
 use crate::support::fixtures;
 use crate::support::gateway::Gateway;
 use crate::support::http_client::Answer;
@@ -11,16 +12,12 @@ const UNAUTHORIZED: (u16, &str) = (401, r#"{"message":"401 Unauthorized"}"#);
 
 /// A public project with so many jobs, from number 1 on.
 fn many(gateway: &Gateway, count: i64) {
-    let job = |id: i64| {
+    let job = |made: Fixture, id: i64| {
         let status = if id % 3 == 0 { "failed" } else { "success" };
-        format!("          - {{id: {id}, name: 'job {id}', status: {status}}}\n")
+        made.job(id, &format!("job {id}")).status(status)
     };
-    let jobs: String = (1..=count).map(job).collect();
-    gateway.load(&format!(
-        "{}\nprojects:\n  - id: 1\n    path: group/project\n    visibility: public\n    pipelines:\n      - id: 1\n        \
-         ref: main\n        sha: a\n        status: success\n        jobs:\n{jobs}",
-        fixtures::USERS
-    ));
+    let made = Fixture::project("group/project").public().pipeline(1, "main");
+    (1..=count).fold(made, job).load(gateway);
 }
 
 fn walk(gateway: &Gateway, first: &str) -> Vec<Vec<i64>> {

@@ -3,6 +3,7 @@
 pub mod bucket;
 pub mod disk;
 pub mod ended;
+pub mod fixture;
 pub mod fixtures;
 pub mod gateway;
 pub mod http_client;
