@@ -27,6 +27,11 @@ fn json(answer: &Answer) -> Value {
     serde_json::from_slice(&answer.body).unwrap()
 }
 
+/// The same with `http://gateway` in place of the server's address, which is another one at each run.
+fn without_address(gateway: &Gateway, value: &Value) -> Value {
+    serde_json::from_str(&value.to_string().replace(&gateway.base_url(), "http://gateway")).unwrap()
+}
+
 /// The numbers of what a list holds.
 fn ids(answer: &Answer) -> Vec<i64> {
     json(answer).as_array().unwrap().iter().map(|item| item["id"].as_i64().unwrap()).collect()

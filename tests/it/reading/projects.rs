@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{get, ids, json, link, path_of};
+use super::{get, ids, json, link, path_of, without_address};
 use crate::support::fixtures::{self, USERS};
 use crate::support::gateway::Gateway;
 
@@ -117,28 +117,65 @@ fn projects_are_walked_page_by_page_and_from_one_to_the_next(gateway: Gateway) {
 
 fn a_project_tells_what_it_is_and_what_one_may_do(gateway: Gateway) {
     load(&gateway);
-    let base = gateway.base_url();
     let project = json(&get(&gateway, fixtures::DEVELOPER, "/projects/beta%2Fweb-tools"));
-    for (pointer, expected) in [
-        ("/id", json!(3)),
-        ("/name", json!("web-tools")),
-        ("/path", json!("web-tools")),
-        ("/path_with_namespace", json!("beta/web-tools")),
-        ("/name_with_namespace", json!("beta / web-tools")),
-        ("/default_branch", Value::Null),
-        ("/created_at", json!("2026-02-01T12:00:02.000Z")),
-        ("/visibility", json!("private")),
-        ("/web_url", json!(format!("{base}/beta/web-tools"))),
-        ("/namespace/full_path", json!("beta")),
-        ("/public_jobs", json!(true)),
-        ("/archived", json!(false)),
-        ("/keep_latest_artifact", json!(true)),
-        ("/permissions/project_access/access_level", json!(30)),
-        ("/permissions/group_access", Value::Null),
-        ("/_links/self", json!(format!("{base}/api/v4/projects/3"))),
-    ] {
-        assert_eq!(project.pointer(pointer), Some(&expected), "{pointer} of {project:#}");
+    insta::assert_json_snapshot!(without_address(&gateway, &project), @r#"
+    {
+      "_links": {
+        "self": "http://gateway/api/v4/projects/3"
+      },
+      "archived": false,
+      "avatar_url": null,
+      "builds_access_level": "enabled",
+      "ci_job_token_scope_enabled": false,
+      "container_registry_enabled": false,
+      "created_at": "2026-02-01T12:00:02.000Z",
+      "default_branch": null,
+      "description": null,
+      "empty_repo": true,
+      "forks_count": 0,
+      "http_url_to_repo": "http://gateway/beta/web-tools.git",
+      "id": 3,
+      "issues_enabled": false,
+      "jobs_enabled": true,
+      "keep_latest_artifact": true,
+      "last_activity_at": "2026-02-01T12:00:02.000Z",
+      "lfs_enabled": false,
+      "merge_requests_enabled": false,
+      "name": "web-tools",
+      "name_with_namespace": "beta / web-tools",
+      "namespace": {
+        "avatar_url": null,
+        "full_path": "beta",
+        "id": 0,
+        "kind": "group",
+        "name": "beta",
+        "parent_id": null,
+        "path": "beta",
+        "web_url": "http://gateway/groups/beta"
+      },
+      "packages_enabled": false,
+      "path": "web-tools",
+      "path_with_namespace": "beta/web-tools",
+      "permissions": {
+        "group_access": null,
+        "project_access": {
+          "access_level": 30,
+          "notification_level": 3
+        }
+      },
+      "public_jobs": true,
+      "readme_url": null,
+      "shared_runners_enabled": false,
+      "snippets_enabled": false,
+      "ssh_url_to_repo": "git@127.0.0.1:beta/web-tools.git",
+      "star_count": 0,
+      "tag_list": [],
+      "topics": [],
+      "visibility": "private",
+      "web_url": "http://gateway/beta/web-tools",
+      "wiki_enabled": false
     }
+    "#);
     let in_list = json(&get(&gateway, fixtures::DEVELOPER, "/projects?search=web-tools"));
     assert_eq!(in_list, json!([project]));
     let stranger = json(&get(&gateway, "", "/projects/1"));

@@ -14,20 +14,25 @@ pub mod zips;
 
 pub use until::until;
 
-/// Declares tests that run once on each database: `fn name(gateway: Gateway)` gets a fresh, empty gateway.
+/// Declares tests that run once on each database: `fn name(gateway: Gateway)` gets a fresh, empty gateway. Both
+/// runs meet the same inline snapshots, which `insta` otherwise takes for a mistake.
 macro_rules! on_both_databases {
     ($($(#[$meta:meta])* $name:ident),+ $(,)?) => {$(
         mod $name {
             $(#[$meta])*
             #[test]
             fn on_sqlite() {
-                super::$name($crate::support::gateway::Gateway::on_sqlite());
+                insta::allow_duplicates! {
+                    super::$name($crate::support::gateway::Gateway::on_sqlite())
+                }
             }
 
             $(#[$meta])*
             #[test]
             fn on_postgres() {
-                super::$name($crate::support::gateway::Gateway::on_postgres());
+                insta::allow_duplicates! {
+                    super::$name($crate::support::gateway::Gateway::on_postgres())
+                }
             }
         }
     )+};
