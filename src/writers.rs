@@ -83,7 +83,7 @@ impl Writers {
     /// Those of catalog and store.
     pub async fn begin(&self, store: &Store) -> Result<(Writer, Upload)> {
         let writer = self.writer().await?;
-        let upload = store.begin(StoreKey::of_writer(writer.0.number)).await?;
+        let upload = store.create(StoreKey::of_writer(writer.0.number)).await?;
         Ok((writer, upload))
     }
 

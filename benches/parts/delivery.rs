@@ -43,7 +43,7 @@ fn length(body: Body) -> usize {
 }
 
 async fn stored(store: &Store, archive: &[u8]) -> Artifact {
-    let mut upload = store.begin(artigate::store::StoreKey::random()).await.expect("room");
+    let mut upload = store.create(artigate::store::StoreKey::random()).await.expect("room");
     upload.write(archive).await.expect("room");
     let stored = upload.commit().await.expect("room");
     Artifact {

@@ -197,7 +197,7 @@ impl AuthorizedProject {
     }
 
     fn record(&self, artifact: Option<&Artifact>) {
-        self.audit.update(|facts| facts.artifact_id = artifact.map(|artifact| artifact.id));
+        self.audit.update(|event| event.artifact_id = artifact.map(|artifact| artifact.id));
     }
 }
 
@@ -260,22 +260,22 @@ fn fast_path(
     };
     let Some(ArtifactAccess { project, job, artifact, token, role }) = found else { return Ok(None) };
     let Principal { scopes, now, .. } = principal;
-    let (actor, caller) = match (digest, token) {
+    let (actor, grant) = match (digest, token) {
         (None, _) => {
             let actor = principal.authenticate(db)?;
-            let caller = auth::grant_in(db, &actor, &project)?;
-            (actor, caller)
+            let grant = auth::grant_in(db, &actor, &project)?;
+            (actor, grant)
         }
         (Some(_), None) => return Ok(None),
         (Some(digest), Some((token, user))) => {
             let audit = principal.audit();
-            let caller = auth::grant_with_token((token, digest), &user, role, *scopes, *now, audit)?;
-            let Some(caller) = caller else { return Ok(None) };
-            (Actor::User(user), caller)
+            let grant = auth::grant_with_token((token, digest), &user, role, *scopes, *now, audit)?;
+            let Some(grant) = grant else { return Ok(None) };
+            (Actor::User(user), grant)
         }
     };
     principal.audit().set_project(&project);
-    let project = AuthorizedProject::with_caller(principal, actor, caller, project);
+    let project = AuthorizedProject::with_grant(principal, actor, grant, project);
     project.require(Action::ReadJobs)?;
     principal.audit().set_job(job.id);
     project.require_artifact(Some(&artifact))?;

@@ -14,7 +14,7 @@ use crate::domain::project::ProjectRef;
 pub(super) struct AuthorizedProject {
     pub(super) project: Project,
     pub(super) actor: Actor,
-    caller: Grant,
+    grant: Grant,
     pub(super) now: Timestamp,
     pub(super) audit: AuditContext,
 }
@@ -41,15 +41,15 @@ impl AuthorizedProject {
         action: Action,
     ) -> Result<Self, AccessError> {
         principal.audit().set_project(&project);
-        let caller = auth::grant_in(db, &actor, &project)?;
-        let found = Self::with_caller(principal, actor, caller, project);
+        let grant = auth::grant_in(db, &actor, &project)?;
+        let found = Self::with_grant(principal, actor, grant, project);
         found.require(action)?;
         Ok(found)
     }
 
     /// Builds one for a caller whose grant was found together with the project.
-    pub(super) fn with_caller(principal: &Principal, actor: Actor, caller: Grant, project: Project) -> Self {
-        Self { project, actor, caller, now: principal.now, audit: principal.audit().clone() }
+    pub(super) fn with_grant(principal: &Principal, actor: Actor, grant: Grant, project: Project) -> Self {
+        Self { project, actor, grant, now: principal.now, audit: principal.audit().clone() }
     }
 
     /// Requires the right for `action`.
@@ -70,7 +70,7 @@ impl AuthorizedProject {
 
     pub(super) fn decide(&self, action: Action) -> Decision {
         let Project { visibility, public_jobs, .. } = self.project;
-        authorize(self.caller, action, permissions::Project { visibility, public_jobs })
+        authorize(self.grant, action, permissions::Project { visibility, public_jobs })
     }
 
     /// Finds a job of the project. `may_be_told` says whether the principal may read its jobs.

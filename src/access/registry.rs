@@ -23,12 +23,12 @@ impl Access {
 /// As [`Access::admit_to_registry`].
 pub fn require_registry(db: &mut Db, principal: &Principal) -> Result<(), AccessError> {
     let user_only = Principal { accepted: AcceptedCredentials::UserOnly, ..principal.clone() };
-    let caller = match user_only.authenticate(db)? {
+    let grant = match user_only.authenticate(db)? {
         Actor::User(user) => Grant::User { admin: user.admin, role: None, reach: TokenReach::Unrestricted },
         Actor::Job { user, .. } => {
             Grant::User { admin: user.admin, role: None, reach: TokenReach::ForeignJob }
         }
         Actor::Anonymous => Grant::Anonymous,
     };
-    if can_manage_registry(caller) { Ok(()) } else { Err(AccessError::NotAdministrator) }
+    if can_manage_registry(grant) { Ok(()) } else { Err(AccessError::NotAdministrator) }
 }

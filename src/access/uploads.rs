@@ -34,7 +34,7 @@ impl Access {
             if found.job.id != job_id {
                 return Err(AccessError::TokenOfAnotherJob);
             }
-            audit.update(|facts| facts.project = Some((found.job.project_id, found.project_path.clone())));
+            audit.update(|event| event.project = Some((found.job.project_id, found.project_path.clone())));
             if !found.job.status.is_executing() {
                 return Err(AccessError::JobNotRunning(found.job.status));
             }

@@ -23,7 +23,7 @@ use crate::yielding::WORKER_TIME_SLICE;
 const CHUNK_BYTES: u64 = 16 * 1024;
 
 /// The next `left` bytes of `source`. If they end early, reading fails with [`CorruptEntry::Truncated`].
-pub(super) struct Packed<R> {
+pub(super) struct BoundedReader<R> {
     source: R,
     left: u64,
     /// When the current turn began.
@@ -43,7 +43,7 @@ struct Zstd {
     window_bytes: u64,
 }
 
-impl<R> Packed<R> {
+impl<R> BoundedReader<R> {
     pub(super) fn new(source: R, bytes: u64) -> Self {
         Self { source, left: bytes, turn: None, failed: false, zstd: None }
     }
@@ -83,7 +83,7 @@ impl Zstd {
     }
 }
 
-impl<R: AsyncBufRead + Unpin> Packed<R> {
+impl<R: AsyncBufRead + Unpin> BoundedReader<R> {
     /// Gathers the next header of zstd data, if a header is next.
     fn poll_head(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while self.left > 0
@@ -129,7 +129,7 @@ impl<R: AsyncBufRead + Unpin> Packed<R> {
     }
 }
 
-impl<R: AsyncBufRead + Unpin> AsyncBufRead for Packed<R> {
+impl<R: AsyncBufRead + Unpin> AsyncBufRead for BoundedReader<R> {
     fn poll_fill_buf(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<&[u8]>> {
         let this = self.get_mut();
         if this.turn.get_or_insert_with(Instant::now).elapsed() > WORKER_TIME_SLICE {
@@ -183,7 +183,7 @@ impl<R: AsyncBufRead + Unpin> AsyncBufRead for Packed<R> {
     }
 }
 
-impl<R: AsyncBufRead + Unpin> AsyncRead for Packed<R> {
+impl<R: AsyncBufRead + Unpin> AsyncRead for BoundedReader<R> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,

@@ -128,8 +128,8 @@ struct Record<'a> {
     dos_time: u16,
     dos_date: u16,
     crc32: u32,
-    packed: u32,
-    unpacked: u32,
+    compressed: u32,
+    uncompressed: u32,
     disk: u16,
     external_attributes: u32,
     header_offset: u32,
@@ -154,8 +154,8 @@ impl<'a> Record<'a> {
         let dos_time = fields.u16()?;
         let dos_date = fields.u16()?;
         let crc32 = fields.u32()?;
-        let packed = fields.u32()?;
-        let unpacked = fields.u32()?;
+        let compressed = fields.u32()?;
+        let uncompressed = fields.u32()?;
         let name_bytes = fields.u16()?;
         let extra_bytes = fields.u16()?;
         let comment_bytes = fields.u16()?;
@@ -173,8 +173,8 @@ impl<'a> Record<'a> {
             dos_time,
             dos_date,
             crc32,
-            packed,
-            unpacked,
+            compressed,
+            uncompressed,
             disk,
             external_attributes,
             header_offset,
@@ -213,10 +213,10 @@ impl<'a> Record<'a> {
         };
         let uncompressed_size = match zip64 {
             // Without a ZIP64 field, all ones is a size: one byte less than 4 GiB.
-            None => self.unpacked.into(),
-            Some(_) => widen(self.unpacked)?,
+            None => self.uncompressed.into(),
+            Some(_) => widen(self.uncompressed)?,
         };
-        let compressed_size = widen(self.packed)?;
+        let compressed_size = widen(self.compressed)?;
         let stated_offset = widen(self.header_offset)?;
         let on_first_disk = self.disk == 0 || self.disk == u16::MAX && wide.u32() == Some(0);
         if !on_first_disk {
@@ -234,8 +234,8 @@ impl<'a> Record<'a> {
     /// Returns the sizes that are shown of an entry that cannot be read.
     fn narrow_place(&self) -> Place {
         Place {
-            compressed_size: self.packed.into(),
-            uncompressed_size: self.unpacked.into(),
+            compressed_size: self.compressed.into(),
+            uncompressed_size: self.uncompressed.into(),
             header_offset: 0,
         }
     }

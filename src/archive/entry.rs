@@ -17,7 +17,7 @@ use tokio::io::{AsyncBufRead, AsyncReadExt, copy_buf, sink};
 
 use super::{
     CorruptEntry, Entry, Oddity,
-    bounded_reader::Packed,
+    bounded_reader::BoundedReader,
     directory::{LOCAL_HEADER_BYTES, LOCAL_SIGNATURE},
     field_reader::Fields,
     zstd_frames::MOST_WINDOW_BYTES,
@@ -290,7 +290,7 @@ impl<R: AsyncBufRead + Unpin> Body<R> {
         if self.unpacker.read(&mut &mut beyond[..]).await? != 0 {
             return Err(CorruptEntry::TooLong.into());
         }
-        if self.unpacker.packed().left() != 0 {
+        if self.unpacker.compressed().left() != 0 {
             return Err(CorruptEntry::LeftOver.into());
         }
         if self.crc.clone().finalize() != self.stated_crc {
@@ -301,38 +301,41 @@ impl<R: AsyncBufRead + Unpin> Body<R> {
 }
 
 enum Unpacker<R> {
-    Stored(Packed<R>),
-    Deflate(DeflateDecoder<Packed<R>>),
-    Zstd(ZstdDecoder<Packed<R>>),
+    Stored(BoundedReader<R>),
+    Deflate(DeflateDecoder<BoundedReader<R>>),
+    Zstd(ZstdDecoder<BoundedReader<R>>),
 }
 
 impl<R: AsyncBufRead + Unpin> Unpacker<R> {
     fn new(source: R, entry: &EntryMeta, coding: Coding) -> Self {
         let compressed_size = entry.compressed_size;
         match coding {
-            Coding::Stored => Self::Stored(Packed::new(source, compressed_size)),
-            Coding::Deflate => Self::Deflate(DeflateDecoder::new(Packed::new(source, compressed_size))),
+            Coding::Stored => Self::Stored(BoundedReader::new(source, compressed_size)),
+            Coding::Deflate => {
+                Self::Deflate(DeflateDecoder::new(BoundedReader::new(source, compressed_size)))
+            }
             Coding::Zstd { window_bytes } => {
-                let packed = Packed::zstd(source, compressed_size, entry.uncompressed_size, window_bytes);
+                let compressed =
+                    BoundedReader::zstd(source, compressed_size, entry.uncompressed_size, window_bytes);
                 let window = DParameter::window_log_max(ZSTD_WINDOW_LOG);
-                let mut decoder = ZstdDecoder::with_params(packed, &[window]);
+                let mut decoder = ZstdDecoder::with_params(compressed, &[window]);
                 decoder.multiple_members(true);
                 Self::Zstd(decoder)
             }
         }
     }
 
-    fn packed(&self) -> &Packed<R> {
+    fn compressed(&self) -> &BoundedReader<R> {
         match self {
-            Self::Stored(packed) => packed,
+            Self::Stored(compressed) => compressed,
             Self::Deflate(decoder) => decoder.get_ref(),
             Self::Zstd(decoder) => decoder.get_ref(),
         }
     }
 
-    fn packed_mut(&mut self) -> &mut Packed<R> {
+    fn packed_mut(&mut self) -> &mut BoundedReader<R> {
         match self {
-            Self::Stored(packed) => packed,
+            Self::Stored(compressed) => compressed,
             Self::Deflate(decoder) => decoder.get_mut(),
             Self::Zstd(decoder) => decoder.get_mut(),
         }
@@ -340,10 +343,12 @@ impl<R: AsyncBufRead + Unpin> Unpacker<R> {
 
     async fn read(&mut self, buffer: &mut impl BufMut) -> io::Result<usize> {
         let read = match self {
-            Self::Stored(packed) => packed.read_buf(buffer).await,
+            Self::Stored(compressed) => compressed.read_buf(buffer).await,
             Self::Deflate(decoder) => decoder.read_buf(buffer).await,
             Self::Zstd(decoder) => decoder.read_buf(buffer).await,
         };
-        read.map_err(|error| if self.packed().failed() { error } else { CorruptEntry::Undecodable.into() })
+        read.map_err(
+            |error| if self.compressed().failed() { error } else { CorruptEntry::Undecodable.into() },
+        )
     }
 }

@@ -15,6 +15,6 @@ pub fn trailer(entry: &EntryMeta) -> [u8; TRAILER_BYTES] {
 }
 
 /// Returns the whole member.
-pub fn member(entry: &EntryMeta, packed: &[u8]) -> Vec<u8> {
-    [&HEADER, packed, &trailer(entry)].concat()
+pub fn member(entry: &EntryMeta, compressed: &[u8]) -> Vec<u8> {
+    [&HEADER, compressed, &trailer(entry)].concat()
 }

@@ -11,7 +11,7 @@ use super::{CorruptEntry, directory::LOCAL_HEADER_BYTES, entry::local_lengths};
 /// The longest gap that is read and dropped, not jumped over, in bytes: a request to a bucket takes longer.
 pub(super) const SKIP_BYTES: u64 = 64 * 1024;
 
-pub(super) struct Forward<F, S> {
+pub(super) struct RangeReader<F, S> {
     read: F,
     /// The current ranged read.
     pieces: Option<Pin<Box<S>>>,
@@ -25,12 +25,12 @@ pub(super) struct Forward<F, S> {
     limit: u64,
 }
 
-impl<F, S> Forward<F, S>
+impl<F, S> RangeReader<F, S>
 where
     F: Fn(Range<u64>) -> S,
     S: Stream<Item = io::Result<Bytes>>,
 {
-    /// Reads nothing from `limit` on, and nothing before [`Forward::jump`] is called.
+    /// Reads nothing from `limit` on, and nothing before [`RangeReader::jump`] is called.
     pub(super) fn new(read: F, limit: u64) -> Self {
         Self { read, pieces: None, piece: Bytes::new(), position: 0, end: 0, limit }
     }
@@ -88,7 +88,7 @@ where
         Ok(self.piece.split_to(ready))
     }
 
-    /// Waits until bytes are here; returns how many the next [`Forward::take`] of `most` gives.
+    /// Waits until bytes are here; returns how many the next [`RangeReader::take`] of `most` gives.
     pub(super) async fn ready(&mut self, most: u64) -> io::Result<usize> {
         while self.piece.is_empty() {
             if self.position == self.end {

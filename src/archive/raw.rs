@@ -8,7 +8,7 @@ use bytes::Bytes;
 use futures_util::stream::{Stream, try_unfold};
 
 use super::directory::LOCAL_HEADER_BYTES;
-use super::range_reader::Forward;
+use super::range_reader::RangeReader;
 use super::{CorruptEntry, EntryMeta, probable_span};
 
 /// Streams the compressed bytes of `entry`, or a `part` of them, from an archive of `archive_bytes` bytes
@@ -25,7 +25,7 @@ where
     F: Fn(Range<u64>) -> S + Send,
     S: Stream<Item = io::Result<Bytes>> + Send,
 {
-    let start = State::AtHeader(Forward::new(read, archive_bytes), entry, part);
+    let start = State::AtHeader(RangeReader::new(read, archive_bytes), entry, part);
     try_unfold(start, |state| async move {
         let (mut archive, left) = match state {
             State::AtHeader(archive, entry, part) => skip_to(archive, &entry, part).await?,
@@ -41,16 +41,16 @@ where
 }
 
 enum State<F, S> {
-    AtHeader(Forward<F, S>, EntryMeta, Option<Range<u64>>),
-    InBody(Forward<F, S>, u64),
+    AtHeader(RangeReader<F, S>, EntryMeta, Option<Range<u64>>),
+    InBody(RangeReader<F, S>, u64),
 }
 
 /// Moves to where the wanted bytes begin, and returns their number.
 async fn skip_to<F, S>(
-    mut archive: Forward<F, S>,
+    mut archive: RangeReader<F, S>,
     entry: &EntryMeta,
     part: Option<Range<u64>>,
-) -> io::Result<(Forward<F, S>, u64)>
+) -> io::Result<(RangeReader<F, S>, u64)>
 where
     F: Fn(Range<u64>) -> S,
     S: Stream<Item = io::Result<Bytes>>,

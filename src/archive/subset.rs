@@ -14,7 +14,7 @@ use super::{
     damage::quoted,
     directory::LOCAL_HEADER_BYTES,
     entry::probable_bytes,
-    range_reader::{Forward, SKIP_BYTES},
+    range_reader::{RangeReader, SKIP_BYTES},
     writer::{self, Totals},
 };
 use crate::yielding::YieldBudget;
@@ -112,7 +112,7 @@ impl Subset {
         F: Fn(Range<u64>) -> S + Send,
         S: Stream<Item = io::Result<Bytes>> + Send,
     {
-        let source = Forward::new(read, self.entries.directory_start());
+        let source = RangeReader::new(read, self.entries.directory_start());
         let copy = Copy { subset: self, source, stage: Stage::Entry(0), out: BytesMut::new() };
         stream::try_unfold(Box::new(copy), async |mut copy| {
             let piece = copy.next_piece().await?;
@@ -202,7 +202,7 @@ fn next_start(start: u64, entry: &Entry<'_>) -> Option<u64> {
 /// A copy in progress.
 struct Copy<F, S> {
     subset: Subset,
-    source: Forward<F, S>,
+    source: RangeReader<F, S>,
     stage: Stage,
     /// Bytes to return before anything else.
     out: BytesMut,

@@ -14,38 +14,38 @@ impl AuditContext {
     /// Sets the action. Clears everything recorded for an earlier route candidate, except the actor and the
     /// credential type.
     pub fn start(&self, action: &'static str) {
-        self.update(|facts| {
-            let (who, credential) = (std::mem::take(&mut facts.who), facts.credential);
-            *facts = AuditEvent { action: Some(action), who, credential, ..AuditEvent::default() };
+        self.update(|event| {
+            let (who, credential) = (std::mem::take(&mut event.who), event.credential);
+            *event = AuditEvent { action: Some(action), who, credential, ..AuditEvent::default() };
         });
     }
 
     /// Sets the credential type.
     pub fn set_credential(&self, credential: &'static str) {
-        self.update(|facts| facts.credential = Some(credential));
+        self.update(|event| event.credential = Some(credential));
     }
 
     /// Sets the owner of a personal token, valid or not, as the actor.
     pub fn set_user_actor(&self, user: &User) {
         self.set_credential("personal_token");
-        self.update(|facts| facts.who = AuditActor::User { id: user.id, username: user.username.clone() });
+        self.update(|event| event.who = AuditActor::User { id: user.id, username: user.username.clone() });
     }
 
     /// Sets the job of a job token, valid or not, as the actor.
     pub fn set_job_actor(&self, id: i64, project_path: &str, user: Option<&User>) {
         self.set_credential("job_token");
         let (project_path, username) = (project_path.to_owned(), user.map(|user| user.username.clone()));
-        self.update(|facts| facts.who = AuditActor::Job { id, project_path, username });
+        self.update(|event| event.who = AuditActor::Job { id, project_path, username });
     }
 
     /// Sets the project that the request is about.
     pub fn set_project(&self, project: &Project) {
-        self.update(|facts| facts.project = Some((project.id, project.path.clone())));
+        self.update(|event| event.project = Some((project.id, project.path.clone())));
     }
 
     /// Sets the job that the request is about.
     pub fn set_job(&self, id: i64) {
-        self.update(|facts| facts.job_id = Some(id));
+        self.update(|event| event.job_id = Some(id));
     }
 
     /// Updates the event.

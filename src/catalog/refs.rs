@@ -144,8 +144,8 @@ pub fn heads(db: &mut Db, project_id: i64, refs: Vec<(String, i64)>) -> Result<V
 ///
 /// # Errors
 /// Only those of the database.
-pub fn log(db: &mut Db, project_id: i64, log: &Log, window: Slice) -> Result<Vec<Revision>> {
-    let wanted = usize::try_from(window.offset.saturating_add(window.limit)).unwrap_or(usize::MAX);
+pub fn log(db: &mut Db, project_id: i64, log: &Log, slice: Slice) -> Result<Vec<Revision>> {
+    let wanted = usize::try_from(slice.offset.saturating_add(slice.limit)).unwrap_or(usize::MAX);
     let (mut seen, mut listed) = (HashSet::new(), Vec::new());
     let (mut before, mut looked_at) = (i64::MAX, 0);
     while listed.len() < wanted && looked_at < MAX_RUNS {
@@ -163,8 +163,8 @@ pub fn log(db: &mut Db, project_id: i64, log: &Log, window: Slice) -> Result<Vec
             _ => break,
         }
     }
-    let skip = usize::try_from(window.offset).unwrap_or(usize::MAX);
-    let limit = usize::try_from(window.limit).unwrap_or(0);
+    let skip = usize::try_from(slice.offset).unwrap_or(usize::MAX);
+    let limit = usize::try_from(slice.limit).unwrap_or(0);
     let part: Vec<i64> = listed.into_iter().skip(skip).take(limit).collect();
     revisions(db, project_id, &part)
 }

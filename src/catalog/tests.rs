@@ -15,13 +15,13 @@ use super::*;
 use crate::domain::ErrorKind;
 
 /// A catalog on SQLite with so many connections, and a runtime to ask it on, of one thread like a worker's.
-struct Asked {
+struct CatalogFixture {
     catalog: Catalog,
     runtime: tokio::runtime::Runtime,
     folder: tempfile::TempDir,
 }
 
-impl Asked {
+impl CatalogFixture {
     fn with(connections: u32) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let settings = Settings {
@@ -100,7 +100,7 @@ fn until(mut is_so: impl FnMut() -> bool) {
 
 #[test]
 fn short_work_that_hangs_stops_neither_its_caller_nor_others() {
-    let asked = Asked::with(8);
+    let asked = CatalogFixture::with(8);
     let begun = Arc::default();
     let (ends, waiting): (Vec<_>, Vec<_>) = (0..7)
         .map(|_| {
@@ -123,7 +123,7 @@ fn short_work_that_hangs_stops_neither_its_caller_nor_others() {
 
 #[test]
 fn work_whose_caller_has_gone_is_not_begun_any_more() {
-    let (asked, end, first) = Asked::by_one_that_hangs();
+    let (asked, end, first) = CatalogFixture::by_one_that_hangs();
     let touched = Arc::new(AtomicBool::new(false));
     let touch = Arc::clone(&touched);
     asked.runtime.block_on(async {
@@ -141,7 +141,7 @@ fn work_whose_caller_has_gone_is_not_begun_any_more() {
 
 #[test]
 fn work_that_does_not_begin_in_time_is_refused_and_the_line_goes_on() {
-    let (mut asked, end, first) = Asked::by_one_that_hangs();
+    let (mut asked, end, first) = CatalogFixture::by_one_that_hangs();
     asked.catalog.timeout = Duration::from_millis(10);
     for _ in 0..3 {
         let refused = asked.runtime.block_on(asked.catalog.read(count)).unwrap_err();
@@ -157,7 +157,7 @@ fn work_that_does_not_begin_in_time_is_refused_and_the_line_goes_on() {
 
 #[test]
 fn work_that_panics_is_one_error_and_leaves_nothing_behind() {
-    let asked = Asked::with(1);
+    let asked = CatalogFixture::with(1);
     for _ in 0..3 {
         let panicking = asked.catalog.write(|db| -> Result<()> {
             note(db, "half")?;
@@ -172,7 +172,7 @@ fn work_that_panics_is_one_error_and_leaves_nothing_behind() {
 
 #[test]
 fn a_hundred_at_once_are_all_served() {
-    let asked = Asked::with(3);
+    let asked = CatalogFixture::with(3);
     let asking: Vec<_> = (0..300)
         .map(|number| {
             let catalog = asked.catalog.clone();
@@ -193,7 +193,7 @@ fn a_hundred_at_once_are_all_served() {
 
 #[test]
 fn turn_and_lock_are_waited_for_until_one_deadline() {
-    let asked = Asked::with(2);
+    let asked = CatalogFixture::with(2);
     let mut other = SqliteConnection::establish(asked.path("artigate.db").to_str().unwrap()).unwrap();
     other.batch_execute("BEGIN IMMEDIATE").unwrap();
     // The lock is not given up before this was refused.
@@ -206,7 +206,7 @@ fn turn_and_lock_are_waited_for_until_one_deadline() {
 
 #[test]
 fn a_file_that_is_gone_or_another_is_not_written_to() {
-    let asked = Asked::with(4);
+    let asked = CatalogFixture::with(4);
     asked.write("kept").unwrap();
     let (path, aside) = (asked.path("artigate.db"), asked.path("aside.db"));
     let refused = |what: &str| {

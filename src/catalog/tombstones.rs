@@ -309,7 +309,7 @@ pub fn finish(db: &mut Db, ids: &[i64], keep_for: Duration) -> Result<()> {
 ///
 /// # Errors
 /// Those of the database.
-pub fn forget(db: &mut Db, limit: i64, now: Timestamp) -> Result<usize> {
+pub fn delete_old(db: &mut Db, limit: i64, now: Timestamp) -> Result<usize> {
     let due: Vec<i64> = artifacts::table
         .filter(artifacts::forget_after.le(now.as_millis()))
         .order(artifacts::forget_after.asc())

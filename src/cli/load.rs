@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::OnceLock;
 
-use super::administration::audit;
+use super::catalog_session::audit;
 use super::progress::Progress;
 use super::{CommandError, Maintenance};
 use crate::domain::Clock;

@@ -3,7 +3,7 @@
 use clap::Args;
 
 use super::CommandError;
-use super::administration::audit;
+use super::catalog_session::audit;
 use crate::catalog::Catalog;
 use crate::domain::ErrorKind;
 use crate::identity::{self, Belonging};

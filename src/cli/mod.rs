@@ -1,6 +1,6 @@
 //! The command line: one file per command.
 
-mod administration;
+mod catalog_session;
 mod config;
 mod copy_store;
 mod demo;

@@ -6,7 +6,7 @@ use clap::{Args, Subcommand};
 use secrecy::ExposeSecret;
 
 use super::CommandError;
-use super::administration::CatalogSession;
+use super::catalog_session::CatalogSession;
 use super::listing::{self, Record};
 use super::options::one_of;
 use crate::auth::{NewToken, new_personal_token};

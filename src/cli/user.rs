@@ -3,7 +3,7 @@
 use clap::{Args, Subcommand};
 
 use super::CommandError;
-use super::administration::CatalogSession;
+use super::catalog_session::CatalogSession;
 use super::listing::{self, Record};
 use super::options::{unless_empty, username};
 use crate::catalog::users::{self, UserChanges};

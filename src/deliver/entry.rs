@@ -134,10 +134,10 @@ impl EntryDelivery<'_> {
     /// `Unprocessable` when the first piece is damaged, `Internal` when it cannot be read; `Unavailable` when
     /// other responses hold the memory that decompression needs.
     pub async fn into_body(self) -> Result<Body> {
-        let (entry, unpacked) = (&self.entry, |archive: &Bytes, packed: Range<usize>| {
-            archive::decompress(&self.entry, &archive[packed]).map(|bytes| bytes.map(Bytes::from))
+        let (entry, uncompressed) = (&self.entry, |archive: &Bytes, compressed: Range<usize>| {
+            archive::decompress(&self.entry, &archive[compressed]).map(|bytes| bytes.map(Bytes::from))
         });
-        if let Some(bytes) = small(&self.blob, entry, self.lead.as_ref(), unpacked).await? {
+        if let Some(bytes) = small(&self.blob, entry, self.lead.as_ref(), uncompressed).await? {
             return Ok(Body::Full(bytes));
         }
         let share = match self.entry.method {
@@ -200,23 +200,23 @@ impl EntryDelivery<'_> {
     /// `Unprocessable` when the entry's header is damaged, `Internal` when it cannot be read.
     pub async fn into_compressed_body(self, form: StoredEncoding) -> Result<Body> {
         let Self { blob, entry, lead, .. } = &self;
-        let whole = |archive: &Bytes, packed: Range<usize>| {
+        let whole = |archive: &Bytes, compressed: Range<usize>| {
             Ok(Some(match form {
-                StoredEncoding::Gzip => gzip::member(entry, &archive[packed]).into(),
-                StoredEncoding::Zstd => archive.slice(packed),
+                StoredEncoding::Gzip => gzip::member(entry, &archive[compressed]).into(),
+                StoredEncoding::Zstd => archive.slice(compressed),
             }))
         };
         if let Some(bytes) = small(blob, entry, lead.as_ref(), whole).await? {
             return Ok(Body::Full(bytes));
         }
-        let packed = raw(blob, entry, None);
+        let compressed = raw(blob, entry, None);
         let StoredEncoding::Gzip = form else {
-            return Ok(Body::Stream(logged_stream(zstd::watched(packed), entry.name.clone()).await?));
+            return Ok(Body::Stream(logged_stream(zstd::watched(compressed), entry.name.clone()).await?));
         };
-        let packed = logged_stream(packed, entry.name.clone()).await?;
+        let compressed = logged_stream(compressed, entry.name.clone()).await?;
         let header = stream::iter([Ok(Bytes::from_static(&gzip::HEADER))]);
         let trailer = stream::iter([Ok(Bytes::copy_from_slice(&gzip::trailer(entry)))]);
-        Ok(Body::Stream(Box::pin(header.chain(packed).chain(trailer))))
+        Ok(Body::Stream(Box::pin(header.chain(compressed).chain(trailer))))
     }
 }
 
@@ -237,7 +237,7 @@ async fn small(
         None => blob.bytes(likely_range(blob, entry)).await,
     };
     let made = read.and_then(|archive| match archive::compressed_range(entry, &archive)? {
-        Some(packed) => make(&archive, packed),
+        Some(compressed) => make(&archive, compressed),
         None => Ok(None),
     });
     made.inspect_err(|error| log(&entry.name, error)).map_err(unreadable)

@@ -49,14 +49,14 @@ impl Lead {
             EntryMeta { compressed_size: entry.compressed_size.min(HEADER_BYTES), ..entry.clone() };
         let looked_at = if is_known { entry } else { &beginning };
         let bytes = blob.bytes(likely_range(blob, looked_at)).await?;
-        let packed = archive::compressed_range(looked_at, &bytes).ok().flatten();
-        let packed = packed.map_or(&[][..], |range| &bytes[range]);
+        let compressed = archive::compressed_range(looked_at, &bytes).ok().flatten();
+        let compressed = compressed.map_or(&[][..], |range| &bytes[range]);
         let mut all_for_everybody = true;
-        let _infallible = Frames::default().follow(packed, |frame| {
+        let _infallible = Frames::default().follow(compressed, |frame| {
             all_for_everybody &= frame.is_for_everybody();
             Ok::<(), std::convert::Infallible>(())
         });
-        let frame = Frame::read(packed);
+        let frame = Frame::read(compressed);
         Ok(Self { frame, all_for_everybody, is_known, bytes: archive::is_small(entry).then_some(bytes) })
     }
 
@@ -110,12 +110,12 @@ fn is_first_of_many(frame: &Frame, entry: &EntryMeta) -> bool {
 
 /// Streams frames to a client that decodes them. A further frame that it may refuse ends the stream with an
 /// error.
-pub(super) fn watched<S>(packed: S) -> impl Stream<Item = io::Result<Bytes>> + Send + use<S>
+pub(super) fn watched<S>(compressed: S) -> impl Stream<Item = io::Result<Bytes>> + Send + use<S>
 where
     S: Stream<Item = io::Result<Bytes>> + Send,
 {
     let mut frames = Frames::default();
-    packed.and_then(move |piece| {
+    compressed.and_then(move |piece| {
         let followed = frames.follow(&piece, |frame| {
             if frame.is_for_everybody() {
                 Ok(())

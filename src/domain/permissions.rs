@@ -80,8 +80,8 @@ pub enum Decision {
 }
 
 /// Decides whether a caller may do an action in a project.
-pub fn authorize(caller: Grant, action: Action, project: Project) -> Decision {
-    let (signed_in, admin, role, reach) = match caller {
+pub fn authorize(grant: Grant, action: Action, project: Project) -> Decision {
+    let (signed_in, admin, role, reach) = match grant {
         Grant::Anonymous => (false, false, None, TokenReach::Unrestricted),
         Grant::User { admin, role, reach } => (true, admin, role, reach),
     };
@@ -126,20 +126,20 @@ impl Action {
     /// Returns why a caller that sees the project is refused, in a few words for the log.
     pub const fn refusal(self) -> &'static str {
         match self {
-            Self::SeeProject => "caller may not see the project",
-            Self::ReadJobs => "caller may not read the project's jobs",
+            Self::SeeProject => "grant may not see the project",
+            Self::ReadJobs => "grant may not read the project's jobs",
             Self::ReadArtifact(accessibility) | Self::FetchDependency(accessibility) => match accessibility {
-                Accessibility::Public => "caller may not read the project's jobs",
+                Accessibility::Public => "grant may not read the project's jobs",
                 Accessibility::Private => "artifact is private: needs the developer role",
                 Accessibility::Maintainer => "artifact needs the maintainer role",
                 Accessibility::None => "artifact has accessibility none",
             },
-            Self::KeepArtifacts => "caller is not a developer of the project",
+            Self::KeepArtifacts => "grant is not a developer of the project",
             Self::DeleteArtifacts | Self::EraseJob { own: false } => {
-                "caller is not a maintainer of the project"
+                "grant is not a maintainer of the project"
             }
             Self::EraseJob { own: true } => {
-                "caller is neither a maintainer nor the developer who owns the job"
+                "grant is neither a maintainer nor the developer who owns the job"
             }
         }
     }
@@ -147,8 +147,8 @@ impl Action {
 
 /// Whether the caller may change the registry: every user, project, pipeline and job, and all their tokens.
 /// That is more than any project can grant, so it takes an administrator with a personal token.
-pub fn can_manage_registry(caller: Grant) -> bool {
-    matches!(caller, Grant::User { admin: true, reach: TokenReach::Unrestricted, .. })
+pub fn can_manage_registry(grant: Grant) -> bool {
+    matches!(grant, Grant::User { admin: true, reach: TokenReach::Unrestricted, .. })
 }
 
 #[cfg(test)]

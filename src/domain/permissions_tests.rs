@@ -88,8 +88,8 @@ fn actions() -> Vec<Action> {
     actions
 }
 
-fn letter(verdict: Decision) -> char {
-    match verdict {
+fn letter(decision: Decision) -> char {
+    match decision {
         Decision::Allow => '.',
         Decision::Forbid => 'F',
         Decision::Hide => 'H',
@@ -157,8 +157,8 @@ fn every_cell_of_the_table_is_as_written() {
         let known = Accessibility::ALL.len() - usize::from(caller == Grant::Anonymous) * 3;
         for accessibility in &Accessibility::ALL[..known] {
             let action = Action::FetchDependency(*accessibility);
-            let verdict = letter(authorize(by_job(caller, TokenReach::AllowedJob), action, project));
-            assert_eq!(fetch, verdict.to_string(), "{action:?} in: {line}");
+            let decision = letter(authorize(by_job(caller, TokenReach::AllowedJob), action, project));
+            assert_eq!(fetch, decision.to_string(), "{action:?} in: {line}");
         }
         cells += 1;
     }

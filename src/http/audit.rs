@@ -8,10 +8,10 @@ use crate::http::client_ip::Client;
 use crate::http::request_log::RequestId;
 
 /// Writes the audit line of a request that ends with `status`: of every write, and of a read from one project
-/// by a job of another. Does nothing if `trail` has no action.
-pub fn log(request: &HttpRequest, trail: &AuditContext, status: StatusCode) {
+/// by a job of another. Does nothing if `audit` has no action.
+pub fn log(request: &HttpRequest, audit: &AuditContext, status: StatusCode) {
     let is_write = !request.method().is_safe();
-    if !trail.inspect(|facts| facts.action.is_some() && (is_write || facts.crosses_projects())) {
+    if !audit.inspect(|event| event.action.is_some() && (is_write || event.crosses_projects())) {
         return;
     }
     let outcome = match status.as_u16() {
@@ -23,5 +23,5 @@ pub fn log(request: &HttpRequest, trail: &AuditContext, status: StatusCode) {
     let request_id = extensions.get::<RequestId>().map(|id| id.0.as_str());
     let client = extensions.get::<Client>().map(|client| client.0);
     let origin = RequestOrigin { client, request_id };
-    trail.inspect(|facts| facts.log(outcome, Some(status.as_u16()), origin));
+    audit.inspect(|event| event.log(outcome, Some(status.as_u16()), origin));
 }

@@ -108,7 +108,7 @@ impl RequestContext {
     /// Adds to the reason of a refusal that the credential in `place` was empty and therefore ignored, if no
     /// other was sent: the client may not know that it is empty.
     pub fn note_empty_credential(&self, response: &mut HttpResponse, place: Option<&'static str>) {
-        if let (true, Some(place)) = (self.audit.inspect(|facts| facts.credential.is_none()), place) {
+        if let (true, Some(place)) = (self.audit.inspect(|event| event.credential.is_none()), place) {
             Reason::extend(response, &format!("{place} is empty"));
         }
     }

@@ -109,12 +109,12 @@ impl Ingest {
     /// Those of store and catalog; nothing is visible then.
     pub async fn finish(
         &self,
-        incoming: ArtifactUpload,
+        received: ArtifactUpload,
         declared: NewArtifact,
         validator: Option<Validator>,
         now: Timestamp,
     ) -> Result<CommitOutcome> {
-        let ArtifactUpload { upload, writer, _turn, .. } = incoming;
+        let ArtifactUpload { upload, writer, _turn, .. } = received;
         let stored = upload.commit().await?;
         let key = stored.key.clone();
         let mut tail_bytes = None;

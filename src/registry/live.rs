@@ -115,5 +115,5 @@ impl Registry {
 }
 
 fn record_status(principal: &Principal, status: Option<Status>) {
-    principal.audit().update(|facts| facts.subject = status.map(|status| format!("status {status}")));
+    principal.audit().update(|event| event.subject = status.map(|status| format!("status {status}")));
 }

@@ -92,7 +92,7 @@ async fn stage_one(
         }
     }
     let mut file = source.files.open(&artifact.file).map_err(unreadable)?;
-    let mut upload = store.begin(writer.key()).await?;
+    let mut upload = store.create(writer.key()).await?;
     let mut piece = vec![0; PIECE_BYTES];
     loop {
         let length = file.read(&mut piece).map_err(unreadable)?;

@@ -32,12 +32,12 @@ pub struct Copied {
 }
 
 /// The outcome of one blob.
-enum Outcome {
+enum CopyOutcome {
     Copied(u64),
-    AlreadyThere,
+    Present,
     /// Its row was deleted meanwhile, and so was the blob.
     Gone,
-    Fault(String),
+    Failed(String),
 }
 
 /// Copies the blob of every artifact. Calls `progress` for every row, and `report` with the row of every blob
@@ -108,13 +108,13 @@ async fn copy_all(
         let mut copying = copying.buffer_unordered(CONCURRENT);
         while let Some((artifact, outcome)) = copying.try_next().await? {
             match outcome {
-                Outcome::Copied(bytes) => {
+                CopyOutcome::Copied(bytes) => {
                     copied.blobs += 1;
                     copied.bytes += bytes;
                 }
-                Outcome::AlreadyThere => copied.already_there += 1,
-                Outcome::Gone => {}
-                Outcome::Fault(why) => {
+                CopyOutcome::Present => copied.already_there += 1,
+                CopyOutcome::Gone => {}
+                CopyOutcome::Failed(why) => {
                     copied.faults += 1;
                     report(&artifact, &why);
                 }
@@ -124,26 +124,26 @@ async fn copy_all(
     }
 }
 
-async fn copy(catalog: &Catalog, from: &Store, to: &Store, artifact: &Artifact) -> Result<Outcome> {
+async fn copy(catalog: &Catalog, from: &Store, to: &Store, artifact: &Artifact) -> Result<CopyOutcome> {
     match copy_bytes(from, to, artifact).await {
         Ok(outcome) => Ok(outcome),
         Err(error) => {
             let (job_id, name) = (artifact.job_id, artifact.name.clone());
             let now = catalog.read(move |db| artifacts::find(db, job_id, &name)).await?;
             if now.is_some_and(|now| now.store_key == artifact.store_key) {
-                Ok(Outcome::Fault(error.source_chain().unwrap_or_else(|| error.to_string())))
+                Ok(CopyOutcome::Failed(error.source_chain().unwrap_or_else(|| error.to_string())))
             } else {
-                Ok(Outcome::Gone)
+                Ok(CopyOutcome::Gone)
             }
         }
     }
 }
 
-async fn copy_bytes(from: &Store, to: &Store, artifact: &Artifact) -> Result<Outcome> {
+async fn copy_bytes(from: &Store, to: &Store, artifact: &Artifact) -> Result<CopyOutcome> {
     let key: StoreKey = artifact.store_key.parse().map_err(Error::internal)?;
     let size = u64::try_from(artifact.size_bytes).map_err(Error::internal)?;
     match to.size_of(&key).await? {
-        Some(found) if found == size => return Ok(Outcome::AlreadyThere),
+        Some(found) if found == size => return Ok(CopyOutcome::Present),
         Some(found) => {
             return Err(Error::internal(format!(
                 "the target already has a blob of this key with {found} bytes instead of {size}"
@@ -152,11 +152,11 @@ async fn copy_bytes(from: &Store, to: &Store, artifact: &Artifact) -> Result<Out
         None => {}
     }
     let blob = from.open_blob(&key, size).await?;
-    let mut upload = to.begin(key).await?;
+    let mut upload = to.create(key).await?;
     let mut pieces = Box::pin(blob.stream(0..size));
     while let Some(piece) = pieces.try_next().await? {
         upload.write(&piece).await?;
     }
     upload.commit_as(artifact.sha256).await?;
-    Ok(Outcome::Copied(size))
+    Ok(CopyOutcome::Copied(size))
 }

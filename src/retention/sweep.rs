@@ -59,7 +59,7 @@ impl Retention {
         let removed = self.remove_bytes(false, progress).await?;
         loop {
             let now = earlier(catalog, clock).await?;
-            if catalog.write(move |db| tombstones::forget(db, BATCH, now)).await? < BATCH as usize {
+            if catalog.write(move |db| tombstones::delete_old(db, BATCH, now)).await? < BATCH as usize {
                 return Ok(Swept { expired, removed });
             }
         }

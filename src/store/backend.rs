@@ -92,7 +92,7 @@ impl Backend {
         }
     }
 
-    pub(super) async fn begin(&self, key: StoreKey) -> io::Result<BlobWriter> {
+    pub(super) async fn create(&self, key: StoreKey) -> io::Result<BlobWriter> {
         Ok(match self {
             Self::Directory(directory) => {
                 let directory = Arc::clone(directory);

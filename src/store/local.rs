@@ -86,7 +86,7 @@ impl Directory {
         &self.waiting
     }
 
-    pub(super) fn begin(&self, key: StoreKey) -> io::Result<BlobWriter> {
+    pub(super) fn create(&self, key: StoreKey) -> io::Result<BlobWriter> {
         let folder = self.root.join(key.folder());
         let prefix = format!("{TEMPORARY_PREFIX}{}-", key.name());
         let file = tempfile::Builder::new().prefix(&prefix).tempfile_in(&folder)?;

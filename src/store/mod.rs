@@ -103,8 +103,8 @@ impl Store {
     ///
     /// # Errors
     /// `OutOfSpace`, `Unavailable` or `Internal` when it cannot be created.
-    pub async fn begin(&self, key: StoreKey) -> Result<Upload> {
-        Ok(Upload::new(self.current.begin(key).await.map_err(unwritten)?))
+    pub async fn create(&self, key: StoreKey) -> Result<Upload> {
+        Ok(Upload::new(self.current.create(key).await.map_err(unwritten)?))
     }
 
     /// Returns the time of the store's own clock, which also stamps listed entries.

@@ -25,7 +25,7 @@ use crate::support::zips;
 /// Stores bytes as somebody would who has not named them yet.
 fn put(gateway: &Gateway, key: StoreKey) -> StoredBlob {
     gateway.block_on(async {
-        let mut upload = gateway.app.store.begin(key).await.unwrap();
+        let mut upload = gateway.app.store.create(key).await.unwrap();
         upload.write(b"bytes").await.unwrap();
         upload.commit().await.unwrap()
     })
@@ -272,12 +272,12 @@ fn a_copy_under_way_is_spared_until_its_copier_is_dead(gateway: Gateway) {
     std::fs::remove_file(&blob).unwrap();
     let writers = Writers::new(gateway.app.catalog.clone(), Purpose::Copy);
     let writer = gateway.block_on(writers.writer()).unwrap();
-    let mut upload = gateway.block_on(gateway.app.store.begin(key.parse().unwrap())).unwrap();
+    let mut upload = gateway.block_on(gateway.app.store.create(key.parse().unwrap())).unwrap();
     gateway.block_on(upload.write(b"before")).unwrap();
     assert_eq!(gateway.collect(Duration::ZERO).unwrap(), Collected { spared: 1, ..Collected::default() });
     gateway.block_on(upload.commit()).unwrap();
     assert_eq!(gateway.get(ARCHIVE).send().text(), "before");
-    let left = gateway.block_on(gateway.app.store.begin(key.parse().unwrap())).unwrap();
+    let left = gateway.block_on(gateway.app.store.create(key.parse().unwrap())).unwrap();
     drop(writer);
     gateway.block_on(writers.retire());
     assert_eq!(gateway.collect(Duration::ZERO).unwrap().unfinished, 1);
@@ -305,7 +305,7 @@ fn ages_are_told_by_the_stores_own_clock() {
         fixtures::small(&gateway, b"before");
         proxy.fail(Fault::Clock(hours * 3600));
         let stored = put(&gateway, StoreKey::random());
-        let mut unfinished = gateway.block_on(gateway.app.store.begin(StoreKey::of_writer(7))).unwrap();
+        let mut unfinished = gateway.block_on(gateway.app.store.create(StoreKey::of_writer(7))).unwrap();
         gateway.block_on(async { unfinished.write(&zips::noise(9 << 20)).await.unwrap() });
         gateway.block_on(async { unfinished.write(b"more").await.unwrap() });
         let grace = Duration::from_secs(30 * 60);
@@ -326,7 +326,7 @@ fn an_unfinished_upload_in_a_bucket_tells_its_writer() {
     let key = StoreKey::of_writer(StoreKey::random_writer());
     let shard = u16::from_str_radix(&key.as_str()[..2], 16).unwrap();
     runtime.block_on(async {
-        let mut upload = store.begin(key.clone()).await.unwrap();
+        let mut upload = store.create(key.clone()).await.unwrap();
         upload.write(&zips::noise(9 << 20)).await.unwrap();
         upload.write(b"more").await.unwrap();
         let listed = loop {

@@ -133,12 +133,12 @@ fn a_dependency_is_fetched_whatever_its_accessibility_by_jobs_that_are_let_in_an
                     (format!("friend-{name}"), TokenReach::AllowedJob),
                     (format!("stranger-{name}"), TokenReach::ForeignJob),
                 ] {
-                    let verdict = authorize(
+                    let decision = authorize(
                         Grant::User { admin, role, reach },
                         Action::FetchDependency(*accessibility),
                         project,
                     );
-                    let expected = if verdict == Decision::Allow { 200 } else { 403 };
+                    let expected = if decision == Decision::Allow { 200 } else { 403 };
                     let path = format!("/api/v4/jobs/{}/artifacts", id * 10 + number as i64);
                     let answer = gateway.get(&path).job_token(&token).send();
                     assert_eq!(answer.status, expected, "{token} {project:?} {accessibility}");

@@ -35,7 +35,7 @@ impl StoreFixture {
 
     fn put(&self, bytes: &[u8]) -> StoredBlob {
         self.runtime.block_on(async {
-            let mut upload = self.store.begin(StoreKey::of_writer(7)).await.unwrap();
+            let mut upload = self.store.create(StoreKey::of_writer(7)).await.unwrap();
             for piece in bytes.chunks(10_000) {
                 upload.write(piece).await.unwrap();
             }
@@ -175,7 +175,7 @@ fn many_readers_at_once_may_keep_what_they_got(asked: StoreFixture) {
 
 fn nothing_is_seen_of_a_blob_before_it_is_committed_or_after_it_was_dropped(asked: StoreFixture) {
     let started = SystemTime::now();
-    let mut upload = asked.runtime.block_on(asked.store.begin(StoreKey::of_writer(7))).unwrap();
+    let mut upload = asked.runtime.block_on(asked.store.create(StoreKey::of_writer(7))).unwrap();
     asked.runtime.block_on(async {
         for piece in noise(9 << 20).chunks(300_000) {
             upload.write(piece).await.unwrap();
@@ -197,7 +197,7 @@ fn nothing_is_seen_of_a_blob_before_it_is_committed_or_after_it_was_dropped(aske
 }
 
 fn what_was_never_finished_can_be_removed(asked: StoreFixture) {
-    let mut upload = asked.runtime.block_on(asked.store.begin(StoreKey::of_writer(7))).unwrap();
+    let mut upload = asked.runtime.block_on(asked.store.create(StoreKey::of_writer(7))).unwrap();
     asked.runtime.block_on(async {
         upload.write(&noise(9 << 20)).await.unwrap();
         upload.write(b"more").await.unwrap();
@@ -254,7 +254,7 @@ fn what_is_not_what_its_row_says_is_never_seen(asked: StoreFixture) {
         let bytes = noise(size);
         let put = |expected: Sha256Digest| {
             asked.runtime.block_on(async {
-                let mut upload = asked.store.begin(StoreKey::random()).await?;
+                let mut upload = asked.store.create(StoreKey::random()).await?;
                 for piece in bytes.chunks(300_000) {
                     upload.write(piece).await?;
                 }

@@ -6,7 +6,7 @@ use std::process::Command;
 
 /// Rooms from the top to the ground; a room may use those below its own line and, on its line,
 /// only itself.
-const STOREYS: &[&[&str]] = &[
+const LAYERS: &[&[&str]] = &[
     &["cli"],
     &["server"],
     &["api"],
@@ -59,27 +59,27 @@ fn sources() -> Vec<(PathBuf, String)> {
 }
 
 /// The room that a file belongs to: the first name below `src`.
-fn room(path: &Path) -> String {
+fn module(path: &Path) -> String {
     let inside = path.strip_prefix(Path::new(env!("CARGO_MANIFEST_DIR")).join("src")).unwrap();
     inside.components().next().unwrap().as_os_str().to_str().unwrap().trim_end_matches(".rs").to_owned()
 }
 
-fn storey(room: &str) -> Option<usize> {
-    STOREYS.iter().position(|rooms| rooms.contains(&room))
+fn layer(module: &str) -> Option<usize> {
+    LAYERS.iter().position(|modules| modules.contains(&module))
 }
 
 #[test]
-fn arrows_go_down_only() {
+fn dependencies_go_down_only() {
     let mut wrong = BTreeSet::new();
     for (path, text) in sources() {
-        let from = room(&path);
+        let from = module(&path);
         if matches!(from.as_str(), "lib" | "main") {
             continue;
         }
-        let height = storey(&from).unwrap_or_else(|| panic!("{from} is not in the house's plan"));
+        let height = layer(&from).unwrap_or_else(|| panic!("{from} is not in the house's plan"));
         for used in text.split("crate::").skip(1) {
             let to: String = used.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
-            let below = storey(&to).is_none_or(|other| other > height || to == from);
+            let below = layer(&to).is_none_or(|other| other > height || to == from);
             if !below {
                 wrong.insert(format!("{} uses {to}", path.display()));
             }
@@ -135,7 +135,8 @@ fn no_dialect_uses_another() {
 
 #[test]
 fn dialects_reach_the_catalog_only_through_access() {
-    for (path, text) in sources().into_iter().filter(|(path, _)| matches!(room(path).as_str(), "api" | "web"))
+    for (path, text) in
+        sources().into_iter().filter(|(path, _)| matches!(module(path).as_str(), "api" | "web"))
     {
         let words = text.split(|c: char| !c.is_alphanumeric() && c != '_');
         assert!(!words.into_iter().any(|word| word == "Db"), "{} names Db", path.display());
@@ -163,8 +164,8 @@ fn names_of_used_things_are_found() {
 fn crates_are_named_only_in_their_rooms() {
     // Tests make with any crate what they need.
     for (path, text) in sources().into_iter().filter(|(path, _)| !path.ends_with("tests.rs")) {
-        for (name, rooms) in KEPT_TO {
-            let allowed = rooms.contains(&room(&path).as_str());
+        for (name, modules) in KEPT_TO {
+            let allowed = modules.contains(&module(&path).as_str());
             assert!(allowed || !text.contains(name), "{} names {name}", path.display());
         }
     }

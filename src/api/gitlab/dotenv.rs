@@ -26,12 +26,12 @@ type Refusal = &'static str;
 const NO_VARIABLES: Refusal = "Invalid Format";
 
 /// Checks the whole file, member by member: no line continues in the next one.
-fn check(packed: &[u8]) -> Result<(), Refusal> {
-    let (mut rest, mut left) = (packed, MAX_BYTES);
+fn check(compressed: &[u8]) -> Result<(), Refusal> {
+    let (mut rest, mut left) = (compressed, MAX_BYTES);
     loop {
         let mut member = Vec::new();
-        let unpacked = GzDecoder::new(&mut rest).take(left + 1).read_to_end(&mut member);
-        unpacked.map_err(|_| NO_VARIABLES)?;
+        let uncompressed = GzDecoder::new(&mut rest).take(left + 1).read_to_end(&mut member);
+        uncompressed.map_err(|_| NO_VARIABLES)?;
         left = left.checked_sub(member.len() as u64).ok_or(TOO_LARGE)?;
         check_lines(&text(&member))?;
         if rest.is_empty() {
@@ -82,7 +82,7 @@ mod tests {
 
     use super::*;
 
-    fn packed(text: &[u8]) -> Vec<u8> {
+    fn compressed(text: &[u8]) -> Vec<u8> {
         let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
         encoder.write_all(text).unwrap();
         encoder.finish().unwrap()
@@ -90,46 +90,50 @@ mod tests {
 
     #[test]
     fn all_members_are_read_and_every_line_must_be_a_variable() {
-        assert_eq!(check(&packed(b"A=1\nB_2 = x=y\nC=\n")), Ok(()));
-        assert_eq!(check(&[packed(b"A=1\n"), packed(b"B=2\n")].concat()), Ok(()));
-        assert_eq!(check(&packed(b"")), Ok(()));
+        assert_eq!(check(&compressed(b"A=1\nB_2 = x=y\nC=\n")), Ok(()));
+        assert_eq!(check(&[compressed(b"A=1\n"), compressed(b"B=2\n")].concat()), Ok(()));
+        assert_eq!(check(&compressed(b"")), Ok(()));
         for bad in [&b"A=1\n\nB=2"[..], b"# comment", b"no variable", b"\xff"] {
-            assert_eq!(check(&packed(bad)), Err("Invalid Format"), "{bad:?}");
+            assert_eq!(check(&compressed(bad)), Err("Invalid Format"), "{bad:?}");
         }
-        assert_eq!(check(&[packed(b"A=1\n"), packed(b"broken")].concat()), Err("Invalid Format"));
-        assert!(check(&packed(b"A-B=1")).unwrap_err().starts_with("Validation failed"));
-        assert!(check(&packed(b"\xff=1")).unwrap_err().starts_with("Validation failed"));
+        assert_eq!(check(&[compressed(b"A=1\n"), compressed(b"broken")].concat()), Err("Invalid Format"));
+        assert!(check(&compressed(b"A-B=1")).unwrap_err().starts_with("Validation failed"));
+        assert!(check(&compressed(b"\xff=1")).unwrap_err().starts_with("Validation failed"));
         assert_eq!(check(b"no gzip"), Err("Invalid Format"));
         assert_eq!(check(b""), Err("Invalid Format"));
-        assert_eq!(check(&[packed(b"A=1\n"), b"no gzip".to_vec()].concat()), Err("Invalid Format"));
-        assert_eq!(check(&packed(&vec![b'x'; 2 << 20])), Err("Dotenv Artifact Too Big"));
-        let half = packed(format!("A={}", "x".repeat(600 << 10)).as_bytes());
+        assert_eq!(check(&[compressed(b"A=1\n"), b"no gzip".to_vec()].concat()), Err("Invalid Format"));
+        assert_eq!(check(&compressed(&vec![b'x'; 2 << 20])), Err("Dotenv Artifact Too Big"));
+        let half = compressed(format!("A={}", "x".repeat(600 << 10)).as_bytes());
         assert_eq!(check(&half), Ok(()));
         assert_eq!(check(&[&half[..], &half].concat()), Err("Dotenv Artifact Too Big"));
     }
 
     #[test]
     fn each_member_is_a_text_of_its_own() {
-        assert_eq!(check(&[packed(b"A=1"), packed(b"bad")].concat()), Err("Invalid Format"));
-        assert_eq!(check(&[packed(b"A"), packed(b"=1")].concat()), Err("Invalid Format"));
-        assert_eq!(check(&[packed(b"A=1"), packed(b""), packed(b"B=2")].concat()), Ok(()));
+        assert_eq!(check(&[compressed(b"A=1"), compressed(b"bad")].concat()), Err("Invalid Format"));
+        assert_eq!(check(&[compressed(b"A"), compressed(b"=1")].concat()), Err("Invalid Format"));
+        assert_eq!(check(&[compressed(b"A=1"), compressed(b""), compressed(b"B=2")].concat()), Ok(()));
     }
 
     #[test]
     fn windows_writes_utf_16_and_byte_order_marks() {
         let wide = |text: &str, bytes: fn(u16) -> [u8; 2]| {
-            packed(&format!("\u{feff}{text}").encode_utf16().flat_map(bytes).collect::<Vec<_>>())
+            compressed(&format!("\u{feff}{text}").encode_utf16().flat_map(bytes).collect::<Vec<_>>())
         };
         for bytes in [u16::to_le_bytes as fn(u16) -> [u8; 2], u16::to_be_bytes] {
             assert_eq!(check(&wide("A=1\r\nB=grüße\r\n", bytes)), Ok(()));
             assert_eq!(check(&wide("A=1\r\n\r\n", bytes)), Err("Invalid Format"));
             assert!(check(&wide("Ä=1\r\n", bytes)).unwrap_err().starts_with("Validation failed"));
-            assert_eq!(check(&[wide("A=1", bytes), packed(b"B=2")].concat()), Ok(()));
+            assert_eq!(check(&[wide("A=1", bytes), compressed(b"B=2")].concat()), Ok(()));
         }
-        assert_eq!(check(&packed(b"\xef\xbb\xbfA=1\n")), Ok(()));
-        assert_eq!(check(&packed(b"A=gr\xfc\xdfe\n")), Ok(()), "Latin-1 is text with a few replaced bytes");
-        assert_eq!(check(&packed(b"\xff\xfeA\0=\0\x31")), Ok(()), "half a character at the end");
-        assert_eq!(check(&packed(b"\xff\xfe")), Ok(()));
-        assert_eq!(check(&packed(b"\xff\xfe\x41")), Err("Invalid Format"));
+        assert_eq!(check(&compressed(b"\xef\xbb\xbfA=1\n")), Ok(()));
+        assert_eq!(
+            check(&compressed(b"A=gr\xfc\xdfe\n")),
+            Ok(()),
+            "Latin-1 is text with a few replaced bytes"
+        );
+        assert_eq!(check(&compressed(b"\xff\xfeA\0=\0\x31")), Ok(()), "half a character at the end");
+        assert_eq!(check(&compressed(b"\xff\xfe")), Ok(()));
+        assert_eq!(check(&compressed(b"\xff\xfe\x41")), Err("Invalid Format"));
     }
 }

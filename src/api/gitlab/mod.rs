@@ -63,7 +63,7 @@ fn refuse(ctx: &RequestContext, error: ApiError) -> HttpResponse {
 
 /// Counts a failed authentication; above the limit for the client's address, refuses with that instead.
 fn limit_failures(ctx: &RequestContext, error: ApiError) -> ApiError {
-    let shown = ctx.audit.inspect(|facts| facts.credential.is_some());
+    let shown = ctx.audit.inspect(|event| event.credential.is_some());
     if shown && error.is_failed_authentication() {
         ctx.limit_failures().map_or(error, ApiError::from)
     } else {

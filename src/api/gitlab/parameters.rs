@@ -49,8 +49,8 @@ pub(super) fn keyset_unavailable() -> ApiError {
 
 /// Refuses a page beyond [`MAX_OFFSET`].
 pub(super) fn check_offset_limit(page: Page, things: &str) -> Result<(), ApiError> {
-    let window = page.slice();
-    if window.offset.saturating_add(window.limit) > MAX_OFFSET {
+    let slice = page.slice();
+    if slice.offset.saturating_add(slice.limit) > MAX_OFFSET {
         Err(ApiError::NotAvailable(format!(
             "Offset pagination has a maximum allowed offset of {MAX_OFFSET} for requests that return objects \
              of type {things}. Remaining records can be retrieved using keyset pagination."

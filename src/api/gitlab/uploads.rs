@@ -23,7 +23,7 @@ use crate::ingest::{ArtifactUpload, CommitOutcome};
 
 /// A received file, and the name that the client gave it.
 struct Received {
-    incoming: ArtifactUpload,
+    upload: ArtifactUpload,
     filename: String,
 }
 
@@ -63,7 +63,7 @@ pub(super) async fn receive(
                 }
                 let known = uploader.as_ref().ok_or_else(no_token)?;
                 refuse_file_field(&name, received.is_some())?;
-                received = Some(Received { incoming: receive_file(ctx, known, content).await?, filename });
+                received = Some(Received { upload: receive_file(ctx, known, content).await?, filename });
             }
         }
     }
@@ -116,15 +116,15 @@ async fn receive_file(
     mut content: FileContent,
 ) -> Result<ArtifactUpload, ApiError> {
     let job = &uploader.job;
-    let mut incoming = ctx.app.ingest.begin(job.project_id, job.id, uploader.limit_bytes).await?;
+    let mut upload = ctx.app.ingest.begin(job.project_id, job.id, uploader.limit_bytes).await?;
     while let Some(bytes) = content.next().await? {
-        let writing = incoming.write(&bytes).await;
+        let writing = upload.write(&bytes).await;
         writing.map_err(|error| match (error.kind(), uploader.limit_bytes) {
             (ErrorKind::TooLarge, Some(limit)) => too_large(limit),
             _ => error.into(),
         })?;
     }
-    Ok(incoming)
+    Ok(upload)
 }
 
 async fn commit_upload(
@@ -146,9 +146,9 @@ async fn commit_upload(
         accessibility: parameters.accessibility(),
         expire_at: parameters.expire_at(ctx.app.settings.default_expire_in, now)?,
     };
-    match ctx.app.ingest.finish(received.incoming, declared, validator(kind), now).await? {
+    match ctx.app.ingest.finish(received.upload, declared, validator(kind), now).await? {
         CommitOutcome::Created(artifact_id) => {
-            ctx.audit.update(|facts| facts.artifact_id = Some(artifact_id));
+            ctx.audit.update(|event| event.artifact_id = Some(artifact_id));
             tracing::info!(job.id = uploader.job.id, artifact.id = artifact_id, kind = %kind, "artifact stored");
             Ok(created())
         }

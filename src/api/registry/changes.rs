@@ -38,7 +38,7 @@ pub(super) async fn pipeline(
 ) -> Result<HttpResponse, ApiError> {
     ctx.audit.start("pipeline.change");
     let pipeline_id = id(pipeline_id)?;
-    ctx.audit.update(|facts| facts.pipeline_id = Some(pipeline_id));
+    ctx.audit.update(|event| event.pipeline_id = Some(pipeline_id));
     let principal = admit(ctx).await?;
     let change = read(ctx, body).await?;
     let pipeline = ctx.app.registry.update_pipeline(&principal, pipeline_id, change).await?;

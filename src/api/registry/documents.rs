@@ -17,7 +17,7 @@ pub(super) async fn load(ctx: &RequestContext, mut body: RequestBody) -> Result<
     check_content_length(ctx)?;
     let document = body.read_whole(ctx.app.settings.max_document_bytes).await?;
     let loaded = ctx.app.registry.load(&principal, document, format).await?;
-    ctx.audit.update(|facts| facts.subject = Some(loaded.to_string()));
+    ctx.audit.update(|event| event.subject = Some(loaded.to_string()));
     Ok(HttpResponse::Ok().json(Counts::from(loaded)))
 }
 

@@ -55,8 +55,8 @@ pub(super) struct Record {
     pub dos_time: u16,
     pub dos_date: u16,
     pub crc32: u32,
-    pub packed: u32,
-    pub unpacked: u32,
+    pub compressed: u32,
+    pub uncompressed: u32,
     pub extra: Vec<u8>,
     pub comment: Vec<u8>,
     pub disk: u16,
@@ -70,7 +70,7 @@ impl Record {
         for field in [self.made_by, 20, self.flags, self.method, self.dos_time, self.dos_date] {
             out.extend(field.to_le_bytes());
         }
-        for field in [self.crc32, self.packed, self.unpacked] {
+        for field in [self.crc32, self.compressed, self.uncompressed] {
             out.extend(field.to_le_bytes());
         }
         for field in [&self.name, &self.extra, &self.comment] {

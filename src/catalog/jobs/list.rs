@@ -33,7 +33,7 @@ struct Row {
 ///
 /// # Errors
 /// Only those of the database.
-pub fn of_project(db: &mut Db, project_id: i64, list: &ProjectJobs, window: Slice) -> Result<Vec<i64>> {
+pub fn of_project(db: &mut Db, project_id: i64, list: &ProjectJobs, slice: Slice) -> Result<Vec<i64>> {
     let (order, comparison, start) = match list.direction {
         Direction::Ascending => ("ASC", '>', i64::MIN),
         Direction::Descending => ("DESC", '<', i64::MAX),
@@ -57,8 +57,8 @@ pub fn of_project(db: &mut Db, project_id: i64, list: &ProjectJobs, window: Slic
     let rows: Vec<Row> = diesel::sql_query(text)
         .bind::<BigInt, _>(project_id)
         .bind::<BigInt, _>(list.behind.unwrap_or(start))
-        .bind::<BigInt, _>(window.limit)
-        .bind::<BigInt, _>(window.offset)
+        .bind::<BigInt, _>(slice.limit)
+        .bind::<BigInt, _>(slice.offset)
         .load(db)?;
     Ok(rows.into_iter().map(|row| row.id).collect())
 }
@@ -78,7 +78,7 @@ pub struct PipelineJobs {
 ///
 /// # Errors
 /// Only those of the database.
-pub fn of_pipeline(db: &mut Db, list: &PipelineJobs, window: Slice) -> Result<(Vec<i64>, i64)> {
+pub fn of_pipeline(db: &mut Db, list: &PipelineJobs, slice: Slice) -> Result<(Vec<i64>, i64)> {
     let listed = || {
         let mut query = jobs::table.filter(jobs::pipeline_id.eq(list.pipeline_id)).into_boxed();
         if !list.statuses.is_empty() {
@@ -90,11 +90,7 @@ pub fn of_pipeline(db: &mut Db, list: &PipelineJobs, window: Slice) -> Result<(V
         }
         query
     };
-    let ids = listed()
-        .order(jobs::id.desc())
-        .offset(window.offset)
-        .limit(window.limit)
-        .select(jobs::id)
-        .load(db)?;
+    let ids =
+        listed().order(jobs::id.desc()).offset(slice.offset).limit(slice.limit).select(jobs::id).load(db)?;
     Ok((ids, listed().count().get_result(db)?))
 }

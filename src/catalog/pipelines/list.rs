@@ -69,11 +69,11 @@ pub fn of_project(
     db: &mut Db,
     project_id: i64,
     list: &ProjectPipelines,
-    window: Slice,
+    slice: Slice,
 ) -> Result<(Vec<i64>, Count)> {
     let is_short = list.newest_of_tags.is_some() || (list.statuses.len() == 1 && list.updated.is_bounded());
     let count = if is_short {
-        match part_of_short(db, project_id, list, window)? {
+        match part_of_short(db, project_id, list, slice)? {
             Some(part) => return Ok(part),
             None => Count::TooMany,
         }
@@ -87,8 +87,8 @@ pub fn of_project(
         Count::Exactly(_) => Period::is_indexed,
     };
     let ids = sorted(listed(project_id, list, updated), list)
-        .offset(window.offset)
-        .limit(window.limit)
+        .offset(slice.offset)
+        .limit(slice.limit)
         .select(pipelines::id)
         .load(db)?;
     Ok((ids, count))
@@ -101,15 +101,15 @@ fn part_of_short(
     db: &mut Db,
     project_id: i64,
     list: &ProjectPipelines,
-    window: Slice,
+    slice: Slice,
 ) -> Result<Option<(Vec<i64>, Count)>> {
     let whole = sorted(listed(project_id, list, Period::is_tested), list)
         .limit(COUNT_LIMIT + 1)
         .select(pipelines::id);
     let whole: Vec<i64> = whole.load(db)?;
     let count = whole.len() as i64;
-    let skip = usize::try_from(window.offset).unwrap_or(usize::MAX);
-    let part = whole.into_iter().skip(skip).take(usize::try_from(window.limit).unwrap_or(0)).collect();
+    let skip = usize::try_from(slice.offset).unwrap_or(usize::MAX);
+    let part = whole.into_iter().skip(skip).take(usize::try_from(slice.limit).unwrap_or(0)).collect();
     Ok((count <= COUNT_LIMIT).then_some((part, Count::Exactly(count))))
 }
 
@@ -147,7 +147,7 @@ pub fn latest_of_ref(db: &mut Db, project_id: i64, ref_name: &str) -> Result<Opt
 ///
 /// # Errors
 /// Only those of the database.
-pub fn children(db: &mut Db, parent_id: i64, statuses: &[Status], window: Slice) -> Result<(Vec<i64>, i64)> {
+pub fn children(db: &mut Db, parent_id: i64, statuses: &[Status], slice: Slice) -> Result<(Vec<i64>, i64)> {
     let listed = || {
         let mut query = pipelines::table.filter(pipelines::parent_id.eq(parent_id)).into_boxed();
         if !statuses.is_empty() {
@@ -157,8 +157,8 @@ pub fn children(db: &mut Db, parent_id: i64, statuses: &[Status], window: Slice)
     };
     let ids = listed()
         .order(pipelines::id.desc())
-        .offset(window.offset)
-        .limit(window.limit)
+        .offset(slice.offset)
+        .limit(slice.limit)
         .select(pipelines::id)
         .load(db)?;
     Ok((ids, listed().count().get_result(db)?))

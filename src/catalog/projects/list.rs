@@ -70,11 +70,11 @@ pub fn visible(
     db: &mut Db,
     viewer: Viewer,
     list: &VisibleProjects,
-    window: Slice,
+    slice: Slice,
 ) -> Result<Vec<ProjectDetails>> {
     Ok(sorted(listed(viewer, list), list)
-        .offset(window.offset)
-        .limit(window.limit)
+        .offset(slice.offset)
+        .limit(slice.limit)
         .select(ProjectDetails::as_select())
         .load(db)?)
 }

@@ -4,7 +4,7 @@ use clap::Subcommand;
 
 use crate::catalog::{projects, users};
 use crate::cli::CommandError;
-use crate::cli::administration::CatalogSession;
+use crate::cli::catalog_session::CatalogSession;
 use crate::cli::listing;
 use crate::cli::options::one_of;
 use crate::domain::role::Role;

@@ -4,7 +4,7 @@ use clap::Args;
 
 use crate::catalog::projects::{self, ProjectChanges};
 use crate::cli::CommandError;
-use crate::cli::administration::CatalogSession;
+use crate::cli::catalog_session::CatalogSession;
 use crate::cli::listing;
 use crate::cli::options::{SizeLimit, Switch, one_of, unless_empty};
 use crate::domain::Clock;

@@ -7,7 +7,7 @@ mod show;
 use clap::{Args, Subcommand};
 
 use super::CommandError;
-use super::administration::CatalogSession;
+use super::catalog_session::CatalogSession;
 use super::options::full_path;
 use crate::settings::Settings;
 use admission::MemberCommand;

@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use crate::catalog::projects::{self, ProjectDetails};
 use crate::cli::CommandError;
-use crate::cli::administration::CatalogSession;
+use crate::cli::catalog_session::CatalogSession;
 use crate::cli::listing::{self, Record};
 use crate::domain::{Error, byte_size};
 

@@ -36,7 +36,7 @@ impl Archives {
             writer.start_file(name, SimpleFileOptions::default().compression_method(Stored)).unwrap();
         }
         let file = writer.finish().unwrap().into_inner();
-        let mut upload = self.store.begin(StoreKey::random()).await.unwrap();
+        let mut upload = self.store.create(StoreKey::random()).await.unwrap();
         upload.write(&file).await.unwrap();
         let stored = upload.commit().await.unwrap();
         let artifact = Artifact {

@@ -52,13 +52,13 @@ impl CatalogSession {
 
 /// Writes an event to the audit log: this user ran the command `action` on `subject`.
 pub(super) fn audit(action: &'static str, subject: String) {
-    let facts = AuditEvent {
+    let event = AuditEvent {
         action: Some(action),
         who: AuditActor::CommandLine { uid: uid() },
         subject: Some(subject),
         ..AuditEvent::default()
     };
-    facts.log(AuditOutcome::Done, None, RequestOrigin::default());
+    event.log(AuditOutcome::Done, None, RequestOrigin::default());
 }
 
 /// Returns the user ID of this process from `/proc`; `None` on a system without it.
