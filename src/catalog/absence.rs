@@ -1,4 +1,5 @@
-//! Why a lookup by ref found nothing: asked only then, for whoever has to find the mistake.
+//! Absence: why a lookup by ref found nothing. It is computed only then, for users who look for their
+//! mistake.
 
 use std::fmt;
 
@@ -10,27 +11,27 @@ use crate::domain::Result;
 use crate::domain::pipeline::Source;
 use crate::domain::status::Status;
 
-/// How many of a ref's newest successful pipelines are looked at for a search through recent ones.
+/// How many of a ref's newest successful pipelines a search through recent ones reads.
 const RECENT_PIPELINES: i64 = 100;
 
-/// Why nothing was found.
+/// The reason why a lookup by ref found nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Absence {
-    /// No pipeline that ran on the ref for itself has succeeded.
+    /// No pipeline that ran for the ref itself has succeeded.
     NoSuccess,
-    /// The job did not run there.
+    /// The pipelines have no job of the name.
     NoJob,
-    /// It ran, and did not succeed.
+    /// The job ran and did not succeed; the status is that of its newest run.
     Unsuccessful(Status),
-    /// It succeeded, and what it handed over is not there (any more).
+    /// The job succeeded, but its artifact does not exist or can no longer be read.
     NoArtifact,
 }
 
-/// Why there is no such job in the newest successful pipeline of a ref and its family or, with
-/// `search_recent`, in the newest 100.
+/// Finds why the newest successful pipeline of a ref and its family have no such job or, with
+/// `search_recent`, why the newest 100 have none.
 ///
 /// # Errors
-/// Only those of the database.
+/// Those of the database.
 pub fn by_ref(
     db: &mut Db,
     project_id: i64,

@@ -1,8 +1,8 @@
-//! Who asks for what, in one statement: a project's artifact, its job, the personal token that was
-//! shown, and what its user is in the project.
+//! Artifact access: a project's artifact, its job, the request's personal token, and the role of its user in
+//! the project, all found in one statement.
 //!
-//! This is the statement behind most requests. It only finds what is all there; what is missing is
-//! found out one thing after the other, in the order in which clients are told.
+//! Most requests run this statement. It only finds rows that all exist; callers find a missing one by single
+//! lookups, in the order in which clients are told.
 
 use diesel::prelude::*;
 
@@ -22,28 +22,28 @@ use crate::domain::role::Role;
 use crate::domain::status::Status;
 use crate::domain::{Error, Result, Sha256Digest, Timestamp};
 
-/// A job's artifact, and what decides who may have it.
+/// A job's artifact, and the rows that decide who may read it.
 #[derive(Debug)]
 pub struct ArtifactAccess {
-    /// The project.
+    /// The project of the job.
     pub project: Project,
-    /// Its job.
+    /// The job that made the artifact.
     pub job: Job,
     /// The job's artifact, expired or not.
     pub artifact: Artifact,
-    /// The personal token that was shown, valid or not, and whose it is.
+    /// The personal token of the request, valid or not, and its user.
     pub token: Option<(AccessToken, User)>,
-    /// The role of that user in the project.
+    /// The role of the token's user in the project.
     pub role: Option<Role>,
 }
 
 type Row = (Project, Job, Option<Artifact>, Option<AccessToken>, Option<User>, Option<String>);
 
-/// Finds jobs of a project, each with its artifact of the name, and what the personal token with that digest
-/// stands for there. `$on` binds no value: diesel copies what a join is on several times.
+/// Finds jobs of a project, each with its archive, and the personal token of that digest with its user's
+/// role. `$on` binds no value, because diesel copies the condition of a join several times.
 ///
-/// A statement of four types: two ways to name a project on two kinds of connection. Run on `Db` itself, its
-/// text would be made anew three times for each execution.
+/// It expands to a statement for each of four types: by ID or path, on SQLite or PostgreSQL. Run on `Db`
+/// itself, its text would be built three times for each execution.
 macro_rules! find {
     ($db:expr, $project:expr, $token:expr, $on:expr, $jobs:expr) => {{
         // No token has an empty digest.
@@ -94,11 +94,11 @@ macro_rules! find {
 }
 
 impl ArtifactAccess {
-    /// Finds a job's artifact of a kind, and what the personal token with that digest, if any, stands for in
-    /// the job's project. `None` when the project, the job in it, or the artifact is not there.
+    /// Finds a job's archive, and the user and role of the personal token with that digest, if any. Returns
+    /// `None` when the project, the job in it, or the archive does not exist.
     ///
     /// # Errors
-    /// Only those of the database.
+    /// Those of the database.
     pub fn find(
         db: &mut Db,
         project: &ProjectRef,
@@ -109,12 +109,14 @@ impl ArtifactAccess {
         found.into_iter().next().map_or(Ok(None), from_row)
     }
 
-    /// As [`ArtifactAccess::find`], for the archive that the ref and the job's name lead to: that of the job which
-    /// [`latest::job_by_ref`] would find. `None` also when that takes a look at another job or at a pipeline
-    /// below the newest successful one, or finds no archive that can be read at `now`.
+    /// Like [`ArtifactAccess::find`], for the archive of the job that [`latest::job_by_ref`] finds by ref and
+    /// job name.
+    ///
+    /// Returns `None` also when this needs another job or a pipeline below the newest successful one, or
+    /// finds no archive that can be read at `now`.
     ///
     /// # Errors
-    /// Only those of the database.
+    /// Those of the database.
     pub fn find_by_ref(
         db: &mut Db,
         project: &ProjectRef,
@@ -123,8 +125,8 @@ impl ArtifactAccess {
         token: Option<Sha256Digest>,
         now: Timestamp,
     ) -> Result<Option<Self>> {
-        // That the pipeline is the project's says enough: a condition on the job's project as well would have
-        // SQLite choose between two indexes.
+        // The project of the pipeline is condition enough: one on the job's project as well would make SQLite
+        // choose between two indexes.
         let newest = latest::NewestSuccessful { ref_name };
         let candidates = find!(
             db,
@@ -140,7 +142,7 @@ impl ArtifactAccess {
         );
         let first = candidates.into_iter().max_by_key(|(_, job, ..)| job.id);
         let found = first.map_or(Ok(None), from_row)?;
-        // The newest successful pipeline is locked exactly while the project says so.
+        // The newest successful pipeline is locked exactly if its project keeps the latest artifacts.
         Ok(found.filter(|ArtifactAccess { project, artifact, .. }| {
             is_available(artifact.expire_at, project.keep_latest_artifact, now)
         }))

@@ -1,4 +1,4 @@
-//! The database's clock: the one that all nodes share, whatever their own say.
+//! The database's clock, which all nodes share, whatever their own clocks say.
 
 use diesel::prelude::*;
 use diesel::sql_types::BigInt;
@@ -14,11 +14,11 @@ struct Now {
     millis: i64,
 }
 
-/// Tells the time by the database's clock; on SQLite that is the clock of the machine that all who share
-/// the file are on.
+/// Returns the time of the database's clock. With SQLite that is the clock of the machine on which all
+/// processes run that share the file.
 ///
 /// # Errors
-/// Only those of the database.
+/// Those of the database.
 pub fn now(db: &mut Db) -> Result<Timestamp> {
     let statement = match db {
         Db::Sqlite(_) => "SELECT CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER) AS millis",

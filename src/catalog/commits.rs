@@ -1,4 +1,4 @@
-//! Commits that pipelines ran on, as far as the registry was told of them.
+//! Commits that pipelines ran on, as far as they were registered.
 
 use diesel::prelude::*;
 
@@ -6,28 +6,28 @@ use super::schema::commits;
 use super::{Db, db::MultiBackend};
 use crate::domain::{Result, Timestamp};
 
-/// What is known of a commit.
+/// A registered commit.
 #[derive(Debug, Clone, Queryable, Selectable)]
 #[diesel(table_name = commits, check_for_backend(MultiBackend))]
 pub struct CommitView {
-    /// Its id.
+    /// The commit ID as it was registered.
     pub sha: String,
     /// The first line of the message.
     pub title: String,
     /// The whole message.
     pub message: String,
-    /// Who wrote it.
+    /// The author, who need not be the committer.
     pub author_name: String,
-    /// Where to reach them.
+    /// The author's address.
     pub author_email: String,
     /// When it was made.
     pub created_at: Option<Timestamp>,
 }
 
-/// A commit of a project, if anybody told of it.
+/// Finds a commit of a project, if it was registered.
 ///
 /// # Errors
-/// Only those of the database.
+/// Those of the database.
 pub fn find(db: &mut Db, project_id: i64, sha: &str) -> Result<Option<CommitView>> {
     Ok(commits::table.find((project_id, sha)).select(CommitView::as_select()).first(db).optional()?)
 }

@@ -1,11 +1,12 @@
-//! The catalog's own threads, one for each connection that there may be. Whoever asks the catalog hands his
-//! work over to them, so that a disk or a database that does not answer holds up nobody else: neither the
-//! workers that speak HTTP nor the threads that read files.
+//! The crew is the catalog's own threads, at most one per connection.
 //!
-//! Threads are started when they are first needed, and end with the crew. Work waits in one line. Short work
-//! (a few rows by key out of a local file) is done by as few threads as there are cores, one after the other:
-//! to wake one for each piece would take longer than the work. If the line stands still all the same, its
-//! threads wait for a disk, and whoever waits in it calls another.
+//! Callers hand their work over to them, so that a disk or a database that does not answer holds up neither
+//! the workers that speak HTTP nor the threads that read files.
+//!
+//! Threads start when they are first needed, and end with the crew. Work waits in one queue. Short work (a
+//! few rows by key from a local file) is done by at most as many threads as there are cores, one piece after
+//! the other, because waking a thread takes longer than the work. If the queue does not move all the same,
+//! its threads wait for a disk, and a waiting caller wakes another thread.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -23,18 +24,19 @@ use super::Db;
 use super::db::Manager;
 use crate::domain::{Error, Result};
 
-/// How long short work waits before it looks whether the line moves: many times what a piece takes.
+/// How long a caller of short work waits before it checks that the queue moves: many times what a piece
+/// takes.
 const IMPATIENCE: Duration = Duration::from_millis(5);
 
-/// How much work may wait in line. More is refused at once, which a client may try again.
+/// Maximum length of the queue. More work is refused immediately; a client may retry.
 const MOST_WAITING: usize = 16_384;
 
-/// The threads, and the line in front of them.
+/// The threads and their queue.
 pub(super) struct Crew {
     shared: Arc<Shared>,
 }
 
-/// How long a piece of work takes.
+/// The expected duration of a piece of work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Length {
     /// Some microseconds, unless the disk is slow.
@@ -54,16 +56,16 @@ struct Shared {
 #[derive(Default)]
 struct Line {
     waiting: VecDeque<Work>,
-    /// How many of those are not short.
+    /// How many pieces in `waiting` are not short.
     long: usize,
     threads: usize,
     /// Threads without work.
     idle: usize,
-    /// Those of the idle that have been called and did not come yet.
+    /// Idle threads that were woken and have not resumed yet.
     called: usize,
-    /// How much work has been taken from the line so far.
+    /// How many pieces were taken from the queue so far.
     taken: u64,
-    /// Threads that do short work.
+    /// Threads that are doing short work.
     short: usize,
     closed: bool,
 }
@@ -77,7 +79,7 @@ struct Work {
 type Run = Box<dyn FnOnce(&Pool<Manager>) + Send>;
 
 impl Crew {
-    /// As many threads as the pool has connections; none is started yet.
+    /// Creates a crew of up to as many threads as the pool has connections; none is started yet.
     pub(super) fn new(pool: Pool<Manager>) -> Self {
         let most_threads = pool.max_size() as usize;
         let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
@@ -85,11 +87,11 @@ impl Crew {
         Self { shared: Arc::new(Shared { line, called, pool, most_threads, cores }) }
     }
 
-    /// Does `work` with a connection. It is not begun any more when the caller is gone by then, and is carried
-    /// through when it has begun. A connection on which it panics is thrown away.
+    /// Runs `work` with a connection. It does not begin if the caller was dropped before, and runs to its end
+    /// once it has begun. A connection on which it panics is discarded.
     ///
     /// # Errors
-    /// What `work` returns; `Unavailable` when it has not begun after `patience`, or no connection can be had;
+    /// Those of `work`; `Unavailable` when it has not begun after `patience`, or no connection is available;
     /// `Internal` when it panics.
     pub(super) async fn run<T, E, F>(&self, length: Length, patience: Duration, work: F) -> Result<T, E>
     where
@@ -103,7 +105,7 @@ impl Crew {
                 Ok(mut db) => work(&mut db),
                 Err(error) => Err(Error::unavailable(error).into()),
             };
-            // Nobody waits for it any more when its request was given up.
+            // The receiver was dropped if the request was given up.
             let _ = answer.send(done);
         });
         let claim = Arc::new(Claim::default());
@@ -130,7 +132,7 @@ impl Crew {
 
 impl Drop for Crew {
     fn drop(&mut self) {
-        // They are not waited for: one of them may wait for a disk.
+        // The threads are not joined: one of them may wait for a disk.
         self.shared.lock().closed = true;
         self.shared.called.notify_all();
     }
@@ -142,13 +144,14 @@ impl fmt::Debug for Crew {
     }
 }
 
-/// The refusal of work that did not come to a connection in time.
+/// The error for work that did not get a connection in time.
 pub(super) fn busy() -> Error {
     Error::unavailable("all connections to the database are in use")
 }
 
 impl Shared {
-    /// Nothing that is done under the lock can leave the line half changed.
+    /// Locks the queue. Poisoning is ignored, because no code under the lock can leave the queue half
+    /// changed.
     fn lock(&self) -> MutexGuard<'_, Line> {
         self.line.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -165,13 +168,13 @@ impl Shared {
         self.call_as_needed(line)
     }
 
-    /// Calls a thread, and says so, when nothing was taken from the line since it was looked at last.
+    /// Wakes a thread, and returns whether it did, if nothing was taken from the queue since `seen`.
     fn call_if_it_stands_still(self: &Arc<Self>, seen: &mut Option<u64>) -> bool {
         let line = self.lock();
         if line.waiting.is_empty() || seen.replace(line.taken) != Some(line.taken) {
             return false;
         }
-        // Whoever cannot be called now comes when he has done his work.
+        // If no thread can be woken, the next one that finishes its work continues.
         let _ = self.call(line, 1);
         true
     }
@@ -181,7 +184,7 @@ impl Shared {
         if wanted == 0 { Ok(()) } else { self.call(line, wanted) }
     }
 
-    /// Calls idle threads, and starts new ones while there may be more.
+    /// Wakes idle threads, and starts new ones up to the maximum.
     fn call(self: &Arc<Self>, mut line: MutexGuard<'_, Line>, count: usize) -> Result<()> {
         let mut calls = 0;
         for _ in 0..count {
@@ -209,7 +212,7 @@ impl Shared {
         true
     }
 
-    /// The life of a thread, which begins as one of the idle.
+    /// Runs a thread, which begins as an idle one.
     fn serve(self: Arc<Self>) {
         let mut line = self.lock();
         loop {
@@ -231,10 +234,10 @@ impl Shared {
     fn do_work<'l>(self: &'l Arc<Self>, work: Work, mut line: MutexGuard<'l, Line>) -> MutexGuard<'l, Line> {
         let short = usize::from(work.length == Length::Short);
         line.short += short;
-        // It only fails when nobody is there, and we are.
+        // It only fails when there is no thread, and this one exists.
         let _ = self.call_as_needed(line);
         if work.claim.begin() {
-            // A connection is thrown away while its work unwinds, as it may be in the middle of anything.
+            // The pool discards the connection of a panicking thread, because it may be in any state.
             let _ = catch_unwind(AssertUnwindSafe(|| (work.run)(&self.pool)));
         }
         let mut line = self.lock();
@@ -256,7 +259,7 @@ impl Line {
         Some(work)
     }
 
-    /// How many threads should come for what waits.
+    /// Returns how many threads the waiting work needs.
     fn wanted(&self, cores: usize) -> usize {
         let short = self.waiting.len() - self.long;
         self.long + short.min(cores.saturating_sub(self.short))
@@ -269,7 +272,7 @@ impl Line {
     }
 }
 
-/// Who comes first to a piece of work: the thread that does it, or the caller who gives it up.
+/// Decides a race for a piece of work: the thread that begins it, or the caller that gives it up.
 #[derive(Debug, Default)]
 struct Claim(AtomicU8);
 

@@ -1,6 +1,6 @@
-//! One connection, SQLite or PostgreSQL, behind one type.
+//! A connection to SQLite or PostgreSQL, as one type.
 //!
-//! Open connections here only: what diesel derives would take any text for an SQLite file name.
+//! Open connections only here: the `establish` that diesel derives takes any text for an SQLite file name.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -28,14 +28,14 @@ mod connection {
 
 pub use connection::Db;
 
-/// How long SQLite waits for a lock that another process has.
+/// How long SQLite waits for a lock that another process holds.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// The number of the advisory lock under which PostgreSQL nodes migrate and load, one at a time.
+/// The ID of the advisory lock under which PostgreSQL nodes migrate and load, one at a time.
 const ADVISORY_LOCK: i64 = 7236;
 
 impl Db {
-    /// As [`Db::write`], but waits for SQLite's write lock only until `deadline`.
+    /// Like [`Db::write`], but waits for SQLite's write lock only until `deadline`.
     pub(super) fn write_before<T, E: From<Error>>(
         &mut self,
         deadline: Instant,
@@ -87,7 +87,7 @@ impl Db {
         }
     }
 
-    /// Asks for an answer, whichever. SQLite looks into its file for it.
+    /// Runs a trivial statement; with SQLite, one that reads the file.
     pub(super) fn probe(&mut self) -> Result<(), Error> {
         let question = match self {
             Self::Sqlite(_) => "SELECT 1 FROM sqlite_schema LIMIT 1",
@@ -96,8 +96,8 @@ impl Db {
         diesel::sql_query(question).execute(self).map(drop).map_err(Error::unavailable)
     }
 
-    /// Keeps every other node from migrating or loading until this transaction ends. SQLite's write
-    /// lock does that already.
+    /// Keeps other nodes from migrating or loading until this transaction ends. SQLite's write lock does that
+    /// already.
     pub(crate) fn lock_whole_catalog(&mut self) -> QueryResult<()> {
         if let Self::Postgres(postgres) = self {
             diesel::sql_query("SELECT pg_advisory_xact_lock($1)")
@@ -117,7 +117,7 @@ pub(super) enum Manager {
     Postgres(SecretString),
 }
 
-/// What PostgreSQL and its library say when another try would end like this one.
+/// Messages of PostgreSQL and libpq for errors that a retry does not fix.
 const PERMANENT: &[&str] = &[
     "password authentication failed",
     "no pg_hba.conf entry",
@@ -127,8 +127,8 @@ const PERMANENT: &[&str] = &[
 ];
 
 impl Manager {
-    /// Opens a connection once, and tells what will not come right by itself: what is wrong with the file or
-    /// its content, or what the server holds against us. A server that does not answer may yet.
+    /// Opens a connection once, and reports errors that a retry does not fix: of the file or its content, or
+    /// the server's refusal. A server that does not answer is no error, because it may answer later.
     pub(super) fn check(&self) -> Result<(), String> {
         let Self::Sqlite(file) = self else {
             return match self.connect().map_err(|error| one_line(&error)) {
@@ -142,7 +142,7 @@ impl Manager {
             format!("{}: {}", sqlite_file::absolute(path).display(), one_line(error))
         };
         let mut db = self.connect().map_err(|error| named(&error))?;
-        // Nothing of the file is read before the first question.
+        // SQLite reads nothing of the file before the first statement.
         match diesel::sql_query("SELECT count(*) FROM sqlite_master").execute(&mut db) {
             Err(error) if !error.to_string().contains("is locked") => Err(named(&error)),
             _ => Ok(()),
@@ -150,7 +150,7 @@ impl Manager {
     }
 }
 
-/// The libraries' texts run over several lines.
+/// Joins the lines of a library's message.
 pub(super) fn one_line(text: &dyn std::fmt::Display) -> String {
     text.to_string().split_whitespace().collect::<Vec<_>>().join(" ")
 }
@@ -179,7 +179,7 @@ impl ManageConnection for Manager {
     }
 }
 
-/// How libpq is to notice a server that is gone without a word, unless the URL says so itself: a thread
+/// Parameters with which libpq detects a server that vanished silently, unless the URL sets them: a thread
 /// that waits for one is a request that waits.
 const NOTICE: &[(&str, &str)] =
     &[("connect_timeout", "5"), ("tcp_user_timeout", "10000"), ("keepalives_idle", "30")];
@@ -204,10 +204,10 @@ fn open_sqlite(file: &DatabaseFile) -> ConnectionResult<SqliteConnection> {
     file.opened()
         .map_err(|error| ConnectionError::BadConnection(format!("{}: {error}", file.path().display())))?;
     file.check().map_err(unusable)?;
-    // The time to wait comes first: the others may already have to. It is long because a registry
-    // file may take that long to load, and an upload that is refused meanwhile is sent again in full.
-    // The journal mode stays in the file and is set by `migrate`; setting it at each connect would
-    // fail under load. What was acknowledged must survive a power cut: hence FULL.
+    // The timeout is set first, because the other statements may already have to wait. It is long because a
+    // registry file may take that long to load, and an upload that is refused meanwhile is sent again in
+    // full. The journal mode stays in the file and is set by `migrate`; setting it at each connect would fail
+    // under load. FULL, because acknowledged writes must survive a power loss.
     wait_for_locks(&mut sqlite, LOCK_TIMEOUT)
         .and_then(|()| sqlite.batch_execute("PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;"))
         .map_err(ConnectionError::CouldntSetupConfiguration)?;
@@ -218,8 +218,7 @@ fn wait_for_locks(sqlite: &mut SqliteConnection, at_most: Duration) -> QueryResu
     sqlite.batch_execute(&format!("PRAGMA busy_timeout = {};", at_most.as_millis()))
 }
 
-/// What the databases say when another try may find them well again: busy, restarting, in the middle of
-/// a failover, cut off.
+/// Messages of databases for errors that a retry may fix: busy, restarting, failing over, disconnected.
 const OUT_OF_REACH: &[&str] = &[
     "database is locked",
     "unable to open database file",
@@ -233,7 +232,7 @@ const OUT_OF_REACH: &[&str] = &[
     "deadlock detected",
 ];
 
-/// What they say when they cannot write.
+/// Messages of databases that cannot write.
 const TAKES_NO_MORE: &[&str] =
     &["database or disk is full", "attempt to write a readonly database", "No space left on device"];
 
@@ -241,7 +240,8 @@ fn says_any(message: &str, texts: &[&str]) -> bool {
     texts.iter().any(|text| message.contains(text))
 }
 
-/// A database that does not answer is worth another try; anything else is a fault of ours.
+/// Maps errors that a retry may fix to `Unavailable`, a value in use to `Conflict`, NUL bytes to `Invalid`, a
+/// full or read-only disk to `OutOfSpace`, and all others to `Internal`.
 impl From<diesel::result::Error> for Error {
     fn from(error: diesel::result::Error) -> Self {
         use diesel::result::DatabaseErrorKind as Database;

@@ -1,8 +1,8 @@
-//! Bytes that no row names, and how they go without anybody coming to name them in that moment.
+//! Garbage collection marks: the keys of blobs that are to be deleted because no row references them.
 //!
-//! An upload stores its bytes before its row. Whoever finds them between the two cannot tell them from
-//! forgotten ones by their age: scans, queues and the staging of a registry file take as long as they take.
-//! So both sides write the key into one place first, and the second of them is told.
+//! An upload stores its blob before its row, so a blob without a row may belong to an upload in progress. Its
+//! age does not decide: scans, queues and the staging of a registry file take any time. So both sides insert
+//! the key into `doomed_blobs` first; the unique constraint makes the later one fail.
 
 use std::collections::HashSet;
 
@@ -14,15 +14,16 @@ use super::schema::{artifacts, doomed_blobs};
 use super::{Db, clock};
 use crate::domain::{Error, Result};
 
-/// How long a doomed key is remembered, in milliseconds. Whoever stored bytes and comes to name them later
-/// than that would be one of an older release, which writes no writer down: a newer one is refused for its
-/// writer, which is gone for good.
+/// How long a mark is kept, in milliseconds.
+///
+/// Only a node of an older release, which registers no writer, could insert a row for the key even later; a
+/// newer one is refused, because its writer was removed for good.
 const DOOMED_MILLIS: i64 = 7 * 24 * 3600 * 1000;
 
-/// Those of `keys` that no row names, tombstones included.
+/// Returns those of `keys` that no row references, tombstones included.
 ///
 /// # Errors
-/// Only those of the database.
+/// Those of the database.
 pub fn unreferenced(db: &mut Db, keys: Vec<String>) -> Result<Vec<String>> {
     let named = named_among(db, &keys)?;
     Ok(keys.into_iter().filter(|key| !named.contains(key)).collect())
@@ -34,13 +35,13 @@ fn named_among(db: &mut Db, keys: &[String]) -> Result<HashSet<String>> {
     Ok(named.into_iter().collect())
 }
 
-/// Dooms those of `keys` that no row names, tombstones included, and tells which: from now on no row can come
-/// to name them, not even when their bytes are gone, as keys are never used twice.
+/// Marks those of `keys` that no row references, tombstones included, and returns them. From now on no row
+/// can reference them, not even after their blobs are deleted, as keys are never reused.
 ///
 /// Needs [`super::Catalog::write`].
 ///
 /// # Errors
-/// Only those of the database.
+/// Those of the database.
 pub fn mark(db: &mut Db, keys: &[String]) -> Result<Vec<String>> {
     let now = clock::now(db)?.as_millis();
     diesel::delete(doomed_blobs::table.filter(doomed_blobs::doomed_at.lt(now - DOOMED_MILLIS)))
@@ -53,7 +54,7 @@ pub fn mark(db: &mut Db, keys: &[String]) -> Result<Vec<String>> {
         .bind::<BigInt, _>(now)
         .execute(db)?;
     }
-    // Whoever was about to name one has done so by now, or was refused.
+    // Every transaction that was about to reference a key has done so by now, or was refused.
     let (named, doomed): (Vec<String>, Vec<String>) = {
         let named = named_among(db, keys)?;
         keys.iter().cloned().partition(|key| named.contains(key))
@@ -62,14 +63,13 @@ pub fn mark(db: &mut Db, keys: &[String]) -> Result<Vec<String>> {
     Ok(doomed)
 }
 
-/// Makes sure that the bytes of a row that is about to be written are not doomed, until the transaction
-/// ends.
+/// Ensures that the blob of a row that is about to be inserted is not marked, until the transaction ends.
 ///
 /// # Errors
-/// `Unavailable` when they are: somebody took them for forgotten and removes them, or has done so.
+/// `Unavailable` when it is: garbage collection is deleting it, or has done so.
 pub(super) fn guard_insert(db: &mut Db, key: &str) -> Result<()> {
     let doomed = doomed_blobs::table.find(key);
-    // A failed statement must have a savepoint of its own, or PostgreSQL gives up the transaction.
+    // A statement that may fail needs its own savepoint, or PostgreSQL aborts the transaction.
     let held = db.transaction(|db| {
         diesel::insert_into(doomed_blobs::table)
             .values((doomed_blobs::store_key.eq(key), doomed_blobs::doomed_at.eq(0)))

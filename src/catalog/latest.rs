@@ -1,7 +1,8 @@
-//! The artifacts of a ref: newest successful pipeline, then its family, parent before child.
+//! The latest artifacts of a ref: those of its newest successful pipeline, then of the pipeline's family,
+//! parent before child.
 //!
-//! Also tells what is locked, which is the same question asked from the other side: is this the
-//! newest successful pipeline of its ref, or below it?
+//! The same rule decides which artifacts are locked: those of a pipeline that is the newest successful one of
+//! its ref, or below it.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::LazyLock;
@@ -25,13 +26,13 @@ use crate::domain::pipeline::Source;
 use crate::domain::status::Status;
 use crate::domain::{Result, Timestamp};
 
-/// How many of a ref's newest successful pipelines a search looks through, as GitLab does.
+/// How many of a ref's newest successful pipelines a search reads, as in GitLab.
 const RECENT_PIPELINES: i64 = 100;
 
-/// How many jobs are asked for their artifacts in one statement, when the first of them has none that fits.
+/// How many jobs' artifacts one statement reads, if the first job has none that fits.
 const JOBS_AT_A_TIME: usize = 100;
 
-/// Where a pipeline stands in its family.
+/// The position of a pipeline in its family.
 #[derive(Debug, Clone, Copy)]
 struct FamilyPosition {
     id: i64,
@@ -39,11 +40,11 @@ struct FamilyPosition {
     depth: i32,
 }
 
-/// Finds a finished job by name in the newest successful pipeline of a ref and its descendants,
-/// nearest first, among those that have any downloadable artifact that can still be read.
+/// Finds a successful job by name in the newest successful pipeline of a ref and its descendants, nearest
+/// first, among those that have any downloadable artifact that can still be read.
 ///
 /// # Errors
-/// Only those of the database.
+/// Those of the database.
 pub fn job_by_ref(
     db: &mut Db,
     project: &Project,
@@ -67,15 +68,16 @@ pub fn job_by_ref(
         let below = descendants(db, newest)?;
         found.retain(|job| below.contains(&job.pipeline_id));
     }
-    // The newest successful pipeline and its family are locked exactly while the project says so.
+    // The newest successful pipeline and its family are locked exactly if the project keeps the latest
+    // artifacts.
     let locked = project.keep_latest_artifact;
     first_matching(db, found, |_, _, artifact| {
         Ok(makes_job_findable(artifact.kind) && is_available(artifact.expire_at, locked, now))
     })
 }
 
-/// The first of some jobs with an artifact that `fits`. Their artifacts are a statement of their own:
-/// joined with the rest, SQLite would begin with every finished artifact that there is.
+/// Returns the first of some jobs with an artifact that `fits`. Their artifacts are read by a statement of
+/// their own: in a join, SQLite would begin with every finished artifact of the catalog.
 fn first_matching(
     db: &mut Db,
     found: Vec<Job>,
@@ -96,11 +98,11 @@ fn first_matching(
     Ok(None)
 }
 
-/// Finds a successful job by name, with an archive that can still be read, in the newest 100
-/// successful pipelines of a ref: newest pipeline first, children in their own right.
+/// Finds a successful job by name, with an archive that can still be read, in the newest 100 successful
+/// pipelines of a ref: newest pipeline first, child pipelines like all others.
 ///
 /// # Errors
-/// Only those of the database.
+/// Those of the database.
 pub fn job_by_recent_ref(
     db: &mut Db,
     project: &Project,
@@ -128,7 +130,7 @@ pub fn job_by_recent_ref(
     })
 }
 
-/// Whether an artifact of a kind makes its job a candidate of a lookup by ref.
+/// Returns whether an artifact of a kind makes its job a candidate of a lookup by ref.
 const fn makes_job_findable(kind: ArtifactKind) -> bool {
     !matches!(
         kind,
@@ -144,10 +146,10 @@ const fn makes_job_findable(kind: ArtifactKind) -> bool {
     )
 }
 
-/// Whether an artifact can still be read: not expired, or locked.
+/// Returns whether an artifact can still be read: not expired, or locked.
 ///
 /// # Errors
-/// Only those of the database.
+/// Those of the database.
 fn can_be_read(
     db: &mut Db,
     project: &Project,
@@ -158,7 +160,7 @@ fn can_be_read(
     Ok(availability(db, project, job, artifact, now)? == Availability::Available)
 }
 
-/// Whether an artifact is available or has expired; one that is locked is available whatever its expiry.
+/// Returns whether an artifact is available or has expired; a locked one is available whatever its expiry.
 ///
 /// # Errors
 /// Those of the database.
@@ -174,16 +176,16 @@ pub fn availability(
     Ok(if is_available { Availability::Available } else { Availability::Expired })
 }
 
-/// Whether a pipeline's artifacts are kept whatever their expiry.
+/// Returns whether a pipeline's artifacts are kept whatever their expiry.
 fn is_locked(db: &mut Db, project: &Project, pipeline_id: i64) -> Result<bool> {
     Ok(project.keep_latest_artifact && locked_among(db, &[pipeline_id])?.contains(&pipeline_id))
 }
 
-/// Takes those artifacts out of some jobs that can no longer be read: one computation of what is
-/// locked, and none when nothing has expired.
+/// Removes artifacts that can no longer be read from some jobs. It computes once which pipelines are locked,
+/// and not at all if nothing has expired.
 ///
 /// # Errors
-/// Only those of the database.
+/// Those of the database.
 pub fn retain_readable(db: &mut Db, jobs: &mut [JobDetails], now: Timestamp) -> Result<()> {
     let expired = |artifact: &Artifact| !is_available(artifact.expire_at, false, now);
     let in_doubt = jobs.iter().filter(|details| details.artifacts.iter().any(expired));
@@ -198,13 +200,13 @@ pub fn retain_readable(db: &mut Db, jobs: &mut [JobDetails], now: Timestamp) -> 
     Ok(())
 }
 
-/// Those of `pipeline_ids` whose artifacts are kept whatever their expiry: the pipeline, or one above it, is
-/// the newest successful one of its ref, and the project keeps the latest.
+/// Returns those of `pipeline_ids` whose artifacts are kept whatever their expiry: the pipeline, or one above
+/// it, is the newest successful one of its ref, and the project keeps the latest.
 ///
-/// One statement a generation, however many they are.
+/// It runs one statement per generation, however many IDs there are.
 ///
 /// # Errors
-/// Only those of the database.
+/// Those of the database.
 pub fn locked_among(db: &mut Db, pipeline_ids: &[i64]) -> Result<HashSet<i64>> {
     let mut parents: HashMap<i64, Option<i64>> = HashMap::new();
     let mut newest: HashSet<i64> = HashSet::new();
@@ -224,16 +226,17 @@ pub fn locked_among(db: &mut Db, pipeline_ids: &[i64]) -> Result<HashSet<i64>> {
         }
     }
     let is_below_newest = |id: i64| {
-        // The tree is as deep as there are rows, at most.
+        // The tree is at most as deep as there are rows.
         let mut climb = std::iter::successors(Some(id), |id| parents.get(id).copied().flatten());
         climb.by_ref().take(parents.len()).any(|id| newest.contains(&id))
     };
     Ok(pipeline_ids.iter().copied().filter(|id| is_below_newest(*id)).collect())
 }
 
-/// Whether a row is what [`newest_successful`] would find for its ref, and its project keeps that. No
-/// newer one stands in the index behind it, mostly; so this is one probe, and not a look at every
-/// pipeline of the ref.
+/// SQL condition: the pipeline is the one that [`newest_successful`] finds for its ref, and its project keeps
+/// the latest artifacts.
+///
+/// `NOT EXISTS` usually stops at the first index entry, so it does not scan the ref's pipelines.
 fn is_kept_as_newest() -> SqlLiteral<Bool> {
     sql(&format!(
         "(projects.keep_latest_artifact AND {} AND NOT EXISTS (SELECT 1 FROM pipelines AS newer \
@@ -244,8 +247,10 @@ fn is_kept_as_newest() -> SqlLiteral<Bool> {
     ))
 }
 
-/// Whether a pipeline, in a table or its alias, can be a ref's newest successful one. The sources are compared
-/// one by one: of a list SQLite makes a table at each execution, which takes longer than the search.
+/// SQL condition: a pipeline, in a table or its alias, can be a ref's newest successful one.
+///
+/// The sources are compared one by one: SQLite makes a table of a list at each execution, which takes longer
+/// than the search.
 fn is_eligible_sql(table: &str) -> String {
     let mut condition = format!("{table}.status = 'success'");
     for source in Source::DANGLING {
@@ -254,8 +259,10 @@ fn is_eligible_sql(table: &str) -> String {
     condition
 }
 
-/// [`is_eligible_sql`] for the alias `successful`, in a statement that is prepared once. It is the same for every
-/// ref, so it is no parameter: that would hide from PostgreSQL that nearly all pipelines count.
+/// [`is_eligible_sql`] for the alias `successful`, in a statement that is prepared once.
+///
+/// It is the same for every ref, so it is no parameter: that would hide from PostgreSQL that nearly all
+/// pipelines match.
 #[derive(Debug, Clone, Copy, QueryId, ValidGrouping)]
 struct EligibleCondition;
 
@@ -273,7 +280,7 @@ impl<B: Backend> QueryFragment<B> for EligibleCondition {
     }
 }
 
-/// The number of [`newest_successful`] as part of a statement over the ref's project. NULL without one.
+/// The ID of [`newest_successful`] as part of a statement over the ref's project; NULL if there is none.
 #[derive(Debug, Clone, Copy, ValidGrouping)]
 pub(super) struct NewestSuccessful<'a> {
     pub(super) ref_name: &'a str,
@@ -308,8 +315,10 @@ where
     }
 }
 
-/// The successful pipeline of a ref with the highest id, dangling ones left out. Asked for as a maximum: a
-/// limit is a parameter, so PostgreSQL would plan the statement anew each time, in hope of a small one.
+/// Finds the successful pipeline of a ref with the highest ID, dangling ones left out.
+///
+/// It is selected as a maximum: a limit is a parameter, so PostgreSQL would plan the statement again each
+/// time, in hope of a small one.
 fn newest_successful(db: &mut Db, project_id: i64, ref_name: &str) -> Result<Option<FamilyPosition>> {
     let successful = diesel::alias!(pipelines as successful);
     let newest = successful
@@ -325,7 +334,7 @@ fn newest_successful(db: &mut Db, project_id: i64, ref_name: &str) -> Result<Opt
     Ok(found.into_iter().next().map(|(id, root_id, depth)| FamilyPosition { id, root_id, depth }))
 }
 
-/// A pipeline and everything below it, in a family whose root is another.
+/// Returns a pipeline and everything below it, for a pipeline that is not the root of its family.
 fn descendants(db: &mut Db, of: FamilyPosition) -> Result<HashSet<i64>> {
     let edges: Vec<(i64, Option<i64>)> = pipelines::table
         .filter(pipelines::root_id.eq(of.root_id))

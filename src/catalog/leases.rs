@@ -1,5 +1,5 @@
-//! Leases: work that is done for all nodes by one of them at a time. Whoever holds one and dies loses it
-//! when it expires.
+//! A lease gives one node at a time the work that is done for all nodes. A holder that dies loses it when it
+//! expires.
 
 use std::time::Duration;
 
@@ -9,21 +9,21 @@ use diesel::sql_types::{BigInt, Text};
 use super::{Db, clock};
 use crate::domain::Result;
 
-/// How long a lease is good that is not renewed, in milliseconds.
+/// How long a lease is valid without renewal, in milliseconds.
 const LEASE_MILLIS: i64 = 10 * 60 * 1000;
 
-/// How often to renew one that is held.
+/// How often a holder renews its lease.
 pub const RENEWAL: Duration = Duration::from_secs(2 * 60);
 
-/// Takes the lease of `name` for `holder`, unless somebody has it or the work was last done less than
-/// `interval` ago; tells whether it did. Needs [`super::Catalog::write`].
+/// Takes the lease of `name` for `holder`, unless it is held or the work was last done less than `interval`
+/// ago; returns whether it did. Needs [`super::Catalog::write`].
 ///
 /// # Errors
-/// Only those of the database.
+/// Those of the database.
 pub fn take(db: &mut Db, name: &str, holder: i64, interval: Duration) -> Result<bool> {
     let now = clock::now(db)?.as_millis();
     let interval = i64::try_from(interval.as_millis()).unwrap_or(i64::MAX);
-    // What lies far ahead was written under a clock that went wrong.
+    // A time far ahead was written under a wrong clock.
     let taken = diesel::sql_query(
         "INSERT INTO leases (name, holder, expires_at, done_at) VALUES ($1, $2, $3, 0) \
          ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, expires_at = excluded.expires_at \
@@ -40,10 +40,10 @@ pub fn take(db: &mut Db, name: &str, holder: i64, interval: Duration) -> Result<
     Ok(taken == 1)
 }
 
-/// Renews a lease; tells whether it is still the holder's.
+/// Renews a lease; returns whether it is still the holder's.
 ///
 /// # Errors
-/// Only those of the database.
+/// Those of the database.
 pub fn renew(db: &mut Db, name: &str, holder: i64) -> Result<bool> {
     let until = clock::now(db)?.as_millis() + LEASE_MILLIS;
     let renewed = diesel::sql_query("UPDATE leases SET expires_at = $1 WHERE name = $2 AND holder = $3")
@@ -54,10 +54,10 @@ pub fn renew(db: &mut Db, name: &str, holder: i64) -> Result<bool> {
     Ok(renewed == 1)
 }
 
-/// Gives a lease back; `done` says that the work was done to its end.
+/// Releases a lease; `done` records that the work is complete.
 ///
 /// # Errors
-/// Only those of the database.
+/// Those of the database.
 pub fn give_back(db: &mut Db, name: &str, holder: i64, done: bool) -> Result<()> {
     let now = clock::now(db)?.as_millis();
     diesel::sql_query(

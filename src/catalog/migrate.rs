@@ -1,4 +1,4 @@
-//! The schema, embedded, and how it is brought up to date.
+//! Migrations: the embedded steps that bring the schema up to date.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -17,14 +17,14 @@ use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 use super::Db;
 use crate::domain::{Error, Result};
 
-/// How often the switch to WAL is tried, and how long is waited in between.
+/// How often the switch to WAL is tried, and the pause between tries.
 const WAL_TRIES: usize = 300;
 const WAL_PAUSE: Duration = Duration::from_millis(20);
 
 const SQLITE: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
 const POSTGRES: EmbeddedMigrations = embed_migrations!("migrations/postgres");
 
-/// Whether the schema was ever begun: its migrations are written down in a table.
+/// Returns whether any migration was ever run, by the table in which diesel records them.
 pub(super) fn has_begun(db: &mut Db) -> Result<bool> {
     let table = match db {
         Db::Sqlite(_) => "EXISTS (SELECT 1 FROM sqlite_master WHERE name = '__diesel_schema_migrations')",
@@ -33,8 +33,8 @@ pub(super) fn has_begun(db: &mut Db) -> Result<bool> {
     Ok(diesel::select(sql::<Bool>(table)).get_result(db)?)
 }
 
-/// Runs what is pending, all of it or nothing, and tells how many migrations that were. What a newer
-/// release has added is no fault, but somebody should know.
+/// Runs all pending migrations or none, and returns how many. Migrations of a newer release are no error, but
+/// are logged.
 pub(super) fn run(db: &mut Db) -> Result<usize> {
     let migrations = run_pending(db)?;
     match unknown(db) {
@@ -51,7 +51,7 @@ pub(super) fn run(db: &mut Db) -> Result<usize> {
     Ok(migrations)
 }
 
-/// How many of the database's migrations are none of ours; zero when it does not tell.
+/// Counts the database's migrations that this release does not know; zero when it does not tell.
 fn unknown(db: &mut Db) -> usize {
     match db {
         Db::Sqlite(sqlite) => not_in::<Sqlite>(&SQLITE, sqlite.applied_migrations().unwrap_or_default()),
@@ -66,7 +66,7 @@ fn not_in<B: Backend>(ours: &dyn MigrationSource<B>, applied: Vec<MigrationVersi
 }
 
 fn run_pending(db: &mut Db) -> Result<usize> {
-    // Nobody should wait here for a registry file that another process loads just now.
+    // A node should not wait here while another process loads a registry file.
     if is_up_to_date(db) {
         return Ok(0);
     }
@@ -84,8 +84,8 @@ fn run_pending(db: &mut Db) -> Result<usize> {
     })
 }
 
-/// The switch needs the file for itself for a moment and does not wait for it, whatever the timeout says:
-/// of nodes that start together some have to come again.
+/// Switches the file to WAL. That needs the file exclusively for a moment and does not wait for it, whatever
+/// the timeout says, so nodes that start together have to retry.
 fn switch_to_wal(sqlite: &mut SqliteConnection) -> QueryResult<()> {
     let mut tries = 0;
     loop {
@@ -99,8 +99,8 @@ fn switch_to_wal(sqlite: &mut SqliteConnection) -> QueryResult<()> {
     }
 }
 
-/// Asks without a lock. A failure is as good as a no: nodes that start together disturb each other
-/// here, and what is really wrong shows itself again under the lock.
+/// Returns whether no migration is pending, without a lock. An error counts as pending: nodes that start
+/// together disturb each other here, and a real fault shows itself again under the lock.
 fn is_up_to_date(db: &mut Db) -> bool {
     let pending = match db {
         Db::Sqlite(sqlite) => sqlite.has_pending_migration(SQLITE),

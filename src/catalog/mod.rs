@@ -1,10 +1,13 @@
-//! Facts in SQLite or PostgreSQL: users, tokens, projects, pipelines, jobs, artifacts.
+//! The catalog is the database, SQLite or PostgreSQL, of users, tokens, projects, pipelines, jobs and
+//! artifacts.
 //!
-//! The only user of diesel. One module holds all the SQL about one thing; functions take a [`Db`] and
-//! run inside whatever transaction the caller has opened. Nothing here knows where bytes are kept.
+//! It is the only user of diesel. One module holds all SQL of one subject; functions take a [`Db`] and run
+//! inside the transaction that the caller has opened. Nothing here accesses the store.
 //!
-//! What is found by a unique key is got with `get_result`, not with `first`: SQLite looks at the value
-//! that is bound to a `LIMIT`, and so plans a statement that has one anew at each execution.
+//! "Those of the database" are the errors that `db` makes of diesel's.
+//!
+//! A row is found by a unique key with `get_result`, not with `first`: SQLite inspects the value that is
+//! bound to a `LIMIT`, so it plans such a statement again on each execution.
 
 pub mod absence;
 pub mod artifact_access;
@@ -45,34 +48,34 @@ use sqlite_file::DatabaseFile;
 use crate::domain::{Error, Result};
 use crate::settings::{DatabaseUrl, Settings};
 
-/// How long a change may wait to begin, for SQLite's one writer of this node and then for the lock on the file
-/// together. It is long, as another process may be loading a registry file.
+/// How long a write may wait to begin: for this node's one SQLite writer and for the lock on the file
+/// together. It is long because another process may be loading a registry file.
 const WRITER_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// How long a question may take once it has begun. SQLite asks a disk, which may not answer.
+/// How long a read may take once it has begun. SQLite reads from a disk, which may not answer.
 const READ_TIMEOUT: Duration = Duration::from_secs(120);
 
-/// The pooled database.
+/// The database, with its pool of connections and the threads that use them.
 #[derive(Debug, Clone)]
 pub struct Catalog {
     pool: Pool<Manager>,
     crew: Arc<Crew>,
-    /// SQLite has one writer at a time: the others of this node wait here and not on connections
-    /// that readers need.
+    /// SQLite has one writer at a time: the other writers of this node wait here and not for connections that
+    /// readers need.
     writers: Arc<Semaphore>,
-    /// How long somebody may wait for a thread, and the thread for a connection.
+    /// How long a caller may wait for a thread, and the thread for a connection.
     timeout: Duration,
-    /// The file, if the database is one: an answer then comes out of this process's memory or the page cache,
+    /// The SQLite file, if the database is one: rows then come from this process's memory or the page cache,
     /// and not over a network.
     file: Option<Arc<DatabaseFile>>,
 }
 
 impl Catalog {
-    /// Opens the database that the settings name without changing it; an SQLite file is created when
-    /// missing, for its owner alone.
+    /// Opens the database that the settings name without changing it. A missing SQLite file is created,
+    /// accessible to its owner only.
     ///
     /// # Errors
-    /// `Internal` at once for what does not come right by itself, `Unavailable` after the timeout when the
+    /// `Internal` immediately for errors that a retry does not fix, `Unavailable` after the timeout when the
     /// database cannot be reached.
     pub fn open(settings: &Settings) -> Result<Self> {
         let (url, timeout) = (&settings.database, settings.database_timeout);
@@ -97,11 +100,11 @@ impl Catalog {
         Ok(Self { pool, crew, writers: Arc::new(Semaphore::new(writers)), timeout, file })
     }
 
-    /// Runs `work` with a connection on one of the catalog's own threads. A caller that goes away before it
-    /// has begun takes it back.
+    /// Runs `work` with a connection on one of the catalog's own threads. It does not run if the caller is
+    /// dropped before it has begun.
     ///
     /// # Errors
-    /// What `work` returns; `Unavailable` when no connection can be had, or the database does not answer within
+    /// Those of `work`; `Unavailable` when no connection is available, or the database does not answer within
     /// two minutes.
     pub async fn read<T, E, F>(&self, work: F) -> Result<T, E>
     where
@@ -112,11 +115,12 @@ impl Catalog {
         answered(self.timeout + READ_TIMEOUT, self.crew.run(Length::Any, self.timeout, work)).await
     }
 
-    /// As [`Catalog::read`], for a few rows found by key, of which a thread takes on many one after the other
-    /// when they come out of a file.
+    /// Like [`Catalog::read`], for a few rows found by key. With an SQLite file, one thread runs many such
+    /// reads in turn.
     ///
     /// # Errors
-    /// As [`Catalog::read`]; the database has as long to answer as there may be to wait for a connection.
+    /// Those of [`Catalog::read`]; the database may take as long to answer as a caller may wait for a
+    /// connection.
     pub async fn read_inline<T, E, F>(&self, work: F) -> Result<T, E>
     where
         T: Send + 'static,
@@ -131,8 +135,8 @@ impl Catalog {
     /// when `work` succeeds and rolled back when it fails.
     ///
     /// # Errors
-    /// As [`Catalog::read`]; `Unavailable` when it cannot begin within a minute, or when an SQLite file is not
-    /// the one any more that was opened.
+    /// Those of [`Catalog::read`]; `Unavailable` when it cannot begin within a minute, or when the SQLite
+    /// file is no longer the one that was opened.
     pub async fn write<T, E, F>(&self, work: F) -> Result<T, E>
     where
         T: Send + 'static,
@@ -154,7 +158,7 @@ impl Catalog {
         let file = self.file.clone();
         let patience = self.timeout.min(deadline.saturating_duration_since(Instant::now()));
         let work = move |db: &mut Db| {
-            // It ends with the work, and not with a caller who goes away meanwhile.
+            // The turn ends with the work, even if the caller is dropped before.
             let _turn = turn;
             db.write_before(deadline, |db| {
                 let done = work(db)?;
@@ -165,10 +169,10 @@ impl Catalog {
         self.crew.run(Length::Any, patience, work).await
     }
 
-    /// Whether the database answers.
+    /// Checks that the database answers.
     ///
     /// # Errors
-    /// `Unavailable` when it does not, or when an SQLite file is not the one any more that was opened.
+    /// `Unavailable` when it does not, or when the SQLite file is no longer the one that was opened.
     pub async fn probe(&self) -> Result<()> {
         let file = self.file.clone();
         self.read(move |db| {
@@ -178,7 +182,7 @@ impl Catalog {
         .await
     }
 
-    /// Whether anybody has ever brought the schema up to date. Blocks.
+    /// Returns whether the schema was ever migrated. Blocks.
     ///
     /// # Errors
     /// `Unavailable` when the database does not answer.
@@ -186,8 +190,8 @@ impl Catalog {
         migrate::has_begun(&mut *self.pool.get().map_err(Error::unavailable)?)
     }
 
-    /// Brings the schema up to date, and warns of migrations that only a newer release knows. Safe while other
-    /// nodes do the same. Blocks.
+    /// Runs pending migrations and returns how many, with a warning about migrations that only a newer
+    /// release knows. It is safe while other nodes do the same. Blocks.
     ///
     /// # Errors
     /// `Unavailable` when the database does not answer, `Internal` when a migration fails.
@@ -196,7 +200,7 @@ impl Catalog {
     }
 }
 
-/// The outcome of a question, which a database that does not answer leaves to nobody.
+/// Awaits a read; a database that does not answer within `patience` is `Unavailable`.
 async fn answered<T, E: From<Error>>(
     patience: Duration,
     asking: impl Future<Output = Result<T, E>>,
@@ -205,7 +209,7 @@ async fn answered<T, E: From<Error>>(
     tokio::time::timeout(patience, asking).await.unwrap_or_else(silent)
 }
 
-/// Sends the pool's own complaints to the log.
+/// Writes the pool's errors to the log.
 #[derive(Debug)]
 struct LogErrors;
 

@@ -1,6 +1,6 @@
-//! Branches, tags and commits, as pipelines told of them: a ref is at the commit of its newest pipeline.
+//! Refs and commits, as pipelines name them: a ref is at the commit of its newest pipeline.
 //!
-//! A child pipeline runs on its parent's ref and tells nothing new, so none is looked at.
+//! A child pipeline runs on its parent's ref and adds nothing, so it is left out.
 
 use std::collections::{HashMap, HashSet};
 
@@ -16,19 +16,19 @@ use super::slice::Slice;
 use crate::domain::pipeline::{RefKind, commit_id};
 use crate::domain::{Result, Timestamp};
 
-/// How many refs of a kind are listed: the first ones by name. Any other is found by its name.
+/// How many refs of a kind are listed: the first ones by name. Any other ref is found by its name.
 const MAX_REFS: usize = 10_000;
 
-/// How many pipelines are looked at for a page of commits; many may have run on one.
+/// How many pipelines are read for a page of commits; many may have run on one commit.
 const MAX_RUNS: usize = 60_000;
 
-/// How many of them are read at a time.
+/// How many of these pipelines one statement reads.
 const RUNS_AT_A_TIME: i64 = 1_000;
 
-/// How short the beginning of a commit's id may be that names it, as in git.
+/// The minimum length of an abbreviated commit ID, as in git.
 const MIN_SHA_PREFIX: usize = 4;
 
-/// What the partial indexes are for, in the words of the migrations: another spelling would not match.
+/// The condition of the partial indexes, spelled as in the migrations: another spelling would not match.
 const NO_CHILD: &str = "pipelines.source <> 'parent_pipeline'";
 
 /// A branch or tag.
@@ -36,27 +36,27 @@ const NO_CHILD: &str = "pipelines.source <> 'parent_pipeline'";
 pub struct Head {
     /// Its name.
     pub name: String,
-    /// Where it is.
+    /// The commit of its newest pipeline.
     pub revision: Revision,
 }
 
 /// A commit on which a pipeline ran.
 #[derive(Debug, Clone)]
 pub struct Revision {
-    /// The newest of these pipelines.
+    /// The newest pipeline that ran on it.
     pub pipeline: PipelineView,
-    /// What is known of the commit; all empty but its id where nobody told.
+    /// The registered commit; all fields but the ID are empty if it was not registered.
     pub commit: CommitView,
 }
 
-/// Which commits are listed.
+/// The conditions of a list of commits.
 #[derive(Debug, Clone, Default)]
 pub struct Log {
-    /// The ref on which pipelines ran for them.
+    /// The ref of the pipelines that ran on them.
     pub ref_name: Option<String>,
-    /// The first instant at which such a pipeline was made.
+    /// The earliest creation time of such a pipeline.
     pub since: Option<Timestamp>,
-    /// The last.
+    /// The latest creation time.
     pub until: Option<Timestamp>,
 }
 
@@ -68,14 +68,14 @@ struct Row {
     id: i64,
 }
 
-/// The names of all refs of a kind and the number of each one's newest pipeline, by the bytes of their names;
-/// at most 10,000. What begins with `refs/` is a merge request's and no branch.
+/// Lists the names of all refs of a kind with the IDs of their newest pipelines, by the bytes of the names;
+/// at most 10,000. A name that begins with `refs/` is a merge request's and no branch.
 ///
 /// # Errors
-/// Only those of the database.
+/// Those of the database.
 pub fn all(db: &mut Db, project_id: i64, kind: RefKind) -> Result<Vec<(String, i64)>> {
     let mut found = Vec::new();
-    // The refs of merge requests may be very many, so they are stepped over: `0` is what comes after `/`.
+    // The refs of merge requests may be very many, so they are skipped: `0` is the character after `/`.
     for bounds in [[">= ''", "< 'refs/'"], [">= 'refs0'", ">= ''"]] {
         let rows: Vec<Row> = diesel::sql_query(walk(db, project_id, kind, bounds)).load(db)?;
         found.extend(rows.into_iter().map(|row| (row.name, row.id)));
@@ -84,10 +84,10 @@ pub fn all(db: &mut Db, project_id: i64, kind: RefKind) -> Result<Vec<(String, i
     Ok(found)
 }
 
-/// Steps through the index from the newest pipeline of one ref to that of the next, which is as many probes as
-/// there are refs, however many pipelines ran on each.
+/// SQL that steps through the index from the newest pipeline of one ref to that of the next, which is one
+/// probe per ref, however many pipelines ran on each.
 fn walk(db: &Db, project_id: i64, kind: RefKind, [from, to]: [&str; 2]) -> String {
-    // SQLite compares by bytes; PostgreSQL is told to, and has the index for it.
+    // SQLite compares by bytes; PostgreSQL does with this collation, and has an index for it.
     let name = match db {
         Db::Sqlite(_) => "listed.ref",
         Db::Postgres(_) => "listed.ref COLLATE \"C\"",
@@ -110,10 +110,10 @@ fn walk(db: &Db, project_id: i64, kind: RefKind, [from, to]: [&str; 2]) -> Strin
     )
 }
 
-/// The number of a ref's newest pipeline.
+/// Returns the ID of a ref's newest pipeline.
 ///
 /// # Errors
-/// Only those of the database.
+/// Those of the database.
 pub fn newest(db: &mut Db, project_id: i64, kind: RefKind, name: &str) -> Result<Option<i64>> {
     if name.starts_with("refs/") {
         return Ok(None);
@@ -127,10 +127,10 @@ pub fn newest(db: &mut Db, project_id: i64, kind: RefKind, name: &str) -> Result
         .get_result(db)?)
 }
 
-/// Refs with all that is known of them, in the order of these names and pipelines.
+/// Returns refs with their commits, in the order of these names and pipelines.
 ///
 /// # Errors
-/// Only those of the database.
+/// Those of the database.
 pub fn heads(db: &mut Db, project_id: i64, refs: Vec<(String, i64)>) -> Result<Vec<Head>> {
     let ids: Vec<i64> = refs.iter().map(|(_, id)| *id).collect();
     let found = revisions(db, project_id, &ids)?;
@@ -140,12 +140,12 @@ pub fn heads(db: &mut Db, project_id: i64, refs: Vec<(String, i64)>) -> Result<V
     Ok(heads.filter_map(|(name, id)| Some(Head { name, revision: by_pipeline.remove(&id)? })).collect())
 }
 
-/// The commits in a part of a list, the one on which a pipeline ran last first.
+/// Lists the commits in a slice of a list, the one of the newest pipeline first.
 ///
 /// # Errors
-/// Only those of the database.
-pub fn log(db: &mut Db, project_id: i64, log: &Log, slice: Slice) -> Result<Vec<Revision>> {
-    let wanted = usize::try_from(slice.offset.saturating_add(slice.limit)).unwrap_or(usize::MAX);
+/// Those of the database.
+pub fn log(db: &mut Db, project_id: i64, log: &Log, window: Slice) -> Result<Vec<Revision>> {
+    let wanted = usize::try_from(window.offset.saturating_add(window.limit)).unwrap_or(usize::MAX);
     let (mut seen, mut listed) = (HashSet::new(), Vec::new());
     let (mut before, mut looked_at) = (i64::MAX, 0);
     while listed.len() < wanted && looked_at < MAX_RUNS {
@@ -186,11 +186,11 @@ fn runs(db: &mut Db, project_id: i64, ref_name: Option<&str>, before: i64) -> Re
     Ok(query.load(db)?)
 }
 
-/// The commit that is named by its id, by a ref, or by the beginning of its id where no other has that. As in git,
-/// the digits of an id may be of either case.
+/// Finds a commit by its ID, by a ref, or by the beginning of its ID if no other commit has that. As in git,
+/// the digits of an ID may be in either case.
 ///
 /// # Errors
-/// Only those of the database.
+/// Those of the database.
 pub fn revision(db: &mut Db, project_id: i64, name: &str) -> Result<Option<Revision>> {
     let found = match newest_on(db, project_id, name)? {
         Some(id) => Some(id),
@@ -222,14 +222,14 @@ fn whole_sha(db: &mut Db, project_id: i64, prefix: &str) -> Result<Option<String
     let (first, last): (Option<String>, Option<String>) = pipelines::table
         .filter(pipelines::project_id.eq(project_id))
         .filter(pipelines::sha.ge(&prefix))
-        // `g` comes after every digit of such an id.
+        // `g` sorts after every hexadecimal digit.
         .filter(pipelines::sha.lt(format!("{prefix}g")))
         .select((min(pipelines::sha), max(pipelines::sha)))
         .get_result(db)?;
     Ok(first.filter(|sha| Some(sha) == last.as_ref() && sha.starts_with(&prefix)))
 }
 
-/// Pipelines and their commits: two statements, however many they are.
+/// Reads pipelines and their commits: two statements, however many there are.
 fn revisions(db: &mut Db, project_id: i64, pipeline_ids: &[i64]) -> Result<Vec<Revision>> {
     let found = all_views(db, pipeline_ids)?;
     let shas: HashSet<&str> = found.iter().map(|pipeline| pipeline.sha.as_str()).collect();
@@ -247,7 +247,7 @@ fn revisions(db: &mut Db, project_id: i64, pipeline_ids: &[i64]) -> Result<Vec<R
     Ok(found.into_iter().map(revision).collect())
 }
 
-/// A commit of which nobody told more than its id.
+/// Makes the commit that is shown if it was not registered: all fields but the ID are empty.
 fn untold(sha: &str) -> CommitView {
     let empty = String::new;
     let sha = sha.to_owned();

@@ -1,10 +1,10 @@
-//! The file of an SQLite database: how it is made, so that nobody else reads it, what keeps it from being
-//! used, and whether it still is the one that is open.
+//! The file of an SQLite database: its creation with access for its owner only, the reasons why it cannot be
+//! used, and whether it still is the file that is open.
 //!
-//! It is looked at before the pool is built: the pool would try again and again what cannot come right by
-//! itself, and tell in the end that it took too long. Later, a file that is removed or replaced under its
-//! name can still be written to: everything seems well, and what was acknowledged is lost with the process.
-//! So whoever writes looks whether the name still leads to the file that is open.
+//! It is checked before the pool is built: the pool would retry errors that a retry does not fix, and report
+//! a timeout in the end. Later, a file that was deleted, or replaced under its name, can still be written to:
+//! everything seems well, and acknowledged writes are lost with the process. So every write checks that the
+//! name still leads to the file that is open.
 
 use std::fs::{self, DirBuilder, OpenOptions};
 use std::io;
@@ -18,13 +18,13 @@ use rustix::fs::{Access, access};
 
 use crate::domain::{Error, Result};
 
-/// What stands for itself in a URI's path.
+/// The characters that are not escaped in a URI's path.
 const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-/// Makes the file and its directory when they are missing, for their owner alone, and tells what stands
-/// against using them, with the path.
+/// Creates the file and its directory when they are missing, for their owner alone, and reports why they
+/// cannot be used, with the path.
 ///
-/// The file is opened here only when it is new: closing it takes away the locks that connections of this
+/// The file is opened here only when it is new: closing it releases the locks that connections of this
 /// process have on it.
 pub(super) fn prepare(path: &Path) -> Result<(), String> {
     let path = absolute(path);
@@ -39,7 +39,7 @@ pub(super) fn prepare(path: &Path) -> Result<(), String> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => make(&path)?,
         _ => {}
     }
-    // SQLite would open what it may only read, and fail at the first change. It makes files beside this one.
+    // SQLite would open a read-only file and fail at the first write. It creates files beside this one.
     let uses = [
         (path.as_path(), Access::READ_OK | Access::WRITE_OK),
         (directory, Access::WRITE_OK | Access::EXEC_OK),
@@ -51,7 +51,8 @@ pub(super) fn prepare(path: &Path) -> Result<(), String> {
     Ok(())
 }
 
-/// After a power cut the way to the file must be there, too; SQLite sees to the directory that it lies in.
+/// Creates the directory and syncs those above it, so that the path survives a power loss; SQLite syncs the
+/// directory of the file.
 fn make_directory(directory: &Path) -> io::Result<()> {
     let missing = directory.ancestors().take_while(|directory| !directory.exists()).count();
     DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
@@ -60,7 +61,7 @@ fn make_directory(directory: &Path) -> io::Result<()> {
 
 fn make(path: &Path) -> Result<(), String> {
     match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
-        // Another node was quicker.
+        // `AlreadyExists`: another node created it first.
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
             Err(format!("{} cannot be created: {error}", path.display()))
         }
@@ -68,32 +69,32 @@ fn make(path: &Path) -> Result<(), String> {
     }
 }
 
-/// The path from the root on, as people look for it.
+/// Returns the path from the root on, as operators look for it.
 pub(super) fn absolute(path: &Path) -> PathBuf {
     std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }
 
-/// What SQLite is told to open: a file that is there. One that has gone is not made anew and empty.
+/// Returns the URI of an existing file for SQLite. A file that was deleted is not created again, empty.
 pub(super) fn uri(path: &Path) -> Option<String> {
     let path = absolute(path);
     Some(format!("file://{}?mode=rw", utf8_percent_encode(path.to_str()?, PLAIN)))
 }
 
-/// Which file a path leads to: device and inode.
+/// The identity of the file that a path leads to: device and inode.
 type Identity = (u64, u64);
 
-/// The file, and what was known of it when it was opened.
+/// The file, and its identity when it was opened.
 #[derive(Debug)]
 pub(super) struct DatabaseFile {
     path: PathBuf,
     log: PathBuf,
     opened: OnceLock<Identity>,
-    /// Whether the write-ahead log was seen. It is there as long as a connection is open that uses it.
+    /// Whether the write-ahead log was seen. It exists as long as a connection is open that uses it.
     has_log: AtomicBool,
 }
 
 impl DatabaseFile {
-    /// The file at `path`, which may be missing until it is opened.
+    /// Describes the file at `path`, which may be missing until it is opened.
     pub(super) fn new(path: &Path) -> Self {
         let mut log = path.as_os_str().to_owned();
         log.push("-wal");
@@ -105,20 +106,20 @@ impl DatabaseFile {
         &self.path
     }
 
-    /// Takes the file for the one that is open from now on, unless another was before.
+    /// Records the file as the one that is open from now on, unless one was recorded before.
     ///
     /// # Errors
-    /// When it is not there.
+    /// The I/O error when it is missing.
     pub(super) fn opened(&self) -> io::Result<()> {
         let found = identity(&self.path)?;
         self.opened.get_or_init(|| found);
         Ok(())
     }
 
-    /// Whether the path leads to the file that is open.
+    /// Checks that the path leads to the file that is open.
     ///
     /// # Errors
-    /// `Unavailable`, with a text that names the path.
+    /// `Unavailable`, with a text that contains the path.
     pub(super) fn check(&self) -> Result<()> {
         let Some(opened) = self.opened.get() else { return Ok(()) };
         match identity(&self.path) {
@@ -128,10 +129,11 @@ impl DatabaseFile {
         }
     }
 
-    /// As [`DatabaseFile::check`], for somebody whose connection has read from the file, and so has its log open.
+    /// Like [`DatabaseFile::check`], for a caller whose connection has read from the file, and so has its log
+    /// open.
     ///
     /// # Errors
-    /// As [`DatabaseFile::check`].
+    /// Those of [`DatabaseFile::check`].
     pub(super) fn check_with_log(&self) -> Result<()> {
         self.check()?;
         match (fs::exists(&self.log), self.has_log.load(Ordering::Relaxed)) {

@@ -1,4 +1,5 @@
-//! The catalog's threads and its file: what waits, what is given up, what is thrown away.
+//! Tests of the catalog's threads and its file: which work waits or is given up, and which connections are
+//! discarded.
 
 use std::fs;
 use std::path::PathBuf;
@@ -14,8 +15,9 @@ use diesel::prelude::*;
 use super::*;
 use crate::domain::ErrorKind;
 
-/// A catalog on SQLite with so many connections, and a runtime to ask it on, of one thread like a worker's.
-struct CatalogFixture {
+/// A catalog on SQLite with a given number of connections, and a runtime of one thread, like a worker's, that
+/// calls it.
+struct Asked {
     catalog: Catalog,
     runtime: tokio::runtime::Runtime,
     folder: tempfile::TempDir,
@@ -36,7 +38,7 @@ impl CatalogFixture {
         Self { catalog, runtime, folder }
     }
 
-    /// One connection, which work that was begun has until the sender is dropped.
+    /// Makes a catalog of one connection, which running work holds until the sender is dropped.
     fn by_one_that_hangs() -> (Self, mpsc::Sender<()>, tokio::task::JoinHandle<Result<()>>) {
         let asked = Self::with(1);
         let begun = Arc::default();
@@ -75,7 +77,8 @@ fn count(db: &mut Db) -> Result<i64> {
     Ok(diesel::sql_query("SELECT count(*) AS count FROM notes").get_result::<Count>(db)?.count)
 }
 
-/// Work that does not end before the sender is dropped, as on a disk that does not answer; `begun` counts it.
+/// Makes work that does not end before the sender is dropped, as on a disk that does not answer; `begun`
+/// counts its starts.
 fn hangs(
     begun: &Arc<AtomicUsize>,
 ) -> (mpsc::Sender<()>, impl FnOnce(&mut Db) -> Result<()> + Send + 'static) {
@@ -106,7 +109,7 @@ fn short_work_that_hangs_stops_neither_its_caller_nor_others() {
         .map(|_| {
             let (end, work) = hangs(&begun);
             let catalog = asked.catalog.clone();
-            // It only gets as far as its first poll here; the caller goes on at once.
+            // The task only gets as far as its first poll here; the caller continues immediately.
             (end, asked.runtime.spawn(async move { catalog.read_inline(work).await }))
         })
         .unzip();
@@ -196,7 +199,7 @@ fn turn_and_lock_are_waited_for_until_one_deadline() {
     let asked = CatalogFixture::with(2);
     let mut other = SqliteConnection::establish(asked.path("artigate.db").to_str().unwrap()).unwrap();
     other.batch_execute("BEGIN IMMEDIATE").unwrap();
-    // The lock is not given up before this was refused.
+    // The lock is held until this write is refused.
     let waiting = asked.catalog.write_within(Duration::from_millis(50), |db| note(db, "late"));
     assert_eq!(asked.runtime.block_on(waiting).unwrap_err().kind(), ErrorKind::Unavailable);
     other.batch_execute("COMMIT").unwrap();

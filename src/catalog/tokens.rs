@@ -1,4 +1,4 @@
-//! Personal access tokens, of which only the digests are kept.
+//! Personal access tokens, of which only the digests are stored.
 
 use diesel::prelude::*;
 
@@ -8,58 +8,59 @@ use super::schema::{access_tokens, users};
 use super::users::User;
 use crate::domain::{Error, ErrorKind, Result, Sha256Digest, Timestamp};
 
-/// A personal token as it was found, valid or not.
+/// A personal token that was found, valid or not.
 #[derive(Debug, Clone, Queryable, Selectable)]
 #[diesel(table_name = access_tokens, check_for_backend(MultiBackend))]
 pub struct AccessToken {
-    /// The digest that was matched.
+    /// The digest by which it was found.
     pub sha256: Sha256Digest,
-    /// What it is good for, separated by spaces.
+    /// Its scopes, separated by spaces.
     pub scopes: String,
-    /// From when on it is good for nothing.
+    /// The time from which it is invalid.
     pub expires_at: Option<Timestamp>,
-    /// Whether it was taken back.
+    /// Whether it was revoked.
     pub revoked: bool,
 }
 
-/// What may be told about a token; its digest is not.
+/// The columns of a token that may be shown; its digest may not.
 #[derive(Debug, Clone, Queryable, Selectable)]
 #[diesel(table_name = access_tokens, check_for_backend(MultiBackend))]
 pub struct TokenDetails {
-    /// Its number.
+    /// Its ID.
     pub id: i64,
-    /// What its owner calls it.
+    /// The name that its owner gave it.
     pub name: String,
-    /// What it is good for, separated by spaces.
+    /// Its scopes, separated by spaces.
     pub scopes: String,
-    /// From when on it is good for nothing.
+    /// The time from which it is invalid.
     pub expires_at: Option<Timestamp>,
-    /// Whether it was taken back.
+    /// Whether it was revoked.
     pub revoked: bool,
     /// When it was made.
     pub created_at: Timestamp,
 }
 
-/// What a registry file or a command names of a token; `None` leaves a column as it is, or at its default.
+/// The columns of a token that a registry file or a command sets; `None` leaves a column unchanged, or at its
+/// default in a new row.
 #[derive(Debug, AsChangeset)]
 #[diesel(table_name = access_tokens)]
 pub struct TokenChanges {
-    /// Whose it is.
+    /// The user it belongs to.
     pub user_id: i64,
-    /// What its owner calls it; empty by default.
+    /// The name that its owner gave it; empty by default.
     pub name: Option<String>,
-    /// What it is good for, separated by spaces; nothing by default.
+    /// Its scopes, separated by spaces; none by default.
     pub scopes: Option<String>,
-    /// From when on it is good for nothing, in milliseconds; never by default.
+    /// The time from which it is invalid, in milliseconds; never by default.
     pub expires_at: Option<Option<i64>>,
-    /// Whether it was taken back; not by default.
+    /// Whether it was revoked; `false` by default.
     pub revoked: Option<bool>,
 }
 
 /// Finds a token and its user by the token's digest.
 ///
 /// # Errors
-/// Only those of the database.
+/// Those of the database.
 pub fn find(db: &mut Db, digest: Sha256Digest) -> Result<Option<(AccessToken, User)>> {
     Ok(access_tokens::table
         .inner_join(users::table)
@@ -69,10 +70,10 @@ pub fn find(db: &mut Db, digest: Sha256Digest) -> Result<Option<(AccessToken, Us
         .optional()?)
 }
 
-/// What may be told about the token with this digest, and the number of its user.
+/// Finds what may be shown of the token with this digest, and the ID of its user.
 ///
 /// # Errors
-/// Only those of the database.
+/// Those of the database.
 pub fn details(db: &mut Db, digest: Sha256Digest) -> Result<Option<(TokenDetails, i64)>> {
     Ok(access_tokens::table
         .filter(access_tokens::sha256.eq(digest.as_bytes().as_slice()))
@@ -84,7 +85,7 @@ pub fn details(db: &mut Db, digest: Sha256Digest) -> Result<Option<(TokenDetails
 /// Creates or updates the token with this digest.
 ///
 /// # Errors
-/// Only those of the database.
+/// Those of the database.
 pub fn upsert(db: &mut Db, digest: Sha256Digest, changes: &TokenChanges, now: Timestamp) -> Result<()> {
     let known = access_tokens::table.filter(access_tokens::sha256.eq(digest.as_bytes().as_slice()));
     if diesel::update(known).set(changes).execute(db)? == 0 {
@@ -93,10 +94,10 @@ pub fn upsert(db: &mut Db, digest: Sha256Digest, changes: &TokenChanges, now: Ti
     Ok(())
 }
 
-/// Adds a token and tells its number.
+/// Adds a token and returns its ID.
 ///
 /// # Errors
-/// `Conflict` when it is there already.
+/// `Conflict` when it exists already.
 pub fn add(db: &mut Db, digest: Sha256Digest, new: &TokenChanges, now: Timestamp) -> Result<i64> {
     Ok(diesel::insert_into(access_tokens::table)
         .values((
@@ -112,10 +113,10 @@ pub fn add(db: &mut Db, digest: Sha256Digest, new: &TokenChanges, now: Timestamp
         .get_result(db)?)
 }
 
-/// Every token with its user's name, by number; only those of `user_id` if given.
+/// Lists all tokens by ID, with their users' names; only those of `user_id` if given.
 ///
 /// # Errors
-/// Only those of the database.
+/// Those of the database.
 pub fn all(db: &mut Db, user_id: Option<i64>) -> Result<Vec<(TokenDetails, String)>> {
     let of_all = access_tokens::table
         .inner_join(users::table)
@@ -127,10 +128,10 @@ pub fn all(db: &mut Db, user_id: Option<i64>) -> Result<Vec<(TokenDetails, Strin
     })
 }
 
-/// Takes a token back, from the next request on. It may have been taken back before.
+/// Revokes a token; it is rejected from the next request on. It may have been revoked before.
 ///
 /// # Errors
-/// `NotFound`, with a text that repeats the number.
+/// `NotFound`, with a text that contains the ID.
 pub fn revoke(db: &mut Db, id: i64) -> Result<()> {
     match diesel::update(access_tokens::table.find(id)).set(access_tokens::revoked.eq(true)).execute(db)? {
         0 => Err(Error::new(ErrorKind::NotFound, format!("there is no token {id}"))),

@@ -1,5 +1,8 @@
-//! How artifacts go: marked first, so that no reader finds them, then their bytes are removed, then
-//! the row. A crash anywhere leaves something to go on with, and never a row without bytes.
+//! Tombstones are the rows of deleted artifacts, whose blobs are still to be deleted or whose name and digest
+//! are kept for a while.
+//!
+//! Deletion marks the row, so that no reader finds it, then deletes the blob, then the row. An interrupted
+//! deletion can be resumed, and no readable row is ever without its blob.
 
 use std::time::Duration;
 
@@ -14,36 +17,36 @@ use super::{Db, db::MultiBackend};
 use crate::domain::artifact::{ArtifactKind, ArtifactName, ArtifactState};
 use crate::domain::{Result, Timestamp};
 
-/// How long whoever removes bytes has for a batch before another may try, in milliseconds.
+/// How long a batch of tombstones is leased to a node that deletes their blobs, in milliseconds.
 const LEASE_MILLIS: i64 = 10 * 60 * 1000;
 
-/// Where a pass over artifacts has got to.
+/// The position of a pass over artifacts.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Cursor {
     expire_at: i64,
     id: i64,
 }
 
-/// What a batch of a pass did.
+/// The result of one batch of a pass.
 #[derive(Debug, Clone, Copy)]
 pub struct Batch {
-    /// How many artifacts went.
+    /// How many artifacts were marked.
     pub gone: usize,
     /// Where the next batch begins; `None` at the end.
     pub next: Option<Cursor>,
 }
 
-/// A tombstone whose bytes are to be removed.
+/// A tombstone whose blob is to be deleted.
 #[derive(Debug, Clone, Queryable, Selectable)]
 #[diesel(table_name = artifacts, check_for_backend(MultiBackend))]
 pub struct Tombstone {
-    /// The row.
+    /// The ID of the row.
     pub id: i64,
-    /// Where the bytes are.
+    /// The key of the blob in the store.
     pub store_key: String,
 }
 
-/// An artifact that has expired.
+/// An artifact that is past its expiry, locked or not.
 #[derive(QueryableByName)]
 #[diesel(check_for_backend(MultiBackend))]
 struct Due {
@@ -55,19 +58,18 @@ struct Due {
     pipeline_id: i64,
 }
 
-/// Takes an artifact away from readers.
+/// Marks an artifact as deleted, so that no reader finds it.
 ///
 /// # Errors
-/// Only those of the database.
+/// Those of the database.
 pub fn soft_delete(db: &mut Db, id: i64, now: Timestamp) -> Result<()> {
     soft_delete_all(db, &[id], ArtifactState::Deleted, now).map(|_| ())
 }
 
-/// Takes all artifacts of a job away from readers; its log stays unless `log_too`. Tells how many
-/// went.
+/// Marks all artifacts of a job as deleted, its log only with `log_too`, and returns how many.
 ///
 /// # Errors
-/// Only those of the database.
+/// Those of the database.
 pub fn soft_delete_job(db: &mut Db, job_id: i64, log_too: bool, now: Timestamp) -> Result<usize> {
     let spared = if log_too { vec![] } else { vec![ArtifactKind::Trace.as_str()] };
     let ids: Vec<i64> = artifacts::table
@@ -90,11 +92,11 @@ fn soft_delete_all(db: &mut Db, ids: &[i64], state: ArtifactState, now: Timestam
         .execute(db)?)
 }
 
-/// Takes expired artifacts away, as far as they are not locked: at most `limit` of those behind
-/// `after` are looked at. Logs never expire.
+/// Marks expired artifacts, as far as they are not locked: at most `limit` rows after `after` are read. Logs
+/// never expire.
 ///
 /// # Errors
-/// Only those of the database.
+/// Those of the database.
 pub fn expire_batch(db: &mut Db, after: Cursor, limit: i64, now: Timestamp) -> Result<Batch> {
     let due: Vec<Due> = diesel::sql_query(
         "SELECT artifacts.id, artifacts.expire_at, jobs.pipeline_id \
@@ -115,7 +117,7 @@ pub fn expire_batch(db: &mut Db, after: Cursor, limit: i64, now: Timestamp) -> R
     Ok(Batch { gone, next: next.filter(|_| due.len() as i64 == limit) })
 }
 
-/// Those that are to go still: whoever kept one meanwhile has taken its expiry away.
+/// Returns those that are still due: an artifact that was kept meanwhile has no expiry any more.
 fn still_due(db: &mut Db, ids: &[i64], now: Timestamp) -> QueryResult<Vec<i64>> {
     artifacts::table
         .filter(artifacts::id.eq_any(ids))
@@ -124,11 +126,11 @@ fn still_due(db: &mut Db, ids: &[i64], now: Timestamp) -> QueryResult<Vec<i64>> 
         .load(db)
 }
 
-/// Takes a job's artifact of a kind away from the catalog if it has expired and is not locked, which a sweep
-/// would do later, and tells whether it went. Logs never expire.
+/// Marks a job's artifact of a name as expired if it is past its expiry and not locked, ahead of the next
+/// sweep, and returns whether it did. Logs never expire.
 ///
 /// # Errors
-/// Only those of the database.
+/// Those of the database.
 pub(super) fn soft_delete_expired(
     db: &mut Db,
     job_id: i64,
@@ -140,11 +142,11 @@ pub(super) fn soft_delete_expired(
     Ok(soft_delete_all(db, &ids, ArtifactState::Expired, now)? > 0)
 }
 
-/// A job's artifact of a kind that has expired and is not locked, though no sweep has taken it yet: for every
-/// reader it is gone.
+/// Finds a job's artifact of a name that has expired and is not locked, although no sweep has marked it yet:
+/// no reader finds it any more.
 ///
 /// # Errors
-/// Only those of the database.
+/// Those of the database.
 pub(super) fn expired(db: &mut Db, job_id: i64, name: &ArtifactName, now: Timestamp) -> Result<Option<i64>> {
     let due: Option<(i64, i64)> = artifacts::table
         .inner_join(jobs::table)
@@ -159,10 +161,10 @@ pub(super) fn expired(db: &mut Db, job_id: i64, name: &ArtifactName, now: Timest
     Ok(unlocked(db, due.into_iter())?.pop())
 }
 
-/// Asks for the removal of all that a project has and that is not locked.
+/// Requests the deletion of all artifacts of a project that are not locked.
 ///
 /// # Errors
-/// Only those of the database.
+/// Those of the database.
 pub fn request_purge(db: &mut Db, project_id: i64, now: Timestamp) -> Result<()> {
     diesel::update(projects::table.find(project_id))
         .set(projects::purge_requested_at.eq(now.as_millis()))
@@ -179,20 +181,20 @@ pub fn request_purge(db: &mut Db, project_id: i64, now: Timestamp) -> Result<()>
     Ok(())
 }
 
-/// A request to remove all that a project has and that is not locked.
+/// A request to delete all artifacts of a project that are not locked.
 #[derive(Debug, Clone, Copy)]
 pub struct Purge {
     project_id: i64,
-    /// By the clock of the node that was asked.
+    /// The time by the clock of the node that took the request.
     requested_at: i64,
-    /// The last artifact that there was then; a node of the release before does not tell.
+    /// The last artifact at that time; a node of the release before does not record it.
     through_id: Option<i64>,
 }
 
-/// What was requested and is not done.
+/// Lists the purges that are requested and not complete.
 ///
 /// # Errors
-/// Only those of the database.
+/// Those of the database.
 pub fn requested_purges(db: &mut Db) -> Result<Vec<Purge>> {
     let requests: Vec<(i64, Option<i64>)> = projects::table
         .filter(projects::purge_requested_at.is_not_null())
@@ -209,11 +211,11 @@ pub fn requested_purges(db: &mut Db) -> Result<Vec<Purge>> {
     Ok(requests.into_iter().filter_map(purge).collect())
 }
 
-/// Carries out a part of such a request; its end closes it. What came after the request stays, whatever
-/// the clock of the node that took it said.
+/// Runs a part of a purge; the last part closes the request. Artifacts that came after the request stay,
+/// whatever the clock of the node that took it said.
 ///
 /// # Errors
-/// Only those of the database.
+/// Those of the database.
 pub fn purge_batch(db: &mut Db, purge: Purge, after: Cursor, limit: i64, now: Timestamp) -> Result<Batch> {
     let Purge { project_id, requested_at, through_id } = purge;
     let (last, latest) = through_id.map_or((i64::MAX, requested_at), |last| (last, i64::MAX));
@@ -242,7 +244,7 @@ pub fn purge_batch(db: &mut Db, purge: Purge, after: Cursor, limit: i64, now: Ti
     Ok(Batch { gone, next: all.last().map(|(id, _)| Cursor { expire_at: 0, id: *id }) })
 }
 
-/// The artifacts among `(artifact, pipeline)` whose pipeline is not locked.
+/// Returns the artifacts among `(artifact, pipeline)` whose pipeline is not locked.
 fn unlocked(db: &mut Db, artifacts: impl Iterator<Item = (i64, i64)> + Clone) -> Result<Vec<i64>> {
     let mut pipelines: Vec<i64> = artifacts.clone().map(|(_, pipeline)| pipeline).collect();
     pipelines.sort_unstable();
@@ -251,13 +253,14 @@ fn unlocked(db: &mut Db, artifacts: impl Iterator<Item = (i64, i64)> + Clone) ->
     Ok(artifacts.filter(|(_, pipeline)| !locked.contains(pipeline)).map(|(id, _)| id).collect())
 }
 
-/// Takes tombstones to remove the bytes of, at most `limit`; for a while nobody else gets them.
+/// Leases at most `limit` tombstones for the deletion of their blobs; no other caller gets them until the
+/// lease expires.
 ///
-/// `leased_too` takes those as well that somebody has, who may be dead. What is due only after much
-/// longer than a lease was written under a clock that went wrong, and is due now.
+/// `leased_too` includes leased tombstones, whose holder may be dead. A time much further ahead than a lease
+/// was written under a wrong clock, and is due now.
 ///
 /// # Errors
-/// Only those of the database.
+/// Those of the database.
 pub fn lease(db: &mut Db, limit: i64, leased_too: bool, now: Timestamp) -> Result<Vec<Tombstone>> {
     let until = now.as_millis() + LEASE_MILLIS;
     let due = if leased_too { until } else { now.as_millis() };
@@ -268,7 +271,7 @@ pub fn lease(db: &mut Db, limit: i64, leased_too: bool, now: Timestamp) -> Resul
         .limit(limit)
         .select(artifacts::id)
         .load(db)?;
-    // Of several who chose the same rows, the database lets one at a time past this condition.
+    // The database lets only one at a time of several transactions with the same rows past this condition.
     let claimed = artifacts::table.filter(artifacts::id.eq_any(next)).filter(is_due());
     Ok(diesel::update(claimed)
         .set(artifacts::remove_after.eq(until))
@@ -276,8 +279,8 @@ pub fn lease(db: &mut Db, limit: i64, leased_too: bool, now: Timestamp) -> Resul
         .get_results(db)?)
 }
 
-/// Records that the bytes of tombstones are deleted. Those of expired artifacts keep name, size and digest until
-/// `keep_for` after the expiry; all others are deleted.
+/// Records that the blobs of tombstones are deleted. Tombstones of expired artifacts keep name, size and
+/// digest until `keep_for` after the expiry; all others are deleted.
 ///
 /// # Errors
 /// Those of the database.
@@ -291,8 +294,8 @@ pub fn finish(db: &mut Db, ids: &[i64], keep_for: Duration) -> Result<()> {
             .set((
                 artifacts::remove_after.eq(None::<i64>),
                 artifacts::forget_after.eq((artifacts::updated_at + keep_millis).nullable()),
-                // No key, and another for each row: the column is unique. What the store may bring back under
-                // the old key is then named by no row.
+                // This is no valid key, and differs for each row: the column is unique. A blob that the store
+                // may bring back under the old key is then referenced by no row.
                 artifacts::store_key.eq(sql::<Text>("'-' || CAST(id AS TEXT)")),
             ))
             .execute(db)?;
@@ -319,7 +322,8 @@ pub fn delete_old(db: &mut Db, limit: i64, now: Timestamp) -> Result<usize> {
     Ok(diesel::delete(artifacts::table.filter(artifacts::id.eq_any(due))).execute(db)?)
 }
 
-/// When an artifact of a job expired, of which only the tombstone is left; the newest one of that name.
+/// Returns when a job's artifact of that name expired, from its tombstone; the newest one if there are
+/// several.
 ///
 /// # Errors
 /// Those of the database.

@@ -1,4 +1,4 @@
-//! Users.
+//! Users: the accounts that own tokens, are members of projects and start pipelines.
 
 use diesel::prelude::*;
 
@@ -7,11 +7,11 @@ use super::values::new_uuid;
 use super::{Db, db::MultiBackend};
 use crate::domain::{Error, ErrorKind, Result, Timestamp, Uuid};
 
-/// A user, as the permission rules need one.
+/// A user, with the columns that permission checks need.
 #[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable)]
 #[diesel(table_name = users, check_for_backend(MultiBackend))]
 pub struct User {
-    /// Its number.
+    /// Its ID.
     pub id: i64,
     /// Its unique short name.
     pub username: String,
@@ -19,7 +19,7 @@ pub struct User {
     pub admin: bool,
 }
 
-/// All there is to tell about a user.
+/// The columns of a user that may be shown.
 #[derive(Debug, Clone, Queryable, Selectable)]
 #[diesel(table_name = users, check_for_backend(MultiBackend))]
 pub struct UserDetails {
@@ -29,17 +29,17 @@ pub struct UserDetails {
     pub uuid: Uuid,
     /// Its unique short name.
     pub username: String,
-    /// The name to show.
+    /// The display name.
     pub name: String,
-    /// The address.
+    /// The address, if it was registered.
     pub email: Option<String>,
     /// Whether it needs no membership.
     pub admin: bool,
-    /// When it was made.
+    /// When it was created.
     pub created_at: Timestamp,
 }
 
-/// What is known of a user.
+/// The columns of a user that dialects show.
 #[derive(Debug, Clone, Queryable, Selectable)]
 #[diesel(table_name = users, check_for_backend(MultiBackend))]
 pub struct UserView {
@@ -47,26 +47,26 @@ pub struct UserView {
     pub id: i64,
     /// Its UUID.
     pub uuid: Uuid,
-    /// The name they sign in with.
+    /// Its unique short name.
     pub username: String,
-    /// The name they go by.
+    /// The display name.
     pub name: String,
-    /// When they were made known.
+    /// When it was created.
     pub created_at: Timestamp,
 }
 
-/// What a registry file or a command names of a user; `None` leaves a column as it is, or at its default in a
-/// new row.
+/// The columns of a user that a registry file or a command sets; `None` leaves a column unchanged, or at its
+/// default in a new row.
 #[derive(Debug, AsChangeset)]
 #[diesel(table_name = users)]
 pub struct UserChanges {
     /// The unique short name.
     pub username: String,
-    /// The name to show; the short name by default.
+    /// The display name; the short name by default.
     pub name: Option<String>,
     /// The address; none by default.
     pub email: Option<Option<String>>,
-    /// Whether it is an administrator; not by default.
+    /// Whether it needs no membership; `false` by default.
     pub admin: Option<bool>,
 }
 
@@ -91,10 +91,10 @@ pub fn upsert(db: &mut Db, id: i64, changes: &UserChanges, now: Timestamp) -> Re
     Ok(())
 }
 
-/// Creates a user, with the next free number unless `id` is given. Needs [`super::Catalog::write`].
+/// Creates a user, with the next free ID unless `id` is given. Needs [`super::Catalog::write`].
 ///
 /// # Errors
-/// `Conflict`, with a text that names what is taken already.
+/// `Conflict` when the name or the ID is taken, with a text that says which.
 pub fn create(db: &mut Db, id: Option<i64>, new: &UserChanges, now: Timestamp) -> Result<i64> {
     db.lock_whole_catalog()?;
     if id_by_username(db, &new.username)?.is_some() {
@@ -121,7 +121,7 @@ pub fn create(db: &mut Db, id: Option<i64>, new: &UserChanges, now: Timestamp) -
     Ok(id)
 }
 
-/// Changes the user that `changes` names.
+/// Changes the user with the username of `changes`.
 ///
 /// # Errors
 /// `NotFound`, with a text that repeats the name.
@@ -133,7 +133,7 @@ pub fn change(db: &mut Db, changes: &UserChanges) -> Result<()> {
     }
 }
 
-/// The number after the last one.
+/// Returns the ID after the last one.
 pub(super) fn next_number(last: Option<i64>, what: &str) -> Result<i64> {
     last.unwrap_or(0).checked_add(1).ok_or_else(|| {
         Error::new(
@@ -143,15 +143,15 @@ pub(super) fn next_number(last: Option<i64>, what: &str) -> Result<i64> {
     })
 }
 
-/// Every user, by number.
+/// Lists all users by ID.
 ///
 /// # Errors
-/// Only those of the database.
+/// Those of the database.
 pub fn all(db: &mut Db) -> Result<Vec<UserDetails>> {
     Ok(users::table.order(users::id).select(UserDetails::as_select()).load(db)?)
 }
 
-/// The number of the user that somebody named.
+/// Like [`id_by_username`], but a missing user is an error.
 ///
 /// # Errors
 /// `NotFound`, with a text that repeats the name.
@@ -163,26 +163,26 @@ fn unknown(username: &str) -> Error {
     Error::new(ErrorKind::NotFound, format!("there is no user {username:?}"))
 }
 
-/// The number of the user with this name.
+/// Finds the ID of the user with this username.
 ///
 /// # Errors
-/// Only those of the database.
+/// Those of the database.
 pub fn id_by_username(db: &mut Db, username: &str) -> Result<Option<i64>> {
     Ok(users::table.filter(users::username.eq(username)).select(users::id).first(db).optional()?)
 }
 
-/// Whether there is any user at all.
+/// Returns whether there is any user at all.
 ///
 /// # Errors
-/// Only those of the database.
+/// Those of the database.
 pub fn any(db: &mut Db) -> Result<bool> {
     Ok(users::table.select(users::id).first::<i64>(db).optional()?.is_some())
 }
 
-/// A user by number.
+/// Finds a user by ID, with all columns that may be shown.
 ///
 /// # Errors
-/// Only those of the database.
+/// Those of the database.
 pub fn find_details(db: &mut Db, id: i64) -> Result<Option<UserDetails>> {
     Ok(users::table.find(id).select(UserDetails::as_select()).first(db).optional()?)
 }

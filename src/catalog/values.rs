@@ -1,6 +1,7 @@
-//! How domain values lie in columns: enums by their names, times as milliseconds, digests as bytes.
+//! Column values: how domain values are stored, enums by their names, times as milliseconds, digests as
+//! bytes.
 //!
-//! The domain does not know diesel, so the conversions stand here.
+//! The domain does not depend on diesel, so the conversions are here.
 
 use diesel::backend::Backend;
 use diesel::deserialize::{FromSql, FromStaticSqlRow, Queryable, Result};
@@ -45,7 +46,7 @@ stored_by_name!(
     Visibility
 );
 
-/// Declares how a value is made from its column, nullable or not.
+/// Declares how a value is read from its column, nullable or not.
 macro_rules! stored_as {
     ($Value:ty, $Sql:ty, $Raw:ty, $make:expr) => {
         impl<DB: Backend> Queryable<$Sql, DB> for $Value
@@ -75,13 +76,14 @@ stored_as!(MediaType, Text, String, |text: String| Ok(text.parse()?));
 stored_as!(Uuid, Binary, Vec<u8>, |bytes: Vec<u8>| Ok(Uuid::try_from(bytes.as_slice())?));
 stored_as!(Sha256Digest, Binary, Vec<u8>, |bytes: Vec<u8>| Ok(Sha256Digest::try_from(bytes)?));
 
-/// [`ArtifactState::Finished`] as a literal. The index of a job's finished artifacts is a partial one:
-/// for a bound value SQLite would plan the whole statement anew at each execution, to see whether that
-/// index may be used.
+/// [`ArtifactState::Finished`] as a literal.
+///
+/// The index of a job's finished artifacts is a partial one: for a bound value SQLite would plan the whole
+/// statement again at each execution, to see whether it may use that index.
 #[derive(Debug, Clone, Copy, QueryId)]
 pub(super) struct Finished;
 
-/// No condition, where a join has to have one.
+/// A condition that is always true, for a join that must have one.
 #[derive(Debug, Clone, Copy, QueryId)]
 pub(super) struct Always;
 
@@ -112,12 +114,12 @@ macro_rules! literal {
 literal!(Finished, Text, "'finished'");
 literal!(Always, Bool, "TRUE");
 
-/// The UUID of a new row.
+/// Returns the UUID of a new row.
 pub(super) fn new_uuid() -> Vec<u8> {
     Uuid::for_row().as_bytes().to_vec()
 }
 
-/// A nullable time as its column has it.
+/// Returns a nullable time as its column stores it.
 pub(super) fn millis(time: Option<Timestamp>) -> Option<i64> {
     time.map(Timestamp::as_millis)
 }

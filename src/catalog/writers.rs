@@ -1,9 +1,9 @@
-//! Writers: who stores bytes just now whose rows come later.
+//! Writers: processes that are storing blobs whose rows are written later.
 //!
-//! A writer's number is part of the keys that it gives out. What has such a key and no row belongs to
-//! somebody as long as the writer is here; it goes when it has ended, or was not seen for so long that it
-//! must have died. A row comes to name such a key only in a transaction that holds the writer, so that
-//! once a writer is gone, none of its keys can be named any more.
+//! A writer's number is part of the keys that it gives out. A blob with such a key and no row is kept as long
+//! as the writer is registered; it is deleted when the writer has ended, or was not seen for so long that it
+//! must have died. A row comes to reference such a key only in a transaction that holds the writer, so that
+//! no row can reference a key of a writer that was removed.
 
 use diesel::prelude::*;
 use diesel::sql_types::BigInt;
@@ -13,25 +13,25 @@ use super::schema::writers;
 use super::{Db, clock};
 use crate::domain::{Error, Result};
 
-/// How long a writer may go unseen before it is taken for dead, in milliseconds: longer than a registry
-/// file may hold SQLite's write lock, as nobody is seen meanwhile.
+/// How long a writer may go unseen before it is declared dead, in milliseconds: longer than a registry file
+/// may hold SQLite's write lock, as no writer is seen meanwhile.
 const SILENCE_MILLIS: i64 = 10 * 60 * 1000;
 
-/// What a writer stores.
+/// The purpose of a writer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Purpose {
-    /// New bytes, under keys that hold the writer's number.
+    /// New blobs, under keys that hold the writer's number.
     Keys,
-    /// Copies of bytes in another store, under the keys that rows name.
+    /// Copies of blobs in another store, under the keys that rows reference.
     Copy,
 }
 
-/// The writers that are here.
+/// The registered writers.
 #[derive(Debug, Clone, Default)]
 pub struct Living {
-    /// The numbers of those that store new bytes.
+    /// The numbers of the writers that store new blobs.
     pub keys: Vec<i64>,
-    /// Whether somebody copies bytes from one store to another.
+    /// Whether a writer copies blobs from one store to another.
     pub copying: bool,
 }
 
@@ -43,10 +43,10 @@ struct Held {
     number: i64,
 }
 
-/// Writes a new writer down.
+/// Registers a new writer.
 ///
 /// # Errors
-/// Only those of the database.
+/// Those of the database.
 pub fn open(db: &mut Db, number: i64, purpose: Purpose) -> Result<()> {
     let purpose = match purpose {
         Purpose::Keys => "keys",
@@ -59,10 +59,10 @@ pub fn open(db: &mut Db, number: i64, purpose: Purpose) -> Result<()> {
     Ok(())
 }
 
-/// Notes that writers are alive and tells which of them are still here.
+/// Records that writers are alive and returns those that are still registered.
 ///
 /// # Errors
-/// Only those of the database.
+/// Those of the database.
 pub fn see(db: &mut Db, numbers: &[i64]) -> Result<Vec<i64>> {
     let now = clock::now(db)?.as_millis();
     Ok(diesel::update(writers::table.filter(writers::number.eq_any(numbers)))
@@ -71,14 +71,14 @@ pub fn see(db: &mut Db, numbers: &[i64]) -> Result<Vec<i64>> {
         .get_results(db)?)
 }
 
-/// Makes sure that a writer is here until the transaction ends, in which rows name its keys.
+/// Ensures that a writer is registered until the transaction ends, in which rows reference its keys.
 ///
 /// # Errors
-/// `Unavailable` when it is not: it was taken for dead, and what it stored may be gone.
+/// `Unavailable` when it is not: it was declared dead, and its blobs may be deleted.
 pub fn hold(db: &mut Db, number: i64) -> Result<()> {
     let statement = match db {
         Db::Sqlite(_) => "SELECT number FROM writers WHERE number = $1",
-        // Being seen does not wait for this, being taken away does.
+        // `see` does not wait for this lock; a removal does.
         Db::Postgres(_) => "SELECT number FROM writers WHERE number = $1 FOR KEY SHARE",
     };
     let held: Vec<Held> = diesel::sql_query(statement).bind::<BigInt, _>(number).load(db)?;
@@ -89,20 +89,20 @@ pub fn hold(db: &mut Db, number: i64) -> Result<()> {
     }
 }
 
-/// Takes writers away that have ended. A transaction that holds one is waited for.
+/// Removes writers that have ended. Waits for transactions that hold one.
 ///
 /// # Errors
-/// Only those of the database.
+/// Those of the database.
 pub fn close(db: &mut Db, numbers: &[i64]) -> Result<()> {
     diesel::delete(writers::table.filter(writers::number.eq_any(numbers))).execute(db)?;
     Ok(())
 }
 
-/// Takes the writers away that must have died, and tells how many. One that is seen only in much later
-/// times was written down under a clock that went wrong.
+/// Removes the writers that must have died, and returns how many. A writer last seen far in the future was
+/// registered under a wrong clock.
 ///
 /// # Errors
-/// Only those of the database.
+/// Those of the database.
 pub fn give_up_dead(db: &mut Db) -> Result<usize> {
     let now = clock::now(db)?.as_millis();
     let dead = writers::table
@@ -110,10 +110,10 @@ pub fn give_up_dead(db: &mut Db) -> Result<usize> {
     Ok(diesel::delete(dead).execute(db)?)
 }
 
-/// The writers that are here.
+/// Returns the registered writers.
 ///
 /// # Errors
-/// Only those of the database.
+/// Those of the database.
 pub fn living(db: &mut Db) -> Result<Living> {
     let all: Vec<(i64, String)> = writers::table.select((writers::number, writers::purpose)).load(db)?;
     let (copying, keys): (Vec<_>, Vec<_>) = all.into_iter().partition(|(_, purpose)| purpose == "copy");

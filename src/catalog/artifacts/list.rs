@@ -1,4 +1,4 @@
-//! Lists of finished artifacts: of jobs, and of all there are.
+//! Artifact lists: the finished artifacts of jobs, and of the whole catalog.
 
 use std::collections::HashMap;
 
@@ -10,10 +10,10 @@ use crate::catalog::schema::artifacts;
 use crate::catalog::values::Finished;
 use crate::domain::Result;
 
-/// All finished artifacts of a job, oldest first.
+/// Lists all finished artifacts of a job, oldest first.
 ///
 /// # Errors
-/// Only those of the database.
+/// Those of the database.
 pub fn of_job(db: &mut Db, job_id: i64) -> Result<Vec<Artifact>> {
     Ok(artifacts::table
         .filter(artifacts::job_id.eq(job_id))
@@ -23,13 +23,13 @@ pub fn of_job(db: &mut Db, job_id: i64) -> Result<Vec<Artifact>> {
         .load(db)?)
 }
 
-/// All finished artifacts of some jobs, by job, oldest first.
+/// Lists all finished artifacts of some jobs, by job, oldest first.
 ///
 /// # Errors
-/// Only those of the database.
+/// Those of the database.
 pub fn of_jobs(db: &mut Db, job_ids: &[i64]) -> Result<HashMap<i64, Vec<Artifact>>> {
     let rows: Vec<Artifact> = match job_ids {
-        // PostgreSQL does not know how long a list will be, and would plan anew for each.
+        // PostgreSQL does not know the length of a list, so it would plan again for each.
         [job_id] => of_job(db, *job_id)?,
         _ => artifacts::table
             .filter(artifacts::job_id.eq_any(job_ids))
@@ -45,10 +45,10 @@ pub fn of_jobs(db: &mut Db, job_ids: &[i64]) -> Result<HashMap<i64, Vec<Artifact
     Ok(by_job)
 }
 
-/// Finished artifacts by number, at most `limit` of those behind `after`.
+/// Lists finished artifacts by ID, at most `limit` after the ID `after`.
 ///
 /// # Errors
-/// Only those of the database.
+/// Those of the database.
 pub fn page(db: &mut Db, after: i64, limit: i64) -> Result<Vec<Artifact>> {
     Ok(artifacts::table
         .filter(artifacts::id.gt(after))
@@ -59,10 +59,10 @@ pub fn page(db: &mut Db, after: i64, limit: i64) -> Result<Vec<Artifact>> {
         .load(db)?)
 }
 
-/// How many finished artifacts there are.
+/// Counts the finished artifacts.
 ///
 /// # Errors
-/// Only those of the database.
+/// Those of the database.
 pub fn count(db: &mut Db) -> Result<i64> {
     Ok(artifacts::table.filter(artifacts::state.eq(Finished)).count().get_result(db)?)
 }

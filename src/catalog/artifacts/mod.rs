@@ -1,4 +1,4 @@
-//! Artifacts: one row a file in the store, and the tombstones of those that are gone.
+//! Artifacts: one row per file in the store, and the tombstones of those that were deleted.
 
 mod list;
 
@@ -16,7 +16,7 @@ use crate::domain::artifact::{
 };
 use crate::domain::{Error, Result, Sha256Digest, Timestamp, Uuid};
 
-/// How often a place is tried that others give up in that moment.
+/// How often an insert is tried while other transactions delete the row in its way.
 const TRIES: usize = 3;
 
 /// A finished artifact.
@@ -27,97 +27,97 @@ pub struct Artifact {
     pub id: i64,
     /// Its UUID.
     pub uuid: Uuid,
-    /// The job that made it.
+    /// The job it belongs to.
     pub job_id: i64,
     /// Its name, unique among the finished artifacts of the job.
     pub name: ArtifactName,
-    /// What it is for.
+    /// The purpose, which decides the allowed formats.
     pub kind: ArtifactKind,
-    /// The form of its bytes.
+    /// The file format, such as zip or gzip.
     pub format: ArtifactFormat,
     /// Its media type, if the uploader declared one.
     pub media_type: Option<MediaType>,
-    /// Its state.
+    /// The state of its row.
     pub state: ArtifactState,
-    /// The name for a download.
+    /// The file name that downloads suggest.
     pub filename: String,
-    /// Who may read it.
+    /// The readers, among those who may read its job.
     pub accessibility: Accessibility,
     /// Its size in bytes, never negative.
     pub size_bytes: i64,
-    /// The digest of its bytes.
+    /// The digest of the whole blob.
     pub sha256: Sha256Digest,
-    /// Where its bytes are.
+    /// The key of its blob in the store.
     pub store_key: String,
-    /// When it was made.
+    /// When its row was inserted.
     pub created_at: Timestamp,
     /// When it expires.
     pub expire_at: Option<Timestamp>,
-    /// How many bytes at its end hold an archive's directory, if somebody looked.
+    /// How many bytes at its end hold an archive's directory, if that is known.
     pub tail_bytes: Option<i64>,
 }
 
-/// What an artifact is to be, whatever its bytes.
+/// The properties of a new artifact, apart from its blob.
 #[derive(Debug, Clone)]
 pub struct NewArtifact {
     /// The project it belongs to.
     pub project_id: i64,
-    /// The job that made it.
+    /// The job it belongs to.
     pub job_id: i64,
     /// Its name, unique among the finished artifacts of the job.
     pub name: ArtifactName,
-    /// What it is for.
+    /// The purpose, which decides the allowed formats.
     pub kind: ArtifactKind,
-    /// The form of its bytes.
+    /// The file format, such as zip or gzip.
     pub format: ArtifactFormat,
     /// Its media type, if the uploader declared one.
     pub media_type: Option<MediaType>,
-    /// The name for a download.
+    /// The file name that downloads suggest.
     pub filename: String,
-    /// Who may read it.
+    /// The readers, among those who may read its job.
     pub accessibility: Accessibility,
     /// When it expires.
     pub expire_at: Option<Timestamp>,
 }
 
-/// The bytes of an artifact; they are in the store already.
+/// The blob of an artifact; it is in the store already.
 #[derive(Debug, Clone)]
 pub struct BlobInfo {
-    /// Their number.
+    /// Its length.
     pub size_bytes: u64,
-    /// Their digest.
+    /// The digest of the whole blob.
     pub sha256: Sha256Digest,
-    /// Where they are.
+    /// The key of the blob in the store.
     pub store_key: String,
-    /// How many of them at the end hold an archive's directory, if that is known.
+    /// How many bytes at its end hold an archive's directory, if that is known.
     pub tail_bytes: Option<u64>,
 }
 
-/// What a registry file may change of an artifact whose bytes stay.
+/// The changes that a registry file makes to an artifact whose blob stays; `None` leaves a column unchanged.
 #[derive(Debug, Default, AsChangeset)]
 #[diesel(table_name = artifacts)]
 pub struct ArtifactChanges {
-    /// The name for a download.
+    /// The file name that downloads suggest.
     pub filename: Option<String>,
-    /// Who may read it.
+    /// The readers, among those who may read its job.
     pub accessibility: Option<&'static str>,
     /// When it expires, in milliseconds.
     pub expire_at: Option<Option<i64>>,
 }
 
-/// What became of [`add`].
+/// The outcome of [`add`].
 #[derive(Debug)]
 pub enum InsertOutcome {
-    /// The row is there, with this number.
+    /// The row was inserted, with this ID.
     Inserted(i64),
-    /// The job has one of that name already.
+    /// The job already has this artifact of that name.
     AlreadyExists(Box<Artifact>),
 }
 
 /// Finds a job's artifact by name, expired or not.
 ///
 /// # Errors
-/// Only those of the database.
+/// Those of the database.
 pub fn find(db: &mut Db, job_id: i64, name: &ArtifactName) -> Result<Option<Artifact>> {
     Ok(artifacts::table
         .filter(artifacts::job_id.eq(job_id))
@@ -128,10 +128,11 @@ pub fn find(db: &mut Db, job_id: i64, name: &ArtifactName) -> Result<Option<Arti
         .optional()?)
 }
 
-/// As [`find`], but leaves out an artifact that has expired and is not locked: it only waits to be swept.
+/// Like [`find`], but leaves out an artifact that has expired and is not locked, because the next sweep
+/// deletes it.
 ///
 /// # Errors
-/// Only those of the database.
+/// Those of the database.
 pub fn find_current(
     db: &mut Db,
     job_id: i64,
@@ -142,16 +143,17 @@ pub fn find_current(
     Ok(find(db, job_id, name)?.filter(|found| Some(found.id) != expired))
 }
 
-/// Makes an artifact readable, unless its job has one of that name: a race for the same place has
-/// one winner. One that has expired and is not locked gives up its place, as a sweep may be long in coming.
+/// Inserts an artifact, unless its job has one of that name; of concurrent inserts one succeeds. An artifact
+/// that has expired and is not locked is replaced, because the next sweep may be long in coming.
 ///
 /// # Errors
-/// `Unavailable` when the bytes have been taken for forgotten; those of the database.
+/// `Unavailable` when the blob was marked for garbage collection, or after too many tries; those of the
+/// database.
 pub fn add(db: &mut Db, new: &NewArtifact, contents: &BlobInfo, now: Timestamp) -> Result<InsertOutcome> {
     let size_bytes = i64::try_from(contents.size_bytes).map_err(Error::internal)?;
     gc_marks::guard_insert(db, &contents.store_key)?;
     for _ in 0..TRIES {
-        // A failed statement must have a savepoint of its own, or PostgreSQL gives up the transaction.
+        // A statement that may fail needs its own savepoint, or PostgreSQL aborts the transaction.
         match db.transaction(|db| insert(db, new, contents, size_bytes, now)) {
             Ok(id) => return Ok(InsertOutcome::Inserted(id)),
             Err(DieselError::DatabaseError(DatabaseErrorKind::UniqueViolation, _)) => {}
@@ -160,7 +162,7 @@ pub fn add(db: &mut Db, new: &NewArtifact, contents: &BlobInfo, now: Timestamp) 
         if tombstones::soft_delete_expired(db, new.job_id, &new.name, now)? {
             continue;
         }
-        // What was in the way may have been deleted meanwhile.
+        // The row in the way may have been deleted meanwhile.
         if let Some(existing) = find(db, new.job_id, &new.name)? {
             return Ok(InsertOutcome::AlreadyExists(Box::new(existing)));
         }
@@ -199,10 +201,10 @@ fn insert(
         .get_result(db)
 }
 
-/// Changes what may be changed of a finished artifact.
+/// Applies changes to a finished artifact.
 ///
 /// # Errors
-/// Only those of the database.
+/// Those of the database.
 pub fn change(db: &mut Db, id: i64, changes: &ArtifactChanges, now: Timestamp) -> Result<()> {
     diesel::update(artifacts::table.find(id))
         .set((changes, artifacts::updated_at.eq(now.as_millis())))
@@ -210,10 +212,10 @@ pub fn change(db: &mut Db, id: i64, changes: &ArtifactChanges, now: Timestamp) -
     Ok(())
 }
 
-/// Takes away the expiry of all of a job's artifacts, and tells how many there are.
+/// Removes the expiry of all of a job's finished artifacts, and returns how many there are.
 ///
 /// # Errors
-/// Only those of the database.
+/// Those of the database.
 pub fn keep_all(db: &mut Db, job_id: i64, now: Timestamp) -> Result<usize> {
     let kept = artifacts::table.filter(artifacts::job_id.eq(job_id)).filter(artifacts::state.eq(Finished));
     Ok(diesel::update(kept)

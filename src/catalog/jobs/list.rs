@@ -1,4 +1,4 @@
-//! Which jobs are on a page.
+//! Job lists: the IDs of the jobs on a page.
 
 use diesel::prelude::*;
 use diesel::sql_types::BigInt;
@@ -9,14 +9,14 @@ use crate::catalog::slice::{Direction, Slice};
 use crate::domain::Result;
 use crate::domain::status::Status;
 
-/// Which jobs of a project are listed.
+/// The conditions of a list of a project's jobs.
 #[derive(Debug, Clone)]
 pub struct ProjectJobs {
-    /// Where they may stand; anywhere when empty.
+    /// Allowed statuses; all when empty.
     pub statuses: Vec<Status>,
-    /// Only those behind the job with this number, in the list's direction.
+    /// Only jobs after the one with this ID, in the list's direction.
     pub behind: Option<i64>,
-    /// Which way the list runs, by number.
+    /// The direction of the list, which is sorted by ID.
     pub direction: Direction,
 }
 
@@ -26,14 +26,14 @@ struct Row {
     id: i64,
 }
 
-/// The numbers of the jobs in a part of the list. Each status has its own run in the index; both databases
-/// merge the runs as they read them, so a rare status beside a frequent one costs nothing.
+/// Returns the IDs of the jobs in a slice of the list. Each status has its own run in the index; both
+/// databases merge the runs as they read them, so a rare status beside a frequent one costs nothing.
 ///
-/// PostgreSQL does so only when each run says that it is in order.
+/// PostgreSQL merges them only if each run states its order.
 ///
 /// # Errors
-/// Only those of the database.
-pub fn of_project(db: &mut Db, project_id: i64, list: &ProjectJobs, slice: Slice) -> Result<Vec<i64>> {
+/// Those of the database.
+pub fn of_project(db: &mut Db, project_id: i64, list: &ProjectJobs, window: Slice) -> Result<Vec<i64>> {
     let (order, comparison, start) = match list.direction {
         Direction::Ascending => ("ASC", '>', i64::MIN),
         Direction::Descending => ("DESC", '<', i64::MAX),
@@ -49,10 +49,10 @@ pub fn of_project(db: &mut Db, project_id: i64, list: &ProjectJobs, slice: Slice
     statuses.dedup();
     let runs: Vec<String> = match statuses[..] {
         [] => vec![run("")],
-        // The names are our own and need no quoting.
+        // The statuses are constants and need no quoting.
         _ => statuses.iter().map(|status| run(&format!(" AND status = '{status}'"))).collect(),
     };
-    // SQLite counts parameters as it meets them, so they stand in order.
+    // SQLite numbers parameters as they appear, so they are used in order.
     let text = format!("{} ORDER BY id {order} LIMIT $3 OFFSET $4", runs.join(" UNION ALL "));
     let rows: Vec<Row> = diesel::sql_query(text)
         .bind::<BigInt, _>(project_id)
@@ -63,22 +63,22 @@ pub fn of_project(db: &mut Db, project_id: i64, list: &ProjectJobs, slice: Slice
     Ok(rows.into_iter().map(|row| row.id).collect())
 }
 
-/// Which jobs of a pipeline are listed, newest first.
+/// The conditions of a list of a pipeline's jobs, newest first.
 #[derive(Debug, Clone)]
 pub struct PipelineJobs {
-    /// The pipeline.
+    /// The pipeline of the jobs.
     pub pipeline_id: i64,
-    /// Where they may stand; anywhere when empty.
+    /// Allowed statuses; all when empty.
     pub statuses: Vec<Status>,
-    /// Whether attempts that were retried are among them.
+    /// Whether retried attempts are included.
     pub include_retried: bool,
 }
 
-/// The numbers of the jobs in a part of the list, and how many there are in all.
+/// Returns the IDs of the jobs in a slice of the list, and the size of the whole list.
 ///
 /// # Errors
-/// Only those of the database.
-pub fn of_pipeline(db: &mut Db, list: &PipelineJobs, slice: Slice) -> Result<(Vec<i64>, i64)> {
+/// Those of the database.
+pub fn of_pipeline(db: &mut Db, list: &PipelineJobs, window: Slice) -> Result<(Vec<i64>, i64)> {
     let listed = || {
         let mut query = jobs::table.filter(jobs::pipeline_id.eq(list.pipeline_id)).into_boxed();
         if !list.statuses.is_empty() {

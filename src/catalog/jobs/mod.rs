@@ -1,4 +1,4 @@
-//! Jobs and the tokens they run with.
+//! Jobs, and the digests of the tokens they run with.
 
 mod list;
 mod update;
@@ -18,11 +18,11 @@ use super::{Db, pipelines};
 use crate::domain::status::Status;
 use crate::domain::{Result, Sha256Digest, Timestamp};
 
-/// A job.
+/// A job, with the columns that lookups and permission checks need.
 #[derive(Debug, Clone, Queryable, Selectable)]
 #[diesel(table_name = jobs, check_for_backend(MultiBackend))]
 pub struct Job {
-    /// Its number.
+    /// Its ID.
     pub id: i64,
     /// The project it belongs to.
     pub project_id: i64,
@@ -30,18 +30,18 @@ pub struct Job {
     pub pipeline_id: i64,
     /// Its name in the pipeline.
     pub name: String,
-    /// Where it stands.
+    /// The status that was registered last.
     pub status: Status,
-    /// Whose rights it has.
+    /// The user whose permissions its token has.
     pub user_id: Option<i64>,
     /// When its results were erased.
     pub erased_at: Option<Timestamp>,
 }
 
-/// A job found by its token.
+/// A job that was found by its token.
 #[derive(Debug, Clone)]
 pub struct TokenJob {
-    /// The digest that was matched.
+    /// The digest by which it was found.
     pub token_sha256: Sha256Digest,
     /// The job.
     pub job: Job,
@@ -49,11 +49,12 @@ pub struct TokenJob {
     pub project_path: String,
     /// Its project's own upload limit in bytes.
     pub max_artifact_bytes: Option<i64>,
-    /// Whose rights it has.
+    /// The user whose permissions its token has.
     pub user: Option<User>,
 }
 
-/// What a registry file names of a job; `None` leaves a column as it is, or at its default.
+/// The columns of a job that a registry file sets; `None` leaves a column unchanged, or at its default in a
+/// new row.
 #[derive(Debug, AsChangeset)]
 #[diesel(table_name = jobs)]
 pub struct JobChanges {
@@ -61,13 +62,13 @@ pub struct JobChanges {
     pub name: String,
     /// The stage; `test` by default.
     pub stage: Option<String>,
-    /// Where it stands.
+    /// The status, by GitLab's name.
     pub status: &'static str,
-    /// Whether its failure does not fail the pipeline; not by default.
+    /// Whether its failure does not fail the pipeline; `false` by default.
     pub allow_failure: Option<bool>,
-    /// Whether a later attempt replaced it; not by default.
+    /// Whether a later attempt replaced it; `false` by default.
     pub retried: Option<bool>,
-    /// Whose rights it has; the pipeline's user by default.
+    /// The user whose permissions its token has; the pipeline's user by default.
     pub user_id: Option<Option<i64>>,
     /// The digest of its token; none by default.
     pub token_sha256: Option<Option<Vec<u8>>>,
@@ -75,20 +76,20 @@ pub struct JobChanges {
     pub coverage: Option<Option<f64>>,
     /// Why it failed; none by default.
     pub failure_reason: Option<Option<String>>,
-    /// When it was made, in milliseconds; now by default.
+    /// When it was created, in milliseconds; now by default.
     pub created_at: Option<i64>,
-    /// When it began to run, in milliseconds.
+    /// When it started, in milliseconds; never by default.
     pub started_at: Option<Option<i64>>,
-    /// When it ended, in milliseconds.
+    /// When it finished, in milliseconds; never by default.
     pub finished_at: Option<Option<i64>>,
     /// When its results were erased, in milliseconds.
     pub erased_at: Option<Option<i64>>,
 }
 
-/// Finds a job by number.
+/// Finds a job by ID.
 ///
 /// # Errors
-/// Only those of the database.
+/// Those of the database.
 pub fn find(db: &mut Db, id: i64) -> Result<Option<Job>> {
     Ok(jobs::table.find(id).select(Job::as_select()).get_result(db).optional()?)
 }
@@ -96,7 +97,7 @@ pub fn find(db: &mut Db, id: i64) -> Result<Option<Job>> {
 /// Finds a job by the digest of its token, whatever its status.
 ///
 /// # Errors
-/// Only those of the database.
+/// Those of the database.
 pub fn find_by_token(db: &mut Db, digest: Sha256Digest) -> Result<Option<TokenJob>> {
     type Row = (Option<Sha256Digest>, Job, String, Option<i64>, Option<User>);
     let found: Option<Row> = jobs::table
@@ -117,10 +118,10 @@ pub fn find_by_token(db: &mut Db, digest: Sha256Digest) -> Result<Option<TokenJo
     }))
 }
 
-/// Notes that a job's results were erased.
+/// Records that a job's results were erased.
 ///
 /// # Errors
-/// Only those of the database.
+/// Those of the database.
 pub fn mark_erased(db: &mut Db, id: i64, now: Timestamp) -> Result<()> {
     diesel::update(jobs::table.find(id)).set(jobs::erased_at.eq(now.as_millis())).execute(db)?;
     Ok(())

@@ -1,7 +1,7 @@
 //! Job updates: the few columns of a job that change while it runs.
 //!
-//! A job is locked, read and then changed, so that no other transaction changes it between the decision and the
-//! update.
+//! A job is locked, read and then changed, so that no other transaction changes it between the decision and
+//! the update.
 
 use diesel::prelude::*;
 
@@ -11,48 +11,48 @@ use crate::catalog::schema::{jobs, users};
 use crate::domain::status::Status;
 use crate::domain::{Result, Sha256Digest, Timestamp};
 
-/// A job as the registry tells it.
+/// A job as the registry API returns it.
 #[derive(Debug, Clone, Queryable, Selectable)]
 #[diesel(table_name = jobs, check_for_backend(MultiBackend))]
 pub struct JobRecord {
-    /// Its number.
+    /// Its ID.
     pub id: i64,
-    /// Its project.
+    /// The project it belongs to.
     pub project_id: i64,
-    /// Its pipeline.
+    /// The pipeline it belongs to.
     pub pipeline_id: i64,
-    /// Its name.
+    /// Its name in the pipeline.
     pub name: String,
     /// Its stage.
     pub stage: String,
-    /// Where it stands.
+    /// The status that was registered last.
     pub status: Status,
     /// Whether its pipeline may succeed without it.
     pub allow_failure: bool,
-    /// Whether a newer job of its name took its place.
+    /// Whether a later attempt replaced it.
     pub retried: bool,
-    /// The username of who started it.
+    /// The username of the user whose permissions its token has.
     #[diesel(select_expression = users::username.nullable())]
     pub user: Option<String>,
     /// Test coverage, in percent.
     pub coverage: Option<f64>,
     /// Why it failed.
     pub failure_reason: Option<String>,
-    /// When it was made.
+    /// When it was created.
     pub created_at: Timestamp,
-    /// When it began to run.
+    /// When it started.
     pub started_at: Option<Timestamp>,
-    /// When it ended.
+    /// When it finished.
     pub finished_at: Option<Timestamp>,
     /// When its results were erased.
     pub erased_at: Option<Timestamp>,
 }
 
-/// What changes of a job; `None` leaves a column as it is.
+/// The changes of a running job; `None` leaves a column unchanged.
 #[derive(Debug, Default, PartialEq, AsChangeset)]
 #[diesel(table_name = jobs)]
 pub struct JobUpdate {
-    /// Where it stands.
+    /// The status, by GitLab's name.
     pub status: Option<&'static str>,
     /// Whether its failure does not fail the pipeline.
     pub allow_failure: Option<bool>,
@@ -62,17 +62,16 @@ pub struct JobUpdate {
     pub coverage: Option<Option<f64>>,
     /// Why it failed.
     pub failure_reason: Option<Option<String>>,
-    /// When it began to run, in milliseconds.
+    /// When it started, in milliseconds.
     pub started_at: Option<Option<i64>>,
-    /// When it ended, in milliseconds.
+    /// When it finished, in milliseconds.
     pub finished_at: Option<Option<i64>>,
 }
 
-/// A job by number, which nobody else changes until this transaction ends. Needs
-/// [`crate::catalog::Catalog::write`].
+/// Finds a job by ID and locks it until this transaction ends. Needs [`crate::catalog::Catalog::write`].
 ///
 /// # Errors
-/// Only those of the database.
+/// Those of the database.
 pub fn lock(db: &mut Db, id: i64) -> Result<Option<JobRecord>> {
     // A write that changes nothing takes the lock in both databases.
     match diesel::update(jobs::table.find(id)).set(jobs::status.eq(jobs::status)).execute(db)? {
@@ -81,10 +80,10 @@ pub fn lock(db: &mut Db, id: i64) -> Result<Option<JobRecord>> {
     }
 }
 
-/// Changes a job that is locked, and tells what it is now.
+/// Changes a locked job and returns the result.
 ///
 /// # Errors
-/// Only those of the database.
+/// Those of the database.
 pub fn update(db: &mut Db, job: JobRecord, changes: JobUpdate) -> Result<JobRecord> {
     if changes == JobUpdate::default() {
         return Ok(job);
@@ -93,10 +92,10 @@ pub fn update(db: &mut Db, job: JobRecord, changes: JobUpdate) -> Result<JobReco
     find_record(db, job.id)
 }
 
-/// Makes `token` the only token of a job.
+/// Replaces the token of a job by the one with the digest `token`.
 ///
 /// # Errors
-/// Only those of the database.
+/// Those of the database.
 pub fn set_token(db: &mut Db, id: i64, token: Sha256Digest) -> Result<()> {
     diesel::update(jobs::table.find(id))
         .set(jobs::token_sha256.eq(Some(token.as_bytes().to_vec())))

@@ -1,4 +1,4 @@
-//! Job views: a job with everything that belongs to it, as dialects show it.
+//! Job views: a job with its pipeline, commit, user and artifacts, as dialects show it.
 
 use std::collections::HashMap;
 
@@ -14,22 +14,22 @@ use crate::catalog::users::UserView;
 use crate::domain::status::Status;
 use crate::domain::{Result, Timestamp, Uuid};
 
-/// A job and what belongs to it.
+/// A job and the rows that belong to it.
 #[derive(Debug, Clone)]
 pub struct JobDetails {
     /// The job.
     pub job: JobView,
     /// Its pipeline.
     pub pipeline: PipelineView,
-    /// The commit it ran on, if anybody told.
+    /// The commit it ran on, if it was registered.
     pub commit: Option<CommitView>,
-    /// Whose rights it had.
+    /// The user whose permissions its token had.
     pub user: Option<UserView>,
     /// Its finished artifacts, expired or not, oldest first.
     pub artifacts: Vec<Artifact>,
 }
 
-/// What is known of a job.
+/// The columns of a job that dialects show.
 #[derive(Debug, Clone, Queryable, Selectable)]
 #[diesel(table_name = jobs, check_for_backend(MultiBackend))]
 pub struct JobView {
@@ -41,7 +41,7 @@ pub struct JobView {
     pub name: String,
     /// Its stage.
     pub stage: String,
-    /// Where it stands.
+    /// The status that was registered last.
     pub status: Status,
     /// Whether its pipeline may succeed without it.
     pub allow_failure: bool,
@@ -49,29 +49,29 @@ pub struct JobView {
     pub coverage: Option<f64>,
     /// Why it failed.
     pub failure_reason: Option<String>,
-    /// When it was made.
+    /// When it was created.
     pub created_at: Timestamp,
-    /// When it began to run.
+    /// When it started.
     pub started_at: Option<Timestamp>,
-    /// When it ended.
+    /// When it finished.
     pub finished_at: Option<Timestamp>,
     /// When its results were erased.
     pub erased_at: Option<Timestamp>,
 }
 
-/// A job by number.
+/// Finds a job by ID, with the rows that belong to it.
 ///
 /// # Errors
-/// Only those of the database.
+/// Those of the database.
 pub fn find_details(db: &mut Db, id: i64) -> Result<Option<JobDetails>> {
     Ok(all_details(db, &[id])?.pop())
 }
 
-/// The jobs with these numbers, as far as there are any, in this order: two statements, however many
-/// they are.
+/// Finds the jobs with these IDs, in this order, without those that do not exist: two statements, however
+/// many there are.
 ///
 /// # Errors
-/// Only those of the database.
+/// Those of the database.
 pub fn all_details(db: &mut Db, ids: &[i64]) -> Result<Vec<JobDetails>> {
     type Row = (JobView, PipelineView, Option<UserView>, Option<CommitView>);
     let of_pipeline = commits::project_id.eq(pipelines::project_id).and(commits::sha.eq(pipelines::sha));

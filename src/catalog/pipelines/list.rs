@@ -1,4 +1,4 @@
-//! Which pipelines are on a page.
+//! Pipeline lists: the IDs of the pipelines on a page.
 
 use diesel::dsl::sql;
 use diesel::prelude::*;
@@ -12,59 +12,59 @@ use crate::domain::pipeline::{Source, commit_id};
 use crate::domain::status::Status;
 use crate::domain::{Result, Timestamp};
 
-/// Which pipelines of a project are listed.
+/// The conditions of a list of a project's pipelines.
 #[derive(Debug, Clone)]
 pub struct ProjectPipelines {
-    /// Where they may stand; anywhere when empty.
+    /// Allowed statuses; all when empty.
     pub statuses: Vec<Status>,
-    /// What started them. Children are listed only when they are asked for.
+    /// Their source; without one, all but child pipelines are listed.
     pub source: Option<Source>,
-    /// Only the newest of each branch or, with `true`, of each tag.
+    /// Only the newest pipeline of each branch or, with `true`, of each tag.
     pub newest_of_tags: Option<bool>,
     /// The ref that they ran on.
     pub ref_name: Option<String>,
-    /// The commit that they ran on; the digits of its id may be of either case.
+    /// The commit that they ran on; the digits of its ID may be in either case.
     pub sha: Option<String>,
-    /// Who started them.
+    /// The user who started them.
     pub user_id: Option<i64>,
     /// When they were last changed.
     pub updated: Period,
-    /// When they were made.
+    /// When they were created.
     pub created: Period,
-    /// What they are sorted by; ties are broken by number.
+    /// The sort key; ties are broken by ID.
     pub order: Order,
-    /// Which way the list runs.
+    /// The direction of the list.
     pub direction: Direction,
 }
 
-/// A stretch of time, both ends included.
+/// A period of time, both ends included.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Period {
     /// Its first instant.
     pub from: Option<Timestamp>,
-    /// Its last.
+    /// Its last instant.
     pub until: Option<Timestamp>,
 }
 
-/// What pipelines can be sorted by.
+/// The sort keys of pipelines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Order {
-    /// Their number.
+    /// Their ID.
     Id,
-    /// Where they stand.
+    /// Their status, by name.
     Status,
     /// The ref that they ran on.
     Ref,
     /// When they were last changed.
     UpdatedAt,
-    /// Who started them.
+    /// The user who started them.
     UserId,
 }
 
-/// The numbers of the pipelines in a part of the list, and how many there are in all.
+/// Returns the IDs of the pipelines in a slice of the list, and the size of the whole list.
 ///
 /// # Errors
-/// Only those of the database.
+/// Those of the database.
 pub fn of_project(
     db: &mut Db,
     project_id: i64,
@@ -81,8 +81,8 @@ pub fn of_project(
         count(db, project_id, list)?
     };
     let updated = match count {
-        // There are many: they are met soon enough on the way through the list's own order, while
-        // sorting what lies in the period would mean to read all of it.
+        // The list is long, so rows of the period are met soon in the list's own order, while sorting the
+        // period would read all of it.
         Count::TooMany => Period::is_tested,
         Count::Exactly(_) => Period::is_indexed,
     };
@@ -94,9 +94,10 @@ pub fn of_project(
     Ok((ids, count))
 }
 
-/// The part and the count, from reading the whole list; none when it is long after all. The newest of
-/// each ref are found all together or not at all; one status in a period of time is found on one walk
-/// through that status: cheaper than to count first and to read then.
+/// Returns the slice and the count from reading the whole list; `None` if it is longer than [`COUNT_LIMIT`].
+///
+/// The newest of each ref are found all together or not at all; one status in a period of time is found in
+/// one scan of that status: cheaper than counting first and then reading.
 fn part_of_short(
     db: &mut Db,
     project_id: i64,
@@ -117,7 +118,7 @@ fn count(db: &mut Db, project_id: i64, list: &ProjectPipelines) -> Result<Count>
     let mut probe =
         listed(project_id, list, Period::is_indexed).offset(COUNT_LIMIT).limit(1).select(pipelines::id);
     if list.statuses.len() > 1 {
-        // No index is fit to count these; the list's own has their statuses beside the numbers.
+        // No index can count these; the index of the list has the statuses beside the IDs.
         probe = probe.order(pipelines::id.desc());
     }
     Ok(match probe.first::<i64>(db).optional()? {
@@ -126,10 +127,10 @@ fn count(db: &mut Db, project_id: i64, list: &ProjectPipelines) -> Result<Count>
     })
 }
 
-/// The newest pipeline of a ref, dangling ones left out, whatever became of it.
+/// Finds the newest pipeline of a ref, dangling ones left out, whatever its status.
 ///
 /// # Errors
-/// Only those of the database.
+/// Those of the database.
 pub fn latest_of_ref(db: &mut Db, project_id: i64, ref_name: &str) -> Result<Option<i64>> {
     let dangling = Source::DANGLING.iter().map(|source| source.as_str());
     Ok(pipelines::table
@@ -143,11 +144,12 @@ pub fn latest_of_ref(db: &mut Db, project_id: i64, ref_name: &str) -> Result<Opt
         .optional()?)
 }
 
-/// The children of a pipeline in a part of their list, newest first, and how many there are in all.
+/// Returns the IDs of a pipeline's children in a slice of their list, newest first, and the size of the whole
+/// list.
 ///
 /// # Errors
-/// Only those of the database.
-pub fn children(db: &mut Db, parent_id: i64, statuses: &[Status], slice: Slice) -> Result<(Vec<i64>, i64)> {
+/// Those of the database.
+pub fn children(db: &mut Db, parent_id: i64, statuses: &[Status], window: Slice) -> Result<(Vec<i64>, i64)> {
     let listed = || {
         let mut query = pipelines::table.filter(pipelines::parent_id.eq(parent_id)).into_boxed();
         if !statuses.is_empty() {
@@ -166,13 +168,13 @@ pub fn children(db: &mut Db, parent_id: i64, statuses: &[Status], slice: Slice) 
 
 type Listed = pipelines::BoxedQuery<'static, MultiBackend>;
 
-/// What the partial indexes are for, in the words of the migration: another spelling would not match.
+/// The condition of the partial indexes, spelled as in the migration: another spelling would not match.
 const NO_CHILD: &str = "pipelines.source <> 'parent_pipeline'";
 
 fn listed(project_id: i64, list: &ProjectPipelines, updated: fn(Period, Listed) -> Listed) -> Listed {
     let mut query = pipelines::table.into_boxed();
     query = match list.newest_of_tags {
-        // Few, and known by number: the project and the source are asked for inside.
+        // These are few, found by ID: the subquery tests the project and the source.
         Some(tags) => query.filter(sql::<Bool>(&is_newest_of_ref(project_id, tags))),
         None => query.filter(pipelines::project_id.eq(project_id)),
     };
@@ -184,7 +186,7 @@ fn listed(project_id: i64, list: &ProjectPipelines, updated: fn(Period, Listed) 
     query = match list.statuses[..] {
         [] => query,
         [status] => query.filter(pipelines::status.eq(status.as_str())),
-        // Not from the index of one status: its runs would have to be sorted.
+        // The concatenation prevents the use of the index of one status, whose runs would have to be sorted.
         _ => {
             let names: Vec<String> = list.statuses.iter().map(|status| format!("'{status}'")).collect();
             query.filter(sql::<Bool>(&format!("pipelines.status || '' IN ({})", names.join(", "))))
@@ -211,8 +213,10 @@ fn listed(project_id: i64, list: &ProjectPipelines, updated: fn(Period, Listed) 
     updated(list.updated, query)
 }
 
-/// Whether a row is the newest of its branch or tag. They are found by stepping through the index from
-/// the newest of one ref to that of the next, which is cheaper than to group all pipelines by theirs.
+/// SQL condition: the pipeline is the newest of its branch or tag.
+///
+/// The statement steps through the index from the newest of one ref to that of the next, which is cheaper
+/// than grouping all pipelines by ref.
 fn is_newest_of_ref(project_id: i64, tags: bool) -> String {
     let newest = |below: &str| {
         format!(
@@ -235,7 +239,7 @@ impl Period {
         self.from.is_some() || self.until.is_some()
     }
 
-    /// The rows of the period, by the index of times when the database sees fit.
+    /// Selects the rows of the period, through the index of times if the database chooses it.
     fn is_indexed(self, mut query: Listed) -> Listed {
         if let Some(from) = self.from {
             query = query.filter(pipelines::updated_at.ge(from.as_millis()));
@@ -246,7 +250,7 @@ impl Period {
         query
     }
 
-    /// The same rows, each tested where the list comes upon it: no index has the sum.
+    /// Selects the same rows by testing each row of the list: no index has the sum.
     fn is_tested(self, mut query: Listed) -> Listed {
         if let Some(from) = self.from {
             let text = format!("pipelines.updated_at + 0 >= {}", from.as_millis());

@@ -1,7 +1,7 @@
-//! Pipelines and their places in families.
+//! Pipelines, and their positions in families.
 //!
-//! Each row carries its family's root and its depth below it, so that a lookup reads one indexed
-//! range instead of climbing; whoever changes a parent must call [`place`].
+//! Each row holds its family's root and its depth below it, so that a lookup reads one indexed range instead
+//! of climbing; only [`set_parent`] may change a parent.
 
 use std::collections::HashSet;
 
@@ -21,36 +21,36 @@ use super::users::next_number;
 use super::values::new_uuid;
 use crate::domain::{Error, ErrorKind, Result, Timestamp};
 
-/// What a registry file names of a pipeline; `None` leaves a column as it is, or at its default.
-/// The parent is set by [`place`].
+/// The columns of a pipeline that a registry file sets; `None` leaves a column unchanged, or at its default
+/// in a new row. The parent is set by [`set_parent`].
 #[derive(Debug, AsChangeset)]
 #[diesel(table_name = pipelines)]
 pub struct PipelineChanges {
-    /// The number within the project; the next one by default.
+    /// The ID within the project; the next one by default.
     pub iid: Option<i64>,
     /// The branch, tag or merge request it ran on.
     pub ref_name: String,
-    /// Whether the ref is a tag; not by default.
+    /// Whether the ref is a tag; `false` by default.
     pub tag: Option<bool>,
     /// The commit.
     pub sha: String,
-    /// Where it stands.
+    /// The status, by GitLab's name.
     pub status: &'static str,
-    /// What started it; a push by default.
+    /// The source, by GitLab's name; `push` by default.
     pub source: Option<&'static str>,
-    /// Who started it; nobody by default.
+    /// The user who started it; none by default.
     pub user_id: Option<Option<i64>>,
-    /// When it was made, in milliseconds; now by default.
+    /// When it was created, in milliseconds; now by default.
     pub created_at: Option<i64>,
     /// When this row was last written, in milliseconds.
     pub updated_at: i64,
-    /// When it began to run, in milliseconds.
+    /// When it started, in milliseconds; never by default.
     pub started_at: Option<Option<i64>>,
-    /// When it ended, in milliseconds.
+    /// When it finished, in milliseconds; never by default.
     pub finished_at: Option<Option<i64>>,
 }
 
-/// A commit, as far as a pipeline shows it.
+/// The columns of a commit that a registry file sets.
 #[derive(Debug, Insertable, AsChangeset)]
 #[diesel(table_name = commits)]
 pub struct CommitFields {
@@ -58,40 +58,40 @@ pub struct CommitFields {
     pub title: String,
     /// The whole message.
     pub message: String,
-    /// Who wrote it.
+    /// The author, who need not be the committer.
     pub author_name: String,
-    /// Where to reach them.
+    /// The author's address.
     pub author_email: String,
     /// When it was made, in milliseconds.
     pub created_at: Option<i64>,
 }
 
-/// The project that a pipeline belongs to, if there is such a pipeline.
+/// Returns the project of a pipeline, if the pipeline exists.
 ///
 /// # Errors
-/// Only those of the database.
+/// Those of the database.
 pub fn project_of(db: &mut Db, id: i64) -> Result<Option<i64>> {
     Ok(pipelines::table.find(id).select(pipelines::project_id).first(db).optional()?)
 }
 
-/// The pipeline directly above another.
+/// Returns the parent of a pipeline.
 ///
 /// # Errors
-/// Only those of the database.
+/// Those of the database.
 pub fn parent_of(db: &mut Db, id: i64) -> Result<Option<i64>> {
     Ok(pipelines::table.find(id).select(pipelines::parent_id).first(db).optional()?.flatten())
 }
 
-/// The user who started a pipeline.
+/// Returns the user who started a pipeline.
 ///
 /// # Errors
-/// Only those of the database.
+/// Those of the database.
 pub fn user_of(db: &mut Db, id: i64) -> Result<Option<i64>> {
     Ok(pipelines::table.find(id).select(pipelines::user_id).first(db).optional()?.flatten())
 }
 
-/// Creates or updates the pipeline `id` of a project; a new one is a root until [`place`] says
-/// otherwise.
+/// Creates or updates the pipeline `id` of a project; a new one is a root until [`set_parent`] gives it a
+/// parent.
 ///
 /// # Errors
 /// `Conflict` when another pipeline of the project has the iid.
@@ -145,7 +145,7 @@ fn next_iid(db: &mut Db, project_id: i64) -> Result<i64> {
     next_number(last, "pipeline")
 }
 
-/// Makes `parent` the parent of `id`, or `id` a root, and moves everything below it along.
+/// Makes `parent` the parent of `id`, or `id` a root, and updates everything below it.
 ///
 /// # Errors
 /// `Invalid` when `id` would become its own ancestor.
@@ -177,10 +177,10 @@ pub fn set_parent(db: &mut Db, id: i64, parent: Option<i64>) -> Result<()> {
     Ok(())
 }
 
-/// A pipeline and everything above it, itself first.
+/// Returns a pipeline and everything above it, itself first.
 ///
 /// # Errors
-/// Only those of the database.
+/// Those of the database.
 fn ancestry(db: &mut Db, id: i64) -> Result<Vec<i64>> {
     let mut chain = vec![id];
     let mut seen = HashSet::from([id]);
@@ -198,7 +198,7 @@ fn ancestry(db: &mut Db, id: i64) -> Result<Vec<i64>> {
 /// Creates or updates a commit of a project.
 ///
 /// # Errors
-/// Only those of the database.
+/// Those of the database.
 pub fn upsert_commit(db: &mut Db, project_id: i64, sha: &str, fields: &CommitFields) -> Result<()> {
     if diesel::update(commits::table.find((project_id, sha))).set(fields).execute(db)? == 0 {
         diesel::insert_into(commits::table)

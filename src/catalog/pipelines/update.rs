@@ -1,7 +1,7 @@
 //! Pipeline updates: the few columns of a pipeline that change while it runs.
 //!
-//! A pipeline is locked, read and then changed, so that no other transaction changes it between the decision and
-//! the update.
+//! A pipeline is locked, read and then changed, so that no other transaction changes it between the decision
+//! and the update.
 
 use diesel::prelude::*;
 
@@ -12,15 +12,15 @@ use crate::domain::pipeline::Source;
 use crate::domain::status::Status;
 use crate::domain::{Result, Timestamp};
 
-/// A pipeline as the registry tells it.
+/// A pipeline as the registry API returns it.
 #[derive(Debug, Clone, Queryable, Selectable)]
 #[diesel(table_name = pipelines, check_for_backend(MultiBackend))]
 pub struct PipelineRecord {
-    /// Its number.
+    /// Its ID.
     pub id: i64,
-    /// Its number within the project.
+    /// Its ID within the project.
     pub iid: i64,
-    /// Its project.
+    /// The project it belongs to.
     pub project_id: i64,
     /// The branch, tag or merge request it ran on.
     pub ref_name: String,
@@ -28,42 +28,41 @@ pub struct PipelineRecord {
     pub tag: bool,
     /// The commit.
     pub sha: String,
-    /// Where it stands.
+    /// The status that was registered last.
     pub status: Status,
-    /// What started it.
+    /// The source of the pipeline.
     pub source: Source,
-    /// The pipeline directly above it.
+    /// Its parent.
     pub parent_id: Option<i64>,
-    /// The username of who started it.
+    /// The username of the user who started it.
     #[diesel(select_expression = users::username.nullable())]
     pub user: Option<String>,
-    /// When it was made.
+    /// When it was created.
     pub created_at: Timestamp,
     /// When it was last changed.
     pub updated_at: Timestamp,
-    /// When it began to run.
+    /// When it started.
     pub started_at: Option<Timestamp>,
-    /// When it ended.
+    /// When it finished.
     pub finished_at: Option<Timestamp>,
 }
 
-/// What changes of a pipeline; `None` leaves a column as it is.
+/// The changes of a running pipeline; `None` leaves a column unchanged.
 #[derive(Debug, Default, PartialEq, AsChangeset)]
 #[diesel(table_name = pipelines)]
 pub struct PipelineUpdate {
-    /// Where it stands.
+    /// The status, by GitLab's name.
     pub status: Option<&'static str>,
-    /// When it began to run, in milliseconds.
+    /// When it started, in milliseconds.
     pub started_at: Option<Option<i64>>,
-    /// When it ended, in milliseconds.
+    /// When it finished, in milliseconds.
     pub finished_at: Option<Option<i64>>,
 }
 
-/// A pipeline by number, which nobody else changes until this transaction ends. Needs
-/// [`crate::catalog::Catalog::write`].
+/// Finds a pipeline by ID and locks it until this transaction ends. Needs [`crate::catalog::Catalog::write`].
 ///
 /// # Errors
-/// Only those of the database.
+/// Those of the database.
 pub fn lock(db: &mut Db, id: i64) -> Result<Option<PipelineRecord>> {
     let known = pipelines::table.find(id);
     match diesel::update(known).set(pipelines::status.eq(pipelines::status)).execute(db)? {
@@ -72,10 +71,10 @@ pub fn lock(db: &mut Db, id: i64) -> Result<Option<PipelineRecord>> {
     }
 }
 
-/// Changes a pipeline that is locked, and tells what it is now.
+/// Changes a locked pipeline and returns the result.
 ///
 /// # Errors
-/// Only those of the database.
+/// Those of the database.
 pub fn update(
     db: &mut Db,
     pipeline: PipelineRecord,

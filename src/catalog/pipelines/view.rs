@@ -1,4 +1,4 @@
-//! Pipeline views: a pipeline with everything that belongs to it, as dialects show it.
+//! Pipeline views: a pipeline with its user, times and coverage, as dialects show it.
 
 use std::collections::HashMap;
 
@@ -12,7 +12,7 @@ use crate::domain::pipeline::Source;
 use crate::domain::status::Status;
 use crate::domain::{Result, Timestamp, Uuid};
 
-/// What is known of a pipeline.
+/// The columns of a pipeline that dialects show.
 #[derive(Debug, Clone, Queryable, Selectable)]
 #[diesel(table_name = pipelines, check_for_backend(MultiBackend))]
 pub struct PipelineView {
@@ -20,9 +20,9 @@ pub struct PipelineView {
     pub id: i64,
     /// Its UUID.
     pub uuid: Uuid,
-    /// Its number within the project.
+    /// Its ID within the project.
     pub iid: i64,
-    /// Its project.
+    /// The project it belongs to.
     pub project_id: i64,
     /// The branch, tag or merge request it ran on.
     pub ref_name: String,
@@ -30,35 +30,35 @@ pub struct PipelineView {
     pub tag: bool,
     /// The commit.
     pub sha: String,
-    /// Where it stands.
+    /// The status that was registered last.
     pub status: Status,
-    /// What started it.
+    /// The source of the pipeline.
     pub source: Source,
-    /// When it was made.
+    /// When it was created.
     pub created_at: Timestamp,
     /// When it was last changed.
     pub updated_at: Timestamp,
 }
 
-/// A pipeline and what belongs to it.
+/// A pipeline with its user, times and coverage.
 #[derive(Debug, Clone)]
 pub struct PipelineDetails {
     /// The pipeline.
     pub pipeline: PipelineView,
-    /// Who started it.
+    /// The user who started it.
     pub user: Option<UserView>,
-    /// When it began to run.
+    /// When it started.
     pub started_at: Option<Timestamp>,
-    /// When it ended.
+    /// When it finished.
     pub finished_at: Option<Timestamp>,
-    /// The mean coverage in percent of its jobs that tell one; an attempt that was retried is none.
+    /// The mean coverage in percent of its jobs that have one; retried attempts do not count.
     pub coverage: Option<f64>,
 }
 
-/// The pipelines with these numbers, as far as there are any, in this order.
+/// Finds the pipelines with these IDs, in this order, without those that do not exist.
 ///
 /// # Errors
-/// Only those of the database.
+/// Those of the database.
 pub fn all_views(db: &mut Db, ids: &[i64]) -> Result<Vec<PipelineView>> {
     let rows: Vec<PipelineView> =
         pipelines::table.filter(pipelines::id.eq_any(ids)).select(PipelineView::as_select()).load(db)?;
@@ -66,10 +66,10 @@ pub fn all_views(db: &mut Db, ids: &[i64]) -> Result<Vec<PipelineView>> {
     Ok(ids.iter().filter_map(|id| found.remove(id)).collect())
 }
 
-/// A pipeline of a project by number.
+/// Finds a pipeline of a project by ID, with its coverage.
 ///
 /// # Errors
-/// Only those of the database.
+/// Those of the database.
 pub fn find_details(db: &mut Db, project_id: i64, id: i64) -> Result<Option<PipelineDetails>> {
     let found = all_details(db, &[id])?.pop().filter(|found| found.pipeline.project_id == project_id);
     let Some(mut found) = found else { return Ok(None) };
@@ -84,10 +84,11 @@ pub fn find_details(db: &mut Db, project_id: i64, id: i64) -> Result<Option<Pipe
     Ok(Some(found))
 }
 
-/// The pipelines with these numbers, as far as there are any, in this order; without their coverage.
+/// Finds the pipelines with these IDs, in this order, without those that do not exist, and without their
+/// coverage.
 ///
 /// # Errors
-/// Only those of the database.
+/// Those of the database.
 pub fn all_details(db: &mut Db, ids: &[i64]) -> Result<Vec<PipelineDetails>> {
     type Row = (PipelineView, Option<UserView>, Option<Timestamp>, Option<Timestamp>);
     let rows: Vec<Row> = pipelines::table

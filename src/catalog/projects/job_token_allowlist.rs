@@ -8,10 +8,10 @@ use crate::catalog::schema::job_token_allowlist;
 use crate::domain::Result;
 use crate::domain::project::path_covers;
 
-/// The entries of the allowlist.
+/// Lists the entries of a project's allowlist, by path.
 ///
 /// # Errors
-/// Only those of the database.
+/// Those of the database.
 pub fn allowlist(db: &mut Db, project_id: i64) -> Result<Vec<String>> {
     Ok(job_token_allowlist::table
         .filter(job_token_allowlist::project_id.eq(project_id))
@@ -20,10 +20,10 @@ pub fn allowlist(db: &mut Db, project_id: i64) -> Result<Vec<String>> {
         .load(db)?)
 }
 
-/// Whether `project` lets in job tokens of the project at `source_path`. It always lets in its own.
+/// Returns whether `project` accepts job tokens of the project at `source_path`. It always accepts its own.
 ///
 /// # Errors
-/// Only those of the database.
+/// Those of the database.
 pub fn allows_job_token(db: &mut Db, project: &Project, source_path: &str) -> Result<bool> {
     if project.path.eq_ignore_ascii_case(source_path) {
         return Ok(true);
@@ -32,10 +32,10 @@ pub fn allows_job_token(db: &mut Db, project: &Project, source_path: &str) -> Re
     Ok(entries.iter().any(|entry| path_covers(entry, source_path)))
 }
 
-/// Makes `paths` the only entries of the allowlist.
+/// Replaces the entries of the allowlist by `paths`.
 ///
 /// # Errors
-/// Only those of the database.
+/// Those of the database.
 pub fn set_allowlist<'a>(
     db: &mut Db,
     project_id: i64,
@@ -49,11 +49,11 @@ pub fn set_allowlist<'a>(
     Ok(())
 }
 
-/// Adds an entry to the allowlist, unless it is there in any case. Needs
+/// Adds an entry to the allowlist, unless it is there in any letter case. Needs
 /// [`crate::catalog::Catalog::write`].
 ///
 /// # Errors
-/// Only those of the database.
+/// Those of the database.
 pub fn add_to_allowlist(db: &mut Db, project_id: i64, path: &str) -> Result<()> {
     db.lock_whole_catalog()?;
     if allowlist(db, project_id)?.iter().any(|entry| entry.eq_ignore_ascii_case(path)) {
@@ -63,11 +63,11 @@ pub fn add_to_allowlist(db: &mut Db, project_id: i64, path: &str) -> Result<()> 
     }
 }
 
-/// Takes an entry, in any case, off the allowlist and tells whether there was one. Needs
+/// Removes an entry, in any letter case, from the allowlist and returns whether there was one. Needs
 /// [`crate::catalog::Catalog::write`].
 ///
 /// # Errors
-/// Only those of the database.
+/// Those of the database.
 pub fn remove_from_allowlist(db: &mut Db, project_id: i64, path: &str) -> Result<bool> {
     db.lock_whole_catalog()?;
     let mut entries = allowlist(db, project_id)?;

@@ -1,4 +1,4 @@
-//! Which projects are on a page: never one that the caller may not see.
+//! Project lists: the projects on a page, only those that the caller may see.
 
 use std::collections::HashMap;
 
@@ -15,57 +15,57 @@ use crate::domain::Result;
 use crate::domain::project::Visibility;
 use crate::domain::role::Role;
 
-/// Who looks at the list.
+/// The caller for whom a list is made.
 #[derive(Debug, Clone, Copy)]
 pub enum Viewer {
-    /// Sees what is public.
+    /// Sees public projects.
     Anonymous,
-    /// Sees what is not private, and what the user with this number is a member of.
+    /// Sees projects that are not private, and those that the user with this ID is a member of.
     User(i64),
-    /// Sees everything; the user with this number.
+    /// Sees everything; the user with this ID.
     Admin(i64),
 }
 
-/// Which projects are listed.
+/// The conditions of a list of projects.
 #[derive(Debug, Clone)]
 pub struct VisibleProjects {
-    /// Who may see them.
+    /// Only projects with this visibility.
     pub visibility: Option<Visibility>,
-    /// Only those in which the viewer has one of these roles; all when empty.
+    /// Only projects in which the viewer has one of these roles; all when empty.
     pub roles: Vec<Role>,
-    /// A text that the path or the name holds, in any case.
+    /// A text that the path or the name contains, in any letter case.
     pub search: Option<String>,
-    /// Whether the groups in a path are searched too.
+    /// Whether the groups of a path are searched too.
     pub search_groups: bool,
-    /// Only those with a larger number.
+    /// Only projects with a larger ID.
     pub id_after: Option<i64>,
-    /// Only those with a smaller number.
+    /// Only projects with a smaller ID.
     pub id_before: Option<i64>,
-    /// What they are sorted by; ties are broken by number.
+    /// The sort key; ties are broken by ID.
     pub order: Order,
-    /// Which way the list runs.
+    /// The direction of the list.
     pub direction: Direction,
 }
 
-/// What projects can be sorted by.
+/// The sort keys of projects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Order {
-    /// Their number.
+    /// Their ID.
     Id,
-    /// The name to show.
+    /// The display name.
     Name,
-    /// The path.
+    /// The full path, in lower case.
     Path,
-    /// When they were made.
+    /// The time of creation.
     CreatedAt,
 }
 
 type Listed = projects::BoxedQuery<'static, MultiBackend>;
 
-/// The projects in a part of the list.
+/// Returns the projects in a slice of the list.
 ///
 /// # Errors
-/// Only those of the database.
+/// Those of the database.
 pub fn visible(
     db: &mut Db,
     viewer: Viewer,
@@ -79,10 +79,10 @@ pub fn visible(
         .load(db)?)
 }
 
-/// How many there are in all.
+/// Counts the projects of the whole list, up to [`COUNT_LIMIT`].
 ///
 /// # Errors
-/// Only those of the database.
+/// Those of the database.
 pub fn count(db: &mut Db, viewer: Viewer, list: &VisibleProjects) -> Result<Count> {
     let beyond: Option<i64> =
         listed(viewer, list).offset(COUNT_LIMIT).limit(1).select(projects::id).first(db).optional()?;
@@ -92,10 +92,10 @@ pub fn count(db: &mut Db, viewer: Viewer, list: &VisibleProjects) -> Result<Coun
     })
 }
 
-/// The roles of a user in some projects.
+/// Returns the roles of a user in some projects, by project ID.
 ///
 /// # Errors
-/// Only those of the database.
+/// Those of the database.
 pub fn roles(db: &mut Db, user_id: i64, project_ids: &[i64]) -> Result<HashMap<i64, Role>> {
     let rows: Vec<(i64, Role)> = project_members::table
         .filter(project_members::user_id.eq(user_id))
@@ -123,7 +123,7 @@ fn listed(viewer: Viewer, list: &VisibleProjects) -> Listed {
         query = query.filter(projects::visibility.eq(visibility.as_str()));
     }
     if !list.roles.is_empty() {
-        // Nobody has no role anywhere.
+        // An anonymous viewer has no role: no user has this ID.
         let user_id = match viewer {
             Viewer::Anonymous => -1,
             Viewer::User(id) | Viewer::Admin(id) => id,
@@ -153,11 +153,11 @@ fn listed(viewer: Viewer, list: &VisibleProjects) -> Listed {
     query
 }
 
-/// The last segment of a path: what is left behind all that ends in a slash.
+/// SQL for the last segment of a path: the rest after everything that ends in a slash.
 const LAST_SEGMENT: &str = "substr(projects.path_lower, \
      length(rtrim(projects.path_lower, replace(projects.path_lower, '/', ''))) + 1)";
 
-/// Text in which nothing is a wildcard.
+/// Escapes the wildcards of `LIKE`.
 fn escaped(text: &str) -> String {
     text.replace('!', "!!").replace('%', "!%").replace('_', "!_")
 }

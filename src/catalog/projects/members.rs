@@ -9,10 +9,10 @@ use crate::catalog::schema::{project_members, users};
 use crate::domain::Result;
 use crate::domain::role::Role;
 
-/// The role of a user in a project.
+/// Returns the role of a user in a project.
 ///
 /// # Errors
-/// Only those of the database.
+/// Those of the database.
 pub fn role_of(db: &mut Db, project_id: i64, user_id: i64) -> Result<Option<Role>> {
     Ok(project_members::table
         .find((project_id, user_id))
@@ -21,10 +21,10 @@ pub fn role_of(db: &mut Db, project_id: i64, user_id: i64) -> Result<Option<Role
         .optional()?)
 }
 
-/// The members by user name, with their roles.
+/// Lists the members by username, with their roles.
 ///
 /// # Errors
-/// Only those of the database.
+/// Those of the database.
 pub fn members(db: &mut Db, project_id: i64) -> Result<Vec<(String, Role)>> {
     Ok(project_members::table
         .inner_join(users::table)
@@ -34,10 +34,10 @@ pub fn members(db: &mut Db, project_id: i64) -> Result<Vec<(String, Role)>> {
         .load(db)?)
 }
 
-/// Makes `members`, by user id, the only members.
+/// Replaces all members by `members`, whose keys are user IDs.
 ///
 /// # Errors
-/// Only those of the database.
+/// Those of the database.
 pub fn set_members(db: &mut Db, project_id: i64, members: &BTreeMap<i64, Role>) -> Result<()> {
     diesel::delete(project_members::table.filter(project_members::project_id.eq(project_id))).execute(db)?;
     for (user_id, role) in members {
@@ -46,10 +46,10 @@ pub fn set_members(db: &mut Db, project_id: i64, members: &BTreeMap<i64, Role>) 
     Ok(())
 }
 
-/// Makes a user a member, or gives a member another role. Needs [`crate::catalog::Catalog::write`].
+/// Makes a user a member, or changes a member's role. Needs [`crate::catalog::Catalog::write`].
 ///
 /// # Errors
-/// Only those of the database.
+/// Those of the database.
 pub fn set_member(db: &mut Db, project_id: i64, user_id: i64, role: Role) -> Result<()> {
     db.lock_whole_catalog()?;
     let member = project_members::table.find((project_id, user_id));
@@ -70,10 +70,10 @@ fn add_member(db: &mut Db, project_id: i64, user_id: i64, role: Role) -> Result<
     Ok(())
 }
 
-/// Takes a member out and tells whether there was one.
+/// Removes a member and returns whether there was one.
 ///
 /// # Errors
-/// Only those of the database.
+/// Those of the database.
 pub fn remove_member(db: &mut Db, project_id: i64, user_id: i64) -> Result<bool> {
     Ok(diesel::delete(project_members::table.find((project_id, user_id))).execute(db)? > 0)
 }

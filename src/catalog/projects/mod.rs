@@ -1,4 +1,4 @@
-//! Projects, their members and whose job tokens they accept.
+//! Projects, their members, and the projects whose job tokens they accept.
 
 mod job_token_allowlist;
 mod list;
@@ -20,55 +20,56 @@ pub use job_token_allowlist::{
 pub use list::{Order, Viewer, VisibleProjects, count, roles, visible};
 pub use members::{members, remove_member, role_of, set_member, set_members};
 
-/// A project.
+/// A project, with the columns that lookups and permission checks need.
 #[derive(Debug, Clone, Queryable, Selectable)]
 #[diesel(table_name = projects, check_for_backend(MultiBackend))]
 pub struct Project {
-    /// Its number.
+    /// Its ID.
     pub id: i64,
     /// Its full path.
     pub path: String,
     /// Who may see it.
     pub visibility: Visibility,
-    /// Whether those who see it may read its jobs.
+    /// Whether everyone who may see it may read its jobs.
     pub public_jobs: bool,
     /// Whether the newest successful pipeline of each ref keeps its artifacts.
     pub keep_latest_artifact: bool,
-    /// The project's own upload limit in bytes.
+    /// The project's own upload limit in bytes; the instance's if `None`.
     pub max_artifact_bytes: Option<i64>,
 }
 
-/// All there is to tell about a project itself.
+/// The columns of a project that are shown.
 #[derive(Debug, Clone, Queryable, Selectable)]
 #[diesel(table_name = projects, check_for_backend(MultiBackend))]
 pub struct ProjectDetails {
-    /// What the rules ask of it.
+    /// The columns that permission checks need.
     #[diesel(embed)]
     pub project: Project,
     /// Its UUID.
     pub uuid: Uuid,
-    /// The name to show.
+    /// The display name.
     pub name: String,
     /// The branch that is shown first.
     pub default_branch: Option<String>,
-    /// When it was made.
+    /// When it was created.
     pub created_at: Timestamp,
 }
 
-/// How much a project holds.
+/// The number of rows that belong to a project, and the size of its artifacts.
 #[derive(Debug, Clone, Copy)]
 pub struct ProjectUsage {
-    /// Its pipelines.
+    /// Pipelines, children included.
     pub pipelines: i64,
-    /// Their jobs.
+    /// Jobs, retried attempts included.
     pub jobs: i64,
-    /// Their artifacts, expired ones included until they are swept.
+    /// Artifacts, expired ones included until they are swept.
     pub artifacts: i64,
-    /// The bytes of these.
+    /// The size of these artifacts in bytes.
     pub artifact_bytes: i64,
 }
 
-/// What a registry file or a command names of a project; `None` leaves a column as it is, or at its default.
+/// The columns of a project that a registry file or a command sets; `None` leaves a column unchanged, or at
+/// its default in a new row.
 #[derive(Debug, AsChangeset)]
 #[diesel(table_name = projects)]
 pub struct ProjectChanges {
@@ -76,24 +77,24 @@ pub struct ProjectChanges {
     pub path: String,
     /// The same in lower case.
     pub path_lower: String,
-    /// The name to show; the path's last segment by default.
+    /// The display name; the path's last segment by default.
     pub name: Option<String>,
     /// Who may see it; private by default.
     pub visibility: Option<&'static str>,
-    /// Whether those who see it may read its jobs; so by default.
+    /// Whether everyone who may see it may read its jobs; `true` by default.
     pub public_jobs: Option<bool>,
     /// The branch that is shown first; none by default.
     pub default_branch: Option<Option<String>>,
-    /// Whether the newest successful pipeline of each ref keeps its artifacts; so by default.
+    /// Whether the newest successful pipeline of each ref keeps its artifacts; `true` by default.
     pub keep_latest_artifact: Option<bool>,
     /// The upload limit in bytes; the instance's by default.
     pub max_artifact_bytes: Option<Option<i64>>,
 }
 
-/// Finds a project by number or, in any case, by path.
+/// Finds a project by ID, or by path in any letter case.
 ///
 /// # Errors
-/// Only those of the database.
+/// Those of the database.
 pub fn find(db: &mut Db, project: &ProjectRef) -> Result<Option<Project>> {
     let found = match project {
         ProjectRef::Id(id) => projects::table.find(*id).select(Project::as_select()).get_result(db),
@@ -105,19 +106,19 @@ pub fn find(db: &mut Db, project: &ProjectRef) -> Result<Option<Project>> {
     Ok(found.optional()?)
 }
 
-/// Finds the project that somebody named by its path.
+/// Like [`find`] by path, but a missing project is an error.
 ///
 /// # Errors
-/// `NotFound`, with a text that repeats the path.
+/// `NotFound`, with a text that contains the path.
 pub fn find_by_path(db: &mut Db, path: &str) -> Result<Project> {
     find(db, &ProjectRef::Path(path.to_owned()))?
         .ok_or_else(|| Error::new(ErrorKind::NotFound, format!("there is no project {path:?}")))
 }
 
-/// Every project, by number; only `id` if given.
+/// Lists all projects by ID, or only the project `id`.
 ///
 /// # Errors
-/// Only those of the database.
+/// Those of the database.
 pub fn details(db: &mut Db, id: Option<i64>) -> Result<Vec<ProjectDetails>> {
     let of_all = projects::table.order(projects::id).select(ProjectDetails::as_select());
     Ok(match id {
@@ -126,20 +127,20 @@ pub fn details(db: &mut Db, id: Option<i64>) -> Result<Vec<ProjectDetails>> {
     })
 }
 
-/// The branch of a project that is shown first.
+/// Returns the branch of a project that is shown first.
 ///
 /// # Errors
-/// Only those of the database.
+/// Those of the database.
 pub fn default_branch(db: &mut Db, id: i64) -> Result<Option<String>> {
     Ok(projects::table.find(id).select(projects::default_branch).first(db).optional()?.flatten())
 }
 
-/// Counts what a project holds.
+/// Counts the rows that belong to a project.
 ///
 /// # Errors
-/// Only those of the database.
+/// Those of the database.
 pub fn usage(db: &mut Db, id: i64) -> Result<ProjectUsage> {
-    // The sum of BIGINTs is wider than one in PostgreSQL, hence the cast.
+    // PostgreSQL's sum of BIGINTs is a NUMERIC, hence the cast.
     let bytes = diesel::dsl::sql::<diesel::sql_types::BigInt>(
         "CAST(COALESCE(SUM(artifacts.size_bytes), 0) AS BIGINT)",
     );
@@ -156,11 +157,10 @@ pub fn usage(db: &mut Db, id: i64) -> Result<ProjectUsage> {
     })
 }
 
-/// Creates a project, with the next free number unless `id` is given. Needs
-/// [`super::Catalog::write`].
+/// Creates a project, with the next free ID unless `id` is given. Needs [`super::Catalog::write`].
 ///
 /// # Errors
-/// `Conflict`, with a text that names what is taken already.
+/// `Conflict` when the path or the ID is taken, with a text that says which.
 pub fn create(db: &mut Db, id: Option<i64>, new: &ProjectChanges, now: Timestamp) -> Result<i64> {
     db.lock_whole_catalog()?;
     if let Some(other) = find(db, &ProjectRef::Path(new.path.clone()))? {
@@ -183,11 +183,11 @@ pub fn create(db: &mut Db, id: Option<i64>, new: &ProjectChanges, now: Timestamp
     Ok(id)
 }
 
-/// Changes the project that `changes` names in any case; its path stays as it is. Needs
+/// Changes the project with the path of `changes` in any letter case; its path stays unchanged. Needs
 /// [`super::Catalog::write`].
 ///
 /// # Errors
-/// `NotFound`, with a text that repeats the path.
+/// `NotFound`, with a text that contains the path.
 pub fn change(db: &mut Db, changes: ProjectChanges) -> Result<()> {
     db.lock_whole_catalog()?;
     let Project { id, path, .. } = find_by_path(db, &changes.path)?;
