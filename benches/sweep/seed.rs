@@ -9,13 +9,13 @@ use artigate::store::Store;
 use diesel::connection::SimpleConnection;
 use diesel::{Connection, PgConnection, SqliteConnection};
 
-/// What readers fetch.
+/// The path that readers fetch.
 pub(crate) const PATH: &str = "/api/v4/projects/1/jobs/1/artifacts/file.txt";
 
-/// What they get.
+/// The content that they get.
 pub(crate) const CONTENT: &[u8] = b"a file that is read again and again\n";
 
-/// Makes an empty database and tells its URL.
+/// Creates an empty database and returns its URL.
 pub(crate) fn create_postgres_database(server: &str) -> String {
     let name = format!("bench_{}", uuid::Uuid::now_v7().simple());
     let mut connection = PgConnection::establish(server).expect("PostgreSQL answers");

@@ -25,7 +25,7 @@ use crate::yielding::WORKER_TIME_SLICE;
 /// Media type of bytes of unknown type.
 const BINARY: &str = "application/octet-stream";
 
-/// What is known of a download before a byte of it is read.
+/// The properties of a download that are known before a byte of it is read.
 #[derive(Debug, Clone)]
 pub struct Download {
     /// Name under which clients save it.

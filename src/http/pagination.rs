@@ -1,4 +1,4 @@
-//! Pagination: pages of a list by number, and the headers that link them.
+//! Pagination: numbered pages of a list, and the headers that link them.
 //!
 //! Some clients follow only `Link`, so its URLs are absolute and repeat every filter.
 

@@ -122,7 +122,7 @@ impl Places {
                     .filter(|other| *other == of)
                     .count()
             };
-            // Of several the last in this order is chosen, and so the oldest.
+            // The last of several in this order is chosen, and so the oldest.
             let oldest = (0..holders.len()).rev().max_by_key(|at| crowd(holders[*at].address));
             oldest.map(|at| holders.remove(at));
         }

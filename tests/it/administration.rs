@@ -24,8 +24,8 @@ fn command(gateway: &Gateway, arguments: &[&str]) -> Command {
         DatabaseUrl::Postgres(url) => url.expose_secret().to_owned(),
     };
     let mut command = artigate(gateway.path(), arguments);
-    // What waits for a lock for ever fails instead.
-    // What stands on standard error is told apart from the audit log, which has tests of its own.
+    // A command that waits for a lock for ever fails instead. The test reads standard error without the audit
+    // log, which has tests of its own.
     command.env("ARTIGATE_LOG", "info,audit=off");
     command.env("ARTIGATE_DATABASE__URL", url).env("PGOPTIONS", "-c lock_timeout=20s");
     command
@@ -37,7 +37,7 @@ fn run(gateway: &Gateway, arguments: &[&str]) -> (Option<i32>, String, String) {
     (output.status.code(), out, error)
 }
 
-/// What a command that succeeds prints; it has no complaints.
+/// Returns the output of a command that must succeed without complaints.
 fn done(gateway: &Gateway, arguments: &[&str]) -> String {
     let (code, out, error) = run(gateway, arguments);
     assert_eq!((code, error.as_str()), (Some(0), ""), "{arguments:?}: {out}");

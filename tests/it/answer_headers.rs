@@ -82,7 +82,7 @@ fn no_answer_to_anybody_may_be_kept_by_a_shared_cache() {
     let gateway = gateway();
     for path in ADDRESSES {
         for method in ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"] {
-            // What deletes would leave the others nothing to read.
+            // A deletion would leave the other requests nothing to read.
             if method == "DELETE" && *path == ARCHIVE {
                 continue;
             }

@@ -16,7 +16,7 @@ fn audit_lines(log: &str) -> Vec<Value> {
     lines.filter(|line| line["target"] == "audit").collect()
 }
 
-/// What a line says, without what each one has.
+/// Returns a log line without the fields that every line has.
 fn said(line: &Value) -> Value {
     let mut line = line.clone();
     let object = line.as_object_mut().unwrap();
@@ -31,7 +31,7 @@ fn said(line: &Value) -> Value {
     line
 }
 
-/// What jobs of other projects read, and what people and jobs change, on the demo.
+/// Reads as jobs of other projects, and changes as people and jobs, on the demo.
 fn act(serving: &Serving) {
     let address = serving.base_url.trim_start_matches("http://").parse().unwrap();
     let request = |method: &str, path: &str| Request::new(address, method, path);

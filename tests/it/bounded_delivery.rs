@@ -163,7 +163,8 @@ fn memory_for_unpacking_is_bounded_and_given_back() {
     let others: Vec<TcpStream> = (0..30).map(|_| ask(&gateway, "file", "bytes=1-")).collect();
     assert_eq!(gateway.get("/-/liveness").send().status, 200);
     assert!(capacity.decompression_bytes() <= 15 << 20, "one client does not have all");
-    // What others wait for is not theirs for ever: who takes nothing is cut, and each gets its turn.
+    // A share that others wait for is not held for ever: a client that reads nothing is cut off, and each
+    // gets its turn.
     let tiny = gateway.get(&format!("{ARCHIVE}/tiny")).header("Accept-Encoding", "identity").send();
     assert!(tiny.complete && matches!(tiny.status, 200 | 503), "{}", tiny.status);
     if tiny.status == 503 {

@@ -65,7 +65,7 @@ fn kill_at_random(installation: &Installation) {
     let read = clients.check_everything(&nodes);
     drop(nodes);
     let checked = installation.run(&["fsck"]);
-    // Those that were killed are not known to be dead before they were not seen for minutes.
+    // Killed writers are declared dead only after they were not seen for minutes.
     installation.silence_writers();
     let collected = installation.run(&["gc", "--grace", "0s", "--json"]);
     installation.run(&["fsck"]);

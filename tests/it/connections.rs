@@ -25,7 +25,7 @@ fn from(own: &str, address: SocketAddr) -> TcpStream {
     socket.into()
 }
 
-/// What only a connection that was admitted gets.
+/// A path that only an admitted connection is served.
 const ANYTHING: &str = "/api/v4/projects";
 
 /// Whether a request is answered on a connection that then stays open.
@@ -130,7 +130,7 @@ fn a_crowd_on_the_spare_connections_keeps_nobody_from_asking_whether_the_server_
     for own in ["127.0.0.2", "127.0.0.3"] {
         assert!(has_no_room(own, gateway.address));
     }
-    // From the crowd's own address, and all at once: whoever has asked is answered.
+    // From the crowd's own address, and all at once: every request is answered.
     let ask = Request::new(gateway.address, "GET", "/-/liveness");
     let asked: Vec<TcpStream> = (0..200).map(|_| ask.connect()).collect();
     for stream in asked {

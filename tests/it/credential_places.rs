@@ -11,7 +11,7 @@ use crate::support::http_client::{Form, Request};
 const PERSONAL: &str = fixtures::DEVELOPER;
 const JOB: &str = "glcbt-64_hidden";
 
-/// What nobody, a wrong credential and a good one are told of it: 404, 401 and 200.
+/// A path that answers 404 without a credential, 401 to a wrong one and 200 to a valid one.
 const HIDDEN: &str = "/api/v4/projects/2/jobs/12/artifacts";
 
 fn gateway() -> Gateway {
@@ -37,7 +37,7 @@ enum Place {
     Header(&'static str, &'static str),
 }
 
-/// Each place, and what is good there; nothing where nobody reads it.
+/// Each place, and a credential that is valid there; none where it is not read.
 const PLACES: &[(Place, Option<&str>)] = &[
     (Place::Parameter("private_token"), Some(PERSONAL)),
     (Place::Parameter("access_token"), Some(PERSONAL)),

@@ -19,7 +19,7 @@ use crate::support::gateway::Gateway;
 use crate::support::http_client::Request;
 use crate::support::zips;
 
-/// What may stand behind a fence.
+/// The allowed info strings of fences.
 const KINDS: &[&str] = &["sh", "sh demo", "sh demo once", "yaml", "toml", "rust", "sql", "text"];
 
 /// Reads YAML as GitLab does, and prints it as JSON.
@@ -28,7 +28,7 @@ const PSYCH: &str = "require 'yaml'; require 'json'; require 'date'; \
 
 /// A fenced block of a page.
 struct Block {
-    /// What stands behind its fence.
+    /// The info string of its fence.
     kind: String,
     /// Its lines.
     text: String,
@@ -117,7 +117,7 @@ fn every_block_that_is_marked_for_the_demo_works_beside_it_and_works_again() {
             |lines: &str| paste(folder.path(), &lines.replace("http://127.0.0.1:8929", &serving.base_url));
         paste(&first);
         paste(&again);
-        // What was to be deleted is, at the next sweep; and all the rest is still there.
+        // Artifacts that were to be deleted are, at the next sweep; and all others still exist.
         assert!(artigate(folder.path(), &["sweep"]).output().unwrap().status.success());
         paste(&again);
         let printed = paste(&again);
@@ -129,7 +129,7 @@ fn every_block_that_is_marked_for_the_demo_works_beside_it_and_works_again() {
     assert_eq!(marked, [&pages[..], &["docs/operations.md", "docs/registry.md"]].concat());
 }
 
-/// What the lines of a page have to have done, besides succeeding. `printed` is from the last time.
+/// Checks the effects of the lines of a page, besides their success. `printed` is from the last time.
 fn look_at_what_is_left(page: &str, folder: &Path, lines: &str, printed: &str) {
     match page {
         "README.md" => assert_eq!(lines.matches("\ncurl").count(), 11, "{lines}"),

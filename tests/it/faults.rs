@@ -177,7 +177,7 @@ impl Confined {
         self.serving.log.lock().unwrap().iter().any(|line| line.contains(text))
     }
 
-    /// What lies in its store, seen through its eyes.
+    /// Counts the blobs in its store, seen through its eyes.
     fn blobs(&self) -> usize {
         let seen = format!(
             "/proc/{}/root{}",
@@ -271,7 +271,7 @@ fn what_is_under_way_at_a_stop_is_finished_and_nothing_new_is_begun() {
     let request = Request::new(address, "POST", UPLOAD).job_token(RUNNING).form_type();
     let mut upload = request.header("Content-Length", &length).connect();
     upload.write_all(&form[..1_000_000]).unwrap();
-    // What the gateway has read of the upload shows in its store.
+    // The bytes that the gateway has read of the upload show in its store.
     let blobs = folder.path().join("artigate-data/blobs");
     let count = || {
         let folders = std::fs::read_dir(&blobs).unwrap();

@@ -9,7 +9,7 @@ use crate::support::fixtures::{self, ARCHIVE};
 use crate::support::gateway::Gateway;
 use crate::support::zips::{self, Entry};
 
-/// What runners have written: the legacy writer, fastzip, and fastzip with zstd.
+/// Archives that runners have written: the legacy writer, fastzip, and fastzip with zstd.
 const RECORDED: [&[u8]; 4] = [
     include_bytes!("../../fixtures/archives/site.zip"),
     include_bytes!("../../fixtures/archives/coverage.zip"),

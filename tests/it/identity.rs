@@ -88,7 +88,7 @@ impl Place {
             let (code, said) = self.run(arguments, variables);
             assert_eq!(code, Some(2), "{arguments:?}: {said}");
             assert!(!said.contains("listening on") && !said.contains("loaded "), "{said}");
-            // What cannot be removed from is said by `gc` as it finds it: it gives no ids.
+            // `gc` reports a store that it cannot delete from as it finds it: it gives no IDs.
             let says = if arguments[0] == "gc" { &["artigate.db", "instance"] } else { says };
             for part in says {
                 assert!(said.contains(part), "{arguments:?} does not say {part:?}: {said}");
@@ -153,7 +153,7 @@ fn a_store_that_is_not_mounted_is_not_made_anew() {
         fs::rename(&aside, place.store()).unwrap();
         assert_eq!(place.run(&["load", "users.yml"], &[]).0, Some(0), "it is back");
     }
-    // It was lost for good, and the operator says so.
+    // The ID was lost for good, and the operator says so.
     fs::remove_dir_all(place.store()).unwrap();
     fs::create_dir(place.store()).unwrap();
     assert_eq!(place.run(&["migrate", "--adopt-store"], &[]).0, Some(0));
@@ -201,7 +201,7 @@ fn while_an_instance_moves_the_new_place_is_empty_and_its_own() {
     let (code, said) = moving(&place.path("new"));
     assert_eq!(code, Some(0), "{said}");
     assert_eq!(fs::read(place.path("new/instance-id")).unwrap(), place.id().unwrap());
-    // What is elsewhere says nothing of blobs here.
+    // A store elsewhere says nothing about blobs here.
     let foreign = Place::with_an_archive();
     foreign.forget_the_stores_id();
     let (code, said) = moving(&foreign.store());

@@ -3,7 +3,7 @@
 //! `tests/run` starts PostgreSQL and names it in `ARTIGATE_TEST_POSTGRES`; without it the PostgreSQL half of
 //! each test fails with an error that says so.
 
-// What tests stand on panics when something is wrong, and nothing here is reached from outside.
+// The helpers of tests panic when something is wrong, and nothing here is reached from outside.
 #![allow(clippy::unwrap_used, unreachable_pub)]
 
 #[macro_use]

@@ -31,11 +31,11 @@ pub struct Serving {
     child: Ended,
     /// `http://…`
     pub base_url: String,
-    /// What it has logged since it listens; empty for the demo.
+    /// Its log since it listens; empty for the demo.
     pub log: Arc<Mutex<Vec<String>>>,
-    /// What it has logged before it listened; empty for the demo.
+    /// Its log from before it listened; empty for the demo.
     pub logged_first: Vec<String>,
-    /// What stood on standard output before the first request.
+    /// Its standard output before the first request.
     pub printed: Vec<String>,
 }
 

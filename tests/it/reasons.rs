@@ -63,7 +63,7 @@ const CASES: &[Case] = &[
         "malformed credential: Authorization does not use the Bearer scheme",
     ),
     ("GET", "/api/v4/user", NONE, 401, "no credential was sent"),
-    // What is empty is none, which is good to know.
+    // An empty credential is none, and the reason says so.
     ("GET", "/api/v4/user", ("PRIVATE-TOKEN", ""), 401, "no credential was sent; PRIVATE-TOKEN is empty"),
     (
         "GET",
@@ -81,7 +81,7 @@ const CASES: &[Case] = &[
         401,
         "no credential was sent; PRIVATE-TOKEN is empty",
     ),
-    // What is there and cannot be read is not.
+    // A credential that cannot be read is not none.
     (
         "GET",
         "/api/v4/projects/1?private_token[]=s3cret",

@@ -8,7 +8,7 @@ use crate::support::fixtures::{self, RUNNING};
 use crate::support::gateway::Gateway;
 use crate::support::http_client::{Answer, read_answer};
 
-/// What runners have written: the legacy writer, fastzip, and fastzip with zstd.
+/// Archives that runners have written: the legacy writer, fastzip, and fastzip with zstd.
 const ARCHIVES: [(&str, &[u8]); 4] = [
     ("legacy", include_bytes!("../../fixtures/archives/site.zip")),
     ("legacy, larger", include_bytes!("../../fixtures/archives/coverage.zip")),

@@ -50,7 +50,7 @@ fn an_artifact_that_is_no_file_is_named_and_nothing_is_left_of_it() {
     drop(socket);
     symlink("/dev/zero", &named).unwrap();
     refused("a device", 0);
-    // What it is compared with is read, too.
+    // The file that it is compared with is read, too.
     fs::write(&named, "bytes").unwrap();
     assert_eq!(run(path, &["load", "registry.yml"]).0, Some(0));
     fs::remove_file(&named).unwrap();

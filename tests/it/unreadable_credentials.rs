@@ -24,7 +24,7 @@ const SHAPES: &[(&str, &str)] = &[
     ("Authorization", "\u{fc}"),
 ];
 
-/// What anybody may read of a public project, and what needs a user or a job.
+/// Paths of a public project that everyone may read, and paths that need a user or a job.
 const READS: &[&str] = &[
     "/api/v4/projects",
     "/api/v4/projects/1",

@@ -10,7 +10,7 @@ use crate::support::raw::Raw;
 
 const GOOD: &str = "GET /-/liveness HTTP/1.1\r\nHost: x\r\n\r\n";
 
-/// What would be answered if the bytes before it were read otherwise than they are.
+/// A request that would be answered if the bytes before it were read otherwise than they are.
 const HIDDEN: &str = "GET /-/liveness?hidden HTTP/1.1\r\nHost: x\r\n\r\n";
 
 #[test]

@@ -64,7 +64,8 @@ fn a_wrong_content_length_stores_nothing(gateway: Gateway) {
     };
     let mut stream = request(form.len() - 10).connect();
     stream.write_all(&form).unwrap();
-    // Who sends what is no request is done sending; that may end the connection before there is an answer.
+    // A client that sends no valid request is done sending; that may end the connection before there is an
+    // answer.
     let mut answers = String::new();
     let _ = stream.read_to_string(&mut answers);
     assert!(answers.is_empty() || answers.starts_with("HTTP/1.1 400 "), "{answers}");

@@ -1,4 +1,4 @@
-//! Routes: the meanings that a path of GitLab may have.
+//! Routes: the endpoints that a path of GitLab may address.
 //!
 //! A ref, a project and a file may each hold slashes, encoded or not, so one path can have several candidate
 //! routes. They are listed in GitLab's order: the longest ref first, an encoded project before one that is

@@ -48,7 +48,7 @@ fn project_of(job: usize) -> usize {
     if is_purged(job) { PURGED_PROJECT } else { 1 }
 }
 
-/// What a job was promised.
+/// The promise that a job was given.
 #[derive(Debug, Clone)]
 struct Promise {
     job: usize,
@@ -265,7 +265,7 @@ impl Clients {
         panic!("{} was never deleted", promise.job);
     }
 
-    /// What could be kept will be there for ever; what has expired before that is gone.
+    /// An artifact that could be kept exists for ever; one that expired before that is deleted.
     fn keep(&self, nodes: &Nodes, number: usize, promise: &Promise, dice: &mut Dice) {
         let head = format!("PRIVATE-TOKEN: {MAINTAINER}\r\n");
         match ask(nodes.address(dice.roll(3)), "POST", &path(promise.job, "/keep"), &head, b"") {
@@ -311,7 +311,7 @@ fn path(job: usize, more: &str) -> String {
     format!("/api/v4/projects/{}/jobs/{job}/artifacts{more}", project_of(job))
 }
 
-/// What a node answers; `None` when it does not, as it is being killed.
+/// Returns the answer of a node; `None` without one, as the node is being killed.
 fn ask(node: SocketAddr, method: &str, target: &str, head: &str, body: &[u8]) -> Option<Answer> {
     let mut stream = TcpStream::connect(node).ok()?;
     stream.set_read_timeout(Some(Duration::from_secs(60))).ok()?;

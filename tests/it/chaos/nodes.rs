@@ -13,7 +13,7 @@ use diesel::sql_types::Text;
 use crate::program::Serving;
 use crate::support::gateway::PostgresDatabase;
 
-/// What all nodes share.
+/// The resources that all nodes share.
 pub struct Installation {
     pub folder: tempfile::TempDir,
     /// SQLite in the folder if none.
@@ -39,7 +39,7 @@ impl Installation {
         self.folder.path()
     }
 
-    /// The keys that rows name, tombstones included.
+    /// The keys that rows reference, tombstones included.
     pub fn rows(&self) -> Vec<String> {
         let select = diesel::sql_query("SELECT store_key FROM artifacts WHERE forget_after IS NULL");
         let rows: Vec<Key> = match &self.database {

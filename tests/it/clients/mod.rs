@@ -19,7 +19,7 @@ mod zip_readers;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// What the command printed; panics with its standard error unless it succeeded.
+/// Returns the output of a command; panics with its standard error unless it succeeded.
 fn run(command: &mut Command) -> String {
     let output = command.output().unwrap_or_else(|e| panic!("{command:?}: {e}"));
     assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));

@@ -212,7 +212,7 @@ fn files_below(folder: &Path, prefix: &str) -> Files {
     files
 }
 
-/// What a reader extracts of each archive. What it thinks of them does not matter.
+/// Returns the files that a reader extracts from each archive. Its complaints do not matter.
 fn extracted(
     reader: &str,
     archives: &[PathBuf],
@@ -284,7 +284,7 @@ fn readers(archives: &[PathBuf]) -> Vec<(&'static str, Vec<Files>)> {
     ]
 }
 
-/// What the gateway serves of a row's archive, and what it does against the table.
+/// Returns the files that the gateway serves from a row's archive, and its differences from the table.
 fn serve(gateway: &Gateway, row: &Row) -> (Files, Vec<String>) {
     fixtures::small(gateway, &row.archive);
     let (mut files, mut wrong) = (Files::new(), Vec::new());

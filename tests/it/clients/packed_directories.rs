@@ -20,7 +20,7 @@ const DOCUMENT: &str =
     "projects: [{id: 1, path: g/p, visibility: public, pipelines: [{id: 1, ref: main, sha: a,
     status: success, jobs: [{id: 1, name: build, status: success, artifacts: [{file: site}]}]}]}]";
 
-/// What is in the directory: path, mode as in a zip, and the bytes; of a link its target's name.
+/// Returns the content of the directory: path, mode as in a zip, and the bytes; of a link its target's name.
 fn content() -> Vec<(&'static str, u32, Vec<u8>)> {
     vec![
         ("a-b", 0o100_644, b"before a/, as - is before /".to_vec()),

@@ -11,7 +11,7 @@ const COORDINATOR: i64 = 4_611_686_018_427_387_845;
 
 #[test]
 fn every_answer_of_the_registry_is_as_its_description_says() {
-    // Whoever tries wrong credentials by the hundred would be told to wait.
+    // A client that tries wrong credentials by the hundred would be rate-limited.
     let gateway = Gateway::on_sqlite_with(|settings| settings.failed_auth_per_minute = 0);
     gateway.load(&format!(
         "users:

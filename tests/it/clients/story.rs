@@ -15,14 +15,14 @@ pub const PROJECT: &str = "group/sub/pro.j";
 pub const REF: &str = "feature/x";
 pub const JOB_NAME: &str = "build: [a/b]";
 
-/// Of the newest successful pipeline of the ref, so what it has is locked.
+/// A job of the newest successful pipeline of the ref, so its artifacts are locked.
 pub const NEWEST_JOB: &str = "10301";
-/// Of the pipeline before; its archive and its report expire within a week.
+/// A job of the pipeline before; its archive and its report expire within a week.
 pub const EXPIRING_JOB: &str = "10300";
-/// Of the pipeline before; its archive never expires, but is not locked either.
+/// A job of the pipeline before; its archive never expires, but is not locked either.
 pub const UNLOCKED_JOB: &str = "10310";
 
-/// Of another ref; it runs, with the token [`RUNNING`].
+/// A running job of another ref, with the token [`RUNNING`].
 const RUNNING_JOB: &str = "10320";
 
 /// The maintainer's other token. Some clients send long tokens in another header than short ones.

@@ -14,7 +14,7 @@ use crate::support::zips;
 
 const FOLDER: &str = "out/site/";
 
-/// What the archives hold: a name, the content, and how it is packed; folders have no content.
+/// The entries of the archives: a name, the content, and the compression method; folders have no content.
 fn entries() -> Vec<(&'static str, Vec<u8>, CompressionMethod)> {
     use CompressionMethod::{Deflated, Stored};
     vec![

@@ -31,7 +31,7 @@ impl Got {
     }
 }
 
-/// What curl makes of it; a transfer that breaks fails the test.
+/// Returns the answer as curl sees it; a transfer that breaks fails the test.
 fn curl(front: &Front, arguments: &[&str], path: &str) -> Got {
     let [head, body] = ["got-head", "got-body"].map(|name| front.folder.path().join(name));
     let mut command = Command::new("curl");

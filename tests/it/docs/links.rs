@@ -18,7 +18,7 @@ fn links(text: &str) -> Vec<&str> {
     behind.map(|rest| rest.split(')').next().unwrap()).collect()
 }
 
-/// What the headings of a page are called in links, as code hosts do it.
+/// Returns the anchors of the headings of a page, as code hosts make them.
 fn anchors(text: &str) -> Vec<String> {
     let headings = prose(text).into_iter().filter(|line| line.starts_with('#'));
     let anchor = |heading: &str| -> String {

@@ -6,7 +6,7 @@ use super::{text_of, top};
 
 const EXAMPLE: &str = "deploy/artigate.example.toml";
 
-/// What the example file begins with.
+/// The head of the example file.
 const HEAD: &str = "\
 # Every setting of artigate with its default. Copy this file to artigate.toml in the working directory of the server,
 # or name it with --config, and uncomment what you change. The environment overrides it: [server] listen is

@@ -20,7 +20,7 @@ fn get(gateway: &Gateway, token: &str, path: &str) -> Answer {
     if token.is_empty() { request.send() } else { request.private_token(token).send() }
 }
 
-/// What the answer holds; it has to be one.
+/// Returns the JSON of an answer, which must have succeeded.
 fn json(answer: &Answer) -> Value {
     assert_eq!(answer.status, 200, "{}", answer.text());
     assert_eq!(answer.header("content-type"), Some("application/json"));

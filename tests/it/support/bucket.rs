@@ -50,7 +50,7 @@ pub fn text(url: &StorageUrl) -> String {
     }
 }
 
-/// What the proxy does with a request.
+/// The fault that the proxy makes of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
     /// Hands it on.
@@ -112,7 +112,7 @@ impl Proxy {
         self.state.lock().unwrap().fault = fault;
     }
 
-    /// What came since the last call.
+    /// Returns the requests since the last call.
     pub fn take_seen(&self) -> Vec<Seen> {
         std::mem::take(&mut self.state.lock().unwrap().seen)
     }
@@ -179,7 +179,7 @@ pub enum Stub {
     NoBucket,
     /// Everything is refused, with this code.
     Refuses(&'static str),
-    /// What is there can be listed, and nothing written.
+    /// Objects can be listed, and nothing written.
     ReadsOnly,
 }
 

@@ -7,7 +7,7 @@ use crate::program::{Serving, artigate};
 use crate::support::http_client::{Answer, Request};
 use crate::support::{fixtures, zips};
 
-/// What a test downloads in full: more than the buffers on the way take.
+/// The size of a download in full: more than the buffers on the way take.
 pub const LARGE_BYTES: usize = 60 << 20;
 
 /// A gateway, and the disk that some of its files are on.

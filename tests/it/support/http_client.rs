@@ -15,7 +15,7 @@ pub struct Request {
     is_head: bool,
 }
 
-/// What came back.
+/// An answer as it was received.
 #[derive(Debug)]
 pub struct Answer {
     pub status: u16,
@@ -61,7 +61,7 @@ impl Request {
         self
     }
 
-    /// The head as it is sent, for whoever sends several requests on one connection.
+    /// Returns the head as it is sent, for tests that send several requests on one connection.
     pub fn head_text(&self) -> String {
         format!("{}\r\n", self.head)
     }

@@ -156,7 +156,7 @@ pub fn streamed(files: &[(&str, &[u8])]) -> Vec<u8> {
     writer.finish().unwrap().into_inner()
 }
 
-/// What a run of [`zstd_runs`] repeats, and how often.
+/// The byte that a run of [`zstd_runs`] repeats, and how often.
 pub const RUN: u8 = b'z';
 pub const RUN_BYTES: usize = 128 << 10;
 
