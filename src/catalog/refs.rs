@@ -144,8 +144,8 @@ pub fn heads(db: &mut Db, project_id: i64, refs: Vec<(String, i64)>) -> Result<V
 ///
 /// # Errors
 /// Those of the database.
-pub fn log(db: &mut Db, project_id: i64, log: &Log, window: Slice) -> Result<Vec<Revision>> {
-    let wanted = usize::try_from(window.offset.saturating_add(window.limit)).unwrap_or(usize::MAX);
+pub fn log(db: &mut Db, project_id: i64, log: &Log, slice: Slice) -> Result<Vec<Revision>> {
+    let wanted = usize::try_from(slice.offset.saturating_add(slice.limit)).unwrap_or(usize::MAX);
     let (mut seen, mut listed) = (HashSet::new(), Vec::new());
     let (mut before, mut looked_at) = (i64::MAX, 0);
     while listed.len() < wanted && looked_at < MAX_RUNS {

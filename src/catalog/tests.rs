@@ -17,7 +17,7 @@ use crate::domain::ErrorKind;
 
 /// A catalog on SQLite with a given number of connections, and a runtime of one thread, like a worker's, that
 /// calls it.
-struct Asked {
+struct CatalogFixture {
     catalog: Catalog,
     runtime: tokio::runtime::Runtime,
     folder: tempfile::TempDir,

@@ -96,7 +96,7 @@ impl Backend {
         Ok(match self {
             Self::Directory(directory) => {
                 let directory = Arc::clone(directory);
-                BlobWriter::File(blocking(move || directory.begin(key)).await?)
+                BlobWriter::File(blocking(move || directory.create(key)).await?)
             }
             Self::Bucket(bucket) => {
                 BlobWriter::Object(Box::new(bucket::BlobWriter::begin(Arc::clone(bucket), key)))

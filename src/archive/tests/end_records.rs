@@ -14,7 +14,7 @@ use crate::archive::{ArchiveError, Index, Limits, Located, Oddity, TAIL_BYTES, l
 const BODY: [u8; 40] = [0; 40];
 
 fn record(name: &[u8]) -> Record {
-    Record { name: name.into(), packed: 10, unpacked: 10, ..Record::default() }
+    Record { name: name.into(), compressed: 10, uncompressed: 10, ..Record::default() }
 }
 
 fn fault(file: &[u8]) -> ArchiveError {
@@ -140,7 +140,7 @@ fn directory_size_that_is_wrong_is_refused() {
 
 #[test]
 fn directory_start_that_is_wrong_moves_the_entries() {
-    let records = [record(b"a"), Record { header_offset: 3, packed: 0, ..record(b"b") }];
+    let records = [record(b"a"), Record { header_offset: 3, compressed: 0, ..record(b"b") }];
     let moved_to = |change: fn(&mut End)| {
         let file = plain(&BODY, &records, change);
         let entries = entries(&file).unwrap();

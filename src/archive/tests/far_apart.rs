@@ -21,17 +21,18 @@ impl Fake {
         let mut offset = 0;
         let mut headers = BTreeMap::new();
         let mut records = Vec::new();
-        for (number, &(packed, unpacked)) in sizes.iter().enumerate() {
+        for (number, &(compressed, uncompressed)) in sizes.iter().enumerate() {
             let name = format!("d/{number}").into_bytes();
             offset += gap;
             let header = [&b"PK\x03\x04"[..], &[0; 22], &[name.len() as u8, 0, 0, 0], &name].concat();
             let bytes = header.len() as u64;
             headers.insert(offset, header.into());
             let ones = u32::MAX;
-            let extra = zip64_extra(&[unpacked, packed, offset]);
-            let wide = Record { packed: ones, unpacked: ones, header_offset: ones, ..Record::default() };
+            let extra = zip64_extra(&[uncompressed, compressed, offset]);
+            let wide =
+                Record { compressed: ones, uncompressed: ones, header_offset: ones, ..Record::default() };
             records.push(Record { name, extra, ..wide });
-            offset += bytes + packed;
+            offset += bytes + compressed;
         }
         let directory = directory(&records);
         let span = span_at(offset, directory.len(), records.len());

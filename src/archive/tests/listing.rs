@@ -98,7 +98,7 @@ proptest! {
         names in some_names(),
         window in (0..12_usize, 0..12_usize),
     ) {
-        let sized = |(at, name): (usize, &String)| Record { unpacked: at as u32, ..record(name.as_bytes()) };
+        let sized = |(at, name): (usize, &String)| Record { uncompressed: at as u32, ..record(name.as_bytes()) };
         let unique: BTreeSet<&String> = names.iter().collect();
         let records: Vec<Record> = unique.into_iter().rev().enumerate().map(sized).collect();
         let file = archive_of(&records);
@@ -171,7 +171,7 @@ fn names_that_are_no_plain_paths_are_left_out_with_all_they_imply() {
 
 #[test]
 fn first_of_several_entries_with_one_name_is_shown_once() {
-    let sized = |name: &str, unpacked| Record { unpacked, ..unix(name, 0o100_600 + unpacked) };
+    let sized = |name: &str, uncompressed| Record { uncompressed, ..unix(name, 0o100_600 + uncompressed) };
     let index = index_of(&[sized("a", 1), sized("d/", 2), sized("a", 3), sized("d/", 4), sized("a", 5)]);
     for recursive in [true, false] {
         let mut items = index.list("", recursive, ALL).unwrap().items;
@@ -217,7 +217,7 @@ fn modes_are_the_entries_own_with_a_type_that_agrees_with_the_name() {
 
 #[test]
 fn item_tells_name_and_path() {
-    let index = index_of(&[Record { unpacked: 7, ..record(b"a/b/c.txt") }]);
+    let index = index_of(&[Record { uncompressed: 7, ..record(b"a/b/c.txt") }]);
     let item = |name: &str, path: &str, is_directory, size_bytes, mode| ListingEntry {
         name: name.into(),
         path: path.into(),

@@ -51,8 +51,8 @@ fn index_keeps_every_field_of_an_entry() {
             flags: 0x809,
             method: 12_345,
             crc32: 0xdead_beef,
-            packed: 5,
-            unpacked: 4_000_000_000,
+            compressed: 5,
+            uncompressed: 4_000_000_000,
             external_attributes: 0o120_777 << 16,
             extra: extra(0x5455, &[1, 0xfe, 0xff, 0xff, 0xff]),
             ..Record::default()

@@ -89,7 +89,7 @@ fn bytes_that_are_missing_in_front_move_the_offsets_too() {
 
 #[test]
 fn zip64_end_record_may_be_moved_like_the_rest() {
-    let records = [Record { name: b"a".into(), packed: 10, unpacked: 10, ..Record::default() }];
+    let records = [Record { name: b"a".into(), compressed: 10, uncompressed: 10, ..Record::default() }];
     for front in [0, 7, 100, 70_000] {
         let file = [vec![b'#'; front], zip64(&[0; 40], &records, b"", End::all_ones(), |_| ())].concat();
         let (index, start, _) = fetch(&file).unwrap();
@@ -217,7 +217,7 @@ fn folder_with_an_odd_entry_is_not_copied_in_part() {
     let names = [&b"d/a"[..], b"d/b", b"e/c"];
     let records = names.map(|name| Record { name: name.into(), ..Record::default() });
     let mut records = records.to_vec();
-    records[1].packed = 9999;
+    records[1].compressed = 9999;
     let file = super::archives::plain(&[0; 40], &records, |_| ());
     let (index, ..) = fetch(&file).unwrap();
     assert_eq!(index.list("d", false, 0..10).unwrap().total, 2);

@@ -77,7 +77,11 @@ pub(super) fn read_whole(file: &[u8], entry: &EntryMeta) -> (Vec<u8>, Option<io:
 fn read_at_once(file: &[u8], entry: &EntryMeta) -> Option<io::Result<Vec<u8>>> {
     let bytes = from_header(file, entry);
     let range = is_small(entry).then(|| compressed_range(entry, bytes))?;
-    range.and_then(|packed| packed.map_or(Ok(None), |packed| decompress(entry, &bytes[packed]))).transpose()
+    range
+        .and_then(|compressed| {
+            compressed.map_or(Ok(None), |compressed| decompress(entry, &bytes[compressed]))
+        })
+        .transpose()
 }
 
 /// The text of the damage; asserts that bytes are missing.
@@ -203,7 +207,7 @@ fn several_zstd_frames_are_one_entry() {
     let (first, one_frame) = one(&lines(5000), Zstd);
     let (second, other_frame) = one(b"tail", Zstd);
     let (header, body) = (from_header(&first, &one_frame), 30 + one_frame.name.len());
-    let packed = [
+    let compressed = [
         &header[..body + one_frame.compressed_size as usize],
         &from_header(&second, &other_frame)[body..][..other_frame.compressed_size as usize],
     ]
@@ -215,7 +219,7 @@ fn several_zstd_frames_are_one_entry() {
         uncompressed_size: content.len() as u64,
         ..one_frame
     };
-    let (bytes, error) = read_whole(&packed, &entry);
+    let (bytes, error) = read_whole(&compressed, &entry);
     assert!(error.is_none() && bytes == content, "{error:?}");
 }
 
@@ -294,11 +298,11 @@ fn name_in_the_local_header_may_be_any_other() {
     for method in METHODS {
         let content = lines(5000);
         let (file, entry) = one(&content, method);
-        let (header, packed) = (&file[..30], &file[30 + entry.name.len()..]);
+        let (header, compressed) = (&file[..30], &file[30 + entry.name.len()..]);
         let extra_bytes = usize::from(u16::from_le_bytes([header[28], header[29]]));
         for name in [&b"dir\\a.txt"[..], b"", b"\x81", &[b'n'; 1000]] {
             let lengths = [(name.len() as u16).to_le_bytes(), (extra_bytes as u16).to_le_bytes()].concat();
-            let file = [&header[..26], &lengths, name, packed].concat();
+            let file = [&header[..26], &lengths, name, compressed].concat();
             let (bytes, error) = read_whole(&file, &entry);
             assert!(error.is_none() && bytes == content, "{error:?}");
         }
@@ -367,11 +371,11 @@ fn encrypted_entry_foreign_method_or_oddity_is_refused_before_reading() {
 #[test]
 fn packed_data_that_unpacks_to_nothing_lets_other_tasks_run() {
     // Empty stored blocks of deflate, then a final one.
-    let mut packed = [0, 0, 0, 0xff, 0xff].repeat(1_000_000);
-    packed.extend([1, 0, 0, 0xff, 0xff]);
+    let mut compressed = [0, 0, 0, 0xff, 0xff].repeat(1_000_000);
+    compressed.extend([1, 0, 0, 0xff, 0xff]);
     let (file, entry) = one(b"", Stored);
-    let entry = EntryMeta { method: 8, compressed_size: packed.len() as u64, ..entry };
-    let bytes = [&file[..30 + entry.name.len()], &packed].concat();
+    let entry = EntryMeta { method: 8, compressed_size: compressed.len() as u64, ..entry };
+    let bytes = [&file[..30 + entry.name.len()], &compressed].concat();
     let mut pieces = open(io::Cursor::new(bytes), entry).unwrap();
     let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
     let pauses = (0..).take_while(|_| pieces.poll_next_unpin(&mut cx).is_pending()).count();

@@ -8,7 +8,7 @@ use crate::archive::{ArchiveError, Index, Limits, Oddity, Span, walk};
 const BODY: [u8; 40] = [0; 40];
 
 fn record(name: &[u8]) -> Record {
-    Record { name: name.into(), packed: 10, unpacked: 10, ..Record::default() }
+    Record { name: name.into(), compressed: 10, uncompressed: 10, ..Record::default() }
 }
 
 fn fault(file: &[u8]) -> ArchiveError {
@@ -17,7 +17,8 @@ fn fault(file: &[u8]) -> ArchiveError {
 
 /// Asserts that the entry of `record` is refused, alone and everywhere.
 fn assert_odd(record: Record, oddity: Oddity) {
-    let sound = |name: &[u8]| Record { name: name.into(), packed: 10, unpacked: 10, ..Record::default() };
+    let sound =
+        |name: &[u8]| Record { name: name.into(), compressed: 10, uncompressed: 10, ..Record::default() };
     let file = plain(&BODY, &[sound(b"a"), record.clone(), sound(b"z")], |_| ());
     let walked: Vec<_> = entries(&file).unwrap().iter().map(|entry| entry.oddity).collect();
     assert_eq!(walked, [None, Some(oddity), None]);
@@ -48,8 +49,8 @@ fn count_that_is_too_high_is_refused() {
 
 #[test]
 fn sizes_larger_than_the_file_are_an_oddity_of_the_entry() {
-    for (packed, header_offset) in [(11, 0), (10, 1), (0, 11), (4_000_000_000, 0)] {
-        assert_odd(Record { packed, header_offset, ..record(b"odd") }, Oddity::OutsideArchive);
+    for (compressed, header_offset) in [(11, 0), (10, 1), (0, 11), (4_000_000_000, 0)] {
+        assert_odd(Record { compressed, header_offset, ..record(b"odd") }, Oddity::OutsideArchive);
     }
 }
 
@@ -109,9 +110,9 @@ fn zip64_sizes_replace_only_what_is_all_ones() {
         ([9, 5, 1], vec![77], [9, 5, 1]),
         ([ones, ones, 1], vec![9, 4, u64::MAX], [9, 4, 1]),
     ];
-    for ([unpacked, packed, header_offset], values, shown) in cases {
+    for ([uncompressed, compressed, header_offset], values, shown) in cases {
         let extra = [extra(0x7875, b"skip"), zip64_extra(&values)].concat();
-        let record = Record { unpacked, packed, header_offset, extra, ..record(b"a") };
+        let record = Record { uncompressed, compressed, header_offset, extra, ..record(b"a") };
         let file = plain(&BODY, &[record], |_| ());
         let entry = entries(&file).unwrap()[0];
         assert_eq!([entry.uncompressed_size, entry.compressed_size, entry.header_offset], shown);
@@ -130,7 +131,7 @@ fn disk_number_may_stand_in_the_zip64_field() {
 
 #[test]
 fn zip64_marker_without_its_field_is_an_oddity_of_the_entry() {
-    let ones = Record { unpacked: u32::MAX, packed: u32::MAX, ..record(b"odd") };
+    let ones = Record { uncompressed: u32::MAX, compressed: u32::MAX, ..record(b"odd") };
     for extra in [vec![], zip64_extra(&[1]), extra(1, &[0; 15]), extra(2, &[0; 24])] {
         let record = Record { extra, ..ones.clone() };
         assert_odd(record, Oddity::NoZip64Field);
@@ -140,14 +141,14 @@ fn zip64_marker_without_its_field_is_an_oddity_of_the_entry() {
 
 #[test]
 fn unpacked_size_of_all_ones_needs_no_zip64_field() {
-    let file = plain(&BODY, &[Record { unpacked: u32::MAX, ..record(b"a") }], |_| ());
+    let file = plain(&BODY, &[Record { uncompressed: u32::MAX, ..record(b"a") }], |_| ());
     let entry = entries(&file).unwrap()[0];
     assert_eq!((entry.uncompressed_size, entry.oddity), (u32::MAX.into(), None));
 }
 
 #[test]
 fn zip64_numbers_that_overflow_are_an_oddity_of_the_entry() {
-    let ones = Record { packed: u32::MAX, header_offset: u32::MAX, ..record(b"odd") };
+    let ones = Record { compressed: u32::MAX, header_offset: u32::MAX, ..record(b"odd") };
     for values in [[u64::MAX, 0], [0, u64::MAX], [u64::MAX, u64::MAX], [u64::MAX - 30, 1]] {
         let record = Record { extra: zip64_extra(&values), ..ones.clone() };
         assert_odd(record, Oddity::OutsideArchive);

@@ -167,8 +167,8 @@ fn with_long_local_extra(names: &[&str], extra_bytes: u16) -> Vec<u8> {
         let record = Record {
             name: name.as_bytes().into(),
             crc32: crc32fast::hash(b"content"),
-            packed: 7,
-            unpacked: 7,
+            compressed: 7,
+            uncompressed: 7,
             header_offset: body.len() as u32,
             ..Record::default()
         };
@@ -351,7 +351,7 @@ fn encrypted_entry_is_refused_where_it_would_be_copied() {
 #[test]
 fn entries_that_overlap_are_refused_before_they_multiply() {
     let records: Vec<Record> = (0..100)
-        .map(|n| Record { packed: 5000, unpacked: 5000, ..record(format!("d/{n}").as_bytes()) })
+        .map(|n| Record { compressed: 5000, uncompressed: 5000, ..record(format!("d/{n}").as_bytes()) })
         .collect();
     let file = plain(&[0; 10_000], &records, |_| ());
     assert_eq!(refusal(&file, "d"), Some(SubsetError::Overlapping));

@@ -18,13 +18,13 @@ fn runs(window_log: u8, blocks: usize, empty_blocks: usize) -> Vec<u8> {
     frame
 }
 
-fn of_runs(packed: &[u8], uncompressed_size: usize) -> (Vec<u8>, EntryMeta) {
+fn of_runs(compressed: &[u8], uncompressed_size: usize) -> (Vec<u8>, EntryMeta) {
     let (file, entry) = one(b"abc", Stored);
     let header = &file[..30 + entry.name.len()];
     let crc32 = crc32fast::hash(&vec![b'z'; uncompressed_size]);
-    let (compressed_size, uncompressed_size) = (packed.len() as u64, uncompressed_size as u64);
+    let (compressed_size, uncompressed_size) = (compressed.len() as u64, uncompressed_size as u64);
     let entry = EntryMeta { method: 93, crc32, compressed_size, uncompressed_size, ..entry };
-    ([header, packed].concat(), entry)
+    ([header, compressed].concat(), entry)
 }
 
 #[test]
@@ -55,8 +55,8 @@ fn a_zstd_window_is_bounded_unless_the_content_needs_no_more() {
 #[test]
 fn a_further_frame_gets_no_larger_window_than_the_first() {
     const BLOCK: usize = 128 << 10;
-    let packed = [runs(17, 1, 0), runs(24, 70, 0)].concat();
-    let (file, entry) = of_runs(&packed, 71 * BLOCK);
+    let compressed = [runs(17, 1, 0), runs(24, 70, 0)].concat();
+    let (file, entry) = of_runs(&compressed, 71 * BLOCK);
     let (bytes, error) = read_whole(&file, &entry);
     assert!(bytes.len() <= BLOCK && error.unwrap().to_string().contains("16 MiB"));
 }

@@ -33,7 +33,7 @@ struct Row {
 ///
 /// # Errors
 /// Those of the database.
-pub fn of_project(db: &mut Db, project_id: i64, list: &ProjectJobs, window: Slice) -> Result<Vec<i64>> {
+pub fn of_project(db: &mut Db, project_id: i64, list: &ProjectJobs, slice: Slice) -> Result<Vec<i64>> {
     let (order, comparison, start) = match list.direction {
         Direction::Ascending => ("ASC", '>', i64::MIN),
         Direction::Descending => ("DESC", '<', i64::MAX),
@@ -78,7 +78,7 @@ pub struct PipelineJobs {
 ///
 /// # Errors
 /// Those of the database.
-pub fn of_pipeline(db: &mut Db, list: &PipelineJobs, window: Slice) -> Result<(Vec<i64>, i64)> {
+pub fn of_pipeline(db: &mut Db, list: &PipelineJobs, slice: Slice) -> Result<(Vec<i64>, i64)> {
     let listed = || {
         let mut query = jobs::table.filter(jobs::pipeline_id.eq(list.pipeline_id)).into_boxed();
         if !list.statuses.is_empty() {

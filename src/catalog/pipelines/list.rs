@@ -149,7 +149,7 @@ pub fn latest_of_ref(db: &mut Db, project_id: i64, ref_name: &str) -> Result<Opt
 ///
 /// # Errors
 /// Those of the database.
-pub fn children(db: &mut Db, parent_id: i64, statuses: &[Status], window: Slice) -> Result<(Vec<i64>, i64)> {
+pub fn children(db: &mut Db, parent_id: i64, statuses: &[Status], slice: Slice) -> Result<(Vec<i64>, i64)> {
     let listed = || {
         let mut query = pipelines::table.filter(pipelines::parent_id.eq(parent_id)).into_boxed();
         if !statuses.is_empty() {
