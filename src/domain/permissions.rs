@@ -126,20 +126,20 @@ impl Action {
     /// Returns why a caller that sees the project is refused, in a few words for the log.
     pub const fn refusal(self) -> &'static str {
         match self {
-            Self::SeeProject => "grant may not see the project",
-            Self::ReadJobs => "grant may not read the project's jobs",
+            Self::SeeProject => "caller may not see the project",
+            Self::ReadJobs => "caller may not read the project's jobs",
             Self::ReadArtifact(accessibility) | Self::FetchDependency(accessibility) => match accessibility {
-                Accessibility::Public => "grant may not read the project's jobs",
+                Accessibility::Public => "caller may not read the project's jobs",
                 Accessibility::Private => "artifact is private: needs the developer role",
                 Accessibility::Maintainer => "artifact needs the maintainer role",
                 Accessibility::None => "artifact has accessibility none",
             },
-            Self::KeepArtifacts => "grant is not a developer of the project",
+            Self::KeepArtifacts => "caller is not a developer of the project",
             Self::DeleteArtifacts | Self::EraseJob { own: false } => {
-                "grant is not a maintainer of the project"
+                "caller is not a maintainer of the project"
             }
             Self::EraseJob { own: true } => {
-                "grant is neither a maintainer nor the developer who owns the job"
+                "caller is neither a maintainer nor the developer who owns the job"
             }
         }
     }

@@ -7,7 +7,7 @@ use std::io;
 use std::ops::Range;
 
 use artigate::archive::{
-    EntryMeta, ArchiveError, Index, Limits, Located, Span, Subset, locate, open, compressed_range, unpack, walk,
+    EntryMeta, ArchiveError, Index, Limits, Located, Span, Subset, locate, open, compressed_range, decompress, walk,
 };
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
