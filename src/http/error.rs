@@ -118,6 +118,12 @@ pub fn log(error: &Error) {
     }
 }
 
+impl From<CredentialError> for RequestError {
+    fn from(error: CredentialError) -> Self {
+        Self::Credential(error)
+    }
+}
+
 impl From<Error> for RequestError {
     fn from(error: Error) -> Self {
         Self::Domain(error)

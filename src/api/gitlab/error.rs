@@ -267,15 +267,10 @@ fn refused(refusal: CredentialError) -> HttpResponse {
         .json(json!({ "error": error, "error_description": description, "message": description }))
 }
 
-impl From<Error> for ApiError {
-    fn from(error: Error) -> Self {
-        Self::Request(RequestError::Domain(error))
-    }
-}
-
-impl From<RequestError> for ApiError {
-    fn from(error: RequestError) -> Self {
-        Self::Request(error)
+/// Takes over the errors that all dialects share.
+impl<E: Into<RequestError>> From<E> for ApiError {
+    fn from(error: E) -> Self {
+        Self::Request(error.into())
     }
 }
 

@@ -102,21 +102,10 @@ fn refused(refusal: CredentialError) -> HttpResponse {
     answer.json(json!({ "message": text }))
 }
 
-impl From<Error> for ApiError {
-    fn from(error: Error) -> Self {
-        Self::Request(RequestError::Domain(error))
-    }
-}
-
-impl From<RequestError> for ApiError {
-    fn from(error: RequestError) -> Self {
-        Self::Request(error)
-    }
-}
-
-impl From<CredentialError> for ApiError {
-    fn from(refusal: CredentialError) -> Self {
-        Self::Request(RequestError::Credential(refusal))
+/// Takes over the errors that all dialects share.
+impl<E: Into<RequestError>> From<E> for ApiError {
+    fn from(error: E) -> Self {
+        Self::Request(error.into())
     }
 }
 

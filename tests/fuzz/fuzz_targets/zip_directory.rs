@@ -9,7 +9,8 @@ use std::io;
 use std::ops::Range;
 
 use artigate::archive::{
-    Directory, DirectoryError, ArchiveError, Index, Limits, Located, Span, TAIL_BYTES, locate, read_directory, walk,
+    ArchiveError, Directory, DirectoryError, Index, Limits, Located, Span, TAIL_BYTES, locate,
+    read_directory, walk,
 };
 use bytes::Bytes;
 use libfuzzer_sys::fuzz_target;

@@ -7,7 +7,8 @@ use std::io;
 use std::ops::Range;
 
 use artigate::archive::{
-    EntryMeta, ArchiveError, Index, Limits, Located, Span, Subset, locate, open, compressed_range, decompress, walk,
+    ArchiveError, EntryMeta, Index, Limits, Located, Span, Subset, compressed_range, decompress, locate,
+    open, walk,
 };
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
