@@ -3,6 +3,7 @@
 use crate::access::Access;
 use crate::archive::Limits;
 use crate::auth::FailedLoginLimiter;
+use crate::auth::keys::SigningKeys;
 use crate::catalog::Catalog;
 use crate::deliver::{Capacity, Deliver, IndexCache};
 use crate::domain::{Clock, Result};
@@ -35,6 +36,8 @@ pub struct App {
     pub retention: Retention,
     /// Changes the registry.
     pub registry: Registry,
+    /// Sign links and tokens.
+    pub keys: SigningKeys,
     /// Counts failed authentications.
     pub failed_auth: FailedLoginLimiter,
     /// Whether catalog and store answer.
@@ -67,6 +70,7 @@ impl App {
         let access = Access::new(catalog.clone(), settings.max_artifact_bytes);
         let registry = Registry::new(catalog.clone(), store.clone(), access.clone());
         let retention = Retention::new(catalog.clone(), store.clone(), clock.clone(), settings.tombstones);
+        let keys = SigningKeys::new(catalog.clone());
         let readiness = Readiness::default();
         let failed_auth = FailedLoginLimiter::new(settings.failed_auth_per_minute);
         let belonging = Belonging::default();
@@ -80,6 +84,7 @@ impl App {
             deliver,
             retention,
             registry,
+            keys,
             failed_auth,
             readiness,
             belonging,

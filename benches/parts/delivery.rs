@@ -63,5 +63,6 @@ async fn stored(store: &Store, archive: &[u8]) -> Artifact {
         created_at: Timestamp::from_millis(0),
         expire_at: None,
         tail_bytes: None,
+        crc32: None,
     }
 }

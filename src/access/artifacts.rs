@@ -12,6 +12,26 @@ use crate::domain::permissions::{Action, Decision};
 use crate::domain::project::ProjectRef;
 use crate::domain::{self, ErrorKind, Sha256Digest};
 
+/// What stands for a job's archive: an archive, single files, or both.
+#[derive(Debug, Clone)]
+pub struct JobArchive {
+    /// The archive.
+    pub archive: Option<Artifact>,
+    /// The single files that the principal may read; there are some if there is no archive.
+    pub files: Vec<Artifact>,
+}
+
+impl JobArchive {
+    fn stored(archive: Artifact) -> Self {
+        Self { archive: Some(archive), files: Vec::new() }
+    }
+
+    /// Returns the single file at `path`, which comes before an entry of the archive.
+    pub fn file(&self, path: &[u8]) -> Option<&Artifact> {
+        self.files.iter().find(|file| file.name.file_path().is_some_and(|own| own.as_bytes() == path))
+    }
+}
+
 /// A lookup of an artifact without its job's ID.
 #[derive(Debug, Clone)]
 pub struct RefLookup {
@@ -48,14 +68,31 @@ impl Access {
     ) -> Result<Artifact, AccessError> {
         let principal = principal.clone();
         self.read_inline(move |db| {
-            if name == ArtifactName::ARCHIVE
-                && let Some(archive) = archive_fast_path(db, &principal, &project, job_id)?
-            {
-                return Ok(archive);
-            }
             let project = AuthorizedProject::find(db, &principal, &project, Action::ReadJobs)?;
             let job = project.job(db, job_id, true)?;
             project.artifact(db, &job, &name)
+        })
+        .await
+    }
+
+    /// Finds what stands for a job's archive, if the principal may read it.
+    ///
+    /// # Errors
+    /// As [`Access::artifact_of_job`].
+    pub async fn archive_of_job(
+        &self,
+        principal: &Principal,
+        project: ProjectRef,
+        job_id: i64,
+    ) -> Result<JobArchive, AccessError> {
+        let principal = principal.clone();
+        self.read_inline(move |db| {
+            if let Some(archive) = archive_fast_path(db, &principal, &project, job_id)? {
+                return Ok(JobArchive::stored(archive));
+            }
+            let project = AuthorizedProject::find(db, &principal, &project, Action::ReadJobs)?;
+            let job = project.job(db, job_id, true)?;
+            project.archive(db, &job)
         })
         .await
     }
@@ -69,14 +106,14 @@ impl Access {
         principal: &Principal,
         project: ProjectRef,
         lookup: RefLookup,
-    ) -> Result<Artifact, AccessError> {
+    ) -> Result<JobArchive, AccessError> {
         let (principal, RefLookup { ref_name, job_name, search }) = (principal.clone(), lookup);
         let find = move |db: &mut Db| {
             if search == RefSearch::Newest
                 && let Some(archive) =
                     archive_of_ref_fast_path(db, &principal, &project, (&ref_name, &job_name))?
             {
-                return Ok(archive);
+                return Ok(JobArchive::stored(archive));
             }
             let found = AuthorizedProject::find(db, &principal, &project, Action::ReadJobs)?;
             let (project, now) = (&found.project, principal.now);
@@ -89,7 +126,7 @@ impl Access {
                 let why = absence::by_ref(db, project.id, &ref_name, &job_name, recent)?;
                 return Err(AccessError::ArtifactOfRefNotFound { why, recent });
             };
-            found.artifact(db, &job, &ArtifactName::ARCHIVE)
+            found.archive(db, &job)
         };
         match search {
             RefSearch::Newest => self.read_inline(find).await,
@@ -107,7 +144,7 @@ impl Access {
         &self,
         principal: &Principal,
         job_id: i64,
-    ) -> Result<Artifact, AccessError> {
+    ) -> Result<JobArchive, AccessError> {
         let principal = Principal { accepted: AcceptedCredentials::UserOrJob, ..principal.clone() };
         self.read(move |db| {
             let actor = principal.authenticate(db)?;
@@ -119,11 +156,12 @@ impl Access {
             let job = jobs::find(db, job_id)?.ok_or(missing)?;
             let project = find_project(db, &ProjectRef::Id(job.project_id))?;
             let project = AuthorizedProject::new(db, &principal, actor, project, Action::ReadJobs)?;
-            let archive = artifacts::find(db, job.id, &ArtifactName::ARCHIVE)?;
+            let archive = artifacts::find_archive(db, job.id)?;
             project.require(Action::FetchDependency(accessibility(archive.as_ref())))?;
-            let archive = project.require_available(db, &job, &ArtifactName::ARCHIVE, archive)?;
-            project.record(Some(&archive));
-            Ok(archive)
+            let may_fetch = |file: &Artifact| {
+                project.decide(Action::FetchDependency(file.accessibility)) == Decision::Allow
+            };
+            project.archive_or_files(db, &job, archive, may_fetch)
         })
         .await
     }
@@ -155,13 +193,54 @@ impl AuthorizedProject {
     /// Finds a job's artifact by name, if the principal may read it and it has not expired.
     fn artifact(&self, db: &mut Db, job: &Job, name: &ArtifactName) -> Result<Artifact, AccessError> {
         self.audit.set_job(job.id);
-        let archive = artifacts::find(db, job.id, &ArtifactName::ARCHIVE)?;
+        let archive = artifacts::find_archive(db, job.id)?;
         self.require_artifact(archive.as_ref())?;
         let artifact =
             if *name == ArtifactName::ARCHIVE { archive } else { artifacts::find(db, job.id, name)? };
         self.require_artifact(artifact.as_ref())?;
         self.record(artifact.as_ref());
         self.require_available(db, job, name, artifact)
+    }
+
+    /// Finds what stands for a job's archive, if the principal may read it.
+    fn archive(&self, db: &mut Db, job: &Job) -> Result<JobArchive, AccessError> {
+        self.audit.set_job(job.id);
+        let archive = artifacts::find_archive(db, job.id)?;
+        self.require_artifact(archive.as_ref())?;
+        let may_read =
+            |file: &Artifact| self.decide(Action::ReadArtifact(file.accessibility)) == Decision::Allow;
+        self.archive_or_files(db, job, archive, may_read)
+    }
+
+    /// Takes the single files into account that the job has and the principal may read. Without an archive there
+    /// has to be one.
+    fn archive_or_files(
+        &self,
+        db: &mut Db,
+        job: &Job,
+        archive: Option<Artifact>,
+        may_read: impl Fn(&Artifact) -> bool,
+    ) -> Result<JobArchive, AccessError> {
+        let mut files = artifacts::of_job(db, job.id)?;
+        files.retain(|file| file.name.file_path().is_some());
+        let mut available = Vec::with_capacity(files.len());
+        for file in files.iter().filter(|file| may_read(file)) {
+            if latest::availability(db, &self.project, job, file, self.now)? == Availability::Available {
+                available.push(file.clone());
+            }
+        }
+        self.record(archive.as_ref());
+        if archive.is_none() && !available.is_empty() {
+            return Ok(JobArchive { archive: None, files: available });
+        }
+        // Files that are there, and none of which may be read, are as an archive that may not.
+        if archive.is_none()
+            && let Some(file) = files.iter().find(|file| !may_read(file))
+        {
+            return Err(AccessError::Forbidden(Action::ReadArtifact(file.accessibility)));
+        }
+        let archive = self.require_available(db, job, &ArtifactName::ARCHIVE, archive)?;
+        Ok(JobArchive { archive: Some(archive), files: available })
     }
 
     /// Requires the right to read an artifact. A missing one is left to [`AuthorizedProject::require_available`].
@@ -258,7 +337,9 @@ fn fast_path(
         Err(error) if error.kind() == ErrorKind::Invalid => None,
         found => found?,
     };
-    let Some(ArtifactAccess { project, job, artifact, token, role }) = found else { return Ok(None) };
+    let Some(ArtifactAccess { project, job, artifact, token, role, has_files: false }) = found else {
+        return Ok(None);
+    };
     let Principal { scopes, now, .. } = principal;
     let (actor, grant) = match (digest, token) {
         (None, _) => {

@@ -31,11 +31,11 @@ impl Access {
             Ok((project, job))
         };
         self.change(allow, move |db, (project, job)| {
-            let archive = artifacts::find(db, job.id, &ArtifactName::ARCHIVE)?;
+            let archive = artifacts::find_archive(db, job.id)?;
             project.require_available(db, &job, &ArtifactName::ARCHIVE, archive)?;
             artifacts::keep_all(db, job.id, now)?;
             // A sweep may have deleted it in the meantime; then nothing is left to keep.
-            artifacts::find(db, job.id, &ArtifactName::ARCHIVE)?.ok_or(AccessError::ArtifactJustExpired)?;
+            artifacts::find_archive(db, job.id)?.ok_or(AccessError::ArtifactJustExpired)?;
             Ok((project.readable_job(db, job.id)?, project.project.path))
         })
         .await

@@ -7,17 +7,23 @@
 mod account;
 mod artifacts;
 mod changes;
+mod environment;
 mod error;
 mod lists;
+mod named;
+mod pieces;
 mod principal;
 mod project;
 mod registry;
 mod repository;
 mod uploads;
 
-pub use artifacts::{RefLookup, RefSearch};
+pub use artifacts::{JobArchive, RefLookup, RefSearch};
+pub use environment::JobEnvironment;
 pub use error::{AccessError, ArtifactAbsence, CommitAbsence, JobAbsence, PipelineAbsence, ProjectAbsence};
 pub use lists::{ChildPipelines, Listed, ListedProjects, Total};
+pub use named::ListedArtifact;
+pub use pieces::{RuntimeJob, UploadError};
 pub use principal::Principal;
 pub use registry::require_registry;
 pub use repository::{ListedRefs, RefList, RefOrder, RefSearchText};

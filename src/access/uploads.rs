@@ -49,7 +49,7 @@ impl Access {
 }
 
 /// Returns the smaller of two limits; `None` and 0 mean no limit.
-fn smaller_limit(instance_bytes: Option<u64>, project_bytes: Option<i64>) -> Option<u64> {
+pub(super) fn smaller_limit(instance_bytes: Option<u64>, project_bytes: Option<i64>) -> Option<u64> {
     let project = project_bytes.and_then(|bytes| u64::try_from(bytes).ok());
     [instance_bytes, project].into_iter().flatten().filter(|bytes| *bytes > 0).min()
 }

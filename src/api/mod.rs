@@ -1,7 +1,9 @@
 //! Dialects: the artifact APIs of CI vendors. Each only translates into the modules below; none uses another.
 
+pub mod github;
 pub mod gitlab;
 mod health;
+mod links;
 pub mod registry;
 
 use actix_web::web::{self, ServiceConfig};
@@ -9,7 +11,9 @@ use actix_web::web::{self, ServiceConfig};
 /// Mounts every dialect, and GitLab's response to unknown routes.
 pub fn routes(config: &mut ServiceConfig) {
     health::mount(config);
+    links::mount(config);
     registry::mount(config);
+    github::mount(config);
     gitlab::mount(config);
 }
 

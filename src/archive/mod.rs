@@ -6,6 +6,7 @@
 //! entry's local header to [`open`]. Every number in an archive is a claim of its maker, and is checked
 //! before use.
 
+mod assemble;
 mod bounded_reader;
 mod damage;
 mod directory;
@@ -33,6 +34,7 @@ mod zstd_frames;
 #[cfg(test)]
 mod tests;
 
+pub use assemble::{AssembledFile, Assembly, Segment};
 pub use damage::{CorruptEntry, CorruptEntryError};
 pub use directory::{Entry, walk};
 pub use end_record::{Located, Span, TAIL_BYTES, locate};

@@ -4,7 +4,9 @@
 //! Most requests run this statement. It only finds rows that all exist; callers find a missing one by single
 //! lookups, in the order in which clients are told.
 
+use diesel::dsl::sql;
 use diesel::prelude::*;
+use diesel::sql_types::Bool;
 
 use super::Db;
 use super::artifacts::Artifact;
@@ -35,9 +37,15 @@ pub struct ArtifactAccess {
     pub token: Option<(AccessToken, User)>,
     /// The role of the token's user in the project.
     pub role: Option<Role>,
+    /// Whether the job has single files, too.
+    pub has_files: bool,
 }
 
-type Row = (Project, Job, Option<Artifact>, Option<AccessToken>, Option<User>, Option<String>);
+/// Whether a job has single files: they are in the index of its finished artifacts.
+const HAS_FILES: &str = "EXISTS (SELECT 1 FROM artifacts AS files WHERE files.job_id = jobs.id \
+    AND files.state = 'finished' AND files.name LIKE 'file/%')";
+
+type Row = (Project, Job, Option<Artifact>, Option<AccessToken>, Option<User>, Option<String>, bool);
 
 /// Finds jobs of a project, each with its archive, and the personal token of that digest with its user's
 /// role. `$on` binds no value, because diesel copies the condition of a join several times.
@@ -88,6 +96,7 @@ macro_rules! find {
                 Option::<AccessToken>::as_select(),
                 Option::<User>::as_select(),
                 project_members::role.nullable(),
+                sql::<Bool>(HAS_FILES),
             ))
             .load::<Row>($connection)?
     };
@@ -149,7 +158,14 @@ impl ArtifactAccess {
     }
 }
 
-fn from_row((project, job, artifact, token, user, role): Row) -> Result<Option<ArtifactAccess>> {
+fn from_row((project, job, artifact, token, user, role, has_files): Row) -> Result<Option<ArtifactAccess>> {
     let role = role.map(|name| name.parse()).transpose().map_err(Error::internal)?;
-    Ok(artifact.map(|artifact| ArtifactAccess { project, job, artifact, token: token.zip(user), role }))
+    Ok(artifact.map(|artifact| ArtifactAccess {
+        project,
+        job,
+        artifact,
+        token: token.zip(user),
+        has_files,
+        role,
+    }))
 }

@@ -10,7 +10,7 @@ use diesel::prelude::*;
 use diesel::result::{DatabaseErrorKind, Error as DieselError};
 use diesel::sql_types::{BigInt, Text};
 
-use super::schema::{artifacts, doomed_blobs};
+use super::schema::{artifacts, doomed_blobs, upload_pieces, uploads};
 use super::{Db, clock};
 use crate::domain::{Error, Result};
 
@@ -30,8 +30,16 @@ pub fn unreferenced(db: &mut Db, keys: Vec<String>) -> Result<Vec<String>> {
 }
 
 fn named_among(db: &mut Db, keys: &[String]) -> Result<HashSet<String>> {
-    let named: Vec<String> =
+    let mut named: Vec<String> =
         artifacts::table.filter(artifacts::store_key.eq_any(keys)).select(artifacts::store_key).load(db)?;
+    let pieces: Vec<String> = upload_pieces::table
+        .filter(upload_pieces::store_key.eq_any(keys))
+        .select(upload_pieces::store_key)
+        .load(db)?;
+    let uploaded: Vec<Option<String>> =
+        uploads::table.filter(uploads::store_key.eq_any(keys)).select(uploads::store_key).load(db)?;
+    named.extend(pieces);
+    named.extend(uploaded.into_iter().flatten());
     Ok(named.into_iter().collect())
 }
 

@@ -126,7 +126,8 @@ pub fn job_by_recent_ref(
         .select(Job::as_select())
         .load(db)?;
     first_matching(db, found, |db, job, artifact| {
-        Ok(artifact.name == ArtifactName::ARCHIVE && can_be_read(db, project, job, artifact, now)?)
+        let is_archive = artifact.name == ArtifactName::ARCHIVE || artifact.name.named_archive().is_some();
+        Ok(is_archive && can_be_read(db, project, job, artifact, now)?)
     })
 }
 

@@ -136,6 +136,54 @@ diesel::table! {
         tail_bytes -> Nullable<BigInt>,
         media_type -> Nullable<Text>,
         forget_after -> Nullable<BigInt>,
+        sha1 -> Nullable<Binary>,
+        crc32 -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    uploads (id) {
+        id -> BigInt,
+        uuid -> Binary,
+        project_id -> BigInt,
+        pipeline_id -> BigInt,
+        job_id -> BigInt,
+        name -> Text,
+        kind -> Text,
+        format -> Text,
+        media_type -> Nullable<Text>,
+        filename -> Text,
+        accessibility -> Text,
+        expire_at -> Nullable<BigInt>,
+        state -> Text,
+        received -> BigInt,
+        pieces -> BigInt,
+        list_sha256 -> Nullable<Binary>,
+        size_bytes -> Nullable<BigInt>,
+        sha256 -> Nullable<Binary>,
+        sha1 -> Nullable<Binary>,
+        crc32 -> Nullable<BigInt>,
+        tail_bytes -> Nullable<BigInt>,
+        store_key -> Nullable<Text>,
+        created_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    upload_pieces (upload_id, name) {
+        upload_id -> BigInt,
+        name -> Text,
+        store_key -> Text,
+        size_bytes -> BigInt,
+        sha256 -> Binary,
+    }
+}
+
+diesel::table! {
+    signing_keys (id) {
+        id -> BigInt,
+        secret -> Binary,
+        created_at -> BigInt,
     }
 }
 
@@ -177,6 +225,8 @@ diesel::joinable!(jobs -> pipelines (pipeline_id));
 diesel::joinable!(jobs -> projects (project_id));
 diesel::joinable!(jobs -> users (user_id));
 diesel::joinable!(artifacts -> jobs (job_id));
+diesel::joinable!(uploads -> jobs (job_id));
+diesel::joinable!(upload_pieces -> uploads (upload_id));
 diesel::joinable!(pipelines -> users (user_id));
 diesel::allow_tables_to_appear_in_same_query!(
     users,
@@ -187,4 +237,6 @@ diesel::allow_tables_to_appear_in_same_query!(
     pipelines,
     jobs,
     artifacts,
+    uploads,
+    upload_pieces,
 );

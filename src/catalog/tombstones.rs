@@ -279,6 +279,22 @@ pub fn lease(db: &mut Db, limit: i64, leased_too: bool, now: Timestamp) -> Resul
         .get_results(db)?)
 }
 
+/// Deletes an artifact on request; the tombstone of an expired one, too.
+///
+/// # Errors
+/// Those of the database.
+pub fn delete(db: &mut Db, id: i64, now: Timestamp) -> Result<()> {
+    soft_delete(db, id, now)?;
+    let expired = artifacts::table.find(id).filter(artifacts::state.eq(ArtifactState::Expired.as_str()));
+    diesel::update(expired).set(artifacts::state.eq(ArtifactState::Deleted.as_str())).execute(db)?;
+    let without_bytes = artifacts::table
+        .find(id)
+        .filter(artifacts::state.eq(ArtifactState::Deleted.as_str()))
+        .filter(artifacts::forget_after.is_not_null());
+    diesel::delete(without_bytes).execute(db)?;
+    Ok(())
+}
+
 /// Records that the blobs of tombstones are deleted. Tombstones of expired artifacts keep name, size and
 /// digest until `keep_for` after the expiry; all others are deleted.
 ///

@@ -11,7 +11,7 @@ use diesel::result::QueryResult;
 use diesel::sql_types::{BigInt, Binary, Bool, Text};
 
 use crate::domain::artifact::{
-    Accessibility, ArtifactFormat, ArtifactKind, ArtifactName, ArtifactState, MediaType,
+    Accessibility, ArtifactFormat, ArtifactKind, ArtifactName, ArtifactState, MediaType, UploadState,
 };
 use crate::domain::pipeline::Source;
 use crate::domain::project::Visibility;
@@ -35,6 +35,7 @@ macro_rules! stored_by_name {
 }
 
 stored_by_name!(
+    UploadState,
     Accessibility,
     ArtifactFormat,
     ArtifactKind,

@@ -8,6 +8,7 @@ mod existing;
 mod fsck;
 mod gc;
 mod help;
+mod keys;
 mod listing;
 mod load;
 mod migrate;
@@ -115,6 +116,9 @@ enum Command {
     /// that could not be copied, and exits with code 1 then.
     #[command(after_help = copy_store::EXAMPLES)]
     CopyStore(copy_store::CopyStore),
+    /// Rotate the keys that sign links and runtime tokens.
+    #[command(subcommand, after_help = keys::EXAMPLES)]
+    Keys(keys::KeysCommand),
     /// Create, list and revoke personal access tokens.
     #[command(subcommand, after_help = token::EXAMPLES)]
     Token(token::TokenCommand),
@@ -270,6 +274,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Result<(), CommandE
         Command::Gc(options) => gc::run(&settings, &options),
         Command::Fsck { quick, json } => fsck::run(&settings, quick, json),
         Command::CopyStore(command) => command.run(&settings),
+        Command::Keys(command) => keys::run(&settings, &command),
         Command::Token(command) => token::run(&settings, command),
         Command::User(command) => user::run(&settings, command),
         Command::Project(command) => project::run(&settings, command),

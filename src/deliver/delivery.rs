@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::entry::{EntryDelivery, StoredEncoding, find_entry};
 use super::folder::{FolderDelivery, FolderPage, list_folder, plan_folder};
-use super::{Body, Capacity, IndexCache, Sources, open_artifact, read_artifact};
+use super::{AssembledDelivery, Body, Capacity, IndexCache, Sources, open_artifact, read_artifact};
 use crate::catalog::artifacts::Artifact;
 use crate::domain::{EntryPath, Error, Result};
 use crate::store::{Blob, Store, StoreKey};
@@ -41,6 +41,8 @@ pub enum Bytes<'a> {
     Entry(EntryDelivery<'a>, Option<StoredEncoding>),
     /// A folder of an archive as a zip; never in part.
     Folder(Box<FolderDelivery>),
+    /// The single files of a job, as a zip.
+    Assembled(Box<AssembledDelivery>),
 }
 
 /// Whether a client follows a redirect to the store.
@@ -127,6 +129,14 @@ impl Deliver {
         list_folder(self.sources(client), archive, path, recursive, range).await
     }
 
+    /// Plans a zip of single files.
+    ///
+    /// # Errors
+    /// `Unprocessable` when the CRC-32 of a file is not known.
+    pub fn assembled(&self, files: Vec<Artifact>) -> Result<AssembledDelivery> {
+        AssembledDelivery::plan(self.store.clone(), files)
+    }
+
     fn sources(&self, client: Option<IpAddr>) -> Sources<'_> {
         Sources { store: &self.store, indexes: &self.indexes, capacity: &self.capacity, client }
     }
@@ -140,6 +150,7 @@ impl Bytes<'_> {
             Self::Entry(entry, None) => entry.size(),
             Self::Entry(entry, Some(form)) => entry.compressed_size(*form),
             Self::Folder(folder) => folder.size(),
+            Self::Assembled(assembled) => assembled.size(),
         }
     }
 
@@ -157,6 +168,7 @@ impl Bytes<'_> {
             (Self::Entry(entry, None), None) => entry.into_body().await,
             (Self::Entry(entry, None), Some(part)) => entry.into_part(part).await,
             (Self::Folder(folder), _) => folder.into_body().await,
+            (Self::Assembled(assembled), part) => assembled.into_body(part).await,
         }
     }
 }

@@ -61,6 +61,11 @@ pub async fn list_folder(
 }
 
 impl FolderPage {
+    /// A page whose memory is not counted.
+    pub fn small(listing: Listing) -> Self {
+        Self { listing, held: None }
+    }
+
     /// Makes a response body of the page's `text`; it holds what was counted for the page.
     pub fn into_body(self, text: Bytes) -> Body {
         let Some((share, budget)) = self.held else { return Body::Full(text) };

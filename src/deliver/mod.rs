@@ -3,6 +3,7 @@
 //! The caller has authorized the request; bytes are only found, opened and streamed here. Memory holds only
 //! an archive's index, what a decompressor takes, and two pieces of its bytes; all of that is bounded.
 
+mod assembled;
 mod budget;
 mod capacity;
 mod delivery;
@@ -20,6 +21,7 @@ use std::pin::Pin;
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt, TryStreamExt, stream};
 
+pub use assembled::AssembledDelivery;
 pub use budget::Patience;
 pub use capacity::Capacity;
 pub use delivery::{Bytes as DeliveredBytes, Deliver, Delivery, Redirects};

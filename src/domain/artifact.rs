@@ -12,12 +12,38 @@ pub use super::artifact_kind::ArtifactKind;
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ArtifactName(Cow<'static, str>);
 
+/// Prefix of the stored names of named archives. No kind has a slash in its name.
+const NAMED: &str = "named/";
+
+/// Prefix of the stored names of single files.
+const FILE: &str = "file/";
+
 impl ArtifactName {
     /// The name of a job's archive.
     pub const ARCHIVE: Self = Self(Cow::Borrowed(ArtifactKind::Archive.as_str()));
 
     /// The name of a job's log.
     pub const LOG: Self = Self(Cow::Borrowed(ArtifactKind::Trace.as_str()));
+
+    /// The name of an archive that its uploader named; `name` holds no slash.
+    pub fn of_named_archive(name: &str) -> Self {
+        Self(Cow::Owned(format!("{NAMED}{name}")))
+    }
+
+    /// The name of a single file at `path`.
+    pub fn of_file(path: &str) -> Self {
+        Self(Cow::Owned(format!("{FILE}{path}")))
+    }
+
+    /// Returns the uploader's name of a named archive; `None` for any other artifact.
+    pub fn named_archive(&self) -> Option<&str> {
+        self.0.strip_prefix(NAMED)
+    }
+
+    /// Returns the path of a single file; `None` for any other artifact.
+    pub fn file_path(&self) -> Option<&str> {
+        self.0.strip_prefix(FILE)
+    }
 
     /// Returns the name as stored.
     pub fn as_str(&self) -> &str {
@@ -143,6 +169,18 @@ pub enum Availability {
     Expired,
     /// It does not exist, or was deleted.
     Missing,
+}
+
+named! {
+    /// The state of an upload in pieces.
+    pub enum UploadState ("upload state") {
+        /// It takes pieces.
+        Open = "open",
+        /// Its pieces are one blob.
+        Received = "received",
+        /// It takes nothing more; its pieces are deleted.
+        Abandoned = "abandoned",
+    }
 }
 
 /// Longest file name that is stored, in bytes: the limit of common file systems.

@@ -1,5 +1,6 @@
 //! Download: evaluates conditions and ranges, writes headers, sends bytes.
 
+use std::borrow::Cow;
 use std::io;
 use std::ops::Range;
 use std::pin::Pin;
@@ -13,7 +14,9 @@ use bytes::Bytes;
 use futures_util::{Stream, stream};
 
 use crate::catalog::artifacts::Artifact;
-use crate::deliver::{Body, ByteStream, DeliveredBytes, Delivery, EntryDelivery, StoredEncoding};
+use crate::deliver::{
+    AssembledDelivery, Body, ByteStream, DeliveredBytes, Delivery, EntryDelivery, StoredEncoding,
+};
 use crate::domain::range::{self, Requested};
 use crate::domain::{EntryPath, Error, Result, Sha256Digest};
 use crate::http::conditional::{Condition, Validators};
@@ -31,7 +34,7 @@ pub struct Download {
     /// Name under which clients save it.
     pub filename: String,
     /// Value of `Content-Type`.
-    pub media_type: &'static str,
+    pub media_type: Cow<'static, str>,
     /// Entity tag and modification time.
     pub validators: Validators,
     /// Exact size in bytes, as sent.
@@ -54,7 +57,7 @@ impl Download {
     pub fn of_whole(artifact: &Artifact) -> Result<Self> {
         Ok(Self {
             filename: artifact.filename.clone(),
-            media_type: BINARY,
+            media_type: BINARY.into(),
             validators: validators(artifact, artifact.sha256, ""),
             size: u64::try_from(artifact.size_bytes).map_err(Error::internal)?,
             ranges: true,
@@ -69,7 +72,7 @@ impl Download {
         let digest = Sha256Digest::of(format!("{}:{}/", archive.sha256, path.as_str()).as_bytes());
         Self {
             filename: format!("{}.zip", path.base_name()),
-            media_type: BINARY,
+            media_type: BINARY.into(),
             validators: validators(archive, digest, ""),
             size,
             ranges: false,
@@ -97,7 +100,7 @@ impl Download {
         let digest = Sha256Digest::of(format!("{}:{}", archive.sha256, path.as_str()).as_bytes());
         let download = Self {
             filename: name.to_owned(),
-            media_type: content_type(name),
+            media_type: content_type(name).into(),
             validators: validators(archive, digest, &suffix),
             size: form.map_or(entry.size(), |form| entry.compressed_size(form)),
             ranges: true,
@@ -106,6 +109,33 @@ impl Download {
             headers: Vec::new(),
         };
         (download, form)
+    }
+
+    /// Describes a single file of a job.
+    ///
+    /// # Errors
+    /// `Internal` if its row is invalid.
+    pub fn of_single_file(file: &Artifact) -> Result<Self> {
+        let media_type = match &file.media_type {
+            Some(declared) => declared.to_string().into(),
+            None => content_type(&file.filename).into(),
+        };
+        Ok(Self { media_type, ..Self::of_whole(file)? })
+    }
+
+    /// Describes a zip that is assembled from single files.
+    pub fn of_assembled(zip: &AssembledDelivery, filename: String) -> Self {
+        let etag = format!("\"{}\"", zip.digest());
+        Self {
+            filename,
+            media_type: BINARY.into(),
+            validators: Validators { etag, last_modified: zip.modified() },
+            size: zip.size(),
+            ranges: true,
+            coding: None,
+            varies: false,
+            headers: Vec::new(),
+        }
     }
 
     /// Adds a header.
@@ -240,7 +270,7 @@ fn describe(download: &Download, part: Option<&Range<u64>>) -> HttpResponseBuild
     }
     identify(&mut answer, download);
     answer
-        .insert_header((header::CONTENT_TYPE, download.media_type))
+        .insert_header((header::CONTENT_TYPE, &*download.media_type))
         .insert_header((header::CONTENT_DISPOSITION, attachment(&download.filename)))
         .insert_header((header::ACCEPT_RANGES, if download.ranges { "bytes" } else { "none" }));
     if let Some(coding) = download.coding {

@@ -3,12 +3,14 @@
 //! Nothing is visible before the row is committed, and a row is only committed for durable bytes. Bytes that
 //! end up without a row are deleted.
 
+mod pieces;
 mod scan;
 mod turns;
 mod validate;
 
 use std::time::Duration;
 
+pub use pieces::AssembleOutcome;
 pub use scan::scan_archive;
 use tokio::sync::Semaphore;
 pub use validate::Validator;
@@ -225,7 +227,7 @@ impl ArtifactUpload {
 enum Recorded {
     Done(CommitOutcome),
     /// The job has an artifact of that name; only the store knows whether its bytes are there.
-    Exists(Artifact),
+    Exists(Box<Artifact>),
 }
 
 fn record(
@@ -256,9 +258,11 @@ fn record(
         sha256: stored.sha256,
         store_key: stored.key.to_string(),
         tail_bytes,
+        sha1: None,
+        crc32: None,
     };
     Ok(match artifacts::add(db, &declared, &contents, now)? {
         InsertOutcome::Inserted(id) => Recorded::Done(CommitOutcome::Created(id)),
-        InsertOutcome::AlreadyExists(existing) => Recorded::Exists(*existing),
+        InsertOutcome::AlreadyExists(existing) => Recorded::Exists(existing),
     })
 }

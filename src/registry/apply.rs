@@ -244,6 +244,8 @@ impl Applying<'_> {
             sha256: stored.sha256,
             store_key: stored.key.to_string(),
             tail_bytes: *tail_bytes,
+            sha1: None,
+            crc32: None,
         };
         match artifacts::add(self.db, &declared, &contents, self.now)? {
             InsertOutcome::Inserted(_) => {

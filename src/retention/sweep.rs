@@ -3,12 +3,16 @@
 use super::Retention;
 use super::purge::Removed;
 use crate::catalog::tombstones::{self, Cursor};
-use crate::catalog::{Catalog, clock as database_clock};
+use crate::catalog::{Catalog, clock as database_clock, uploads};
 use crate::domain::{Clock, Result, Timestamp};
+use crate::store::StoreKey;
 
 /// The number of artifacts per transaction: large enough to be fast, small enough that waiting writers do not
 /// notice.
 const BATCH: i64 = 1_000;
+
+/// How many abandoned uploads are deleted at a time.
+const UPLOADS: i64 = 100;
 
 /// The outcome of a sweep.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -57,11 +61,36 @@ impl Retention {
             }
         }
         let removed = self.remove_bytes(false, progress).await?;
+        self.delete_abandoned_uploads().await?;
         loop {
             let now = earlier(catalog, clock).await?;
             if catalog.write(move |db| tombstones::delete_old(db, BATCH, now)).await? < BATCH as usize {
                 return Ok(Swept { expired, removed });
             }
+        }
+    }
+
+    /// Deletes uploads in pieces that were abandoned, are a day old, or whose job finished an hour ago.
+    async fn delete_abandoned_uploads(&self) -> Result<()> {
+        let Self { catalog, store, clock, .. } = self;
+        let now = earlier(catalog, clock).await?;
+        catalog.write(move |db| uploads::abandon_old(db, now)).await?;
+        loop {
+            let mut done = Vec::new();
+            for (id, keys) in catalog.read(|db| uploads::abandoned(db, UPLOADS)).await? {
+                let keys: Vec<StoreKey> = keys.iter().filter_map(|key| key.parse().ok()).collect();
+                match store.delete_all(keys).await.into_iter().find_map(Result::err) {
+                    None => done.push(id),
+                    Some(error) => tracing::warn!(
+                        causes = error.source_chain(),
+                        "pieces of an abandoned upload not deleted"
+                    ),
+                }
+            }
+            if done.is_empty() {
+                return Ok(());
+            }
+            catalog.write(move |db| uploads::delete(db, &done)).await?;
         }
     }
 }

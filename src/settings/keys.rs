@@ -214,6 +214,24 @@ pub(super) const KEYS: &[Key] = &[
         "How long name, size and digest of an expired artifact are kept; 0 deletes them with its bytes.",
         |s, text| duration(text).map(|v| s.tombstones = v),
     ),
+    key(
+        "retention.max_expire_in",
+        "0",
+        "Longest lifetime that an uploader may ask for; 0 or `never` for no limit.",
+        |s, text| lifetime(text).map(|v| s.max_expire_in = v),
+    ),
+    key(
+        "links.download_lifetime",
+        "1 minute",
+        "How long a link to an artifact in an answer of GitHub's dialect is valid.",
+        |s, text| timeout(text).map(|v| s.download_lifetime = v),
+    ),
+    key(
+        "links.transfer_lifetime",
+        "1 hour",
+        "How long a link that a job is given for an upload or download is valid.",
+        |s, text| timeout(text).map(|v| s.transfer_lifetime = v),
+    ),
 ];
 
 /// The names of keys in earlier releases, each with the current name.

@@ -15,6 +15,7 @@ mod variables;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::domain::Timestamp;
 use crate::domain::expiry::Lifetime;
 use crate::domain::network::Network;
 pub use explained::{Explained, Origin, Setting};
@@ -91,6 +92,12 @@ pub struct Settings {
     /// Time that name, size and digest of an expired artifact are kept after the expiry; zero deletes them
     /// with its bytes.
     pub tombstones: Duration,
+    /// The longest lifetime that an uploader may ask for; [`Lifetime::Never`] for no limit.
+    pub max_expire_in: Lifetime,
+    /// How long a link in an answer of a REST API is valid.
+    pub download_lifetime: Duration,
+    /// How long a link that a job was given is valid.
+    pub transfer_lifetime: Duration,
 }
 
 /// An invalid setting, with its key and its origin.
@@ -135,11 +142,23 @@ impl Default for Settings {
             orphan_grace: Duration::from_secs(3_600),
             gc_interval: Duration::from_secs(86_400),
             tombstones: Duration::from_secs(400 * 86_400),
+            max_expire_in: Lifetime::Never,
+            download_lifetime: Duration::from_secs(60),
+            transfer_lifetime: Duration::from_secs(3600),
         }
     }
 }
 
 impl Settings {
+    /// Limits when an artifact expires to the longest lifetime that uploaders may ask for.
+    pub fn cap_expiry(&self, wanted: Option<Timestamp>, now: Timestamp) -> Option<Timestamp> {
+        let latest = self.max_expire_in.expires_at(now).ok().flatten();
+        match (wanted, latest) {
+            (Some(wanted), Some(latest)) => Some(wanted.min(latest)),
+            (wanted, latest) => wanted.or(latest),
+        }
+    }
+
     /// Reads `file`, or [`DEFAULT_FILE`] if it exists, and then `environment`.
     ///
     /// # Errors

@@ -20,6 +20,7 @@ use crate::support::bucket::{self, Fault, Proxy};
 use crate::support::fixtures::{self, ARCHIVE, MAINTAINER, RUNNING, UPLOAD, UPLOADED};
 use crate::support::gateway::Gateway;
 use crate::support::http_client::{Form, Request, read_answer};
+use crate::support::until;
 use crate::support::zips;
 
 /// Stores bytes as somebody would who has not named them yet.
@@ -77,9 +78,9 @@ fn what_a_load_has_staged_is_spared_until_its_rows_are_there(gateway: Gateway) {
         "projects: [{{id: 1, path: group/project, pipelines: [{{id: 100, ref: main, sha: a, status: success, jobs: [{}]}}]}}]", jobs.join(", ")).as_bytes());
     // Each time that another blob is there, and none has its row.
     let stored = |_| assert_eq!(gateway.collect(Duration::ZERO).unwrap().orphans, 0);
-    let (catalog, store) = (&gateway.app.catalog, &gateway.app.store);
-    let loaded =
-        gateway.block_on(registry::load_files(&[document], catalog, store, gateway.now(), &stored)).unwrap();
+    let documents = [document];
+    let loading = registry::load_files(&documents, gateway.app.destination(), gateway.now(), &stored);
+    let loaded = gateway.block_on(loading).unwrap();
     assert_eq!(loaded.artifacts, 20);
     for id in 1_000..1_020 {
         let answer = gateway.get(&format!("/api/v4/projects/1/jobs/{id}/artifacts?file_type=sast")).send();
@@ -95,8 +96,12 @@ fn an_upload_is_spared_from_its_first_byte_to_its_row(gateway: Gateway) {
     let mut stream =
         gateway.post(UPLOAD).job_token(RUNNING).form_type().header("Content-Length", &length).connect();
     stream.write_all(&body[..300_000]).unwrap();
-    gateway.until_blobs(2);
-    assert_eq!(gateway.collect(Duration::ZERO).unwrap(), Collected { spared: 1, ..Collected::default() });
+    // A blob that grows while it is looked at is too young to be spared, or to be anything else.
+    until(10_000, "the blob of the upload is spared", || {
+        let collected = gateway.collect(Duration::ZERO).unwrap();
+        assert_eq!(Collected { spared: 0, ..collected }, Collected::default());
+        collected.spared == 1
+    });
     stream.write_all(&body[300_000..]).unwrap();
     assert_eq!(read_answer(stream, false).unwrap().status, 201);
     assert_eq!(gateway.get(UPLOADED).send().body.len(), 600_000);
@@ -148,7 +153,9 @@ fn who_was_taken_for_dead_names_nothing_any_more(gateway: Gateway) {
     stream.write_all(&form[..300_000]).unwrap();
     gateway.until_blobs(3);
     gateway.silence_writers();
-    assert_eq!(gateway.collect(Duration::ZERO).unwrap().unfinished, 1);
+    until(10_000, "the bytes that have come are removed", || {
+        gateway.collect(Duration::ZERO).unwrap().unfinished == 1
+    });
     stream.write_all(&form[300_000..]).unwrap();
     assert_eq!(read_answer(stream, false).unwrap().status, 503);
 }

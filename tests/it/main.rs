@@ -32,6 +32,7 @@ mod downloads;
 mod failed_auth;
 mod faults;
 mod folders;
+mod github;
 mod half_closed;
 mod hostile_paths;
 mod identity;

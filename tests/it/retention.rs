@@ -351,6 +351,8 @@ pub fn declared(number: i64, key: &str) -> (NewArtifact, BlobInfo) {
         sha256: Sha256Digest::of(key.as_bytes()),
         store_key: key.into(),
         tail_bytes: None,
+        sha1: None,
+        crc32: None,
     };
     (declared, contents)
 }

@@ -36,7 +36,7 @@ const KEPT_TO: &[(&str, &[&str])] = &[
     ("clap::", &["cli", "telemetry"]),
     ("serde_saphyr::", &["registry"]),
     ("object_store::", &["store"]),
-    ("quick_xml::", &["store"]),
+    ("quick_xml::", &["api", "store"]),
     ("rustls::", &["store"]),
     ("use zip::", &["archive"]),
 ];

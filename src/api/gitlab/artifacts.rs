@@ -2,13 +2,12 @@
 
 use actix_web::HttpResponse;
 
-use crate::access::{AcceptedCredentials, AccessError, RefLookup, RefSearch};
+use crate::access::{AcceptedCredentials, AccessError, JobArchive, RefLookup, RefSearch};
 use crate::api::gitlab::artifact_types::can_be_fetched;
 use crate::api::gitlab::credentials::reader;
-use crate::api::gitlab::downloads::{file, whole, whole_or_folder};
+use crate::api::gitlab::downloads::{file, whole, whole_archive, whole_or_folder};
 use crate::api::gitlab::error::ApiError;
 use crate::api::gitlab::parameters::id;
-use crate::catalog::artifacts::Artifact;
 use crate::domain::artifact::ArtifactKind;
 use crate::domain::project::ProjectRef;
 use crate::http::context::RequestContext;
@@ -27,8 +26,14 @@ pub(super) async fn of_job(
         Some(kind) if can_be_fetched(kind) => kind,
         Some(_) => return Err(InvalidParameter::Choice("file_type").into()),
     };
-    let artifact = artifact_of_job(ctx, project, job_id, kind).await?;
-    whole_or_folder(ctx, &artifact).await
+    if kind == ArtifactKind::Archive {
+        let archive = archive_of_job(ctx, project, job_id).await?;
+        return whole_or_folder(ctx, archive, true).await;
+    }
+    let job_id = id(job_id, "job_id")?;
+    let principal = reader(ctx, AcceptedCredentials::Any);
+    let artifact = ctx.access().artifact_of_job(&principal, project, job_id, kind.into()).await?;
+    whole(ctx, &artifact, true).await
 }
 
 /// `GET /projects/:id/jobs/artifacts/:ref_name/download`
@@ -38,7 +43,7 @@ pub(super) async fn of_ref(
     ref_name: String,
 ) -> Result<HttpResponse, ApiError> {
     let archive = archive_of_ref(ctx, project, ref_name).await?;
-    whole_or_folder(ctx, &archive).await
+    whole_or_folder(ctx, archive, true).await
 }
 
 /// `GET /projects/:id/jobs/:job_id/artifacts/*artifact_path`
@@ -48,7 +53,7 @@ pub(super) async fn file_of_job(
     job_id: &str,
     path: Vec<u8>,
 ) -> Result<HttpResponse, ApiError> {
-    let archive = artifact_of_job(ctx, project, job_id, ArtifactKind::Archive).await?;
+    let archive = archive_of_job(ctx, project, job_id).await?;
     refuse_folder(ctx)?;
     file(ctx, &archive, path).await
 }
@@ -80,7 +85,7 @@ pub(super) async fn for_dependent_job(ctx: &RequestContext, job_id: &str) -> Res
     let follows = ctx.query.flag("direct_download")?;
     let principal = reader(ctx, AcceptedCredentials::UserOrJob);
     let archive = ctx.access().archive_for_dependent_job(&principal, job_id).await;
-    whole(ctx, &archive.map_err(final_for_a_runner)?, follows).await
+    whole_archive(ctx, archive.map_err(final_for_a_runner)?, follows).await
 }
 
 /// Refuses with 403, which a runner takes as final; it does not learn that the job or project is hidden.
@@ -93,23 +98,22 @@ fn final_for_a_runner(error: AccessError) -> ApiError {
     }
 }
 
-/// Returns a job's artifact of this kind, if the caller may read it.
-pub(super) async fn artifact_of_job(
+/// Returns what stands for a job's archive, if the caller may read it.
+pub(super) async fn archive_of_job(
     ctx: &RequestContext,
     project: ProjectRef,
     job_id: &str,
-    kind: ArtifactKind,
-) -> Result<Artifact, ApiError> {
+) -> Result<JobArchive, ApiError> {
     let job_id = id(job_id, "job_id")?;
     let principal = reader(ctx, AcceptedCredentials::Any);
-    Ok(ctx.access().artifact_of_job(&principal, project, job_id, kind.into()).await?)
+    Ok(ctx.access().archive_of_job(&principal, project, job_id).await?)
 }
 
 async fn archive_of_ref(
     ctx: &RequestContext,
     project: ProjectRef,
     ref_name: String,
-) -> Result<Artifact, ApiError> {
+) -> Result<JobArchive, ApiError> {
     let job_name = ctx.query.get("job").ok_or(ApiError::Parameter("job is missing".into()))?.to_owned();
     let search = if ctx.query.flag("search_recent_successful_pipelines")? {
         RefSearch::Recent

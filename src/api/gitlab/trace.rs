@@ -29,7 +29,7 @@ pub(super) async fn read(
             .finish());
     };
     let download =
-        Download { filename: format!("{job_id}.log"), media_type: TEXT, ..Download::of_whole(&log)? };
+        Download { filename: format!("{job_id}.log"), media_type: TEXT.into(), ..Download::of_whole(&log)? };
     let delivery = ctx.app.deliver.whole(&log, Redirects::Never).await?;
     Ok(send(&ctx.request, &download, delivery).await?)
 }

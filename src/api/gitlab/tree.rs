@@ -5,15 +5,15 @@ use actix_web::http::header::ContentType;
 use bytes::Bytes;
 use serde::Serialize;
 
-use crate::access::Total;
-use crate::api::gitlab::artifacts::artifact_of_job;
+use crate::access::{JobArchive, Total};
+use crate::api::gitlab::artifacts::archive_of_job;
 use crate::api::gitlab::downloads::folder_path;
 use crate::api::gitlab::error::ApiError;
 use crate::api::gitlab::parameters::page;
 use crate::archive::ListingEntry;
-use crate::domain::Error;
-use crate::domain::artifact::ArtifactKind;
+use crate::deliver::FolderPage;
 use crate::domain::project::ProjectRef;
+use crate::domain::{EntryPath, Error};
 use crate::http::context::RequestContext;
 use crate::http::download;
 
@@ -36,11 +36,20 @@ pub(super) async fn list(
 ) -> Result<HttpResponse, ApiError> {
     let recursive = ctx.query.flag("recursive")?;
     let page = page(&ctx.query)?;
-    let archive = artifact_of_job(ctx, project, job_id, ArtifactKind::Archive).await;
+    let archive = archive_of_job(ctx, project, job_id).await;
     let archive = archive.map_err(|error| error.artifact_named("Artifacts Not Found"))?;
     let path = folder_path(ctx)?;
     let deliver = &ctx.app.deliver;
-    let found = deliver.list(&archive, path, recursive, page.range(), ctx.client_ip()).await?;
+    let found = match archive {
+        JobArchive { archive: Some(archive), .. } => {
+            deliver.list(&archive, path, recursive, page.range(), ctx.client_ip()).await?
+        }
+        JobArchive { archive: None, files } => {
+            let folder = path.as_ref().map_or("", EntryPath::as_str);
+            let listing = deliver.assembled(files)?.list(folder, recursive, page.range())?;
+            listing.map(FolderPage::small)
+        }
+    };
     let mut found = found.ok_or(ApiError::absent("Path Not Found", "folder is not in the archive"))?;
     let mut response = HttpResponse::Ok();
     let total = Total::Known(found.listing.total);

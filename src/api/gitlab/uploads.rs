@@ -144,7 +144,10 @@ async fn commit_upload(
         media_type: None,
         filename: clean_filename(&received.filename).unwrap_or_else(|| kind.default_filename().to_owned()),
         accessibility: parameters.accessibility(),
-        expire_at: parameters.expire_at(ctx.app.settings.default_expire_in, now)?,
+        expire_at: ctx
+            .app
+            .settings
+            .cap_expiry(parameters.expire_at(ctx.app.settings.default_expire_in, now)?, now),
     };
     match ctx.app.ingest.finish(received.upload, declared, validator(kind), now).await? {
         CommitOutcome::Created(artifact_id) => {

@@ -109,12 +109,18 @@ impl<E: Into<RequestError>> From<E> for ApiError {
     }
 }
 
-/// Only a credential, the right of an administrator and the catalog can fail here.
+/// Only a credential, the right of an administrator, the state of a job and the catalog can fail here.
 impl From<AccessError> for ApiError {
     fn from(error: AccessError) -> Self {
         match error {
             AccessError::Credential(refusal) => refusal.into(),
             AccessError::Other(error) => error.into(),
+            missing @ AccessError::JobNotFound { .. } => {
+                Error::new(ErrorKind::NotFound, missing.reason()).into()
+            }
+            ended @ (AccessError::JobNotRunning(_) | AccessError::JobErased) => {
+                Error::new(ErrorKind::Conflict, ended.reason()).into()
+            }
             other => Error::new(ErrorKind::Forbidden, other.reason()).into(),
         }
     }

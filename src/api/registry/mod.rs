@@ -5,6 +5,7 @@
 
 mod changes;
 mod documents;
+mod environment;
 mod error;
 mod json;
 mod request;
@@ -67,6 +68,7 @@ async fn dispatch(ctx: &RequestContext, body: RequestBody) -> Result<HttpRespons
         Resource::Documents => documents::load(ctx, body).await,
         Resource::Job(id) => changes::job(ctx, &id, body).await,
         Resource::Pipeline(id) => changes::pipeline(ctx, &id, body).await,
+        Resource::JobEnvironment(id) => environment::of_job(ctx, &id).await,
         Resource::JobToken(id) => changes::job_token(ctx, &id).await,
     }
 }

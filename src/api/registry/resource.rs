@@ -9,6 +9,8 @@ pub(super) enum Resource {
     Documents,
     /// A job; its ID is still text, as an invalid one has an error of its own.
     Job(String),
+    /// The environment of a running job.
+    JobEnvironment(String),
     /// The token of a job.
     JobToken(String),
     /// A pipeline.
@@ -23,6 +25,7 @@ impl Resource {
             ["openapi.json"] => Some(Self::Description),
             ["v1", "documents"] => Some(Self::Documents),
             ["v1", "jobs", id] => Some(Self::Job(id.to_owned())),
+            ["v1", "jobs", id, "environment"] => Some(Self::JobEnvironment(id.to_owned())),
             ["v1", "jobs", id, "token"] => Some(Self::JobToken(id.to_owned())),
             ["v1", "pipelines", id] => Some(Self::Pipeline(id.to_owned())),
             _ => None,
@@ -35,7 +38,7 @@ impl Resource {
             Self::Description => &["GET", "HEAD"],
             Self::Documents => &["PUT"],
             Self::Job(_) | Self::Pipeline(_) => &["PATCH"],
-            Self::JobToken(_) => &["POST"],
+            Self::JobToken(_) | Self::JobEnvironment(_) => &["POST"],
         }
     }
 }
@@ -51,13 +54,14 @@ mod tests {
     use crate::api::registry::{OPENAPI, PREFIX};
 
     /// Returns one of each.
-    fn all() -> [Resource; 5] {
+    fn all() -> [Resource; 6] {
         let id = || "{id}".to_owned();
         let all = [
             Resource::Description,
             Resource::Documents,
             Resource::Job(id()),
             Resource::JobToken(id()),
+            Resource::JobEnvironment(id()),
             Resource::Pipeline(id()),
         ];
         // A new resource must be added here.
@@ -66,6 +70,7 @@ mod tests {
             | Resource::Documents
             | Resource::Job(_)
             | Resource::JobToken(_)
+            | Resource::JobEnvironment(_)
             | Resource::Pipeline(_) => all,
         }
     }

@@ -4,6 +4,7 @@
 
 mod job;
 mod personal;
+mod runtime;
 
 use secrecy::{ExposeSecret, SecretString};
 use subtle::ConstantTimeEq;
@@ -12,6 +13,7 @@ pub(super) use job::authenticate_job;
 pub use job::{find_job, new_job_token};
 pub(super) use personal::authenticate_personal;
 pub use personal::{grant_with_token, new_personal_token};
+pub use runtime::RuntimeToken;
 
 use crate::domain::{Error, Result, Sha256Digest};
 

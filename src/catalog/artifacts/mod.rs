@@ -1,11 +1,13 @@
 //! Artifacts: one row per file in the store, and the tombstones of those that were deleted.
 
 mod list;
+mod named;
 
 use diesel::prelude::*;
 use diesel::result::{DatabaseErrorKind, Error as DieselError};
 
 pub use list::{count, of_job, of_jobs, page};
+pub use named::{NamedArtifact, NamedArtifacts, count_named, named, shown_name};
 
 use super::db::MultiBackend;
 use super::schema::artifacts;
@@ -55,6 +57,8 @@ pub struct Artifact {
     pub expire_at: Option<Timestamp>,
     /// How many bytes at its end hold an archive's directory, if that is known.
     pub tail_bytes: Option<i64>,
+    /// The CRC-32 of its bytes, if it was computed.
+    pub crc32: Option<i64>,
 }
 
 /// The properties of a new artifact, apart from its blob.
@@ -91,6 +95,10 @@ pub struct BlobInfo {
     pub store_key: String,
     /// How many bytes at its end hold an archive's directory, if that is known.
     pub tail_bytes: Option<u64>,
+    /// The SHA-1 of the bytes, if it was computed.
+    pub sha1: Option<[u8; 20]>,
+    /// The CRC-32 of the bytes, if it was computed.
+    pub crc32: Option<u32>,
 }
 
 /// The changes that a registry file makes to an artifact whose blob stays; `None` leaves a column unchanged.
@@ -196,6 +204,8 @@ fn insert(
             artifacts::expire_at.eq(millis(new.expire_at)),
             artifacts::media_type.eq(new.media_type.as_ref().map(MediaType::as_str)),
             artifacts::tail_bytes.eq(contents.tail_bytes.and_then(|bytes| i64::try_from(bytes).ok())),
+            artifacts::sha1.eq(contents.sha1.map(Vec::from)),
+            artifacts::crc32.eq(contents.crc32.map(i64::from)),
         ))
         .returning(artifacts::id)
         .get_result(db)
@@ -221,4 +231,40 @@ pub fn keep_all(db: &mut Db, job_id: i64, now: Timestamp) -> Result<usize> {
     Ok(diesel::update(kept)
         .set((artifacts::expire_at.eq(None::<i64>), artifacts::updated_at.eq(now.as_millis())))
         .execute(db)?)
+}
+
+/// Finds what stands for a job's archive: the archive, or else the one archive that its uploader named.
+///
+/// # Errors
+/// Those of the database.
+pub fn find_archive(db: &mut Db, job_id: i64) -> Result<Option<Artifact>> {
+    if let Some(archive) = find(db, job_id, &ArtifactName::ARCHIVE)? {
+        return Ok(Some(archive));
+    }
+    let all = of_job(db, job_id)?;
+    Ok(Artifact::archive_among(&all).cloned())
+}
+
+impl Artifact {
+    /// Returns what stands for the archive among the artifacts of a job, as [`find_archive`] does.
+    pub fn archive_among(artifacts: &[Self]) -> Option<&Self> {
+        let archive = artifacts.iter().find(|artifact| artifact.name == ArtifactName::ARCHIVE);
+        archive.or_else(|| {
+            let mut named = artifacts.iter().filter(|artifact| artifact.name.named_archive().is_some());
+            named.next().filter(|_| named.next().is_none())
+        })
+    }
+}
+
+/// Finds a finished or expired artifact by its UUID.
+///
+/// # Errors
+/// Those of the database.
+pub fn find_by_uuid(db: &mut Db, uuid: Uuid) -> Result<Option<Artifact>> {
+    Ok(artifacts::table
+        .filter(artifacts::uuid.eq(uuid.as_bytes().as_slice()))
+        .filter(artifacts::state.ne(ArtifactState::Deleted.as_str()))
+        .select(Artifact::as_select())
+        .get_result(db)
+        .optional()?)
 }

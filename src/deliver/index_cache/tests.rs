@@ -56,6 +56,7 @@ impl Archives {
             created_at: Timestamp::parse("2026-02-01T12:00:00Z").unwrap(),
             expire_at: None,
             tail_bytes: is_looked_at.then_some(entries as i64 * 252 + 22),
+            crc32: None,
         };
         let blob = self.store.open_blob(&stored.key, stored.size).await.unwrap();
         (artifact, blob)

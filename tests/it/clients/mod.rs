@@ -7,6 +7,7 @@ mod aria2;
 mod artifetch;
 mod curl;
 mod gitbeaker;
+mod github;
 mod odd_archives;
 mod packed_directories;
 mod python_gitlab;

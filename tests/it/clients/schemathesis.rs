@@ -24,8 +24,12 @@ projects:
         ref: main
         sha: a
         status: running
-        jobs: [{{id: {COORDINATOR}, name: a, status: pending}}, {{id: {}, name: b, status: pending}}]",
-        COORDINATOR + 1
+        jobs:
+          - {{id: {COORDINATOR}, name: a, status: pending}}
+          - {{id: {}, name: b, status: pending}}
+          - {{id: {}, name: c, status: running}}",
+        COORDINATOR + 1,
+        COORDINATOR + 2
     ));
     let schemathesis = std::env::var_os("ARTIGATE_TEST_SCHEMATHESIS")
         .expect("ARTIGATE_TEST_SCHEMATHESIS names the program: use tests/run --install");
@@ -42,5 +46,5 @@ projects:
         .unwrap();
     let report = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{report}{}", String::from_utf8_lossy(&output.stderr));
-    assert!(report.contains("Tested: 5") && report.contains("No issues found"), "{report}");
+    assert!(report.contains("Tested: 6") && report.contains("No issues found"), "{report}");
 }

@@ -11,7 +11,6 @@ use crate::catalog::commits::CommitView;
 use crate::catalog::jobs::JobDetails;
 use crate::catalog::pipelines::{PipelineDetails, PipelineView};
 use crate::domain::Timestamp;
-use crate::domain::artifact::ArtifactKind;
 use crate::domain::status::Status;
 
 /// A job, alone or in a list.
@@ -76,7 +75,7 @@ impl Job {
         let JobDetails { job, pipeline, commit, user, artifacts } = details;
         let project_url = json_ctx.project_url();
         let end = job.finished_at.or_else(|| job.status.is_executing().then_some(json_ctx.now));
-        let archive = artifacts.iter().find(|artifact| artifact.kind == ArtifactKind::Archive);
+        let archive = Artifact::archive_among(&artifacts);
         Self {
             id: job.id,
             status: job.status.as_str(),
@@ -103,7 +102,7 @@ impl Job {
                 size: archive.size_bytes,
             }),
             artifacts_expire_at: expiry(&artifacts),
-            artifacts: artifacts.into_iter().map(JobArtifact::new).collect(),
+            artifacts: typed(artifacts).map(JobArtifact::new).collect(),
             runner: None,
             runner_manager: None,
             archived: false,
@@ -115,11 +114,21 @@ impl Job {
 /// Returns the archive's expiry or, without an archive, the latest of the others, where never is later than
 /// any time.
 fn expiry(artifacts: &[Artifact]) -> Option<Timestamp> {
-    match artifacts.iter().find(|artifact| artifact.kind == ArtifactKind::Archive) {
+    match Artifact::archive_among(artifacts) {
         Some(archive) => archive.expire_at,
         None if artifacts.iter().any(|artifact| artifact.expire_at.is_none()) => None,
         None => artifacts.iter().filter_map(|artifact| artifact.expire_at).max(),
     }
+}
+
+/// The artifacts that have one of GitLab's types, among them what stands for the archive.
+fn typed(artifacts: Vec<Artifact>) -> impl Iterator<Item = Artifact> {
+    let archive = Artifact::archive_among(&artifacts).map(|archive| archive.id);
+    let is_typed = move |artifact: &Artifact| {
+        let name = &artifact.name;
+        Some(artifact.id) == archive || name.named_archive().is_none() && name.file_path().is_none()
+    };
+    artifacts.into_iter().filter(is_typed)
 }
 
 impl JobArtifact {

@@ -1,0 +1,177 @@
+//! Named artifacts that a principal may read or delete, for dialects that list artifacts by name.
+//!
+//! What the principal may not read is not found, and left out of lists.
+
+use super::lists::{Listed, Total};
+use super::project::AuthorizedProject;
+use super::{Access, AccessError, ArtifactAbsence, Principal, ProjectAbsence};
+use crate::auth::Actor;
+use crate::catalog::artifacts::{self, Artifact, NamedArtifact, NamedArtifacts};
+use crate::catalog::slice::{Direction, Slice};
+use crate::catalog::{Db, jobs, latest, projects, tombstones};
+use crate::domain::artifact::{Accessibility, ArtifactState, Availability};
+use crate::domain::permissions::{Action, Decision};
+use crate::domain::project::ProjectRef;
+use crate::domain::{Timestamp, Uuid};
+
+/// A named artifact, and whether it can be read.
+#[derive(Debug, Clone)]
+pub struct ListedArtifact {
+    /// The artifact.
+    pub named: NamedArtifact,
+    /// Whether it is available or has expired.
+    pub availability: Availability,
+}
+
+impl Access {
+    /// Lists a page of the named artifacts of a project that the principal may read.
+    ///
+    /// # Errors
+    /// [`AccessError::Credential`], [`AccessError::ProjectNotFound`]; so is a project whose jobs the principal may
+    /// not read.
+    pub async fn named_artifacts(
+        &self,
+        principal: &Principal,
+        project: ProjectRef,
+        mut list: NamedArtifacts,
+        direction: Direction,
+        page: Slice,
+    ) -> Result<Listed<ListedArtifact>, AccessError> {
+        let principal = principal.clone();
+        self.read(move |db| {
+            let found = readable_project(db, &principal, &project)?;
+            list.accessibilities = found.readable();
+            if let Some(pipeline_id) = list.pipeline_id {
+                found.require_pipeline(db, pipeline_id)?;
+            }
+            let named = artifacts::named(db, found.project.id, &list, direction, page)?;
+            let total = artifacts::count_named(db, found.project.id, &list)?;
+            let items = judge(db, named, principal.now)?;
+            let total = Total::Known(usize::try_from(total).unwrap_or(0));
+            Ok(Listed { items, total, project_path: found.project.path })
+        })
+        .await
+    }
+
+    /// Finds a named artifact by ID, with its project's full path.
+    ///
+    /// # Errors
+    /// As [`Access::named_artifacts`], then [`AccessError::ArtifactNotFound`].
+    pub async fn named_artifact(
+        &self,
+        principal: &Principal,
+        project: ProjectRef,
+        id: i64,
+    ) -> Result<(ListedArtifact, String), AccessError> {
+        let principal = principal.clone();
+        self.read(move |db| {
+            let found = readable_project(db, &principal, &project)?;
+            let listed = find(db, &found, id, principal.now)?;
+            principal.audit().set_job(listed.named.artifact.job_id);
+            principal.audit().update(|event| event.artifact_id = Some(id));
+            Ok((listed, found.project.path))
+        })
+        .await
+    }
+
+    /// Deletes a named artifact, expired or not; it is not found any more before this returns.
+    ///
+    /// # Errors
+    /// As [`Access::named_artifact`], then [`AccessError::Forbidden`]; always for a job token.
+    pub async fn delete_named_artifact(
+        &self,
+        principal: &Principal,
+        project: ProjectRef,
+        id: i64,
+    ) -> Result<(), AccessError> {
+        let (principal, now) = (principal.clone(), principal.now);
+        let allow = move |db: &mut Db| {
+            let found = readable_project(db, &principal, &project)?;
+            let listed = find(db, &found, id, principal.now)?;
+            principal.audit().set_job(listed.named.artifact.job_id);
+            principal.audit().update(|event| event.artifact_id = Some(id));
+            let forbidden = Err(AccessError::Forbidden(Action::DeleteArtifacts));
+            match (&found.actor, found.decide(Action::DeleteArtifacts)) {
+                (Actor::User(_), Decision::Allow) => Ok(listed.named.artifact),
+                _ => forbidden,
+            }
+        };
+        self.change(allow, move |db, artifact| Ok(tombstones::delete(db, artifact.id, now)?)).await
+    }
+
+    /// Finds an artifact by its UUID, for a link that carries the permission.
+    ///
+    /// # Errors
+    /// [`AccessError::ArtifactNotFound`], [`AccessError::ArtifactExpired`].
+    pub async fn artifact_of_link(&self, uuid: Uuid, now: Timestamp) -> Result<Artifact, AccessError> {
+        self.read_inline(move |db| {
+            let missing = || AccessError::ArtifactNotFound(ArtifactAbsence::NoneOfName);
+            let artifact = artifacts::find_by_uuid(db, uuid)?.ok_or_else(missing)?;
+            let job = jobs::find(db, artifact.job_id)?.ok_or_else(missing)?;
+            let project = projects::find(db, &ProjectRef::Id(job.project_id))?.ok_or_else(missing)?;
+            let expired = artifact.state == ArtifactState::Expired
+                || latest::availability(db, &project, &job, &artifact, now)? == Availability::Expired;
+            match (expired, artifact.expire_at) {
+                (true, time) => Err(AccessError::ArtifactExpired(time.unwrap_or(now))),
+                (false, _) => Ok(artifact),
+            }
+        })
+        .await
+    }
+}
+
+impl AuthorizedProject {
+    /// The accessibilities of artifacts that the principal may read.
+    fn readable(&self) -> Vec<Accessibility> {
+        let may_read = |it: &&Accessibility| self.decide(Action::ReadArtifact(**it)) == Decision::Allow;
+        Accessibility::ALL.iter().filter(may_read).copied().collect()
+    }
+}
+
+/// Finds a project whose jobs the principal may read; one that it may only see is not found.
+pub(super) fn readable_project(
+    db: &mut Db,
+    principal: &Principal,
+    project: &ProjectRef,
+) -> Result<AuthorizedProject, AccessError> {
+    AuthorizedProject::find(db, principal, project, Action::ReadJobs).map_err(|error| match error {
+        AccessError::Forbidden(_) | AccessError::JobTokenNotAllowed { .. } => {
+            AccessError::ProjectNotFound(ProjectAbsence::Hidden)
+        }
+        other => other,
+    })
+}
+
+fn find(
+    db: &mut Db,
+    project: &AuthorizedProject,
+    id: i64,
+    now: Timestamp,
+) -> Result<ListedArtifact, AccessError> {
+    let list =
+        NamedArtifacts { id: Some(id), accessibilities: project.readable(), ..NamedArtifacts::default() };
+    let one = Slice { offset: 0, limit: 1 };
+    let named = artifacts::named(db, project.project.id, &list, Direction::Descending, one)?;
+    let missing = AccessError::ArtifactNotFound(ArtifactAbsence::NoneOfName);
+    judge(db, named, now)?.pop().ok_or(missing)
+}
+
+/// Tells which artifacts of one project have expired: one computation of what is locked for all of them.
+pub(super) fn judge(
+    db: &mut Db,
+    named: Vec<NamedArtifact>,
+    now: Timestamp,
+) -> Result<Vec<ListedArtifact>, AccessError> {
+    let is_due = |named: &NamedArtifact| named.artifact.expire_at.is_some_and(|expiry| expiry <= now);
+    let mut in_doubt: Vec<i64> = named.iter().filter(|it| is_due(it)).map(|it| it.pipeline_id).collect();
+    in_doubt.sort_unstable();
+    in_doubt.dedup();
+    let locked = if in_doubt.is_empty() { Default::default() } else { latest::locked_among(db, &in_doubt)? };
+    let judged = named.into_iter().map(|named| {
+        let expired = named.artifact.state == ArtifactState::Expired
+            || is_due(&named) && !locked.contains(&named.pipeline_id);
+        let availability = if expired { Availability::Expired } else { Availability::Available };
+        ListedArtifact { named, availability }
+    });
+    Ok(judged.collect())
+}

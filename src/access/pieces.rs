@@ -1,0 +1,288 @@
+//! Uploads in pieces: what a job with a runtime token may create, complete, read and delete in its pipeline.
+
+use super::named::{ListedArtifact, judge};
+use super::{Access, AccessError};
+use crate::audit::AuditContext;
+use crate::auth::keys::SigningKeys;
+use crate::auth::{CredentialError, RuntimeToken};
+use crate::catalog::artifacts::{self, InsertOutcome, NamedArtifacts, NewArtifact};
+use crate::catalog::jobs::{self, Job};
+use crate::catalog::projects::{self, Project};
+use crate::catalog::slice::{Direction, Slice};
+use crate::catalog::uploads::{self, PieceUpload};
+use crate::catalog::{Db, tombstones};
+use crate::domain::artifact::{Accessibility, ArtifactName, Availability, UploadState};
+use crate::domain::project::ProjectRef;
+use crate::domain::{Sha256Digest, Timestamp, Uuid};
+use secrecy::SecretString;
+
+/// Most artifacts of a pipeline that a list returns.
+const MAX_LISTED: i64 = 10_000;
+
+/// A running job, by its runtime token.
+#[derive(Debug, Clone)]
+pub struct RuntimeJob {
+    /// The job.
+    pub job: Job,
+    /// Its project.
+    pub project: Project,
+    /// The limit for one artifact in bytes; `None` for none.
+    pub limit_bytes: Option<u64>,
+    now: Timestamp,
+}
+
+/// Why an upload in pieces is refused.
+#[derive(Debug)]
+pub enum UploadError {
+    /// The job or its credential is refused, or catalog or store failed.
+    Access(AccessError),
+    /// The pipeline has an artifact of this name, or another job uploads one.
+    NameTaken,
+    /// There is no upload of this name.
+    NotFound,
+    /// Its pieces have not been assembled.
+    Incomplete,
+    /// The received size is another one; in bytes.
+    SizeDiffers(i64),
+    /// The received bytes have another digest.
+    DigestDiffers,
+}
+
+impl<E: Into<AccessError>> From<E> for UploadError {
+    fn from(error: E) -> Self {
+        Self::Access(error.into())
+    }
+}
+
+impl Access {
+    /// Finds the running job that a runtime token is for.
+    ///
+    /// # Errors
+    /// [`AccessError::Credential`].
+    pub async fn runtime_job(
+        &self,
+        keys: &SigningKeys,
+        token: &SecretString,
+        audit: &AuditContext,
+        now: Timestamp,
+    ) -> Result<RuntimeJob, AccessError> {
+        audit.set_credential("runtime_token");
+        let token = RuntimeToken::verify(keys, token, now).await?;
+        let (audit, instance_bytes) = (audit.clone(), self.max_artifact_bytes);
+        self.read_inline(move |db| {
+            let job = jobs::find(db, token.job_id)?.filter(|job| job.pipeline_id == token.pipeline_id);
+            let job = job.ok_or(CredentialError::Unknown)?;
+            let project = projects::find(db, &ProjectRef::Id(job.project_id))?;
+            let project = project.ok_or(CredentialError::Unknown)?;
+            audit.set_job_actor(job.id, &project.path, None);
+            audit.set_project(&project);
+            if !job.status.is_executing() {
+                return Err(CredentialError::JobIdle(job.status).into());
+            }
+            if job.erased_at.is_some() {
+                return Err(CredentialError::JobErased.into());
+            }
+            let limit_bytes = super::uploads::smaller_limit(instance_bytes, project.max_artifact_bytes);
+            Ok(RuntimeJob { job, project, limit_bytes, now })
+        })
+        .await
+    }
+
+    /// Creates the upload of a new artifact of a job.
+    ///
+    /// # Errors
+    /// [`UploadError::NameTaken`], unless the name is that of an earlier attempt of the same job.
+    pub async fn create_upload(
+        &self,
+        runtime: &RuntimeJob,
+        new: NewArtifact,
+    ) -> Result<PieceUpload, UploadError> {
+        let (job, project_id, now) = (runtime.job.clone(), runtime.project.id, runtime.now);
+        self.catalog
+            .write(move |db| {
+                let name = artifacts::shown_name(&new.name, job.id, &job.name);
+                require_free(db, project_id, &job, &name, now)?;
+                let names = [ArtifactName::of_named_archive(&name), ArtifactName::of_file(&name)];
+                let others = uploads::other_uploaders(db, job.pipeline_id, &names, job.id)?;
+                if others.iter().any(|(_, status)| status.is_executing()) {
+                    return Err(UploadError::NameTaken);
+                }
+                Ok(uploads::create(db, &new, job.pipeline_id, now)?)
+            })
+            .await
+    }
+
+    /// Makes a received upload an artifact, and returns its ID. An upload that was completed is accepted again.
+    ///
+    /// # Errors
+    /// [`UploadError::NotFound`], [`UploadError::Incomplete`]; [`UploadError::SizeDiffers`] or
+    /// [`UploadError::DigestDiffers`], and nothing is visible then.
+    pub async fn complete_upload(
+        &self,
+        runtime: &RuntimeJob,
+        name: String,
+        size: i64,
+        digest: Option<Sha256Digest>,
+    ) -> Result<i64, UploadError> {
+        let (job_id, now) = (runtime.job.id, runtime.now);
+        self.catalog
+            .write(move |db| {
+                for name in [ArtifactName::of_named_archive(&name), ArtifactName::of_file(&name)] {
+                    if let Some(upload) = uploads::find_by_name(db, job_id, &name)? {
+                        return complete(db, &upload, size, digest, now);
+                    }
+                    if let Some(done) = artifacts::find(db, job_id, &name)? {
+                        compare((done.size_bytes, done.sha256), size, digest)?;
+                        return Ok(done.id);
+                    }
+                }
+                Err(UploadError::NotFound)
+            })
+            .await
+    }
+
+    /// Lists the available artifacts of the job's pipeline, newest first, with a name or ID if one is given.
+    ///
+    /// # Errors
+    /// Those of the catalog.
+    pub async fn artifacts_of_run(
+        &self,
+        runtime: &RuntimeJob,
+        name: Option<String>,
+        id: Option<i64>,
+    ) -> Result<Vec<ListedArtifact>, AccessError> {
+        let (project_id, pipeline_id, now) = (runtime.project.id, runtime.job.pipeline_id, runtime.now);
+        self.read(move |db| of_run(db, project_id, pipeline_id, name, id, now)).await
+    }
+
+    /// Finds the artifact of this name that the job `job_id` of the same pipeline uploaded.
+    ///
+    /// # Errors
+    /// [`UploadError::NotFound`].
+    pub async fn artifact_of_run(
+        &self,
+        runtime: &RuntimeJob,
+        job_id: i64,
+        name: String,
+    ) -> Result<ListedArtifact, UploadError> {
+        let listed = self.artifacts_of_run(runtime, Some(name), None).await?;
+        listed.into_iter().find(|it| it.named.artifact.job_id == job_id).ok_or(UploadError::NotFound)
+    }
+
+    /// Deletes the artifact of this name that the job `job_id` of the same pipeline uploaded, and returns its ID.
+    ///
+    /// # Errors
+    /// [`UploadError::NotFound`].
+    pub async fn delete_artifact_of_run(
+        &self,
+        runtime: &RuntimeJob,
+        job_id: i64,
+        name: String,
+    ) -> Result<i64, UploadError> {
+        let (project_id, pipeline_id, now) = (runtime.project.id, runtime.job.pipeline_id, runtime.now);
+        self.catalog
+            .write(move |db| {
+                let listed = of_run(db, project_id, pipeline_id, Some(name), None, now)?;
+                let found = listed.into_iter().find(|it| it.named.artifact.job_id == job_id);
+                let artifact = found.ok_or(UploadError::NotFound)?.named.artifact;
+                tombstones::delete(db, artifact.id, now)?;
+                Ok(artifact.id)
+            })
+            .await
+    }
+
+    /// Finds an upload by its UUID, for a link that carries the permission, and the limit for it in bytes.
+    ///
+    /// # Errors
+    /// [`UploadError::NotFound`] for one that takes nothing any more; [`AccessError::JobNotRunning`].
+    pub async fn upload_of_link(&self, uuid: Uuid) -> Result<(PieceUpload, Option<u64>), UploadError> {
+        let instance_bytes = self.max_artifact_bytes;
+        self.catalog
+            .read_inline(move |db| {
+                let upload = uploads::find(db, uuid)?.filter(|upload| upload.state != UploadState::Abandoned);
+                let upload = upload.ok_or(UploadError::NotFound)?;
+                let job = jobs::find(db, upload.job_id)?.ok_or(UploadError::NotFound)?;
+                if !job.status.is_executing() {
+                    return Err(AccessError::JobNotRunning(job.status).into());
+                }
+                let project = projects::find(db, &ProjectRef::Id(upload.project_id))?;
+                let project = project.ok_or(UploadError::NotFound)?;
+                Ok((upload, super::uploads::smaller_limit(instance_bytes, project.max_artifact_bytes)))
+            })
+            .await
+    }
+}
+
+/// Requires that no available artifact of the pipeline has this name, except one of an earlier attempt of the job.
+fn require_free(
+    db: &mut Db,
+    project_id: i64,
+    job: &Job,
+    name: &str,
+    now: Timestamp,
+) -> Result<(), UploadError> {
+    for listed in of_run(db, project_id, job.pipeline_id, Some(name.to_owned()), None, now)? {
+        let artifact = &listed.named.artifact;
+        // The archive of a job is named after the job; that name blocks nothing.
+        if artifact.name == ArtifactName::ARCHIVE {
+            continue;
+        }
+        let uploader = jobs::find(db, artifact.job_id)?;
+        let is_earlier = uploader.is_some_and(|it| it.name == job.name && it.id < job.id);
+        if !is_earlier {
+            return Err(UploadError::NameTaken);
+        }
+    }
+    Ok(())
+}
+
+fn of_run(
+    db: &mut Db,
+    project_id: i64,
+    pipeline_id: i64,
+    name: Option<String>,
+    id: Option<i64>,
+    now: Timestamp,
+) -> Result<Vec<ListedArtifact>, AccessError> {
+    let list = NamedArtifacts {
+        pipeline_id: Some(pipeline_id),
+        name,
+        id,
+        accessibilities: Accessibility::ALL.to_vec(),
+        finished_only: true,
+    };
+    let all = Slice { offset: 0, limit: MAX_LISTED };
+    let named = artifacts::named(db, project_id, &list, Direction::Descending, all)?;
+    let mut listed = judge(db, named, now)?;
+    listed.retain(|it| it.availability == Availability::Available);
+    Ok(listed)
+}
+
+fn complete(
+    db: &mut Db,
+    upload: &PieceUpload,
+    size: i64,
+    digest: Option<Sha256Digest>,
+    now: Timestamp,
+) -> Result<i64, UploadError> {
+    let received = upload.size_bytes.zip(upload.sha256).ok_or(UploadError::Incomplete)?;
+    compare(received, size, digest)?;
+    match uploads::complete(db, upload, now)? {
+        InsertOutcome::Inserted(id) => Ok(id),
+        InsertOutcome::AlreadyExists(_) => Err(UploadError::NameTaken),
+    }
+}
+
+fn compare(
+    (received, sha256): (i64, Sha256Digest),
+    size: i64,
+    digest: Option<Sha256Digest>,
+) -> Result<(), UploadError> {
+    if received != size {
+        return Err(UploadError::SizeDiffers(received));
+    }
+    if digest.is_some_and(|digest| digest != sha256) {
+        return Err(UploadError::DigestDiffers);
+    }
+    Ok(())
+}

@@ -1,0 +1,133 @@
+//! Artifacts: lists of a repository or a run, one artifact, its download and its deletion.
+
+use actix_web::HttpResponse;
+use actix_web::http::header;
+use serde::Serialize;
+
+use super::credentials::{reader, writer};
+use super::error::ApiError;
+use super::json::{Artifact, ArtifactList};
+use super::routes::Repository;
+use crate::access::Total;
+use crate::auth::signed_links::{Link, Purpose};
+use crate::catalog::artifacts::NamedArtifacts;
+use crate::catalog::slice::Direction;
+use crate::domain::Sha256Digest;
+use crate::domain::artifact::Availability;
+use crate::http::context::RequestContext;
+use crate::http::pagination::{BadNumbers, Page, PageHeaders, PageRules};
+
+/// How GitHub paginates its lists.
+pub(super) const PAGE_RULES: PageRules = PageRules {
+    default_size: 30,
+    max_size: 100,
+    bad_numbers: BadNumbers::Ignored,
+    headers: PageHeaders::Link,
+};
+
+/// `GET /repos/:owner/:repo/actions/artifacts` and `GET …/actions/runs/:run_id/artifacts`
+pub(super) async fn list(
+    ctx: &RequestContext,
+    repository: &Repository,
+    run_id: Option<i64>,
+) -> Result<HttpResponse, ApiError> {
+    let page = page(ctx);
+    let list = NamedArtifacts {
+        pipeline_id: run_id,
+        name: ctx.query.get_filled("name").map(str::to_owned),
+        ..NamedArtifacts::default()
+    };
+    // Only the list of a run knows the parameter.
+    let ascending = run_id.is_some() && ctx.query.get("direction") == Some("asc");
+    let direction = if ascending { Direction::Ascending } else { Direction::Descending };
+    let principal = reader(ctx);
+    let project = repository.project.clone();
+    let listed = ctx.access().named_artifacts(&principal, project, list, direction, page.slice()).await?;
+    let url = format!("{}{}", ctx.base_url(), repository.path);
+    let artifacts =
+        listed.items.iter().map(|item| Artifact::new(item, item.named.project_id, &url)).collect();
+    let body = ArtifactList { total_count: count(listed.total), artifacts };
+    respond(ctx, &body, Some((page, listed.total)))
+}
+
+/// `GET /repos/:owner/:repo/actions/artifacts/:artifact_id`
+pub(super) async fn one(
+    ctx: &RequestContext,
+    repository: &Repository,
+    id: i64,
+) -> Result<HttpResponse, ApiError> {
+    let (listed, _) = ctx.access().named_artifact(&reader(ctx), repository.project.clone(), id).await?;
+    let url = format!("{}{}", ctx.base_url(), repository.path);
+    respond(ctx, &Artifact::new(&listed, listed.named.project_id, &url), None)
+}
+
+/// `GET /repos/:owner/:repo/actions/artifacts/:artifact_id/zip`: redirects to a link that needs no credential.
+pub(super) async fn download(
+    ctx: &RequestContext,
+    repository: &Repository,
+    id: i64,
+) -> Result<HttpResponse, ApiError> {
+    let (listed, _) = ctx.access().named_artifact(&reader(ctx), repository.project.clone(), id).await?;
+    if listed.availability == Availability::Expired {
+        return Err(ApiError::Expired);
+    }
+    let lifetime = ctx.app.settings.download_lifetime;
+    let until = ctx.now.plus_seconds(lifetime.as_secs()).unwrap_or(ctx.now);
+    let link = Link { purpose: Purpose::Download, uuid: listed.named.artifact.uuid, until };
+    let path = link.sign(&ctx.app.keys, ctx.now).await?;
+    Ok(HttpResponse::Found()
+        .insert_header((header::LOCATION, format!("{}{path}", ctx.base_url())))
+        .insert_header((header::CACHE_CONTROL, "no-store"))
+        .finish())
+}
+
+/// `DELETE /repos/:owner/:repo/actions/artifacts/:artifact_id`
+pub(super) async fn delete(
+    ctx: &RequestContext,
+    repository: &Repository,
+    id: i64,
+) -> Result<HttpResponse, ApiError> {
+    ctx.audit.start("artifact.delete");
+    ctx.access().delete_named_artifact(&writer(ctx), repository.project.clone(), id).await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+/// The page that a request asks for. Numbers that are none are ignored.
+pub(super) fn page(ctx: &RequestContext) -> Page {
+    let fallback = || Page::from_query(&Default::default(), &PAGE_RULES);
+    // The rules ignore bad numbers, so there is no error.
+    Page::from_query(&ctx.query, &PAGE_RULES).or_else(|_| fallback()).unwrap_or_else(|_| unreachable!())
+}
+
+pub(super) fn count(total: Total) -> usize {
+    match total {
+        Total::Known(total) => total,
+        Total::Unknown { .. } => 0,
+    }
+}
+
+/// Answers with JSON and the headers of every answer; 304 if the client has it.
+pub(super) fn respond(
+    ctx: &RequestContext,
+    body: &impl Serialize,
+    listed: Option<(Page, Total)>,
+) -> Result<HttpResponse, ApiError> {
+    let body = serde_json::to_vec(body).map_err(crate::domain::Error::internal)?;
+    let etag = format!("W/\"{}\"", Sha256Digest::of(&body));
+    let has_it = ctx.request.headers().get(header::IF_NONE_MATCH).and_then(|tags| tags.to_str().ok());
+    let strip = |tag: &str| tag.trim().trim_start_matches("W/").to_owned();
+    let is_known = has_it.is_some_and(|tags| tags.split(',').any(|tag| strip(tag) == strip(&etag)));
+    let mut response = if is_known { HttpResponse::NotModified() } else { HttpResponse::Ok() };
+    response
+        .insert_header((header::ETAG, etag))
+        .insert_header((header::CACHE_CONTROL, "private, max-age=0, must-revalidate"))
+        .insert_header(("X-GitHub-Media-Type", "github.v3; format=json"))
+        .insert_header(("X-GitHub-Api-Version-Selected", "2022-11-28"));
+    if let Some((page, total)) = listed {
+        page.write_headers(&mut response, total, &ctx.url(), ctx.request.query_string());
+    }
+    if is_known {
+        return Ok(response.finish());
+    }
+    Ok(response.insert_header((header::CONTENT_TYPE, "application/json; charset=utf-8")).body(body))
+}

@@ -1,0 +1,100 @@
+//! GitHub's dialect: the REST API for Actions artifacts, and the upload protocol of its toolkit.
+//!
+//! The REST API is mounted below `/api/v3`, and at the root for a host whose first label is `api`, as GitHub's own
+//! command line expects. The toolkit's service is mounted at the root.
+
+mod artifacts;
+mod credentials;
+mod error;
+mod json;
+mod repositories;
+mod routes;
+mod twirp;
+
+use actix_web::guard::GuardContext;
+use actix_web::http::{Method, header};
+use actix_web::web::{self, Data, Payload, ServiceConfig};
+use actix_web::{HttpRequest, HttpResponse};
+
+use crate::app::App;
+use crate::http::audit;
+use crate::http::body::RequestBody;
+use crate::http::context::RequestContext;
+use error::ApiError;
+use routes::{Mount, Route};
+
+/// Path prefix of the REST API on a host of any name.
+pub const PREFIX: &str = "/api/v3";
+
+/// Mounts the REST API twice, and the toolkit's service.
+pub(super) fn mount(config: &mut ServiceConfig) {
+    config.service(web::scope("/twirp").default_service(web::to(twirp::answer)));
+    config.service(web::scope("/_apis").default_service(web::to(former_toolkit)));
+    config.service(web::scope(PREFIX).default_service(web::to(answer)));
+    config.service(web::scope("").guard(is_api_host).default_service(web::to(answer_at_root)));
+}
+
+/// Whether the first label of the request's host is `api`. Health checks are answered on every host before.
+fn is_api_host(context: &GuardContext<'_>) -> bool {
+    let head = context.head();
+    let host =
+        head.uri.host().map(str::to_owned).or_else(|| {
+            head.headers().get(header::HOST).and_then(|host| host.to_str().ok()).map(str::to_owned)
+        });
+    host.is_some_and(|host| host.to_ascii_lowercase().starts_with("api."))
+}
+
+async fn answer(app: Data<App>, request: HttpRequest, payload: Payload) -> HttpResponse {
+    respond(app, request, payload, Mount::Prefix).await
+}
+
+async fn answer_at_root(app: Data<App>, request: HttpRequest, payload: Payload) -> HttpResponse {
+    respond(app, request, payload, Mount::Root).await
+}
+
+async fn respond(app: Data<App>, request: HttpRequest, payload: Payload, mount: Mount) -> HttpResponse {
+    let body = RequestBody::new(payload.into_inner(), app.settings.stall_timeout);
+    let ctx = RequestContext::new(app, &request);
+    let answer = dispatch(&ctx, mount).await.unwrap_or_else(|error| refuse(&ctx, error));
+    audit::log(&request, &ctx.audit, answer.status());
+    body.drain_behind(answer)
+}
+
+/// Renders a refusal; above the limit of failed authentications, refuses with that instead.
+fn refuse(ctx: &RequestContext, error: ApiError) -> HttpResponse {
+    let is_failure = error.is_failed_authentication();
+    let error = if is_failure { ctx.limit_failures().map_or(error, ApiError::from) } else { error };
+    error.into_response()
+}
+
+async fn dispatch(ctx: &RequestContext, mount: Mount) -> Result<HttpResponse, ApiError> {
+    credentials::check_version(ctx)?;
+    let path = ctx.request.uri().path();
+    let below = match mount {
+        Mount::Prefix => path.strip_prefix(PREFIX).unwrap_or_default(),
+        Mount::Root => path,
+    };
+    let (repository, route) =
+        routes::parse(below, mount).ok_or(ApiError::NotFound("no such route".into()))?;
+    let method = ctx.request.method();
+    match (method, route) {
+        (&Method::GET | &Method::HEAD, Route::Repository) => repositories::one(ctx, &repository).await,
+        (&Method::GET | &Method::HEAD, Route::Runs) => repositories::runs(ctx, &repository).await,
+        (&Method::GET | &Method::HEAD, Route::Run(id)) => repositories::run(ctx, &repository, id).await,
+        (&Method::GET | &Method::HEAD, Route::Artifacts) => artifacts::list(ctx, &repository, None).await,
+        (&Method::GET | &Method::HEAD, Route::RunArtifacts(id)) => {
+            artifacts::list(ctx, &repository, Some(id)).await
+        }
+        (&Method::GET | &Method::HEAD, Route::Artifact(id)) => artifacts::one(ctx, &repository, id).await,
+        (&Method::DELETE, Route::Artifact(id)) => artifacts::delete(ctx, &repository, id).await,
+        (&Method::GET | &Method::HEAD, Route::Download(id)) => {
+            artifacts::download(ctx, &repository, id).await
+        }
+        _ => Err(ApiError::NotFound("the route does not support the method".into())),
+    }
+}
+
+/// The protocol of the toolkit before version 4 is not spoken here.
+async fn former_toolkit() -> HttpResponse {
+    ApiError::NotFound("the artifact protocol before version 4 is not supported".into()).into_response()
+}

@@ -1,0 +1,374 @@
+//! Uploads in pieces: artifacts that are not complete yet, and the pieces that arrived.
+//!
+//! No reader meets one. A piece is a blob of its own until a list orders the pieces into one blob; a row here
+//! references each, so that `gc` spares it.
+
+use std::collections::HashMap;
+
+use diesel::prelude::*;
+
+use super::artifacts::{self, BlobInfo, InsertOutcome, NewArtifact};
+use super::db::MultiBackend;
+use super::schema::{jobs, upload_pieces, uploads};
+use super::values::{millis, new_uuid};
+use super::{Db, gc_marks};
+use crate::domain::artifact::{
+    Accessibility, ArtifactFormat, ArtifactKind, ArtifactName, MediaType, UploadState,
+};
+use crate::domain::status::Status;
+use crate::domain::{Error, Result, Sha256Digest, Timestamp, Uuid};
+
+/// How long an upload may take, in milliseconds.
+const LIFETIME_MILLIS: i64 = 24 * 3600 * 1000;
+
+/// How long an upload is kept after its job has finished, in milliseconds.
+const AFTER_JOB_MILLIS: i64 = 3600 * 1000;
+
+/// An upload in pieces.
+#[derive(Debug, Clone, Queryable, Selectable)]
+#[diesel(table_name = uploads, check_for_backend(MultiBackend))]
+pub struct PieceUpload {
+    /// Its ID.
+    pub id: i64,
+    /// Its UUID, which links name it by.
+    pub uuid: Uuid,
+    /// The project of the job.
+    pub project_id: i64,
+    /// The pipeline of the job.
+    pub pipeline_id: i64,
+    /// The job that uploads.
+    pub job_id: i64,
+    /// The name of the artifact that it becomes.
+    pub name: ArtifactName,
+    /// The artifact's kind.
+    pub kind: ArtifactKind,
+    /// The form of the artifact's bytes.
+    pub format: ArtifactFormat,
+    /// The artifact's media type.
+    pub media_type: Option<MediaType>,
+    /// The artifact's file name.
+    pub filename: String,
+    /// Who may read the artifact.
+    pub accessibility: Accessibility,
+    /// When the artifact expires.
+    pub expire_at: Option<Timestamp>,
+    /// Its state.
+    pub state: UploadState,
+    /// The number of bytes in its pieces.
+    pub received: i64,
+    /// The number of its pieces.
+    pub pieces: i64,
+    /// The digest of the list that ordered its pieces.
+    pub list_sha256: Option<Sha256Digest>,
+    /// The size of the blob in bytes, once it is received.
+    pub size_bytes: Option<i64>,
+    /// The digest of the blob, once it is received.
+    pub sha256: Option<Sha256Digest>,
+    /// The SHA-1 of the blob, once it is received.
+    pub sha1: Option<Vec<u8>>,
+    /// The CRC-32 of the blob, once it is received.
+    pub crc32: Option<i64>,
+    /// How many bytes at the blob's end hold an archive's directory, if known.
+    pub tail_bytes: Option<i64>,
+    /// The key of the blob, once it is received.
+    pub store_key: Option<String>,
+}
+
+/// A piece that arrived.
+#[derive(Debug, Clone, Queryable, Selectable)]
+#[diesel(table_name = upload_pieces, check_for_backend(MultiBackend))]
+pub struct Piece {
+    /// The client's name for it.
+    pub name: String,
+    /// The key of its blob.
+    pub store_key: String,
+    /// Its size in bytes.
+    pub size_bytes: i64,
+    /// Its digest.
+    pub sha256: Sha256Digest,
+}
+
+/// The most that an upload may hold.
+#[derive(Debug, Clone, Copy)]
+pub struct PieceLimits {
+    /// Most pieces.
+    pub pieces: i64,
+    /// Most bytes in all pieces; `None` for no limit.
+    pub bytes: Option<u64>,
+}
+
+/// The outcome of [`add_piece`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AddOutcome {
+    /// The piece is recorded; the blob of the piece that it replaces, if any, is referenced no more.
+    Added(Option<String>),
+    /// The upload takes no pieces any more.
+    Closed,
+    /// The upload has as many pieces as it may have.
+    TooMany,
+    /// The upload would be larger than allowed.
+    TooLarge,
+}
+
+/// Creates the upload of a job's artifact; one of the same name that the job began before is abandoned.
+///
+/// # Errors
+/// Those of the database.
+pub fn create(db: &mut Db, new: &NewArtifact, pipeline_id: i64, now: Timestamp) -> Result<PieceUpload> {
+    let before = uploads::table
+        .filter(uploads::job_id.eq(new.job_id))
+        .filter(uploads::name.eq(new.name.as_str()))
+        .filter(uploads::state.ne(UploadState::Abandoned.as_str()));
+    diesel::update(before).set(uploads::state.eq(UploadState::Abandoned.as_str())).execute(db)?;
+    Ok(diesel::insert_into(uploads::table)
+        .values((
+            uploads::uuid.eq(new_uuid()),
+            uploads::project_id.eq(new.project_id),
+            uploads::pipeline_id.eq(pipeline_id),
+            uploads::job_id.eq(new.job_id),
+            uploads::name.eq(new.name.as_str()),
+            uploads::kind.eq(new.kind.as_str()),
+            uploads::format.eq(new.format.as_str()),
+            uploads::media_type.eq(new.media_type.as_ref().map(MediaType::as_str)),
+            uploads::filename.eq(&new.filename),
+            uploads::accessibility.eq(new.accessibility.as_str()),
+            uploads::expire_at.eq(millis(new.expire_at)),
+            uploads::state.eq(UploadState::Open.as_str()),
+            uploads::received.eq(0),
+            uploads::pieces.eq(0),
+            uploads::created_at.eq(now.as_millis()),
+        ))
+        .returning(<PieceUpload as Selectable<MultiBackend>>::construct_selection())
+        .get_result(db)?)
+}
+
+/// Finds an upload by its UUID, whatever its state.
+///
+/// # Errors
+/// Those of the database.
+pub fn find(db: &mut Db, uuid: Uuid) -> Result<Option<PieceUpload>> {
+    Ok(uploads::table
+        .filter(uploads::uuid.eq(uuid.as_bytes().as_slice()))
+        .select(PieceUpload::as_select())
+        .get_result(db)
+        .optional()?)
+}
+
+/// Finds the upload of a job's artifact that is open or received.
+///
+/// # Errors
+/// Those of the database.
+pub fn find_by_name(db: &mut Db, job_id: i64, name: &ArtifactName) -> Result<Option<PieceUpload>> {
+    Ok(uploads::table
+        .filter(uploads::job_id.eq(job_id))
+        .filter(uploads::name.eq(name.as_str()))
+        .filter(uploads::state.ne(UploadState::Abandoned.as_str()))
+        .select(PieceUpload::as_select())
+        .get_result(db)
+        .optional()?)
+}
+
+/// Lists the IDs and statuses of the other jobs of a pipeline that have an upload of this name under way.
+///
+/// # Errors
+/// Those of the database.
+pub fn other_uploaders(
+    db: &mut Db,
+    pipeline_id: i64,
+    names: &[ArtifactName],
+    job_id: i64,
+) -> Result<Vec<(i64, Status)>> {
+    Ok(uploads::table
+        .inner_join(jobs::table)
+        .filter(uploads::pipeline_id.eq(pipeline_id))
+        .filter(uploads::name.eq_any(names.iter().map(ArtifactName::as_str)))
+        .filter(uploads::state.ne(UploadState::Abandoned.as_str()))
+        .filter(uploads::job_id.ne(job_id))
+        .select((jobs::id, jobs::status))
+        .load(db)?)
+}
+
+/// Records a piece, whose bytes are in the store; one of the same name replaces the earlier one. Needs
+/// [`super::Catalog::write`].
+///
+/// # Errors
+/// `Unavailable` when `gc` has taken the bytes; those of the database.
+pub fn add_piece(db: &mut Db, upload_id: i64, piece: &Piece, limits: PieceLimits) -> Result<AddOutcome> {
+    gc_marks::guard_insert(db, &piece.store_key)?;
+    // Taking the upload's lock first puts pieces that arrive at the same time in order.
+    let open = uploads::table.find(upload_id).filter(uploads::state.eq(UploadState::Open.as_str()));
+    if diesel::update(open).set(uploads::state.eq(uploads::state)).execute(db)? == 0 {
+        return Ok(AddOutcome::Closed);
+    }
+    let (pieces, received): (i64, i64) =
+        uploads::table.find(upload_id).select((uploads::pieces, uploads::received)).get_result(db)?;
+    let before: Option<Piece> = upload_pieces::table
+        .find((upload_id, &piece.name))
+        .select(Piece::as_select())
+        .get_result(db)
+        .optional()?;
+    let pieces = pieces + i64::from(before.is_none());
+    let received = received - before.as_ref().map_or(0, |piece| piece.size_bytes) + piece.size_bytes;
+    if pieces > limits.pieces {
+        return Ok(AddOutcome::TooMany);
+    }
+    if limits.bytes.is_some_and(|limit| u64::try_from(received).is_ok_and(|bytes| bytes > limit)) {
+        return Ok(AddOutcome::TooLarge);
+    }
+    diesel::delete(upload_pieces::table.find((upload_id, &piece.name))).execute(db)?;
+    diesel::insert_into(upload_pieces::table)
+        .values((
+            upload_pieces::upload_id.eq(upload_id),
+            upload_pieces::name.eq(&piece.name),
+            upload_pieces::store_key.eq(&piece.store_key),
+            upload_pieces::size_bytes.eq(piece.size_bytes),
+            upload_pieces::sha256.eq(piece.sha256.as_bytes().as_slice()),
+        ))
+        .execute(db)?;
+    diesel::update(uploads::table.find(upload_id))
+        .set((uploads::pieces.eq(pieces), uploads::received.eq(received)))
+        .execute(db)?;
+    Ok(AddOutcome::Added(before.map(|piece| piece.store_key)))
+}
+
+/// Returns the pieces of an upload by their names.
+///
+/// # Errors
+/// Those of the database.
+pub fn pieces(db: &mut Db, upload_id: i64) -> Result<HashMap<String, Piece>> {
+    let rows: Vec<Piece> = upload_pieces::table
+        .filter(upload_pieces::upload_id.eq(upload_id))
+        .select(Piece::as_select())
+        .load(db)?;
+    Ok(rows.into_iter().map(|piece| (piece.name.clone(), piece)).collect())
+}
+
+/// Records that an open upload is one blob now, and returns the keys of its pieces, which are referenced no more.
+/// `None` if it is not open any more. Needs [`super::Catalog::write`].
+///
+/// # Errors
+/// `Unavailable` when `gc` has taken the bytes; those of the database.
+pub fn receive(
+    db: &mut Db,
+    upload_id: i64,
+    contents: &BlobInfo,
+    list: Sha256Digest,
+) -> Result<Option<Vec<String>>> {
+    gc_marks::guard_insert(db, &contents.store_key)?;
+    let open = uploads::table.find(upload_id).filter(uploads::state.eq(UploadState::Open.as_str()));
+    let received = diesel::update(open)
+        .set((
+            uploads::state.eq(UploadState::Received.as_str()),
+            uploads::list_sha256.eq(Some(list.as_bytes().to_vec())),
+            uploads::size_bytes.eq(Some(i64::try_from(contents.size_bytes).map_err(Error::internal)?)),
+            uploads::sha256.eq(Some(contents.sha256.as_bytes().to_vec())),
+            uploads::sha1.eq(contents.sha1.map(Vec::from)),
+            uploads::crc32.eq(contents.crc32.map(i64::from)),
+            uploads::tail_bytes.eq(contents.tail_bytes.and_then(|bytes| i64::try_from(bytes).ok())),
+            uploads::store_key.eq(Some(&contents.store_key)),
+        ))
+        .execute(db)?;
+    if received == 0 {
+        return Ok(None);
+    }
+    let of_upload = upload_pieces::table.filter(upload_pieces::upload_id.eq(upload_id));
+    let keys = diesel::delete(of_upload).returning(upload_pieces::store_key).get_results(db)?;
+    Ok(Some(keys))
+}
+
+/// Makes a received upload an artifact and deletes its row. Needs [`super::Catalog::write`].
+///
+/// # Errors
+/// `Internal` if the upload is not received; those of [`artifacts::add`].
+pub fn complete(db: &mut Db, upload: &PieceUpload, now: Timestamp) -> Result<InsertOutcome> {
+    let (Some(size_bytes), Some(sha256), Some(store_key)) =
+        (upload.size_bytes, upload.sha256, upload.store_key.clone())
+    else {
+        return Err(Error::internal("an upload without a blob cannot become an artifact"));
+    };
+    let declared = NewArtifact {
+        project_id: upload.project_id,
+        job_id: upload.job_id,
+        name: upload.name.clone(),
+        kind: upload.kind,
+        format: upload.format,
+        media_type: upload.media_type.clone(),
+        filename: upload.filename.clone(),
+        accessibility: upload.accessibility,
+        expire_at: upload.expire_at,
+    };
+    let contents = BlobInfo {
+        size_bytes: u64::try_from(size_bytes).map_err(Error::internal)?,
+        sha256,
+        store_key,
+        tail_bytes: upload.tail_bytes.and_then(|bytes| u64::try_from(bytes).ok()),
+        sha1: upload.sha1.as_deref().and_then(|bytes| bytes.try_into().ok()),
+        crc32: upload.crc32.and_then(|crc| u32::try_from(crc).ok()),
+    };
+    let outcome = artifacts::add(db, &declared, &contents, now)?;
+    if matches!(outcome, InsertOutcome::Inserted(_)) {
+        diesel::delete(uploads::table.find(upload.id)).execute(db)?;
+    }
+    Ok(outcome)
+}
+
+/// Abandons an upload: it takes nothing more and the next sweep deletes it.
+///
+/// # Errors
+/// Those of the database.
+pub fn abandon(db: &mut Db, id: i64) -> Result<()> {
+    diesel::update(uploads::table.find(id))
+        .set(uploads::state.eq(UploadState::Abandoned.as_str()))
+        .execute(db)?;
+    Ok(())
+}
+
+/// Abandons the uploads that are a day old, or whose job finished an hour ago. Needs [`super::Catalog::write`].
+///
+/// # Errors
+/// Those of the database.
+pub fn abandon_old(db: &mut Db, now: Timestamp) -> Result<usize> {
+    let finished = jobs::table
+        .filter(jobs::id.eq(uploads::job_id))
+        .filter(jobs::finished_at.lt(now.as_millis() - AFTER_JOB_MILLIS));
+    let old = uploads::table
+        .filter(uploads::state.ne(UploadState::Abandoned.as_str()))
+        .filter(uploads::created_at.lt(now.as_millis() - LIFETIME_MILLIS).or(diesel::dsl::exists(finished)));
+    Ok(diesel::update(old).set(uploads::state.eq(UploadState::Abandoned.as_str())).execute(db)?)
+}
+
+/// Returns abandoned uploads, at most `limit`, with the keys of all their blobs.
+///
+/// # Errors
+/// Those of the database.
+pub fn abandoned(db: &mut Db, limit: i64) -> Result<Vec<(i64, Vec<String>)>> {
+    let rows: Vec<(i64, Option<String>)> = uploads::table
+        .filter(uploads::state.eq(UploadState::Abandoned.as_str()))
+        .order(uploads::id.asc())
+        .limit(limit)
+        .select((uploads::id, uploads::store_key))
+        .load(db)?;
+    let mut found = Vec::new();
+    for (id, key) in rows {
+        let mut keys: Vec<String> = upload_pieces::table
+            .filter(upload_pieces::upload_id.eq(id))
+            .select(upload_pieces::store_key)
+            .load(db)?;
+        keys.extend(key);
+        found.push((id, keys));
+    }
+    Ok(found)
+}
+
+/// Deletes the rows of abandoned uploads, whose blobs are deleted.
+///
+/// # Errors
+/// Those of the database.
+pub fn delete(db: &mut Db, ids: &[i64]) -> Result<()> {
+    diesel::delete(upload_pieces::table.filter(upload_pieces::upload_id.eq_any(ids))).execute(db)?;
+    let abandoned = uploads::table
+        .filter(uploads::id.eq_any(ids))
+        .filter(uploads::state.eq(UploadState::Abandoned.as_str()));
+    diesel::delete(abandoned).execute(db)?;
+    Ok(())
+}

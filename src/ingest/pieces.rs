@@ -1,0 +1,204 @@
+//! Pieces of an upload: received in any order, in parallel and on any node, and assembled in the order of a list.
+//!
+//! A piece is stored as a blob of its own. A single piece becomes the artifact's blob without a copy; several are
+//! copied into one, in order, while SHA-256, SHA-1 and CRC-32 are computed in one pass.
+
+use bytes::Bytes;
+use sha1::{Digest, Sha1};
+
+use super::{ArtifactUpload, Ingest, scan_archive};
+use crate::catalog::artifacts::BlobInfo;
+use crate::catalog::uploads::{self, AddOutcome, Piece, PieceLimits, PieceUpload};
+use crate::domain::artifact::{ArtifactFormat, UploadState};
+use crate::domain::{Error, Result, Sha256Digest};
+use crate::ingest::scan::lost;
+use crate::store::{StoreKey, StoredBlob};
+use crate::writers::Writer;
+
+/// The number of bytes that are read and hashed at a time.
+const CHUNK_BYTES: u64 = 1 << 20;
+
+/// The outcome of [`Ingest::assemble`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AssembleOutcome {
+    /// The pieces are one blob.
+    Received,
+    /// The list names a piece that did not arrive.
+    UnknownPiece,
+    /// The upload takes no list any more, or was received in another order.
+    Closed,
+}
+
+/// What is computed of a blob, besides its SHA-256.
+#[derive(Debug, Clone, Default)]
+struct Hashes {
+    sha1: Sha1,
+    crc32: crc32fast::Hasher,
+}
+
+impl Ingest {
+    /// Records a piece whose bytes were received, under the client's `name`.
+    ///
+    /// # Errors
+    /// Those of store and catalog; the piece has to be sent again then.
+    pub async fn finish_piece(
+        &self,
+        received: ArtifactUpload,
+        upload_id: i64,
+        name: String,
+        limits: PieceLimits,
+    ) -> Result<AddOutcome> {
+        let ArtifactUpload { upload, writer, _turn, .. } = received;
+        let StoredBlob { key, size, sha256 } = upload.commit().await?;
+        let size_bytes = i64::try_from(size).map_err(Error::internal)?;
+        let piece = Piece { name, store_key: key.to_string(), size_bytes, sha256 };
+        let adding = self.catalog.write(move |db| {
+            writer.hold(db)?;
+            uploads::add_piece(db, upload_id, &piece, limits)
+        });
+        let outcome = adding.await?;
+        match &outcome {
+            AddOutcome::Added(None) => {}
+            AddOutcome::Added(Some(replaced)) => self.discard_all([replaced.clone()]).await,
+            AddOutcome::Closed | AddOutcome::TooMany | AddOutcome::TooLarge => self.discard(&key).await,
+        }
+        Ok(outcome)
+    }
+
+    /// Makes the pieces that `list` names, in its order, the blob of an upload. A list that was carried out is
+    /// accepted again.
+    ///
+    /// # Errors
+    /// Those of store and catalog; the list has to be sent again then.
+    pub async fn assemble(&self, upload: &PieceUpload, list: &[String]) -> Result<AssembleOutcome> {
+        let digest = list_digest(list);
+        match upload.state {
+            UploadState::Open => {}
+            UploadState::Received if upload.list_sha256 == Some(digest) => {
+                return Ok(AssembleOutcome::Received);
+            }
+            UploadState::Received | UploadState::Abandoned => return Ok(AssembleOutcome::Closed),
+        }
+        let upload_id = upload.id;
+        let mut arrived = self.catalog.read(move |db| uploads::pieces(db, upload_id)).await?;
+        let Some(pieces) = list.iter().map(|name| arrived.get(name).cloned()).collect::<Option<Vec<_>>>()
+        else {
+            return Ok(AssembleOutcome::UnknownPiece);
+        };
+        let (writer, stored, hashes, is_piece) = match &pieces[..] {
+            [piece] => {
+                let stored = stored_piece(piece)?;
+                (None, stored.clone(), self.hash(&stored).await?, true)
+            }
+            _ => {
+                let (writer, stored, hashes) = self.join(&pieces).await?;
+                (Some(writer), stored, hashes, false)
+            }
+        };
+        let mut tail_bytes = None;
+        if upload.format == ArtifactFormat::Zip {
+            let _permit = self.scans.acquire().await.map_err(Error::internal)?;
+            tail_bytes = scan_archive(&self.store, &stored, &self.limits, upload.job_id).await?;
+        }
+        let contents = BlobInfo {
+            size_bytes: stored.size,
+            sha256: stored.sha256,
+            store_key: stored.key.to_string(),
+            tail_bytes,
+            sha1: Some(hashes.sha1.finalize().into()),
+            crc32: Some(hashes.crc32.finalize()),
+        };
+        let receiving = self.catalog.write(move |db| {
+            if let Some(writer) = &writer {
+                writer.hold(db)?;
+            }
+            uploads::receive(db, upload_id, &contents, digest)
+        });
+        let Some(keys) = receiving.await? else {
+            if !is_piece {
+                self.discard(&stored.key).await;
+            }
+            return self.outcome_of_other(upload, digest).await;
+        };
+        arrived.clear();
+        let blob = stored.key.to_string();
+        self.discard_all(keys.into_iter().filter(|key| *key != blob)).await;
+        Ok(AssembleOutcome::Received)
+    }
+
+    /// Tells what became of an upload that another request received in the meantime.
+    async fn outcome_of_other(&self, upload: &PieceUpload, list: Sha256Digest) -> Result<AssembleOutcome> {
+        let uuid = upload.uuid;
+        let found = self.catalog.read(move |db| uploads::find(db, uuid)).await?;
+        Ok(match found {
+            Some(found) if found.list_sha256 == Some(list) => AssembleOutcome::Received,
+            _ => AssembleOutcome::Closed,
+        })
+    }
+
+    /// Copies pieces into one blob, in order.
+    async fn join(&self, pieces: &[Piece]) -> Result<(Writer, StoredBlob, Hashes)> {
+        let (writer, mut upload) = self.writers.begin(&self.store).await?;
+        let mut hashes = Hashes::default();
+        for piece in pieces {
+            let stored = stored_piece(piece)?;
+            let blob = self.store.open_blob(&stored.key, stored.size).await.map_err(lost)?;
+            for chunk in chunks(stored.size) {
+                let bytes = blob.bytes(chunk).await.map_err(|error| lost(error.into()))?;
+                let hashing = hash_chunk(hashes, bytes.clone());
+                let (hashed, written) = tokio::join!(hashing, upload.write(&bytes));
+                written?;
+                hashes = hashed?;
+            }
+        }
+        Ok((writer, upload.commit().await?, hashes))
+    }
+
+    /// Reads a blob once to hash it.
+    async fn hash(&self, stored: &StoredBlob) -> Result<Hashes> {
+        let blob = self.store.open_blob(&stored.key, stored.size).await.map_err(lost)?;
+        let mut hashes = Hashes::default();
+        for chunk in chunks(stored.size) {
+            let bytes = blob.bytes(chunk).await.map_err(|error| lost(error.into()))?;
+            hashes = hash_chunk(hashes, bytes).await?;
+        }
+        Ok(hashes)
+    }
+
+    async fn discard_all(&self, keys: impl IntoIterator<Item = String>) {
+        let keys: Vec<StoreKey> = keys.into_iter().filter_map(|key| key.parse().ok()).collect();
+        for error in self.store.delete_all(keys).await.into_iter().filter_map(Result::err) {
+            tracing::warn!(
+                causes = error.source_chain(),
+                "a piece without a row is left in the store; gc will delete it"
+            );
+        }
+    }
+}
+
+/// Hashes a chunk on a thread where it may take a while.
+async fn hash_chunk(mut hashes: Hashes, bytes: Bytes) -> Result<Hashes> {
+    let hashing = tokio::task::spawn_blocking(move || {
+        hashes.sha1.update(&bytes);
+        hashes.crc32.update(&bytes);
+        hashes
+    });
+    hashing.await.map_err(Error::internal)
+}
+
+fn chunks(size: u64) -> impl Iterator<Item = std::ops::Range<u64>> {
+    (0..size.div_ceil(CHUNK_BYTES)).map(move |n| n * CHUNK_BYTES..((n + 1) * CHUNK_BYTES).min(size))
+}
+
+fn stored_piece(piece: &Piece) -> Result<StoredBlob> {
+    Ok(StoredBlob {
+        key: piece.store_key.parse().map_err(Error::internal)?,
+        size: u64::try_from(piece.size_bytes).map_err(Error::internal)?,
+        sha256: piece.sha256,
+    })
+}
+
+/// The digest of a list: two lists are the same if it is.
+fn list_digest(list: &[String]) -> Sha256Digest {
+    Sha256Digest::of(list.join("\n").as_bytes())
+}

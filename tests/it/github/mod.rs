@@ -1,0 +1,134 @@
+//! GitHub's dialect: the toolkit's uploads, links that carry their permission, and the REST API.
+
+mod environment;
+mod links;
+mod pieces;
+mod rest;
+mod single_files;
+mod twirp;
+
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use serde_json::{Value, json};
+
+use crate::support::fixtures::{self, RUNNING};
+use crate::support::gateway::Gateway;
+use crate::support::http_client::{Answer, Request};
+
+/// The run and the job of the tests, as the toolkit's requests name them.
+const RUN: &str = "200";
+const JOB: &str = "20";
+
+/// The small world, and the runtime token of its running job.
+fn begin(gateway: &Gateway) -> String {
+    fixtures::small(gateway, &crate::support::zips::deflated(&[("a.txt", b"hello")]));
+    runtime_token(gateway, "20", RUNNING)
+}
+
+pub(crate) fn runtime_token(gateway: &Gateway, job: &str, token: &str) -> String {
+    let path = format!("/api/registry/v1/jobs/{job}/environment");
+    let answer = Request::new(gateway.address, "POST", &path).job_token(token).send();
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    let variables: Value = serde_json::from_slice(&answer.body).unwrap();
+    variables["ACTIONS_RUNTIME_TOKEN"].as_str().unwrap().to_owned()
+}
+
+/// Calls a method of the toolkit's service.
+fn call(gateway: &Gateway, token: &str, method: &str, request: &Value) -> Answer {
+    let path = format!("/twirp/github.actions.results.api.v1.ArtifactService/{method}");
+    Request::new(gateway.address, "POST", &path)
+        .header("Authorization", &format!("Bearer {token}"))
+        .header("Content-Type", "application/json")
+        .body(request.to_string().into_bytes())
+        .send()
+}
+
+/// Calls a method that must succeed.
+fn called(gateway: &Gateway, token: &str, method: &str, request: &Value) -> Value {
+    let answer = call(gateway, token, method, request);
+    assert_eq!(answer.status, 200, "{method} {request}: {}", answer.text());
+    serde_json::from_slice(&answer.body).unwrap()
+}
+
+/// Code and message of a call that must fail.
+fn refused(answer: &Answer) -> (u16, String, String) {
+    let body: Value = serde_json::from_slice(&answer.body).unwrap();
+    (answer.status, body["code"].as_str().unwrap().to_owned(), body["msg"].as_str().unwrap().to_owned())
+}
+
+/// The fields that every request has.
+fn of_job(name: &str) -> Value {
+    json!({"workflow_run_backend_id": RUN, "workflow_job_run_backend_id": JOB, "name": name})
+}
+
+fn with(mut request: Value, more: Value) -> Value {
+    request.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    request
+}
+
+/// Creates an upload and returns the path of its link.
+fn create(gateway: &Gateway, token: &str, name: &str, more: Value) -> String {
+    let created =
+        called(gateway, token, "CreateArtifact", &with(with(of_job(name), json!({"version": 4})), more));
+    assert_eq!(created["ok"], true);
+    path_of(gateway, created["signed_upload_url"].as_str().unwrap())
+}
+
+/// The path of a URL of the gateway.
+fn path_of(gateway: &Gateway, url: &str) -> String {
+    url.strip_prefix(&gateway.base_url()).unwrap_or_else(|| panic!("{url} is not here")).to_owned()
+}
+
+/// The ID of a block as the SDK writes it.
+fn block_id(number: usize) -> String {
+    BASE64_STANDARD.encode(format!("0d5f6c1e-2a3b-4c5d-8e9f-a0b1c2d3e4f5{number:012}"))
+}
+
+fn put(gateway: &Gateway, path: &str, body: &[u8]) -> Answer {
+    Request::new(gateway.address, "PUT", path).header("x-ms-version", "2026-04-06").body(body.to_vec()).send()
+}
+
+fn put_block(gateway: &Gateway, link: &str, id: &str, bytes: &[u8]) -> Answer {
+    let id = id.replace('+', "%2B").replace('/', "%2F").replace('=', "%3D");
+    put(gateway, &format!("{link}&comp=block&blockid={id}"), bytes)
+}
+
+fn put_list<'a>(gateway: &Gateway, link: &str, ids: impl IntoIterator<Item = &'a str>) -> Answer {
+    let blocks: String = ids.into_iter().map(|id| format!("<Latest>{id}</Latest>")).collect();
+    let xml = format!(
+        "<?xml version=\"1.0\" encoding=\"UTF-8\" standalone=\"yes\"?><BlockList>{blocks}</BlockList>"
+    );
+    put(gateway, &format!("{link}&comp=blocklist"), xml.as_bytes())
+}
+
+/// Code of a refusal of the blob protocol.
+fn blob_error(answer: &Answer) -> (u16, &str) {
+    assert_eq!(answer.header("content-type"), Some("application/xml"), "{answer:?}");
+    let code = answer.header("x-ms-error-code").unwrap();
+    assert!(answer.text().contains(&format!("<Code>{code}</Code>")), "{}", answer.text());
+    (answer.status, code)
+}
+
+/// Uploads an artifact in blocks of `size` bytes and returns its ID.
+pub(crate) fn upload(
+    gateway: &Gateway,
+    token: &str,
+    name: &str,
+    content: &[u8],
+    size: usize,
+    more: Value,
+) -> i64 {
+    let link = create(gateway, token, name, more);
+    let blocks: Vec<(String, &[u8])> =
+        content.chunks(size).enumerate().map(|(number, block)| (block_id(number), block)).collect();
+    // The last block first: only the list orders them.
+    for (id, block) in blocks.iter().rev() {
+        assert_eq!(put_block(gateway, &link, id, block).status, 201);
+    }
+    assert_eq!(put_list(gateway, &link, blocks.iter().map(|(id, _)| id.as_str())).status, 201);
+    let digest = artigate::domain::Sha256Digest::of(content);
+    let finalize =
+        with(of_job(name), json!({"size": content.len().to_string(), "hash": format!("sha256:{digest}")}));
+    let done = called(gateway, token, "FinalizeArtifact", &finalize);
+    done["artifact_id"].as_str().unwrap().parse().unwrap()
+}

@@ -1,0 +1,170 @@
+//! Uploads in pieces: out of order, repeated, cut, too many, too large, given up, and beside `gc`.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::{begin, blob_error, block_id, called, create, of_job, path_of, put, put_block, put_list, with};
+use crate::support::bucket;
+use crate::support::gateway::Gateway;
+use crate::support::http_client::{Request, chunks};
+
+on_both_databases!(
+    only_the_list_orders_blocks_and_a_later_one_replaces,
+    block_ids_that_are_none_are_refused,
+    an_upload_is_no_larger_than_an_artifact_may_be,
+    a_list_that_was_carried_out_is_accepted_again_and_no_other,
+    gc_spares_pieces_until_their_upload_is_given_up,
+    an_upload_ends_with_its_job,
+    chunked_bodies_and_whole_blobs_are_taken
+);
+
+fn finish(gateway: &Gateway, token: &str, name: &str, size: usize) -> Vec<u8> {
+    called(gateway, token, "FinalizeArtifact", &with(of_job(name), json!({"size": size.to_string()})));
+    let link = called(gateway, token, "GetSignedArtifactURL", &of_job(name));
+    gateway.get(&path_of(gateway, link["signed_url"].as_str().unwrap())).send().body
+}
+
+fn only_the_list_orders_blocks_and_a_later_one_replaces(gateway: Gateway) {
+    let token = begin(&gateway);
+    let link = create(&gateway, &token, "bin", json!({}));
+    let ids: Vec<String> = (0..4).map(block_id).collect();
+    for (number, bytes) in [(2, b"cc"), (0, b"aa"), (3, b"dd"), (1, b"xx"), (1, b"bb")] {
+        assert_eq!(put_block(&gateway, &link, &ids[number], bytes).status, 201);
+    }
+    let unknown = put_list(&gateway, &link, [ids[0].as_str(), block_id(9).as_str()]);
+    assert_eq!(blob_error(&unknown), (400, "InvalidBlockList"));
+    // The fourth block is not listed, and so dropped.
+    assert_eq!(put_list(&gateway, &link, ids[..3].iter().map(String::as_str)).status, 201);
+    assert_eq!(finish(&gateway, &token, "bin", 6), b"aabbcc");
+    gateway.until_blobs(2);
+    assert_eq!(gateway.collect(Duration::ZERO).unwrap().orphans, 0, "no piece is left");
+}
+
+fn block_ids_that_are_none_are_refused(gateway: Gateway) {
+    let token = begin(&gateway);
+    let link = create(&gateway, &token, "bin", json!({}));
+    let long = base64_of(&[b'x'; 65]);
+    for id in ["", "x", "..%2F..%2Fmyfile", "%00", "Q", &long] {
+        let answer = put(&gateway, &format!("{link}&comp=block&blockid={id}"), b"x");
+        assert_eq!(blob_error(&answer), (400, "InvalidQueryParameterValue"), "{id}");
+    }
+    assert_eq!(put(&gateway, &format!("{link}&comp=block"), b"x").status, 400);
+    assert_eq!(put(&gateway, &format!("{link}&comp=pages"), b"x").status, 400);
+    assert_eq!(put(&gateway, &link, b"x").status, 400);
+    for xml in ["", "<a/>", "<BlockList><Latest>../x</Latest></BlockList>"] {
+        assert_eq!(put(&gateway, &format!("{link}&comp=blocklist"), xml.as_bytes()).status, 400, "{xml}");
+    }
+    let many = format!("<BlockList>{}</BlockList>", "<Latest>QQ==</Latest>".repeat(50_001));
+    let answer = put(&gateway, &format!("{link}&comp=blocklist"), many.as_bytes());
+    assert_eq!(blob_error(&answer), (400, "BlockListTooLong"));
+}
+
+fn base64_of(bytes: &[u8]) -> String {
+    use base64::Engine;
+    base64::prelude::BASE64_STANDARD.encode(bytes).replace('=', "%3D")
+}
+
+fn an_upload_is_no_larger_than_an_artifact_may_be(gateway: Gateway) {
+    let token = begin(&gateway);
+    gateway.load("projects: [{id: 1, path: group/project, max_artifact_size: 10}]");
+    let link = create(&gateway, &token, "bin", json!({}));
+    assert_eq!(put_block(&gateway, &link, &block_id(0), b"123456").status, 201);
+    assert_eq!(blob_error(&put_block(&gateway, &link, &block_id(1), b"12345")), (413, "RequestBodyTooLarge"));
+    assert_eq!(put_block(&gateway, &link, &block_id(2), &[b'x'; 11]).status, 413);
+    assert_eq!(put_block(&gateway, &link, &block_id(1), b"1234").status, 201, "exactly the limit");
+    let ids = [block_id(0), block_id(1)];
+    assert_eq!(put_list(&gateway, &link, ids.iter().map(String::as_str)).status, 201);
+    assert_eq!(finish(&gateway, &token, "bin", 10), b"1234561234");
+}
+
+fn a_list_that_was_carried_out_is_accepted_again_and_no_other(gateway: Gateway) {
+    let token = begin(&gateway);
+    let link = create(&gateway, &token, "bin", json!({}));
+    let ids = [block_id(0), block_id(1)];
+    for id in &ids {
+        assert_eq!(put_block(&gateway, &link, id, id.as_bytes()).status, 201);
+    }
+    let in_order = || put_list(&gateway, &link, ids.iter().map(String::as_str)).status;
+    assert_eq!((in_order(), in_order()), (201, 201));
+    assert_eq!(put_list(&gateway, &link, ids.iter().rev().map(String::as_str)).status, 403);
+    assert_eq!(put_block(&gateway, &link, &block_id(2), b"x").status, 403);
+    let expected = ids.concat();
+    assert_eq!(finish(&gateway, &token, "bin", expected.len()), expected.as_bytes());
+    assert_eq!(in_order(), 403, "it is an artifact now");
+}
+
+fn gc_spares_pieces_until_their_upload_is_given_up(gateway: Gateway) {
+    let token = begin(&gateway);
+    let link = create(&gateway, &token, "bin", json!({}));
+    assert_eq!(put_block(&gateway, &link, &block_id(0), b"piece").status, 201);
+    gateway.silence_writers();
+    let collected = gateway.collect(Duration::ZERO).unwrap();
+    assert_eq!((collected.orphans, collected.unfinished), (0, 0), "a row references it");
+    gateway.block_on(gateway.app.retention.sweep(|_| {})).unwrap();
+    gateway.until_blobs(2);
+    // A second upload of the name takes the place of the first, whose link is void.
+    let again = create(&gateway, &token, "bin", json!({}));
+    assert_eq!(put_block(&gateway, &link, &block_id(1), b"late").status, 403);
+    gateway.block_on(gateway.app.retention.sweep(|_| {})).unwrap();
+    gateway.until_blobs(1);
+    // The writer that was taken for dead is noticed by the first block, and the client sends that again.
+    assert_eq!(put_block(&gateway, &again, &block_id(0), b"piece").status, 503);
+    assert_eq!(put_block(&gateway, &again, &block_id(0), b"piece").status, 201);
+    gateway.advance_clock(86_400 + 1);
+    gateway.block_on(gateway.app.retention.sweep(|_| {})).unwrap();
+    gateway.silence_writers();
+    assert_eq!(gateway.collect(Duration::ZERO).unwrap().orphans, 1, "the block of the dead writer");
+    gateway.until_blobs(1);
+    assert_eq!(put_list(&gateway, &again, [block_id(0).as_str()]).status, 403, "a day is over");
+}
+
+fn an_upload_ends_with_its_job(gateway: Gateway) {
+    let token = begin(&gateway);
+    let link = create(&gateway, &token, "bin", json!({}));
+    assert_eq!(put_block(&gateway, &link, &block_id(0), b"piece").status, 201);
+    gateway.load(
+        "projects: [{id: 1, path: group/project, pipelines: [{id: 200, ref: main, sha: bbbb, status: running,
+            jobs: [{id: 20, name: build, status: failed, finished_at: 2026-02-01T12:00:00Z}]}]}]",
+    );
+    assert_eq!(blob_error(&put_block(&gateway, &link, &block_id(1), b"late")), (403, "AuthenticationFailed"));
+    gateway.advance_clock(3601);
+    gateway.block_on(gateway.app.retention.sweep(|_| {})).unwrap();
+    gateway.until_blobs(1);
+}
+
+fn chunked_bodies_and_whole_blobs_are_taken(gateway: Gateway) {
+    let token = begin(&gateway);
+    let link = create(&gateway, &token, "bin", json!({}));
+    let id = block_id(0).replace('=', "%3D");
+    let request = Request::new(gateway.address, "PUT", &format!("{link}&comp=block&blockid={id}"));
+    assert_eq!(request.chunked(b"chunked bytes", 5).send().status, 201);
+    // One that is cut is none.
+    let cut = Request::new(gateway.address, "PUT", &format!("{link}&comp=block&blockid=QQ%3D%3D"))
+        .header("Content-Length", "100");
+    let mut stream = cut.connect();
+    std::io::Write::write_all(&mut stream, &chunks(b"", 1)).unwrap();
+    drop(stream);
+    assert_eq!(put_list(&gateway, &link, ["QQ=="]).status, 400, "a block that was cut has not arrived");
+    assert_eq!(put_list(&gateway, &link, [block_id(0).as_str()]).status, 201);
+    assert_eq!(finish(&gateway, &token, "bin", 13), b"chunked bytes");
+    let whole = create(&gateway, &token, "whole", json!({}));
+    let request = Request::new(gateway.address, "PUT", &whole).header("x-ms-blob-type", "BlockBlob");
+    assert_eq!(request.body(b"all of it".to_vec()).send().status, 201);
+    assert_eq!(finish(&gateway, &token, "whole", 9), b"all of it");
+}
+
+/// Pieces in a bucket, of which no two nodes need to see the same.
+#[test]
+fn pieces_go_through_a_bucket() {
+    let gateway = Gateway::in_a_bucket(bucket::server(), |_| {});
+    let token = begin(&gateway);
+    let content: Vec<u8> = (0..6_000_000u32).map(|n| (n * 7 % 251) as u8).collect();
+    let link = create(&gateway, &token, "bin", json!({}));
+    let ids: Vec<String> = (0..3).map(block_id).collect();
+    for (id, block) in ids.iter().zip(content.chunks(2_000_000)) {
+        assert_eq!(put_block(&gateway, &link, id, block).status, 201);
+    }
+    assert_eq!(put_list(&gateway, &link, ids.iter().map(String::as_str)).status, 201);
+    assert!(finish(&gateway, &token, "bin", content.len()) == content);
+}
