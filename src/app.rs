@@ -10,7 +10,7 @@ use crate::domain::{Clock, Result};
 use crate::identity::Belonging;
 use crate::ingest::Ingest;
 use crate::readiness::Readiness;
-use crate::registry::Registry;
+use crate::registry::{Destination, Registry};
 use crate::retention::Retention;
 use crate::settings::Settings;
 use crate::store::Store;
@@ -58,17 +58,13 @@ impl App {
             tracing::info!(migrations, "database schema is up to date");
         }
         let store = Store::open(&settings)?;
-        let limits = Limits {
-            entries: settings.archive_entries,
-            directory_bytes: settings.archive_directory_bytes,
-            uncompressed_size: settings.max_uncompressed_bytes,
-        };
+        let limits = archive_limits(&settings);
         let ingest = Ingest::new(catalog.clone(), store.clone(), limits, settings.concurrent_uploads);
         let indexes = IndexCache::new(limits, settings.index_cache_bytes);
         let capacity = Capacity::new(settings.decompression_memory_bytes, settings.index_cache_bytes);
         let deliver = Deliver::new(store.clone(), indexes, capacity, settings.direct_download);
         let access = Access::new(catalog.clone(), settings.max_artifact_bytes);
-        let registry = Registry::new(catalog.clone(), store.clone(), access.clone());
+        let registry = Registry::new(catalog.clone(), store.clone(), limits, access.clone());
         let retention = Retention::new(catalog.clone(), store.clone(), clock.clone(), settings.tombstones);
         let keys = SigningKeys::new(catalog.clone());
         let readiness = Readiness::default();
@@ -89,5 +85,20 @@ impl App {
             readiness,
             belonging,
         })
+    }
+
+    /// Returns where registry documents are loaded to.
+    pub fn destination(&self) -> Destination<'_> {
+        let archive_limits = archive_limits(&self.settings);
+        Destination { catalog: &self.catalog, store: &self.store, archive_limits }
+    }
+}
+
+/// Returns the limits within which archives are read.
+pub(crate) fn archive_limits(settings: &Settings) -> Limits {
+    Limits {
+        entries: settings.archive_entries,
+        directory_bytes: settings.archive_directory_bytes,
+        uncompressed_size: settings.max_uncompressed_bytes,
     }
 }

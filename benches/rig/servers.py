@@ -139,7 +139,7 @@ class Servers(contextlib.ExitStack):
 
 
 def stop(process: subprocess.Popen) -> None:
-    # PostgreSQL would wait for its clients; its data is thrown away.
+    # PostgreSQL would wait for its clients; its data is deleted at the end.
     process.send_signal(signal.SIGINT if "postgres" in str(process.args) else signal.SIGTERM)
     try:
         process.wait(10)

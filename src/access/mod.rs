@@ -1,6 +1,6 @@
 //! Access: finds what a request is for and decides whether its principal may have it, for every dialect.
 //!
-//! Every function takes the request's [`Principal`] first and returns what it found, or one typed
+//! Every function takes the request's [`Principal`], or the credential that stands for one, first and returns what it found, or one typed
 //! [`AccessError`]. Everything that needs a permission is found here and nowhere else: dialects hold no
 //! connection to the catalog.
 

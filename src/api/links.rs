@@ -19,8 +19,8 @@ use crate::auth::signed_links::{Link, LinkQuery, PREFIX, Purpose};
 use crate::catalog::artifacts::Artifact;
 use crate::catalog::uploads::{AddOutcome, PieceLimits, PieceUpload};
 use crate::deliver::Redirects;
-use crate::domain::Error;
 use crate::domain::artifact::ArtifactFormat;
+use crate::domain::{Error, ErrorKind};
 use crate::http::audit;
 use crate::http::body::{RequestBody, broken_off};
 use crate::http::content_disposition::attachment;
@@ -84,7 +84,7 @@ impl From<RequestError> for Refusal {
         let status = error.begin_response().finish().status();
         let code = match status.as_u16() {
             400 => "InvalidInput",
-            404 => "BlobNotFound",
+            404 | 410 => "BlobNotFound",
             409 => "OperationNotAllowed",
             412 => "ConditionNotMet",
             413 => "RequestBodyTooLarge",
@@ -112,7 +112,8 @@ impl From<AccessError> for Refusal {
         let reason = error.reason().into_owned();
         match error {
             AccessError::ArtifactExpired(_) => {
-                Self { reason, ..Self::new(StatusCode::GONE, "BlobNotFound", "Artifact has expired") }
+                let gone = Error::new(ErrorKind::Gone, "Artifact has expired");
+                Self { reason, ..gone.into() }
             }
             AccessError::JobNotRunning(_) => Self::forbidden(&reason),
             AccessError::Other(error) => error.into(),

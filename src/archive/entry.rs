@@ -245,7 +245,7 @@ where
 
 /// An entry whose local header was read.
 struct Body<R> {
-    unpacker: Unpacker<R>,
+    unpacker: Decompressor<R>,
     /// The decompressed bytes still to come, as the directory states.
     left: u64,
     crc: crc32fast::Hasher,
@@ -256,7 +256,7 @@ struct Body<R> {
 impl<R: AsyncBufRead + Unpin> Body<R> {
     fn new(source: R, entry: &EntryMeta, coding: Coding) -> Self {
         Self {
-            unpacker: Unpacker::new(source, entry, coding),
+            unpacker: Decompressor::new(source, entry, coding),
             left: entry.uncompressed_size,
             crc: crc32fast::Hasher::new(),
             stated_crc: entry.crc32,
@@ -274,7 +274,7 @@ impl<R: AsyncBufRead + Unpin> Body<R> {
             self.buffer.reserve(most);
         }
         let mut space = (&mut self.buffer).limit(most);
-        self.unpacker.packed_mut().begin_turn();
+        self.unpacker.compressed_mut().begin_turn();
         if self.unpacker.read(&mut space).await? == 0 {
             return Err(CorruptEntry::TooShort.into());
         }
@@ -300,13 +300,13 @@ impl<R: AsyncBufRead + Unpin> Body<R> {
     }
 }
 
-enum Unpacker<R> {
+enum Decompressor<R> {
     Stored(BoundedReader<R>),
     Deflate(DeflateDecoder<BoundedReader<R>>),
     Zstd(ZstdDecoder<BoundedReader<R>>),
 }
 
-impl<R: AsyncBufRead + Unpin> Unpacker<R> {
+impl<R: AsyncBufRead + Unpin> Decompressor<R> {
     fn new(source: R, entry: &EntryMeta, coding: Coding) -> Self {
         let compressed_size = entry.compressed_size;
         match coding {
@@ -333,7 +333,7 @@ impl<R: AsyncBufRead + Unpin> Unpacker<R> {
         }
     }
 
-    fn packed_mut(&mut self) -> &mut BoundedReader<R> {
+    fn compressed_mut(&mut self) -> &mut BoundedReader<R> {
         match self {
             Self::Stored(compressed) => compressed,
             Self::Deflate(decoder) => decoder.get_mut(),

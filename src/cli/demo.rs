@@ -55,8 +55,7 @@ pub(super) async fn load(app: &App) -> std::result::Result<Option<Demo>, Command
         }
         (false, _) => {
             let files = FileSource::Embedded(FILES);
-            let (catalog, store) = (&app.catalog, &app.store);
-            registry::load_text("demo.yml", DOCUMENT, files, catalog, store, app.clock.now()).await?;
+            registry::load_text("demo.yml", DOCUMENT, files, app.destination(), app.clock.now()).await?;
             Ok(Some(Demo::Fresh))
         }
     }

@@ -6,9 +6,10 @@ use std::sync::OnceLock;
 use super::catalog_session::audit;
 use super::progress::Progress;
 use super::{CommandError, Maintenance};
+use crate::app::archive_limits;
 use crate::domain::Clock;
 use crate::identity::Belonging;
-use crate::registry;
+use crate::registry::{self, Destination};
 use crate::settings::Settings;
 
 /// Migrates the schema, then loads all files or none.
@@ -23,7 +24,12 @@ pub(super) fn run(settings: &Settings, files: &[PathBuf]) -> Result<(), CommandE
     let stored = |total| {
         progress.get_or_init(|| Progress::new("storing artifacts", Some(total))).advance(1);
     };
-    let loading = registry::load_files(files, &parts.catalog, &parts.store, Clock::System.now(), &stored);
+    let destination = Destination {
+        catalog: &parts.catalog,
+        store: &parts.store,
+        archive_limits: archive_limits(settings),
+    };
+    let loading = registry::load_files(files, destination, Clock::System.now(), &stored);
     let loaded = parts.block_on(loading);
     if let Some(progress) = progress.into_inner() {
         progress.finish();

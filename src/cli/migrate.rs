@@ -43,7 +43,7 @@ pub(super) fn run(settings: &Settings, options: &Migrate) -> Result<(), CommandE
             audit("store.adopt", adopted.store);
             return Ok(());
         }
-        identify(&Belonging::default(), &catalog, &store, settings).await
+        assign_instance_id(&Belonging::default(), &catalog, &store, settings).await
     })
 }
 
@@ -56,7 +56,7 @@ pub(super) fn open(settings: &Settings) -> Result<(Catalog, usize), CommandError
 
 /// Checks that database and store belong together, and fails if they do not. If one of them does not answer,
 /// only warns.
-pub(super) async fn identify(
+pub(super) async fn assign_instance_id(
     belonging: &Belonging,
     catalog: &Catalog,
     store: &Store,

@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::sync::Arc;
 
-use super::migrate::identify;
+use super::migrate::assign_instance_id;
 use super::{CommandError, demo};
 use crate::app::App;
 use crate::domain::Clock;
@@ -16,7 +16,7 @@ pub(super) fn run(settings: Settings, with_demo: bool) -> Result<(), CommandErro
     let app = Arc::new(App::open(settings, Clock::System).map_err(CommandError::startup)?);
     actix_web::rt::System::new().block_on(async {
         app.store.probe_at_start().await.map_err(CommandError::startup)?;
-        identify(&app.belonging, &app.catalog, &app.store, &app.settings).await?;
+        assign_instance_id(&app.belonging, &app.catalog, &app.store, &app.settings).await?;
         let demo = if with_demo { demo::load(&app).await? } else { None };
         let watched = Arc::clone(&app);
         actix_web::rt::spawn(async move {

@@ -137,7 +137,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_kind_has_the_format_of_gitlabs_table() {
+    fn every_kind_has_the_format_of_the_ci_servers_table() {
         let of = |format| ArtifactKind::ALL.iter().filter(|k| k.default_format() == format).count();
         assert_eq!((of(ArtifactFormat::Zip), of(ArtifactFormat::Gzip), of(ArtifactFormat::Raw)), (2, 12, 18));
     }

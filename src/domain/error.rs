@@ -17,6 +17,8 @@ pub enum ErrorKind {
     Forbidden,
     /// The resource does not exist or is hidden.
     NotFound,
+    /// The resource existed, and has expired.
+    Gone,
     /// The request conflicts with the stored state.
     Conflict,
     /// The input is larger than a limit.

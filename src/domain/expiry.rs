@@ -222,7 +222,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn phrases_are_read_as_gitlab_reads_them() {
+    fn phrases_are_read_as_the_ci_server_reads_them() {
         let day = 86_400;
         for (phrase, seconds) in [
             ("42", 42),

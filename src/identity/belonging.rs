@@ -12,7 +12,7 @@ use crate::settings::Settings;
 use crate::store::Store;
 
 /// How long database and store may take to return their IDs.
-const PATIENCE: Duration = Duration::from_secs(5);
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The interval of checks while database and store do not answer or do not belong together.
 const AGAIN: Duration = Duration::from_secs(5);
@@ -50,7 +50,7 @@ impl Belonging {
         };
         let late =
             |_| Err(Error::unavailable("database and store did not return their instance IDs in time"));
-        let found = tokio::time::timeout(PATIENCE, asking).await.unwrap_or_else(late);
+        let found = tokio::time::timeout(ANSWER_TIMEOUT, asking).await.unwrap_or_else(late);
         match &found {
             Ok(_) => {
                 self.ever.store(true, Ordering::SeqCst);

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use super::document::{Artifact, Job, Pipeline, Project, User};
+use super::document::{ArtifactDocument, JobDocument, PipelineDocument, ProjectDocument, UserDocument};
 use super::parse::{numbered, wrong};
 use super::stage::Staged;
 use super::{LoadError, Source};
@@ -88,7 +88,7 @@ struct Applying<'a> {
 }
 
 impl Applying<'_> {
-    fn user(&mut self, user: &User) -> Result<(), ApplyError> {
+    fn user(&mut self, user: &UserDocument) -> Result<(), ApplyError> {
         if users::id_by_username(self.db, &user.username)?.is_some_and(|id| id != user.id) {
             return Err(ApplyError::Invalid(format!("username: {} belongs to another user", user.username)));
         }
@@ -112,7 +112,7 @@ impl Applying<'_> {
         Ok(())
     }
 
-    fn project(&mut self, project: &Project) -> Result<(), ApplyError> {
+    fn project(&mut self, project: &ProjectDocument) -> Result<(), ApplyError> {
         let same_path = projects::find(self.db, &ProjectRef::Path(project.path.clone()))?;
         if same_path.is_some_and(|other| other.id != project.id) {
             return Err(ApplyError::Invalid(format!("path: {} belongs to another project", project.path)));
@@ -146,7 +146,7 @@ impl Applying<'_> {
         Ok(())
     }
 
-    fn pipeline(&mut self, project_id: i64, pipeline: &Pipeline) -> Result<(), ApplyError> {
+    fn pipeline(&mut self, project_id: i64, pipeline: &PipelineDocument) -> Result<(), ApplyError> {
         if pipelines::project_of(self.db, pipeline.id)?.is_some_and(|owner| owner != project_id) {
             return Err(ApplyError::Invalid(format!(
                 "id: pipeline {} belongs to another project",
@@ -179,7 +179,7 @@ impl Applying<'_> {
         Ok(pipelines::upsert(self.db, pipeline.id, project_id, &changes, self.now)?)
     }
 
-    fn job(&mut self, project_id: i64, pipeline_id: i64, job: &Job) -> Result<(), ApplyError> {
+    fn job(&mut self, project_id: i64, pipeline_id: i64, job: &JobDocument) -> Result<(), ApplyError> {
         if jobs::find(self.db, job.id)?.is_some_and(|known| known.pipeline_id != pipeline_id) {
             return Err(ApplyError::Invalid(format!("id: job {} belongs to another pipeline", job.id)));
         }
@@ -209,7 +209,12 @@ impl Applying<'_> {
 
     /// Applies an artifact. Different bytes replace the stored artifact; the same bytes change only the
     /// fields that the document gives, because the document is the authority.
-    fn artifact(&mut self, project_id: i64, job_id: i64, artifact: &Artifact) -> Result<(), ApplyError> {
+    fn artifact(
+        &mut self,
+        project_id: i64,
+        job_id: i64,
+        artifact: &ArtifactDocument,
+    ) -> Result<(), ApplyError> {
         let existing = artifacts::find_current(self.db, job_id, &artifact.kind.into(), self.now)?;
         let Some((stored, tail_bytes)) = self.staged.get(&(job_id, artifact.kind)) else {
             let existing = existing.ok_or_else(|| changed_meanwhile(artifact))?;
@@ -256,7 +261,7 @@ impl Applying<'_> {
         }
     }
 
-    fn change(&mut self, id: i64, artifact: &Artifact) -> Result<(), ApplyError> {
+    fn change(&mut self, id: i64, artifact: &ArtifactDocument) -> Result<(), ApplyError> {
         let changes = ArtifactChanges {
             filename: artifact.filename.as_deref().and_then(clean_filename),
             accessibility: artifact.accessibility.map(|accessibility| accessibility.as_str()),
@@ -315,7 +320,7 @@ impl Applying<'_> {
     }
 }
 
-fn changed_meanwhile(artifact: &Artifact) -> ApplyError {
+fn changed_meanwhile(artifact: &ArtifactDocument) -> ApplyError {
     ApplyError::Invalid(format!("the {} artifact was changed meanwhile; load again", artifact.kind))
 }
 

@@ -25,14 +25,14 @@ pub(super) type Patch<T> = Option<Option<T>>;
 #[serde(deny_unknown_fields)]
 pub(super) struct Document {
     #[serde(default)]
-    pub(super) users: Vec<User>,
+    pub(super) users: Vec<UserDocument>,
     #[serde(default)]
-    pub(super) projects: Vec<Project>,
+    pub(super) projects: Vec<ProjectDocument>,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct User {
+pub(super) struct UserDocument {
     pub(super) id: i64,
     pub(super) username: String,
     pub(super) name: Option<String>,
@@ -40,12 +40,12 @@ pub(super) struct User {
     pub(super) email: Patch<String>,
     pub(super) admin: Option<bool>,
     #[serde(default)]
-    pub(super) tokens: Vec<Token>,
+    pub(super) tokens: Vec<TokenDocument>,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Token {
+pub(super) struct TokenDocument {
     pub(super) value: String,
     pub(super) name: Option<String>,
     pub(super) scopes: Option<Vec<String>>,
@@ -56,7 +56,7 @@ pub(super) struct Token {
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Project {
+pub(super) struct ProjectDocument {
     pub(super) id: i64,
     pub(super) path: String,
     pub(super) name: Option<String>,
@@ -71,12 +71,12 @@ pub(super) struct Project {
     #[serde(default, deserialize_with = "members")]
     pub(super) members: Option<BTreeMap<String, Role>>,
     #[serde(default)]
-    pub(super) pipelines: Vec<Pipeline>,
+    pub(super) pipelines: Vec<PipelineDocument>,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Pipeline {
+pub(super) struct PipelineDocument {
     pub(super) id: i64,
     pub(super) iid: Option<i64>,
     #[serde(rename = "ref")]
@@ -94,14 +94,14 @@ pub(super) struct Pipeline {
     pub(super) started_at: Patch<Timestamp>,
     #[serde(default, deserialize_with = "named")]
     pub(super) finished_at: Patch<Timestamp>,
-    pub(super) commit: Option<Commit>,
+    pub(super) commit: Option<CommitDocument>,
     #[serde(default)]
-    pub(super) jobs: Vec<Job>,
+    pub(super) jobs: Vec<JobDocument>,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Commit {
+pub(super) struct CommitDocument {
     #[serde(default)]
     pub(super) title: String,
     #[serde(default)]
@@ -115,7 +115,7 @@ pub(super) struct Commit {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Job {
+pub(super) struct JobDocument {
     pub(super) id: i64,
     pub(super) name: String,
     pub(super) stage: Option<String>,
@@ -138,12 +138,12 @@ pub(super) struct Job {
     #[serde(default, deserialize_with = "named")]
     pub(super) finished_at: Patch<Timestamp>,
     #[serde(default)]
-    pub(super) artifacts: Vec<Artifact>,
+    pub(super) artifacts: Vec<ArtifactDocument>,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Artifact {
+pub(super) struct ArtifactDocument {
     #[serde(rename = "type", default = "archive")]
     pub(super) kind: ArtifactKind,
     pub(super) format: Option<ArtifactFormat>,
@@ -238,14 +238,14 @@ impl NumberOrText {
 }
 
 /// Omits the value, so that printing a document shows no token.
-impl std::fmt::Debug for Token {
+impl std::fmt::Debug for TokenDocument {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Token").field("name", &self.name).finish_non_exhaustive()
     }
 }
 
-/// Omits the token, as for [`Token`].
-impl std::fmt::Debug for Job {
+/// Omits the token, as for [`TokenDocument`].
+impl std::fmt::Debug for JobDocument {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Job").field("id", &self.id).field("name", &self.name).finish_non_exhaustive()
     }

@@ -5,8 +5,9 @@
 use secrecy::SecretString;
 
 use super::update::{JobChange, PipelineChange, replace_job_token};
-use super::{Format, LoadError, LoadSummary, load_sent};
+use super::{Destination, Format, LoadError, LoadSummary, load_sent};
 use crate::access::{Access, AccessError, Principal, require_registry};
+use crate::archive::Limits;
 use crate::auth::new_job_token;
 use crate::catalog::jobs::JobRecord;
 use crate::catalog::pipelines::PipelineRecord;
@@ -19,13 +20,19 @@ use crate::store::Store;
 pub struct Registry {
     catalog: Catalog,
     store: Store,
+    archive_limits: Limits,
     access: Access,
 }
 
 impl Registry {
-    /// Returns a registry that changes `catalog` and `store` for principals that `access` authorizes.
-    pub fn new(catalog: Catalog, store: Store, access: Access) -> Self {
-        Self { catalog, store, access }
+    /// Returns a registry that changes `catalog` and `store` for principals that `access` authorizes, and reads
+    /// archives within `archive_limits`.
+    pub fn new(catalog: Catalog, store: Store, archive_limits: Limits, access: Access) -> Self {
+        Self { catalog, store, archive_limits, access }
+    }
+
+    fn destination(&self) -> Destination<'_> {
+        Destination { catalog: &self.catalog, store: &self.store, archive_limits: self.archive_limits }
     }
 
     /// Checks the principal's permission before the body is read and before the single writer's turn is
@@ -49,7 +56,7 @@ impl Registry {
     ) -> Result<LoadSummary, LoadError> {
         let (now, principal) = (principal.now, principal.clone());
         let allow = move |db: &mut Db| require_registry(db, &principal);
-        load_sent(document, format, &self.catalog, &self.store, now, allow).await
+        load_sent(document, format, self.destination(), now, allow).await
     }
 
     /// Applies the JSON object `change` to the job `id`.

@@ -21,6 +21,7 @@ pub use files::FileSource;
 pub use live::Registry;
 
 use crate::access::AccessError;
+use crate::archive::Limits;
 use crate::catalog::writers::Purpose;
 use crate::catalog::{Catalog, Db};
 use crate::domain::{Error, Timestamp};
@@ -89,6 +90,17 @@ type Allow = Box<dyn FnOnce(&mut Db) -> Result<(), AccessError> + Send>;
 /// A callback for each artifact that is stored, with the total number of artifacts.
 pub type Stored<'a> = &'a (dyn Fn(usize) + Sync);
 
+/// Where documents are loaded to.
+#[derive(Clone, Copy)]
+pub struct Destination<'a> {
+    /// Receives the rows.
+    pub catalog: &'a Catalog,
+    /// Receives the bytes of artifacts.
+    pub store: &'a Store,
+    /// The limits within which archives are read.
+    pub archive_limits: Limits,
+}
+
 /// A parsed document with its origin.
 struct Source {
     /// The document's name in errors.
@@ -103,8 +115,7 @@ struct Source {
 /// [`LoadError`]; the catalog is unchanged then.
 pub async fn load_files(
     paths: &[impl AsRef<Path>],
-    catalog: &Catalog,
-    store: &Store,
+    destination: Destination<'_>,
     now: Timestamp,
     stored: Stored<'_>,
 ) -> Result<LoadSummary, LoadError> {
@@ -120,7 +131,7 @@ pub async fn load_files(
             name,
         });
     }
-    load(sources, catalog, store, now, allow_all(), stored).await
+    load(sources, destination, now, allow_all(), stored).await
 }
 
 /// Loads one document from memory.
@@ -131,12 +142,11 @@ pub async fn load_text(
     name: &str,
     text: &str,
     files: FileSource,
-    catalog: &Catalog,
-    store: &Store,
+    destination: Destination<'_>,
     now: Timestamp,
 ) -> Result<LoadSummary, LoadError> {
     let source = Source { name: name.to_owned(), document: parse::document(name, text)?, files };
-    load(vec![source], catalog, store, now, allow_all(), &|_| ()).await
+    load(vec![source], destination, now, allow_all(), &|_| ()).await
 }
 
 /// Loads a document that came over HTTP. Errors call it `document`; it cannot name files.
@@ -149,8 +159,7 @@ pub async fn load_text(
 pub async fn load_sent(
     body: Vec<u8>,
     format: Format,
-    catalog: &Catalog,
-    store: &Store,
+    destination: Destination<'_>,
     now: Timestamp,
     allow: impl FnOnce(&mut Db) -> Result<(), AccessError> + Send + 'static,
 ) -> Result<LoadSummary, LoadError> {
@@ -161,7 +170,7 @@ pub async fn load_sent(
     })
     .await
     .map_err(Error::internal)??;
-    load(vec![source], catalog, store, now, Box::new(allow), &|_| ()).await
+    load(vec![source], destination, now, Box::new(allow), &|_| ()).await
 }
 
 /// Allows the load: a user who can run the program may load documents.
@@ -171,8 +180,7 @@ fn allow_all() -> Allow {
 
 async fn load(
     sources: Vec<Source>,
-    catalog: &Catalog,
-    store: &Store,
+    destination: Destination<'_>,
     now: Timestamp,
     allow: Allow,
     stored: Stored<'_>,
@@ -186,9 +194,9 @@ async fn load(
     .await
     .map_err(Error::internal)??;
     // Staged blobs may wait hours for their rows; the writer in their keys tells `gc` that they are in use.
-    let writers = Writers::new(catalog.clone(), Purpose::Keys);
-    let applied = match stage_all(&sources, loaded.artifacts, catalog, store, &writers, now, stored).await {
-        Ok(staged) => apply_staged(sources, staged, catalog, store, now, allow).await,
+    let writers = Writers::new(destination.catalog.clone(), Purpose::Keys);
+    let applied = match stage_all(&sources, loaded.artifacts, destination, &writers, now, stored).await {
+        Ok(staged) => apply_staged(sources, staged, destination, now, allow).await,
         Err(error) => Err(error),
     };
     writers.retire().await;
@@ -201,8 +209,7 @@ type StagedBy = (Staged, Option<Writer>);
 async fn stage_all(
     sources: &[Source],
     artifacts: usize,
-    catalog: &Catalog,
-    store: &Store,
+    destination: Destination<'_>,
     writers: &Writers,
     now: Timestamp,
     stored: Stored<'_>,
@@ -211,18 +218,18 @@ async fn stage_all(
         return Ok((Staged::new(), None));
     }
     let writer = writers.writer().await?;
-    let staged = stage::stage(sources, catalog, store, &writer, now, &|| stored(artifacts)).await?;
+    let staged = stage::stage(sources, destination, &writer, now, &|| stored(artifacts)).await?;
     Ok((staged, Some(writer)))
 }
 
 async fn apply_staged(
     sources: Vec<Source>,
     (staged, writer): StagedBy,
-    catalog: &Catalog,
-    store: &Store,
+    destination: Destination<'_>,
     now: Timestamp,
     allow: Allow,
 ) -> Result<(), LoadError> {
+    let Destination { catalog, store, .. } = destination;
     let keys: Vec<_> = staged.values().map(|(stored, _)| stored.key.clone()).collect();
     let applying = catalog.write(move |db| {
         allow(db)?;

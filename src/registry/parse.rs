@@ -7,7 +7,7 @@ use std::hash::Hash;
 use serde::de::DeserializeOwned;
 use serde_saphyr::{Budget, DuplicateKeyPolicy, Options};
 
-use super::document::{Artifact, Document, Pipeline, Project, User};
+use super::document::{ArtifactDocument, Document, PipelineDocument, ProjectDocument, UserDocument};
 use super::secret;
 use super::strict::Strict;
 use super::{FileSource, Format, LoadError, Source};
@@ -159,7 +159,7 @@ struct UniquenessCheck {
 }
 
 impl UniquenessCheck {
-    fn user(&mut self, user: &User) -> Result<(), String> {
+    fn user(&mut self, user: &UserDocument) -> Result<(), String> {
         identify(&mut self.users, user.id)?;
         once(&mut self.usernames, user.username.clone(), "username")?;
         if !is_valid_username(&user.username) {
@@ -182,7 +182,7 @@ impl UniquenessCheck {
         Ok(())
     }
 
-    fn project(&mut self, project: &Project) -> Result<(), String> {
+    fn project(&mut self, project: &ProjectDocument) -> Result<(), String> {
         identify(&mut self.projects, project.id)?;
         once(&mut self.paths, project.path.to_lowercase(), "path")?;
         if !is_valid_path(&project.path) {
@@ -201,7 +201,7 @@ impl UniquenessCheck {
         Ok(())
     }
 
-    fn pipeline(&mut self, pipeline: &Pipeline) -> Result<(), String> {
+    fn pipeline(&mut self, pipeline: &PipelineDocument) -> Result<(), String> {
         identify(&mut self.pipelines, pipeline.id)
     }
 
@@ -228,7 +228,7 @@ fn once<T: Hash + Eq + Clone + Display>(seen: &mut HashSet<T>, value: T, field: 
     if seen.insert(value.clone()) { Ok(()) } else { Err(format!("{field}: {value} appears twice")) }
 }
 
-fn check_artifact(artifact: &Artifact, files: &FileSource) -> Result<(), String> {
+fn check_artifact(artifact: &ArtifactDocument, files: &FileSource) -> Result<(), String> {
     if matches!(files, FileSource::None) {
         let why = "a document sent over HTTP cannot name a file of the server; jobs upload artifacts";
         return Err(format!("file: {why}"));

@@ -7,15 +7,14 @@ use std::io::Read;
 
 use sha2::{Digest, Sha256};
 
-use super::document::Artifact;
+use super::document::ArtifactDocument;
 use super::parse::{numbered, wrong};
-use super::{FileSource, LoadError, Source};
-use crate::archive::Limits;
-use crate::catalog::{Catalog, artifacts};
+use super::{Destination, FileSource, LoadError, Source};
+use crate::catalog::artifacts;
 use crate::domain::artifact::{ArtifactFormat, ArtifactKind};
 use crate::domain::{Error, Sha256Digest, Timestamp};
 use crate::ingest::scan_archive;
-use crate::store::{Store, StoredBlob};
+use crate::store::StoredBlob;
 use crate::writers::Writer;
 
 /// The blobs of new artifacts by job ID and kind. The number is the size in bytes of an archive's tail, which
@@ -29,22 +28,21 @@ const PIECE_BYTES: usize = 256 * 1024;
 /// blobs stored so far.
 pub(super) async fn stage(
     sources: &[Source],
-    catalog: &Catalog,
-    store: &Store,
+    destination: Destination<'_>,
     writer: &Writer,
     now: Timestamp,
     stored: &(dyn Fn() + Sync),
 ) -> Result<Staged, LoadError> {
     let mut staged = Staged::new();
     for (source, place, job_id, artifact) in all_artifacts(sources) {
-        match stage_one(source, &place, (job_id, artifact), catalog, store, writer, now).await {
+        match stage_one(source, &place, (job_id, artifact), destination, writer, now).await {
             Ok(found) => {
                 staged.extend(found.map(|found| ((job_id, artifact.kind), found)));
                 stored();
             }
             Err(error) => {
                 for (stored, _) in staged.into_values() {
-                    store.delete(&stored.key).await?;
+                    destination.store.delete(&stored.key).await?;
                 }
                 return Err(error);
             }
@@ -53,7 +51,7 @@ pub(super) async fn stage(
     Ok(staged)
 }
 
-fn all_artifacts(sources: &[Source]) -> impl Iterator<Item = (&Source, String, i64, &Artifact)> {
+fn all_artifacts(sources: &[Source]) -> impl Iterator<Item = (&Source, String, i64, &ArtifactDocument)> {
     sources.iter().flat_map(|source| {
         numbered("projects", &source.document.projects)
             .flat_map(|(place, project)| numbered(&format!("{place}.pipelines"), &project.pipelines))
@@ -68,12 +66,12 @@ fn all_artifacts(sources: &[Source]) -> impl Iterator<Item = (&Source, String, i
 async fn stage_one(
     source: &Source,
     place: &str,
-    (job_id, artifact): (i64, &Artifact),
-    catalog: &Catalog,
-    store: &Store,
+    (job_id, artifact): (i64, &ArtifactDocument),
+    destination: Destination<'_>,
     writer: &Writer,
     now: Timestamp,
 ) -> Result<Option<(StoredBlob, Option<u64>)>, LoadError> {
+    let Destination { catalog, store, archive_limits } = destination;
     let unreadable = |error: std::io::Error| {
         let why = format!("file: {} cannot be read: {error}", artifact.file);
         match wrong(source, place, why) {
@@ -103,7 +101,7 @@ async fn stage_one(
     }
     let stored = upload.commit().await?;
     let tail_bytes = match kind.default_format() {
-        ArtifactFormat::Zip => scan_archive(store, &stored, &Limits::default(), job_id).await?,
+        ArtifactFormat::Zip => scan_archive(store, &stored, &archive_limits, job_id).await?,
         ArtifactFormat::Raw | ArtifactFormat::Gzip => None,
     };
     Ok(Some((stored, tail_bytes)))

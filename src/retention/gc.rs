@@ -152,10 +152,10 @@ impl Collection<'_> {
         let living = self.catalog.read(writers::living).await?;
         let keys: Vec<String> = items.iter().filter_map(key_of).map(StoreKey::to_string).collect();
         // Most entries have a row; checking that first holds nobody up.
-        let unnamed = self.catalog.read(move |db| gc_marks::unreferenced(db, keys)).await?;
-        let unnamed: HashSet<String> = unnamed.into_iter().collect();
+        let unreferenced = self.catalog.read(move |db| gc_marks::unreferenced(db, keys)).await?;
+        let unreferenced: HashSet<String> = unreferenced.into_iter().collect();
         for item in items {
-            let is_named = key_of(&item).is_some_and(|key| !unnamed.contains(key.as_str()));
+            let is_named = key_of(&item).is_some_and(|key| !unreferenced.contains(key.as_str()));
             match (item.key.is_some(), is_named) {
                 (true, true) => {}
                 _ if is_at_work_on(&living, &item, is_named) => found.spared += 1,

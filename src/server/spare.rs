@@ -39,7 +39,7 @@ const GRACE: Duration = Duration::from_millis(5);
 const HEAD_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Timeouts of a connection, which serves one request.
-const PATIENCE: Patience = Patience { head: HEAD_TIMEOUT, idle: HEAD_TIMEOUT };
+const REQUEST_TIMEOUT: Patience = Patience { head: HEAD_TIMEOUT, idle: HEAD_TIMEOUT };
 
 /// Longest life of a connection. A readiness check takes up to five seconds, and may first have to wait as
 /// long for one that runs already.
@@ -70,7 +70,7 @@ impl Spare {
     /// Serves a connection until it is answered, its time is over, or its place is taken.
     pub(super) fn serve(&self, stream: TcpStream, peer: Option<SocketAddr>) -> LocalBoxFuture<'static, ()> {
         let (place, taken) = self.places.take(peer.map(|peer| counted_as(peer.ip())));
-        let served = timeout(LIFE, (self.http)(RequestStream::new(stream, peer, PATIENCE), peer));
+        let served = timeout(LIFE, (self.http)(RequestStream::new(stream, peer, REQUEST_TIMEOUT), peer));
         Box::pin(async move {
             let _place = place;
             let over = async {

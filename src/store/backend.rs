@@ -99,7 +99,7 @@ impl Backend {
                 BlobWriter::File(blocking(move || directory.create(key)).await?)
             }
             Self::Bucket(bucket) => {
-                BlobWriter::Object(Box::new(bucket::BlobWriter::begin(Arc::clone(bucket), key)))
+                BlobWriter::Object(Box::new(bucket::BlobWriter::create(Arc::clone(bucket), key)))
             }
         })
     }

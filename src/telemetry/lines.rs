@@ -27,7 +27,7 @@ const GATHERING: Duration = Duration::from_millis(1);
 const PAUSE: Duration = Duration::from_millis(10);
 
 /// How long the end of the program waits for the rest to be written.
-const PATIENCE: Duration = Duration::from_secs(3);
+const WRITE_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// The most that the system writes to a pipe in one piece, in bytes, so that lines of several programs that
 /// share a pipe are not mixed.
@@ -87,7 +87,7 @@ impl Lines {
         let mut state = self.0.lock();
         state.is_closing = true;
         self.0.called.notify_one();
-        let waited = self.0.ended.wait_timeout_while(state, PATIENCE, |state| !state.has_ended);
+        let waited = self.0.ended.wait_timeout_while(state, WRITE_TIMEOUT, |state| !state.has_ended);
         drop(waited);
     }
 }

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::credentials::{reader, writer};
 use super::error::ApiError;
-use super::json::{Artifact, ArtifactList};
+use super::json::{ArtifactJson, ArtifactListJson};
 use super::routes::Repository;
 use crate::access::Total;
 use crate::auth::signed_links::{Link, Purpose};
@@ -45,8 +45,8 @@ pub(super) async fn list(
     let listed = ctx.access().named_artifacts(&principal, project, list, direction, page.slice()).await?;
     let url = format!("{}{}", ctx.base_url(), repository.path);
     let artifacts =
-        listed.items.iter().map(|item| Artifact::new(item, item.named.project_id, &url)).collect();
-    let body = ArtifactList { total_count: count(listed.total), artifacts };
+        listed.items.iter().map(|item| ArtifactJson::new(item, item.named.project_id, &url)).collect();
+    let body = ArtifactListJson { total_count: count(listed.total), artifacts };
     respond(ctx, &body, Some((page, listed.total)))
 }
 
@@ -58,7 +58,7 @@ pub(super) async fn one(
 ) -> Result<HttpResponse, ApiError> {
     let (listed, _) = ctx.access().named_artifact(&reader(ctx), repository.project.clone(), id).await?;
     let url = format!("{}{}", ctx.base_url(), repository.path);
-    respond(ctx, &Artifact::new(&listed, listed.named.project_id, &url), None)
+    respond(ctx, &ArtifactJson::new(&listed, listed.named.project_id, &url), None)
 }
 
 /// `GET /repos/:owner/:repo/actions/artifacts/:artifact_id/zip`: redirects to a link that needs no credential.

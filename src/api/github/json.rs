@@ -14,21 +14,21 @@ use crate::domain::status::Status;
 
 /// A page of artifacts. Clients take the second key for the list.
 #[derive(Debug, Serialize)]
-pub(super) struct ArtifactList {
+pub(super) struct ArtifactListJson {
     pub(super) total_count: usize,
-    pub(super) artifacts: Vec<Artifact>,
+    pub(super) artifacts: Vec<ArtifactJson>,
 }
 
 /// A page of workflow runs.
 #[derive(Debug, Serialize)]
-pub(super) struct RunList {
+pub(super) struct RunListJson {
     pub(super) total_count: usize,
-    pub(super) workflow_runs: Vec<Run>,
+    pub(super) workflow_runs: Vec<RunJson>,
 }
 
 /// An artifact.
 #[derive(Debug, Serialize)]
-pub(super) struct Artifact {
+pub(super) struct ArtifactJson {
     id: i64,
     node_id: String,
     name: String,
@@ -40,11 +40,11 @@ pub(super) struct Artifact {
     created_at: String,
     updated_at: String,
     expires_at: Option<String>,
-    workflow_run: RunOfArtifact,
+    workflow_run: RunOfArtifactJson,
 }
 
 #[derive(Debug, Serialize)]
-struct RunOfArtifact {
+struct RunOfArtifactJson {
     id: i64,
     repository_id: i64,
     head_repository_id: i64,
@@ -54,7 +54,7 @@ struct RunOfArtifact {
 
 /// A workflow run.
 #[derive(Debug, Serialize)]
-pub(super) struct Run {
+pub(super) struct RunJson {
     id: i64,
     name: String,
     node_id: String,
@@ -73,25 +73,25 @@ pub(super) struct Run {
 
 /// A repository.
 #[derive(Debug, Serialize)]
-pub(super) struct Repository {
+pub(super) struct RepositoryJson {
     id: i64,
     node_id: String,
     name: String,
     full_name: String,
     private: bool,
     visibility: &'static str,
-    owner: Owner,
+    owner: OwnerJson,
     url: String,
     default_branch: Option<String>,
     created_at: String,
 }
 
 #[derive(Debug, Serialize)]
-struct Owner {
+struct OwnerJson {
     login: String,
 }
 
-impl Artifact {
+impl ArtifactJson {
     /// Describes an artifact of the project `project_id`, whose repository is at `url`.
     pub(super) fn new(listed: &ListedArtifact, project_id: i64, url: &str) -> Self {
         let named = &listed.named;
@@ -109,7 +109,7 @@ impl Artifact {
             created_at: seconds(artifact.created_at),
             updated_at: seconds(artifact.created_at),
             expires_at: artifact.expire_at.map(seconds),
-            workflow_run: RunOfArtifact {
+            workflow_run: RunOfArtifactJson {
                 id: named.pipeline_id,
                 repository_id: project_id,
                 head_repository_id: project_id,
@@ -120,7 +120,7 @@ impl Artifact {
     }
 }
 
-impl Run {
+impl RunJson {
     /// Describes a pipeline of the repository at `url`.
     pub(super) fn new(pipeline: &PipelineView, url: &str) -> Self {
         let url = format!("{url}/actions/runs/{}", pipeline.id);
@@ -144,7 +144,7 @@ impl Run {
     }
 }
 
-impl Repository {
+impl RepositoryJson {
     /// Describes a project whose repository is at `url`.
     pub(super) fn new(details: &ProjectDetails, url: String) -> Self {
         let project = &details.project;
@@ -157,7 +157,7 @@ impl Repository {
             full_name: project.path.clone(),
             private,
             visibility: project.visibility.as_str(),
-            owner: Owner { login: owner.to_owned() },
+            owner: OwnerJson { login: owner.to_owned() },
             url,
             default_branch: details.default_branch.clone(),
             created_at: seconds(details.created_at),

@@ -5,7 +5,7 @@ use actix_web::HttpResponse;
 use super::artifacts::{count, page, respond};
 use super::credentials::reader;
 use super::error::ApiError;
-use super::json::{Repository as RepositoryJson, Run, RunList};
+use super::json::{RepositoryJson, RunJson, RunListJson};
 use super::routes::Repository;
 use crate::access::Total;
 use crate::catalog::pipelines::{Order, Period, ProjectPipelines};
@@ -43,8 +43,8 @@ pub(super) async fn runs(ctx: &RequestContext, repository: &Repository) -> Resul
         Total::Known(_) => count(listed.total),
         Total::Unknown { .. } => page.range().end + 1,
     };
-    let workflow_runs = listed.items.iter().map(|pipeline| Run::new(pipeline, &url)).collect();
-    respond(ctx, &RunList { total_count, workflow_runs }, Some((page, listed.total)))
+    let workflow_runs = listed.items.iter().map(|pipeline| RunJson::new(pipeline, &url)).collect();
+    respond(ctx, &RunListJson { total_count, workflow_runs }, Some((page, listed.total)))
 }
 
 /// `GET /repos/:owner/:repo/actions/runs/:run_id`
@@ -55,7 +55,7 @@ pub(super) async fn run(
 ) -> Result<HttpResponse, ApiError> {
     let (details, _) = ctx.access().pipeline(&reader(ctx), repository.project.clone(), id).await?;
     let url = format!("{}{}", ctx.base_url(), repository.path);
-    respond(ctx, &Run::new(&details.pipeline, &url), None)
+    respond(ctx, &RunJson::new(&details.pipeline, &url), None)
 }
 
 /// The states that GitHub's filter names; an unknown one matches no run.

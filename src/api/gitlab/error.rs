@@ -218,6 +218,7 @@ fn message(error: &Error) -> String {
         ErrorKind::TooLarge | ErrorKind::Unprocessable => text.to_owned(),
         ErrorKind::Unauthenticated
         | ErrorKind::NotFound
+        | ErrorKind::Gone
         | ErrorKind::Conflict
         | ErrorKind::UnsupportedMedia
         | ErrorKind::Unavailable

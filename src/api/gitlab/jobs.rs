@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::access::{AcceptedCredentials, Listed, Total};
 use crate::api::gitlab::credentials::reader;
 use crate::api::gitlab::error::ApiError;
-use crate::api::gitlab::json::{Job, JsonContext};
+use crate::api::gitlab::json::{JobJson, JsonContext};
 use crate::api::gitlab::parameters::{check_offset_limit, id, is_keyset, keyset_unavailable, page, sort};
 use crate::catalog::jobs::JobDetails;
 use crate::catalog::jobs::{PipelineJobs, ProjectJobs};
@@ -117,11 +117,11 @@ pub(super) async fn current(ctx: &RequestContext) -> Result<HttpResponse, ApiErr
     Ok(HttpResponse::Ok().json(job_json(ctx, job, &path)))
 }
 
-pub(super) fn job_json(ctx: &RequestContext, details: JobDetails, project_path: &str) -> Job {
+pub(super) fn job_json(ctx: &RequestContext, details: JobDetails, project_path: &str) -> JobJson {
     let base_url = ctx.base_url();
-    Job::new(details, &JsonContext { base_url: &base_url, project_path, now: ctx.now })
+    JobJson::new(details, &JsonContext { base_url: &base_url, project_path, now: ctx.now })
 }
 
-fn jobs_json(ctx: &RequestContext, found: Listed<JobDetails>) -> Vec<Job> {
+fn jobs_json(ctx: &RequestContext, found: Listed<JobDetails>) -> Vec<JobJson> {
     found.items.into_iter().map(|details| job_json(ctx, details, &found.project_path)).collect()
 }

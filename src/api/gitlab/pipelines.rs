@@ -26,17 +26,17 @@ const ORDERS: &[(&str, Order)] = &[
 
 /// Meaning of the parameter `scope`.
 #[derive(Clone, Copy)]
-enum Scope {
-    Standing(&'static [Status]),
+enum ListScope {
+    InStatus(&'static [Status]),
     NewestOf { tags: bool },
 }
 
-const SCOPES: &[(&str, Scope)] = &[
-    ("running", Scope::Standing(&[Status::Running])),
-    ("pending", Scope::Standing(&[Status::Pending])),
-    ("finished", Scope::Standing(&[Status::Success, Status::Failed, Status::Canceled])),
-    ("branches", Scope::NewestOf { tags: false }),
-    ("tags", Scope::NewestOf { tags: true }),
+const SCOPES: &[(&str, ListScope)] = &[
+    ("running", ListScope::InStatus(&[Status::Running])),
+    ("pending", ListScope::InStatus(&[Status::Pending])),
+    ("finished", ListScope::InStatus(&[Status::Success, Status::Failed, Status::Canceled])),
+    ("branches", ListScope::NewestOf { tags: false }),
+    ("tags", ListScope::NewestOf { tags: true }),
 ];
 
 /// The parameters of `GET /projects/:id/pipelines`.
@@ -53,7 +53,7 @@ impl PipelinesQuery {
         let scope = query.choice_of("scope", SCOPES)?;
         let status: Option<Status> = query.choice("status")?;
         let mut statuses: Vec<Status> = match scope {
-            Some(Scope::Standing(statuses)) => statuses.to_vec(),
+            Some(ListScope::InStatus(statuses)) => statuses.to_vec(),
             _ => status.into_iter().collect(),
         };
         let contradiction = status.is_some_and(|status| !statuses.contains(&status));
@@ -64,7 +64,7 @@ impl PipelinesQuery {
             statuses,
             source: query.choice("source")?,
             newest_of_tags: match scope {
-                Some(Scope::NewestOf { tags }) => Some(tags),
+                Some(ListScope::NewestOf { tags }) => Some(tags),
                 _ => None,
             },
             ref_name: text("ref"),

@@ -7,7 +7,7 @@ use actix_web::HttpResponse;
 use crate::access::{AcceptedCredentials, Total};
 use crate::api::gitlab::credentials::reader;
 use crate::api::gitlab::error::ApiError;
-use crate::api::gitlab::json::{Permissions, Project};
+use crate::api::gitlab::json::{Permissions, ProjectJson};
 use crate::api::gitlab::parameters::{check_offset_limit, is_keyset, keyset_unavailable, page, sort};
 use crate::catalog::projects::{Order, VisibleProjects};
 use crate::catalog::slice::Direction;
@@ -109,7 +109,7 @@ pub(super) async fn list(ctx: &RequestContext) -> Result<HttpResponse, ApiError>
     let (is_full, mut roles) = (!simple && !found.is_anonymous, found.roles);
     let shown = found.items.into_iter().map(|details| {
         let permissions = is_full.then(|| Permissions::of(roles.remove(&details.project.id)));
-        Project::new(details, permissions, &base_url)
+        ProjectJson::new(details, permissions, &base_url)
     });
     Ok(response.json(shown.collect::<Vec<_>>()))
 }
@@ -119,5 +119,5 @@ pub(super) async fn one(ctx: &RequestContext, project: ProjectRef) -> Result<Htt
     let principal = reader(ctx, AcceptedCredentials::UserOrAnonymous);
     let (details, role) = ctx.access().project(&principal, project).await?;
     let permissions = role.map(Permissions::of);
-    Ok(HttpResponse::Ok().json(Project::new(details, permissions, &ctx.base_url())))
+    Ok(HttpResponse::Ok().json(ProjectJson::new(details, permissions, &ctx.base_url())))
 }

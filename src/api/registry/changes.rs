@@ -6,7 +6,7 @@ use secrecy::ExposeSecret;
 use serde_json::json;
 
 use crate::api::registry::error::ApiError;
-use crate::api::registry::json::{Job, Pipeline};
+use crate::api::registry::json::{JobJson, PipelineJson};
 use crate::api::registry::request::{admit, id, media_type};
 use crate::domain::{Error, ErrorKind};
 use crate::http::body::RequestBody;
@@ -27,7 +27,7 @@ pub(super) async fn job(
     let principal = admit(ctx).await?;
     let change = read(ctx, body).await?;
     let job = ctx.app.registry.update_job(&principal, job_id, change).await?;
-    Ok(HttpResponse::Ok().json(Job::from(job)))
+    Ok(HttpResponse::Ok().json(JobJson::from(job)))
 }
 
 /// `PATCH /api/registry/v1/pipelines/:id`
@@ -42,7 +42,7 @@ pub(super) async fn pipeline(
     let principal = admit(ctx).await?;
     let change = read(ctx, body).await?;
     let pipeline = ctx.app.registry.update_pipeline(&principal, pipeline_id, change).await?;
-    Ok(HttpResponse::Ok().json(Pipeline::from(pipeline)))
+    Ok(HttpResponse::Ok().json(PipelineJson::from(pipeline)))
 }
 
 /// `POST /api/registry/v1/jobs/:id/token`: this response is the only place of the token.

@@ -121,7 +121,22 @@ impl From<AccessError> for ApiError {
             ended @ (AccessError::JobNotRunning(_) | AccessError::JobErased) => {
                 Error::new(ErrorKind::Conflict, ended.reason()).into()
             }
-            other => Error::new(ErrorKind::Forbidden, other.reason()).into(),
+            missing @ (AccessError::ProjectNotFound(_)
+            | AccessError::PipelineNotFound(_)
+            | AccessError::ArtifactNotFound(_)
+            | AccessError::ArtifactExpired(_)
+            | AccessError::ArtifactOfRefNotFound { .. }
+            | AccessError::RefNotFound(_)
+            | AccessError::CommitNotFound(_)
+            | AccessError::NoDefaultBranch
+            | AccessError::RefWithoutPipeline) => Error::new(ErrorKind::NotFound, missing.reason()).into(),
+            refused @ (AccessError::JobTokenRequired
+            | AccessError::Forbidden(_)
+            | AccessError::JobTokenNotAllowed { .. }
+            | AccessError::TokenOfAnotherJob
+            | AccessError::JobNotErasable
+            | AccessError::ArtifactJustExpired
+            | AccessError::NotAdministrator) => Error::new(ErrorKind::Forbidden, refused.reason()).into(),
         }
     }
 }

@@ -18,7 +18,7 @@ pub(super) struct Counts {
 
 /// A job.
 #[derive(Debug, Serialize)]
-pub(super) struct Job {
+pub(super) struct JobJson {
     id: i64,
     project_id: i64,
     pipeline_id: i64,
@@ -38,7 +38,7 @@ pub(super) struct Job {
 
 /// A pipeline.
 #[derive(Debug, Serialize)]
-pub(super) struct Pipeline {
+pub(super) struct PipelineJson {
     id: i64,
     iid: i64,
     project_id: i64,
@@ -62,7 +62,7 @@ impl From<LoadSummary> for Counts {
     }
 }
 
-impl From<JobRecord> for Job {
+impl From<JobRecord> for JobJson {
     fn from(job: JobRecord) -> Self {
         Self {
             id: job.id,
@@ -84,7 +84,7 @@ impl From<JobRecord> for Job {
     }
 }
 
-impl From<PipelineRecord> for Pipeline {
+impl From<PipelineRecord> for PipelineJson {
     fn from(pipeline: PipelineRecord) -> Self {
         Self {
             id: pipeline.id,

@@ -274,7 +274,7 @@ fn source_that_ends_inside_the_local_extra_field_is_damage() {
 }
 
 #[test]
-fn packed_bytes_that_stop_short_of_the_stream_are_damage() {
+fn compressed_bytes_that_stop_short_of_the_stream_are_damage() {
     for method in [Deflated, Zstd] {
         let (file, mut entry) = one(&lines(50_000), method);
         entry.compressed_size -= 1;
@@ -283,7 +283,7 @@ fn packed_bytes_that_stop_short_of_the_stream_are_damage() {
 }
 
 #[test]
-fn packed_bytes_left_over_are_damage() {
+fn compressed_bytes_left_over_are_damage() {
     let (file, mut entry) = one(&lines(50_000), Deflated);
     entry.compressed_size += 1;
     let text = "entry has data left over after its compressed stream";
@@ -369,7 +369,7 @@ fn encrypted_entry_foreign_method_or_oddity_is_refused_before_reading() {
 }
 
 #[test]
-fn packed_data_that_unpacks_to_nothing_lets_other_tasks_run() {
+fn compressed_data_that_unpacks_to_nothing_lets_other_tasks_run() {
     // Empty stored blocks of deflate, then a final one.
     let mut compressed = [0, 0, 0, 0xff, 0xff].repeat(1_000_000);
     compressed.extend([1, 0, 0, 0xff, 0xff]);

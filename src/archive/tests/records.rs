@@ -140,7 +140,7 @@ fn zip64_marker_without_its_field_is_an_oddity_of_the_entry() {
 }
 
 #[test]
-fn unpacked_size_of_all_ones_needs_no_zip64_field() {
+fn uncompressed_size_of_all_ones_needs_no_zip64_field() {
     let file = plain(&BODY, &[Record { uncompressed: u32::MAX, ..record(b"a") }], |_| ());
     let entry = entries(&file).unwrap()[0];
     assert_eq!((entry.uncompressed_size, entry.oddity), (u32::MAX.into(), None));

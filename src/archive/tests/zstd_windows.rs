@@ -62,7 +62,7 @@ fn a_further_frame_gets_no_larger_window_than_the_first() {
 }
 
 #[test]
-fn packed_bytes_that_unpack_to_nothing_let_others_have_a_turn() {
+fn compressed_bytes_that_unpack_to_nothing_let_others_have_a_turn() {
     let (file, entry) = of_runs(&runs(17, 1, 2_000_000), 128 << 10);
     let mut pieces = open(source(&file, &[1 << 20]), entry).unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();

@@ -43,7 +43,7 @@ struct Sent {
 }
 
 impl BlobWriter {
-    pub(in crate::store) fn begin(bucket: Arc<Bucket>, key: StoreKey) -> Self {
+    pub(in crate::store) fn create(bucket: Arc<Bucket>, key: StoreKey) -> Self {
         let (hasher, gathered) = (Sha256::new(), Vec::new());
         Self { bucket, key, hasher, gathered, gathered_bytes: 0, size: 0, sent: None }
     }

@@ -15,7 +15,6 @@ use artigate::registry::{self, LoadError, LoadSummary};
 use artigate::retention::{Collected, Terms};
 use artigate::server;
 use artigate::settings::{DatabaseUrl, Settings, StorageUrl};
-use artigate::store::Store;
 use diesel::connection::SimpleConnection;
 use diesel::{Connection, PgConnection, RunQueryDsl};
 
@@ -133,8 +132,7 @@ impl Gateway {
     }
 
     pub fn try_load_files(&self, paths: &[PathBuf]) -> Result<LoadSummary, LoadError> {
-        let (catalog, store): (&Catalog, &Store) = (&self.app.catalog, &self.app.store);
-        self.runtime.block_on(registry::load_files(paths, catalog, store, self.now(), &|_| ()))
+        self.runtime.block_on(registry::load_files(paths, self.app.destination(), self.now(), &|_| ()))
     }
 
     /// Removes what nobody names and is older than `grace`.

@@ -15,7 +15,7 @@ const REVISION: &str = concat!("artigate-", env!("CARGO_PKG_VERSION"));
 
 /// A user, as jobs show theirs.
 #[derive(Debug, Serialize)]
-pub(super) struct User {
+pub(super) struct UserJson {
     id: i64,
     username: String,
     name: String,
@@ -46,7 +46,7 @@ pub(super) struct UserBasic {
 #[derive(Debug, Serialize)]
 pub(in super::super) struct CurrentUser {
     #[serde(flatten)]
-    user: User,
+    user: UserJson,
     /// Empty if unknown: GitLab always has a text here.
     email: String,
     commit_email: String,
@@ -104,7 +104,7 @@ struct AgentServer {
     version: Option<String>,
 }
 
-impl User {
+impl UserJson {
     pub(super) fn new(user: UserView, base_url: &str) -> Self {
         Self {
             id: user.id,
@@ -124,8 +124,8 @@ impl User {
 
 impl UserBasic {
     pub(super) fn new(user: UserView, base_url: &str) -> Self {
-        let User { id, username, name, state, locked, avatar_url, web_url, public_email, .. } =
-            User::new(user, base_url);
+        let UserJson { id, username, name, state, locked, avatar_url, web_url, public_email, .. } =
+            UserJson::new(user, base_url);
         Self { id, username, public_email, name, state, locked, avatar_url, web_url }
     }
 }
@@ -135,7 +135,7 @@ impl CurrentUser {
         let UserDetails { id, uuid, username, name, email, admin, created_at } = user;
         let email = email.unwrap_or_default();
         Self {
-            user: User::new(UserView { id, uuid, username, name, created_at }, base_url),
+            user: UserJson::new(UserView { id, uuid, username, name, created_at }, base_url),
             commit_email: email.clone(),
             email,
             two_factor_enabled: false,

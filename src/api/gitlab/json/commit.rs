@@ -8,7 +8,7 @@ use crate::domain::Timestamp;
 /// A commit, as a job shows its own. GitLab leaves no field of it empty but the parents, so nothing is `null`
 /// here.
 #[derive(Debug, Serialize)]
-pub(super) struct Commit {
+pub(super) struct CommitJson {
     id: String,
     short_id: String,
     created_at: Timestamp,
@@ -24,7 +24,7 @@ pub(super) struct Commit {
     web_url: String,
 }
 
-impl Commit {
+impl CommitJson {
     /// Converts a commit. `ran_at` is when a pipeline was created for it: the commit is at least that old,
     /// and about that old if no time was reported.
     pub(super) fn new(commit: CommitView, ran_at: Timestamp, project_url: &str) -> Self {

@@ -2,9 +2,9 @@
 
 use serde::Serialize;
 
-use super::account::User;
-use super::commit::Commit;
-use super::pipeline::Pipeline;
+use super::account::UserJson;
+use super::commit::CommitJson;
+use super::pipeline::PipelineJson;
 use super::{JsonContext, seconds};
 use crate::catalog::artifacts::Artifact;
 use crate::catalog::commits::CommitView;
@@ -15,7 +15,7 @@ use crate::domain::status::Status;
 
 /// A job, alone or in a list.
 #[derive(Debug, Serialize)]
-pub(in super::super) struct Job {
+pub(in super::super) struct JobJson {
     id: i64,
     status: &'static str,
     stage: String,
@@ -31,9 +31,9 @@ pub(in super::super) struct Job {
     erased_at: Option<Timestamp>,
     duration: Option<f64>,
     queued_duration: Option<f64>,
-    user: Option<User>,
-    commit: Option<Commit>,
-    pipeline: Pipeline,
+    user: Option<UserJson>,
+    commit: Option<CommitJson>,
+    pipeline: PipelineJson,
     /// GitLab has the key only in failed jobs.
     #[serde(skip_serializing_if = "Option::is_none")]
     failure_reason: Option<String>,
@@ -69,7 +69,7 @@ struct JobArtifact {
     file_format: &'static str,
 }
 
-impl Job {
+impl JobJson {
     /// Converts a job; `details` holds only readable artifacts.
     pub(in super::super) fn new(details: JobDetails, json_ctx: &JsonContext<'_>) -> Self {
         let JobDetails { job, pipeline, commit, user, artifacts } = details;
@@ -91,11 +91,11 @@ impl Job {
             erased_at: job.erased_at,
             duration: seconds(job.started_at, end),
             queued_duration: seconds(Some(job.created_at), job.started_at),
-            user: user.map(|user| User::new(user, json_ctx.base_url)),
-            commit: commit.map(|commit| Commit::new(commit, pipeline.created_at, &project_url)),
+            user: user.map(|user| UserJson::new(user, json_ctx.base_url)),
+            commit: commit.map(|commit| CommitJson::new(commit, pipeline.created_at, &project_url)),
             failure_reason: job.failure_reason.filter(|_| job.status == Status::Failed),
             web_url: format!("{project_url}/-/jobs/{}", job.id),
-            pipeline: Pipeline::new(pipeline, &project_url),
+            pipeline: PipelineJson::new(pipeline, &project_url),
             project: JobProject { ci_job_token_scope_enabled: false },
             artifacts_file: archive.map(|archive| ArtifactsFile {
                 filename: archive.filename.clone(),
@@ -161,12 +161,12 @@ pub(in super::super) struct Bridge {
     erased_at: Option<Timestamp>,
     duration: Option<f64>,
     queued_duration: Option<f64>,
-    user: Option<User>,
-    commit: Option<Commit>,
-    pipeline: Pipeline,
+    user: Option<UserJson>,
+    commit: Option<CommitJson>,
+    pipeline: PipelineJson,
     web_url: String,
     project: JobProject,
-    downstream_pipeline: Pipeline,
+    downstream_pipeline: PipelineJson,
 }
 
 impl Bridge {
@@ -195,12 +195,12 @@ impl Bridge {
             erased_at: None,
             duration: seconds(started_at, end),
             queued_duration: seconds(Some(child.created_at), started_at),
-            user: user.map(|user| User::new(user, json_ctx.base_url)),
-            commit: commit.map(|commit| Commit::new(commit, parent.created_at, &project_url)),
+            user: user.map(|user| UserJson::new(user, json_ctx.base_url)),
+            commit: commit.map(|commit| CommitJson::new(commit, parent.created_at, &project_url)),
             web_url: format!("{project_url}/-/pipelines/{}", child.id),
-            pipeline: Pipeline::new(parent, &project_url),
+            pipeline: PipelineJson::new(parent, &project_url),
             project: JobProject { ci_job_token_scope_enabled: false },
-            downstream_pipeline: Pipeline::new(child, &project_url),
+            downstream_pipeline: PipelineJson::new(child, &project_url),
         }
     }
 }

@@ -11,9 +11,9 @@ mod repository;
 use crate::domain::Timestamp;
 
 pub(super) use account::{CurrentUser, Metadata, PersonalAccessToken, Version};
-pub(super) use job::{Bridge, Job};
+pub(super) use job::{Bridge, JobJson};
 pub(super) use pipeline::{ListedPipeline, SinglePipeline};
-pub(super) use project::{Permissions, Project};
+pub(super) use project::{Permissions, ProjectJson};
 pub(super) use repository::{Branch, RepositoryCommit, SingleCommit, Tag};
 
 /// Context of the JSON of what is in a project, besides its details.

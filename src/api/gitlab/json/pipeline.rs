@@ -13,7 +13,7 @@ const NO_COMMIT: &str = "0000000000000000000000000000000000000000";
 
 /// A pipeline, as a job shows its own.
 #[derive(Debug, Serialize)]
-pub(super) struct Pipeline {
+pub(super) struct PipelineJson {
     id: i64,
     iid: i64,
     project_id: i64,
@@ -31,7 +31,7 @@ pub(super) struct Pipeline {
 #[derive(Debug, Serialize)]
 pub(in super::super) struct ListedPipeline {
     #[serde(flatten)]
-    pipeline: Pipeline,
+    pipeline: PipelineJson,
     name: Option<String>,
 }
 
@@ -68,7 +68,7 @@ struct DetailedStatus {
     favicon: String,
 }
 
-impl Pipeline {
+impl PipelineJson {
     pub(super) fn new(pipeline: PipelineView, project_url: &str) -> Self {
         Self {
             web_url: format!("{project_url}/-/pipelines/{}", pipeline.id),
@@ -87,7 +87,7 @@ impl Pipeline {
 
 impl ListedPipeline {
     pub(in super::super) fn new(pipeline: PipelineView, json_ctx: &JsonContext<'_>) -> Self {
-        Self { pipeline: Pipeline::new(pipeline, &json_ctx.project_url()), name: None }
+        Self { pipeline: PipelineJson::new(pipeline, &json_ctx.project_url()), name: None }
     }
 }
 

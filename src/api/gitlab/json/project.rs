@@ -8,7 +8,7 @@ use crate::domain::role::Role;
 
 /// A project, alone or in a list.
 #[derive(Debug, Serialize)]
-pub(in super::super) struct Project {
+pub(in super::super) struct ProjectJson {
     id: i64,
     description: Option<String>,
     name: String,
@@ -88,7 +88,7 @@ struct ProjectAccess {
     notification_level: i64,
 }
 
-impl Project {
+impl ProjectJson {
     /// Converts a project; `permissions` for a signed-in user who did not request the simple form.
     pub(in super::super) fn new(
         details: ProjectDetails,

@@ -8,15 +8,15 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::JsonContext;
-use super::commit::Commit;
-use super::pipeline::Pipeline;
+use super::commit::CommitJson;
+use super::pipeline::PipelineJson;
 use crate::catalog::refs::{Head, Revision};
 
 /// A commit of a ref or in a list.
 #[derive(Debug, Serialize)]
 pub(in super::super) struct RepositoryCommit {
     #[serde(flatten)]
-    commit: Commit,
+    commit: CommitJson,
     trailers: BTreeMap<String, String>,
     extended_trailers: BTreeMap<String, Vec<String>>,
 }
@@ -54,7 +54,7 @@ pub(in super::super) struct SingleCommit {
     commit: RepositoryCommit,
     status: &'static str,
     project_id: i64,
-    last_pipeline: Pipeline,
+    last_pipeline: PipelineJson,
 }
 
 impl Branch {
@@ -99,7 +99,7 @@ impl SingleCommit {
             commit: RepositoryCommit::new(revision, json_ctx),
             status: pipeline.status.as_str(),
             project_id: pipeline.project_id,
-            last_pipeline: Pipeline::new(pipeline, &json_ctx.project_url()),
+            last_pipeline: PipelineJson::new(pipeline, &json_ctx.project_url()),
         }
     }
 }
@@ -108,7 +108,7 @@ impl RepositoryCommit {
     pub(in super::super) fn new(revision: Revision, json_ctx: &JsonContext<'_>) -> Self {
         let Revision { pipeline, commit } = revision;
         Self {
-            commit: Commit::new(commit, pipeline.created_at, &json_ctx.project_url()),
+            commit: CommitJson::new(commit, pipeline.created_at, &json_ctx.project_url()),
             trailers: BTreeMap::new(),
             extended_trailers: BTreeMap::new(),
         }
