@@ -129,6 +129,11 @@ impl Outline {
         self.recursive == recursive && self.prefix == prefix_of(folder)
     }
 
+    /// How many items the folder holds.
+    pub fn total(&self) -> usize {
+        self.total
+    }
+
     /// How many bytes of heap it holds.
     pub fn heap_bytes(&self) -> usize {
         self.prefix.len() + size_of_val(&*self.marks)

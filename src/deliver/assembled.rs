@@ -5,7 +5,7 @@ use std::ops::Range;
 use futures_util::{StreamExt, TryStreamExt, stream};
 
 use super::{Body, open_artifact, with_first_chunk};
-use crate::archive::{AssembledFile, Assembly, Listing, Segment};
+use crate::archive::{AssembledFile, Assembly, Listing, Overlay, Segment};
 use crate::catalog::artifacts::Artifact;
 use crate::domain::{Error, ErrorKind, Result, Sha256Digest, Timestamp};
 use crate::store::Store;
@@ -66,6 +66,15 @@ impl AssembledDelivery {
     pub fn list(&self, folder: &str, recursive: bool, window: Range<usize>) -> Result<Option<Listing>> {
         let index = self.assembly.index().map_err(|error| Error::internal(error.to_string()))?;
         Ok(index.list(folder, recursive, window))
+    }
+
+    /// Lists a folder as a part of the listing of an archive; `None` when there is no such folder.
+    ///
+    /// # Errors
+    /// `Internal` when the plan is invalid.
+    pub(super) fn overlay(&self, folder: &str, recursive: bool) -> Result<Option<Overlay>> {
+        let index = self.assembly.index().map_err(|error| Error::internal(error.to_string()))?;
+        Ok(Overlay::of(&index, folder, recursive))
     }
 
     /// Returns the zip's bytes, or a part of them. A file that cannot be read ends the stream with an error.

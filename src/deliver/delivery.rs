@@ -113,20 +113,26 @@ impl Deliver {
         plan_folder(self.sources(client), archive, path).await
     }
 
-    /// Lists the items in `range` of a folder of an archive, of the root without a `path`. `None` when there
-    /// is no such folder.
+    /// Lists the items in `range` of a folder of an archive and of the single files beside it, of the root
+    /// without a `path`. `None` when there is no such folder.
     ///
     /// # Errors
     /// As [`list_folder`].
     pub async fn list(
         &self,
         archive: &Artifact,
+        files: Vec<Artifact>,
         path: Option<EntryPath>,
         recursive: bool,
         range: Range<usize>,
         client: Option<IpAddr>,
     ) -> Result<Option<FolderPage>> {
-        list_folder(self.sources(client), archive, path, recursive, range).await
+        let overlay = if files.is_empty() {
+            None
+        } else {
+            self.assembled(files)?.overlay(path.as_ref().map_or("", EntryPath::as_str), recursive)?
+        };
+        list_folder(self.sources(client), archive, overlay, path, recursive, range).await
     }
 
     /// Plans a zip of single files.

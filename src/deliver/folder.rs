@@ -8,7 +8,7 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use super::budget::{Budget, Share};
 use super::index_cache::Indexed;
 use super::{Body, ByteStream, Sources, open_artifact, with_first_chunk};
-use crate::archive::{ArchiveError, Listing, Subset};
+use crate::archive::{ArchiveError, Listing, Overlay, Subset};
 use crate::catalog::artifacts::Artifact;
 use crate::domain::{EntryPath, Error, ErrorKind, Result};
 use crate::store::Blob;
@@ -31,8 +31,8 @@ pub struct FolderPage {
 /// The largest page that is not counted, in bytes.
 const SMALL_PAGE_BYTES: usize = 256 << 10;
 
-/// Lists the items in `window` of a folder of an archive, of the root without a `path`, and their total.
-/// `None` when there is no such folder.
+/// Lists the items in `window` of a folder of an archive, of the root without a `path`, and their total, with
+/// those of an overlay. `None` when there is no such folder.
 ///
 /// # Errors
 /// `Unprocessable` when the archive is not readable; `Internal` when its bytes cannot be read; `Unavailable`
@@ -40,6 +40,7 @@ const SMALL_PAGE_BYTES: usize = 256 << 10;
 pub async fn list_folder(
     sources: Sources<'_>,
     archive: &Artifact,
+    overlay: Option<Overlay>,
     path: Option<EntryPath>,
     recursive: bool,
     window: Range<usize>,
@@ -48,15 +49,23 @@ pub async fn list_folder(
     let blob = open_artifact(store, archive).await?;
     let folder = path.as_ref().map_or("", EntryPath::as_str).to_owned();
     let outline = indexes.outline(archive, &blob, folder, recursive).await?.map_err(unreadable)?;
-    let Some(outline) = outline else { return Ok(None) };
+    let Some(outline) = outline else {
+        return Ok(overlay.map(|overlay| FolderPage::small(overlay.alone(&window))));
+    };
+    let own_window = overlay.as_ref().map_or(window.clone(), |overlay| overlay.widen(&window));
     // Held twice, as items and as the text that is made of them: names have up to 64 KiB each.
-    let bytes = outline.page_bytes(&window).saturating_mul(2);
+    let overlay_bytes = overlay.as_ref().map_or(0, Overlay::heap_bytes);
+    let bytes = outline.page_bytes(&own_window).saturating_add(overlay_bytes).saturating_mul(2);
     let held = if bytes > SMALL_PAGE_BYTES {
         Some((capacity.rows.take(bytes as u64, client).await?, capacity.rows.clone()))
     } else {
         None
     };
-    let listing = indexes.page(archive, &blob, outline, window).await?.map_err(unreadable)?;
+    let mut listing = indexes.page(archive, &blob, outline, own_window).await?.map_err(unreadable)?;
+    if let Some(overlay) = overlay {
+        let merge = move |known: &Indexed| overlay.merge(&known.index, listing, &window);
+        listing = indexes.work(archive, &blob, merge).await?.map_err(unreadable)?;
+    }
     Ok(Some(FolderPage { listing, held }))
 }
 

@@ -72,6 +72,73 @@ impl fmt::Display for ArtifactName {
     }
 }
 
+/// Longest name of a named archive, in bytes: with its ending it is a file name.
+const MAX_NAME_BYTES: usize = 255;
+
+/// Longest path of a single file, in bytes.
+const MAX_PATH_BYTES: usize = 4096;
+
+/// Characters that no name of an archive holds, since they end or divide file names somewhere. Control
+/// characters are none either.
+pub const NOT_IN_NAMES: &[char] = &['"', ':', '<', '>', '|', '*', '?', '\\', '/'];
+
+/// Why a text is no name of a named archive, or no path of a single file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidName {
+    /// It is empty.
+    #[error("must not be empty")]
+    Empty,
+    /// It is `.` or `..`.
+    #[error("must not be . or ..")]
+    Dots,
+    /// The name is too long.
+    #[error("is longer than {MAX_NAME_BYTES} bytes")]
+    Long,
+    /// The path is too long.
+    #[error("is longer than {MAX_PATH_BYTES} bytes")]
+    LongPath,
+    /// The name has a character that names of archives may not have.
+    #[error("must not hold control characters or any of \" : < > | * ? \\ /")]
+    Character,
+    /// The path is not one below a folder.
+    #[error("must be a path without control characters and without empty, . or .. segments")]
+    Path,
+}
+
+/// Checks a name that an uploader gives to an archive.
+///
+/// # Errors
+/// [`InvalidName`].
+pub fn check_archive_name(name: &str) -> Result<(), InvalidName> {
+    match name {
+        "" => Err(InvalidName::Empty),
+        "." | ".." => Err(InvalidName::Dots),
+        _ if name.len() > MAX_NAME_BYTES => Err(InvalidName::Long),
+        _ if name.contains(|c: char| c.is_control() || NOT_IN_NAMES.contains(&c)) => {
+            Err(InvalidName::Character)
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Checks the path of a single file.
+///
+/// # Errors
+/// [`InvalidName`].
+pub fn check_file_path(path: &str) -> Result<(), InvalidName> {
+    if path.is_empty() {
+        return Err(InvalidName::Empty);
+    }
+    if path.len() > MAX_PATH_BYTES {
+        return Err(InvalidName::LongPath);
+    }
+    let is_bad = |segment: &str| matches!(segment, "" | "." | "..");
+    if path.contains(char::is_control) || path.split('/').any(is_bad) {
+        return Err(InvalidName::Path);
+    }
+    Ok(())
+}
+
 /// Longest media type, in bytes: each half has at most 127 (RFC 6838, section 4.2).
 const MAX_MEDIA_TYPE_BYTES: usize = 255;
 

@@ -215,11 +215,13 @@ impl Applying<'_> {
         job_id: i64,
         artifact: &ArtifactDocument,
     ) -> Result<(), ApplyError> {
-        let existing = artifacts::find_current(self.db, job_id, &artifact.kind.into(), self.now)?;
-        let Some((stored, tail_bytes)) = self.staged.get(&(job_id, artifact.kind)) else {
+        let name = artifact.identity();
+        let existing = artifacts::find_current(self.db, job_id, &name, self.now)?;
+        let Some(blob) = self.staged.get(&(job_id, name.clone())) else {
             let existing = existing.ok_or_else(|| changed_meanwhile(artifact))?;
             return self.change(existing.id, artifact);
         };
+        let stored = &blob.stored;
         match existing {
             Some(existing) if existing.sha256 == stored.sha256 => return self.change(existing.id, artifact),
             Some(existing) => tombstones::soft_delete(self.db, existing.id, self.now)?,
@@ -236,11 +238,11 @@ impl Applying<'_> {
         let declared = NewArtifact {
             project_id,
             job_id,
-            name: artifact.kind.into(),
+            name,
             kind: artifact.kind,
-            format: artifact.kind.default_format(),
-            media_type: None,
-            filename: filename.unwrap_or_else(|| artifact.kind.default_filename().to_owned()),
+            format: artifact.own_format(),
+            media_type: artifact.media_type.clone().map(|text| text.0),
+            filename: filename.unwrap_or_else(|| artifact.default_filename()),
             accessibility: artifact.accessibility.unwrap_or(Accessibility::Public),
             expire_at,
         };
@@ -248,9 +250,9 @@ impl Applying<'_> {
             size_bytes: stored.size,
             sha256: stored.sha256,
             store_key: stored.key.to_string(),
-            tail_bytes: *tail_bytes,
-            sha1: None,
-            crc32: None,
+            tail_bytes: blob.tail_bytes,
+            sha1: blob.sha1,
+            crc32: blob.crc32,
         };
         match artifacts::add(self.db, &declared, &contents, self.now)? {
             InsertOutcome::Inserted(_) => {
@@ -264,6 +266,7 @@ impl Applying<'_> {
     fn change(&mut self, id: i64, artifact: &ArtifactDocument) -> Result<(), ApplyError> {
         let changes = ArtifactChanges {
             filename: artifact.filename.as_deref().and_then(clean_filename),
+            media_type: artifact.media_type.as_ref().map(|text| text.0.as_str().to_owned()),
             accessibility: artifact.accessibility.map(|accessibility| accessibility.as_str()),
             expire_at: millis(artifact.expire_at),
         };
@@ -321,7 +324,7 @@ impl Applying<'_> {
 }
 
 fn changed_meanwhile(artifact: &ArtifactDocument) -> ApplyError {
-    ApplyError::Invalid(format!("the {} artifact was changed meanwhile; load again", artifact.kind))
+    ApplyError::Invalid(format!("{artifact} of the job were changed meanwhile; load again"))
 }
 
 fn millis(time: Option<Option<Timestamp>>) -> Option<Option<i64>> {

@@ -10,7 +10,7 @@ use serde::{Deserialize, Deserializer};
 
 use super::LoadSummary;
 use crate::domain::Timestamp;
-use crate::domain::artifact::{Accessibility, ArtifactFormat, ArtifactKind};
+use crate::domain::artifact::{Accessibility, ArtifactFormat, ArtifactKind, ArtifactName, MediaType};
 use crate::domain::byte_size;
 use crate::domain::expiry::Lifetime;
 use crate::domain::pipeline::Source;
@@ -146,6 +146,12 @@ pub(super) struct JobDocument {
 pub(super) struct ArtifactDocument {
     #[serde(rename = "type", default = "archive")]
     pub(super) kind: ArtifactKind,
+    /// The name of a named archive.
+    pub(super) name: Option<String>,
+    /// The path of a single file.
+    pub(super) path: Option<String>,
+    /// The media type of a single file.
+    pub(super) media_type: Option<MediaTypeText>,
     pub(super) format: Option<ArtifactFormat>,
     /// A file, or for zip artifacts a directory that is packed.
     pub(super) file: String,
@@ -154,6 +160,52 @@ pub(super) struct ArtifactDocument {
     pub(super) expire_in: Option<ExpireIn>,
     #[serde(default, deserialize_with = "named")]
     pub(super) expire_at: Patch<Timestamp>,
+}
+
+impl ArtifactDocument {
+    /// Returns the name that identifies the artifact within its job.
+    pub(super) fn identity(&self) -> ArtifactName {
+        match (&self.name, &self.path) {
+            (Some(name), _) => ArtifactName::of_named_archive(name),
+            (None, Some(path)) => ArtifactName::of_file(path),
+            (None, None) => self.kind.into(),
+        }
+    }
+
+    /// Returns the only format that the artifact may have.
+    pub(super) fn own_format(&self) -> ArtifactFormat {
+        if self.path.is_some() { ArtifactFormat::Raw } else { self.kind.default_format() }
+    }
+
+    /// Returns the file name that downloads suggest unless the document gives one.
+    pub(super) fn default_filename(&self) -> String {
+        match (&self.name, &self.path) {
+            (Some(name), _) => format!("{name}.zip"),
+            (None, Some(path)) => path.rsplit('/').next().unwrap_or(path).to_owned(),
+            (None, None) => self.kind.default_filename().to_owned(),
+        }
+    }
+}
+
+/// How errors call the artifact: by its path, its name or its type.
+impl std::fmt::Display for ArtifactDocument {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match (&self.name, &self.path) {
+            (Some(name), _) => write!(f, "{name:?} artifacts"),
+            (None, Some(path)) => write!(f, "{path:?} artifacts"),
+            (None, None) => write!(f, "{} artifacts", self.kind),
+        }
+    }
+}
+
+/// A media type, written as text such as `text/html`.
+#[derive(Debug, Clone)]
+pub(super) struct MediaTypeText(pub(super) MediaType);
+
+impl<'de> Deserialize<'de> for MediaTypeText {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        String::deserialize(from)?.parse().map(Self).map_err(D::Error::custom)
+    }
 }
 
 fn archive() -> ArtifactKind {

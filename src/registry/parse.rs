@@ -11,7 +11,9 @@ use super::document::{ArtifactDocument, Document, PipelineDocument, ProjectDocum
 use super::secret;
 use super::strict::Strict;
 use super::{FileSource, Format, LoadError, Source};
-use crate::domain::artifact::ArtifactFormat;
+use crate::domain::artifact::{
+    ArtifactFormat, ArtifactKind, ArtifactName, check_archive_name, check_file_path,
+};
 use crate::domain::project::is_valid_path;
 use crate::domain::user::is_valid_username;
 
@@ -119,10 +121,10 @@ pub(super) fn check_together(sources: &[Source]) -> Result<(), LoadError> {
                 for (place, job) in numbered(&format!("{place}.jobs"), &pipeline.jobs) {
                     seen.job(job.id, job.token.as_ref().and_then(|token| token.as_deref()))
                         .map_err(|why| wrong(source, &place, why))?;
-                    let mut kinds = HashSet::new();
+                    let mut identities = HashSet::new();
                     for (place, artifact) in numbered(&format!("{place}.artifacts"), &job.artifacts) {
-                        once(&mut kinds, artifact.kind, "type")
-                            .and_then(|()| check_artifact(artifact, &source.files))
+                        check_artifact(artifact, &source.files)
+                            .and_then(|()| once_in_job(&mut identities, artifact))
                             .map_err(|why| wrong(source, &place, why))?;
                     }
                 }
@@ -228,26 +230,56 @@ fn once<T: Hash + Eq + Clone + Display>(seen: &mut HashSet<T>, value: T, field: 
     if seen.insert(value.clone()) { Ok(()) } else { Err(format!("{field}: {value} appears twice")) }
 }
 
+fn once_in_job(seen: &mut HashSet<ArtifactName>, artifact: &ArtifactDocument) -> Result<(), String> {
+    if seen.insert(artifact.identity()) {
+        return Ok(());
+    }
+    Err(match (&artifact.name, &artifact.path) {
+        (Some(name), _) => format!("name: {name:?} appears twice"),
+        (None, Some(path)) => format!("path: {path:?} appears twice"),
+        (None, None) => format!("type: {} appears twice", artifact.kind),
+    })
+}
+
 fn check_artifact(artifact: &ArtifactDocument, files: &FileSource) -> Result<(), String> {
     if matches!(files, FileSource::None) {
         let why = "a document sent over HTTP cannot name a file of the server; jobs upload artifacts";
         return Err(format!("file: {why}"));
     }
-    let own = artifact.kind.default_format();
+    check_name(artifact)?;
+    let own = artifact.own_format();
     match artifact.format {
         Some(format) if format != own => {
-            return Err(format!("format: {} artifacts are {own}, not {format}", artifact.kind));
+            return Err(format!("format: {artifact} are {own}, not {format}"));
         }
         _ => {}
     }
     if own != ArtifactFormat::Zip && files.is_directory(&artifact.file) {
-        let (file, kind) = (&artifact.file, artifact.kind);
+        let file = &artifact.file;
         return Err(format!(
-            "file: {file} is a directory, which is packed for zip artifacts only; {kind} artifacts are {own}"
+            "file: {file} is a directory, which is packed for zip artifacts only; {artifact} are {own}"
         ));
     }
     if artifact.expire_in.is_some() && artifact.expire_at.is_some() {
         return Err("expected expire_in or expire_at, not both".into());
+    }
+    Ok(())
+}
+
+/// Checks what tells apart the artifacts of a job: the type, or else a name or a path.
+fn check_name(artifact: &ArtifactDocument) -> Result<(), String> {
+    match (&artifact.name, &artifact.path) {
+        (Some(_), Some(_)) => return Err("expected name or path, not both".into()),
+        (Some(name), None) => check_archive_name(name).map_err(|why| format!("name: {why}"))?,
+        (None, Some(path)) => check_file_path(path).map_err(|why| format!("path: {why}"))?,
+        (None, None) => {}
+    }
+    if (artifact.name.is_some() || artifact.path.is_some()) && artifact.kind != ArtifactKind::Archive {
+        let kind = artifact.kind;
+        return Err(format!("type: expected no type beside a name or a path, found {kind}"));
+    }
+    if artifact.media_type.is_some() && artifact.path.is_none() {
+        return Err("media_type: expected only beside a path".into());
     }
     Ok(())
 }

@@ -5,21 +5,33 @@
 use std::collections::HashMap;
 use std::io::Read;
 
+use sha1::Sha1;
 use sha2::{Digest, Sha256};
 
 use super::document::ArtifactDocument;
 use super::parse::{numbered, wrong};
 use super::{Destination, FileSource, LoadError, Source};
 use crate::catalog::artifacts;
-use crate::domain::artifact::{ArtifactFormat, ArtifactKind};
+use crate::domain::artifact::{ArtifactFormat, ArtifactName};
 use crate::domain::{Error, Sha256Digest, Timestamp};
 use crate::ingest::scan_archive;
 use crate::store::StoredBlob;
 use crate::writers::Writer;
 
-/// The blobs of new artifacts by job ID and kind. The number is the size in bytes of an archive's tail, which
-/// holds its directory.
-pub(super) type Staged = HashMap<(i64, ArtifactKind), (StoredBlob, Option<u64>)>;
+/// A stored blob whose row does not exist yet.
+#[derive(Debug)]
+pub(super) struct StagedBlob {
+    pub(super) stored: StoredBlob,
+    /// The size in bytes of an archive's tail, which holds its directory.
+    pub(super) tail_bytes: Option<u64>,
+    /// The SHA-1 of a single file.
+    pub(super) sha1: Option<[u8; 20]>,
+    /// The CRC-32 of a single file.
+    pub(super) crc32: Option<u32>,
+}
+
+/// The blobs of new artifacts by job ID and artifact name.
+pub(super) type Staged = HashMap<(i64, ArtifactName), StagedBlob>;
 
 /// The size of a read from a file, in bytes.
 const PIECE_BYTES: usize = 256 * 1024;
@@ -37,12 +49,12 @@ pub(super) async fn stage(
     for (source, place, job_id, artifact) in all_artifacts(sources) {
         match stage_one(source, &place, (job_id, artifact), destination, writer, now).await {
             Ok(found) => {
-                staged.extend(found.map(|found| ((job_id, artifact.kind), found)));
+                staged.extend(found.map(|found| ((job_id, artifact.identity()), found)));
                 stored();
             }
             Err(error) => {
-                for (stored, _) in staged.into_values() {
-                    destination.store.delete(&stored.key).await?;
+                for blob in staged.into_values() {
+                    destination.store.delete(&blob.stored.key).await?;
                 }
                 return Err(error);
             }
@@ -70,7 +82,7 @@ async fn stage_one(
     destination: Destination<'_>,
     writer: &Writer,
     now: Timestamp,
-) -> Result<Option<(StoredBlob, Option<u64>)>, LoadError> {
+) -> Result<Option<StagedBlob>, LoadError> {
     let Destination { catalog, store, archive_limits } = destination;
     let unreadable = |error: std::io::Error| {
         let why = format!("file: {} cannot be read: {error}", artifact.file);
@@ -79,8 +91,8 @@ async fn stage_one(
             other => other,
         }
     };
-    let kind = artifact.kind;
-    let existing = catalog.read(move |db| artifacts::find_current(db, job_id, &kind.into(), now)).await?;
+    let name = artifact.identity();
+    let existing = catalog.read(move |db| artifacts::find_current(db, job_id, &name, now)).await?;
     if let Some(existing) = existing {
         let (files, name) = (source.files.clone(), artifact.file.clone());
         let digest =
@@ -92,19 +104,30 @@ async fn stage_one(
     let mut file = source.files.open(&artifact.file).map_err(unreadable)?;
     let mut upload = store.create(writer.key()).await?;
     let mut piece = vec![0; PIECE_BYTES];
+    let is_single_file = artifact.path.is_some();
+    let (mut sha1, mut crc32) = (Sha1::new(), crc32fast::Hasher::new());
     loop {
         let length = file.read(&mut piece).map_err(unreadable)?;
         if length == 0 {
             break;
         }
+        if is_single_file {
+            sha1.update(&piece[..length]);
+            crc32.update(&piece[..length]);
+        }
         upload.write(&piece[..length]).await?;
     }
     let stored = upload.commit().await?;
-    let tail_bytes = match kind.default_format() {
+    let tail_bytes = match artifact.own_format() {
         ArtifactFormat::Zip => scan_archive(store, &stored, &archive_limits, job_id).await?,
         ArtifactFormat::Raw | ArtifactFormat::Gzip => None,
     };
-    Ok(Some((stored, tail_bytes)))
+    Ok(Some(StagedBlob {
+        stored,
+        tail_bytes,
+        sha1: is_single_file.then(|| sha1.finalize().into()),
+        crc32: is_single_file.then(|| crc32.finalize()),
+    }))
 }
 
 fn digest(files: &FileSource, name: &str) -> std::io::Result<Sha256Digest> {

@@ -210,7 +210,10 @@ fn the_registry_file_of_the_page_loads_from_a_file_and_from_a_directory() {
     let gateway = Gateway::on_sqlite();
     let archive = zips::deflated(&[("index.html", b"<p>hello</p>")]);
     gateway.write_file("site.zip", &archive);
-    assert_eq!(gateway.load(document).artifacts, 1);
+    gateway.write_file("bin", &archive);
+    gateway.write_file("junit.xml.gz", b"report");
+    gateway.write_file("report.html", b"<p>report</p>");
+    assert_eq!(gateway.load(document).artifacts, 4);
     let whole = "/api/v4/projects/1/jobs/1000/artifacts";
     assert!(gateway.get(whole).private_token("glpat-secret").send().body == archive);
     std::fs::create_dir(gateway.path().join("site")).unwrap();

@@ -49,6 +49,7 @@ mod reading;
 mod reasons;
 mod registry;
 mod registry_http;
+mod registry_names;
 mod repository;
 mod requests_in_a_row;
 mod retention;

@@ -17,7 +17,9 @@ use crate::app::App;
 use crate::auth::signed_links::{Link, Purpose};
 use crate::auth::{Credential, CredentialError, Shown};
 use crate::catalog::artifacts::NewArtifact;
-use crate::domain::artifact::{Accessibility, ArtifactFormat, ArtifactKind, ArtifactName, MediaType};
+use crate::domain::artifact::{
+    Accessibility, ArtifactFormat, ArtifactKind, ArtifactName, MediaType, check_archive_name,
+};
 use crate::domain::expiry::NotALifetime;
 use crate::domain::{Error, Sha256Digest, Timestamp, Uuid};
 use crate::http::audit;
@@ -30,9 +32,6 @@ const SERVICE: &str = "/twirp/github.actions.results.api.v1.ArtifactService/";
 
 /// Longest request, in bytes.
 const MAX_REQUEST_BYTES: u64 = 64 << 10;
-
-/// Longest name of an artifact, in bytes.
-const MAX_NAME_BYTES: usize = 255;
 
 /// The first version of the protocol in which a request says of which type its bytes are.
 const FIRST_TYPED_VERSION: i64 = 7;
@@ -238,16 +237,8 @@ impl Call {
     }
 
     fn checked_name(&self) -> Result<String, Refusal> {
-        let is_illegal = |c: char| c.is_control() || "\":<>|*?\r\n\\/".contains(c);
-        match self.name.as_str() {
-            "" => Err(Refusal::invalid("name: must not be empty")),
-            "." | ".." => Err(Refusal::invalid("name: must not be . or ..")),
-            name if name.len() > MAX_NAME_BYTES => Err(Refusal::invalid("name: is longer than 255 bytes")),
-            name if name.contains(is_illegal) => {
-                Err(Refusal::invalid("name: must not hold control characters or any of \" : < > | * ? \\ /"))
-            }
-            name => Ok(name.to_owned()),
-        }
+        check_archive_name(&self.name).map_err(|why| Refusal::invalid(format!("name: {why}")))?;
+        Ok(self.name.clone())
     }
 }
 

@@ -41,8 +41,8 @@ pub(super) async fn list(
     let path = folder_path(ctx)?;
     let deliver = &ctx.app.deliver;
     let found = match archive {
-        JobArchive { archive: Some(archive), .. } => {
-            deliver.list(&archive, path, recursive, page.range(), ctx.client_ip()).await?
+        JobArchive { archive: Some(archive), files } => {
+            deliver.list(&archive, files, path, recursive, page.range(), ctx.client_ip()).await?
         }
         JobArchive { archive: None, files } => {
             let folder = path.as_ref().map_or("", EntryPath::as_str);

@@ -107,6 +107,8 @@ pub struct BlobInfo {
 pub struct ArtifactChanges {
     /// The file name that downloads suggest.
     pub filename: Option<String>,
+    /// The media type of a single file.
+    pub media_type: Option<String>,
     /// The readers, among those who may read its job.
     pub accessibility: Option<&'static str>,
     /// When it expires, in milliseconds.

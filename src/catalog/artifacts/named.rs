@@ -12,10 +12,7 @@ use crate::catalog::Db;
 use crate::catalog::schema::{artifacts, jobs, pipelines};
 use crate::catalog::slice::{Direction, Slice};
 use crate::domain::Result;
-use crate::domain::artifact::{Accessibility, ArtifactName};
-
-/// Characters that a name of such an artifact cannot hold; each becomes a hyphen.
-const REPLACED: &[char] = &['"', ':', '<', '>', '|', '*', '?', '\r', '\n', '\\', '/'];
+use crate::domain::artifact::{Accessibility, ArtifactName, NOT_IN_NAMES};
 
 /// An artifact with its job and pipeline.
 #[derive(Debug, Clone)]
@@ -49,13 +46,13 @@ pub struct NamedArtifacts {
     pub finished_only: bool,
 }
 
-/// Returns the name under which an artifact of a job is listed.
+/// Returns the name under which an artifact of a job is listed: each character that a name cannot hold is a hyphen.
 pub fn shown_name(name: &ArtifactName, job_id: i64, job_name: &str) -> String {
     if let Some(named) = name.named_archive() {
         return named.to_owned();
     }
     let raw = name.file_path().unwrap_or(job_name);
-    let is_replaced = |c: char| c.is_control() || REPLACED.contains(&c);
+    let is_replaced = |c: char| c.is_control() || NOT_IN_NAMES.contains(&c);
     let shown: String = raw.chars().map(|c| if is_replaced(c) { '-' } else { c }).collect();
     if matches!(shown.as_str(), "" | "." | "..") { format!("job-{job_id}") } else { shown }
 }
@@ -64,7 +61,7 @@ pub fn shown_name(name: &ArtifactName, job_id: i64, job_name: &str) -> String {
 fn shown_name_sql() -> String {
     let mut raw =
         "CASE WHEN artifacts.name LIKE 'file/%' THEN substr(artifacts.name, 6) ELSE jobs.name END".to_owned();
-    for replaced in REPLACED.iter().filter(|c| !c.is_control()) {
+    for replaced in NOT_IN_NAMES {
         raw = format!("replace({raw}, '{replaced}', '-')");
     }
     format!("(CASE WHEN artifacts.name LIKE 'named/%' THEN substr(artifacts.name, 7) ELSE {raw} END)")

@@ -94,6 +94,11 @@ fn a_file_comes_before_an_entry_of_its_path(gateway: Gateway) {
         assert_eq!(get(&gateway, &format!("{UPLOADED}/{path}")).send().text(), content);
     }
     assert!(get(&gateway, UPLOADED).send().body == archive, "the whole archive is the archive alone");
+    let tree = get(&gateway, &format!("{UPLOADED}/tree")).send();
+    assert_eq!(tree.header("x-total"), Some("3"));
+    let tree: Value = serde_json::from_slice(&tree.body).unwrap();
+    let items: Vec<_> = tree.as_array().unwrap().iter().map(|item| (&item["path"], &item["size"])).collect();
+    assert_eq!(json!(items), json!([["a.txt", 8], ["b.txt", 7], ["c.txt", 8]]));
 }
 
 fn files_that_may_not_be_read_are_in_no_archive(gateway: Gateway) {
