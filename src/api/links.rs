@@ -27,7 +27,7 @@ use crate::http::content_disposition::attachment;
 use crate::http::context::RequestContext;
 use crate::http::download::{Download, send};
 use crate::http::error::{RequestError, with_reason};
-use crate::ingest::AssembleOutcome;
+use crate::ingest::{AssembleOutcome, Turn};
 
 /// Most blocks of an upload, as Azure has it.
 const MAX_BLOCKS: i64 = 50_000;
@@ -230,7 +230,8 @@ async fn whole_blob(
 ) -> Result<HttpResponse, Refusal> {
     let id = BASE64_STANDARD.encode("whole");
     take_piece(ctx, upload, limit_bytes, id.clone(), body).await?;
-    assemble(ctx, upload, &[id]).await
+    let turn = ctx.app.ingest.turn(upload.project_id, upload.job_id).await?;
+    assemble(ctx, turn, upload, &[id]).await
 }
 
 async fn take_piece(
@@ -268,23 +269,30 @@ async fn block_list(
     upload: &PieceUpload,
     mut body: RequestBody,
 ) -> Result<HttpResponse, Refusal> {
+    // Before the list is read: lists are large, and few are held at a time.
+    let turn = ctx.app.ingest.turn(upload.project_id, upload.job_id).await?;
     let xml = body.read_whole(MAX_LIST_BYTES).await?;
     let list = parse_list(&xml)?;
-    assemble(ctx, upload, &list).await
+    drop(xml);
+    assemble(ctx, turn, upload, &list).await
 }
 
 async fn assemble(
     ctx: &RequestContext,
+    turn: Turn,
     upload: &PieceUpload,
     list: &[String],
 ) -> Result<HttpResponse, Refusal> {
-    match ctx.app.ingest.assemble(upload, list).await? {
+    match ctx.app.ingest.assemble(turn, upload.uuid, list).await? {
         AssembleOutcome::Received => Ok(created()),
         AssembleOutcome::UnknownPiece => Err(Refusal::new(
             StatusCode::BAD_REQUEST,
             "InvalidBlockList",
             "The list names a block that did not arrive.",
         )),
+        AssembleOutcome::RepeatedPiece => {
+            Err(Refusal::new(StatusCode::BAD_REQUEST, "InvalidBlockList", "The list names a block twice."))
+        }
         AssembleOutcome::Closed => Err(Refusal::forbidden("the upload takes no other list")),
     }
 }

@@ -25,7 +25,8 @@ use crate::domain::{Error, ErrorKind, Result, Timestamp, byte_size};
 use crate::store::{Store, StoreKey, StoredBlob, Upload};
 use crate::writers::{Writer, Writers};
 use scan::lost;
-use turns::{Turn, Turns};
+pub use turns::Turn;
+use turns::Turns;
 
 /// The number of archives scanned at the same time; each may need its whole directory in memory.
 const CONCURRENT_SCANS: usize = 2;
@@ -87,6 +88,16 @@ impl Ingest {
         Self { catalog, store, limits, scans, turns, writers }
     }
 
+    /// Waits for a job's turn to send something.
+    ///
+    /// # Errors
+    /// `Unavailable` when no turn is free within a minute.
+    pub async fn turn(&self, project_id: i64, job_id: i64) -> Result<Turn> {
+        let turn = tokio::time::timeout(TURN_TIMEOUT, self.turns.take(project_id, job_id));
+        let too_many = |_| Error::unavailable("upload limit reached (limits.concurrent_uploads)");
+        turn.await.map_err(too_many)?.map_err(Error::internal)
+    }
+
     /// Begins to receive at most `limit_bytes` from a job, after waiting for a turn. Meanwhile the client's
     /// bytes wait on its side: after a refusal it would have to send everything again.
     ///
@@ -98,9 +109,7 @@ impl Ingest {
         job_id: i64,
         limit_bytes: Option<u64>,
     ) -> Result<ArtifactUpload> {
-        let turn = tokio::time::timeout(TURN_TIMEOUT, self.turns.take(project_id, job_id));
-        let too_many = |_| Error::unavailable("upload limit reached (limits.concurrent_uploads)");
-        let turn = turn.await.map_err(too_many)?.map_err(Error::internal)?;
+        let turn = self.turn(project_id, job_id).await?;
         let (writer, upload) = self.writers.begin(&self.store).await?;
         Ok(ArtifactUpload { upload, writer, limit_bytes, _turn: turn })
     }

@@ -3,14 +3,16 @@
 //! A piece is stored as a blob of its own. A single piece becomes the artifact's blob without a copy; several are
 //! copied into one, in order, while SHA-256, SHA-1 and CRC-32 are computed in one pass.
 
+use std::collections::HashSet;
+
 use bytes::Bytes;
 use sha1::{Digest, Sha1};
 
-use super::{ArtifactUpload, Ingest, scan_archive};
+use super::{ArtifactUpload, Ingest, Turn, scan_archive};
 use crate::catalog::artifacts::BlobInfo;
 use crate::catalog::uploads::{self, AddOutcome, Piece, PieceLimits, PieceUpload};
 use crate::domain::artifact::{ArtifactFormat, UploadState};
-use crate::domain::{Error, Result, Sha256Digest};
+use crate::domain::{Error, Result, Sha256Digest, Uuid};
 use crate::ingest::scan::lost;
 use crate::store::{StoreKey, StoredBlob};
 use crate::writers::Writer;
@@ -25,6 +27,8 @@ pub enum AssembleOutcome {
     Received,
     /// The list names a piece that did not arrive.
     UnknownPiece,
+    /// The list names a piece twice.
+    RepeatedPiece,
     /// The upload takes no list any more, or was received in another order.
     Closed,
 }
@@ -65,19 +69,27 @@ impl Ingest {
         Ok(outcome)
     }
 
-    /// Makes the pieces that `list` names, in its order, the blob of an upload. A list that was carried out is
-    /// accepted again.
+    /// Makes the pieces that `list` names, in its order, the blob of an upload, during a turn of its job. A list
+    /// that was carried out is accepted again. No piece may be named twice, so that a short list makes no blob
+    /// that is larger than what arrived.
     ///
     /// # Errors
     /// Those of store and catalog; the list has to be sent again then.
-    pub async fn assemble(&self, upload: &PieceUpload, list: &[String]) -> Result<AssembleOutcome> {
+    pub async fn assemble(&self, _turn: Turn, uuid: Uuid, list: &[String]) -> Result<AssembleOutcome> {
         let digest = list_digest(list);
+        // As it is now: the same list may have been carried out while this one waited for its turn.
+        let found = self.catalog.read(move |db| uploads::find(db, uuid)).await?;
+        let Some(upload) = &found else { return Ok(AssembleOutcome::Closed) };
         match upload.state {
             UploadState::Open => {}
             UploadState::Received if upload.list_sha256 == Some(digest) => {
                 return Ok(AssembleOutcome::Received);
             }
             UploadState::Received | UploadState::Abandoned => return Ok(AssembleOutcome::Closed),
+        }
+        let mut named = HashSet::with_capacity(list.len());
+        if !list.iter().all(|name| named.insert(name)) {
+            return Ok(AssembleOutcome::RepeatedPiece);
         }
         let upload_id = upload.id;
         let mut arrived = self.catalog.read(move |db| uploads::pieces(db, upload_id)).await?;

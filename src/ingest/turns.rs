@@ -24,7 +24,7 @@ pub(super) struct Turns {
 
 /// A turn, given back when it is dropped.
 #[derive(Debug)]
-pub(super) struct Turn {
+pub struct Turn {
     _one_of_all: OwnedSemaphorePermit,
     _of_project: Place,
     _of_job: Place,

@@ -58,6 +58,12 @@ fn block_ids_that_are_none_are_refused(gateway: Gateway) {
     let many = format!("<BlockList>{}</BlockList>", "<Latest>QQ==</Latest>".repeat(50_001));
     let answer = put(&gateway, &format!("{link}&comp=blocklist"), many.as_bytes());
     assert_eq!(blob_error(&answer), (400, "BlockListTooLong"));
+    // A short list of one large block would else make any amount of bytes of it.
+    let block = block_id(0);
+    assert_eq!(put_block(&gateway, &link, &block, b"piece").status, 201);
+    let twice = put_list(&gateway, &link, [block.as_str(), block.as_str()]);
+    assert_eq!(blob_error(&twice), (400, "InvalidBlockList"));
+    assert_eq!(put_list(&gateway, &link, [block.as_str()]).status, 201);
 }
 
 fn base64_of(bytes: &[u8]) -> String {
