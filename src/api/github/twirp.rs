@@ -21,11 +21,11 @@ use crate::domain::artifact::{
     Accessibility, ArtifactFormat, ArtifactKind, ArtifactName, MediaType, check_archive_name,
 };
 use crate::domain::expiry::NotALifetime;
-use crate::domain::{Error, Sha256Digest, Timestamp, Uuid};
+use crate::domain::{Error, ErrorKind, Sha256Digest, Timestamp, Uuid};
 use crate::http::audit;
 use crate::http::body::RequestBody;
 use crate::http::context::RequestContext;
-use crate::http::error::{RequestError, with_reason};
+use crate::http::error::{RequestError, status, with_reason};
 
 /// Path prefix of the service's methods.
 const SERVICE: &str = "/twirp/github.actions.results.api.v1.ArtifactService/";
@@ -44,12 +44,14 @@ struct Refusal {
     message: String,
     reason: String,
     is_failure: bool,
+    /// The error whose status and headers the response has, if it is one that all dialects share.
+    shared: Option<Box<RequestError>>,
 }
 
 impl Refusal {
     fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
         let message = message.into();
-        Self { status, code, reason: message.clone(), message, is_failure: false }
+        Self { status, code, reason: message.clone(), message, is_failure: false, shared: None }
     }
 
     fn invalid(message: impl Into<String>) -> Self {
@@ -57,8 +59,11 @@ impl Refusal {
     }
 
     fn into_response(self) -> HttpResponse {
-        let response =
-            HttpResponse::build(self.status).json(json!({ "code": self.code, "msg": self.message }));
+        let mut response = match &self.shared {
+            Some(error) => error.begin_response(),
+            None => HttpResponse::build(self.status),
+        };
+        let response = response.json(json!({ "code": self.code, "msg": self.message }));
         with_reason(self.reason.into(), response)
     }
 }
@@ -103,21 +108,24 @@ impl From<UploadError> for Refusal {
 
 impl From<Error> for Refusal {
     fn from(error: Error) -> Self {
-        let error = RequestError::Domain(error);
-        let status = error.begin_response().finish().status();
-        let code = match status.as_u16() {
-            400 => "invalid_argument",
-            404 => "not_found",
-            409 => "already_exists",
-            413 => "resource_exhausted",
-            503 => "unavailable",
-            _ => "internal",
+        let kind = error.kind();
+        let code = match kind {
+            ErrorKind::Invalid => "invalid_argument",
+            ErrorKind::NotFound => "not_found",
+            ErrorKind::Conflict => "already_exists",
+            ErrorKind::TooLarge => "resource_exhausted",
+            ErrorKind::Unavailable => "unavailable",
+            ErrorKind::Unauthenticated
+            | ErrorKind::Forbidden
+            | ErrorKind::Gone
+            | ErrorKind::UnsupportedMedia
+            | ErrorKind::Unprocessable
+            | ErrorKind::OutOfSpace
+            | ErrorKind::Internal => "internal",
         };
-        let message = match &error {
-            RequestError::Domain(error) => error.public_message().to_owned(),
-            other => other.reason().into_owned(),
-        };
-        Self { reason: error.reason().into_owned(), ..Self::new(status, code, message) }
+        let (message, reason) = (error.public_message().to_owned(), error.reason().into_owned());
+        let shared = RequestError::Domain(error);
+        Self { reason, shared: Some(Box::new(shared)), ..Self::new(status(kind), code, message) }
     }
 }
 

@@ -1,0 +1,84 @@
+//! Signed links: serves the artifacts and takes the uploads whose link carries the permission.
+//!
+//! An `Authorization` header counts for nothing here, neither for nor against: clients send the credential of the API
+//! along after a redirect to the same host.
+
+mod block_list;
+mod error;
+mod upload;
+
+use actix_web::http::{Method, StatusCode};
+use actix_web::web::{self, Data, Payload, ServiceConfig};
+use actix_web::{HttpRequest, HttpResponse};
+
+use crate::app::App;
+use crate::auth::signed_links::{Link, LinkQuery, PREFIX, Purpose};
+use crate::catalog::artifacts::Artifact;
+use crate::deliver::Redirects;
+use crate::domain::artifact::ArtifactFormat;
+use crate::http::audit;
+use crate::http::body::RequestBody;
+use crate::http::content_disposition::attachment;
+use crate::http::context::RequestContext;
+use crate::http::download::{Download, send};
+use error::Refusal;
+
+/// Mounts everything below the prefix of links.
+pub(super) fn mount(config: &mut ServiceConfig) {
+    config.service(web::scope(PREFIX).default_service(web::to(answer)));
+}
+
+async fn answer(app: Data<App>, request: HttpRequest, payload: Payload) -> HttpResponse {
+    let body = RequestBody::new(payload.into_inner(), app.settings.stall_timeout);
+    let ctx = RequestContext::new(app, &request);
+    let answer = dispatch(&ctx, body.clone()).await.unwrap_or_else(Refusal::into_response);
+    audit::log(&request, &ctx.audit, answer.status());
+    body.drain_behind(answer)
+}
+
+async fn dispatch(ctx: &RequestContext, body: RequestBody) -> Result<HttpResponse, Refusal> {
+    let uuid = ctx.request.path().strip_prefix(PREFIX).and_then(|path| path.strip_prefix('/'));
+    let query = LinkQuery {
+        purpose: ctx.query.get("for"),
+        until: ctx.query.get("until"),
+        key: ctx.query.get("key"),
+        signature: ctx.query.get("sig"),
+    };
+    let keys = &ctx.app.keys;
+    let link = Link::verify(keys, uuid.unwrap_or_default(), query, ctx.now).await?;
+    let link = link.map_err(|why| Refusal::forbidden(&format!("link is refused: {why:?}").to_lowercase()))?;
+    match (link.purpose, ctx.request.method()) {
+        (Purpose::Download, &Method::GET | &Method::HEAD) => download(ctx, &link).await,
+        (Purpose::Upload, &Method::PUT) => upload::take(ctx, &link, body).await,
+        _ => Err(Refusal::new(
+            StatusCode::METHOD_NOT_ALLOWED,
+            "UnsupportedHttpVerb",
+            "The link is not for this method.",
+        )),
+    }
+}
+
+async fn download(ctx: &RequestContext, link: &Link) -> Result<HttpResponse, Refusal> {
+    let artifact = ctx.access().artifact_of_link(link.uuid, ctx.now).await?;
+    let (filename, media_type) = (saved_as(&artifact), media_type(&artifact));
+    let download = Download { filename, media_type: media_type.into(), ..Download::of_whole(&artifact)? };
+    let redirects = Redirects::Followed { head: ctx.is_head(), disposition: attachment(&download.filename) };
+    let delivery = ctx.app.deliver.whole(&artifact, redirects).await?;
+    Ok(send(&ctx.request, &download, delivery).await?)
+}
+
+/// The name under which clients save an artifact: that of an archive ends with `.zip`.
+fn saved_as(artifact: &Artifact) -> String {
+    match artifact.name.named_archive() {
+        Some(name) => format!("{name}.zip"),
+        None => artifact.filename.clone(),
+    }
+}
+
+fn media_type(artifact: &Artifact) -> String {
+    match (&artifact.media_type, artifact.format) {
+        (Some(declared), _) => declared.to_string(),
+        (None, ArtifactFormat::Zip) => "application/zip".to_owned(),
+        (None, ArtifactFormat::Raw | ArtifactFormat::Gzip) => "application/octet-stream".to_owned(),
+    }
+}

@@ -1,0 +1,147 @@
+//! Upload by link: the part of Azure's Block Blob protocol that GitHub's toolkit uses.
+
+use actix_web::HttpResponse;
+use actix_web::http::StatusCode;
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use futures_util::StreamExt;
+
+use super::block_list;
+use super::error::Refusal;
+use crate::auth::signed_links::Link;
+use crate::catalog::uploads::{AddOutcome, PieceLimits, PieceUpload};
+use crate::http::body::{RequestBody, broken_off};
+use crate::http::context::RequestContext;
+use crate::ingest::{AssembleOutcome, Turn, too_large};
+
+/// Most blocks of an upload, as Azure has it.
+pub(super) const MAX_BLOCKS: i64 = 50_000;
+
+/// Longest ID of a block, in bytes before its encoding, as Azure has it.
+const MAX_BLOCK_ID_BYTES: usize = 64;
+
+/// Longest list of blocks, in bytes: every ID with its element.
+const MAX_LIST_BYTES: u64 = MAX_BLOCKS as u64 * 160;
+
+/// Takes a block, a list of blocks, or a whole blob.
+pub(super) async fn take(
+    ctx: &RequestContext,
+    link: &Link,
+    body: RequestBody,
+) -> Result<HttpResponse, Refusal> {
+    let (upload, limit_bytes) = ctx.access().upload_of_link(link.uuid).await?;
+    ctx.audit.set_job(upload.job_id);
+    match ctx.query.get("comp") {
+        Some("block") => block(ctx, &upload, limit_bytes, body).await,
+        Some("blocklist") => ordered(ctx, &upload, body).await,
+        None if ctx.request.headers().contains_key("x-ms-blob-type") => {
+            whole_blob(ctx, &upload, limit_bytes, body).await
+        }
+        _ => Err(Refusal::new(StatusCode::BAD_REQUEST, "InvalidQueryParameterValue", "comp is not known")),
+    }
+}
+
+/// `PUT …?comp=block&blockid=ID`
+async fn block(
+    ctx: &RequestContext,
+    upload: &PieceUpload,
+    limit_bytes: Option<u64>,
+    body: RequestBody,
+) -> Result<HttpResponse, Refusal> {
+    let id = ctx.query.get("blockid").unwrap_or_default().replace(' ', "+");
+    require_block_id(&id)?;
+    take_piece(ctx, upload, limit_bytes, id, body).await?;
+    Ok(created())
+}
+
+/// `PUT` of a small blob in one request, without blocks.
+async fn whole_blob(
+    ctx: &RequestContext,
+    upload: &PieceUpload,
+    limit_bytes: Option<u64>,
+    body: RequestBody,
+) -> Result<HttpResponse, Refusal> {
+    let id = BASE64_STANDARD.encode("whole");
+    take_piece(ctx, upload, limit_bytes, id.clone(), body).await?;
+    let turn = ctx.app.ingest.turn(upload.project_id, upload.job_id).await?;
+    assemble(ctx, turn, upload, &[id]).await
+}
+
+async fn take_piece(
+    ctx: &RequestContext,
+    upload: &PieceUpload,
+    limit_bytes: Option<u64>,
+    id: String,
+    mut body: RequestBody,
+) -> Result<(), Refusal> {
+    if let (Some(announced), Some(limit)) = (ctx.announced_bytes(), limit_bytes)
+        && announced > limit
+    {
+        return Err(too_large(limit).into());
+    }
+    let mut piece = ctx.app.ingest.begin(upload.project_id, upload.job_id, limit_bytes).await?;
+    while let Some(bytes) = body.next().await {
+        piece.write(&bytes.map_err(broken_off)?).await?;
+    }
+    let limits = PieceLimits { pieces: MAX_BLOCKS, bytes: limit_bytes };
+    match ctx.app.ingest.finish_piece(piece, upload.id, id, limits).await? {
+        AddOutcome::Added(_) => Ok(()),
+        AddOutcome::Closed => Err(Refusal::forbidden("the upload takes no blocks any more")),
+        AddOutcome::TooMany => Err(Refusal::new(
+            StatusCode::CONFLICT,
+            "BlockCountExceedsLimit",
+            "An upload has at most 50,000 blocks.",
+        )),
+        AddOutcome::TooLarge => Err(too_large(limit_bytes.unwrap_or(0)).into()),
+    }
+}
+
+/// `PUT …?comp=blocklist`
+async fn ordered(
+    ctx: &RequestContext,
+    upload: &PieceUpload,
+    mut body: RequestBody,
+) -> Result<HttpResponse, Refusal> {
+    // Before the list is read: lists are large, and few are held at a time.
+    let turn = ctx.app.ingest.turn(upload.project_id, upload.job_id).await?;
+    let xml = body.read_whole(MAX_LIST_BYTES).await?;
+    let list = block_list::parse(&xml)?;
+    drop(xml);
+    assemble(ctx, turn, upload, &list).await
+}
+
+async fn assemble(
+    ctx: &RequestContext,
+    turn: Turn,
+    upload: &PieceUpload,
+    list: &[String],
+) -> Result<HttpResponse, Refusal> {
+    match ctx.app.ingest.assemble(turn, upload.uuid, list).await? {
+        AssembleOutcome::Received => Ok(created()),
+        AssembleOutcome::UnknownPiece => Err(Refusal::new(
+            StatusCode::BAD_REQUEST,
+            "InvalidBlockList",
+            "The list names a block that did not arrive.",
+        )),
+        AssembleOutcome::RepeatedPiece => {
+            Err(Refusal::new(StatusCode::BAD_REQUEST, "InvalidBlockList", "The list names a block twice."))
+        }
+        AssembleOutcome::Closed => Err(Refusal::forbidden("the upload takes no other list")),
+    }
+}
+
+/// The SDK takes 201 alone for success.
+fn created() -> HttpResponse {
+    HttpResponse::Created().finish()
+}
+
+pub(super) fn require_block_id(id: &str) -> Result<(), Refusal> {
+    match BASE64_STANDARD.decode(id) {
+        Ok(bytes) if (1..=MAX_BLOCK_ID_BYTES).contains(&bytes.len()) => Ok(()),
+        _ => Err(Refusal::new(
+            StatusCode::BAD_REQUEST,
+            "InvalidQueryParameterValue",
+            "blockid is not the base64 form of 1 to 64 bytes",
+        )),
+    }
+}
