@@ -3,6 +3,7 @@
 //! Nothing is visible before the row is committed, and a row is only committed for durable bytes. Bytes that
 //! end up without a row are deleted.
 
+mod hashes;
 mod pieces;
 mod scan;
 mod turns;
@@ -10,13 +11,15 @@ mod validate;
 
 use std::time::Duration;
 
+pub use hashes::{Hashes, blob_info};
 pub use pieces::AssembleOutcome;
 pub use scan::scan_archive;
 use tokio::sync::Semaphore;
+pub use turns::Turn;
 pub use validate::Validator;
 
 use crate::archive::Limits;
-use crate::catalog::artifacts::{self, Artifact, BlobInfo, InsertOutcome, NewArtifact};
+use crate::catalog::artifacts::{self, Artifact, InsertOutcome, NewArtifact};
 use crate::catalog::writers::Purpose;
 use crate::catalog::{Catalog, Db, jobs, tombstones};
 use crate::domain::artifact::ArtifactFormat;
@@ -25,7 +28,6 @@ use crate::domain::{Error, ErrorKind, Result, Timestamp, byte_size};
 use crate::store::{Store, StoreKey, StoredBlob, Upload};
 use crate::writers::{Writer, Writers};
 use scan::lost;
-pub use turns::Turn;
 use turns::Turns;
 
 /// The number of archives scanned at the same time; each may need its whole directory in memory.
@@ -114,6 +116,15 @@ impl Ingest {
         Ok(ArtifactUpload { upload, writer, limit_bytes, _turn: turn })
     }
 
+    /// Scans a blob if it is an archive; few at a time.
+    async fn scan(&self, stored: &StoredBlob, format: ArtifactFormat, job_id: i64) -> Result<Option<u64>> {
+        if format != ArtifactFormat::Zip {
+            return Ok(None);
+        }
+        let _permit = self.scans.acquire().await.map_err(Error::internal)?;
+        scan_archive(&self.store, stored, &self.limits, job_id).await
+    }
+
     /// Stores the bytes and records the artifact `declared`, if its job still runs.
     ///
     /// # Errors
@@ -128,11 +139,7 @@ impl Ingest {
         let ArtifactUpload { upload, writer, _turn, .. } = received;
         let stored = upload.commit().await?;
         let key = stored.key.clone();
-        let mut tail_bytes = None;
-        if declared.format == ArtifactFormat::Zip {
-            let _permit = self.scans.acquire().await.map_err(Error::internal)?;
-            tail_bytes = scan_archive(&self.store, &stored, &self.limits, declared.job_id).await?;
-        }
+        let tail_bytes = self.scan(&stored, declared.format, declared.job_id).await?;
         if let Some(validator) = validator
             && let Err(why) = self.validate(&stored, validator).await?
         {
@@ -262,14 +269,7 @@ fn record(
         }
         tombstones::soft_delete(db, id, now)?;
     }
-    let contents = BlobInfo {
-        size_bytes: stored.size,
-        sha256: stored.sha256,
-        store_key: stored.key.to_string(),
-        tail_bytes,
-        sha1: None,
-        crc32: None,
-    };
+    let contents = blob_info(&stored, tail_bytes, None);
     Ok(match artifacts::add(db, &declared, &contents, now)? {
         InsertOutcome::Inserted(id) => Recorded::Done(CommitOutcome::Created(id)),
         InsertOutcome::AlreadyExists(existing) => Recorded::Exists(existing),

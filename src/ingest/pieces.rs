@@ -6,12 +6,11 @@
 use std::collections::HashSet;
 
 use bytes::Bytes;
-use sha1::{Digest, Sha1};
 
-use super::{ArtifactUpload, Ingest, Turn, scan_archive};
-use crate::catalog::artifacts::BlobInfo;
+use super::hashes::{Hashes, blob_info};
+use super::{ArtifactUpload, Ingest, Turn};
 use crate::catalog::uploads::{self, AddOutcome, Piece, PieceLimits, PieceUpload};
-use crate::domain::artifact::{ArtifactFormat, UploadState};
+use crate::domain::artifact::UploadState;
 use crate::domain::{Error, Result, Sha256Digest, Uuid};
 use crate::ingest::scan::lost;
 use crate::store::{StoreKey, StoredBlob};
@@ -31,13 +30,6 @@ pub enum AssembleOutcome {
     RepeatedPiece,
     /// The upload takes no list any more, or was received in another order.
     Closed,
-}
-
-/// What is computed of a blob, besides its SHA-256.
-#[derive(Debug, Clone, Default)]
-struct Hashes {
-    sha1: Sha1,
-    crc32: crc32fast::Hasher,
 }
 
 impl Ingest {
@@ -92,34 +84,25 @@ impl Ingest {
             return Ok(AssembleOutcome::RepeatedPiece);
         }
         let upload_id = upload.id;
-        let mut arrived = self.catalog.read(move |db| uploads::pieces(db, upload_id)).await?;
+        let arrived = self.catalog.read(move |db| uploads::pieces(db, upload_id)).await?;
         let Some(pieces) = list.iter().map(|name| arrived.get(name).cloned()).collect::<Option<Vec<_>>>()
         else {
             return Ok(AssembleOutcome::UnknownPiece);
         };
-        let (writer, stored, hashes, is_piece) = match &pieces[..] {
+        let (writer, stored, hashes) = match &pieces[..] {
             [piece] => {
                 let stored = stored_piece(piece)?;
-                (None, stored.clone(), self.hash(&stored).await?, true)
+                let hashes = self.hash(&stored).await?;
+                (None, stored, hashes)
             }
             _ => {
                 let (writer, stored, hashes) = self.join(&pieces).await?;
-                (Some(writer), stored, hashes, false)
+                (Some(writer), stored, hashes)
             }
         };
-        let mut tail_bytes = None;
-        if upload.format == ArtifactFormat::Zip {
-            let _permit = self.scans.acquire().await.map_err(Error::internal)?;
-            tail_bytes = scan_archive(&self.store, &stored, &self.limits, upload.job_id).await?;
-        }
-        let contents = BlobInfo {
-            size_bytes: stored.size,
-            sha256: stored.sha256,
-            store_key: stored.key.to_string(),
-            tail_bytes,
-            sha1: Some(hashes.sha1.finalize().into()),
-            crc32: Some(hashes.crc32.finalize()),
-        };
+        let tail_bytes = self.scan(&stored, upload.format, upload.job_id).await?;
+        let contents = blob_info(&stored, tail_bytes, Some(hashes));
+        let is_copy = writer.is_some();
         let receiving = self.catalog.write(move |db| {
             if let Some(writer) = &writer {
                 writer.hold(db)?;
@@ -127,12 +110,11 @@ impl Ingest {
             uploads::receive(db, upload_id, &contents, digest)
         });
         let Some(keys) = receiving.await? else {
-            if !is_piece {
+            if is_copy {
                 self.discard(&stored.key).await;
             }
             return self.outcome_of_other(upload, digest).await;
         };
-        arrived.clear();
         let blob = stored.key.to_string();
         self.discard_all(keys.into_iter().filter(|key| *key != blob)).await;
         Ok(AssembleOutcome::Received)
@@ -191,8 +173,7 @@ impl Ingest {
 /// Hashes a chunk on a thread where it may take a while.
 async fn hash_chunk(mut hashes: Hashes, bytes: Bytes) -> Result<Hashes> {
     let hashing = tokio::task::spawn_blocking(move || {
-        hashes.sha1.update(&bytes);
-        hashes.crc32.update(&bytes);
+        hashes.update(&bytes);
         hashes
     });
     hashing.await.map_err(Error::internal)

@@ -9,7 +9,7 @@ use super::document::{ArtifactDocument, JobDocument, PipelineDocument, ProjectDo
 use super::parse::{numbered, wrong};
 use super::stage::Staged;
 use super::{LoadError, Source};
-use crate::catalog::artifacts::{ArtifactChanges, BlobInfo, InsertOutcome, NewArtifact};
+use crate::catalog::artifacts::{ArtifactChanges, InsertOutcome, NewArtifact};
 use crate::catalog::jobs::JobChanges;
 use crate::catalog::pipelines::{CommitFields, PipelineChanges};
 use crate::catalog::projects::ProjectChanges;
@@ -221,9 +221,10 @@ impl Applying<'_> {
             let existing = existing.ok_or_else(|| changed_meanwhile(artifact))?;
             return self.change(existing.id, artifact);
         };
-        let stored = &blob.stored;
         match existing {
-            Some(existing) if existing.sha256 == stored.sha256 => return self.change(existing.id, artifact),
+            Some(existing) if existing.sha256 == blob.contents.sha256 => {
+                return self.change(existing.id, artifact);
+            }
             Some(existing) => tombstones::soft_delete(self.db, existing.id, self.now)?,
             None => {}
         }
@@ -246,17 +247,9 @@ impl Applying<'_> {
             accessibility: artifact.accessibility.unwrap_or(Accessibility::Public),
             expire_at,
         };
-        let contents = BlobInfo {
-            size_bytes: stored.size,
-            sha256: stored.sha256,
-            store_key: stored.key.to_string(),
-            tail_bytes: blob.tail_bytes,
-            sha1: blob.sha1,
-            crc32: blob.crc32,
-        };
-        match artifacts::add(self.db, &declared, &contents, self.now)? {
+        match artifacts::add(self.db, &declared, &blob.contents, self.now)? {
             InsertOutcome::Inserted(_) => {
-                self.used.insert(stored.key.clone());
+                self.used.insert(blob.key.clone());
                 Ok(())
             }
             InsertOutcome::AlreadyExists(_) => Err(changed_meanwhile(artifact)),

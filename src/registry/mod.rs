@@ -230,7 +230,7 @@ async fn apply_staged(
     allow: Allow,
 ) -> Result<(), LoadError> {
     let Destination { catalog, store, .. } = destination;
-    let keys: Vec<_> = staged.values().map(|blob| blob.stored.key.clone()).collect();
+    let keys: Vec<_> = staged.values().map(|blob| blob.key.clone()).collect();
     let applying = catalog.write(move |db| {
         allow(db)?;
         if let Some(writer) = writer {

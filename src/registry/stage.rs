@@ -5,29 +5,23 @@
 use std::collections::HashMap;
 use std::io::Read;
 
-use sha1::Sha1;
 use sha2::{Digest, Sha256};
 
 use super::document::ArtifactDocument;
 use super::parse::{numbered, wrong};
 use super::{Destination, FileSource, LoadError, Source};
-use crate::catalog::artifacts;
+use crate::catalog::artifacts::{self, BlobInfo};
 use crate::domain::artifact::{ArtifactFormat, ArtifactName};
 use crate::domain::{Error, Sha256Digest, Timestamp};
-use crate::ingest::scan_archive;
-use crate::store::StoredBlob;
+use crate::ingest::{Hashes, blob_info, scan_archive};
+use crate::store::StoreKey;
 use crate::writers::Writer;
 
 /// A stored blob whose row does not exist yet.
 #[derive(Debug)]
 pub(super) struct StagedBlob {
-    pub(super) stored: StoredBlob,
-    /// The size in bytes of an archive's tail, which holds its directory.
-    pub(super) tail_bytes: Option<u64>,
-    /// The SHA-1 of a single file.
-    pub(super) sha1: Option<[u8; 20]>,
-    /// The CRC-32 of a single file.
-    pub(super) crc32: Option<u32>,
+    pub(super) key: StoreKey,
+    pub(super) contents: BlobInfo,
 }
 
 /// The blobs of new artifacts by job ID and artifact name.
@@ -54,7 +48,7 @@ pub(super) async fn stage(
             }
             Err(error) => {
                 for blob in staged.into_values() {
-                    destination.store.delete(&blob.stored.key).await?;
+                    destination.store.delete(&blob.key).await?;
                 }
                 return Err(error);
             }
@@ -104,16 +98,15 @@ async fn stage_one(
     let mut file = source.files.open(&artifact.file).map_err(unreadable)?;
     let mut upload = store.create(writer.key()).await?;
     let mut piece = vec![0; PIECE_BYTES];
-    let is_single_file = artifact.path.is_some();
-    let (mut sha1, mut crc32) = (Sha1::new(), crc32fast::Hasher::new());
+    // A single file may be sent within an archive, which states its CRC-32.
+    let mut hashes = artifact.path.is_some().then(Hashes::default);
     loop {
         let length = file.read(&mut piece).map_err(unreadable)?;
         if length == 0 {
             break;
         }
-        if is_single_file {
-            sha1.update(&piece[..length]);
-            crc32.update(&piece[..length]);
+        if let Some(hashes) = &mut hashes {
+            hashes.update(&piece[..length]);
         }
         upload.write(&piece[..length]).await?;
     }
@@ -122,12 +115,8 @@ async fn stage_one(
         ArtifactFormat::Zip => scan_archive(store, &stored, &archive_limits, job_id).await?,
         ArtifactFormat::Raw | ArtifactFormat::Gzip => None,
     };
-    Ok(Some(StagedBlob {
-        stored,
-        tail_bytes,
-        sha1: is_single_file.then(|| sha1.finalize().into()),
-        crc32: is_single_file.then(|| crc32.finalize()),
-    }))
+    let contents = blob_info(&stored, tail_bytes, hashes);
+    Ok(Some(StagedBlob { key: stored.key, contents }))
 }
 
 fn digest(files: &FileSource, name: &str) -> std::io::Result<Sha256Digest> {
