@@ -10,7 +10,7 @@ use crate::domain::{Clock, Result};
 use crate::identity::Belonging;
 use crate::ingest::Ingest;
 use crate::readiness::Readiness;
-use crate::registry::{Destination, Registry};
+use crate::registry::Registry;
 use crate::retention::Retention;
 use crate::settings::Settings;
 use crate::store::Store;
@@ -85,12 +85,6 @@ impl App {
             readiness,
             belonging,
         })
-    }
-
-    /// Returns where registry documents are loaded to.
-    pub fn destination(&self) -> Destination<'_> {
-        let archive_limits = archive_limits(&self.settings);
-        Destination { catalog: &self.catalog, store: &self.store, archive_limits }
     }
 }
 

@@ -55,7 +55,8 @@ pub(super) async fn load(app: &App) -> std::result::Result<Option<Demo>, Command
         }
         (false, _) => {
             let files = FileSource::Embedded(FILES);
-            registry::load_text("demo.yml", DOCUMENT, files, app.destination(), app.clock.now()).await?;
+            registry::load_text("demo.yml", DOCUMENT, files, app.registry.destination(), app.clock.now())
+                .await?;
             Ok(Some(Demo::Fresh))
         }
     }

@@ -31,7 +31,8 @@ impl Registry {
         Self { catalog, store, archive_limits, access }
     }
 
-    fn destination(&self) -> Destination<'_> {
+    /// Returns where documents are loaded to.
+    pub fn destination(&self) -> Destination<'_> {
         Destination { catalog: &self.catalog, store: &self.store, archive_limits: self.archive_limits }
     }
 

@@ -79,7 +79,8 @@ fn what_a_load_has_staged_is_spared_until_its_rows_are_there(gateway: Gateway) {
     // Each time that another blob is there, and none has its row.
     let stored = |_| assert_eq!(gateway.collect(Duration::ZERO).unwrap().orphans, 0);
     let documents = [document];
-    let loading = registry::load_files(&documents, gateway.app.destination(), gateway.now(), &stored);
+    let loading =
+        registry::load_files(&documents, gateway.app.registry.destination(), gateway.now(), &stored);
     let loaded = gateway.block_on(loading).unwrap();
     assert_eq!(loaded.artifacts, 20);
     for id in 1_000..1_020 {

@@ -132,7 +132,12 @@ impl Gateway {
     }
 
     pub fn try_load_files(&self, paths: &[PathBuf]) -> Result<LoadSummary, LoadError> {
-        self.runtime.block_on(registry::load_files(paths, self.app.destination(), self.now(), &|_| ()))
+        self.runtime.block_on(registry::load_files(
+            paths,
+            self.app.registry.destination(),
+            self.now(),
+            &|_| (),
+        ))
     }
 
     /// Removes what nobody names and is older than `grace`.
