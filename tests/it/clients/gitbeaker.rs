@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use super::story::{self, EXPIRING_JOB, JOB_NAME, NEWEST_JOB, PROJECT, REF, UNLOCKED_JOB};
+use super::story::{self, JOB_NAME, NEWEST_JOB, PROJECT, REF};
 use super::{run, script};
 use crate::support::fixtures;
 use crate::support::gateway::Gateway;
@@ -36,29 +36,11 @@ fn gitbeaker_downloads_by_id_and_by_ref_and_understands_what_it_gets(gateway: Ga
 }
 
 fn gitbeaker_keeps_and_deletes(gateway: Gateway) {
-    story::begin(&gateway);
-    let base_url = gateway.base_url();
-    let kept = run(node("keep.mjs").args([
-        &base_url,
-        fixtures::MAINTAINER,
-        fixtures::REPORTER,
-        PROJECT,
-        EXPIRING_JOB,
-    ]));
-    story::assert_kept(&kept, &gateway);
-    story::let_expire(&gateway);
-    let deleted =
-        run(node("delete.mjs").args([&base_url, fixtures::MAINTAINER, PROJECT, EXPIRING_JOB, UNLOCKED_JOB]));
+    let deleted = story::keep_and_delete(&gateway, node, "mjs");
     assert_eq!(deleted, "job: 204\nproject: 202\n");
     story::assert_project_deleted(&gateway);
 }
 
 fn gitbeaker_goes_from_a_projects_name_to_its_artifacts_and_cleans_up(gateway: Gateway) {
-    let story = story::begin(&gateway);
-    let (out, entry) = (gateway.path().join("out"), "out/sub/data.bin");
-    let printed = run(node("whole.mjs")
-        .args([&gateway.base_url(), fixtures::MAINTAINER, PROJECT, REF, JOB_NAME])
-        .arg(&out)
-        .arg(entry));
-    story::assert_whole(&story, &gateway, &printed, &out, entry);
+    story::from_name_to_artifacts(&gateway, node("whole.mjs"), "out/sub/data.bin");
 }

@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use super::story::{self, EXPIRING_JOB, JOB_NAME, NEWEST_JOB, PROJECT, REF, UNLOCKED_JOB};
+use super::story::{self, JOB_NAME, NEWEST_JOB, PROJECT, REF};
 use super::{beside_python, python, run, script};
 use crate::support::fixtures;
 use crate::support::gateway::Gateway;
@@ -31,41 +31,17 @@ fn python_gitlab_downloads_by_id_and_by_ref_whole_streamed_and_by_pieces(gateway
 }
 
 fn python_gitlab_keeps_and_deletes(gateway: Gateway) {
-    story::begin(&gateway);
-    let base_url = gateway.base_url();
-    let kept = run(python("keep.py").args([
-        &base_url,
-        fixtures::MAINTAINER,
-        fixtures::REPORTER,
-        PROJECT,
-        EXPIRING_JOB,
-    ]));
-    story::assert_kept(&kept, &gateway);
-    story::let_expire(&gateway);
-    let deleted =
-        run(python("delete.py").args([&base_url, fixtures::MAINTAINER, PROJECT, EXPIRING_JOB, UNLOCKED_JOB]));
+    let deleted = story::keep_and_delete(&gateway, python, "py");
     assert_eq!(deleted, "job: 204\nproject: 202\n");
     story::assert_project_deleted(&gateway);
 }
 
 fn python_gitlab_goes_from_a_projects_name_to_its_artifacts_and_cleans_up(gateway: Gateway) {
-    let story = story::begin(&gateway);
-    let (out, entry) = (gateway.path().join("out"), "out/report.json");
-    let printed = run(python("whole.py")
-        .args([&gateway.base_url(), fixtures::MAINTAINER, PROJECT, REF, JOB_NAME])
-        .arg(&out)
-        .arg(entry));
-    story::assert_whole(&story, &gateway, &printed, &out, entry);
+    story::from_name_to_artifacts(&gateway, python("whole.py"), "out/report.json");
 }
 
 fn the_gitlab_command_goes_from_a_projects_name_to_its_artifacts_and_cleans_up(gateway: Gateway) {
-    let story = story::begin(&gateway);
-    let (out, entry) = (gateway.path().join("out"), "out/sub/data.bin");
-    let printed = run(Command::new("bash")
-        .arg(script("python/command.sh"))
-        .arg(beside_python("gitlab"))
-        .args([&gateway.base_url(), fixtures::MAINTAINER, PROJECT, REF, JOB_NAME])
-        .arg(&out)
-        .arg(entry));
-    story::assert_whole(&story, &gateway, &printed, &out, entry);
+    let mut command = Command::new("bash");
+    command.arg(script("python/command.sh")).arg(beside_python("gitlab"));
+    story::from_name_to_artifacts(&gateway, command, "out/sub/data.bin");
 }

@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use super::story::{self, EXPIRING_JOB, JOB_NAME, LONG_TOKEN, NEWEST_JOB, PROJECT, REF, UNLOCKED_JOB};
+use super::story::{self, JOB_NAME, LONG_TOKEN, NEWEST_JOB, PROJECT, REF};
 use super::{run, script};
 use crate::support::fixtures;
 use crate::support::gateway::Gateway;
@@ -32,28 +32,10 @@ fn ruby_gitlab_downloads_by_id_and_by_ref(gateway: Gateway) {
 }
 
 fn ruby_gitlab_keeps_and_deletes(gateway: Gateway) {
-    story::begin(&gateway);
-    let base_url = gateway.base_url();
-    let kept = run(ruby("keep.rb").args([
-        &base_url,
-        fixtures::MAINTAINER,
-        fixtures::REPORTER,
-        PROJECT,
-        EXPIRING_JOB,
-    ]));
-    story::assert_kept(&kept, &gateway);
-    story::let_expire(&gateway);
-    let deleted =
-        run(ruby("delete.rb").args([&base_url, fixtures::MAINTAINER, PROJECT, EXPIRING_JOB, UNLOCKED_JOB]));
+    let deleted = story::keep_and_delete(&gateway, ruby, "rb");
     assert_eq!(deleted, "job: 204\n");
 }
 
 fn ruby_gitlab_goes_from_a_projects_name_to_its_artifacts_and_cleans_up(gateway: Gateway) {
-    let story = story::begin(&gateway);
-    let (out, entry) = (gateway.path().join("out"), "out/sub/data.bin");
-    let printed = run(ruby("whole.rb")
-        .args([&gateway.base_url(), fixtures::MAINTAINER, PROJECT, REF, JOB_NAME])
-        .arg(&out)
-        .arg(entry));
-    story::assert_whole(&story, &gateway, &printed, &out, entry);
+    story::from_name_to_artifacts(&gateway, ruby("whole.rb"), "out/sub/data.bin");
 }

@@ -3,10 +3,11 @@
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use serde_json::{Value, json};
 
-use super::read;
+use super::{read, run};
 use crate::support::fixtures::{self, RUNNING};
 use crate::support::gateway::Gateway;
 use crate::support::zips;
@@ -18,9 +19,9 @@ pub const JOB_NAME: &str = "build: [a/b]";
 /// A job of the newest successful pipeline of the ref, so its artifacts are locked.
 pub const NEWEST_JOB: &str = "10301";
 /// A job of the pipeline before; its archive and its report expire within a week.
-pub const EXPIRING_JOB: &str = "10300";
+const EXPIRING_JOB: &str = "10300";
 /// A job of the pipeline before; its archive never expires, but is not locked either.
-pub const UNLOCKED_JOB: &str = "10310";
+const UNLOCKED_JOB: &str = "10310";
 
 /// A running job of another ref, with the token [`RUNNING`].
 const RUNNING_JOB: &str = "10320";
@@ -132,7 +133,7 @@ impl Story {
 }
 
 /// Asserts that a client was given the expiring job, kept.
-pub fn assert_kept(printed: &str, gateway: &Gateway) {
+fn assert_kept(printed: &str, gateway: &Gateway) {
     let job: Value = serde_json::from_str(printed).unwrap_or_else(|e| panic!("{e}: {printed}"));
     for (pointer, expected) in [
         ("/id", json!(10300)),
@@ -173,7 +174,7 @@ fn size(gateway: &Gateway, name: &str) -> usize {
 }
 
 /// Longer than the expiring job's artifacts live if nobody keeps them.
-pub fn let_expire(gateway: &Gateway) {
+fn let_expire(gateway: &Gateway) {
     gateway.advance_clock(30 * 24 * 3600);
 }
 
@@ -203,4 +204,37 @@ pub fn assert_whole(story: &Story, gateway: &Gateway, printed: &str, folder: &Pa
     assert!(read(folder, "one") == *content.unwrap(), "{entry} is not as it was");
     let archive = gateway.get(&format!("/api/v4/projects/1/jobs/{NEWEST_JOB}/artifacts"));
     assert_eq!(archive.private_token(fixtures::MAINTAINER).send().status, 404);
+}
+
+/// Has a client keep a job, wait for its expiry, and delete what its scripts delete. `program` makes the command
+/// that runs a script, and `ending` is what scripts end with. Returns what the last one printed.
+pub fn keep_and_delete(gateway: &Gateway, program: impl Fn(&str) -> Command, ending: &str) -> String {
+    begin(gateway);
+    let base_url = gateway.base_url();
+    let kept = run(program(&format!("keep.{ending}")).args([
+        &base_url,
+        fixtures::MAINTAINER,
+        fixtures::REPORTER,
+        PROJECT,
+        EXPIRING_JOB,
+    ]));
+    assert_kept(&kept, gateway);
+    let_expire(gateway);
+    run(program(&format!("delete.{ending}")).args([
+        &base_url,
+        fixtures::MAINTAINER,
+        PROJECT,
+        EXPIRING_JOB,
+        UNLOCKED_JOB,
+    ]))
+}
+
+/// Has a client go from a project's name to its artifacts, of which it downloads `entry`, and clean up.
+pub fn from_name_to_artifacts(gateway: &Gateway, mut command: Command, entry: &str) {
+    let (story, out) = (begin(gateway), gateway.path().join("out"));
+    let printed = run(command
+        .args([&gateway.base_url(), fixtures::MAINTAINER, PROJECT, REF, JOB_NAME])
+        .arg(&out)
+        .arg(entry));
+    assert_whole(&story, gateway, &printed, &out, entry);
 }
