@@ -92,7 +92,8 @@ impl Access {
             }
             let project = AuthorizedProject::find(db, &principal, &project, Action::ReadJobs)?;
             let job = project.job(db, job_id, true)?;
-            project.archive(db, &job)
+            let artifacts = artifacts::of_job(db, job.id)?;
+            project.archive(db, &job, artifacts)
         })
         .await
     }
@@ -121,12 +122,12 @@ impl Access {
                 RefSearch::Newest => latest::job_by_ref(db, project, &ref_name, &job_name, now)?,
                 RefSearch::Recent => latest::job_by_recent_ref(db, project, &ref_name, &job_name, now)?,
             };
-            let Some(job) = job else {
+            let Some((job, artifacts)) = job else {
                 let recent = search == RefSearch::Recent;
                 let why = absence::by_ref(db, project.id, &ref_name, &job_name, recent)?;
                 return Err(AccessError::ArtifactOfRefNotFound { why, recent });
             };
-            found.archive(db, &job)
+            found.archive(db, &job, artifacts)
         };
         match search {
             RefSearch::Newest => self.read_inline(find).await,
@@ -156,12 +157,13 @@ impl Access {
             let job = jobs::find(db, job_id)?.ok_or(missing)?;
             let project = find_project(db, &ProjectRef::Id(job.project_id))?;
             let project = AuthorizedProject::new(db, &principal, actor, project, Action::ReadJobs)?;
-            let archive = artifacts::find_archive(db, job.id)?;
+            let artifacts = artifacts::of_job(db, job.id)?;
+            let archive = Artifact::archive_among(&artifacts).cloned();
             project.require(Action::FetchDependency(accessibility(archive.as_ref())))?;
             let may_fetch = |file: &Artifact| {
                 project.decide(Action::FetchDependency(file.accessibility)) == Decision::Allow
             };
-            project.archive_or_files(db, &job, archive, may_fetch)
+            project.archive_or_files(db, &job, archive, artifacts, may_fetch)
         })
         .await
     }
@@ -202,40 +204,36 @@ impl AuthorizedProject {
         self.require_available(db, job, name, artifact)
     }
 
-    /// Finds what stands for a job's archive, if the principal may read it.
-    fn archive(&self, db: &mut Db, job: &Job) -> Result<JobArchive, AccessError> {
+    /// Finds what stands for a job's archive among its artifacts, if the principal may read it.
+    fn archive(&self, db: &mut Db, job: &Job, artifacts: Vec<Artifact>) -> Result<JobArchive, AccessError> {
         self.audit.set_job(job.id);
-        let archive = artifacts::find_archive(db, job.id)?;
+        let archive = Artifact::archive_among(&artifacts).cloned();
         self.require_artifact(archive.as_ref())?;
         let may_read =
             |file: &Artifact| self.decide(Action::ReadArtifact(file.accessibility)) == Decision::Allow;
-        self.archive_or_files(db, job, archive, may_read)
+        self.archive_or_files(db, job, archive, artifacts, may_read)
     }
 
-    /// Takes the single files into account that the job has and the principal may read. Without an archive there
+    /// Takes the single files among `artifacts` into account that the principal may read. Without an archive there
     /// has to be one.
     fn archive_or_files(
         &self,
         db: &mut Db,
         job: &Job,
         archive: Option<Artifact>,
+        mut artifacts: Vec<Artifact>,
         may_read: impl Fn(&Artifact) -> bool,
     ) -> Result<JobArchive, AccessError> {
-        let mut files = artifacts::of_job(db, job.id)?;
-        files.retain(|file| file.name.file_path().is_some());
-        let mut available = Vec::with_capacity(files.len());
-        for file in files.iter().filter(|file| may_read(file)) {
-            if latest::availability(db, &self.project, job, file, self.now)? == Availability::Available {
-                available.push(file.clone());
-            }
-        }
+        artifacts.retain(|artifact| artifact.name.file_path().is_some());
+        let (mut available, hidden): (Vec<_>, Vec<_>) = artifacts.into_iter().partition(may_read);
+        latest::retain_available(db, &self.project, job, &mut available, self.now)?;
         self.record(archive.as_ref());
         if archive.is_none() && !available.is_empty() {
             return Ok(JobArchive { archive: None, files: available });
         }
         // Files that are there, and none of which may be read, are as an archive that may not.
         if archive.is_none()
-            && let Some(file) = files.iter().find(|file| !may_read(file))
+            && let Some(file) = hidden.first()
         {
             return Err(AccessError::Forbidden(Action::ReadArtifact(file.accessibility)));
         }

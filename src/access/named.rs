@@ -2,14 +2,15 @@
 //!
 //! What the principal may not read is not found, and left out of lists.
 
-use super::lists::{Listed, Total};
+use super::lists::{Listed, known};
 use super::project::AuthorizedProject;
 use super::{Access, AccessError, ArtifactAbsence, Principal, ProjectAbsence};
 use crate::auth::Actor;
 use crate::catalog::artifacts::{self, Artifact, NamedArtifact, NamedArtifacts};
 use crate::catalog::slice::{Direction, Slice};
-use crate::catalog::{Db, jobs, latest, projects, tombstones};
+use crate::catalog::{Db, jobs, latest, tombstones};
 use crate::domain::artifact::{Accessibility, ArtifactState, Availability};
+use crate::domain::expiry::is_available;
 use crate::domain::permissions::{Action, Decision};
 use crate::domain::project::ProjectRef;
 use crate::domain::{Timestamp, Uuid};
@@ -45,15 +46,14 @@ impl Access {
                 found.require_pipeline(db, pipeline_id)?;
             }
             let named = artifacts::named(db, found.project.id, &list, direction, page)?;
-            let total = artifacts::count_named(db, found.project.id, &list)?;
-            let items = judge(db, named, principal.now)?;
-            let total = Total::Known(usize::try_from(total).unwrap_or(0));
+            let total = known(artifacts::count_named(db, found.project.id, &list)?);
+            let items = with_availability(db, named, principal.now)?;
             Ok(Listed { items, total, project_path: found.project.path })
         })
         .await
     }
 
-    /// Finds a named artifact by ID, with its project's full path.
+    /// Finds a named artifact by ID.
     ///
     /// # Errors
     /// As [`Access::named_artifacts`], then [`AccessError::ArtifactNotFound`].
@@ -62,14 +62,14 @@ impl Access {
         principal: &Principal,
         project: ProjectRef,
         id: i64,
-    ) -> Result<(ListedArtifact, String), AccessError> {
+    ) -> Result<ListedArtifact, AccessError> {
         let principal = principal.clone();
         self.read(move |db| {
             let found = readable_project(db, &principal, &project)?;
             let listed = find(db, &found, id, principal.now)?;
             principal.audit().set_job(listed.named.artifact.job_id);
             principal.audit().update(|event| event.artifact_id = Some(id));
-            Ok((listed, found.project.path))
+            Ok(listed)
         })
         .await
     }
@@ -107,10 +107,11 @@ impl Access {
         self.read_inline(move |db| {
             let missing = || AccessError::ArtifactNotFound(ArtifactAbsence::NoneOfName);
             let artifact = artifacts::find_by_uuid(db, uuid)?.ok_or_else(missing)?;
-            let job = jobs::find(db, artifact.job_id)?.ok_or_else(missing)?;
-            let project = projects::find(db, &ProjectRef::Id(job.project_id))?.ok_or_else(missing)?;
             let expired = artifact.state == ArtifactState::Expired
-                || latest::availability(db, &project, &job, &artifact, now)? == Availability::Expired;
+                || !is_available(artifact.expire_at, false, now) && {
+                    let job = jobs::find(db, artifact.job_id)?.ok_or_else(missing)?;
+                    latest::locked_among(db, &[job.pipeline_id])?.is_empty()
+                };
             match (expired, artifact.expire_at) {
                 (true, time) => Err(AccessError::ArtifactExpired(time.unwrap_or(now))),
                 (false, _) => Ok(artifact),
@@ -153,25 +154,23 @@ fn find(
     let one = Slice { offset: 0, limit: 1 };
     let named = artifacts::named(db, project.project.id, &list, Direction::Descending, one)?;
     let missing = AccessError::ArtifactNotFound(ArtifactAbsence::NoneOfName);
-    judge(db, named, now)?.pop().ok_or(missing)
+    with_availability(db, named, now)?.pop().ok_or(missing)
 }
 
 /// Tells which artifacts of one project have expired: one computation of what is locked for all of them.
-pub(super) fn judge(
+pub(super) fn with_availability(
     db: &mut Db,
     named: Vec<NamedArtifact>,
     now: Timestamp,
 ) -> Result<Vec<ListedArtifact>, AccessError> {
-    let is_due = |named: &NamedArtifact| named.artifact.expire_at.is_some_and(|expiry| expiry <= now);
-    let mut in_doubt: Vec<i64> = named.iter().filter(|it| is_due(it)).map(|it| it.pipeline_id).collect();
-    in_doubt.sort_unstable();
-    in_doubt.dedup();
-    let locked = if in_doubt.is_empty() { Default::default() } else { latest::locked_among(db, &in_doubt)? };
-    let judged = named.into_iter().map(|named| {
+    let is_due = |named: &NamedArtifact| !is_available(named.artifact.expire_at, false, now);
+    let in_doubt: Vec<i64> = named.iter().filter(|it| is_due(it)).map(|it| it.pipeline_id).collect();
+    let locked = latest::locked_among(db, &in_doubt)?;
+    let listed = named.into_iter().map(|named| {
         let expired = named.artifact.state == ArtifactState::Expired
             || is_due(&named) && !locked.contains(&named.pipeline_id);
         let availability = if expired { Availability::Expired } else { Availability::Available };
         ListedArtifact { named, availability }
     });
-    Ok(judged.collect())
+    Ok(listed.collect())
 }

@@ -1,6 +1,6 @@
 //! Uploads in pieces: what a job with a runtime token may create, complete, read and delete in its pipeline.
 
-use super::named::{ListedArtifact, judge};
+use super::named::{ListedArtifact, with_availability};
 use super::{Access, AccessError};
 use crate::audit::AuditContext;
 use crate::auth::keys::SigningKeys;
@@ -13,6 +13,7 @@ use crate::catalog::uploads::{self, PieceUpload};
 use crate::catalog::{Db, tombstones};
 use crate::domain::artifact::{Accessibility, ArtifactName, Availability, UploadState};
 use crate::domain::project::ProjectRef;
+use crate::domain::status::Status;
 use crate::domain::{Sha256Digest, Timestamp, Uuid};
 use secrecy::SecretString;
 
@@ -26,8 +27,6 @@ pub struct RuntimeJob {
     pub job: Job,
     /// Its project.
     pub project: Project,
-    /// The limit for one artifact in bytes; `None` for none.
-    pub limit_bytes: Option<u64>,
     now: Timestamp,
 }
 
@@ -68,7 +67,7 @@ impl Access {
     ) -> Result<RuntimeJob, AccessError> {
         audit.set_credential("runtime_token");
         let token = RuntimeToken::verify(keys, token, now).await?;
-        let (audit, instance_bytes) = (audit.clone(), self.max_artifact_bytes);
+        let audit = audit.clone();
         self.read_inline(move |db| {
             let job = jobs::find(db, token.job_id)?.filter(|job| job.pipeline_id == token.pipeline_id);
             let job = job.ok_or(CredentialError::Unknown)?;
@@ -82,8 +81,7 @@ impl Access {
             if job.erased_at.is_some() {
                 return Err(CredentialError::JobErased.into());
             }
-            let limit_bytes = super::uploads::smaller_limit(instance_bytes, project.max_artifact_bytes);
-            Ok(RuntimeJob { job, project, limit_bytes, now })
+            Ok(RuntimeJob { job, project, now })
         })
         .await
     }
@@ -102,9 +100,9 @@ impl Access {
             .write(move |db| {
                 let name = artifacts::shown_name(&new.name, job.id, &job.name);
                 require_free(db, project_id, &job, &name, now)?;
-                let names = [ArtifactName::of_named_archive(&name), ArtifactName::of_file(&name)];
+                let names = ArtifactName::of_upload(&name);
                 let others = uploads::other_uploaders(db, job.pipeline_id, &names, job.id)?;
-                if others.iter().any(|(_, status)| status.is_executing()) {
+                if others.into_iter().any(Status::is_executing) {
                     return Err(UploadError::NameTaken);
                 }
                 Ok(uploads::create(db, &new, job.pipeline_id, now)?)
@@ -127,7 +125,7 @@ impl Access {
         let (job_id, now) = (runtime.job.id, runtime.now);
         self.catalog
             .write(move |db| {
-                for name in [ArtifactName::of_named_archive(&name), ArtifactName::of_file(&name)] {
+                for name in ArtifactName::of_upload(&name) {
                     if let Some(upload) = uploads::find_by_name(db, job_id, &name)? {
                         return complete(db, &upload, size, digest, now);
                     }
@@ -227,8 +225,7 @@ fn require_free(
         if artifact.name == ArtifactName::ARCHIVE {
             continue;
         }
-        let uploader = jobs::find(db, artifact.job_id)?;
-        let is_earlier = uploader.is_some_and(|it| it.name == job.name && it.id < job.id);
+        let is_earlier = listed.named.job_name == job.name && artifact.job_id < job.id;
         if !is_earlier {
             return Err(UploadError::NameTaken);
         }
@@ -253,7 +250,7 @@ fn of_run(
     };
     let all = Slice { offset: 0, limit: MAX_LISTED };
     let named = artifacts::named(db, project_id, &list, Direction::Descending, all)?;
-    let mut listed = judge(db, named, now)?;
+    let mut listed = with_availability(db, named, now)?;
     listed.retain(|it| it.availability == Availability::Available);
     Ok(listed)
 }

@@ -35,17 +35,23 @@ impl Access {
                 return Err(AccessError::TokenOfAnotherJob);
             }
             audit.update(|event| event.project = Some((found.job.project_id, found.project_path.clone())));
-            if !found.job.status.is_executing() {
-                return Err(AccessError::JobNotRunning(found.job.status));
-            }
-            if found.job.erased_at.is_some() {
-                return Err(AccessError::JobErased);
-            }
+            require_running(&found.job)?;
             let limit_bytes = smaller_limit(instance_bytes, found.max_artifact_bytes);
             Ok(AuthorizedUpload { job: found.job, limit_bytes })
         })
         .await
     }
+}
+
+/// Requires that a job is running and not erased.
+pub(super) fn require_running(job: &Job) -> Result<(), AccessError> {
+    if !job.status.is_executing() {
+        return Err(AccessError::JobNotRunning(job.status));
+    }
+    if job.erased_at.is_some() {
+        return Err(AccessError::JobErased);
+    }
+    Ok(())
 }
 
 /// Returns the smaller of two limits; `None` and 0 mean no limit.

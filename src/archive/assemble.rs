@@ -38,6 +38,8 @@ pub struct Assembly {
     /// The directory with its end records.
     directory: Bytes,
     directory_start: u64,
+    /// The length of the directory without its end records.
+    directory_bytes: usize,
 }
 
 /// A part of the zip's bytes.
@@ -50,12 +52,8 @@ pub enum Segment {
 }
 
 impl Assembly {
-    /// Plans the zip of these files, in their order. Returns their order as numbers, too, because it is sorted by
-    /// path here.
-    pub fn plan(files: Vec<AssembledFile>) -> (Self, Vec<usize>) {
-        let mut order: Vec<usize> = (0..files.len()).collect();
-        order.sort_by(|one, other| files[*one].path.cmp(&files[*other].path));
-        let files: Vec<AssembledFile> = order.iter().map(|number| files[*number].clone()).collect();
+    /// Plans the zip of these files, which are sorted by path.
+    pub fn plan(files: Vec<AssembledFile>) -> Self {
         let (mut offsets, mut offset) = (Vec::with_capacity(files.len()), 0);
         let mut records = BytesMut::new();
         for file in &files {
@@ -64,10 +62,14 @@ impl Assembly {
             writer::put_record(&mut records, &entry, offset);
             offset += writer::local_header_bytes(&entry) + file.size;
         }
-        let directory_bytes = records.len() as u64;
-        Totals { entries: files.len() as u64, directory_start: offset, directory_bytes }
-            .put_end(&mut records);
-        (Self { files, offsets, directory: records.freeze(), directory_start: offset }, order)
+        let directory_bytes = records.len();
+        let totals = Totals {
+            entries: files.len() as u64,
+            directory_start: offset,
+            directory_bytes: directory_bytes as u64,
+        };
+        totals.put_end(&mut records);
+        Self { files, offsets, directory: records.freeze(), directory_start: offset, directory_bytes }
     }
 
     /// The exact length of the zip in bytes.
@@ -76,10 +78,9 @@ impl Assembly {
     }
 
     /// Returns the parts that make up `range`, in order.
-    pub fn segments(&self, range: Range<u64>) -> impl Iterator<Item = Segment> + Send + use<> {
-        let this = self.clone();
-        let first = this.offsets.partition_point(|offset| *offset <= range.start).saturating_sub(1);
-        (first..=this.files.len()).flat_map(move |number| this.segments_of(number, &range))
+    pub fn segments(self, range: Range<u64>) -> impl Iterator<Item = Segment> + Send {
+        let first = self.offsets.partition_point(|offset| *offset <= range.start).saturating_sub(1);
+        (first..=self.files.len()).flat_map(move |number| self.segments_of(number, &range))
     }
 
     /// Returns the parts of one file, or of the directory after the last, that lie in `range`.
@@ -107,18 +108,15 @@ impl Assembly {
     /// # Errors
     /// None for paths as [`AssembledFile`] has them.
     pub fn index(&self) -> Result<Index, ArchiveError> {
-        let records = self.files.iter().zip(&self.offsets);
-        let records = records.map(|(file, offset)| writer::record_bytes(&entry(file), *offset));
         let entries = self.files.len() as u64;
         let span = Span {
             start: self.directory_start,
-            bytes: records.sum(),
+            bytes: self.directory_bytes as u64,
             entries,
             moved: 0,
             most_entries: entries,
         };
-        let directory = &self.directory[..usize::try_from(span.bytes).unwrap_or(self.directory.len())];
-        Index::build(directory, &span)
+        Index::build(&self.directory[..self.directory_bytes], &span)
     }
 }
 
@@ -146,6 +144,7 @@ fn entry(file: &AssembledFile) -> Entry<'_> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
     use std::io::{Cursor, Read};
 
     use proptest::prelude::*;
@@ -153,15 +152,14 @@ mod tests {
 
     use super::*;
 
-    fn assembled(contents: &[(String, Vec<u8>)]) -> (Assembly, Vec<Vec<u8>>) {
+    fn assembled(contents: &BTreeMap<String, Vec<u8>>) -> (Assembly, Vec<Vec<u8>>) {
         let files = contents.iter().map(|(path, bytes)| AssembledFile {
             path: path.clone(),
             size: bytes.len() as u64,
             crc32: crc32fast::hash(bytes),
             modified_unix_seconds: 1_700_000_000,
         });
-        let (assembly, order) = Assembly::plan(files.collect());
-        (assembly, order.into_iter().map(|number| contents[number].1.clone()).collect())
+        (Assembly::plan(files.collect()), contents.values().cloned().collect())
     }
 
     fn bytes(assembly: &Assembly, files: &[Vec<u8>], range: Range<u64>) -> Vec<u8> {
@@ -169,7 +167,7 @@ mod tests {
             Segment::Bytes(bytes) => bytes.to_vec(),
             Segment::File(number, part) => files[number][part.start as usize..part.end as usize].to_vec(),
         };
-        assembly.segments(range).flat_map(part).collect()
+        assembly.clone().segments(range).flat_map(part).collect()
     }
 
     proptest! {
@@ -178,7 +176,6 @@ mod tests {
             contents in proptest::collection::btree_map("[a-z]{1,4}(/[a-zü]{1,3}){0,2}", proptest::collection::vec(any::<u8>(), 0..50), 0..6),
             (from, length) in (0u64..600, 0u64..600),
         ) {
-            let contents: Vec<(String, Vec<u8>)> = contents.into_iter().rev().collect();
             let (assembly, files) = assembled(&contents);
             let whole = bytes(&assembly, &files, 0..assembly.size_bytes());
             prop_assert_eq!(whole.len() as u64, assembly.size_bytes());

@@ -101,7 +101,7 @@ mod tests {
     fn index(paths: &[String], size: u64) -> Index {
         let file =
             |path: &String| AssembledFile { path: path.clone(), size, crc32: 0, modified_unix_seconds: 0 };
-        Assembly::plan(paths.iter().map(file).collect()).0.index().unwrap()
+        Assembly::plan(paths.iter().map(file).collect()).index().unwrap()
     }
 
     fn paths() -> impl Strategy<Value = Vec<String>> {
@@ -124,6 +124,7 @@ mod tests {
             let mut all = own;
             all.retain(|path| !files.contains(path));
             all.extend_from_slice(&files);
+            all.sort();
             let expected = index(&all, 0).list(&folder, recursive, window.clone());
             let overlay = Overlay::of(&index(&files, 2), &folder, recursive);
             let outline = Outline::of(&archive, &folder, recursive);

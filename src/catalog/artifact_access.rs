@@ -4,9 +4,7 @@
 //! Most requests run this statement. It only finds rows that all exist; callers find a missing one by single
 //! lookups, in the order in which clients are told.
 
-use diesel::dsl::sql;
 use diesel::prelude::*;
-use diesel::sql_types::Bool;
 
 use super::Db;
 use super::artifacts::Artifact;
@@ -16,7 +14,7 @@ use super::projects::Project;
 use super::schema::{access_tokens, artifacts, jobs, project_members, projects, users};
 use super::tokens::AccessToken;
 use super::users::User;
-use super::values::{Always, Finished};
+use super::values::{Always, Finished, HasFiles};
 use crate::domain::artifact::ArtifactKind;
 use crate::domain::expiry::is_available;
 use crate::domain::project::ProjectRef;
@@ -40,10 +38,6 @@ pub struct ArtifactAccess {
     /// Whether the job has single files, too.
     pub has_files: bool,
 }
-
-/// Whether a job has single files: they are in the index of its finished artifacts.
-const HAS_FILES: &str = "EXISTS (SELECT 1 FROM artifacts AS files WHERE files.job_id = jobs.id \
-    AND files.state = 'finished' AND files.name LIKE 'file/%')";
 
 type Row = (Project, Job, Option<Artifact>, Option<AccessToken>, Option<User>, Option<String>, bool);
 
@@ -96,7 +90,7 @@ macro_rules! find {
                 Option::<AccessToken>::as_select(),
                 Option::<User>::as_select(),
                 project_members::role.nullable(),
-                sql::<Bool>(HAS_FILES),
+                HasFiles,
             ))
             .load::<Row>($connection)?
     };

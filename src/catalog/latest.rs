@@ -40,8 +40,13 @@ struct FamilyPosition {
     depth: i32,
 }
 
+/// A job with its artifacts.
+pub type JobWithArtifacts = (Job, Vec<Artifact>);
+
 /// Finds a successful job by name in the newest successful pipeline of a ref and its descendants, nearest
 /// first, among those that have any downloadable artifact that can still be read.
+///
+/// Returns its artifacts, too, because they are read for the search.
 ///
 /// # Errors
 /// Those of the database.
@@ -51,7 +56,7 @@ pub fn job_by_ref(
     ref_name: &str,
     job_name: &str,
     now: Timestamp,
-) -> Result<Option<Job>> {
+) -> Result<Option<JobWithArtifacts>> {
     let Some(newest) = newest_successful(db, project.id, ref_name)? else { return Ok(None) };
     let mut found: Vec<Job> = pipelines::table
         .inner_join(jobs::table)
@@ -82,15 +87,16 @@ fn first_matching(
     db: &mut Db,
     found: Vec<Job>,
     fits: impl Fn(&mut Db, &Job, &Artifact) -> Result<bool>,
-) -> Result<Option<Job>> {
+) -> Result<Option<JobWithArtifacts>> {
     let (first, others) = found.split_at(found.len().min(1));
     for some in first.chunks(1).chain(others.chunks(JOBS_AT_A_TIME)) {
         let ids: Vec<i64> = some.iter().map(|job| job.id).collect();
-        let artifacts = artifacts::of_jobs(db, &ids)?;
+        let mut artifacts = artifacts::of_jobs(db, &ids)?;
         for job in some {
-            for artifact in artifacts.get(&job.id).into_iter().flatten() {
+            let of_job = artifacts.remove(&job.id).unwrap_or_default();
+            for artifact in &of_job {
                 if fits(db, job, artifact)? {
-                    return Ok(Some(job.clone()));
+                    return Ok(Some((job.clone(), of_job)));
                 }
             }
         }
@@ -109,7 +115,7 @@ pub fn job_by_recent_ref(
     ref_name: &str,
     job_name: &str,
     now: Timestamp,
-) -> Result<Option<Job>> {
+) -> Result<Option<JobWithArtifacts>> {
     let recent: Vec<i64> = pipelines::table
         .filter(pipelines::project_id.eq(project.id))
         .filter(pipelines::ref_name.eq(ref_name))
@@ -177,6 +183,24 @@ pub fn availability(
     Ok(if is_available { Availability::Available } else { Availability::Expired })
 }
 
+/// Removes artifacts of one job that can no longer be read.
+///
+/// # Errors
+/// Those of the database.
+pub fn retain_available(
+    db: &mut Db,
+    project: &Project,
+    job: &Job,
+    artifacts: &mut Vec<Artifact>,
+    now: Timestamp,
+) -> Result<()> {
+    let expired = |artifact: &Artifact| !is_available(artifact.expire_at, false, now);
+    if artifacts.iter().any(expired) && !is_locked(db, project, job.pipeline_id)? {
+        artifacts.retain(|artifact| !expired(artifact));
+    }
+    Ok(())
+}
+
 /// Returns whether a pipeline's artifacts are kept whatever their expiry.
 fn is_locked(db: &mut Db, project: &Project, pipeline_id: i64) -> Result<bool> {
     Ok(project.keep_latest_artifact && locked_among(db, &[pipeline_id])?.contains(&pipeline_id))
@@ -190,11 +214,8 @@ fn is_locked(db: &mut Db, project: &Project, pipeline_id: i64) -> Result<bool> {
 pub fn retain_readable(db: &mut Db, jobs: &mut [JobDetails], now: Timestamp) -> Result<()> {
     let expired = |artifact: &Artifact| !is_available(artifact.expire_at, false, now);
     let in_doubt = jobs.iter().filter(|details| details.artifacts.iter().any(expired));
-    let in_doubt: HashSet<i64> = in_doubt.map(|details| details.pipeline.id).collect();
-    if in_doubt.is_empty() {
-        return Ok(());
-    }
-    let locked = locked_among(db, &in_doubt.into_iter().collect::<Vec<_>>())?;
+    let in_doubt: Vec<i64> = in_doubt.map(|details| details.pipeline.id).collect();
+    let locked = locked_among(db, &in_doubt)?;
     for details in jobs.iter_mut().filter(|details| !locked.contains(&details.pipeline.id)) {
         details.artifacts.retain(|artifact| !expired(artifact));
     }

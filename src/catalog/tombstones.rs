@@ -246,9 +246,7 @@ pub fn purge_batch(db: &mut Db, purge: Purge, after: Cursor, limit: i64, now: Ti
 
 /// Returns the artifacts among `(artifact, pipeline)` whose pipeline is not locked.
 fn unlocked(db: &mut Db, artifacts: impl Iterator<Item = (i64, i64)> + Clone) -> Result<Vec<i64>> {
-    let mut pipelines: Vec<i64> = artifacts.clone().map(|(_, pipeline)| pipeline).collect();
-    pipelines.sort_unstable();
-    pipelines.dedup();
+    let pipelines: Vec<i64> = artifacts.clone().map(|(_, pipeline)| pipeline).collect();
     let locked = locked_among(db, &pipelines)?;
     Ok(artifacts.filter(|(_, pipeline)| !locked.contains(pipeline)).map(|(id, _)| id).collect())
 }

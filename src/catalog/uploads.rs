@@ -54,10 +54,6 @@ pub struct PieceUpload {
     pub expire_at: Option<Timestamp>,
     /// Its state.
     pub state: UploadState,
-    /// The number of bytes in its pieces.
-    pub received: i64,
-    /// The number of its pieces.
-    pub pieces: i64,
     /// The digest of the list that ordered its pieces.
     pub list_sha256: Option<Sha256Digest>,
     /// The size of the blob in bytes, once it is received.
@@ -168,7 +164,7 @@ pub fn find_by_name(db: &mut Db, job_id: i64, name: &ArtifactName) -> Result<Opt
         .optional()?)
 }
 
-/// Lists the IDs and statuses of the other jobs of a pipeline that have an upload of this name under way.
+/// Lists the statuses of the other jobs of a pipeline that have an upload of this name under way.
 ///
 /// # Errors
 /// Those of the database.
@@ -177,14 +173,14 @@ pub fn other_uploaders(
     pipeline_id: i64,
     names: &[ArtifactName],
     job_id: i64,
-) -> Result<Vec<(i64, Status)>> {
+) -> Result<Vec<Status>> {
     Ok(uploads::table
         .inner_join(jobs::table)
         .filter(uploads::pipeline_id.eq(pipeline_id))
         .filter(uploads::name.eq_any(names.iter().map(ArtifactName::as_str)))
         .filter(uploads::state.ne(UploadState::Abandoned.as_str()))
         .filter(uploads::job_id.ne(job_id))
-        .select((jobs::id, jobs::status))
+        .select(jobs::status)
         .load(db)?)
 }
 
@@ -197,11 +193,10 @@ pub fn add_piece(db: &mut Db, upload_id: i64, piece: &Piece, limits: PieceLimits
     gc_marks::guard_insert(db, &piece.store_key)?;
     // Taking the upload's lock first puts pieces that arrive at the same time in order.
     let open = uploads::table.find(upload_id).filter(uploads::state.eq(UploadState::Open.as_str()));
-    if diesel::update(open).set(uploads::state.eq(uploads::state)).execute(db)? == 0 {
-        return Ok(AddOutcome::Closed);
-    }
-    let (pieces, received): (i64, i64) =
-        uploads::table.find(upload_id).select((uploads::pieces, uploads::received)).get_result(db)?;
+    let taking = diesel::update(open).set(uploads::state.eq(uploads::state));
+    let taken: Option<(i64, i64)> =
+        taking.returning((uploads::pieces, uploads::received)).get_result(db).optional()?;
+    let Some((pieces, received)) = taken else { return Ok(AddOutcome::Closed) };
     let before: Option<Piece> = upload_pieces::table
         .find((upload_id, &piece.name))
         .select(Piece::as_select())
@@ -310,17 +305,6 @@ pub fn complete(db: &mut Db, upload: &PieceUpload, now: Timestamp) -> Result<Ins
         diesel::delete(uploads::table.find(upload.id)).execute(db)?;
     }
     Ok(outcome)
-}
-
-/// Abandons an upload: it takes nothing more and the next sweep deletes it.
-///
-/// # Errors
-/// Those of the database.
-pub fn abandon(db: &mut Db, id: i64) -> Result<()> {
-    diesel::update(uploads::table.find(id))
-        .set(uploads::state.eq(UploadState::Abandoned.as_str()))
-        .execute(db)?;
-    Ok(())
 }
 
 /// Abandons the uploads that are a day old, or whose job finished an hour ago. Needs [`super::Catalog::write`].

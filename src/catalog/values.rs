@@ -88,7 +88,12 @@ pub(super) struct Finished;
 #[derive(Debug, Clone, Copy, QueryId)]
 pub(super) struct Always;
 
-/// Declares an expression that is the same text in every statement.
+/// Whether the job of a statement has single files; they are in the index of its finished artifacts.
+#[derive(Debug, Clone, Copy, QueryId)]
+pub(super) struct HasFiles;
+
+/// Declares an expression that is the same text in every statement. Unlike diesel's own literals, it lets the
+/// statement be prepared once.
 macro_rules! literal {
     ($Literal:ty, $Sql:ty, $text:literal) => {
         impl Expression for $Literal {
@@ -114,6 +119,12 @@ macro_rules! literal {
 
 literal!(Finished, Text, "'finished'");
 literal!(Always, Bool, "TRUE");
+literal!(
+    HasFiles,
+    Bool,
+    "EXISTS (SELECT 1 FROM artifacts AS files WHERE files.job_id = jobs.id \
+     AND files.state = 'finished' AND files.name LIKE 'file/%')"
+);
 
 /// Returns the UUID of a new row.
 pub(super) fn new_uuid() -> Vec<u8> {

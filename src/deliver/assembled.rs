@@ -1,6 +1,8 @@
-//! Assembled delivery sends the single files of a job as one zip, which is made on the way out.
+//! Assembled delivery sends the single files of a job as one zip, which is made while it is sent.
 
+use std::io;
 use std::ops::Range;
+use std::sync::Arc;
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 
@@ -19,12 +21,12 @@ pub struct AssembledDelivery {
 }
 
 impl AssembledDelivery {
-    /// Plans the zip of `files`; artifacts without a path are left out.
+    /// Plans the zip of `files`, which have paths.
     ///
     /// # Errors
     /// `Unprocessable` when the CRC-32 of a file is not known.
-    pub(super) fn plan(store: Store, files: Vec<Artifact>) -> Result<Self> {
-        let files: Vec<Artifact> = files.into_iter().filter(|file| file.name.file_path().is_some()).collect();
+    pub(super) fn plan(store: Store, mut files: Vec<Artifact>) -> Result<Self> {
+        files.sort_by(|one, other| one.name.file_path().cmp(&other.name.file_path()));
         let described = files.iter().map(|file| {
             let unknown = || Error::new(ErrorKind::Unprocessable, "the CRC-32 of a file is not known");
             Ok(AssembledFile {
@@ -34,8 +36,7 @@ impl AssembledDelivery {
                 modified_unix_seconds: file.created_at.as_millis().div_euclid(1000),
             })
         });
-        let (assembly, order) = Assembly::plan(described.collect::<Result<_>>()?);
-        let files = order.into_iter().map(|number| files[number].clone()).collect();
+        let assembly = Assembly::plan(described.collect::<Result<_>>()?);
         Ok(Self { store, assembly, files })
     }
 
@@ -84,24 +85,21 @@ impl AssembledDelivery {
     pub async fn into_body(self, part: Option<Range<u64>>) -> Result<Body> {
         let Self { store, assembly, files } = self;
         let part = part.unwrap_or(0..assembly.size_bytes());
+        let source = Arc::new((store, files));
         let segments = stream::iter(assembly.segments(part)).then(move |segment| {
-            let (store, file) = match &segment {
-                Segment::Bytes(_) => (None, None),
-                Segment::File(number, _) => (Some(store.clone()), files.get(*number).cloned()),
-            };
+            let source = Arc::clone(&source);
             async move {
-                let opened: std::io::Result<_> = match (segment, store, file) {
-                    (Segment::File(_, part), Some(store), Some(file)) => {
-                        let blob = open_artifact(&store, &file).await.map_err(std::io::Error::other)?;
-                        Ok(blob.stream(part).left_stream())
+                let (store, files) = &*source;
+                match segment {
+                    Segment::Bytes(bytes) => Ok::<_, io::Error>(stream::iter([Ok(bytes)]).left_stream()),
+                    Segment::File(number, part) => {
+                        let blob = open_artifact(store, &files[number]).await.map_err(io::Error::other)?;
+                        Ok(blob.stream(part).right_stream())
                     }
-                    (Segment::Bytes(bytes), ..) => Ok(stream::iter([Ok(bytes)]).right_stream()),
-                    (Segment::File(..), ..) => Ok(stream::iter([Ok(bytes::Bytes::new())]).right_stream()),
-                };
-                opened
+                }
             }
         });
-        let pieces = segments.try_flatten().inspect_err(|error: &std::io::Error| {
+        let pieces = segments.try_flatten().inspect_err(|error: &io::Error| {
             tracing::error!(%error, "a file of an assembled archive cannot be read");
         });
         Ok(Body::Stream(with_first_chunk(pieces).await?))

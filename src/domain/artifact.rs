@@ -35,6 +35,18 @@ impl ArtifactName {
         Self(Cow::Owned(format!("{FILE}{path}")))
     }
 
+    /// Returns the names that an upload called `name` may have: it is an archive, or a single file.
+    pub fn of_upload(name: &str) -> [Self; 2] {
+        [Self::of_named_archive(name), Self::of_file(name)]
+    }
+
+    /// Returns the file name that downloads suggest if the uploader gave none: of a named archive with its
+    /// ending, of a single file its last segment; `None` for any other artifact.
+    pub fn default_filename(&self) -> Option<String> {
+        let of_archive = self.named_archive().map(|name| format!("{name}.zip"));
+        of_archive.or_else(|| Some(self.file_path()?.rsplit('/').next()?.to_owned()))
+    }
+
     /// Returns the uploader's name of a named archive; `None` for any other artifact.
     pub fn named_archive(&self) -> Option<&str> {
         self.0.strip_prefix(NAMED)
@@ -212,7 +224,8 @@ named! {
 }
 
 named! {
-    /// The state of an artifact. Expired and deleted rows stay as tombstones until their bytes are deleted.
+    /// The state of an artifact. Expired and deleted rows stay as tombstones: deleted ones until their bytes are
+    /// deleted, expired ones as long as the settings say.
     pub enum ArtifactState ("artifact state") {
         /// Declared, its bytes still being uploaded.
         New = "new",
@@ -220,7 +233,7 @@ named! {
         Finished = "finished",
         /// Its upload failed.
         Error = "error",
-        /// Expired; its bytes are not deleted yet.
+        /// Expired; its bytes are deleted, or will be.
         Expired = "expired",
         /// Deleted by request or replaced; its bytes are not deleted yet.
         Deleted = "deleted",

@@ -1,6 +1,7 @@
 //! Request context: what every dialect reads from a request before it decides anything.
 
 use std::net::IpAddr;
+use std::time::Duration;
 
 use actix_web::http::Method;
 use actix_web::http::header::CONTENT_LENGTH;
@@ -11,8 +12,9 @@ use crate::access::{AcceptedCredentials, Access, AccessError, Principal};
 use crate::app::App;
 use crate::audit::AuditContext;
 use crate::auth::Credentials;
-use crate::domain::Timestamp;
+use crate::auth::signed_links::{Link, Purpose};
 use crate::domain::scope::Scopes;
+use crate::domain::{Result, Timestamp, Uuid};
 use crate::http::credentials::text;
 use crate::http::error::RequestError;
 use crate::http::query::Query;
@@ -79,8 +81,8 @@ impl RequestContext {
     pub async fn after_authentication<T, E: From<AccessError>>(
         &self,
         principal: &Principal,
-        checked: Result<T, E>,
-    ) -> Result<T, E> {
+        checked: std::result::Result<T, E>,
+    ) -> std::result::Result<T, E> {
         if checked.is_err() {
             self.access().authenticate(principal).await?;
         }
@@ -98,11 +100,14 @@ impl RequestContext {
         format!("{}{}", self.base_url(), redact::tokens(self.request.path()))
     }
 
-    /// Counts a failed authentication for the client's address. Above the limit, returns the refusal that
-    /// replaces any other.
-    pub fn limit_failures(&self) -> Option<RequestError> {
-        let seconds = self.client_ip().and_then(|client| self.app.failed_auth.count(client, self.now))?;
-        Some(RequestError::TooManyFailures { retry_after_seconds: seconds })
+    /// Counts a failed authentication for the client's address, if `error` is one. Above the limit, that is
+    /// the error instead.
+    pub fn limit_failures<E: From<RequestError>>(&self, error: E, is_failed_authentication: bool) -> E {
+        if !is_failed_authentication {
+            return error;
+        }
+        let limited = self.client_ip().and_then(|client| self.app.failed_auth.count(client, self.now));
+        limited.map_or(error, |seconds| RequestError::TooManyFailures { retry_after_seconds: seconds }.into())
     }
 
     /// Adds to the reason of a refusal that the credential in `place` was empty and therefore ignored, if no
@@ -113,8 +118,19 @@ impl RequestContext {
         }
     }
 
-    /// Returns the length announced by `Content-Length`, in bytes.
-    pub fn announced_bytes(&self) -> Option<u64> {
-        text(self.request.headers(), CONTENT_LENGTH.as_str())?.parse().ok()
+    /// Returns an absolute URL that carries its own permission for `lifetime`.
+    ///
+    /// # Errors
+    /// Those of the catalog, which keeps the keys.
+    pub async fn signed_url(&self, purpose: Purpose, uuid: Uuid, lifetime: Duration) -> Result<String> {
+        let until = self.now.plus_seconds(lifetime.as_secs()).unwrap_or(self.now);
+        let path = Link { purpose, uuid, until }.sign(&self.app.keys, self.now).await?;
+        Ok(format!("{}{path}", self.base_url()))
+    }
+
+    /// Whether `Content-Length` announces more than `limit_bytes`.
+    pub fn announces_more_than(&self, limit_bytes: u64) -> bool {
+        let announced = text(self.request.headers(), CONTENT_LENGTH.as_str());
+        announced.and_then(|text| text.parse::<u64>().ok()).is_some_and(|bytes| bytes > limit_bytes)
     }
 }

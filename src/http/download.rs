@@ -176,9 +176,8 @@ pub async fn send(
     }
 }
 
-/// Redirects to the store. The URL is valid for anybody who has it: no cache may keep it for others or past
-/// its expiry.
-fn redirect(address: &str) -> HttpResponse {
+/// Redirects to a URL that is valid for anybody who has it: no cache may keep it for others or past its expiry.
+pub fn redirect(address: &str) -> HttpResponse {
     HttpResponse::Found()
         .insert_header((header::LOCATION, address))
         .insert_header((header::CACHE_CONTROL, "no-store"))

@@ -49,6 +49,11 @@ impl RequestError {
         }
     }
 
+    /// Whether a credential was sent that is not valid.
+    pub fn is_failed_authentication(&self) -> bool {
+        matches!(self, Self::Credential(refusal) if refusal.is_failure())
+    }
+
     /// Returns the status; a dialect may choose another for a credential.
     pub fn status(&self) -> StatusCode {
         match self {

@@ -1,7 +1,7 @@
 //! Pieces of an upload: received in any order, in parallel and on any node, and assembled in the order of a list.
 //!
 //! A piece is stored as a blob of its own. A single piece becomes the artifact's blob without a copy; several are
-//! copied into one, in order, while SHA-256, SHA-1 and CRC-32 are computed in one pass.
+//! copied into one, in order, while SHA-256 and, of a single file, SHA-1 and CRC-32 are computed in one pass.
 
 use std::collections::HashSet;
 
@@ -10,7 +10,7 @@ use bytes::Bytes;
 use super::hashes::{Hashes, blob_info};
 use super::{ArtifactUpload, Ingest, Turn};
 use crate::catalog::uploads::{self, AddOutcome, Piece, PieceLimits, PieceUpload};
-use crate::domain::artifact::UploadState;
+use crate::domain::artifact::{ArtifactFormat, UploadState};
 use crate::domain::{Error, Result, Sha256Digest, Uuid};
 use crate::ingest::scan::lost;
 use crate::store::{StoreKey, StoredBlob};
@@ -89,19 +89,21 @@ impl Ingest {
         else {
             return Ok(AssembleOutcome::UnknownPiece);
         };
+        // A single file may be sent within an archive, which states its CRC-32; clients compare its SHA-1.
+        let hashes = (upload.format != ArtifactFormat::Zip).then(Hashes::default);
         let (writer, stored, hashes) = match &pieces[..] {
             [piece] => {
                 let stored = stored_piece(piece)?;
-                let hashes = self.hash(&stored).await?;
+                let hashes = self.hash(&stored, hashes).await?;
                 (None, stored, hashes)
             }
             _ => {
-                let (writer, stored, hashes) = self.join(&pieces).await?;
+                let (writer, stored, hashes) = self.join(&pieces, hashes).await?;
                 (Some(writer), stored, hashes)
             }
         };
         let tail_bytes = self.scan(&stored, upload.format, upload.job_id).await?;
-        let contents = blob_info(&stored, tail_bytes, Some(hashes));
+        let contents = blob_info(&stored, tail_bytes, hashes);
         let is_copy = writer.is_some();
         let receiving = self.catalog.write(move |db| {
             if let Some(writer) = &writer {
@@ -130,10 +132,13 @@ impl Ingest {
         })
     }
 
-    /// Copies pieces into one blob, in order.
-    async fn join(&self, pieces: &[Piece]) -> Result<(Writer, StoredBlob, Hashes)> {
+    /// Copies pieces into one blob, in order, and continues `hashes` with their bytes.
+    async fn join(
+        &self,
+        pieces: &[Piece],
+        mut hashes: Option<Hashes>,
+    ) -> Result<(Writer, StoredBlob, Option<Hashes>)> {
         let (writer, mut upload) = self.writers.begin(&self.store).await?;
-        let mut hashes = Hashes::default();
         for piece in pieces {
             let stored = stored_piece(piece)?;
             let blob = self.store.open_blob(&stored.key, stored.size).await.map_err(lost)?;
@@ -148,10 +153,12 @@ impl Ingest {
         Ok((writer, upload.commit().await?, hashes))
     }
 
-    /// Reads a blob once to hash it.
-    async fn hash(&self, stored: &StoredBlob) -> Result<Hashes> {
+    /// Continues `hashes` with the bytes of a blob, which is not read without any.
+    async fn hash(&self, stored: &StoredBlob, mut hashes: Option<Hashes>) -> Result<Option<Hashes>> {
+        if hashes.is_none() {
+            return Ok(None);
+        }
         let blob = self.store.open_blob(&stored.key, stored.size).await.map_err(lost)?;
-        let mut hashes = Hashes::default();
         for chunk in chunks(stored.size) {
             let bytes = blob.bytes(chunk).await.map_err(|error| lost(error.into()))?;
             hashes = hash_chunk(hashes, bytes).await?;
@@ -170,13 +177,14 @@ impl Ingest {
     }
 }
 
-/// Hashes a chunk on a thread where it may take a while.
-async fn hash_chunk(mut hashes: Hashes, bytes: Bytes) -> Result<Hashes> {
+/// Continues hashes with a chunk, on a thread where it may take a while.
+async fn hash_chunk(hashes: Option<Hashes>, bytes: Bytes) -> Result<Option<Hashes>> {
+    let Some(mut hashes) = hashes else { return Ok(None) };
     let hashing = tokio::task::spawn_blocking(move || {
         hashes.update(&bytes);
         hashes
     });
-    hashing.await.map_err(Error::internal)
+    Ok(Some(hashing.await.map_err(Error::internal)?))
 }
 
 fn chunks(size: u64) -> impl Iterator<Item = std::ops::Range<u64>> {

@@ -179,11 +179,7 @@ impl ArtifactDocument {
 
     /// Returns the file name that downloads suggest unless the document gives one.
     pub(super) fn default_filename(&self) -> String {
-        match (&self.name, &self.path) {
-            (Some(name), _) => format!("{name}.zip"),
-            (None, Some(path)) => path.rsplit('/').next().unwrap_or(path).to_owned(),
-            (None, None) => self.kind.default_filename().to_owned(),
-        }
+        self.identity().default_filename().unwrap_or_else(|| self.kind.default_filename().to_owned())
     }
 }
 

@@ -219,7 +219,8 @@ fn compare_in_the_catalog(gateway: &Gateway, generated: &[GeneratedProject]) -> 
                 let at_once = ArtifactAccess::find_by_ref(db, &by_id, ref_name, job_name, Some(digest), now)?;
                 let by_path = ArtifactAccess::find_by_ref(db, &by_path, ref_name, job_name, None, now)?;
                 let project = projects::find(db, &by_id)?.unwrap();
-                let job = latest::job_by_ref(db, &project, ref_name, job_name, now)?;
+                let found = latest::job_by_ref(db, &project, ref_name, job_name, now)?;
+                let job = found.map(|(job, _)| job);
                 let archive = match &job {
                     Some(job) => artifacts::find(db, job.id, &ArtifactName::ARCHIVE)?,
                     None => None,

@@ -45,7 +45,7 @@ pub(super) fn take_page<T>(items: &mut Vec<T>, page: Slice) -> bool {
     more
 }
 
-fn known(total: i64) -> Total {
+pub(super) fn known(total: i64) -> Total {
     Total::Known(usize::try_from(total).unwrap_or(0))
 }
 

@@ -9,12 +9,13 @@ use super::error::ApiError;
 use super::json::{ArtifactJson, ArtifactListJson};
 use super::routes::Repository;
 use crate::access::Total;
-use crate::auth::signed_links::{Link, Purpose};
+use crate::auth::signed_links::Purpose;
 use crate::catalog::artifacts::NamedArtifacts;
 use crate::catalog::slice::Direction;
 use crate::domain::Sha256Digest;
 use crate::domain::artifact::Availability;
 use crate::http::context::RequestContext;
+use crate::http::download::redirect;
 use crate::http::pagination::{BadNumbers, Page, PageHeaders, PageRules};
 
 /// How GitHub paginates its lists.
@@ -43,10 +44,9 @@ pub(super) async fn list(
     let principal = reader(ctx);
     let project = repository.project.clone();
     let listed = ctx.access().named_artifacts(&principal, project, list, direction, page.slice()).await?;
-    let url = format!("{}{}", ctx.base_url(), repository.path);
-    let artifacts =
-        listed.items.iter().map(|item| ArtifactJson::new(item, item.named.project_id, &url)).collect();
-    let body = ArtifactListJson { total_count: count(listed.total), artifacts };
+    let url = repository.url(ctx);
+    let artifacts = listed.items.iter().map(|item| ArtifactJson::new(item, &url)).collect();
+    let body = ArtifactListJson { total_count: count(listed.total, &page), artifacts };
     respond(ctx, &body, Some((page, listed.total)))
 }
 
@@ -56,9 +56,8 @@ pub(super) async fn one(
     repository: &Repository,
     id: i64,
 ) -> Result<HttpResponse, ApiError> {
-    let (listed, _) = ctx.access().named_artifact(&reader(ctx), repository.project.clone(), id).await?;
-    let url = format!("{}{}", ctx.base_url(), repository.path);
-    respond(ctx, &ArtifactJson::new(&listed, listed.named.project_id, &url), None)
+    let listed = ctx.access().named_artifact(&reader(ctx), repository.project.clone(), id).await?;
+    respond(ctx, &ArtifactJson::new(&listed, &repository.url(ctx)), None)
 }
 
 /// `GET /repos/:owner/:repo/actions/artifacts/:artifact_id/zip`: redirects to a link that needs no credential.
@@ -67,18 +66,13 @@ pub(super) async fn download(
     repository: &Repository,
     id: i64,
 ) -> Result<HttpResponse, ApiError> {
-    let (listed, _) = ctx.access().named_artifact(&reader(ctx), repository.project.clone(), id).await?;
+    let listed = ctx.access().named_artifact(&reader(ctx), repository.project.clone(), id).await?;
     if listed.availability == Availability::Expired {
         return Err(ApiError::Expired);
     }
-    let lifetime = ctx.app.settings.download_lifetime;
-    let until = ctx.now.plus_seconds(lifetime.as_secs()).unwrap_or(ctx.now);
-    let link = Link { purpose: Purpose::Download, uuid: listed.named.artifact.uuid, until };
-    let path = link.sign(&ctx.app.keys, ctx.now).await?;
-    Ok(HttpResponse::Found()
-        .insert_header((header::LOCATION, format!("{}{path}", ctx.base_url())))
-        .insert_header((header::CACHE_CONTROL, "no-store"))
-        .finish())
+    let uuid = listed.named.artifact.uuid;
+    let url = ctx.signed_url(Purpose::Download, uuid, ctx.app.settings.download_lifetime).await?;
+    Ok(redirect(&url))
 }
 
 /// `DELETE /repos/:owner/:repo/actions/artifacts/:artifact_id`
@@ -92,17 +86,17 @@ pub(super) async fn delete(
     Ok(HttpResponse::NoContent().finish())
 }
 
-/// The page that a request asks for. Numbers that are none are ignored.
+/// The page that a request asks for.
 pub(super) fn page(ctx: &RequestContext) -> Page {
-    let fallback = || Page::from_query(&Default::default(), &PAGE_RULES);
     // The rules ignore bad numbers, so there is no error.
-    Page::from_query(&ctx.query, &PAGE_RULES).or_else(|_| fallback()).unwrap_or_else(|_| unreachable!())
+    Page::from_query(&ctx.query, &PAGE_RULES).unwrap_or_else(|_| unreachable!())
 }
 
-pub(super) fn count(total: Total) -> usize {
+/// The total that a body states; where it was not counted, there is another page at least.
+pub(super) fn count(total: Total, page: &Page) -> usize {
     match total {
         Total::Known(total) => total,
-        Total::Unknown { .. } => 0,
+        Total::Unknown { .. } => page.range().end + 1,
     }
 }
 

@@ -34,7 +34,7 @@ pub(super) enum ApiError {
 impl ApiError {
     /// Whether a credential was sent that is not valid.
     pub(super) fn is_failed_authentication(&self) -> bool {
-        matches!(self, Self::Request(RequestError::Credential(refusal)) if refusal.is_failure())
+        matches!(self, Self::Request(error) if error.is_failed_authentication())
     }
 
     fn reason(&self) -> Cow<'static, str> {

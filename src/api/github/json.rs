@@ -92,8 +92,8 @@ struct OwnerJson {
 }
 
 impl ArtifactJson {
-    /// Describes an artifact of the project `project_id`, whose repository is at `url`.
-    pub(super) fn new(listed: &ListedArtifact, project_id: i64, url: &str) -> Self {
+    /// Describes an artifact, whose repository is at `url`.
+    pub(super) fn new(listed: &ListedArtifact, url: &str) -> Self {
         let named = &listed.named;
         let artifact = &named.artifact;
         let url = format!("{url}/actions/artifacts/{}", artifact.id);
@@ -111,8 +111,8 @@ impl ArtifactJson {
             expires_at: artifact.expire_at.map(seconds),
             workflow_run: RunOfArtifactJson {
                 id: named.pipeline_id,
-                repository_id: project_id,
-                head_repository_id: project_id,
+                repository_id: named.project_id,
+                head_repository_id: named.project_id,
                 head_branch: named.ref_name.clone(),
                 head_sha: named.sha.clone(),
             },

@@ -17,11 +17,10 @@ use actix_web::web::{self, Data, Payload, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse};
 
 use crate::app::App;
-use crate::http::audit;
-use crate::http::body::RequestBody;
 use crate::http::context::RequestContext;
+use crate::http::handler;
 use error::ApiError;
-use routes::{Mount, Route};
+use routes::Route;
 
 /// Path prefix of the REST API on a host of any name.
 pub const PREFIX: &str = "/api/v3";
@@ -45,37 +44,28 @@ fn is_api_host(context: &GuardContext<'_>) -> bool {
 }
 
 async fn answer(app: Data<App>, request: HttpRequest, payload: Payload) -> HttpResponse {
-    respond(app, request, payload, Mount::Prefix).await
+    respond(app, request, payload, PREFIX).await
 }
 
 async fn answer_at_root(app: Data<App>, request: HttpRequest, payload: Payload) -> HttpResponse {
-    respond(app, request, payload, Mount::Root).await
+    respond(app, request, payload, "").await
 }
 
-async fn respond(app: Data<App>, request: HttpRequest, payload: Payload, mount: Mount) -> HttpResponse {
-    let body = RequestBody::new(payload.into_inner(), app.settings.stall_timeout);
-    let ctx = RequestContext::new(app, &request);
-    let answer = dispatch(&ctx, mount).await.unwrap_or_else(|error| refuse(&ctx, error));
-    audit::log(&request, &ctx.audit, answer.status());
-    body.drain_behind(answer)
+async fn respond(app: Data<App>, request: HttpRequest, payload: Payload, prefix: &str) -> HttpResponse {
+    handler::answer(app, request, payload, async |ctx, _| dispatch(ctx, prefix).await, refuse).await
 }
 
 /// Renders a refusal; above the limit of failed authentications, refuses with that instead.
 fn refuse(ctx: &RequestContext, error: ApiError) -> HttpResponse {
     let is_failure = error.is_failed_authentication();
-    let error = if is_failure { ctx.limit_failures().map_or(error, ApiError::from) } else { error };
-    error.into_response()
+    ctx.limit_failures(error, is_failure).into_response()
 }
 
-async fn dispatch(ctx: &RequestContext, mount: Mount) -> Result<HttpResponse, ApiError> {
+async fn dispatch(ctx: &RequestContext, prefix: &str) -> Result<HttpResponse, ApiError> {
     credentials::check_version(ctx)?;
     let path = ctx.request.uri().path();
-    let below = match mount {
-        Mount::Prefix => path.strip_prefix(PREFIX).unwrap_or_default(),
-        Mount::Root => path,
-    };
     let (repository, route) =
-        routes::parse(below, mount).ok_or(ApiError::NotFound("no such route".into()))?;
+        routes::parse(prefix, path).ok_or(ApiError::NotFound("no such route".into()))?;
     let method = ctx.request.method();
     match (method, route) {
         (&Method::GET | &Method::HEAD, Route::Repository) => repositories::one(ctx, &repository).await,

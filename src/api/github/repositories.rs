@@ -7,7 +7,6 @@ use super::credentials::reader;
 use super::error::ApiError;
 use super::json::{RepositoryJson, RunJson, RunListJson};
 use super::routes::Repository;
-use crate::access::Total;
 use crate::catalog::pipelines::{Order, Period, ProjectPipelines};
 use crate::catalog::slice::Direction;
 use crate::domain::status::Status;
@@ -16,7 +15,7 @@ use crate::http::context::RequestContext;
 /// `GET /repos/:owner/:repo`
 pub(super) async fn one(ctx: &RequestContext, repository: &Repository) -> Result<HttpResponse, ApiError> {
     let (details, _) = ctx.access().project(&reader(ctx), repository.project.clone()).await?;
-    let url = format!("{}{}", ctx.base_url(), repository.path);
+    let url = repository.url(ctx);
     respond(ctx, &RepositoryJson::new(&details, url), None)
 }
 
@@ -38,11 +37,8 @@ pub(super) async fn runs(ctx: &RequestContext, repository: &Repository) -> Resul
     let actor = ctx.query.get_filled("actor").map(str::to_owned);
     let project = repository.project.clone();
     let listed = ctx.access().pipelines_of_project(&reader(ctx), project, list, actor, page.slice()).await?;
-    let url = format!("{}{}", ctx.base_url(), repository.path);
-    let total_count = match listed.total {
-        Total::Known(_) => count(listed.total),
-        Total::Unknown { .. } => page.range().end + 1,
-    };
+    let url = repository.url(ctx);
+    let total_count = count(listed.total, &page);
     let workflow_runs = listed.items.iter().map(|pipeline| RunJson::new(pipeline, &url)).collect();
     respond(ctx, &RunListJson { total_count, workflow_runs }, Some((page, listed.total)))
 }
@@ -54,7 +50,7 @@ pub(super) async fn run(
     id: i64,
 ) -> Result<HttpResponse, ApiError> {
     let (details, _) = ctx.access().pipeline(&reader(ctx), repository.project.clone(), id).await?;
-    let url = format!("{}{}", ctx.base_url(), repository.path);
+    let url = repository.url(ctx);
     respond(ctx, &RunJson::new(&details.pipeline, &url), None)
 }
 

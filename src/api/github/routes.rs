@@ -3,15 +3,7 @@
 use percent_encoding::percent_decode_str;
 
 use crate::domain::project::ProjectRef;
-
-/// Where the API is mounted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Mount {
-    /// Below `/api/v3`.
-    Prefix,
-    /// At the root.
-    Root,
-}
+use crate::http::context::RequestContext;
 
 /// A repository as a path names it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,6 +12,13 @@ pub(super) struct Repository {
     pub(super) project: ProjectRef,
     /// The path of the repository with its mount, as the client wrote it.
     pub(super) path: String,
+}
+
+impl Repository {
+    /// Returns its absolute URL.
+    pub(super) fn url(&self, ctx: &RequestContext) -> String {
+        format!("{}{}", ctx.base_url(), self.path)
+    }
 }
 
 /// A route below a repository.
@@ -41,19 +40,16 @@ pub(super) enum Route {
     Download(i64),
 }
 
-/// Parses a raw path below the mount.
-pub(super) fn parse(path: &str, mount: Mount) -> Option<(Repository, Route)> {
-    let segments: Vec<&str> = path.strip_prefix('/')?.split('/').collect();
-    let (named, rest) = match segments[..] {
-        ["repos", owner, name, ..] => (format!("repos/{owner}/{name}"), &segments[3..]),
-        ["repositories", id, ..] => (format!("repositories/{id}"), &segments[2..]),
+/// Parses a raw path below `prefix`, where the API is mounted.
+pub(super) fn parse(prefix: &str, path: &str) -> Option<(Repository, Route)> {
+    let segments: Vec<&str> = path.strip_prefix(prefix)?.strip_prefix('/')?.split('/').collect();
+    let (project, length) = match segments[..] {
+        ["repos", owner, name, ..] => (ProjectRef::Path(format!("{}/{}", decode(owner)?, decode(name)?)), 3),
+        ["repositories", id, ..] => (ProjectRef::Id(number(id)?), 2),
         _ => return None,
     };
-    let project = match segments[..] {
-        ["repos", owner, name, ..] => ProjectRef::Path(format!("{}/{}", decode(owner)?, decode(name)?)),
-        ["repositories", id, ..] => ProjectRef::Id(number(id)?),
-        _ => return None,
-    };
+    let (repository, rest) = segments.split_at(length);
+    let path = format!("{prefix}/{}", repository.join("/"));
     let route = match *rest {
         [] | [""] => Route::Repository,
         ["actions", "runs"] => Route::Runs,
@@ -64,11 +60,7 @@ pub(super) fn parse(path: &str, mount: Mount) -> Option<(Repository, Route)> {
         ["actions", "artifacts", id, "zip"] => Route::Download(number(id)?),
         _ => return None,
     };
-    let prefix = match mount {
-        Mount::Prefix => super::PREFIX,
-        Mount::Root => "",
-    };
-    Some((Repository { project, path: format!("{prefix}/{named}") }, route))
+    Some((Repository { project, path }, route))
 }
 
 /// Decodes a segment; one that is empty, or no text, is part of no route.
@@ -91,10 +83,10 @@ mod tests {
     #[test]
     fn an_owner_may_hold_encoded_slashes_and_a_number_names_a_project() {
         let (repository, route) =
-            parse("/repos/grp%2Fsub/p.x/actions/artifacts/7/zip", Mount::Prefix).unwrap();
+            parse("/api/v3", "/api/v3/repos/grp%2Fsub/p.x/actions/artifacts/7/zip").unwrap();
         assert_eq!(repository.project, ProjectRef::Path("grp/sub/p.x".into()));
         assert_eq!((repository.path.as_str(), route), ("/api/v3/repos/grp%2Fsub/p.x", Route::Download(7)));
-        let (repository, route) = parse("/repositories/12/actions/runs/3/artifacts", Mount::Root).unwrap();
+        let (repository, route) = parse("", "/repositories/12/actions/runs/3/artifacts").unwrap();
         assert_eq!(
             (repository.project, repository.path.as_str(), route),
             (ProjectRef::Id(12), "/repositories/12", Route::RunArtifacts(3))
@@ -102,14 +94,14 @@ mod tests {
         for path in
             ["", "/", "/repos/o", "/repos/o//actions/runs", "/repos/o/r/actions/artifacts/x", "/repos/o/%ff"]
         {
-            assert_eq!(parse(path, Mount::Root), None, "{path}");
+            assert_eq!(parse("", path), None, "{path}");
         }
     }
 
     proptest! {
         #[test]
         fn no_path_is_a_panic(path in "[ -~]{0,60}") {
-            let _ = parse(&path, Mount::Root);
+            let _ = parse("", &path);
         }
     }
 }

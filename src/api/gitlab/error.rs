@@ -91,9 +91,8 @@ impl ApiError {
     /// Whether a credential was sent that is not valid.
     pub(super) fn is_failed_authentication(&self) -> bool {
         match self {
-            Self::Request(RequestError::Credential(refusal)) | Self::JobToken(refusal) => {
-                refusal.is_failure()
-            }
+            Self::Request(error) => error.is_failed_authentication(),
+            Self::JobToken(refusal) => refusal.is_failure(),
             _ => false,
         }
     }

@@ -29,9 +29,9 @@ use actix_web::web::{Data, Payload, ServiceConfig, to};
 use actix_web::{HttpRequest, HttpResponse};
 
 use crate::app::App;
-use crate::http::audit;
 use crate::http::body::RequestBody;
 use crate::http::context::RequestContext;
+use crate::http::handler;
 use error::ApiError;
 use routes::{Route, Segments};
 
@@ -43,32 +43,23 @@ pub(super) fn mount(config: &mut ServiceConfig) {
 }
 
 async fn answer(app: Data<App>, request: HttpRequest, payload: Payload) -> HttpResponse {
-    let body = RequestBody::new(payload.into_inner(), app.settings.stall_timeout);
-    let ctx = RequestContext::new(app, &request);
-    let result = match request.method() {
-        &Method::GET | &Method::HEAD => read(&ctx, request.uri().path()).await,
-        _ => write(&ctx, &request, body.clone()).await,
-    };
-    let answer = result.unwrap_or_else(|error| refuse(&ctx, error));
-    audit::log(&request, &ctx.audit, answer.status());
-    body.drain_behind(answer)
+    handler::answer(app, request, payload, dispatch, refuse).await
+}
+
+async fn dispatch(ctx: &RequestContext, body: RequestBody) -> Result<HttpResponse, ApiError> {
+    match ctx.request.method() {
+        &Method::GET | &Method::HEAD => read(ctx, ctx.request.uri().path()).await,
+        _ => write(ctx, &ctx.request, body).await,
+    }
 }
 
 /// Renders a refusal. Its log line says if an empty credential was ignored.
 fn refuse(ctx: &RequestContext, error: ApiError) -> HttpResponse {
-    let mut response = limit_failures(ctx, error).into_response();
+    let shown = ctx.audit.inspect(|event| event.credential.is_some());
+    let is_failure = shown && error.is_failed_authentication();
+    let mut response = ctx.limit_failures(error, is_failure).into_response();
     ctx.note_empty_credential(&mut response, credentials::empty_place(ctx));
     response
-}
-
-/// Counts a failed authentication; above the limit for the client's address, refuses with that instead.
-fn limit_failures(ctx: &RequestContext, error: ApiError) -> ApiError {
-    let shown = ctx.audit.inspect(|event| event.credential.is_some());
-    if shown && error.is_failed_authentication() {
-        ctx.limit_failures().map_or(error, ApiError::from)
-    } else {
-        error
-    }
 }
 
 /// Answers for the first candidate route that finds something.

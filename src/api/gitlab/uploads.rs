@@ -87,8 +87,8 @@ fn no_token() -> ApiError {
 
 /// Refuses a body whose `Content-Length` is too large, before a byte of it is read.
 fn check_content_length(ctx: &RequestContext, uploader: &AuthorizedUpload) -> Result<(), ApiError> {
-    match (ctx.announced_bytes(), uploader.limit_bytes) {
-        (Some(announced), Some(limit)) if announced > limit.saturating_add(MAX_OVERHEAD_BYTES) => {
+    match uploader.limit_bytes {
+        Some(limit) if ctx.announces_more_than(limit.saturating_add(MAX_OVERHEAD_BYTES)) => {
             Err(too_large(limit))
         }
         _ => Ok(()),

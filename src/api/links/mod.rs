@@ -16,11 +16,11 @@ use crate::auth::signed_links::{Link, LinkQuery, PREFIX, Purpose};
 use crate::catalog::artifacts::Artifact;
 use crate::deliver::Redirects;
 use crate::domain::artifact::ArtifactFormat;
-use crate::http::audit;
 use crate::http::body::RequestBody;
 use crate::http::content_disposition::attachment;
 use crate::http::context::RequestContext;
 use crate::http::download::{Download, send};
+use crate::http::handler;
 use error::Refusal;
 
 /// Mounts everything below the prefix of links.
@@ -29,11 +29,7 @@ pub(super) fn mount(config: &mut ServiceConfig) {
 }
 
 async fn answer(app: Data<App>, request: HttpRequest, payload: Payload) -> HttpResponse {
-    let body = RequestBody::new(payload.into_inner(), app.settings.stall_timeout);
-    let ctx = RequestContext::new(app, &request);
-    let answer = dispatch(&ctx, body.clone()).await.unwrap_or_else(Refusal::into_response);
-    audit::log(&request, &ctx.audit, answer.status());
-    body.drain_behind(answer)
+    handler::answer(app, request, payload, dispatch, |_, refusal: Refusal| refusal.into_response()).await
 }
 
 async fn dispatch(ctx: &RequestContext, body: RequestBody) -> Result<HttpResponse, Refusal> {

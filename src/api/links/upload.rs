@@ -74,9 +74,7 @@ async fn take_piece(
     id: String,
     mut body: RequestBody,
 ) -> Result<(), Refusal> {
-    if let (Some(announced), Some(limit)) = (ctx.announced_bytes(), limit_bytes)
-        && announced > limit
-    {
+    if let Some(limit) = limit_bytes.filter(|limit| ctx.announces_more_than(*limit)) {
         return Err(too_large(limit).into());
     }
     let mut piece = ctx.app.ingest.begin(upload.project_id, upload.job_id, limit_bytes).await?;

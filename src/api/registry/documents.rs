@@ -37,11 +37,9 @@ fn format(ctx: &RequestContext) -> Result<Format, ApiError> {
 /// Refuses a body whose `Content-Length` is too large, before a byte of it is read.
 fn check_content_length(ctx: &RequestContext) -> Result<(), ApiError> {
     let limit = ctx.app.settings.max_document_bytes;
-    match ctx.announced_bytes() {
-        Some(length) if length > limit => {
-            let text = format!("the body is larger than {}", byte_size::show(limit));
-            Err(Error::new(ErrorKind::TooLarge, text).into())
-        }
-        _ => Ok(()),
+    if ctx.announces_more_than(limit) {
+        let text = format!("the body is larger than {}", byte_size::show(limit));
+        return Err(Error::new(ErrorKind::TooLarge, text).into());
     }
+    Ok(())
 }

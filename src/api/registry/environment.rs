@@ -7,11 +7,11 @@ use secrecy::ExposeSecret;
 use serde_json::{Map, Value};
 
 use super::error::ApiError;
-use super::request::id;
-use crate::auth::{Credential, CredentialError, Credentials, RuntimeToken};
+use super::request::{id, principal};
+use crate::auth::RuntimeToken;
 use crate::domain::expiry::Lifetime;
 use crate::http::context::RequestContext;
-use crate::http::credentials::{Authorization, shown, text};
+use crate::http::credentials::{shown, text};
 
 /// How many days the toolkit may ask for where there is no limit: the most that GitHub allows.
 const MOST_DAYS: u64 = 400;
@@ -22,19 +22,8 @@ pub(super) async fn of_job(ctx: &RequestContext, job_id: &str) -> Result<HttpRes
     let job_id = id(job_id)?;
     ctx.audit.set_job(job_id);
     let headers = ctx.request.headers();
-    let Authorization { bearer, other } = Authorization::read(headers);
-    let list = [
-        shown(headers, "JOB-TOKEN").map(Credential::Job),
-        shown(headers, "PRIVATE-TOKEN").map(Credential::Personal),
-        bearer.map(Credential::PersonalOrJob),
-        other.map(Credential::Unreadable),
-    ];
-    let list: Vec<Credential> = list.into_iter().flatten().collect();
-    if list.is_empty() {
-        return Err(CredentialError::Missing.into());
-    }
-    let credentials = Credentials { list, audit: ctx.audit.clone() };
-    let found = ctx.access().job_environment(credentials, job_id, ctx.now).await?;
+    let principal = principal(ctx, shown(headers, "JOB-TOKEN"))?;
+    let found = ctx.access().job_environment(principal, job_id).await?;
     let (job, project, pipeline) = (&found.job, &found.project, &found.pipeline);
     let runtime = RuntimeToken { pipeline_id: pipeline.id, job_id: job.id };
     let runtime = runtime.sign(&ctx.app.keys, ctx.now).await?;

@@ -16,10 +16,10 @@ use actix_web::web::{self, Data, Payload, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse};
 
 use crate::app::App;
-use crate::http::audit;
 use crate::http::body::RequestBody;
 use crate::http::context::RequestContext;
 use crate::http::credentials::empty_header;
+use crate::http::handler;
 use error::ApiError;
 use resource::Resource;
 
@@ -35,24 +35,15 @@ pub(super) fn mount(config: &mut ServiceConfig) {
 }
 
 async fn answer(app: Data<App>, request: HttpRequest, payload: Payload) -> HttpResponse {
-    let body = RequestBody::new(payload.into_inner(), app.settings.stall_timeout);
-    let ctx = RequestContext::new(app, &request);
-    let result = dispatch(&ctx, body.clone()).await;
-    let answer = result.unwrap_or_else(|error| refuse(&ctx, error));
-    audit::log(&request, &ctx.audit, answer.status());
-    body.drain_behind(answer)
+    handler::answer(app, request, payload, dispatch, refuse).await
 }
 
 /// Renders a refusal. Its log line says if an empty credential was ignored.
 fn refuse(ctx: &RequestContext, error: ApiError) -> HttpResponse {
-    let mut response = limit_failures(ctx, error).into_response();
+    let is_failure = error.is_failed_authentication();
+    let mut response = ctx.limit_failures(error, is_failure).into_response();
     ctx.note_empty_credential(&mut response, empty_header(ctx.request.headers(), &["PRIVATE-TOKEN"]));
     response
-}
-
-/// Counts a failed authentication; above the limit for the client's address, refuses with that instead.
-fn limit_failures(ctx: &RequestContext, error: ApiError) -> ApiError {
-    if error.is_failed_authentication() { ctx.limit_failures().map_or(error, ApiError::from) } else { error }
 }
 
 async fn dispatch(ctx: &RequestContext, body: RequestBody) -> Result<HttpResponse, ApiError> {

@@ -4,7 +4,7 @@ use actix_web::http::header::CONTENT_ENCODING;
 
 use crate::access::{AcceptedCredentials, Principal};
 use crate::api::registry::error::ApiError;
-use crate::auth::{Credential, CredentialError, Credentials};
+use crate::auth::{Credential, CredentialError, Credentials, Shown};
 use crate::domain::scope::Scopes;
 use crate::domain::{Error, ErrorKind};
 use crate::http::context::RequestContext;
@@ -12,11 +12,18 @@ use crate::http::credentials::{Authorization, shown, text};
 
 /// Returns the principal, if the registry admits it. Without a credential, nothing else is read.
 pub(super) async fn admit(ctx: &RequestContext) -> Result<Principal, ApiError> {
+    let principal = principal(ctx, None)?;
+    ctx.app.registry.admit(&principal).await?;
+    Ok(principal)
+}
+
+/// Returns the principal by the credentials of the registry, and by a job's token where one is accepted.
+pub(super) fn principal(ctx: &RequestContext, job: Option<Shown>) -> Result<Principal, ApiError> {
     let headers = ctx.request.headers();
     let Authorization { bearer, other } = Authorization::read(headers);
-    let personal = shown(headers, "PRIVATE-TOKEN");
     let list = [
-        personal.map(Credential::Personal),
+        job.map(Credential::Job),
+        shown(headers, "PRIVATE-TOKEN").map(Credential::Personal),
         bearer.map(Credential::PersonalOrJob),
         other.map(Credential::Unreadable),
     ];
@@ -25,9 +32,7 @@ pub(super) async fn admit(ctx: &RequestContext) -> Result<Principal, ApiError> {
         return Err(CredentialError::Missing.into());
     }
     let credentials = Credentials { list, audit: ctx.audit.clone() };
-    let principal = ctx.principal(credentials, AcceptedCredentials::UserOnly, Scopes::REGISTRY);
-    ctx.app.registry.admit(&principal).await?;
-    Ok(principal)
+    Ok(ctx.principal(credentials, AcceptedCredentials::UserOnly, Scopes::REGISTRY))
 }
 
 /// Returns the media type of the body in lower case, without parameters; `None` if there is none.

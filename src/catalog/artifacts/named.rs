@@ -21,6 +21,8 @@ pub struct NamedArtifact {
     pub artifact: Artifact,
     /// Its name.
     pub name: String,
+    /// The name of its job.
+    pub job_name: String,
     /// Its project.
     pub project_id: i64,
     /// Its pipeline.
@@ -57,7 +59,7 @@ pub fn shown_name(name: &ArtifactName, job_id: i64, job_name: &str) -> String {
     if matches!(shown.as_str(), "" | "." | "..") { format!("job-{job_id}") } else { shown }
 }
 
-/// The name as SQL, as [`shown_name`] computes it of names without control characters.
+/// The name as SQL, as [`shown_name`] computes it of names without control characters that a file may have.
 fn shown_name_sql() -> String {
     let mut raw =
         "CASE WHEN artifacts.name LIKE 'file/%' THEN substr(artifacts.name, 6) ELSE jobs.name END".to_owned();
@@ -71,7 +73,7 @@ fn shown_name_sql() -> String {
 const IS_NAMED: &str =
     "(artifacts.name = 'archive' OR artifacts.name LIKE 'named/%' OR artifacts.name LIKE 'file/%')";
 
-/// Builds the query; a macro, because the type of a boxed join is unspeakable.
+/// Builds the query; a macro, because the type of a boxed join cannot be written down.
 macro_rules! named {
     ($project_id:expr, $list:expr, $select:expr) => {{
         let list: &NamedArtifacts = $list;
@@ -121,6 +123,7 @@ pub fn named(
         |(artifact, job_name, pipeline_id, ref_name, sha): (Artifact, String, _, _, _)| NamedArtifact {
             name: shown_name(&artifact.name, artifact.job_id, &job_name),
             artifact,
+            job_name,
             project_id,
             pipeline_id,
             ref_name,

@@ -3,6 +3,8 @@
 //! Every answer is JSON, errors too: the toolkit retries any other body for half a minute. Field names are in snake
 //! case, because the toolkit blanks links in its log only under those.
 
+mod error;
+
 use actix_web::http::{Method, StatusCode};
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
@@ -12,20 +14,20 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::json::seconds;
-use crate::access::{AccessError, ListedArtifact, RuntimeJob, UploadError};
+use crate::access::{AccessError, ListedArtifact, RuntimeJob};
 use crate::app::App;
-use crate::auth::signed_links::{Link, Purpose};
+use crate::auth::signed_links::Purpose;
 use crate::auth::{Credential, CredentialError, Shown};
 use crate::catalog::artifacts::NewArtifact;
 use crate::domain::artifact::{
     Accessibility, ArtifactFormat, ArtifactKind, ArtifactName, MediaType, check_archive_name,
 };
 use crate::domain::expiry::NotALifetime;
-use crate::domain::{Error, ErrorKind, Sha256Digest, Timestamp, Uuid};
-use crate::http::audit;
+use crate::domain::{Sha256Digest, Timestamp};
 use crate::http::body::RequestBody;
 use crate::http::context::RequestContext;
-use crate::http::error::{RequestError, status, with_reason};
+use crate::http::handler;
+use error::Refusal;
 
 /// Path prefix of the service's methods.
 const SERVICE: &str = "/twirp/github.actions.results.api.v1.ArtifactService/";
@@ -36,144 +38,58 @@ const MAX_REQUEST_BYTES: u64 = 64 << 10;
 /// The first version of the protocol in which a request says of which type its bytes are.
 const FIRST_TYPED_VERSION: i64 = 7;
 
-/// Why a call is refused: Twirp's code, its status, and the message.
-#[derive(Debug)]
-struct Refusal {
-    status: StatusCode,
-    code: &'static str,
-    message: String,
-    reason: String,
-    is_failure: bool,
-    /// The error whose status and headers the response has, if it is one that all dialects share.
-    shared: Option<Box<RequestError>>,
-}
-
-impl Refusal {
-    fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
-        let message = message.into();
-        Self { status, code, reason: message.clone(), message, is_failure: false, shared: None }
-    }
-
-    fn invalid(message: impl Into<String>) -> Self {
-        Self::new(StatusCode::BAD_REQUEST, "invalid_argument", message)
-    }
-
-    fn into_response(self) -> HttpResponse {
-        let mut response = match &self.shared {
-            Some(error) => error.begin_response(),
-            None => HttpResponse::build(self.status),
-        };
-        let response = response.json(json!({ "code": self.code, "msg": self.message }));
-        with_reason(self.reason.into(), response)
-    }
-}
-
-impl From<AccessError> for Refusal {
-    fn from(error: AccessError) -> Self {
-        let reason = error.reason().into_owned();
-        match error {
-            AccessError::Credential(refusal) => Self {
-                reason,
-                is_failure: refusal.is_failure(),
-                ..Self::new(StatusCode::UNAUTHORIZED, "unauthenticated", "the runtime token is not valid")
-            },
-            AccessError::Other(error) => error.into(),
-            _ => Self { reason, ..Self::new(StatusCode::FORBIDDEN, "permission_denied", "not permitted") },
-        }
-    }
-}
-
-impl From<UploadError> for Refusal {
-    fn from(error: UploadError) -> Self {
-        match error {
-            UploadError::Access(error) => error.into(),
-            UploadError::NameTaken => Self::new(
-                StatusCode::CONFLICT,
-                "already_exists",
-                "an artifact with this name already exists on the workflow run",
-            ),
-            UploadError::NotFound => Self::new(StatusCode::NOT_FOUND, "not_found", "artifact not found"),
-            UploadError::Incomplete => Self::new(
-                StatusCode::PRECONDITION_FAILED,
-                "failed_precondition",
-                "the list of blocks has not been received",
-            ),
-            UploadError::SizeDiffers(received) => {
-                Self::invalid(format!("size: {received} bytes were received"))
-            }
-            UploadError::DigestDiffers => Self::invalid("hash: the received bytes have another digest"),
-        }
-    }
-}
-
-impl From<Error> for Refusal {
-    fn from(error: Error) -> Self {
-        let kind = error.kind();
-        let code = match kind {
-            ErrorKind::Invalid => "invalid_argument",
-            ErrorKind::NotFound => "not_found",
-            ErrorKind::Conflict => "already_exists",
-            ErrorKind::TooLarge => "resource_exhausted",
-            ErrorKind::Unavailable => "unavailable",
-            ErrorKind::Unauthenticated
-            | ErrorKind::Forbidden
-            | ErrorKind::Gone
-            | ErrorKind::UnsupportedMedia
-            | ErrorKind::Unprocessable
-            | ErrorKind::OutOfSpace
-            | ErrorKind::Internal => "internal",
-        };
-        let (message, reason) = (error.public_message().to_owned(), error.reason().into_owned());
-        let shared = RequestError::Domain(error);
-        Self { reason, shared: Some(Box::new(shared)), ..Self::new(status(kind), code, message) }
-    }
-}
-
 /// Answers every path below `/twirp`.
-pub(super) async fn answer(app: Data<App>, request: HttpRequest, payload: Payload) -> HttpResponse {
-    let body = RequestBody::new(payload.into_inner(), app.settings.stall_timeout);
-    let ctx = RequestContext::new(app, &request);
-    let answer = match dispatch(&ctx, body.clone()).await {
-        Ok(value) => HttpResponse::Ok().json(value),
-        Err(refusal) => refuse(&ctx, refusal),
-    };
-    audit::log(&request, &ctx.audit, answer.status());
-    body.drain_behind(answer)
+pub(in crate::api::github) async fn answer(
+    app: Data<App>,
+    request: HttpRequest,
+    payload: Payload,
+) -> HttpResponse {
+    let answer = async |ctx: &RequestContext, body| Ok(HttpResponse::Ok().json(dispatch(ctx, body).await?));
+    handler::answer(app, request, payload, answer, refuse).await
 }
 
-/// Counts a failed authentication; above the limit for the client's address, refuses with that instead.
+/// Renders a refusal; above the limit of failed authentications, refuses with that instead.
 fn refuse(ctx: &RequestContext, refusal: Refusal) -> HttpResponse {
-    if refusal.is_failure
-        && let Some(limit) = ctx.limit_failures()
-    {
-        let mut response = limit.begin_response();
-        let body = json!({ "code": "resource_exhausted", "msg": limit.reason() });
-        return with_reason(limit.reason(), response.json(body));
+    let is_failure = refusal.is_failure;
+    ctx.limit_failures(refusal, is_failure).into_response()
+}
+
+/// A method of the service.
+#[derive(Debug, Clone, Copy)]
+enum Rpc {
+    Create,
+    Finalize,
+    List,
+    Link,
+    Delete,
+}
+
+impl Rpc {
+    fn of(path: &str) -> Option<Self> {
+        Some(match path.strip_prefix(SERVICE)? {
+            "CreateArtifact" => Self::Create,
+            "FinalizeArtifact" => Self::Finalize,
+            "ListArtifacts" => Self::List,
+            "GetSignedArtifactURL" => Self::Link,
+            "DeleteArtifact" => Self::Delete,
+            _ => return None,
+        })
     }
-    refusal.into_response()
 }
 
 async fn dispatch(ctx: &RequestContext, mut body: RequestBody) -> Result<Value, Refusal> {
-    let no_route = || Refusal::new(StatusCode::NOT_FOUND, "bad_route", "no such method");
-    let method = ctx.request.path().strip_prefix(SERVICE).ok_or_else(no_route)?.to_owned();
-    if ctx.request.method() != Method::POST {
-        return Err(no_route());
-    }
-    let known =
-        ["CreateArtifact", "FinalizeArtifact", "ListArtifacts", "GetSignedArtifactURL", "DeleteArtifact"];
-    if !known.contains(&method.as_str()) {
-        return Err(no_route());
-    }
+    let rpc = Rpc::of(ctx.request.path()).filter(|_| ctx.request.method() == Method::POST);
+    let no_route = Refusal::new(StatusCode::NOT_FOUND, "bad_route", "no such method");
+    let rpc = rpc.ok_or(no_route)?;
     let token = token(ctx)?;
     let runtime = ctx.access().runtime_job(&ctx.app.keys, &token, &ctx.audit, ctx.now).await?;
     let request = body.read_whole(MAX_REQUEST_BYTES).await?;
-    match method.as_str() {
-        "CreateArtifact" => create(ctx, &runtime, parse(&request)?).await,
-        "FinalizeArtifact" => finalize(ctx, &runtime, parse(&request)?).await,
-        "ListArtifacts" => list(ctx, &runtime, parse(&request)?).await,
-        "GetSignedArtifactURL" => link(ctx, &runtime, parse(&request)?).await,
-        "DeleteArtifact" => delete(ctx, &runtime, parse(&request)?).await,
-        _ => Err(no_route()),
+    match rpc {
+        Rpc::Create => create(ctx, &runtime, parse(&request)?).await,
+        Rpc::Finalize => finalize(ctx, &runtime, parse(&request)?).await,
+        Rpc::List => list(ctx, &runtime, parse(&request)?).await,
+        Rpc::Link => link(ctx, &runtime, parse(&request)?).await,
+        Rpc::Delete => delete(ctx, &runtime, parse(&request)?).await,
     }
 }
 
@@ -258,21 +174,17 @@ async fn create(ctx: &RequestContext, runtime: &RuntimeJob, call: Call) -> Resul
     let name = call.checked_name()?;
     let media_type = media_type(&call)?;
     let is_zip = media_type.as_ref().is_none_or(|it| it.as_str() == "application/zip");
-    let (artifact_name, kind, format, filename) = if is_zip {
-        (
-            ArtifactName::of_named_archive(&name),
-            ArtifactKind::Archive,
-            ArtifactFormat::Zip,
-            format!("{name}.zip"),
-        )
+    let (artifact_name, format) = if is_zip {
+        (ArtifactName::of_named_archive(&name), ArtifactFormat::Zip)
     } else {
-        (ArtifactName::of_file(&name), ArtifactKind::Archive, ArtifactFormat::Raw, name.clone())
+        (ArtifactName::of_file(&name), ArtifactFormat::Raw)
     };
+    let filename = artifact_name.default_filename().unwrap_or(name);
     let new = NewArtifact {
         project_id: runtime.project.id,
         job_id: runtime.job.id,
         name: artifact_name,
-        kind,
+        kind: ArtifactKind::Archive,
         format,
         media_type,
         filename,
@@ -280,7 +192,7 @@ async fn create(ctx: &RequestContext, runtime: &RuntimeJob, call: Call) -> Resul
         expire_at: expire_at(ctx, &call)?,
     };
     let upload = ctx.access().create_upload(runtime, new).await?;
-    let url = signed(ctx, Purpose::Upload, upload.uuid).await?;
+    let url = ctx.signed_url(Purpose::Upload, upload.uuid, ctx.app.settings.transfer_lifetime).await?;
     Ok(json!({ "ok": true, "signed_upload_url": url }))
 }
 
@@ -364,7 +276,8 @@ async fn link(ctx: &RequestContext, runtime: &RuntimeJob, call: Call) -> Result<
     call.require_run(runtime, false)?;
     let job_id = job_id(&call)?;
     let found = ctx.access().artifact_of_run(runtime, job_id, call.name.clone()).await?;
-    let url = signed(ctx, Purpose::Download, found.named.artifact.uuid).await?;
+    let uuid = found.named.artifact.uuid;
+    let url = ctx.signed_url(Purpose::Download, uuid, ctx.app.settings.transfer_lifetime).await?;
     Ok(json!({ "signed_url": url }))
 }
 
@@ -383,11 +296,4 @@ async fn delete(ctx: &RequestContext, runtime: &RuntimeJob, call: Call) -> Resul
 fn job_id(call: &Call) -> Result<i64, Refusal> {
     let id = call.workflow_job_run_backend_id.parse();
     id.map_err(|_| Refusal::invalid("workflow_job_run_backend_id: expected a number"))
-}
-
-/// A signed link, absolute, for as long as a job may need it.
-async fn signed(ctx: &RequestContext, purpose: Purpose, uuid: Uuid) -> Result<String, Refusal> {
-    let until = ctx.now.plus_seconds(ctx.app.settings.transfer_lifetime.as_secs()).unwrap_or(ctx.now);
-    let path = Link { purpose, uuid, until }.sign(&ctx.app.keys, ctx.now).await?;
-    Ok(format!("{}{path}", ctx.base_url()))
 }
