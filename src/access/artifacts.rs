@@ -158,7 +158,7 @@ impl Access {
             let project = find_project(db, &ProjectRef::Id(job.project_id))?;
             let project = AuthorizedProject::new(db, &principal, actor, project, Action::ReadJobs)?;
             let artifacts = artifacts::of_job(db, job.id)?;
-            let archive = Artifact::archive_among(&artifacts).cloned();
+            let archive = project.standing_archive(db, &job, &artifacts)?;
             project.require(Action::FetchDependency(accessibility(archive.as_ref())))?;
             let may_fetch = |file: &Artifact| {
                 project.decide(Action::FetchDependency(file.accessibility)) == Decision::Allow
@@ -195,10 +195,12 @@ impl AuthorizedProject {
     /// Finds a job's artifact by name, if the principal may read it and it has not expired.
     fn artifact(&self, db: &mut Db, job: &Job, name: &ArtifactName) -> Result<Artifact, AccessError> {
         self.audit.set_job(job.id);
-        let archive = artifacts::find_archive(db, job.id)?;
+        let artifacts = artifacts::of_job(db, job.id)?;
+        let archive = self.standing_archive(db, job, &artifacts)?;
         self.require_artifact(archive.as_ref())?;
+        let is_named = |artifact: &Artifact| artifact.name == *name;
         let artifact =
-            if *name == ArtifactName::ARCHIVE { archive } else { artifacts::find(db, job.id, name)? };
+            if *name == ArtifactName::ARCHIVE { archive } else { artifacts.into_iter().find(is_named) };
         self.require_artifact(artifact.as_ref())?;
         self.record(artifact.as_ref());
         self.require_available(db, job, name, artifact)
@@ -207,11 +209,25 @@ impl AuthorizedProject {
     /// Finds what stands for a job's archive among its artifacts, if the principal may read it.
     fn archive(&self, db: &mut Db, job: &Job, artifacts: Vec<Artifact>) -> Result<JobArchive, AccessError> {
         self.audit.set_job(job.id);
-        let archive = Artifact::archive_among(&artifacts).cloned();
+        let archive = self.standing_archive(db, job, &artifacts)?;
         self.require_artifact(archive.as_ref())?;
         let may_read =
             |file: &Artifact| self.decide(Action::ReadArtifact(file.accessibility)) == Decision::Allow;
         self.archive_or_files(db, job, archive, artifacts, may_read)
+    }
+
+    /// Returns what stands for a job's archive: one that is available before one that has expired and is not swept
+    /// yet.
+    pub(super) fn standing_archive(
+        &self,
+        db: &mut Db,
+        job: &Job,
+        artifacts: &[Artifact],
+    ) -> Result<Option<Artifact>, AccessError> {
+        let mut available = artifacts.to_vec();
+        latest::retain_available(db, &self.project, job, &mut available, self.now)?;
+        let standing = Artifact::archive_among(&available).or_else(|| Artifact::archive_among(artifacts));
+        Ok(standing.cloned())
     }
 
     /// Takes the single files among `artifacts` into account that the principal may read. Without an archive there
@@ -228,6 +244,13 @@ impl AuthorizedProject {
         let (mut available, hidden): (Vec<_>, Vec<_>) = artifacts.into_iter().partition(may_read);
         latest::retain_available(db, &self.project, job, &mut available, self.now)?;
         self.record(archive.as_ref());
+        let archive = match archive {
+            Some(archive) if !available.is_empty() => {
+                let availability = latest::availability(db, &self.project, job, &archive, self.now)?;
+                Some(archive).filter(|_| availability == Availability::Available)
+            }
+            archive => archive,
+        };
         if archive.is_none() && !available.is_empty() {
             return Ok(JobArchive { archive: None, files: available });
         }
@@ -300,8 +323,12 @@ fn archive_fast_path(
 ) -> Result<Option<Artifact>, AccessError> {
     let found = fast_path(db, principal, |db, digest| ArtifactAccess::find(db, project, job_id, digest))?;
     let Some((project, job, archive)) = found else { return Ok(None) };
+    // The job may have another archive that has not expired.
+    if latest::availability(db, &project.project, &job, &archive, project.now)? == Availability::Expired {
+        return Ok(None);
+    }
     project.record(Some(&archive));
-    project.require_available(db, &job, &ArtifactName::ARCHIVE, Some(archive)).map(Some)
+    Ok(Some(archive))
 }
 
 /// Like [`archive_fast_path`], for the archive of a ref and a job's name.

@@ -31,11 +31,12 @@ impl Access {
             Ok((project, job))
         };
         self.change(allow, move |db, (project, job)| {
-            let archive = artifacts::find_archive(db, job.id)?;
-            project.require_available(db, &job, &ArtifactName::ARCHIVE, archive)?;
+            let all = artifacts::of_job(db, job.id)?;
+            let archive = project.standing_archive(db, &job, &all)?;
+            let archive = project.require_available(db, &job, &ArtifactName::ARCHIVE, archive)?;
             artifacts::keep_all(db, job.id, now)?;
             // A sweep may have deleted it in the meantime; then nothing is left to keep.
-            artifacts::find_archive(db, job.id)?.ok_or(AccessError::ArtifactJustExpired)?;
+            artifacts::find(db, job.id, &archive.name)?.ok_or(AccessError::ArtifactJustExpired)?;
             Ok((project.readable_job(db, job.id)?, project.project.path))
         })
         .await

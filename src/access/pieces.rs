@@ -1,12 +1,14 @@
 //! Uploads in pieces: what a job with a runtime token may create, complete, read and delete in its pipeline.
 
 use super::named::{ListedArtifact, with_availability};
+use super::uploads::{require_running, smaller_limit};
 use super::{Access, AccessError};
 use crate::audit::AuditContext;
 use crate::auth::keys::SigningKeys;
 use crate::auth::{CredentialError, RuntimeToken};
-use crate::catalog::artifacts::{self, InsertOutcome, NamedArtifacts, NewArtifact};
+use crate::catalog::artifacts::{self, Artifact, InsertOutcome, NamedArtifacts, NewArtifact};
 use crate::catalog::jobs::{self, Job};
+use crate::catalog::pipelines;
 use crate::catalog::projects::{self, Project};
 use crate::catalog::slice::{Direction, Slice};
 use crate::catalog::uploads::{self, PieceUpload};
@@ -28,6 +30,15 @@ pub struct RuntimeJob {
     /// Its project.
     pub project: Project,
     now: Timestamp,
+}
+
+/// What an upload may still take.
+#[derive(Debug, Clone, Copy)]
+pub struct Room {
+    /// The limit for all its pieces, in bytes.
+    pub limit_bytes: u64,
+    /// What is left of it for the piece in question, in bytes: a piece of the same name would be replaced.
+    pub left_bytes: u64,
 }
 
 /// Why an upload in pieces is refused.
@@ -98,13 +109,15 @@ impl Access {
         let (job, project_id, now) = (runtime.job.clone(), runtime.project.id, runtime.now);
         self.catalog
             .write(move |db| {
-                let name = artifacts::shown_name(&new.name, job.id, &job.name);
-                require_free(db, project_id, &job, &name, now)?;
-                let names = ArtifactName::of_upload(&name);
-                let others = uploads::other_uploaders(db, job.pipeline_id, &names, job.id)?;
+                // Two jobs that begin at the same time are put in order.
+                pipelines::lock(db, job.pipeline_id)?;
+                // Uploads before artifacts: one that is completed meanwhile is found in one of the two.
+                let others = uploads::other_uploaders(db, job.pipeline_id, &new.name.forms(), job.id)?;
                 if others.into_iter().any(Status::is_executing) {
                     return Err(UploadError::NameTaken);
                 }
+                let name = artifacts::shown_name(&new.name, job.id, &job.name);
+                require_free(db, project_id, &job, &name, now)?;
                 Ok(uploads::create(db, &new, job.pipeline_id, now)?)
             })
             .await
@@ -125,16 +138,20 @@ impl Access {
         let (job_id, now) = (runtime.job.id, runtime.now);
         self.catalog
             .write(move |db| {
-                for name in ArtifactName::of_upload(&name) {
-                    if let Some(upload) = uploads::find_by_name(db, job_id, &name)? {
-                        return complete(db, &upload, size, digest, now);
-                    }
-                    if let Some(done) = artifacts::find(db, job_id, &name)? {
-                        compare((done.size_bytes, done.sha256), size, digest)?;
-                        return Ok(done.id);
-                    }
+                let job = jobs::find(db, job_id)?.ok_or(CredentialError::Unknown)?;
+                require_running(&job)?;
+                let names = ArtifactName::of_upload(&name);
+                if let Some(upload) = uploads::find_by_name(db, job_id, &names)? {
+                    return complete(db, &upload, size, digest, now);
                 }
-                Err(UploadError::NotFound)
+                let mut newest: Option<Artifact> = None;
+                for name in names {
+                    let found = artifacts::find_current(db, job_id, &name, now)?;
+                    newest = newest.into_iter().chain(found).max_by_key(|artifact| artifact.id);
+                }
+                let done = newest.ok_or(UploadError::NotFound)?;
+                compare((done.size_bytes, done.sha256), size, digest)?;
+                Ok(done.id)
             })
             .await
     }
@@ -164,7 +181,7 @@ impl Access {
         name: String,
     ) -> Result<ListedArtifact, UploadError> {
         let listed = self.artifacts_of_run(runtime, Some(name), None).await?;
-        listed.into_iter().find(|it| it.named.artifact.job_id == job_id).ok_or(UploadError::NotFound)
+        of_job(listed, job_id).ok_or(UploadError::NotFound)
     }
 
     /// Deletes the artifact of this name that the job `job_id` of the same pipeline uploaded, and returns its ID.
@@ -181,19 +198,22 @@ impl Access {
         self.catalog
             .write(move |db| {
                 let listed = of_run(db, project_id, pipeline_id, Some(name), None, now)?;
-                let found = listed.into_iter().find(|it| it.named.artifact.job_id == job_id);
-                let artifact = found.ok_or(UploadError::NotFound)?.named.artifact;
+                let artifact = of_job(listed, job_id).ok_or(UploadError::NotFound)?.named.artifact;
                 tombstones::delete(db, artifact.id, now)?;
                 Ok(artifact.id)
             })
             .await
     }
 
-    /// Finds an upload by its UUID, for a link that carries the permission, and the limit for it in bytes.
+    /// Finds an upload by its UUID, for a link that carries the permission, and what it may still take.
     ///
     /// # Errors
     /// [`UploadError::NotFound`] for one that takes nothing any more; [`AccessError::JobNotRunning`].
-    pub async fn upload_of_link(&self, uuid: Uuid) -> Result<(PieceUpload, Option<u64>), UploadError> {
+    pub async fn upload_of_link(
+        &self,
+        uuid: Uuid,
+        piece: Option<String>,
+    ) -> Result<(PieceUpload, Option<Room>), UploadError> {
         let instance_bytes = self.max_artifact_bytes;
         self.catalog
             .read_inline(move |db| {
@@ -205,10 +225,25 @@ impl Access {
                 }
                 let project = projects::find(db, &ProjectRef::Id(upload.project_id))?;
                 let project = project.ok_or(UploadError::NotFound)?;
-                Ok((upload, super::uploads::smaller_limit(instance_bytes, project.max_artifact_bytes)))
+                let limit = smaller_limit(instance_bytes, project.max_artifact_bytes);
+                let room = match limit {
+                    None => None,
+                    Some(limit_bytes) => {
+                        let received = uploads::received_without(db, upload.id, &piece.unwrap_or_default())?;
+                        let received = u64::try_from(received).unwrap_or(0);
+                        Some(Room { limit_bytes, left_bytes: limit_bytes.saturating_sub(received) })
+                    }
+                };
+                Ok((upload, room))
             })
             .await
     }
+}
+
+/// Finds the artifact of a job. A job's archive, which is named after the job, comes after one of that name.
+fn of_job(listed: Vec<ListedArtifact>, job_id: i64) -> Option<ListedArtifact> {
+    let of_job = listed.into_iter().filter(|it| it.named.artifact.job_id == job_id);
+    of_job.min_by_key(|it| it.named.artifact.name == ArtifactName::ARCHIVE)
 }
 
 /// Requires that no available artifact of the pipeline has this name, except one of an earlier attempt of the job.
@@ -265,8 +300,9 @@ fn complete(
     let received = upload.size_bytes.zip(upload.sha256).ok_or(UploadError::Incomplete)?;
     compare(received, size, digest)?;
     match uploads::complete(db, upload, now)? {
-        InsertOutcome::Inserted(id) => Ok(id),
-        InsertOutcome::AlreadyExists(_) => Err(UploadError::NameTaken),
+        Some(InsertOutcome::Inserted(id)) => Ok(id),
+        Some(InsertOutcome::AlreadyExists(_)) => Err(UploadError::NameTaken),
+        None => Err(UploadError::NotFound),
     }
 }
 

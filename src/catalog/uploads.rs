@@ -106,14 +106,27 @@ pub enum AddOutcome {
     TooLarge,
 }
 
-/// Creates the upload of a job's artifact; one of the same name that the job began before is abandoned.
+/// The outcome of [`receive`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ReceiveOutcome {
+    /// The upload is one blob; the keys of its pieces are referenced no more.
+    Received(Vec<String>),
+    /// It is not open any more.
+    Closed,
+    /// A piece that the blob was made of was replaced meanwhile; nothing was changed.
+    Changed,
+}
+
+/// Creates the upload of a job's artifact; one that the job began before under the same name, in either form, is
+/// abandoned.
 ///
 /// # Errors
 /// Those of the database.
 pub fn create(db: &mut Db, new: &NewArtifact, pipeline_id: i64, now: Timestamp) -> Result<PieceUpload> {
+    let names = new.name.forms();
     let before = uploads::table
         .filter(uploads::job_id.eq(new.job_id))
-        .filter(uploads::name.eq(new.name.as_str()))
+        .filter(uploads::name.eq_any(names.iter().map(ArtifactName::as_str)))
         .filter(uploads::state.ne(UploadState::Abandoned.as_str()));
     diesel::update(before).set(uploads::state.eq(UploadState::Abandoned.as_str())).execute(db)?;
     Ok(diesel::insert_into(uploads::table)
@@ -150,15 +163,17 @@ pub fn find(db: &mut Db, uuid: Uuid) -> Result<Option<PieceUpload>> {
         .optional()?)
 }
 
-/// Finds the upload of a job's artifact that is open or received.
+/// Finds the newest upload of a job under one of these names that is open or received.
 ///
 /// # Errors
 /// Those of the database.
-pub fn find_by_name(db: &mut Db, job_id: i64, name: &ArtifactName) -> Result<Option<PieceUpload>> {
+pub fn find_by_name(db: &mut Db, job_id: i64, names: &[ArtifactName]) -> Result<Option<PieceUpload>> {
     Ok(uploads::table
         .filter(uploads::job_id.eq(job_id))
-        .filter(uploads::name.eq(name.as_str()))
+        .filter(uploads::name.eq_any(names.iter().map(ArtifactName::as_str)))
         .filter(uploads::state.ne(UploadState::Abandoned.as_str()))
+        .order(uploads::id.desc())
+        .limit(1)
         .select(PieceUpload::as_select())
         .get_result(db)
         .optional()?)
@@ -238,20 +253,30 @@ pub fn pieces(db: &mut Db, upload_id: i64) -> Result<HashMap<String, Piece>> {
     Ok(rows.into_iter().map(|piece| (piece.name.clone(), piece)).collect())
 }
 
-/// Records that an open upload is one blob now, and returns the keys of its pieces, which are referenced no more.
-/// `None` if it is not open any more. Needs [`super::Catalog::write`].
+/// Records that an open upload is one blob now, which was made of `made_of`. Needs [`super::Catalog::write`].
 ///
 /// # Errors
 /// `Unavailable` when `gc` has taken the bytes; those of the database.
 pub fn receive(
     db: &mut Db,
     upload_id: i64,
+    made_of: &[Piece],
     contents: &BlobInfo,
     list: Sha256Digest,
-) -> Result<Option<Vec<String>>> {
+) -> Result<ReceiveOutcome> {
     gc_marks::guard_insert(db, &contents.store_key)?;
+    // Taking the upload's lock first puts this and pieces that arrive at the same time in order.
     let open = uploads::table.find(upload_id).filter(uploads::state.eq(UploadState::Open.as_str()));
-    let received = diesel::update(open)
+    if diesel::update(open).set(uploads::state.eq(uploads::state)).execute(db)? == 0 {
+        return Ok(ReceiveOutcome::Closed);
+    }
+    // The blob of a piece that was sent again is deleted, and may be the one that the artifact would have.
+    let arrived = pieces(db, upload_id)?;
+    let is_there = |piece: &Piece| arrived.get(&piece.name).is_some_and(|it| it.store_key == piece.store_key);
+    if !made_of.iter().all(is_there) {
+        return Ok(ReceiveOutcome::Changed);
+    }
+    diesel::update(uploads::table.find(upload_id))
         .set((
             uploads::state.eq(UploadState::Received.as_str()),
             uploads::list_sha256.eq(Some(list.as_bytes().to_vec())),
@@ -263,19 +288,21 @@ pub fn receive(
             uploads::store_key.eq(Some(&contents.store_key)),
         ))
         .execute(db)?;
-    if received == 0 {
-        return Ok(None);
-    }
-    let of_upload = upload_pieces::table.filter(upload_pieces::upload_id.eq(upload_id));
-    let keys = diesel::delete(of_upload).returning(upload_pieces::store_key).get_results(db)?;
-    Ok(Some(keys))
+    diesel::delete(upload_pieces::table.filter(upload_pieces::upload_id.eq(upload_id))).execute(db)?;
+    Ok(ReceiveOutcome::Received(arrived.into_values().map(|piece| piece.store_key).collect()))
 }
 
-/// Makes a received upload an artifact and deletes its row. Needs [`super::Catalog::write`].
+/// Makes a received upload an artifact and deletes its row; `None` if it is not received any more. Needs
+/// [`super::Catalog::write`].
 ///
 /// # Errors
-/// `Internal` if the upload is not received; those of [`artifacts::add`].
-pub fn complete(db: &mut Db, upload: &PieceUpload, now: Timestamp) -> Result<InsertOutcome> {
+/// `Internal` if the upload has no blob; those of [`artifacts::add`].
+pub fn complete(db: &mut Db, upload: &PieceUpload, now: Timestamp) -> Result<Option<InsertOutcome>> {
+    // Taking the upload's lock first: abandoned meanwhile, its blob is about to be deleted.
+    let received = uploads::table.find(upload.id).filter(uploads::state.eq(UploadState::Received.as_str()));
+    if diesel::update(received).set(uploads::state.eq(uploads::state)).execute(db)? == 0 {
+        return Ok(None);
+    }
     let (Some(size_bytes), Some(sha256), Some(store_key)) =
         (upload.size_bytes, upload.sha256, upload.store_key.clone())
     else {
@@ -304,16 +331,33 @@ pub fn complete(db: &mut Db, upload: &PieceUpload, now: Timestamp) -> Result<Ins
     if matches!(outcome, InsertOutcome::Inserted(_)) {
         diesel::delete(uploads::table.find(upload.id)).execute(db)?;
     }
-    Ok(outcome)
+    Ok(Some(outcome))
 }
 
-/// Abandons the uploads that are a day old, or whose job finished an hour ago. Needs [`super::Catalog::write`].
+/// Returns how many bytes arrived of an upload, without the piece called `name`, which would be replaced.
+///
+/// # Errors
+/// Those of the database.
+pub fn received_without(db: &mut Db, upload_id: i64, name: &str) -> Result<i64> {
+    let received: i64 = uploads::table.find(upload_id).select(uploads::received).get_result(db)?;
+    let replaced: Option<i64> = upload_pieces::table
+        .find((upload_id, name))
+        .select(upload_pieces::size_bytes)
+        .get_result(db)
+        .optional()?;
+    Ok(received - replaced.unwrap_or(0))
+}
+
+/// Abandons the uploads that are a day old, or whose job finished an hour ago and does not run again. Needs
+/// [`super::Catalog::write`].
 ///
 /// # Errors
 /// Those of the database.
 pub fn abandon_old(db: &mut Db, now: Timestamp) -> Result<usize> {
+    let executing = Status::ALL.iter().filter(|it| it.is_executing()).map(|it| it.as_str());
     let finished = jobs::table
         .filter(jobs::id.eq(uploads::job_id))
+        .filter(jobs::status.ne_all(executing))
         .filter(jobs::finished_at.lt(now.as_millis() - AFTER_JOB_MILLIS));
     let old = uploads::table
         .filter(uploads::state.ne(UploadState::Abandoned.as_str()))

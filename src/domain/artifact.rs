@@ -40,6 +40,15 @@ impl ArtifactName {
         [Self::of_named_archive(name), Self::of_file(name)]
     }
 
+    /// Returns the names that an upload called as this one may have; only itself if it is neither an archive that its
+    /// uploader named nor a single file.
+    pub fn forms(&self) -> Vec<Self> {
+        match self.named_archive().or(self.file_path()) {
+            Some(name) => Self::of_upload(name).to_vec(),
+            None => vec![self.clone()],
+        }
+    }
+
     /// Returns the file name that downloads suggest if the uploader gave none: of a named archive with its
     /// ending, of a single file its last segment; `None` for any other artifact.
     pub fn default_filename(&self) -> Option<String> {

@@ -60,7 +60,7 @@ impl Page {
     pub fn from_query(query: &Query, rules: &'static PageRules) -> Result<Self, InvalidParameter> {
         let number = |name: &'static str, default| match query.get_filled(name) {
             None => Ok(default),
-            Some(text) => match (text.parse().ok().filter(|number| *number > 0), rules.bad_numbers) {
+            Some(text) => match (positive(text), rules.bad_numbers) {
                 (Some(number), _) => Ok(number),
                 (None, BadNumbers::Ignored) => Ok(default),
                 (None, BadNumbers::Refused) => Err(InvalidParameter::Type(name)),
@@ -150,6 +150,17 @@ impl Page {
     ) {
         let paging = format!("{name}={position}&per_page={}", self.size);
         response.insert_header((header::LINK, link(url, query, &["page", name], &paging, "next")));
+    }
+}
+
+/// Reads a positive integer; one that is too large to be held is the largest.
+fn positive(text: &str) -> Option<usize> {
+    match text.parse() {
+        Ok(number) => Some(number).filter(|number| *number > 0),
+        Err(_) => {
+            let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+            is_number.then_some(usize::MAX)
+        }
     }
 }
 

@@ -9,8 +9,6 @@ mod scan;
 mod turns;
 mod validate;
 
-use std::time::Duration;
-
 pub use hashes::{Hashes, blob_info};
 pub use pieces::AssembleOutcome;
 pub use scan::scan_archive;
@@ -32,9 +30,6 @@ use turns::Turns;
 
 /// The number of archives scanned at the same time; each may need its whole directory in memory.
 const CONCURRENT_SCANS: usize = 2;
-
-/// How long an upload waits for its turn: well below the ten minutes that a runner waits for an answer.
-const TURN_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// How often recording an artifact is tried if the row in its place turns out to have no bytes.
 const TRIES: usize = 3;
@@ -90,21 +85,20 @@ impl Ingest {
         Self { catalog, store, limits, scans, turns, writers }
     }
 
-    /// Waits for a job's turn to send something.
+    /// Waits for a job's turn to send something. A job that sends many pieces at once over a slow line waits as
+    /// long as its own turns end one after the other.
     ///
     /// # Errors
-    /// `Unavailable` when no turn is free within a minute.
+    /// `Unavailable` when none is free and none of the job's ends within a minute, or after five minutes in all.
     pub async fn turn(&self, project_id: i64, job_id: i64) -> Result<Turn> {
-        let turn = tokio::time::timeout(TURN_TIMEOUT, self.turns.take(project_id, job_id));
-        let too_many = |_| Error::unavailable("upload limit reached (limits.concurrent_uploads)");
-        turn.await.map_err(too_many)?.map_err(Error::internal)
+        self.turns.wait(project_id, job_id).await
     }
 
     /// Begins to receive at most `limit_bytes` from a job, after waiting for a turn. Meanwhile the client's
     /// bytes wait on its side: after a refusal it would have to send everything again.
     ///
     /// # Errors
-    /// `Unavailable` when no turn is free within a minute; those of catalog and store.
+    /// Those of [`Ingest::turn`], catalog and store.
     pub async fn begin(
         &self,
         project_id: i64,

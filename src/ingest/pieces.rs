@@ -9,7 +9,7 @@ use bytes::Bytes;
 
 use super::hashes::{Hashes, blob_info};
 use super::{ArtifactUpload, Ingest, Turn};
-use crate::catalog::uploads::{self, AddOutcome, Piece, PieceLimits, PieceUpload};
+use crate::catalog::uploads::{self, AddOutcome, Piece, PieceLimits, PieceUpload, ReceiveOutcome};
 use crate::domain::artifact::{ArtifactFormat, UploadState};
 use crate::domain::{Error, Result, Sha256Digest, Uuid};
 use crate::ingest::scan::lost;
@@ -104,22 +104,26 @@ impl Ingest {
         };
         let tail_bytes = self.scan(&stored, upload.format, upload.job_id).await?;
         let contents = blob_info(&stored, tail_bytes, hashes);
-        let is_copy = writer.is_some();
+        let copy = writer.is_some().then(|| stored.key.clone());
         let receiving = self.catalog.write(move |db| {
             if let Some(writer) = &writer {
                 writer.hold(db)?;
             }
-            uploads::receive(db, upload_id, &contents, digest)
+            uploads::receive(db, upload_id, &pieces, &contents, digest)
         });
-        let Some(keys) = receiving.await? else {
-            if is_copy {
-                self.discard(&stored.key).await;
-            }
-            return self.outcome_of_other(upload, digest).await;
-        };
-        let blob = stored.key.to_string();
-        self.discard_all(keys.into_iter().filter(|key| *key != blob)).await;
-        Ok(AssembleOutcome::Received)
+        let outcome = receiving.await?;
+        if let ReceiveOutcome::Received(keys) = outcome {
+            let blob = stored.key.to_string();
+            self.discard_all(keys.into_iter().filter(|key| *key != blob)).await;
+            return Ok(AssembleOutcome::Received);
+        }
+        if let Some(copy) = copy {
+            self.discard(&copy).await;
+        }
+        match outcome {
+            ReceiveOutcome::Changed => Err(Error::unavailable("a piece was sent again meanwhile")),
+            _ => self.outcome_of_other(upload, digest).await,
+        }
     }
 
     /// Tells what became of an upload that another request received in the meantime.

@@ -121,10 +121,10 @@ pub(super) fn check_together(sources: &[Source]) -> Result<(), LoadError> {
                 for (place, job) in numbered(&format!("{place}.jobs"), &pipeline.jobs) {
                     seen.job(job.id, job.token.as_ref().and_then(|token| token.as_deref()))
                         .map_err(|why| wrong(source, &place, why))?;
-                    let mut identities = HashSet::new();
+                    let mut of_job = ArtifactNames::default();
                     for (place, artifact) in numbered(&format!("{place}.artifacts"), &job.artifacts) {
                         check_artifact(artifact, &source.files)
-                            .and_then(|()| once_in_job(&mut identities, artifact))
+                            .and_then(|()| of_job.add(artifact))
                             .map_err(|why| wrong(source, &place, why))?;
                     }
                 }
@@ -230,15 +230,37 @@ fn once<T: Hash + Eq + Clone + Display>(seen: &mut HashSet<T>, value: T, field: 
     if seen.insert(value.clone()) { Ok(()) } else { Err(format!("{field}: {value} appears twice")) }
 }
 
-fn once_in_job(seen: &mut HashSet<ArtifactName>, artifact: &ArtifactDocument) -> Result<(), String> {
-    if seen.insert(artifact.identity()) {
-        return Ok(());
+/// The names of a job's artifacts, and the folders of those with a path.
+#[derive(Default)]
+struct ArtifactNames {
+    names: HashSet<ArtifactName>,
+    folders: HashSet<String>,
+}
+
+impl ArtifactNames {
+    fn add(&mut self, artifact: &ArtifactDocument) -> Result<(), String> {
+        if !self.names.insert(artifact.identity()) {
+            return Err(match (&artifact.name, &artifact.path) {
+                (Some(name), _) => format!("name: {name:?} appears twice"),
+                (None, Some(path)) => format!("path: {path:?} appears twice"),
+                (None, None) => format!("type: {} appears twice", artifact.kind),
+            });
+        }
+        let Some(path) = &artifact.path else { return Ok(()) };
+        // No reader could unpack both.
+        let both = |path: &str| format!("path: {path:?} is a file and a folder");
+        if self.folders.contains(path) {
+            return Err(both(path));
+        }
+        for (slash, _) in path.match_indices('/') {
+            let folder = &path[..slash];
+            if self.names.contains(&ArtifactName::of_file(folder)) {
+                return Err(both(folder));
+            }
+            self.folders.insert(folder.to_owned());
+        }
+        Ok(())
     }
-    Err(match (&artifact.name, &artifact.path) {
-        (Some(name), _) => format!("name: {name:?} appears twice"),
-        (None, Some(path)) => format!("path: {path:?} appears twice"),
-        (None, None) => format!("type: {} appears twice", artifact.kind),
-    })
 }
 
 fn check_artifact(artifact: &ArtifactDocument, files: &FileSource) -> Result<(), String> {

@@ -115,6 +115,14 @@ fn wrong_names_are_refused_and_say_why(gateway: Gateway) {
         ("{path: a, file: a.txt, format: zip}", "format: \"a\" artifacts are raw, not zip"),
         ("{path: a, file: .}", "is a directory"),
         ("{path: a, file: a.txt}, {path: a, file: a.txt}", "artifacts[1]: path: \"a\" appears twice"),
+        (
+            "{path: a, file: a.txt}, {path: a/b, file: a.txt}",
+            "artifacts[1]: path: \"a\" is a file and a folder",
+        ),
+        (
+            "{path: a/b/c, file: a.txt}, {path: a/b, file: a.txt}",
+            "artifacts[1]: path: \"a/b\" is a file and a folder",
+        ),
         ("{name: a, file: a.txt}, {name: a, file: a.txt}", "artifacts[1]: name: \"a\" appears twice"),
     ] {
         let error = gateway.try_load(&document(artifacts)).unwrap_err().to_string();

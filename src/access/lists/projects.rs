@@ -63,6 +63,23 @@ impl Access {
         .await
     }
 
+    /// Returns the project that a repository's path names: the ending `.git` is dropped from a path that no project
+    /// has.
+    ///
+    /// # Errors
+    /// Those of the catalog.
+    pub async fn project_of_repository(&self, repository: ProjectRef) -> Result<ProjectRef, AccessError> {
+        let ProjectRef::Path(path) = &repository else { return Ok(repository) };
+        let Some(without) = path.strip_suffix(".git").map(|path| ProjectRef::Path(path.to_owned())) else {
+            return Ok(repository);
+        };
+        self.read(move |db| {
+            let found = projects::find(db, &repository)?;
+            Ok(if found.is_some() { repository } else { without })
+        })
+        .await
+    }
+
     /// Finds a project that the principal sees and, for a user, the user's role in it.
     ///
     /// # Errors

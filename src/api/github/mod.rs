@@ -30,12 +30,16 @@ pub(super) fn mount(config: &mut ServiceConfig) {
     config.service(web::scope("/twirp").default_service(web::to(twirp::answer)));
     config.service(web::scope("/_apis").default_service(web::to(former_toolkit)));
     config.service(web::scope(PREFIX).default_service(web::to(answer)));
-    config.service(web::scope("").guard(is_api_host).default_service(web::to(answer_at_root)));
+    config.service(web::scope("").guard(is_of_api_host).default_service(web::to(answer_at_root)));
 }
 
-/// Whether the first label of the request's host is `api`. Health checks are answered on every host before.
-fn is_api_host(context: &GuardContext<'_>) -> bool {
+/// Whether the first label of the request's host is `api`, and its path is one of this API: the other dialects are
+/// served on every host.
+fn is_of_api_host(context: &GuardContext<'_>) -> bool {
     let head = context.head();
+    if !["/repos/", "/repositories/"].iter().any(|prefix| head.uri.path().starts_with(prefix)) {
+        return false;
+    }
     let host =
         head.uri.host().map(str::to_owned).or_else(|| {
             head.headers().get(header::HOST).and_then(|host| host.to_str().ok()).map(str::to_owned)
@@ -64,8 +68,9 @@ fn refuse(ctx: &RequestContext, error: ApiError) -> HttpResponse {
 async fn dispatch(ctx: &RequestContext, prefix: &str) -> Result<HttpResponse, ApiError> {
     credentials::check_version(ctx)?;
     let path = ctx.request.uri().path();
-    let (repository, route) =
+    let (mut repository, route) =
         routes::parse(prefix, path).ok_or(ApiError::NotFound("no such route".into()))?;
+    repository.project = ctx.access().project_of_repository(repository.project).await?;
     let method = ctx.request.method();
     match (method, route) {
         (&Method::GET | &Method::HEAD, Route::Repository) => repositories::one(ctx, &repository).await,

@@ -20,20 +20,20 @@ pub(super) fn parse(xml: &[u8]) -> Result<Vec<String>, Refusal> {
             Event::Start(element) => {
                 depth += 1;
                 match (depth, element.local_name().as_ref()) {
-                    (1, b"BlockList") => seen_root = true,
+                    (1, b"BlockList") if !seen_root => seen_root = true,
                     (2, b"Latest" | b"Uncommitted" | b"Committed") => id = Some(String::new()),
                     _ => return Err(invalid()),
                 }
             }
             Event::Empty(element) => match (depth, element.local_name().as_ref()) {
-                (0, b"BlockList") => seen_root = true,
+                (0, b"BlockList") if !seen_root => seen_root = true,
                 _ => return Err(invalid()),
             },
-            Event::Text(text) => {
-                if let Some(id) = &mut id {
-                    id.push_str(std::str::from_utf8(&text).map_err(|_| invalid())?);
-                }
-            }
+            Event::Text(text) => match &mut id {
+                Some(id) => id.push_str(std::str::from_utf8(&text).map_err(|_| invalid())?),
+                None if text.iter().all(u8::is_ascii_whitespace) => {}
+                None => return Err(invalid()),
+            },
             Event::End(_) => {
                 depth -= 1;
                 if let Some(id) = id.take() {
@@ -86,6 +86,12 @@ mod tests {
             "<BlockList>",
             "<Blocks/>",
             "<BlockList><Latest><Latest>QQ==</Latest></Latest></BlockList>",
+            "<BlockList/>rubbish",
+            "rubbish<BlockList/>",
+            "<BlockList>QQ==</BlockList>",
+            "<BlockList/><BlockList/>",
+            "<BlockList></BlockList><BlockList><Latest>QQ==</Latest></BlockList>",
+            "<BlockList/><",
             "<!DOCTYPE a [<!ENTITY b 'c'>]><BlockList><Latest>&b;</Latest></BlockList>",
         ] {
             assert_eq!(ids(xml), Err("InvalidXmlDocument"), "{xml}");

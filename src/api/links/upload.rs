@@ -29,53 +29,42 @@ pub(super) async fn take(
     link: &Link,
     body: RequestBody,
 ) -> Result<HttpResponse, Refusal> {
-    let (upload, limit_bytes) = ctx.access().upload_of_link(link.uuid).await?;
-    ctx.audit.set_job(upload.job_id);
     match ctx.query.get("comp") {
-        Some("block") => block(ctx, &upload, limit_bytes, body).await,
-        Some("blocklist") => ordered(ctx, &upload, body).await,
-        None if ctx.request.headers().contains_key("x-ms-blob-type") => {
-            whole_blob(ctx, &upload, limit_bytes, body).await
-        }
+        Some("block") => block(ctx, link, body).await,
+        Some("blocklist") => ordered(ctx, link, body).await,
+        None if ctx.request.headers().contains_key("x-ms-blob-type") => whole_blob(ctx, link, body).await,
         _ => Err(Refusal::new(StatusCode::BAD_REQUEST, "InvalidQueryParameterValue", "comp is not known")),
     }
 }
 
 /// `PUT …?comp=block&blockid=ID`
-async fn block(
-    ctx: &RequestContext,
-    upload: &PieceUpload,
-    limit_bytes: Option<u64>,
-    body: RequestBody,
-) -> Result<HttpResponse, Refusal> {
+async fn block(ctx: &RequestContext, link: &Link, body: RequestBody) -> Result<HttpResponse, Refusal> {
     let id = ctx.query.get("blockid").unwrap_or_default().replace(' ', "+");
     require_block_id(&id)?;
-    take_piece(ctx, upload, limit_bytes, id, body).await?;
+    take_piece(ctx, link, id, body).await?;
     Ok(created())
 }
 
 /// `PUT` of a small blob in one request, without blocks.
-async fn whole_blob(
-    ctx: &RequestContext,
-    upload: &PieceUpload,
-    limit_bytes: Option<u64>,
-    body: RequestBody,
-) -> Result<HttpResponse, Refusal> {
+async fn whole_blob(ctx: &RequestContext, link: &Link, body: RequestBody) -> Result<HttpResponse, Refusal> {
     let id = BASE64_STANDARD.encode("whole");
-    take_piece(ctx, upload, limit_bytes, id.clone(), body).await?;
+    let upload = take_piece(ctx, link, id.clone(), body).await?;
     let turn = ctx.app.ingest.turn(upload.project_id, upload.job_id).await?;
-    assemble(ctx, turn, upload, &[id]).await
+    assemble(ctx, turn, &upload, &[id]).await
 }
 
+/// Takes the bytes of a block. One that announces more than the upload may still take waits for no turn.
 async fn take_piece(
     ctx: &RequestContext,
-    upload: &PieceUpload,
-    limit_bytes: Option<u64>,
+    link: &Link,
     id: String,
     mut body: RequestBody,
-) -> Result<(), Refusal> {
-    if let Some(limit) = limit_bytes.filter(|limit| ctx.announces_more_than(*limit)) {
-        return Err(too_large(limit).into());
+) -> Result<PieceUpload, Refusal> {
+    let (upload, room) = ctx.access().upload_of_link(link.uuid, Some(id.clone())).await?;
+    ctx.audit.set_job(upload.job_id);
+    let limit_bytes = room.map(|room| room.limit_bytes);
+    if let Some(room) = room.filter(|room| ctx.announces_more_than(room.left_bytes)) {
+        return Err(too_large(room.limit_bytes).into());
     }
     let mut piece = ctx.app.ingest.begin(upload.project_id, upload.job_id, limit_bytes).await?;
     while let Some(bytes) = body.next().await {
@@ -83,7 +72,7 @@ async fn take_piece(
     }
     let limits = PieceLimits { pieces: MAX_BLOCKS, bytes: limit_bytes };
     match ctx.app.ingest.finish_piece(piece, upload.id, id, limits).await? {
-        AddOutcome::Added(_) => Ok(()),
+        AddOutcome::Added(_) => Ok(upload),
         AddOutcome::Closed => Err(Refusal::forbidden("the upload takes no blocks any more")),
         AddOutcome::TooMany => Err(Refusal::new(
             StatusCode::CONFLICT,
@@ -95,17 +84,15 @@ async fn take_piece(
 }
 
 /// `PUT …?comp=blocklist`
-async fn ordered(
-    ctx: &RequestContext,
-    upload: &PieceUpload,
-    mut body: RequestBody,
-) -> Result<HttpResponse, Refusal> {
+async fn ordered(ctx: &RequestContext, link: &Link, mut body: RequestBody) -> Result<HttpResponse, Refusal> {
+    let (upload, _) = ctx.access().upload_of_link(link.uuid, None).await?;
+    ctx.audit.set_job(upload.job_id);
     // Before the list is read: lists are large, and few are held at a time.
     let turn = ctx.app.ingest.turn(upload.project_id, upload.job_id).await?;
     let xml = body.read_whole(MAX_LIST_BYTES).await?;
     let list = block_list::parse(&xml)?;
     drop(xml);
-    assemble(ctx, turn, upload, &list).await
+    assemble(ctx, turn, &upload, &list).await
 }
 
 async fn assemble(

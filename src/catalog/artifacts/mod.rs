@@ -21,7 +21,7 @@ use crate::domain::{Error, Result, Sha256Digest, Timestamp, Uuid};
 /// How often an insert is tried while other transactions delete the row in its way.
 const TRIES: usize = 3;
 
-/// A finished artifact.
+/// An artifact, finished or a tombstone.
 #[derive(Debug, Clone, Queryable, Selectable)]
 #[diesel(table_name = artifacts, check_for_backend(MultiBackend))]
 pub struct Artifact {
@@ -235,20 +235,9 @@ pub fn keep_all(db: &mut Db, job_id: i64, now: Timestamp) -> Result<usize> {
         .execute(db)?)
 }
 
-/// Finds what stands for a job's archive: the archive, or else the one archive that its uploader named.
-///
-/// # Errors
-/// Those of the database.
-pub fn find_archive(db: &mut Db, job_id: i64) -> Result<Option<Artifact>> {
-    if let Some(archive) = find(db, job_id, &ArtifactName::ARCHIVE)? {
-        return Ok(Some(archive));
-    }
-    let all = of_job(db, job_id)?;
-    Ok(Artifact::archive_among(&all).cloned())
-}
-
 impl Artifact {
-    /// Returns what stands for the archive among the artifacts of a job, as [`find_archive`] does.
+    /// Returns what stands for the archive among the artifacts of a job: the archive, or else the one archive that its
+    /// uploader named.
     pub fn archive_among(artifacts: &[Self]) -> Option<&Self> {
         let archive = artifacts.iter().find(|artifact| artifact.name == ArtifactName::ARCHIVE);
         archive.or_else(|| {

@@ -48,25 +48,34 @@ pub struct NamedArtifacts {
     pub finished_only: bool,
 }
 
+/// Characters of a job's name or a path that are a hyphen in the name under which the artifact is listed.
+fn replaced() -> impl Iterator<Item = char> {
+    NOT_IN_NAMES.iter().copied().chain(['\t', '\n', '\r'])
+}
+
 /// Returns the name under which an artifact of a job is listed: each character that a name cannot hold is a hyphen.
+///
+/// SQL computes the same, so every artifact is found under the name that it is listed under.
 pub fn shown_name(name: &ArtifactName, job_id: i64, job_name: &str) -> String {
     if let Some(named) = name.named_archive() {
         return named.to_owned();
     }
     let raw = name.file_path().unwrap_or(job_name);
-    let is_replaced = |c: char| c.is_control() || NOT_IN_NAMES.contains(&c);
-    let shown: String = raw.chars().map(|c| if is_replaced(c) { '-' } else { c }).collect();
+    let shown: String = raw.chars().map(|c| if replaced().any(|it| it == c) { '-' } else { c }).collect();
     if matches!(shown.as_str(), "" | "." | "..") { format!("job-{job_id}") } else { shown }
 }
 
-/// The name as SQL, as [`shown_name`] computes it of names without control characters that a file may have.
+/// [`shown_name`] as SQL.
 fn shown_name_sql() -> String {
     let mut raw =
         "CASE WHEN artifacts.name LIKE 'file/%' THEN substr(artifacts.name, 6) ELSE jobs.name END".to_owned();
-    for replaced in NOT_IN_NAMES {
+    for replaced in replaced() {
         raw = format!("replace({raw}, '{replaced}', '-')");
     }
-    format!("(CASE WHEN artifacts.name LIKE 'named/%' THEN substr(artifacts.name, 7) ELSE {raw} END)")
+    format!(
+        "(CASE WHEN artifacts.name LIKE 'named/%' THEN substr(artifacts.name, 7) \
+         WHEN {raw} IN ('', '.', '..') THEN 'job-' || artifacts.job_id ELSE {raw} END)"
+    )
 }
 
 /// The condition that an artifact is listed by name.

@@ -12,6 +12,7 @@ on_both_databases!(
     a_link_ends_with_its_time_and_knows_no_other_credential,
     a_link_to_what_was_deleted_or_has_expired_says_so,
     a_link_is_for_one_method,
+    a_range_outside_is_told_the_size,
     keys_are_exchanged_once_without_harm
 );
 
@@ -75,6 +76,14 @@ fn a_link_to_what_was_deleted_or_has_expired_says_so(gateway: Gateway) {
     assert_eq!(blob_error(&gateway.get(&short).send()).0, 410);
     gateway.block_on(gateway.app.retention.sweep(|_| {})).unwrap();
     assert_eq!(blob_error(&gateway.get(&short).send()).0, 410, "its tombstone is left");
+}
+
+fn a_range_outside_is_told_the_size(gateway: Gateway) {
+    let token = begin(&gateway);
+    let link = link(&gateway, &token);
+    let outside = gateway.get(&link).header("Range", "bytes=7-").send();
+    assert_eq!(blob_error(&outside), (416, "InvalidRange"));
+    assert_eq!(outside.header("content-range"), Some("bytes */7"));
 }
 
 fn a_link_is_for_one_method(gateway: Gateway) {

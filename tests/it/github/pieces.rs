@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use artigate::catalog::artifacts::BlobInfo;
+use artigate::catalog::uploads::{self, Piece, ReceiveOutcome};
+use artigate::domain::Sha256Digest;
 use serde_json::json;
 
 use super::{begin, blob_error, block_id, called, create, of_job, path_of, put, put_block, put_list, with};
@@ -16,6 +19,10 @@ on_both_databases!(
     a_list_that_was_carried_out_is_accepted_again_and_no_other,
     gc_spares_pieces_until_their_upload_is_given_up,
     an_upload_ends_with_its_job,
+    an_upload_of_a_job_that_runs_again_goes_on,
+    a_block_sent_again_while_the_list_is_carried_out_is_not_lost,
+    an_upload_that_was_abandoned_becomes_no_artifact,
+    what_is_busy_says_when_to_come_again,
     chunked_bodies_and_whole_blobs_are_taken
 );
 
@@ -137,6 +144,77 @@ fn an_upload_ends_with_its_job(gateway: Gateway) {
     gateway.advance_clock(3601);
     gateway.block_on(gateway.app.retention.sweep(|_| {})).unwrap();
     gateway.until_blobs(1);
+}
+
+fn an_upload_of_a_job_that_runs_again_goes_on(gateway: Gateway) {
+    let token = begin(&gateway);
+    let link = create(&gateway, &token, "bin", json!({}));
+    gateway.write_catalog(|db| {
+        use diesel::RunQueryDsl;
+        Ok(diesel::sql_query("UPDATE jobs SET finished_at = 1000 WHERE id = 20").execute(db).map(drop)?)
+    });
+    gateway.block_on(gateway.app.retention.sweep(|_| {})).unwrap();
+    assert_eq!(put_block(&gateway, &link, &block_id(0), b"piece").status, 201);
+}
+
+/// The upload that a link is for.
+fn upload_of(gateway: &Gateway, link: &str) -> uploads::PieceUpload {
+    let uuid = link.trim_start_matches("/-/blobs/").split('?').next().unwrap().parse().unwrap();
+    gateway.catalog(move |db| uploads::find(db, uuid)).unwrap()
+}
+
+/// Carries out a list as a node does that has read `pieces` and made a blob of the first one.
+fn receive(gateway: &Gateway, upload_id: i64, pieces: Vec<Piece>) -> ReceiveOutcome {
+    let of = &pieces[0];
+    let contents = BlobInfo {
+        size_bytes: of.size_bytes as u64,
+        sha256: of.sha256,
+        store_key: of.store_key.clone(),
+        tail_bytes: None,
+        sha1: None,
+        crc32: None,
+    };
+    gateway.write_catalog(move |db| {
+        uploads::receive(db, upload_id, &pieces, &contents, Sha256Digest::of(b"list"))
+    })
+}
+
+fn a_block_sent_again_while_the_list_is_carried_out_is_not_lost(gateway: Gateway) {
+    let token = begin(&gateway);
+    let link = create(&gateway, &token, "bin", json!({}));
+    assert_eq!(put_block(&gateway, &link, &block_id(0), b"first").status, 201);
+    let upload_id = upload_of(&gateway, &link).id;
+    let read = gateway.catalog(move |db| uploads::pieces(db, upload_id));
+    // The blob that was read is deleted here.
+    assert_eq!(put_block(&gateway, &link, &block_id(0), b"again").status, 201);
+    let outcome = receive(&gateway, upload_id, read.into_values().collect());
+    assert_eq!(outcome, ReceiveOutcome::Changed);
+    assert_eq!(put_list(&gateway, &link, [block_id(0).as_str()]).status, 201);
+    assert_eq!(finish(&gateway, &token, "bin", 5), b"again");
+}
+
+fn an_upload_that_was_abandoned_becomes_no_artifact(gateway: Gateway) {
+    let token = begin(&gateway);
+    let link = create(&gateway, &token, "bin", json!({}));
+    assert_eq!(put_block(&gateway, &link, &block_id(0), b"first").status, 201);
+    assert_eq!(put_list(&gateway, &link, [block_id(0).as_str()]).status, 201);
+    let received = upload_of(&gateway, &link);
+    create(&gateway, &token, "bin", json!({}));
+    let now = gateway.now();
+    let completed = gateway.write_catalog(move |db| uploads::complete(db, &received, now));
+    assert!(completed.is_none(), "{completed:?}");
+}
+
+fn what_is_busy_says_when_to_come_again(gateway: Gateway) {
+    let token = begin(&gateway);
+    let link = create(&gateway, &token, "bin", json!({}));
+    assert_eq!(put_block(&gateway, &link, &block_id(0), b"piece").status, 201);
+    gateway.silence_writers();
+    gateway.collect(Duration::ZERO).unwrap();
+    // The writer of this node was taken for dead.
+    let busy = put_block(&gateway, &link, &block_id(0), b"piece");
+    assert_eq!(blob_error(&busy), (503, "ServerBusy"));
+    assert_eq!(busy.header("retry-after"), Some("5"));
 }
 
 fn chunked_bodies_and_whole_blobs_are_taken(gateway: Gateway) {

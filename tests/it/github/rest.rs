@@ -12,6 +12,7 @@ const REPO: &str = "/api/v3/repos/group/project";
 on_both_databases!(
     an_artifact_has_githubs_fields,
     lists_are_newest_first_and_link_their_pages,
+    an_artifact_is_found_under_the_name_that_it_is_listed_under,
     a_download_is_a_redirect_that_needs_no_credential,
     an_expired_artifact_is_listed_and_its_download_is_gone,
     every_scheme_of_authorization_is_taken_and_a_wrong_one_is_401,
@@ -98,6 +99,25 @@ fn lists_are_newest_first_and_link_their_pages(gateway: Gateway) {
     assert_eq!(get(&gateway, &path).header("link"), None, "everything is on one page");
     let all = json_of(&get(&gateway, &format!("{REPO}/actions/artifacts?per_page=100")));
     assert_eq!(all["total_count"], 6, "with the archive of job 10");
+}
+
+fn an_artifact_is_found_under_the_name_that_it_is_listed_under(gateway: Gateway) {
+    begin(&gateway);
+    for (job, name) in [("..", "job-10"), ("a\tb", "a-b"), ("x: y/z", "x- y-z"), ("ü'%_", "ü'%_")] {
+        let job = job.replace('\'', "''");
+        let renamed = format!("UPDATE jobs SET name = '{job}' WHERE id = 10");
+        gateway.write_catalog(move |db| {
+            use diesel::RunQueryDsl;
+            Ok(diesel::sql_query(renamed).execute(db).map(drop)?)
+        });
+        let all = json_of(&get(&gateway, "/api/v3/repos/group/project/actions/artifacts"));
+        assert_eq!(all["artifacts"][0]["name"], name);
+        let encoded = name.replace('%', "%25").replace(' ', "%20");
+        let one = format!("/api/v3/repos/group/project/actions/artifacts?name={encoded}");
+        assert_eq!(json_of(&get(&gateway, &one))["total_count"], 1, "{name}");
+    }
+    let far = "/api/v3/repos/group/project/actions/artifacts?page=18446744073709551616";
+    assert_eq!(json_of(&get(&gateway, far))["artifacts"], serde_json::json!([]));
 }
 
 fn a_download_is_a_redirect_that_needs_no_credential(gateway: Gateway) {
@@ -201,16 +221,22 @@ fn a_repository_is_named_by_path_in_any_case_by_number_or_at_the_root(gateway: G
         let url = list["artifacts"][0]["url"].as_str().unwrap();
         assert!(url.starts_with(&format!("{}{repo}/actions/artifacts/", gateway.base_url())), "{url}");
     }
-    let request = |host: &str| {
-        let head = format!("GET /repos/group/project/actions/artifacts HTTP/1.1\r\nHost: {host}\r\n\r\n");
+    let request_of = |host: &str, path: &str| {
+        let head = format!("GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n");
         let mut stream = std::net::TcpStream::connect(gateway.address).unwrap();
         std::io::Write::write_all(&mut stream, head.as_bytes()).unwrap();
         crate::support::http_client::read_answer(stream, false).unwrap()
     };
+    let request = |host: &str| request_of(host, "/repos/group/project/actions/artifacts");
     let list = json_of(&request("api.github.localhost"));
     let url = list["artifacts"][0]["url"].as_str().unwrap();
     assert!(url.starts_with("http://api.github.localhost/repos/group/project/actions/artifacts/"), "{url}");
     assert_eq!(request("github.localhost").status, 404);
+    for (path, status) in [("repos/group/project.git", 200), ("repos/group/project.git.git", 404)] {
+        assert_eq!(get(&gateway, &format!("/api/v3/{path}/actions/artifacts")).status, status, "{path}");
+    }
+    let other = request_of("api.example.com", "/api/v4/projects/1");
+    assert_eq!(other.status, 200, "the other dialect is on every host");
     for path in ["/api/v3/repos/group/none", "/api/v3/repos/group", "/api/v3", "/api/v3/user"] {
         assert_eq!(message(&get(&gateway, path)), (404, "Not Found".to_owned()), "{path}");
     }

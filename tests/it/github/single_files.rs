@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use zip::ZipArchive;
 
 use super::{begin, upload};
-use crate::support::fixtures::{ADMIN, DEVELOPER, GUEST, RUNNING, UPLOADED};
+use crate::support::fixtures::{ADMIN, DEVELOPER, GUEST, RUNNING, UPLOAD, UPLOADED};
 use crate::support::gateway::Gateway;
 use crate::support::http_client::{Form, Request};
 use crate::support::zips;
@@ -15,7 +15,8 @@ on_both_databases!(
     a_job_with_files_alone_has_an_archive_that_is_put_together,
     a_file_comes_before_an_entry_of_its_path,
     files_that_may_not_be_read_are_in_no_archive,
-    files_expire_one_by_one
+    files_expire_one_by_one,
+    an_archive_that_has_expired_hides_nothing_that_has_not
 );
 
 /// Uploads files, and moves them to paths that no toolkit could name.
@@ -121,6 +122,40 @@ fn files_that_may_not_be_read_are_in_no_archive(gateway: Gateway) {
     assert_eq!(gateway.get(&format!("{UPLOADED}/closed")).private_token(GUEST).send().status, 404);
     close("open");
     assert_eq!(gateway.get(UPLOADED).private_token(GUEST).send().status, 403);
+}
+
+/// Sets when the artifacts of a name expire.
+fn expire(gateway: &Gateway, name: &str, at: i64) {
+    let statement = format!("UPDATE artifacts SET expire_at = {at} WHERE name = '{name}' AND job_id = 20");
+    gateway.write_catalog(move |db| {
+        use diesel::RunQueryDsl;
+        Ok(diesel::sql_query(statement).execute(db).map(drop)?)
+    });
+}
+
+fn an_archive_that_has_expired_hides_nothing_that_has_not(gateway: Gateway) {
+    let token = begin(&gateway);
+    let form = Form::default().file("artifacts.zip", &zips::deflated(&[("old", b"old")]));
+    let sent = gateway.post(UPLOAD).job_token(RUNNING).form(form).send();
+    assert_eq!(sent.status, 201, "{}", sent.text());
+    expire(&gateway, "archive", 1000);
+    assert_eq!(get(&gateway, UPLOADED).send().status, 404);
+    let names = || names_of(&ZipArchive::new(Cursor::new(get(&gateway, UPLOADED).send().body)).unwrap());
+    let file = json!({"version": 7, "mime_type": "text/plain"});
+    upload(&gateway, &token, "file", b"1", 10, file);
+    assert_eq!(names(), ["file"], "a file beside an expired archive");
+    let (one, two) = (zips::deflated(&[("one", b"1")]), zips::deflated(&[("two", b"2")]));
+    upload(&gateway, &token, "one", &one, 1 << 20, json!({}));
+    assert_eq!(names(), ["one"]);
+    for path in ["one", "file"] {
+        let entry = get(&gateway, &format!("{UPLOADED}/{path}")).send();
+        assert_eq!((entry.status, entry.text()), (200, "1"), "{path}");
+    }
+    upload(&gateway, &token, "two", &two, 1 << 20, json!({}));
+    expire(&gateway, "named/one", 1000);
+    assert_eq!(names(), ["two"], "one of two named archives is left");
+    let kept = gateway.post(&format!("{UPLOADED}/keep")).private_token(crate::support::fixtures::MAINTAINER);
+    assert_eq!(kept.send().status, 200);
 }
 
 fn files_expire_one_by_one(gateway: Gateway) {

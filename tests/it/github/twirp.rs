@@ -20,6 +20,8 @@ on_both_databases!(
     tokens_that_are_bent_forged_or_over_are_refused,
     what_is_no_call_is_refused_in_json,
     an_expiry_is_taken_over_and_limited,
+    the_newest_upload_of_a_name_is_finished_whatever_its_form,
+    a_named_archive_comes_before_the_archive_of_the_job,
     deleting_takes_effect_at_once
 );
 
@@ -128,6 +130,40 @@ fn a_name_is_taken_once_in_a_run_except_by_a_later_attempt(gateway: Gateway) {
     assert_eq!(call(&gateway, &later, "CreateArtifact", &of("22")).status, 200);
     let other = super::runtime_token(&gateway, "23", "other");
     assert_eq!(call(&gateway, &other, "CreateArtifact", &of("23")).status, 409);
+}
+
+fn the_newest_upload_of_a_name_is_finished_whatever_its_form(gateway: Gateway) {
+    let token = begin(&gateway);
+    let (zip, raw) = (json!({}), json!({"version": 7, "mime_type": "text/plain"}));
+    for (name, first, second) in [("a", &zip, &raw), ("b", &raw, &zip)] {
+        let before = super::create(&gateway, &token, name, first.clone());
+        assert_eq!(super::put_block(&gateway, &before, &super::block_id(0), b"before").status, 201);
+        let id = upload(&gateway, &token, name, b"content", 1000, second.clone());
+        let listed =
+            called(&gateway, &token, "ListArtifacts", &with(of_job(name), json!({"name_filter": name})));
+        assert_eq!(listed["artifacts"][0]["database_id"], id.to_string());
+        assert_eq!(listed["artifacts"][0]["size"], "7");
+        assert_eq!(super::put_block(&gateway, &before, &super::block_id(1), b"late").status, 403);
+    }
+}
+
+fn a_named_archive_comes_before_the_archive_of_the_job(gateway: Gateway) {
+    let token = begin(&gateway);
+    let own = archive();
+    let named = upload(&gateway, &token, "build", &own, 1000, json!({}));
+    let form =
+        crate::support::http_client::Form::default().file("other.zip", &zips::deflated(&[("runner", b"r")]));
+    let uploaded = gateway
+        .post(crate::support::fixtures::UPLOAD)
+        .job_token(crate::support::fixtures::RUNNING)
+        .form(form)
+        .send();
+    assert_eq!(uploaded.status, 201, "{}", uploaded.text());
+    let link = called(&gateway, &token, "GetSignedArtifactURL", &of_job("build"));
+    let link = super::path_of(&gateway, link["signed_url"].as_str().unwrap());
+    assert!(gateway.get(&link).send().body == own);
+    let deleted = called(&gateway, &token, "DeleteArtifact", &of_job("build"));
+    assert_eq!(deleted["artifact_id"], named.to_string());
 }
 
 fn names_that_could_not_be_directories_are_refused(gateway: Gateway) {
