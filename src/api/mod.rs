@@ -3,7 +3,7 @@
 pub mod github;
 pub mod gitlab;
 mod health;
-mod links;
+pub mod links;
 pub mod registry;
 
 use actix_web::web::{self, ServiceConfig};

@@ -1,71 +1,93 @@
 //! List of blocks: the XML that orders the blocks of an upload.
 
-use actix_web::http::StatusCode;
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
 use quick_xml::Reader;
 use quick_xml::events::Event;
 
-use super::error::Refusal;
-use super::upload::{MAX_BLOCKS, require_block_id};
+/// Most blocks of an upload, as Azure has it.
+pub const MAX_BLOCKS: usize = 50_000;
+
+/// Longest ID of a block, in bytes before its encoding, as Azure has it.
+const MAX_BLOCK_ID_BYTES: usize = 64;
+
+/// Why a body is no list of blocks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidBlockList {
+    /// It is not the XML of a list.
+    #[error("The body is not a list of blocks.")]
+    Document,
+    /// An ID is none.
+    #[error("The ID of a block is not the base64 form of 1 to 64 bytes.")]
+    Id,
+    /// It has more than [`MAX_BLOCKS`] blocks.
+    #[error("A list has at most 50,000 blocks.")]
+    TooLong,
+}
 
 /// Reads the IDs of a `BlockList`, in order. Every committed block is one that arrived here, so the three kinds of
 /// elements mean the same.
-pub(super) fn parse(xml: &[u8]) -> Result<Vec<String>, Refusal> {
-    let invalid =
-        || Refusal::new(StatusCode::BAD_REQUEST, "InvalidXmlDocument", "The body is not a list of blocks.");
+///
+/// # Errors
+/// [`InvalidBlockList`].
+pub fn parse(xml: &[u8]) -> Result<Vec<String>, InvalidBlockList> {
     let mut reader = Reader::from_reader(xml);
     let (mut list, mut depth, mut id) = (Vec::new(), 0, None::<String>);
     let mut seen_root = false;
     loop {
-        match reader.read_event().map_err(|_| invalid())? {
+        match reader.read_event().map_err(|_| InvalidBlockList::Document)? {
             Event::Start(element) => {
                 depth += 1;
                 match (depth, element.local_name().as_ref()) {
                     (1, b"BlockList") if !seen_root => seen_root = true,
                     (2, b"Latest" | b"Uncommitted" | b"Committed") => id = Some(String::new()),
-                    _ => return Err(invalid()),
+                    _ => return Err(InvalidBlockList::Document),
                 }
             }
             Event::Empty(element) => match (depth, element.local_name().as_ref()) {
                 (0, b"BlockList") if !seen_root => seen_root = true,
-                _ => return Err(invalid()),
+                _ => return Err(InvalidBlockList::Document),
             },
             Event::Text(text) => match &mut id {
-                Some(id) => id.push_str(std::str::from_utf8(&text).map_err(|_| invalid())?),
+                Some(id) => id.push_str(std::str::from_utf8(&text).map_err(|_| InvalidBlockList::Document)?),
                 None if text.iter().all(u8::is_ascii_whitespace) => {}
-                None => return Err(invalid()),
+                None => return Err(InvalidBlockList::Document),
             },
             Event::End(_) => {
                 depth -= 1;
                 if let Some(id) = id.take() {
-                    let id = id.trim().to_owned();
-                    require_block_id(&id)?;
-                    list.push(id);
-                    if list.len() as i64 > MAX_BLOCKS {
-                        return Err(Refusal::new(
-                            StatusCode::BAD_REQUEST,
-                            "BlockListTooLong",
-                            "A list has at most 50,000 blocks.",
-                        ));
+                    let id = id.trim();
+                    if !is_block_id(id) {
+                        return Err(InvalidBlockList::Id);
                     }
+                    if list.len() == MAX_BLOCKS {
+                        return Err(InvalidBlockList::TooLong);
+                    }
+                    list.push(id.to_owned());
                 }
             }
             Event::Eof if seen_root && depth == 0 => return Ok(list),
-            Event::Eof | Event::DocType(_) | Event::GeneralRef(_) | Event::CData(_) => return Err(invalid()),
+            Event::Eof | Event::DocType(_) | Event::GeneralRef(_) | Event::CData(_) => {
+                return Err(InvalidBlockList::Document);
+            }
             Event::Decl(_) | Event::PI(_) | Event::Comment(_) => {}
         }
     }
 }
 
+/// Whether a text is the ID of a block.
+pub fn is_block_id(id: &str) -> bool {
+    BASE64_STANDARD.decode(id).is_ok_and(|bytes| (1..=MAX_BLOCK_ID_BYTES).contains(&bytes.len()))
+}
+
 #[cfg(test)]
 mod tests {
-    use base64::Engine;
-    use base64::prelude::BASE64_STANDARD;
     use proptest::prelude::*;
 
     use super::*;
 
-    fn ids(xml: &str) -> Result<Vec<String>, &'static str> {
-        parse(xml.as_bytes()).map_err(|refusal| refusal.code)
+    fn ids(xml: &str) -> Result<Vec<String>, InvalidBlockList> {
+        parse(xml.as_bytes())
     }
 
     #[test]
@@ -94,11 +116,11 @@ mod tests {
             "<BlockList/><",
             "<!DOCTYPE a [<!ENTITY b 'c'>]><BlockList><Latest>&b;</Latest></BlockList>",
         ] {
-            assert_eq!(ids(xml), Err("InvalidXmlDocument"), "{xml}");
+            assert_eq!(ids(xml), Err(InvalidBlockList::Document), "{xml}");
         }
         for id in ["", "../x", "a", &BASE64_STANDARD.encode([b'x'; 65])] {
             let xml = format!("<BlockList><Latest>{id}</Latest></BlockList>");
-            assert_eq!(ids(&xml), Err("InvalidQueryParameterValue"), "{id}");
+            assert_eq!(ids(&xml), Err(InvalidBlockList::Id), "{id}");
         }
     }
 

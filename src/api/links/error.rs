@@ -3,6 +3,7 @@
 use actix_web::HttpResponse;
 use actix_web::http::{StatusCode, header};
 
+use super::block_list::InvalidBlockList;
 use crate::access::{AccessError, UploadError};
 use crate::domain::{Error, ErrorKind};
 use crate::http::error::{RequestError, with_reason};
@@ -11,7 +12,7 @@ use crate::http::error::{RequestError, with_reason};
 #[derive(Debug)]
 pub(super) struct Refusal {
     status: StatusCode,
-    pub(super) code: &'static str,
+    code: &'static str,
     message: String,
     reason: String,
     /// The error whose status and headers the response has, if it is one that all dialects share.
@@ -75,6 +76,17 @@ fn code(error: &RequestError) -> &'static str {
             ErrorKind::OutOfSpace => "InsufficientAccountPermissions",
             ErrorKind::UnsupportedMedia | ErrorKind::Unprocessable | ErrorKind::Internal => "InternalError",
         },
+    }
+}
+
+impl From<InvalidBlockList> for Refusal {
+    fn from(why: InvalidBlockList) -> Self {
+        let code = match why {
+            InvalidBlockList::Document => "InvalidXmlDocument",
+            InvalidBlockList::Id => "InvalidQueryParameterValue",
+            InvalidBlockList::TooLong => "BlockListTooLong",
+        };
+        Self::new(StatusCode::BAD_REQUEST, code, why.to_string())
     }
 }
 

@@ -3,7 +3,7 @@
 //! An `Authorization` header counts for nothing here, neither for nor against: clients send the credential of the API
 //! along after a redirect to the same host.
 
-mod block_list;
+pub mod block_list;
 mod error;
 mod upload;
 

@@ -14,14 +14,8 @@ use crate::http::body::{RequestBody, broken_off};
 use crate::http::context::RequestContext;
 use crate::ingest::{AssembleOutcome, Turn, too_large};
 
-/// Most blocks of an upload, as Azure has it.
-pub(super) const MAX_BLOCKS: i64 = 50_000;
-
-/// Longest ID of a block, in bytes before its encoding, as Azure has it.
-const MAX_BLOCK_ID_BYTES: usize = 64;
-
 /// Longest list of blocks, in bytes: every ID with its element.
-const MAX_LIST_BYTES: u64 = MAX_BLOCKS as u64 * 160;
+const MAX_LIST_BYTES: u64 = block_list::MAX_BLOCKS as u64 * 160;
 
 /// Takes a block, a list of blocks, or a whole blob.
 pub(super) async fn take(
@@ -40,7 +34,10 @@ pub(super) async fn take(
 /// `PUT …?comp=block&blockid=ID`
 async fn block(ctx: &RequestContext, link: &Link, body: RequestBody) -> Result<HttpResponse, Refusal> {
     let id = ctx.query.get("blockid").unwrap_or_default().replace(' ', "+");
-    require_block_id(&id)?;
+    if !block_list::is_block_id(&id) {
+        let why = "blockid is not the base64 form of 1 to 64 bytes";
+        return Err(Refusal::new(StatusCode::BAD_REQUEST, "InvalidQueryParameterValue", why));
+    }
     take_piece(ctx, link, id, body).await?;
     Ok(created())
 }
@@ -70,7 +67,7 @@ async fn take_piece(
     while let Some(bytes) = body.next().await {
         piece.write(&bytes.map_err(broken_off)?).await?;
     }
-    let limits = PieceLimits { pieces: MAX_BLOCKS, bytes: limit_bytes };
+    let limits = PieceLimits { pieces: block_list::MAX_BLOCKS as i64, bytes: limit_bytes };
     match ctx.app.ingest.finish_piece(piece, upload.id, id, limits).await? {
         AddOutcome::Added(_) => Ok(upload),
         AddOutcome::Closed => Err(Refusal::forbidden("the upload takes no blocks any more")),
@@ -118,15 +115,4 @@ async fn assemble(
 /// The SDK takes 201 alone for success.
 fn created() -> HttpResponse {
     HttpResponse::Created().finish()
-}
-
-pub(super) fn require_block_id(id: &str) -> Result<(), Refusal> {
-    match BASE64_STANDARD.decode(id) {
-        Ok(bytes) if (1..=MAX_BLOCK_ID_BYTES).contains(&bytes.len()) => Ok(()),
-        _ => Err(Refusal::new(
-            StatusCode::BAD_REQUEST,
-            "InvalidQueryParameterValue",
-            "blockid is not the base64 form of 1 to 64 bytes",
-        )),
-    }
 }

@@ -173,6 +173,10 @@ fn in_front_of_a_gitlab_only_the_paths_of_artifacts_come_here() {
             ("/api/v4/projects/demo%2Fsite/jobs/1003/artifacts/tree", 200),
             ("/api/v4/projects/1/artifacts", 404),
             ("/api/v4/jobs/1016/artifacts", 401),
+            ("/api/v3/repos/demo/site/actions/artifacts", 200),
+            ("/twirp/github.actions.results.api.v1.ArtifactService/ListArtifacts", 404),
+            ("/-/blobs/x", 403),
+            ("/api/registry/v1/projects/1", 401),
         ] {
             let got = curl(&front, &[], path);
             assert_eq!(got.status, status, "{path}");
@@ -189,6 +193,8 @@ fn in_front_of_a_gitlab_only_the_paths_of_artifacts_come_here() {
             "/api/v4/jobs/1015/trace",
             "/demo/site/-/jobs/1003/artifacts/download",
             "/search?q=/api/v4/jobs/1/artifacts",
+            "/demo/api/v3/repos",
+            "/demo/site/-/blobs/x",
         ] {
             assert_eq!(curl(&front, &[], path).text(), format!("gitlab: GET {path}"));
         }
