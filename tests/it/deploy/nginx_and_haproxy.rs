@@ -176,7 +176,7 @@ fn in_front_of_a_gitlab_only_the_paths_of_artifacts_come_here() {
             ("/api/v3/repos/demo/site/actions/artifacts", 200),
             ("/twirp/github.actions.results.api.v1.ArtifactService/ListArtifacts", 404),
             ("/-/blobs/x", 403),
-            ("/api/registry/v1/projects/1", 401),
+            ("/api/registry/v1/projects/1", 404),
         ] {
             let got = curl(&front, &[], path);
             assert_eq!(got.status, status, "{path}");
