@@ -141,9 +141,12 @@ impl Access {
                 let job = jobs::find(db, job_id)?.ok_or(CredentialError::Unknown)?;
                 require_running(&job)?;
                 let names = ArtifactName::of_upload(&name);
-                if let Some(upload) = uploads::find_by_name(db, job_id, &names)? {
-                    return complete(db, &upload, size, digest, now);
+                if let Some(upload) = uploads::find_by_name(db, job_id, &names)?
+                    && let Some(id) = complete(db, &upload, size, digest, now)?
+                {
+                    return Ok(id);
                 }
+                // Another request has completed it, before or meanwhile.
                 let mut newest: Option<Artifact> = None;
                 for name in names {
                     let found = artifacts::find_current(db, job_id, &name, now)?;
@@ -290,19 +293,20 @@ fn of_run(
     Ok(listed)
 }
 
+/// Returns the artifact's ID, or `None` if the upload is not there any more.
 fn complete(
     db: &mut Db,
     upload: &PieceUpload,
     size: i64,
     digest: Option<Sha256Digest>,
     now: Timestamp,
-) -> Result<i64, UploadError> {
+) -> Result<Option<i64>, UploadError> {
     let received = upload.size_bytes.zip(upload.sha256).ok_or(UploadError::Incomplete)?;
     compare(received, size, digest)?;
     match uploads::complete(db, upload, now)? {
-        Some(InsertOutcome::Inserted(id)) => Ok(id),
+        Some(InsertOutcome::Inserted(id)) => Ok(Some(id)),
         Some(InsertOutcome::AlreadyExists(_)) => Err(UploadError::NameTaken),
-        None => Err(UploadError::NotFound),
+        None => Ok(None),
     }
 }
 

@@ -334,18 +334,16 @@ pub fn complete(db: &mut Db, upload: &PieceUpload, now: Timestamp) -> Result<Opt
     Ok(Some(outcome))
 }
 
-/// Returns how many bytes arrived of an upload, without the piece called `name`, which would be replaced.
+/// Returns how many bytes arrived of an upload, if it is still one, without the piece `name`, which would be replaced.
 ///
 /// # Errors
 /// Those of the database.
 pub fn received_without(db: &mut Db, upload_id: i64, name: &str) -> Result<i64> {
-    let received: i64 = uploads::table.find(upload_id).select(uploads::received).get_result(db)?;
-    let replaced: Option<i64> = upload_pieces::table
-        .find((upload_id, name))
-        .select(upload_pieces::size_bytes)
-        .get_result(db)
-        .optional()?;
-    Ok(received - replaced.unwrap_or(0))
+    let upload = uploads::table.find(upload_id).select(uploads::received);
+    let piece = upload_pieces::table.find((upload_id, name)).select(upload_pieces::size_bytes);
+    let received: Option<i64> = upload.get_result(db).optional()?;
+    let replaced: Option<i64> = piece.get_result(db).optional()?;
+    Ok(received.unwrap_or(0) - replaced.unwrap_or(0))
 }
 
 /// Abandons the uploads that are a day old, or whose job finished an hour ago and does not run again. Needs

@@ -71,14 +71,10 @@ impl Ingest {
         let digest = list_digest(list);
         // As it is now: the same list may have been carried out while this one waited for its turn.
         let found = self.catalog.read(move |db| uploads::find(db, uuid)).await?;
-        let Some(upload) = &found else { return Ok(AssembleOutcome::Closed) };
-        match upload.state {
-            UploadState::Open => {}
-            UploadState::Received if upload.list_sha256 == Some(digest) => {
-                return Ok(AssembleOutcome::Received);
-            }
-            UploadState::Received | UploadState::Abandoned => return Ok(AssembleOutcome::Closed),
-        }
+        let upload = match open_or_outcome(found, digest) {
+            Ok(open) => open,
+            Err(outcome) => return Ok(outcome),
+        };
         let mut named = HashSet::with_capacity(list.len());
         if !list.iter().all(|name| named.insert(name)) {
             return Ok(AssembleOutcome::RepeatedPiece);
@@ -87,7 +83,8 @@ impl Ingest {
         let arrived = self.catalog.read(move |db| uploads::pieces(db, upload_id)).await?;
         let Some(pieces) = list.iter().map(|name| arrived.get(name).cloned()).collect::<Option<Vec<_>>>()
         else {
-            return Ok(AssembleOutcome::UnknownPiece);
+            // Or the same list was carried out by another request since then, and the pieces are gone.
+            return self.outcome_of_other(uuid, digest, AssembleOutcome::UnknownPiece).await;
         };
         // A single file may be sent within an archive, which states its CRC-32; clients compare its SHA-1.
         let hashes = (upload.format != ArtifactFormat::Zip).then(Hashes::default);
@@ -122,18 +119,20 @@ impl Ingest {
         }
         match outcome {
             ReceiveOutcome::Changed => Err(Error::unavailable("a piece was sent again meanwhile")),
-            _ => self.outcome_of_other(upload, digest).await,
+            _ => self.outcome_of_other(uuid, digest, AssembleOutcome::Closed).await,
         }
     }
 
-    /// Tells what became of an upload that another request received in the meantime.
-    async fn outcome_of_other(&self, upload: &PieceUpload, list: Sha256Digest) -> Result<AssembleOutcome> {
-        let uuid = upload.uuid;
+    /// Tells what became of an upload that another request may have received in the meantime: `otherwise` if it
+    /// is still open.
+    async fn outcome_of_other(
+        &self,
+        uuid: Uuid,
+        list: Sha256Digest,
+        otherwise: AssembleOutcome,
+    ) -> Result<AssembleOutcome> {
         let found = self.catalog.read(move |db| uploads::find(db, uuid)).await?;
-        Ok(match found {
-            Some(found) if found.list_sha256 == Some(list) => AssembleOutcome::Received,
-            _ => AssembleOutcome::Closed,
-        })
+        Ok(open_or_outcome(found, list).map_or_else(|outcome| outcome, |_| otherwise))
     }
 
     /// Copies pieces into one blob, in order, and continues `hashes` with their bytes.
@@ -178,6 +177,16 @@ impl Ingest {
                 "a piece without a row is left in the store; gc will delete it"
             );
         }
+    }
+}
+
+/// Returns an upload that is open, or else the outcome of a list for it.
+fn open_or_outcome(found: Option<PieceUpload>, list: Sha256Digest) -> Result<PieceUpload, AssembleOutcome> {
+    let upload = found.ok_or(AssembleOutcome::Closed)?;
+    match upload.state {
+        UploadState::Open => Ok(upload),
+        UploadState::Received if upload.list_sha256 == Some(list) => Err(AssembleOutcome::Received),
+        UploadState::Received | UploadState::Abandoned => Err(AssembleOutcome::Closed),
     }
 }
 

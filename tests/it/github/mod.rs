@@ -1,11 +1,14 @@
 //! GitHub's dialect: the toolkit's uploads, links that carry their permission, and the REST API.
 
+mod at_once;
 mod environment;
 mod links;
 mod pieces;
 mod rest;
 mod single_files;
 mod twirp;
+
+use std::net::SocketAddr;
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
@@ -19,24 +22,41 @@ use crate::support::http_client::{Answer, Request};
 const RUN: &str = "200";
 const JOB: &str = "20";
 
+/// Where requests are sent.
+pub(crate) trait Node {
+    fn address(&self) -> SocketAddr;
+}
+
+impl Node for Gateway {
+    fn address(&self) -> SocketAddr {
+        self.address
+    }
+}
+
+impl Node for SocketAddr {
+    fn address(&self) -> SocketAddr {
+        *self
+    }
+}
+
 /// The small world, and the runtime token of its running job.
 fn begin(gateway: &Gateway) -> String {
     fixtures::small(gateway, &crate::support::zips::deflated(&[("a.txt", b"hello")]));
     runtime_token(gateway, "20", RUNNING)
 }
 
-pub(crate) fn runtime_token(gateway: &Gateway, job: &str, token: &str) -> String {
+pub(crate) fn runtime_token(node: &impl Node, job: &str, token: &str) -> String {
     let path = format!("/api/registry/v1/jobs/{job}/environment");
-    let answer = Request::new(gateway.address, "POST", &path).job_token(token).send();
+    let answer = Request::new(node.address(), "POST", &path).job_token(token).send();
     assert_eq!(answer.status, 200, "{}", answer.text());
     let variables: Value = serde_json::from_slice(&answer.body).unwrap();
     variables["ACTIONS_RUNTIME_TOKEN"].as_str().unwrap().to_owned()
 }
 
 /// Calls a method of the toolkit's service.
-fn call(gateway: &Gateway, token: &str, method: &str, request: &Value) -> Answer {
+fn call(node: &impl Node, token: &str, method: &str, request: &Value) -> Answer {
     let path = format!("/twirp/github.actions.results.api.v1.ArtifactService/{method}");
-    Request::new(gateway.address, "POST", &path)
+    Request::new(node.address(), "POST", &path)
         .header("Authorization", &format!("Bearer {token}"))
         .header("Content-Type", "application/json")
         .body(request.to_string().into_bytes())
@@ -44,8 +64,8 @@ fn call(gateway: &Gateway, token: &str, method: &str, request: &Value) -> Answer
 }
 
 /// Calls a method that must succeed.
-fn called(gateway: &Gateway, token: &str, method: &str, request: &Value) -> Value {
-    let answer = call(gateway, token, method, request);
+fn called(node: &impl Node, token: &str, method: &str, request: &Value) -> Value {
+    let answer = call(node, token, method, request);
     assert_eq!(answer.status, 200, "{method} {request}: {}", answer.text());
     serde_json::from_slice(&answer.body).unwrap()
 }
@@ -67,16 +87,18 @@ fn with(mut request: Value, more: Value) -> Value {
 }
 
 /// Creates an upload and returns the path of its link.
-fn create(gateway: &Gateway, token: &str, name: &str, more: Value) -> String {
+fn create(node: &impl Node, token: &str, name: &str, more: Value) -> String {
     let created =
-        called(gateway, token, "CreateArtifact", &with(with(of_job(name), json!({"version": 4})), more));
+        called(node, token, "CreateArtifact", &with(with(of_job(name), json!({"version": 4})), more));
     assert_eq!(created["ok"], true);
-    path_of(gateway, created["signed_upload_url"].as_str().unwrap())
+    path_of(node, created["signed_upload_url"].as_str().unwrap())
 }
 
 /// The path of a URL of the gateway.
-fn path_of(gateway: &Gateway, url: &str) -> String {
-    url.strip_prefix(&gateway.base_url()).unwrap_or_else(|| panic!("{url} is not here")).to_owned()
+fn path_of(node: &impl Node, url: &str) -> String {
+    url.strip_prefix(&format!("http://{}", node.address()))
+        .unwrap_or_else(|| panic!("{url} is not here"))
+        .to_owned()
 }
 
 /// The ID of a block as the SDK writes it.
@@ -84,21 +106,21 @@ fn block_id(number: usize) -> String {
     BASE64_STANDARD.encode(format!("0d5f6c1e-2a3b-4c5d-8e9f-a0b1c2d3e4f5{number:012}"))
 }
 
-fn put(gateway: &Gateway, path: &str, body: &[u8]) -> Answer {
-    Request::new(gateway.address, "PUT", path).header("x-ms-version", "2026-04-06").body(body.to_vec()).send()
+fn put(node: &impl Node, path: &str, body: &[u8]) -> Answer {
+    Request::new(node.address(), "PUT", path).header("x-ms-version", "2026-04-06").body(body.to_vec()).send()
 }
 
-fn put_block(gateway: &Gateway, link: &str, id: &str, bytes: &[u8]) -> Answer {
+fn put_block(node: &impl Node, link: &str, id: &str, bytes: &[u8]) -> Answer {
     let id = id.replace('+', "%2B").replace('/', "%2F").replace('=', "%3D");
-    put(gateway, &format!("{link}&comp=block&blockid={id}"), bytes)
+    put(node, &format!("{link}&comp=block&blockid={id}"), bytes)
 }
 
-fn put_list<'a>(gateway: &Gateway, link: &str, ids: impl IntoIterator<Item = &'a str>) -> Answer {
+fn put_list<'a>(node: &impl Node, link: &str, ids: impl IntoIterator<Item = &'a str>) -> Answer {
     let blocks: String = ids.into_iter().map(|id| format!("<Latest>{id}</Latest>")).collect();
     let xml = format!(
         "<?xml version=\"1.0\" encoding=\"UTF-8\" standalone=\"yes\"?><BlockList>{blocks}</BlockList>"
     );
-    put(gateway, &format!("{link}&comp=blocklist"), xml.as_bytes())
+    put(node, &format!("{link}&comp=blocklist"), xml.as_bytes())
 }
 
 /// Code of a refusal of the blob protocol.

@@ -23,10 +23,11 @@ on_both_databases!(
     a_block_sent_again_while_the_list_is_carried_out_is_not_lost,
     an_upload_that_was_abandoned_becomes_no_artifact,
     what_is_busy_says_when_to_come_again,
+    an_upload_has_so_many_blocks_and_no_more,
     chunked_bodies_and_whole_blobs_are_taken
 );
 
-fn finish(gateway: &Gateway, token: &str, name: &str, size: usize) -> Vec<u8> {
+pub(super) fn finish(gateway: &Gateway, token: &str, name: &str, size: usize) -> Vec<u8> {
     called(gateway, token, "FinalizeArtifact", &with(of_job(name), json!({"size": size.to_string()})));
     let link = called(gateway, token, "GetSignedArtifactURL", &of_job(name));
     gateway.get(&path_of(gateway, link["signed_url"].as_str().unwrap())).send().body
@@ -158,22 +159,26 @@ fn an_upload_of_a_job_that_runs_again_goes_on(gateway: Gateway) {
 }
 
 /// The upload that a link is for.
-fn upload_of(gateway: &Gateway, link: &str) -> uploads::PieceUpload {
+pub(super) fn upload_of(gateway: &Gateway, link: &str) -> uploads::PieceUpload {
     let uuid = link.trim_start_matches("/-/blobs/").split('?').next().unwrap().parse().unwrap();
     gateway.catalog(move |db| uploads::find(db, uuid)).unwrap()
 }
 
-/// Carries out a list as a node does that has read `pieces` and made a blob of the first one.
-fn receive(gateway: &Gateway, upload_id: i64, pieces: Vec<Piece>) -> ReceiveOutcome {
-    let of = &pieces[0];
-    let contents = BlobInfo {
-        size_bytes: of.size_bytes as u64,
-        sha256: of.sha256,
-        store_key: of.store_key.clone(),
+/// The blob that a piece is.
+pub(super) fn contents_of(piece: &Piece) -> BlobInfo {
+    BlobInfo {
+        size_bytes: piece.size_bytes as u64,
+        sha256: piece.sha256,
+        store_key: piece.store_key.clone(),
         tail_bytes: None,
         sha1: None,
         crc32: None,
-    };
+    }
+}
+
+/// Carries out a list as a node does that has read `pieces` and made a blob of the first one.
+fn receive(gateway: &Gateway, upload_id: i64, pieces: Vec<Piece>) -> ReceiveOutcome {
+    let contents = contents_of(&pieces[0]);
     gateway.write_catalog(move |db| {
         uploads::receive(db, upload_id, &pieces, &contents, Sha256Digest::of(b"list"))
     })
@@ -215,6 +220,28 @@ fn what_is_busy_says_when_to_come_again(gateway: Gateway) {
     let busy = put_block(&gateway, &link, &block_id(0), b"piece");
     assert_eq!(blob_error(&busy), (503, "ServerBusy"));
     assert_eq!(busy.header("retry-after"), Some("5"));
+}
+
+fn an_upload_has_so_many_blocks_and_no_more(gateway: Gateway) {
+    let token = begin(&gateway);
+    let link = create(&gateway, &token, "bin", json!({}));
+    assert_eq!(put_block(&gateway, &link, &block_id(0), b"first").status, 201);
+    gateway.write_catalog(|db| {
+        use diesel::RunQueryDsl;
+        Ok(diesel::sql_query("UPDATE uploads SET pieces = 50000").execute(db).map(drop)?)
+    });
+    let one_more = put_block(&gateway, &link, &block_id(1), b"one more");
+    assert_eq!(blob_error(&one_more), (409, "BlockCountExceedsLimit"));
+    gateway.until_blobs(2);
+    assert_eq!(put_block(&gateway, &link, &block_id(0), b"again").status, 201);
+    gateway.write_catalog(|db| {
+        use diesel::RunQueryDsl;
+        Ok(diesel::sql_query("UPDATE uploads SET pieces = 49999").execute(db).map(drop)?)
+    });
+    assert_eq!(put_block(&gateway, &link, &block_id(1), b" and more").status, 201, "exactly the limit");
+    let ids = [block_id(0), block_id(1)];
+    assert_eq!(put_list(&gateway, &link, ids.iter().map(String::as_str)).status, 201);
+    assert_eq!(finish(&gateway, &token, "bin", 14), b"again and more");
 }
 
 fn chunked_bodies_and_whole_blobs_are_taken(gateway: Gateway) {

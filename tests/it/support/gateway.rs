@@ -45,9 +45,14 @@ impl Gateway {
     }
 
     pub fn on_postgres() -> Self {
+        Self::on_postgres_with(|_| {})
+    }
+
+    /// On PostgreSQL, with other settings than the defaults.
+    pub fn on_postgres_with(change: impl FnOnce(&mut Settings)) -> Self {
         let database = PostgresDatabase::migrated();
         let url = DatabaseUrl::Postgres(database.url.clone().into());
-        Self::start(url, Some(database), |_| {})
+        Self::start(url, Some(database), change)
     }
 
     /// With other settings than the defaults.
