@@ -6,7 +6,7 @@
 //! `ARTIGATE_TEST_KILLS=200` makes a long run.
 
 mod clients;
-mod nodes;
+pub mod nodes;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -96,7 +96,7 @@ fn collect_until(installation: &Installation, stop: &AtomicBool) {
 
 impl Installation {
     /// Every blob that lies in the store, and every upload that was never finished.
-    fn blobs(&self) -> Vec<String> {
+    pub fn blobs(&self) -> Vec<String> {
         let store = Store::open_at(&self.store, Duration::from_secs(30)).unwrap();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let mut all = Vec::new();

@@ -94,6 +94,15 @@ impl<'a> Nodes<'a> {
             std::thread::park_timeout(Duration::from_millis(1));
         }
         let mut node = self.running[number % self.running.len()].lock().unwrap();
+        self.restart_held(&mut node);
+    }
+
+    /// Kills a node at once and starts it again.
+    pub fn restart(&self, number: usize) {
+        self.restart_held(&mut self.running[number % self.running.len()].lock().unwrap());
+    }
+
+    fn restart_held(&self, node: &mut Option<Serving>) {
         // Dropping sends SIGKILL.
         drop(node.take());
         *node = Some(Serving::run(self.installation.command(&["serve"])));

@@ -3,6 +3,7 @@
 mod at_once;
 mod environment;
 mod links;
+mod nodes;
 mod pieces;
 mod rest;
 mod single_files;

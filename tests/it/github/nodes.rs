@@ -1,0 +1,174 @@
+//! Pieces of one upload on several nodes, which share PostgreSQL and a bucket, and of which each may be killed.
+
+use std::sync::Barrier;
+
+use serde_json::{Value, json};
+
+use super::{block_id, called, create, of_job, path_of, put_block, put_list, runtime_token, with};
+use crate::chaos::nodes::{Installation, Nodes};
+use crate::support::bucket;
+use crate::support::fixtures::RUNNING;
+use crate::support::gateway::PostgresDatabase;
+use crate::support::http_client::{Answer, Request};
+
+/// How often two requests are sent at once.
+const ROUNDS: usize = 12;
+
+/// The job of the tests and nothing else.
+fn install() -> Installation {
+    let installation =
+        Installation::new(Some(PostgresDatabase::create()), Some(bucket::fresh(bucket::server())));
+    let document = format!(
+        "projects: [{{id: 1, path: group/project, pipelines: [{{id: 200, ref: main, sha: bbbb, status: running,
+            jobs: [{{id: 20, name: build, status: running, token: {RUNNING}}}]}}]}}]"
+    );
+    std::fs::write(installation.path().join("registry.yml"), document).unwrap();
+    installation.run(&["load", "registry.yml"]);
+    installation
+}
+
+/// Finalizes on one node and returns what a node answers with.
+fn finalize(nodes: &Nodes, node: usize, token: &str, name: &str, size: usize) -> Value {
+    let request = with(of_job(name), json!({"size": size.to_string()}));
+    called(&nodes.address(node), token, "FinalizeArtifact", &request)
+}
+
+/// Downloads by a link that the node gives.
+fn download(nodes: &Nodes, node: usize, token: &str, name: &str) -> Vec<u8> {
+    let address = nodes.address(node);
+    let link = called(&address, token, "GetSignedArtifactURL", &of_job(name));
+    Request::new(address, "GET", &path_of(&address, link["signed_url"].as_str().unwrap())).send().body
+}
+
+/// Sends to the two nodes at once.
+fn to_both(nodes: &Nodes, send: impl Fn(usize, std::net::SocketAddr) -> Answer + Sync) -> [Answer; 2] {
+    let (barrier, send) = (Barrier::new(2), &send);
+    let one = |node: usize| {
+        let (barrier, address) = (&barrier, nodes.address(node));
+        move || {
+            barrier.wait();
+            send(node, address)
+        }
+    };
+    std::thread::scope(|scope| [0, 1].map(|node| scope.spawn(one(node))).map(|sent| sent.join().unwrap()))
+}
+
+/// No blob is left but those of the artifacts, once all who store bytes have ended.
+fn assert_nothing_is_left(installation: &Installation, nodes: Nodes, artifacts: usize) {
+    drop(nodes);
+    installation.run(&["fsck"]);
+    installation.silence_writers();
+    installation.run(&["gc", "--grace", "0s", "--force"]);
+    assert_eq!(installation.blobs(), installation.rows());
+    assert_eq!(installation.rows().len(), artifacts);
+}
+
+fn piece(number: usize) -> Vec<u8> {
+    (0..40_000 + number).map(|n| (n * 7 + number * 13) as u8).collect()
+}
+
+#[test]
+fn every_request_of_an_upload_may_go_to_another_node() {
+    let installation = install();
+    let nodes = Nodes::start(&installation, 2);
+    let token = runtime_token(&nodes.address(0), "20", RUNNING);
+    let link = create(&nodes.address(0), &token, "bin", json!({}));
+    let ids: Vec<String> = (0..5).map(block_id).collect();
+    for (number, id) in ids.iter().enumerate().rev() {
+        assert_eq!(put_block(&nodes.address(number), &link, id, &piece(number)).status, 201);
+    }
+    // One of them once more, on the node that has not seen it.
+    assert_eq!(put_block(&nodes.address(1), &link, &ids[0], &piece(9)).status, 201);
+    assert_eq!(put_list(&nodes.address(1), &link, ids.iter().map(String::as_str)).status, 201);
+    let expected = [9, 1, 2, 3, 4].map(piece).concat();
+    let done = finalize(&nodes, 0, &token, "bin", expected.len());
+    assert_eq!(finalize(&nodes, 1, &token, "bin", expected.len()), done);
+    assert!(download(&nodes, 1, &token, "bin") == expected);
+    assert_nothing_is_left(&installation, nodes, 1);
+}
+
+#[test]
+fn a_node_that_is_killed_between_two_requests_forgets_nothing() {
+    let installation = install();
+    let nodes = Nodes::start(&installation, 2);
+    let token = runtime_token(&nodes.address(0), "20", RUNNING);
+    let link = create(&nodes.address(0), &token, "bin", json!({}));
+    nodes.restart(0);
+    let ids: Vec<String> = (0..3).map(block_id).collect();
+    for (number, id) in ids.iter().enumerate() {
+        assert_eq!(put_block(&nodes.address(0), &link, id, &piece(number)).status, 201);
+        nodes.restart(0);
+        // Those who stored the pieces are dead, and their pieces are not.
+        installation.silence_writers();
+        installation.run(&["gc", "--grace", "0s", "--force"]);
+    }
+    assert_eq!(put_list(&nodes.address(0), &link, ids.iter().map(String::as_str)).status, 201);
+    nodes.restart(0);
+    installation.silence_writers();
+    installation.run(&["gc", "--grace", "0s", "--force"]);
+    assert_eq!(put_list(&nodes.address(0), &link, ids.iter().map(String::as_str)).status, 201, "again");
+    let expected = [0, 1, 2].map(piece).concat();
+    let done = finalize(&nodes, 0, &token, "bin", expected.len());
+    nodes.restart(0);
+    assert_eq!(finalize(&nodes, 0, &token, "bin", expected.len()), done);
+    assert!(download(&nodes, 0, &token, "bin") == expected);
+    assert!(download(&nodes, 1, &token, "bin") == expected);
+    assert_nothing_is_left(&installation, nodes, 1);
+}
+
+#[test]
+fn a_block_that_both_nodes_receive_at_once_is_one_of_the_two() {
+    let installation = install();
+    let nodes = Nodes::start(&installation, 2);
+    let token = runtime_token(&nodes.address(0), "20", RUNNING);
+    for round in 0..ROUNDS {
+        let name = format!("bin-{round}");
+        let link = create(&nodes.address(round), &token, &name, json!({}));
+        let sent = [piece(1), piece(2)];
+        let answers = to_both(&nodes, |node, address| put_block(&address, &link, &block_id(0), &sent[node]));
+        assert_eq!(answers.map(|answer| answer.status), [201, 201], "round {round}");
+        assert_eq!(put_block(&nodes.address(round), &link, &block_id(1), b"end").status, 201);
+        let ids = [block_id(0), block_id(1)];
+        assert_eq!(put_list(&nodes.address(round + 1), &link, ids.iter().map(String::as_str)).status, 201);
+        let sizes = sent.each_ref().map(|bytes| bytes.len() + 3);
+        let request = |size: usize| with(of_job(&name), json!({"size": size.to_string()}));
+        let kept = sizes.iter().position(|size| {
+            super::call(&nodes.address(0), &token, "FinalizeArtifact", &request(*size)).status == 200
+        });
+        let kept = kept.unwrap_or_else(|| panic!("round {round}: it is neither"));
+        assert!(download(&nodes, 1, &token, &name) == [&sent[kept][..], b"end"].concat());
+    }
+    assert_nothing_is_left(&installation, nodes, ROUNDS);
+}
+
+#[test]
+fn a_list_that_both_nodes_receive_at_once_is_carried_out_once() {
+    let installation = install();
+    let nodes = Nodes::start(&installation, 2);
+    let token = runtime_token(&nodes.address(0), "20", RUNNING);
+    for round in 0..ROUNDS {
+        let name = format!("bin-{round}");
+        // Of a single piece no copy is made; a file is read for its digests.
+        let more = if round % 2 == 0 { json!({}) } else { json!({"version": 7, "mime_type": "text/plain"}) };
+        let link = create(&nodes.address(round), &token, &name, more);
+        let ids: Vec<String> = (0..1 + round % 4).map(block_id).collect();
+        for (number, id) in ids.iter().enumerate() {
+            assert_eq!(put_block(&nodes.address(number), &link, id, &piece(number)).status, 201);
+        }
+        let list = |address| put_list(&address, &link, ids.iter().map(String::as_str));
+        for (node, answer) in to_both(&nodes, |_, address| list(address)).into_iter().enumerate() {
+            // What the other one was faster with is asked for once more.
+            let answer = if answer.status == 503 { list(nodes.address(node)) } else { answer };
+            assert_eq!(answer.status, 201, "round {round}: {}", answer.text());
+        }
+        let expected: Vec<u8> = (0..ids.len()).flat_map(piece).collect();
+        let answers = to_both(&nodes, |_, address| {
+            let request = with(of_job(&name), json!({"size": expected.len().to_string()}));
+            super::call(&address, &token, "FinalizeArtifact", &request)
+        });
+        let [one, other] = answers.each_ref().map(|answer| (answer.status, answer.text()));
+        assert_eq!((one.0, &one), (200, &other), "round {round}");
+        assert!(download(&nodes, round, &token, &name) == expected);
+    }
+    assert_nothing_is_left(&installation, nodes, ROUNDS);
+}
