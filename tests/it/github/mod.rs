@@ -4,6 +4,7 @@ mod at_once;
 mod environment;
 mod links;
 mod nodes;
+mod orders;
 mod pieces;
 mod rest;
 mod single_files;
