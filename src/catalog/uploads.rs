@@ -346,6 +346,47 @@ pub fn received_without(db: &mut Db, upload_id: i64, name: &str) -> Result<i64> 
     Ok(received.unwrap_or(0) - replaced.unwrap_or(0))
 }
 
+/// A blob that an unfinished upload references: a piece, or all of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UploadBlob {
+    /// The job that uploads.
+    pub job_id: i64,
+    /// The key of the blob.
+    pub store_key: String,
+    /// Its size in bytes.
+    pub size_bytes: i64,
+    /// Its digest.
+    pub sha256: Sha256Digest,
+}
+
+/// Lists the blobs of all uploads that are not abandoned.
+///
+/// # Errors
+/// Those of the database.
+pub fn blobs(db: &mut Db) -> Result<Vec<UploadBlob>> {
+    let alive = || uploads::table.filter(uploads::state.ne(UploadState::Abandoned.as_str()));
+    type Whole = (i64, Option<String>, Option<i64>, Option<Sha256Digest>);
+    let whole: Vec<Whole> = alive()
+        .filter(uploads::store_key.is_not_null())
+        .select((uploads::job_id, uploads::store_key, uploads::size_bytes, uploads::sha256))
+        .load(db)?;
+    let pieces: Vec<(i64, Piece)> = upload_pieces::table
+        .inner_join(uploads::table)
+        .filter(uploads::state.ne(UploadState::Abandoned.as_str()))
+        .select((uploads::job_id, Piece::as_select()))
+        .load(db)?;
+    let of_whole = |(job_id, key, size, sha256): Whole| {
+        Some(UploadBlob { job_id, store_key: key?, size_bytes: size?, sha256: sha256? })
+    };
+    let of_piece = |(job_id, piece): (i64, Piece)| UploadBlob {
+        job_id,
+        store_key: piece.store_key,
+        size_bytes: piece.size_bytes,
+        sha256: piece.sha256,
+    };
+    Ok(whole.into_iter().filter_map(of_whole).chain(pieces.into_iter().map(of_piece)).collect())
+}
+
 /// Abandons the uploads that are a day old, or whose job finished an hour ago and does not run again. Needs
 /// [`super::Catalog::write`].
 ///

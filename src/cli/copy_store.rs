@@ -6,7 +6,7 @@ use serde_json::json;
 use super::progress::Progress;
 use super::{CommandError, environment, existing};
 use crate::catalog::artifacts::{self, Artifact};
-use crate::retention::copy_store::{Copied, copy_blobs};
+use crate::retention::copy_store::{Copied, CopyItem, copy_blobs};
 use crate::settings::{Settings, StorageUrl};
 use crate::store::Store;
 
@@ -44,21 +44,31 @@ impl CopyStore {
         let runtime = super::runtime()?;
         let total = runtime.block_on(catalog.read(artifacts::count))?;
         let progress = Progress::new("copying blobs", usize::try_from(total).ok());
-        let report = |artifact: &Artifact, why: &str| self.report(artifact, why);
+        let report = |item: &CopyItem, why: &str| self.report(item, why);
         let copied = runtime.block_on(copy_blobs(&catalog, &from, &to, || progress.advance(1), report));
         progress.finish();
         self.conclude(copied?)
     }
 
-    fn report(&self, artifact: &Artifact, why: &str) {
-        let Artifact { id, job_id, kind, store_key, .. } = artifact;
+    fn report(&self, item: &CopyItem, why: &str) {
+        let (named, key, text) = match item {
+            CopyItem::Artifact(artifact) => {
+                let Artifact { id, job_id, kind, store_key, .. } = &**artifact;
+                let named = json!({ "artifact": id, "job": job_id, "kind": kind.as_str() });
+                (named, store_key, format!("artifact {id} ({kind} of job {job_id})"))
+            }
+            CopyItem::Upload(blob) => {
+                let job_id = blob.job_id;
+                (json!({ "upload": true, "job": job_id }), &blob.store_key, format!("upload of job {job_id}"))
+            }
+        };
         if self.json {
-            println!(
-                "{}",
-                json!({ "artifact": id, "job": job_id, "kind": kind.as_str(), "blob": store_key, "problem": why })
-            );
+            let mut named = named;
+            named["blob"] = json!(key);
+            named["problem"] = json!(why);
+            println!("{named}");
         } else {
-            println!("artifact {id} ({kind} of job {job_id}), blob {store_key}: {why}");
+            println!("{text}, blob {key}: {why}");
         }
     }
 

@@ -3,11 +3,11 @@
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 
-use crate::catalog::Catalog;
 use crate::catalog::artifacts::{self, Artifact};
-use crate::catalog::instance;
+use crate::catalog::uploads::{self, UploadBlob};
 use crate::catalog::writers::Purpose;
-use crate::domain::{Error, ErrorKind, Result};
+use crate::catalog::{Catalog, instance};
+use crate::domain::{Error, ErrorKind, Result, Sha256Digest};
 use crate::identity::{self, ProjectUsage};
 use crate::store::{Store, StoreKey};
 use crate::writers::Writers;
@@ -31,6 +31,38 @@ pub struct Copied {
     pub faults: usize,
 }
 
+/// What references a blob that is copied.
+#[derive(Debug, Clone)]
+pub enum CopyItem {
+    /// An artifact.
+    Artifact(Box<Artifact>),
+    /// An upload that is not finished.
+    Upload(UploadBlob),
+}
+
+impl CopyItem {
+    /// Returns key, size and digest of the blob.
+    fn blob(&self) -> (&str, i64, Sha256Digest) {
+        match self {
+            Self::Artifact(artifact) => (&artifact.store_key, artifact.size_bytes, artifact.sha256),
+            Self::Upload(blob) => (&blob.store_key, blob.size_bytes, blob.sha256),
+        }
+    }
+
+    /// Whether the catalog still references the blob.
+    async fn is_referenced(&self, catalog: &Catalog) -> Result<bool> {
+        match self.clone() {
+            Self::Artifact(artifact) => {
+                let key = artifact.store_key.clone();
+                let now =
+                    catalog.read(move |db| artifacts::find(db, artifact.job_id, &artifact.name)).await?;
+                Ok(now.is_some_and(|now| now.store_key == key))
+            }
+            Self::Upload(blob) => Ok(catalog.read(uploads::blobs).await?.contains(&blob)),
+        }
+    }
+}
+
 /// The outcome of one blob.
 enum CopyOutcome {
     Copied(u64),
@@ -40,8 +72,8 @@ enum CopyOutcome {
     Failed(String),
 }
 
-/// Copies the blob of every artifact. Calls `progress` for every row, and `report` with the row of every blob
-/// that could not be copied.
+/// Copies the blob of every artifact, and those of uploads that are not finished. Calls `progress` for every one, and
+/// `report` with whose blob could not be copied.
 ///
 /// # Errors
 /// Those of the catalog; `Conflict` when one of the stores belongs to another instance. A faulty blob is
@@ -51,7 +83,7 @@ pub async fn copy_blobs(
     from: &Store,
     to: &Store,
     progress: impl Fn(),
-    mut report: impl FnMut(&Artifact, &str),
+    mut report: impl FnMut(&CopyItem, &str),
 ) -> Result<Copied> {
     take_identity_along(catalog, from, to).await?;
     // While the writer is recorded, `gc` spares blobs that are being copied.
@@ -93,20 +125,27 @@ async fn copy_all(
     from: &Store,
     to: &Store,
     progress: impl Fn(),
-    mut report: impl FnMut(&Artifact, &str),
+    mut report: impl FnMut(&CopyItem, &str),
 ) -> Result<Copied> {
     let mut copied = Copied::default();
     let mut after = 0;
+    let mut uploads_too = Some(catalog.read(uploads::blobs).await?);
     loop {
         let rows = catalog.read(move |db| artifacts::page(db, after, BATCH)).await?;
-        let Some(last) = rows.last() else { return Ok(copied) };
-        after = last.id;
-        let copying = stream::iter(rows).map(|artifact| async move {
-            let outcome = copy(catalog, from, to, &artifact).await?;
-            Ok::<_, Error>((artifact, outcome))
+        after = rows.last().map_or(after, |last| last.id);
+        let mut items: Vec<CopyItem> =
+            rows.into_iter().map(|artifact| CopyItem::Artifact(Box::new(artifact))).collect();
+        if items.is_empty() {
+            // What was no artifact yet when this began is one now, or still none.
+            let Some(blobs) = uploads_too.take() else { return Ok(copied) };
+            items = blobs.into_iter().map(CopyItem::Upload).collect();
+        }
+        let copying = stream::iter(items).map(|item| async move {
+            let outcome = copy(catalog, from, to, &item).await?;
+            Ok::<_, Error>((item, outcome))
         });
         let mut copying = copying.buffer_unordered(CONCURRENT);
-        while let Some((artifact, outcome)) = copying.try_next().await? {
+        while let Some((item, outcome)) = copying.try_next().await? {
             match outcome {
                 CopyOutcome::Copied(bytes) => {
                     copied.blobs += 1;
@@ -116,7 +155,7 @@ async fn copy_all(
                 CopyOutcome::Gone => {}
                 CopyOutcome::Failed(why) => {
                     copied.faults += 1;
-                    report(&artifact, &why);
+                    report(&item, &why);
                 }
             }
             progress();
@@ -124,24 +163,20 @@ async fn copy_all(
     }
 }
 
-async fn copy(catalog: &Catalog, from: &Store, to: &Store, artifact: &Artifact) -> Result<CopyOutcome> {
-    match copy_bytes(from, to, artifact).await {
+async fn copy(catalog: &Catalog, from: &Store, to: &Store, item: &CopyItem) -> Result<CopyOutcome> {
+    match copy_bytes(from, to, item).await {
         Ok(outcome) => Ok(outcome),
-        Err(error) => {
-            let (job_id, name) = (artifact.job_id, artifact.name.clone());
-            let now = catalog.read(move |db| artifacts::find(db, job_id, &name)).await?;
-            if now.is_some_and(|now| now.store_key == artifact.store_key) {
-                Ok(CopyOutcome::Failed(error.source_chain().unwrap_or_else(|| error.to_string())))
-            } else {
-                Ok(CopyOutcome::Gone)
-            }
+        Err(error) if item.is_referenced(catalog).await? => {
+            Ok(CopyOutcome::Failed(error.source_chain().unwrap_or_else(|| error.to_string())))
         }
+        Err(_) => Ok(CopyOutcome::Gone),
     }
 }
 
-async fn copy_bytes(from: &Store, to: &Store, artifact: &Artifact) -> Result<CopyOutcome> {
-    let key: StoreKey = artifact.store_key.parse().map_err(Error::internal)?;
-    let size = u64::try_from(artifact.size_bytes).map_err(Error::internal)?;
+async fn copy_bytes(from: &Store, to: &Store, item: &CopyItem) -> Result<CopyOutcome> {
+    let (key, size, sha256) = item.blob();
+    let key: StoreKey = key.parse().map_err(Error::internal)?;
+    let size = u64::try_from(size).map_err(Error::internal)?;
     match to.size_of(&key).await? {
         Some(found) if found == size => return Ok(CopyOutcome::Present),
         Some(found) => {
@@ -157,6 +192,6 @@ async fn copy_bytes(from: &Store, to: &Store, artifact: &Artifact) -> Result<Cop
     while let Some(piece) = pieces.try_next().await? {
         upload.write(&piece).await?;
     }
-    upload.commit_as(artifact.sha256).await?;
+    upload.commit_as(sha256).await?;
     Ok(CopyOutcome::Copied(size))
 }

@@ -3,7 +3,9 @@
 use std::process::Command;
 
 use artigate::settings::StorageUrl;
+use serde_json::json;
 
+use crate::github;
 use crate::program::{Serving, artigate};
 use crate::support::bucket;
 use crate::support::fixtures::{self, ARCHIVE, RUNNING, UPLOAD, UPLOADED};
@@ -152,5 +154,35 @@ fn a_store_that_cannot_be_named_is_refused() {
         let error = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(2));
         assert!(error.contains(says), "{error}");
+    }
+}
+
+/// An upload in pieces that is under way while a store is moved is finished from the new one alone.
+#[test]
+fn an_upload_that_is_not_finished_moves_too() {
+    let moving = Moving::begin();
+    let before = Serving::run(moving.command(&["serve"]));
+    let address = before.address();
+    let token = github::runtime_token(&address, "20", RUNNING);
+    let block = github::block_id(0);
+    let path = |link: &str| link.split_once("/-/").map(|(_, rest)| format!("/-/{rest}")).unwrap();
+    let links = ["received", "open"].map(|name| path(&github::create(&address, &token, name, json!({}))));
+    for link in &links {
+        assert_eq!(github::put_block(&address, link, &block, b"piece").status, 201);
+    }
+    assert_eq!(github::put_list(&address, &links[0], [block.as_str()]).status, 201);
+    drop(before);
+    let (code, said, _) = moving.copy(&[]);
+    assert_eq!(code, Some(0), "{said}");
+    std::fs::remove_dir_all(moving.path().join("artigate-data/blobs")).unwrap();
+    let after = moving.serve_from_the_bucket();
+    let address = after.address();
+    assert_eq!(github::put_list(&address, &links[1], [block.as_str()]).status, 201);
+    for name in ["received", "open"] {
+        let finalize = github::with(github::of_job(name), json!({"size": "5"}));
+        github::called(&address, &token, "FinalizeArtifact", &finalize);
+        let link = github::called(&address, &token, "GetSignedArtifactURL", &github::of_job(name));
+        let link = github::path_of(&address, link["signed_url"].as_str().unwrap());
+        assert_eq!(Request::new(address, "GET", &link).send().body, b"piece", "{name}");
     }
 }

@@ -66,7 +66,7 @@ fn call(node: &impl Node, token: &str, method: &str, request: &Value) -> Answer 
 }
 
 /// Calls a method that must succeed.
-fn called(node: &impl Node, token: &str, method: &str, request: &Value) -> Value {
+pub(crate) fn called(node: &impl Node, token: &str, method: &str, request: &Value) -> Value {
     let answer = call(node, token, method, request);
     assert_eq!(answer.status, 200, "{method} {request}: {}", answer.text());
     serde_json::from_slice(&answer.body).unwrap()
@@ -79,17 +79,17 @@ fn refused(answer: &Answer) -> (u16, String, String) {
 }
 
 /// The fields that every request has.
-fn of_job(name: &str) -> Value {
+pub(crate) fn of_job(name: &str) -> Value {
     json!({"workflow_run_backend_id": RUN, "workflow_job_run_backend_id": JOB, "name": name})
 }
 
-fn with(mut request: Value, more: Value) -> Value {
+pub(crate) fn with(mut request: Value, more: Value) -> Value {
     request.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
     request
 }
 
 /// Creates an upload and returns the path of its link.
-fn create(node: &impl Node, token: &str, name: &str, more: Value) -> String {
+pub(crate) fn create(node: &impl Node, token: &str, name: &str, more: Value) -> String {
     let created =
         called(node, token, "CreateArtifact", &with(with(of_job(name), json!({"version": 4})), more));
     assert_eq!(created["ok"], true);
@@ -97,14 +97,14 @@ fn create(node: &impl Node, token: &str, name: &str, more: Value) -> String {
 }
 
 /// The path of a URL of the gateway.
-fn path_of(node: &impl Node, url: &str) -> String {
+pub(crate) fn path_of(node: &impl Node, url: &str) -> String {
     url.strip_prefix(&format!("http://{}", node.address()))
         .unwrap_or_else(|| panic!("{url} is not here"))
         .to_owned()
 }
 
 /// The ID of a block as the SDK writes it.
-fn block_id(number: usize) -> String {
+pub(crate) fn block_id(number: usize) -> String {
     BASE64_STANDARD.encode(format!("0d5f6c1e-2a3b-4c5d-8e9f-a0b1c2d3e4f5{number:012}"))
 }
 
@@ -112,12 +112,12 @@ fn put(node: &impl Node, path: &str, body: &[u8]) -> Answer {
     Request::new(node.address(), "PUT", path).header("x-ms-version", "2026-04-06").body(body.to_vec()).send()
 }
 
-fn put_block(node: &impl Node, link: &str, id: &str, bytes: &[u8]) -> Answer {
+pub(crate) fn put_block(node: &impl Node, link: &str, id: &str, bytes: &[u8]) -> Answer {
     let id = id.replace('+', "%2B").replace('/', "%2F").replace('=', "%3D");
     put(node, &format!("{link}&comp=block&blockid={id}"), bytes)
 }
 
-fn put_list<'a>(node: &impl Node, link: &str, ids: impl IntoIterator<Item = &'a str>) -> Answer {
+pub(crate) fn put_list<'a>(node: &impl Node, link: &str, ids: impl IntoIterator<Item = &'a str>) -> Answer {
     let blocks: String = ids.into_iter().map(|id| format!("<Latest>{id}</Latest>")).collect();
     let xml = format!(
         "<?xml version=\"1.0\" encoding=\"UTF-8\" standalone=\"yes\"?><BlockList>{blocks}</BlockList>"
