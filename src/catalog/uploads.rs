@@ -80,8 +80,18 @@ pub struct Piece {
     pub store_key: String,
     /// Its size in bytes.
     pub size_bytes: i64,
-    /// Its digest.
-    pub sha256: Sha256Digest,
+    /// Its digest, if it was computed.
+    pub sha256: PieceDigest,
+}
+
+/// The digest of a piece; in the database, no bytes if it was not computed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PieceDigest(pub Option<Sha256Digest>);
+
+impl PieceDigest {
+    fn as_bytes(&self) -> &[u8] {
+        self.0.as_ref().map_or(&[], |digest| digest.as_bytes().as_slice())
+    }
 }
 
 /// The most that an upload may hold.
@@ -232,7 +242,7 @@ pub fn add_piece(db: &mut Db, upload_id: i64, piece: &Piece, limits: PieceLimits
             upload_pieces::name.eq(&piece.name),
             upload_pieces::store_key.eq(&piece.store_key),
             upload_pieces::size_bytes.eq(piece.size_bytes),
-            upload_pieces::sha256.eq(piece.sha256.as_bytes().as_slice()),
+            upload_pieces::sha256.eq(piece.sha256.as_bytes()),
         ))
         .execute(db)?;
     diesel::update(uploads::table.find(upload_id))
@@ -355,8 +365,8 @@ pub struct UploadBlob {
     pub store_key: String,
     /// Its size in bytes.
     pub size_bytes: i64,
-    /// Its digest.
-    pub sha256: Sha256Digest,
+    /// Its digest, if it was computed.
+    pub sha256: Option<Sha256Digest>,
 }
 
 /// Lists the blobs of all uploads that are not abandoned.
@@ -376,13 +386,13 @@ pub fn blobs(db: &mut Db) -> Result<Vec<UploadBlob>> {
         .select((uploads::job_id, Piece::as_select()))
         .load(db)?;
     let of_whole = |(job_id, key, size, sha256): Whole| {
-        Some(UploadBlob { job_id, store_key: key?, size_bytes: size?, sha256: sha256? })
+        Some(UploadBlob { job_id, store_key: key?, size_bytes: size?, sha256 })
     };
     let of_piece = |(job_id, piece): (i64, Piece)| UploadBlob {
         job_id,
         store_key: piece.store_key,
         size_bytes: piece.size_bytes,
-        sha256: piece.sha256,
+        sha256: piece.sha256.0,
     };
     Ok(whole.into_iter().filter_map(of_whole).chain(pieces.into_iter().map(of_piece)).collect())
 }

@@ -10,6 +10,7 @@ use diesel::query_builder::{AstPass, QueryFragment, QueryId};
 use diesel::result::QueryResult;
 use diesel::sql_types::{BigInt, Binary, Bool, Text};
 
+use super::uploads::PieceDigest;
 use crate::domain::artifact::{
     Accessibility, ArtifactFormat, ArtifactKind, ArtifactName, ArtifactState, MediaType, UploadState,
 };
@@ -76,6 +77,9 @@ stored_as!(Timestamp, BigInt, i64, |millis| Ok(Timestamp::from_millis(millis)));
 stored_as!(MediaType, Text, String, |text: String| Ok(text.parse()?));
 stored_as!(Uuid, Binary, Vec<u8>, |bytes: Vec<u8>| Ok(Uuid::try_from(bytes.as_slice())?));
 stored_as!(Sha256Digest, Binary, Vec<u8>, |bytes: Vec<u8>| Ok(Sha256Digest::try_from(bytes)?));
+stored_as!(PieceDigest, Binary, Vec<u8>, |bytes: Vec<u8>| {
+    if bytes.is_empty() { Ok(PieceDigest(None)) } else { Ok(PieceDigest(Some(bytes.try_into()?))) }
+});
 
 /// [`ArtifactState::Finished`] as a literal.
 ///

@@ -110,6 +110,20 @@ impl Ingest {
         Ok(ArtifactUpload { upload, writer, limit_bytes, _turn: turn })
     }
 
+    /// Like [`Ingest::begin`], for a piece of an upload: the digest of the whole is computed later.
+    ///
+    /// # Errors
+    /// As [`Ingest::begin`].
+    pub async fn begin_piece(
+        &self,
+        project_id: i64,
+        job_id: i64,
+        limit_bytes: Option<u64>,
+    ) -> Result<ArtifactUpload> {
+        let received = self.begin(project_id, job_id, limit_bytes).await?;
+        Ok(ArtifactUpload { upload: received.upload.without_digest(), ..received })
+    }
+
     /// Scans a blob if it is an archive; few at a time.
     async fn scan(&self, stored: &StoredBlob, format: ArtifactFormat, job_id: i64) -> Result<Option<u64>> {
         if format != ArtifactFormat::Zip {

@@ -1,23 +1,23 @@
 //! Pieces of an upload: received in any order, in parallel and on any node, and assembled in the order of a list.
 //!
-//! A piece is stored as a blob of its own. A single piece becomes the artifact's blob without a copy; several are
-//! copied into one, in order, while SHA-256 and, of a single file, SHA-1 and CRC-32 are computed in one pass.
+//! A piece is stored as a blob of its own, in a directory without a digest: that of the whole is computed when the
+//! list arrives. A single piece becomes the artifact's blob without a copy; several are copied into one, in order,
+//! while SHA-256 and, of a single file, SHA-1 and CRC-32 are computed in one pass.
 
 use std::collections::HashSet;
 
-use bytes::Bytes;
+use sha2::{Digest, Sha256};
 
 use super::hashes::{Hashes, blob_info};
 use super::{ArtifactUpload, Ingest, Turn};
-use crate::catalog::uploads::{self, AddOutcome, Piece, PieceLimits, PieceUpload, ReceiveOutcome};
+use crate::catalog::uploads::{
+    self, AddOutcome, Piece, PieceDigest, PieceLimits, PieceUpload, ReceiveOutcome,
+};
 use crate::domain::artifact::{ArtifactFormat, UploadState};
 use crate::domain::{Error, Result, Sha256Digest, Uuid};
 use crate::ingest::scan::lost;
-use crate::store::{StoreKey, StoredBlob};
+use crate::store::{StoreKey, StoredBlob, StoredPiece};
 use crate::writers::Writer;
-
-/// The number of bytes that are read and hashed at a time.
-const CHUNK_BYTES: u64 = 1 << 20;
 
 /// The outcome of [`Ingest::assemble`].
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,8 +45,9 @@ impl Ingest {
         limits: PieceLimits,
     ) -> Result<AddOutcome> {
         let ArtifactUpload { upload, writer, _turn, .. } = received;
-        let StoredBlob { key, size, sha256 } = upload.commit().await?;
+        let StoredPiece { key, size, sha256 } = upload.commit_piece().await?;
         let size_bytes = i64::try_from(size).map_err(Error::internal)?;
+        let sha256 = PieceDigest(sha256);
         let piece = Piece { name, store_key: key.to_string(), size_bytes, sha256 };
         let adding = self.catalog.write(move |db| {
             writer.hold(db)?;
@@ -90,8 +91,7 @@ impl Ingest {
         let hashes = (upload.format != ArtifactFormat::Zip).then(Hashes::default);
         let (writer, stored, hashes) = match &pieces[..] {
             [piece] => {
-                let stored = stored_piece(piece)?;
-                let hashes = self.hash(&stored, hashes).await?;
+                let (stored, hashes) = self.hash(piece, hashes).await?;
                 (None, stored, hashes)
             }
             _ => {
@@ -143,30 +143,27 @@ impl Ingest {
     ) -> Result<(Writer, StoredBlob, Option<Hashes>)> {
         let (writer, mut upload) = self.writers.begin(&self.store).await?;
         for piece in pieces {
-            let stored = stored_piece(piece)?;
-            let blob = self.store.open_blob(&stored.key, stored.size).await.map_err(lost)?;
-            for chunk in chunks(stored.size) {
-                let bytes = blob.bytes(chunk).await.map_err(|error| lost(error.into()))?;
-                let hashing = hash_chunk(hashes, bytes.clone());
-                let (hashed, written) = tokio::join!(hashing, upload.write(&bytes));
-                written?;
-                hashes = hashed?;
-            }
+            let (key, size) = place(piece)?;
+            let blob = self.store.open_blob(&key, size).await.map_err(lost)?;
+            hashes = upload.append_blob(&blob, hashes, update).await.map_err(lost)?;
         }
         Ok((writer, upload.commit().await?, hashes))
     }
 
-    /// Continues `hashes` with the bytes of a blob, which is not read without any.
-    async fn hash(&self, stored: &StoredBlob, mut hashes: Option<Hashes>) -> Result<Option<Hashes>> {
-        if hashes.is_none() {
-            return Ok(None);
+    /// Describes a piece as a whole blob, and continues `hashes` with its bytes. It is read only for what is not
+    /// known yet.
+    async fn hash(&self, piece: &Piece, hashes: Option<Hashes>) -> Result<(StoredBlob, Option<Hashes>)> {
+        let (key, size) = place(piece)?;
+        if let (Some(sha256), None) = (piece.sha256.0, &hashes) {
+            return Ok((StoredBlob { key, size, sha256 }, None));
         }
-        let blob = self.store.open_blob(&stored.key, stored.size).await.map_err(lost)?;
-        for chunk in chunks(stored.size) {
-            let bytes = blob.bytes(chunk).await.map_err(|error| lost(error.into()))?;
-            hashes = hash_chunk(hashes, bytes).await?;
-        }
-        Ok(hashes)
+        let blob = self.store.open_blob(&key, size).await.map_err(lost)?;
+        let all = |(sha256, hashes): &mut (Sha256, Option<Hashes>), bytes: &[u8]| {
+            sha256.update(bytes);
+            update(hashes, bytes);
+        };
+        let (sha256, hashes) = blob.fold((Sha256::new(), hashes), all).await.map_err(|e| lost(e.into()))?;
+        Ok((StoredBlob { key, size, sha256: sha256.into() }, hashes))
     }
 
     async fn discard_all(&self, keys: impl IntoIterator<Item = String>) {
@@ -190,26 +187,17 @@ fn open_or_outcome(found: Option<PieceUpload>, list: Sha256Digest) -> Result<Pie
     }
 }
 
-/// Continues hashes with a chunk, on a thread where it may take a while.
-async fn hash_chunk(hashes: Option<Hashes>, bytes: Bytes) -> Result<Option<Hashes>> {
-    let Some(mut hashes) = hashes else { return Ok(None) };
-    let hashing = tokio::task::spawn_blocking(move || {
-        hashes.update(&bytes);
-        hashes
-    });
-    Ok(Some(hashing.await.map_err(Error::internal)?))
+/// Continues hashes, if there are any.
+fn update(hashes: &mut Option<Hashes>, bytes: &[u8]) {
+    if let Some(hashes) = hashes {
+        hashes.update(bytes);
+    }
 }
 
-fn chunks(size: u64) -> impl Iterator<Item = std::ops::Range<u64>> {
-    (0..size.div_ceil(CHUNK_BYTES)).map(move |n| n * CHUNK_BYTES..((n + 1) * CHUNK_BYTES).min(size))
-}
-
-fn stored_piece(piece: &Piece) -> Result<StoredBlob> {
-    Ok(StoredBlob {
-        key: piece.store_key.parse().map_err(Error::internal)?,
-        size: u64::try_from(piece.size_bytes).map_err(Error::internal)?,
-        sha256: piece.sha256,
-    })
+/// Returns where a piece is, and its size in bytes.
+fn place(piece: &Piece) -> Result<(StoreKey, u64)> {
+    let key = piece.store_key.parse().map_err(Error::internal)?;
+    Ok((key, u64::try_from(piece.size_bytes).map_err(Error::internal)?))
 }
 
 /// The digest of a list: two lists are the same if it is.

@@ -41,10 +41,10 @@ pub enum CopyItem {
 }
 
 impl CopyItem {
-    /// Returns key, size and digest of the blob.
-    fn blob(&self) -> (&str, i64, Sha256Digest) {
+    /// Returns key, size and, if it is known, digest of the blob.
+    fn blob(&self) -> (&str, i64, Option<Sha256Digest>) {
         match self {
-            Self::Artifact(artifact) => (&artifact.store_key, artifact.size_bytes, artifact.sha256),
+            Self::Artifact(artifact) => (&artifact.store_key, artifact.size_bytes, Some(artifact.sha256)),
             Self::Upload(blob) => (&blob.store_key, blob.size_bytes, blob.sha256),
         }
     }
@@ -192,6 +192,9 @@ async fn copy_bytes(from: &Store, to: &Store, item: &CopyItem) -> Result<CopyOut
     while let Some(piece) = pieces.try_next().await? {
         upload.write(&piece).await?;
     }
-    upload.commit_as(sha256).await?;
+    match sha256 {
+        Some(sha256) => upload.commit_as(sha256).await?,
+        None => upload.commit().await?,
+    };
     Ok(CopyOutcome::Copied(size))
 }

@@ -10,7 +10,7 @@ use futures_util::{Stream, StreamExt};
 
 use super::bucket::Bucket;
 use super::waiting::Waiting;
-use super::{StoreKey, local};
+use super::{StoreKey, blocking, local};
 use crate::yielding;
 
 /// The longest read, in bytes, that is copied without yielding: a longer one would delay other requests.
@@ -60,6 +60,42 @@ impl Blob {
                 }
             },
             Place::Object(bucket, key) => bucket.read(key, range, self.size).await,
+        }
+    }
+
+    /// Continues `state` with all bytes, piece by piece, on a thread where that may take a while.
+    ///
+    /// # Errors
+    /// If the bytes are incomplete or cannot be read.
+    pub async fn fold<S: Send + 'static>(&self, mut state: S, update: fn(&mut S, &[u8])) -> io::Result<S> {
+        let size = self.size;
+        if let Some(file) = self.as_file() {
+            return blocking(move || {
+                local::visit(&file, size, |bytes| {
+                    update(&mut state, bytes);
+                    Ok(())
+                })?;
+                Ok(state)
+            })
+            .await;
+        }
+        let mut pieces = Box::pin(self.stream(0..size));
+        while let Some(piece) = pieces.next().await {
+            let piece = piece?;
+            state = blocking(move || {
+                update(&mut state, &piece);
+                Ok(state)
+            })
+            .await?;
+        }
+        Ok(state)
+    }
+
+    /// The open file, if it is one.
+    pub(super) fn as_file(&self) -> Option<Arc<File>> {
+        match &self.place {
+            Place::File(file, _) => Some(Arc::clone(file)),
+            Place::Object(..) => None,
         }
     }
 

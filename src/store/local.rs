@@ -42,6 +42,9 @@ const LARGE_PIECE_BYTES: u64 = 512 * 1024;
 /// thousand slow clients do not hold a thousand large pieces.
 static LARGE_PIECES: Semaphore = Semaphore::const_new(16);
 
+/// The length of the pieces in which a file is visited, in bytes: they stay in the processor's own cache.
+const VISITED_BYTES: u64 = 128 * 1024;
+
 /// The longest range that is looked for in the page cache before another thread is asked, in bytes.
 const RESIDENT_BYTES: u64 = 256 * 1024;
 
@@ -90,7 +93,7 @@ impl Directory {
         let folder = self.root.join(key.folder());
         let prefix = format!("{TEMPORARY_PREFIX}{}-", key.name());
         let file = tempfile::Builder::new().prefix(&prefix).tempfile_in(&folder)?;
-        Ok(BlobWriter { file, hasher: Sha256::new(), path: self.root.join(key.as_str()), folder, key })
+        Ok(BlobWriter { file, hasher: Some(Box::default()), path: self.root.join(key.as_str()), folder, key })
     }
 
     pub(super) fn open_blob(&self, key: &StoreKey) -> io::Result<(File, u64)> {
@@ -211,7 +214,8 @@ fn upload_of(folder: &str, temporary: Option<&str>) -> Option<StoreKey> {
 #[derive(Debug)]
 pub(super) struct BlobWriter {
     file: NamedTempFile,
-    hasher: Sha256,
+    /// `None` for a blob whose digest nobody asks for.
+    hasher: Option<Box<Sha256>>,
     key: StoreKey,
     folder: PathBuf,
     path: PathBuf,
@@ -219,14 +223,27 @@ pub(super) struct BlobWriter {
 
 impl BlobWriter {
     pub(super) fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.hasher.update(bytes);
+        if let Some(hasher) = &mut self.hasher {
+            hasher.update(bytes);
+        }
         self.file.write_all(bytes)
     }
 
-    /// Makes the file durable and visible; deletes it if its digest is not the `expected` one.
-    pub(super) fn commit(self, expected: Option<Sha256Digest>) -> io::Result<(StoreKey, Sha256Digest)> {
-        let sha256 = self.hasher.into();
-        agree(expected, sha256)?;
+    /// Computes no digest of what is written.
+    pub(super) fn without_digest(self) -> Self {
+        Self { hasher: None, ..self }
+    }
+
+    /// Makes the file durable and visible; deletes it if its digest is not the `expected` one. Returns the digest
+    /// if one was computed.
+    pub(super) fn commit(
+        self,
+        expected: Option<Sha256Digest>,
+    ) -> io::Result<(StoreKey, Option<Sha256Digest>)> {
+        let sha256 = self.hasher.map(|hasher| Sha256Digest::from(*hasher));
+        if let Some(sha256) = sha256 {
+            agree(expected, sha256)?;
+        }
         self.file.as_file().sync_all()?;
         self.file.persist_noclobber(&self.path).map_err(|e| e.error)?;
         sync_folder(&self.folder)?;
@@ -248,6 +265,20 @@ pub(super) fn read_at(file: &File, range: Range<u64>) -> io::Result<Bytes> {
         pace.checkpoint();
     }
     Ok(bytes.into())
+}
+
+/// Calls `each` with the bytes of a file of `size` bytes, piece by piece.
+pub(super) fn visit(file: &File, size: u64, mut each: impl FnMut(&[u8]) -> io::Result<()>) -> io::Result<()> {
+    let mut buffer = vec![0; size.min(VISITED_BYTES) as usize];
+    let (mut pace, mut next) = (YieldBudget::begin(), 0);
+    while next < size {
+        let piece = &mut buffer[..(size - next).min(VISITED_BYTES) as usize];
+        file.read_exact_at(piece, next)?;
+        each(piece)?;
+        next += piece.len() as u64;
+        pace.checkpoint();
+    }
+    Ok(())
 }
 
 /// Returns the range if all of it is in memory and it is not long.

@@ -22,7 +22,7 @@ pub use blob::Blob;
 pub use entry::StoreEntry;
 pub use key::{SHARDS, StoreKey};
 use uuid::Uuid;
-pub use writer::{StoredBlob, Upload};
+pub use writer::{StoredBlob, StoredPiece, Upload};
 
 use crate::domain::{Error, Result};
 use crate::settings::{Settings, StorageUrl};

@@ -6,10 +6,11 @@
 use std::io;
 
 use bytes::{Bytes, BytesMut};
+use futures_util::StreamExt;
 use tokio::task::JoinHandle;
 
-use super::{StoreKey, blocking, bucket, local, unwritten};
-use crate::domain::{Result, Sha256Digest};
+use super::{Blob, StoreKey, blocking, bucket, local, unwritten};
+use crate::domain::{Error, Result, Sha256Digest};
 
 /// The size of the pieces that are written, in bytes. An upload to a directory holds at most two of these.
 const PIECE_BYTES: usize = 256 * 1024;
@@ -23,6 +24,17 @@ pub struct StoredBlob {
     pub size: u64,
     /// The digest of its bytes.
     pub sha256: Sha256Digest,
+}
+
+/// A committed blob whose digest is perhaps not known.
+#[derive(Debug, Clone)]
+pub struct StoredPiece {
+    /// The key that it is stored under.
+    pub key: StoreKey,
+    /// Its size in bytes.
+    pub size: u64,
+    /// The digest of its bytes, if it was computed.
+    pub sha256: Option<Sha256Digest>,
 }
 
 /// A blob being written. Dropping it leaves nothing in the store.
@@ -66,6 +78,71 @@ impl Upload {
         Ok(())
     }
 
+    /// Computes no digest in a directory: nobody asks for that of a part of something. Nothing was written yet.
+    #[must_use]
+    pub fn without_digest(self) -> Self {
+        let writer = match self.writer {
+            Writer::Idle(BlobWriter::File(part)) => Writer::Idle(BlobWriter::File(part.without_digest())),
+            other => other,
+        };
+        Self { writer, ..self }
+    }
+
+    /// Appends all bytes of a blob, and continues `state` with them.
+    ///
+    /// # Errors
+    /// As [`Upload::write`]; `NotFound` or `Internal` when the blob cannot be read.
+    pub async fn append_blob<S: Send + 'static>(
+        &mut self,
+        blob: &Blob,
+        mut state: S,
+        update: fn(&mut S, &[u8]),
+    ) -> Result<S> {
+        let part = self.idle_part().await.map_err(unwritten)?;
+        let (mut file, source) = match (part, blob.as_file()) {
+            (BlobWriter::File(file), Some(source)) => (file, source),
+            (part, _) => {
+                self.writer = Writer::Idle(part);
+                let mut pieces = Box::pin(blob.stream(0..blob.size()));
+                while let Some(piece) = pieces.next().await {
+                    let piece = piece?;
+                    self.write(&piece).await?;
+                    let continued = blocking(move || {
+                        update(&mut state, &piece);
+                        Ok(state)
+                    });
+                    state = continued.await?;
+                }
+                return Ok(state);
+            }
+        };
+        let (gathered, size) = (std::mem::take(&mut self.gathered).freeze(), blob.size());
+        let copying = blocking(move || {
+            file.append(&gathered)?;
+            local::visit(&source, size, |bytes| {
+                update(&mut state, bytes);
+                file.append(bytes)
+            })?;
+            Ok((file, state))
+        });
+        let (file, state) = copying.await.map_err(unwritten)?;
+        self.size += size;
+        self.writer = Writer::Idle(BlobWriter::File(file));
+        Ok(state)
+    }
+
+    /// Makes the blob durable and visible under its key, and returns its digest if one was computed.
+    ///
+    /// # Errors
+    /// As [`Upload::commit`].
+    pub async fn commit_piece(mut self) -> Result<StoredPiece> {
+        let rest: Bytes = std::mem::take(&mut self.gathered).freeze();
+        let part = self.idle_part().await.map_err(unwritten)?;
+        let size = self.size;
+        let (key, sha256) = part.commit(rest, None).await.map_err(unwritten)?;
+        Ok(StoredPiece { key, size, sha256 })
+    }
+
     /// Makes the blob durable and visible under its key.
     ///
     /// # Errors
@@ -88,6 +165,7 @@ impl Upload {
         let part = self.idle_part().await.map_err(unwritten)?;
         let size = self.size;
         let (key, sha256) = part.commit(rest, expected).await.map_err(unwritten)?;
+        let sha256 = sha256.ok_or_else(|| Error::internal("the digest of a blob was not computed"))?;
         Ok(StoredBlob { key, size, sha256 })
     }
 
@@ -123,10 +201,10 @@ impl BlobWriter {
         self,
         rest: Bytes,
         expected: Option<Sha256Digest>,
-    ) -> io::Result<(StoreKey, Sha256Digest)> {
+    ) -> io::Result<(StoreKey, Option<Sha256Digest>)> {
         match self {
             Self::File(part) => blocking(move || append(part, &rest)?.commit(expected)).await,
-            Self::Object(part) => part.commit(rest, expected).await,
+            Self::Object(part) => part.commit(rest, expected).await.map(|(key, sha256)| (key, Some(sha256))),
         }
     }
 }

@@ -63,7 +63,7 @@ async fn take_piece(
     if let Some(room) = room.filter(|room| ctx.announces_more_than(room.left_bytes)) {
         return Err(too_large(room.limit_bytes).into());
     }
-    let mut piece = ctx.app.ingest.begin(upload.project_id, upload.job_id, limit_bytes).await?;
+    let mut piece = ctx.app.ingest.begin_piece(upload.project_id, upload.job_id, limit_bytes).await?;
     while let Some(bytes) = body.next().await {
         piece.write(&bytes.map_err(broken_off)?).await?;
     }
