@@ -192,7 +192,13 @@ fn open_postgres(url: &str) -> ConnectionResult<PgConnection> {
             url.push_str(&format!("{mark}{name}={value}"));
         }
     }
-    PgConnection::establish(&url)
+    let mut postgres = PgConnection::establish(&url)?;
+    // Queries are short and many: the processes that PostgreSQL would start to share the work of one take longer
+    // to start than it takes.
+    postgres
+        .batch_execute("SET max_parallel_workers_per_gather = 0")
+        .map_err(ConnectionError::CouldntSetupConfiguration)?;
+    Ok(postgres)
 }
 
 fn open_sqlite(file: &DatabaseFile) -> ConnectionResult<SqliteConnection> {

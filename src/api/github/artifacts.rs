@@ -11,7 +11,7 @@ use super::routes::Repository;
 use crate::access::Total;
 use crate::auth::signed_links::Purpose;
 use crate::catalog::artifacts::NamedArtifacts;
-use crate::catalog::slice::Direction;
+use crate::catalog::slice::{COUNT_LIMIT, Direction};
 use crate::domain::Sha256Digest;
 use crate::domain::artifact::Availability;
 use crate::http::context::RequestContext;
@@ -92,11 +92,12 @@ pub(super) fn page(ctx: &RequestContext) -> Page {
     Page::from_query(&ctx.query, &PAGE_RULES).unwrap_or_else(|_| unreachable!())
 }
 
-/// The total that a body states; where it was not counted, there is another page at least.
+/// The total that a body states; of a list that is too long to be counted, one more than is counted and than is shown
+/// so far.
 pub(super) fn count(total: Total, page: &Page) -> usize {
     match total {
         Total::Known(total) => total,
-        Total::Unknown { .. } => page.range().end + 1,
+        Total::Unknown { .. } => page.range().end.max(usize::try_from(COUNT_LIMIT).unwrap_or(0)) + 1,
     }
 }
 

@@ -7,7 +7,7 @@ use diesel::prelude::*;
 use diesel::result::{DatabaseErrorKind, Error as DieselError};
 
 pub use list::{count, of_job, of_jobs, page};
-pub use named::{NamedArtifact, NamedArtifacts, count_named, named, shown_name};
+pub use named::{NamedArtifact, NamedArtifacts, named, named_and_count, shown_name};
 
 use super::db::MultiBackend;
 use super::schema::artifacts;

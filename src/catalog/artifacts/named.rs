@@ -3,14 +3,13 @@
 //! They are the archives of jobs, archives that their uploaders named, and single files. Tombstones of expired ones
 //! are among them; reports, logs and listings are not.
 
-use diesel::dsl::{count_star, sql};
 use diesel::prelude::*;
-use diesel::sql_types::{Bool, Text};
+use diesel::sql_types::{BigInt, Text};
 
 use super::Artifact;
 use crate::catalog::Db;
 use crate::catalog::schema::{artifacts, jobs, pipelines};
-use crate::catalog::slice::{Direction, Slice};
+use crate::catalog::slice::{COUNT_LIMIT, Count, Direction, Slice};
 use crate::domain::Result;
 use crate::domain::artifact::{Accessibility, ArtifactName, NOT_IN_NAMES};
 
@@ -82,31 +81,69 @@ fn shown_name_sql() -> String {
 const IS_NAMED: &str =
     "(artifacts.name = 'archive' OR artifacts.name LIKE 'named/%' OR artifacts.name LIKE 'file/%')";
 
-/// Builds the query; a macro, because the type of a boxed join cannot be written down.
-macro_rules! named {
-    ($project_id:expr, $list:expr, $select:expr) => {{
-        let list: &NamedArtifacts = $list;
-        let states: &[&str] = if list.finished_only { &["finished"] } else { &["finished", "expired"] };
-        let accessibilities: Vec<&str> = list.accessibilities.iter().map(|it| it.as_str()).collect();
-        let mut query = artifacts::table
-            .inner_join(jobs::table.inner_join(pipelines::table))
-            .filter(artifacts::project_id.eq($project_id))
-            .filter(artifacts::state.eq_any(states.to_vec()))
-            .filter(artifacts::accessibility.eq_any(accessibilities))
-            .filter(sql::<Bool>(IS_NAMED))
-            .select($select)
-            .into_boxed();
-        if let Some(pipeline_id) = list.pipeline_id {
-            query = query.filter(jobs::pipeline_id.eq(pipeline_id));
-        }
-        if let Some(id) = list.id {
-            query = query.filter(artifacts::id.eq(id));
-        }
-        if let Some(name) = &list.name {
-            query = query.filter(sql::<Text>(&shown_name_sql()).eq(name.clone()));
-        }
-        query
-    }};
+#[derive(QueryableByName)]
+struct Row {
+    #[diesel(sql_type = BigInt)]
+    id: i64,
+}
+
+/// Builds the query for the IDs of a list. Parameters are the project and, if the list has one, the name.
+///
+/// SQLite keeps no statistics, and its planner would read all artifacts of the project to find those of a pipeline;
+/// `CROSS JOIN` keeps it to the order of the tables. Without a pipeline each state has its own run in the index,
+/// and both databases merge the runs as they read them.
+fn ids_text(list: &NamedArtifacts, direction: Direction) -> String {
+    let order = match direction {
+        Direction::Ascending => "ASC",
+        Direction::Descending => "DESC",
+    };
+    let states: &[&str] = if list.finished_only { &["finished"] } else { &["finished", "expired"] };
+    // Accessibilities and states are constants and need no quoting.
+    let quoted = |names: Vec<&str>| format!("'{}'", names.join("', '"));
+    let accessibilities = quoted(list.accessibilities.iter().map(|it| it.as_str()).collect());
+    let mut conditions = format!("artifacts.accessibility IN ({accessibilities}) AND {IS_NAMED}");
+    if let Some(id) = list.id {
+        conditions += &format!(" AND artifacts.id = {id}");
+    }
+    if list.name.is_some() {
+        conditions += &format!(" AND {} = $2", shown_name_sql());
+    }
+    if let Some(pipeline_id) = list.pipeline_id {
+        let states = quoted(states.to_vec());
+        return format!(
+            "SELECT artifacts.id FROM jobs CROSS JOIN artifacts WHERE jobs.project_id = $1 \
+             AND jobs.pipeline_id = {pipeline_id} AND artifacts.job_id = jobs.id AND artifacts.state IN ({states}) \
+             AND {conditions} ORDER BY artifacts.id {order}"
+        );
+    }
+    let run = |state: &&str| {
+        format!(
+            "SELECT id FROM (SELECT artifacts.id FROM artifacts CROSS JOIN jobs WHERE artifacts.project_id = $1 \
+             AND artifacts.state = '{state}' AND jobs.id = artifacts.job_id AND {conditions} \
+             ORDER BY artifacts.id {order}) AS run"
+        )
+    };
+    let runs: Vec<String> = states.iter().map(run).collect();
+    format!("{} ORDER BY id {order}", runs.join(" UNION ALL "))
+}
+
+fn ids(
+    db: &mut Db,
+    project_id: i64,
+    list: &NamedArtifacts,
+    direction: Direction,
+    slice: Slice,
+) -> Result<Vec<i64>> {
+    if list.accessibilities.is_empty() {
+        return Ok(Vec::new());
+    }
+    let text = format!("{} LIMIT {} OFFSET {}", ids_text(list, direction), slice.limit, slice.offset);
+    let query = diesel::sql_query(text).bind::<BigInt, _>(project_id);
+    let rows: Vec<Row> = match &list.name {
+        Some(name) => query.bind::<Text, _>(name).load(db)?,
+        None => query.load(db)?,
+    };
+    Ok(rows.into_iter().map(|row| row.id).collect())
 }
 
 /// Lists a part of a project's named artifacts, by ID.
@@ -120,14 +157,46 @@ pub fn named(
     direction: Direction,
     slice: Slice,
 ) -> Result<Vec<NamedArtifact>> {
-    let columns = (Artifact::as_select(), jobs::name, pipelines::id, pipelines::ref_name, pipelines::sha);
-    let query = named!(project_id, list, columns);
+    let ids = ids(db, project_id, list, direction, slice)?;
+    rows(db, project_id, &ids, direction)
+}
+
+/// Lists a part of a project's named artifacts, by ID, and counts the whole list.
+///
+/// # Errors
+/// Those of the database.
+pub fn named_and_count(
+    db: &mut Db,
+    project_id: i64,
+    list: &NamedArtifacts,
+    direction: Direction,
+    slice: Slice,
+) -> Result<(Vec<NamedArtifact>, Count)> {
+    let countable = Slice { offset: 0, limit: COUNT_LIMIT + 1 };
+    let first = ids(db, project_id, list, direction, countable)?;
+    let length = first.len() as i64;
+    let count = if length <= COUNT_LIMIT { Count::Exactly(length) } else { Count::TooMany };
+    let part = if count == Count::TooMany && slice.offset.saturating_add(slice.limit) > length {
+        ids(db, project_id, list, direction, slice)?
+    } else {
+        let skip = usize::try_from(slice.offset).unwrap_or(usize::MAX);
+        first.into_iter().skip(skip).take(usize::try_from(slice.limit).unwrap_or(0)).collect()
+    };
+    Ok((rows(db, project_id, &part, direction)?, count))
+}
+
+/// Reads artifacts of a project with what belongs to them, sorted by ID.
+fn rows(db: &mut Db, project_id: i64, ids: &[i64], direction: Direction) -> Result<Vec<NamedArtifact>> {
+    let query = artifacts::table
+        .inner_join(jobs::table.inner_join(pipelines::table))
+        .filter(artifacts::id.eq_any(ids))
+        .select((Artifact::as_select(), jobs::name, pipelines::id, pipelines::ref_name, pipelines::sha))
+        .into_boxed();
     let query = match direction {
         Direction::Ascending => query.order(artifacts::id.asc()),
         Direction::Descending => query.order(artifacts::id.desc()),
     };
-    let rows: Vec<(Artifact, String, i64, String, String)> =
-        query.offset(slice.offset).limit(slice.limit).load(db)?;
+    let rows: Vec<(Artifact, String, i64, String, String)> = query.load(db)?;
     let named =
         |(artifact, job_name, pipeline_id, ref_name, sha): (Artifact, String, _, _, _)| NamedArtifact {
             name: shown_name(&artifact.name, artifact.job_id, &job_name),
@@ -139,14 +208,6 @@ pub fn named(
             sha,
         };
     Ok(rows.into_iter().map(named).collect())
-}
-
-/// Counts a project's named artifacts.
-///
-/// # Errors
-/// Those of the database.
-pub fn count_named(db: &mut Db, project_id: i64, list: &NamedArtifacts) -> Result<i64> {
-    Ok(named!(project_id, list, count_star()).get_result(db)?)
 }
 
 #[cfg(test)]
