@@ -141,11 +141,10 @@ def log(path: Path) -> None:
     path.with_suffix(".gz").write_bytes(content.gzip())
 
 
-def large(path: Path) -> None:
-    """One stored entry of 1 GB of zeros, written sparse."""
-    size = 1_000_000_000
-    crc = 0
-    for _ in range(1000):
+def large(path: Path, megabytes: int) -> None:
+    """One stored entry of so many MB of zeros, written sparse."""
+    size, crc = megabytes * 1_000_000, 0
+    for _ in range(megabytes):
         crc = zlib.crc32(bytes(1_000_000), crc)
     archive = ZipWriter(path)
     archive.add("disk.img", Content(STORE, crc, 0, b""))
@@ -162,6 +161,13 @@ def large(path: Path) -> None:
         file.write(struct.pack("<4sHHHHIIH", b"PK\x05\x06", 0, 0, 1, 1, len(directory), archive.offset + size, 0))
 
 
+def megabyte(path: Path) -> None:
+    """One stored entry of 1 MB."""
+    archive = ZipWriter(path)
+    archive.add("image.png", Content.stored(random.Random(5).randbytes(1_000_000)))
+    archive.close()
+
+
 def make(folder: Path, *names: str) -> None:
     """Makes those of the archives that are not there yet, or were made by another version of this file."""
     makers = {
@@ -169,7 +175,9 @@ def make(folder: Path, *names: str) -> None:
         "many.zip": lambda path: many(path, 100_000, Content.deflated(text(400, 3))),
         "million.zip": lambda path: many(path, 1_000_000, Content.stored(b"x")),
         "log.zip": log,
-        "large.zip": large,
+        "large.zip": lambda path: large(path, 1000),
+        "huge.zip": lambda path: large(path, 2000),
+        "megabyte.zip": megabyte,
     }
     folder.mkdir(parents=True, exist_ok=True)
     version, made_by = hashlib.sha256(Path(__file__).read_bytes()).hexdigest(), folder / "made-by"
