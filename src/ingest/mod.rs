@@ -26,7 +26,7 @@ use crate::domain::{Error, ErrorKind, Result, Timestamp, byte_size};
 use crate::store::{Store, StoreKey, StoredBlob, Upload};
 use crate::writers::{Writer, Writers};
 use scan::lost;
-use turns::Turns;
+use turns::{Sent, Turns};
 
 /// The number of archives scanned at the same time; each may need its whole directory in memory.
 const CONCURRENT_SCANS: usize = 2;
@@ -91,7 +91,7 @@ impl Ingest {
     /// # Errors
     /// `Unavailable` when none is free and none of the job's ends within a minute, or after five minutes in all.
     pub async fn turn(&self, project_id: i64, job_id: i64) -> Result<Turn> {
-        self.turns.wait(project_id, job_id).await
+        self.turns.wait(project_id, job_id, Sent::Whole).await
     }
 
     /// Begins to receive at most `limit_bytes` from a job, after waiting for a turn. Meanwhile the client's
@@ -106,8 +106,7 @@ impl Ingest {
         limit_bytes: Option<u64>,
     ) -> Result<ArtifactUpload> {
         let turn = self.turn(project_id, job_id).await?;
-        let (writer, upload) = self.writers.begin(&self.store).await?;
-        Ok(ArtifactUpload { upload, writer, limit_bytes, _turn: turn })
+        self.begin_in(turn, limit_bytes).await
     }
 
     /// Like [`Ingest::begin`], for a piece of an upload: the digest of the whole is computed later.
@@ -120,8 +119,14 @@ impl Ingest {
         job_id: i64,
         limit_bytes: Option<u64>,
     ) -> Result<ArtifactUpload> {
-        let received = self.begin(project_id, job_id, limit_bytes).await?;
+        let turn = self.turns.wait(project_id, job_id, Sent::Piece).await?;
+        let received = self.begin_in(turn, limit_bytes).await?;
         Ok(ArtifactUpload { upload: received.upload.without_digest(), ..received })
+    }
+
+    async fn begin_in(&self, turn: Turn, limit_bytes: Option<u64>) -> Result<ArtifactUpload> {
+        let (writer, upload) = self.writers.begin(&self.store).await?;
+        Ok(ArtifactUpload { upload, writer, limit_bytes, _turn: turn })
     }
 
     /// Scans a blob if it is an archive; few at a time.

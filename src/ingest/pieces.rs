@@ -56,7 +56,7 @@ impl Ingest {
         let outcome = adding.await?;
         match &outcome {
             AddOutcome::Added(None) => {}
-            AddOutcome::Added(Some(replaced)) => self.discard_all([replaced.clone()]).await,
+            AddOutcome::Added(Some(replaced)) => self.discard_all([replaced.clone()]),
             AddOutcome::Closed | AddOutcome::TooMany | AddOutcome::TooLarge => self.discard(&key).await,
         }
         Ok(outcome)
@@ -111,7 +111,7 @@ impl Ingest {
         let outcome = receiving.await?;
         if let ReceiveOutcome::Received(keys) = outcome {
             let blob = stored.key.to_string();
-            self.discard_all(keys.into_iter().filter(|key| *key != blob)).await;
+            self.discard_all(keys.into_iter().filter(|key| *key != blob));
             return Ok(AssembleOutcome::Received);
         }
         if let Some(copy) = copy {
@@ -166,14 +166,18 @@ impl Ingest {
         Ok((StoredBlob { key, size, sha256: sha256.into() }, hashes))
     }
 
-    async fn discard_all(&self, keys: impl IntoIterator<Item = String>) {
+    /// Deletes blobs that no row references any more, behind the answer: it does not depend on that.
+    fn discard_all(&self, keys: impl IntoIterator<Item = String>) {
         let keys: Vec<StoreKey> = keys.into_iter().filter_map(|key| key.parse().ok()).collect();
-        for error in self.store.delete_all(keys).await.into_iter().filter_map(Result::err) {
-            tracing::warn!(
-                causes = error.source_chain(),
-                "a piece without a row is left in the store; gc will delete it"
-            );
-        }
+        let store = self.store.clone();
+        tokio::spawn(async move {
+            for error in store.delete_all(keys).await.into_iter().filter_map(Result::err) {
+                tracing::warn!(
+                    causes = error.source_chain(),
+                    "a piece without a row is left in the store; gc will delete it"
+                );
+            }
+        });
     }
 }
 

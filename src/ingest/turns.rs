@@ -25,6 +25,18 @@ const MOST_WAITS: usize = 5;
 /// after a lost connection that still seems alive here.
 const OF_A_JOB: usize = 2;
 
+/// The number of turns per job for pieces, which clients send in parallel: while some go to the disk, others arrive.
+const OF_A_JOBS_PIECES: usize = 4;
+
+/// What a job sends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Sent {
+    /// An artifact, or the list that orders its pieces.
+    Whole,
+    /// A piece.
+    Piece,
+}
+
 /// All turns, and the queues for them.
 #[derive(Debug)]
 pub(super) struct Turns {
@@ -44,7 +56,7 @@ pub struct Turn {
 /// A job or a project for which turns are counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Key {
-    Job(i64),
+    Job(i64, Sent),
     Project(i64),
 }
 
@@ -89,14 +101,14 @@ impl Turns {
     ///
     /// # Errors
     /// `Unavailable` when none is free and none of the job's ends within a minute, or after five minutes.
-    pub(super) async fn wait(&self, project_id: i64, job_id: i64) -> Result<Turn> {
-        let mut turn = std::pin::pin!(self.take(project_id, job_id));
-        let mut ended = self.ended(job_id);
+    pub(super) async fn wait(&self, project_id: i64, job_id: i64, sent: Sent) -> Result<Turn> {
+        let mut turn = std::pin::pin!(self.take(project_id, job_id, sent));
+        let mut ended = self.ended(job_id, sent);
         for _ in 0..MOST_WAITS {
             if let Ok(turn) = tokio::time::timeout(PATIENCE, &mut turn).await {
                 return turn.map_err(Error::internal);
             }
-            let before = std::mem::replace(&mut ended, self.ended(job_id));
+            let before = std::mem::replace(&mut ended, self.ended(job_id, sent));
             if before == ended {
                 break;
             }
@@ -112,16 +124,20 @@ impl Turns {
     ///
     /// # Errors
     /// None in fact: the semaphores are never closed.
-    async fn take(&self, project_id: i64, job_id: i64) -> Result<Turn, AcquireError> {
-        let of_job = self.place(Key::Job(job_id), OF_A_JOB).await?;
+    async fn take(&self, project_id: i64, job_id: i64, sent: Sent) -> Result<Turn, AcquireError> {
+        let count = match sent {
+            Sent::Whole => OF_A_JOB,
+            Sent::Piece => OF_A_JOBS_PIECES,
+        };
+        let of_job = self.place(Key::Job(job_id, sent), count).await?;
         let of_project = self.place(Key::Project(project_id), self.of_a_project).await?;
         let one_of_all = Arc::clone(&self.all).acquire_owned().await?;
         Ok(Turn { _one_of_all: one_of_all, _of_project: of_project, _of_job: of_job })
     }
 
     /// Counts the turns of a job that have ended, as long as the job has or waits for one.
-    fn ended(&self, job_id: i64) -> u64 {
-        lock(&self.keys).get(&Key::Job(job_id)).map_or(0, |queue| queue.ended.load(Ordering::Relaxed))
+    fn ended(&self, job_id: i64, sent: Sent) -> u64 {
+        lock(&self.keys).get(&Key::Job(job_id, sent)).map_or(0, |queue| queue.ended.load(Ordering::Relaxed))
     }
 
     /// Tells why a job has to wait. Who waits for a project's turn holds one of its job, so the question begins
@@ -181,7 +197,7 @@ mod tests {
     }
 
     fn at_once(turns: &Turns, project_id: i64, job_id: i64) -> Option<Turn> {
-        poll(&mut pin!(turns.take(project_id, job_id)))
+        poll(&mut pin!(turns.take(project_id, job_id, Sent::Whole)))
     }
 
     #[test]
@@ -205,10 +221,10 @@ mod tests {
     fn a_crowd_behind_one_job_is_in_nobody_elses_way() {
         let turns = Turns::new(2);
         let held = at_once(&turns, 1, 10).unwrap();
-        let mut crowd: Vec<_> = (0..50).map(|_| Box::pin(turns.take(1, 10))).collect();
+        let mut crowd: Vec<_> = (0..50).map(|_| Box::pin(turns.take(1, 10, Sent::Whole))).collect();
         assert!(crowd.iter_mut().all(|line| poll(&mut line.as_mut()).is_none()));
         let other = at_once(&turns, 2, 20).expect("the other half is free");
-        let mut waiting = Box::pin(turns.take(2, 21));
+        let mut waiting = Box::pin(turns.take(2, 21, Sent::Whole));
         assert!(poll(&mut waiting.as_mut()).is_none());
         drop(held);
         assert!(poll(&mut waiting.as_mut()).is_none(), "its own project has its share");
@@ -224,14 +240,14 @@ mod tests {
     fn a_job_sees_that_its_own_turns_end() {
         let turns = Turns::new(8);
         let (first, second) = (at_once(&turns, 1, 10).unwrap(), at_once(&turns, 1, 10).unwrap());
-        let mut waiting = Box::pin(turns.take(1, 10));
+        let mut waiting = Box::pin(turns.take(1, 10, Sent::Whole));
         assert!(poll(&mut waiting.as_mut()).is_none());
-        assert_eq!((turns.ended(10), turns.taken(1)), (0, Taken::OfJob));
+        assert_eq!((turns.ended(10, Sent::Whole), turns.taken(1)), (0, Taken::OfJob));
         drop(first);
         let third = poll(&mut waiting.as_mut()).unwrap();
-        assert_eq!(turns.ended(10), 1);
+        assert_eq!(turns.ended(10, Sent::Whole), 1);
         drop((second, third, waiting));
-        assert_eq!(turns.ended(10), 0, "nothing is remembered of those who left");
+        assert_eq!(turns.ended(10, Sent::Whole), 0, "nothing is remembered of those who left");
     }
 
     #[tokio::test(start_paused = true)]
@@ -239,35 +255,46 @@ mod tests {
         let turns = Turns::new(8);
         // Blocks of a slow line, two at a time: the ninth waits for more than three times its patience.
         let block = async || {
-            let turn = turns.take(1, 10).await.unwrap();
+            let turn = turns.take(1, 10, Sent::Whole).await.unwrap();
             tokio::time::sleep(PATIENCE - Duration::from_secs(10)).await;
             drop(turn);
         };
         let crowd = futures_util::future::join_all((0..8).map(|_| block()));
-        let (_, last) = tokio::join!(crowd, turns.wait(1, 10));
+        let (_, last) = tokio::join!(crowd, turns.wait(1, 10, Sent::Whole));
         last.unwrap();
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_job_whose_uploads_do_not_end_is_told_why() {
         let turns = Turns::new(2);
-        let why = async |project, job| turns.wait(project, job).await.unwrap_err().reason();
-        let one = turns.wait(1, 10).await.unwrap();
+        let why = async |project, job| turns.wait(project, job, Sent::Whole).await.unwrap_err().reason();
+        let one = turns.wait(1, 10, Sent::Whole).await.unwrap();
         assert!(why(1, 11).await.contains("of the project"));
-        let other = turns.wait(2, 20).await.unwrap();
+        let other = turns.wait(2, 20, Sent::Whole).await.unwrap();
         assert!(why(3, 30).await.contains("limits.concurrent_uploads"));
         drop((one, other));
         let turns = Turns::new(8);
-        let _held = (turns.wait(1, 10).await.unwrap(), turns.wait(1, 10).await.unwrap());
-        let refused = turns.wait(1, 10).await.unwrap_err();
+        let _held =
+            (turns.wait(1, 10, Sent::Whole).await.unwrap(), turns.wait(1, 10, Sent::Whole).await.unwrap());
+        let refused = turns.wait(1, 10, Sent::Whole).await.unwrap_err();
         assert!(refused.reason().contains("of the job"), "{refused}");
+    }
+
+    #[test]
+    fn pieces_of_a_job_have_turns_of_their_own() {
+        let turns = Turns::new(16);
+        let piece = || poll(&mut pin!(turns.take(1, 10, Sent::Piece)));
+        let held: Vec<_> = (0..4).map(|_| piece().unwrap()).collect();
+        assert!(piece().is_none(), "four pieces at a time");
+        let whole = at_once(&turns, 1, 10).expect("the list need not wait for them");
+        drop((held, whole));
     }
 
     #[test]
     fn one_turn_in_all_is_everybodys_in_turn() {
         let turns = Turns::new(1);
         let held = at_once(&turns, 1, 10).unwrap();
-        let mut waiting = Box::pin(turns.take(2, 20));
+        let mut waiting = Box::pin(turns.take(2, 20, Sent::Whole));
         assert!(poll(&mut waiting.as_mut()).is_none());
         drop(held);
         assert!(poll(&mut waiting.as_mut()).is_some());

@@ -42,6 +42,9 @@ const LARGE_PIECE_BYTES: u64 = 512 * 1024;
 /// thousand slow clients do not hold a thousand large pieces.
 static LARGE_PIECES: Semaphore = Semaphore::const_new(16);
 
+/// After how many bytes a file that is being written begins to go to the disk, so that the wait at its end is short.
+const FLUSHED_BYTES: u64 = 8 * 1024 * 1024;
+
 /// The length of the pieces in which a file is visited, in bytes: they stay in the processor's own cache.
 const VISITED_BYTES: u64 = 128 * 1024;
 
@@ -93,7 +96,15 @@ impl Directory {
         let folder = self.root.join(key.folder());
         let prefix = format!("{TEMPORARY_PREFIX}{}-", key.name());
         let file = tempfile::Builder::new().prefix(&prefix).tempfile_in(&folder)?;
-        Ok(BlobWriter { file, hasher: Some(Box::default()), path: self.root.join(key.as_str()), folder, key })
+        Ok(BlobWriter {
+            file,
+            hasher: Some(Box::default()),
+            written: 0,
+            flushed: 0,
+            path: self.root.join(key.as_str()),
+            folder,
+            key,
+        })
     }
 
     pub(super) fn open_blob(&self, key: &StoreKey) -> io::Result<(File, u64)> {
@@ -216,6 +227,9 @@ pub(super) struct BlobWriter {
     file: NamedTempFile,
     /// `None` for a blob whose digest nobody asks for.
     hasher: Option<Box<Sha256>>,
+    /// How many bytes were written, and of these how many are on their way to the disk.
+    written: u64,
+    flushed: u64,
     key: StoreKey,
     folder: PathBuf,
     path: PathBuf,
@@ -226,7 +240,13 @@ impl BlobWriter {
         if let Some(hasher) = &mut self.hasher {
             hasher.update(bytes);
         }
-        self.file.write_all(bytes)
+        self.file.write_all(bytes)?;
+        self.written += bytes.len() as u64;
+        if self.written - self.flushed >= FLUSHED_BYTES {
+            page_cache::begin_to_flush(self.file.as_file(), self.flushed..self.written);
+            self.flushed = self.written;
+        }
+        Ok(())
     }
 
     /// Computes no digest of what is written.

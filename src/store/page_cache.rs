@@ -7,6 +7,9 @@
 //! a truncated file would end the process. Here both are one request's error.
 
 use std::fs::File;
+#[cfg(target_os = "linux")]
+use std::num::NonZeroU64;
+use std::ops::Range;
 use std::path::Path;
 
 /// Opens a file for reading if the kernel knows the path without asking the disk.
@@ -25,6 +28,15 @@ pub(super) fn read(file: &File, buffer: &mut [u8], offset: u64) -> usize {
     preadv2(file, &mut buffers, offset, ReadWriteFlags::NOWAIT).unwrap_or(0)
 }
 
+/// Makes the system begin to write a range of a file to the disk, without waiting for that: the advice that the range
+/// is not needed any more begins with it, and drops nothing that is not written yet.
+#[cfg(target_os = "linux")]
+pub(super) fn begin_to_flush(file: &File, range: Range<u64>) {
+    use rustix::fs::{Advice, fadvise};
+    // It is advice: without it the wait at the end is longer.
+    let _ = fadvise(file, range.start, NonZeroU64::new(range.end - range.start), Advice::DontNeed);
+}
+
 /// Other systems do not tell, so everything is left to a thread that may block.
 #[cfg(not(target_os = "linux"))]
 pub(super) fn open(_path: &Path) -> Option<File> {
@@ -36,3 +48,7 @@ pub(super) fn open(_path: &Path) -> Option<File> {
 pub(super) fn read(_file: &File, _buffer: &mut [u8], _offset: u64) -> usize {
     0
 }
+
+/// Nothing: the wait at the end of a file is longer.
+#[cfg(not(target_os = "linux"))]
+pub(super) fn begin_to_flush(_file: &File, _range: Range<u64>) {}
