@@ -6,6 +6,7 @@
 
 mod account;
 mod artifacts;
+mod builds;
 mod changes;
 mod environment;
 mod error;
@@ -19,6 +20,10 @@ mod repository;
 mod uploads;
 
 pub use artifacts::{JobArchive, RefLookup, RefSearch};
+pub use builds::{
+    BuildArtifact, BuildArtifacts, BuildChange, BuildError, BuildPath, BuildScope, CreateBuild, JobPath,
+    JobScope, ListedBuilds, ListedPipeline,
+};
 pub use environment::JobEnvironment;
 pub use error::{AccessError, ArtifactAbsence, CommitAbsence, JobAbsence, PipelineAbsence, ProjectAbsence};
 pub use lists::{ChildPipelines, Listed, ListedProjects, Total};

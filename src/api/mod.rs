@@ -1,5 +1,6 @@
 //! Dialects: the artifact APIs of CI vendors. Each only translates into the modules below; none uses another.
 
+pub mod buildkite;
 pub mod github;
 pub mod gitlab;
 mod health;
@@ -13,6 +14,7 @@ pub fn routes(config: &mut ServiceConfig) {
     health::mount(config);
     links::mount(config);
     registry::mount(config);
+    buildkite::mount(config);
     github::mount(config);
     gitlab::mount(config);
 }

@@ -97,6 +97,11 @@ impl Index {
         self.rows.is_empty()
     }
 
+    /// All rows, ordered by name and then by directory order.
+    pub(super) fn in_order(&self) -> &[u32] {
+        &self.order
+    }
+
     /// How many bytes of heap it holds.
     pub fn heap_bytes(&self) -> usize {
         size_of_val(&*self.names) + size_of_val(&*self.rows) + size_of_val(&*self.order)

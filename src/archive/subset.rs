@@ -10,7 +10,7 @@ use futures_util::{Stream, stream};
 use thiserror::Error;
 
 use super::{
-    CorruptEntry, Entry, Index, Oddity,
+    CorruptEntry, Entry, Files, Index, Oddity,
     damage::quoted,
     directory::LOCAL_HEADER_BYTES,
     entry::probable_bytes,
@@ -82,13 +82,27 @@ impl Subset {
             pace.tick();
             one.cmp(other)
         });
+        Self::of_rows(index, &rows).map(Some)
+    }
+
+    /// Selects all entries but those whose path is `path`, and returns how many files are left.
+    ///
+    /// # Errors
+    ///
+    /// As [`Subset::plan`].
+    pub fn without(index: &Index, path: &str) -> Result<(Self, usize), SubsetError> {
+        let (rows, files) = Files::without(index, path);
+        Ok((Self::of_rows(index, &rows)?, files))
+    }
+
+    fn of_rows(index: &Index, rows: &[u32]) -> Result<Self, SubsetError> {
         // Sizes first: what cannot be copied needs no memory.
-        let totals = totals(index, &rows)?;
+        let totals = totals(index, rows)?;
         let size_bytes = [totals.directory_bytes, totals.end_bytes()]
             .into_iter()
             .try_fold(totals.directory_start, u64::checked_add)
             .ok_or(SubsetError::Overlapping)?;
-        Ok(Some(Self { entries: index.select(&rows), totals, size_bytes }))
+        Ok(Self { entries: index.select(rows), totals, size_bytes })
     }
 
     /// Returns how many bytes of heap [`Subset::plan`] takes for `folder`; 0 if there is none.

@@ -2,6 +2,7 @@
 
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use ring::hmac;
 
 use super::keys::SigningKeys;
@@ -20,12 +21,14 @@ pub enum Purpose {
 }
 
 /// What a link is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Link {
     /// What it permits.
     pub purpose: Purpose,
     /// The UUID of the artifact or upload.
     pub uuid: Uuid,
+    /// The path of a file of the artifact, which is an archive; the artifact itself without one.
+    pub path: Option<String>,
     /// When it ends.
     pub until: Timestamp,
 }
@@ -59,7 +62,11 @@ impl Link {
         let signature = hmac::sign(&key.links, self.message(seconds).as_bytes());
         let signature = BASE64_URL_SAFE_NO_PAD.encode(signature.as_ref());
         let (uuid, purpose) = (self.uuid, self.purpose.as_str());
-        Ok(format!("{PREFIX}/{uuid}?for={purpose}&until={seconds}&key={}&sig={signature}", key.id))
+        let path = match &self.path {
+            Some(path) => format!("&path={}", utf8_percent_encode(path, NON_ALPHANUMERIC)),
+            None => String::new(),
+        };
+        Ok(format!("{PREFIX}/{uuid}?for={purpose}{path}&until={seconds}&key={}&sig={signature}", key.id))
     }
 
     /// Verifies a link for `uuid` whose query holds these values.
@@ -85,7 +92,8 @@ impl Link {
             return Ok(Err(LinkRefusal::Forged));
         };
         let Some(key) = keys.find(key_id).await? else { return Ok(Err(LinkRefusal::Forged)) };
-        let link = Self { purpose, uuid, until: Timestamp::from_millis(seconds.saturating_mul(1000)) };
+        let path = query.path.map(str::to_owned);
+        let link = Self { purpose, uuid, path, until: Timestamp::from_millis(seconds.saturating_mul(1000)) };
         if hmac::verify(&key.links, link.message(seconds).as_bytes(), &signature).is_err() {
             return Ok(Err(LinkRefusal::Forged));
         }
@@ -93,7 +101,11 @@ impl Link {
     }
 
     fn message(&self, seconds: i64) -> String {
-        format!("1\n{}\n{}\n{seconds}", self.purpose.as_str(), self.uuid)
+        let message = format!("1\n{}\n{}\n{seconds}", self.purpose.as_str(), self.uuid);
+        match &self.path {
+            Some(path) => format!("{message}\n{path}"),
+            None => message,
+        }
     }
 }
 
@@ -102,6 +114,8 @@ impl Link {
 pub struct LinkQuery<'a> {
     /// `for`
     pub purpose: Option<&'a str>,
+    /// `path`
+    pub path: Option<&'a str>,
     /// `until`
     pub until: Option<&'a str>,
     /// `key`

@@ -12,6 +12,7 @@
 pub mod absence;
 pub mod artifact_access;
 pub mod artifacts;
+pub mod builds;
 pub mod clock;
 pub mod commits;
 mod crew;
@@ -198,7 +199,16 @@ impl Catalog {
     /// # Errors
     /// `Unavailable` when the database does not answer, `Internal` when a migration fails.
     pub fn migrate(&self) -> Result<usize> {
-        migrate::run(&mut *self.pool.get().map_err(Error::unavailable)?)
+        let db = &mut *self.pool.get().map_err(Error::unavailable)?;
+        let migrations = migrate::run(db)?;
+        // Projects of an older release have no slugs, nor has one that a node of it registers meanwhile.
+        if projects::lacks_slugs(db)? {
+            db.write(|db| {
+                db.lock_whole_catalog()?;
+                projects::give_missing_slugs(db)
+            })?;
+        }
+        Ok(migrations)
     }
 }
 

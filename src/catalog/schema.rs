@@ -39,6 +39,8 @@ diesel::table! {
         max_artifact_bytes -> Nullable<BigInt>,
         purge_requested_at -> Nullable<BigInt>,
         created_at -> BigInt,
+        organization_slug -> Nullable<Text>,
+        pipeline_slug -> Nullable<Text>,
     }
 }
 
@@ -89,6 +91,22 @@ diesel::table! {
         updated_at -> BigInt,
         started_at -> Nullable<BigInt>,
         finished_at -> Nullable<BigInt>,
+        message -> Nullable<Text>,
+        env -> Nullable<Text>,
+        author -> Nullable<Text>,
+        pull_request -> Nullable<Text>,
+        cancel_reason -> Nullable<Text>,
+        rebuilt_from -> Nullable<BigInt>,
+        cancel_at -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    meta_data (pipeline_id, key) {
+        pipeline_id -> BigInt,
+        key -> Text,
+        value -> Text,
+        value_start -> Text,
     }
 }
 
@@ -111,6 +129,13 @@ diesel::table! {
         started_at -> Nullable<BigInt>,
         finished_at -> Nullable<BigInt>,
         erased_at -> Nullable<BigInt>,
+        command -> Nullable<Text>,
+        exit_status -> Nullable<BigInt>,
+        step_key -> Nullable<Text>,
+        soft_failed -> Nullable<Bool>,
+        parallel_group_index -> Nullable<BigInt>,
+        parallel_group_total -> Nullable<BigInt>,
+        agent -> Nullable<Text>,
     }
 }
 
@@ -138,6 +163,15 @@ diesel::table! {
         forget_after -> Nullable<BigInt>,
         sha1 -> Nullable<Binary>,
         crc32 -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    entry_digests (uuid) {
+        uuid -> Binary,
+        artifact_id -> BigInt,
+        sha1 -> Binary,
+        sha256 -> Binary,
     }
 }
 
@@ -228,6 +262,8 @@ diesel::joinable!(artifacts -> jobs (job_id));
 diesel::joinable!(uploads -> jobs (job_id));
 diesel::joinable!(upload_pieces -> uploads (upload_id));
 diesel::joinable!(pipelines -> users (user_id));
+diesel::joinable!(meta_data -> pipelines (pipeline_id));
+diesel::joinable!(entry_digests -> artifacts (artifact_id));
 diesel::allow_tables_to_appear_in_same_query!(
     users,
     access_tokens,
@@ -239,4 +275,6 @@ diesel::allow_tables_to_appear_in_same_query!(
     artifacts,
     uploads,
     upload_pieces,
+    meta_data,
+    entry_digests,
 );

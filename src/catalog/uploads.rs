@@ -189,6 +189,19 @@ pub fn find_by_name(db: &mut Db, job_id: i64, names: &[ArtifactName]) -> Result<
         .optional()?)
 }
 
+/// Lists the uploads of some jobs that are not complete and not abandoned, oldest first.
+///
+/// # Errors
+/// Those of the database.
+pub fn of_jobs(db: &mut Db, job_ids: &[i64]) -> Result<Vec<PieceUpload>> {
+    Ok(uploads::table
+        .filter(uploads::job_id.eq_any(job_ids))
+        .filter(uploads::state.ne(UploadState::Abandoned.as_str()))
+        .order(uploads::id.asc())
+        .select(PieceUpload::as_select())
+        .load(db)?)
+}
+
 /// Lists the statuses of the other jobs of a pipeline that have an upload of this name under way.
 ///
 /// # Errors

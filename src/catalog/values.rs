@@ -14,6 +14,7 @@ use super::uploads::PieceDigest;
 use crate::domain::artifact::{
     Accessibility, ArtifactFormat, ArtifactKind, ArtifactName, ArtifactState, MediaType, UploadState,
 };
+use crate::domain::build::{Agent, Author, PullRequest, TextMap};
 use crate::domain::pipeline::Source;
 use crate::domain::project::Visibility;
 use crate::domain::role::Role;
@@ -80,6 +81,15 @@ stored_as!(Sha256Digest, Binary, Vec<u8>, |bytes: Vec<u8>| Ok(Sha256Digest::try_
 stored_as!(PieceDigest, Binary, Vec<u8>, |bytes: Vec<u8>| {
     if bytes.is_empty() { Ok(PieceDigest(None)) } else { Ok(PieceDigest(Some(bytes.try_into()?))) }
 });
+
+/// Declares a value that is stored as JSON.
+macro_rules! stored_as_json {
+    ($($Value:ty),+ $(,)?) => {$(
+        stored_as!($Value, Text, String, |text: String| Ok(serde_json::from_str(&text)?));
+    )+};
+}
+
+stored_as_json!(Agent, Author, PullRequest, TextMap);
 
 /// [`ArtifactState::Finished`] as a literal.
 ///

@@ -4,6 +4,8 @@ use std::net::IpAddr;
 use std::ops::Range;
 use std::time::Duration;
 
+use tokio::sync::Semaphore;
+
 use super::entry::{EntryDelivery, StoredEncoding, find_entry};
 use super::folder::{FolderDelivery, FolderPage, list_folder, plan_folder};
 use super::{AssembledDelivery, Body, Capacity, IndexCache, Sources, open_artifact, read_artifact};
@@ -15,11 +17,16 @@ use crate::store::{Blob, Store, StoreKey};
 /// may end up in a log.
 const ADDRESS_LIFETIME: Duration = Duration::from_secs(600);
 
+/// How many files are read for their digests at the same time.
+const DIGESTS_AT_A_TIME: usize = 2;
+
 /// Delivers artifacts; built once.
 #[derive(Debug)]
 pub struct Deliver {
-    store: Store,
-    indexes: IndexCache,
+    pub(super) store: Store,
+    pub(super) indexes: IndexCache,
+    /// Turns to read whole files for their digests.
+    pub(super) digesting: Semaphore,
     capacity: Capacity,
     /// Whether whole artifacts are fetched from the store directly, if it has a server of its own.
     direct_download: bool,
@@ -64,7 +71,8 @@ impl Deliver {
     /// Reads from `store`. With `direct_download`, clients that follow redirects are sent to the store, if it
     /// can serve them.
     pub fn new(store: Store, indexes: IndexCache, capacity: Capacity, direct_download: bool) -> Self {
-        Self { store, indexes, capacity, direct_download }
+        let digesting = Semaphore::new(DIGESTS_AT_A_TIME);
+        Self { store, indexes, digesting, capacity, direct_download }
     }
 
     /// The bounds on responses in progress.
@@ -85,6 +93,15 @@ impl Deliver {
             }
         }
         Ok(Delivery::Bytes(Bytes::Whole(open_artifact(&self.store, artifact).await?)))
+    }
+
+    /// Reads an artifact as a whole, which the caller knows to be small.
+    ///
+    /// # Errors
+    /// As [`Deliver::whole`].
+    pub async fn small(&self, artifact: &Artifact) -> Result<bytes::Bytes> {
+        let blob = open_artifact(&self.store, artifact).await?;
+        Ok(blob.bytes(0..blob.size()).await?)
     }
 
     /// Finds one file of an archive; its memory counts against the share of `client`.
@@ -143,7 +160,7 @@ impl Deliver {
         AssembledDelivery::plan(self.store.clone(), files)
     }
 
-    fn sources(&self, client: Option<IpAddr>) -> Sources<'_> {
+    pub(super) fn sources(&self, client: Option<IpAddr>) -> Sources<'_> {
         Sources { store: &self.store, indexes: &self.indexes, capacity: &self.capacity, client }
     }
 }

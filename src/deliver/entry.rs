@@ -71,6 +71,14 @@ pub async fn find_entry<'a>(
     let entry = known.index.find(path.as_str().as_bytes()).ok_or_else(missing)?;
     let entry = EntryMeta::from(entry);
     drop(known);
+    deliver(sources, blob, entry).await
+}
+
+/// Prepares to send an entry of the archive in `blob`.
+///
+/// # Errors
+/// As [`find_entry`].
+pub(super) async fn deliver(sources: Sources<'_>, blob: Blob, entry: EntryMeta) -> Result<EntryDelivery<'_>> {
     entry.check_supported().map_err(unprocessable)?;
     check_size(&entry, sources.indexes.limits().uncompressed_size)?;
     let lead = if zstd::is_zstd(&entry) { Some(Lead::read(&blob, &entry).await?) } else { None };

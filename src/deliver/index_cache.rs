@@ -6,14 +6,14 @@
 
 use std::fmt;
 use std::ops::Range;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use quick_cache::sync::Cache;
 use quick_cache::{DefaultHashBuilder, Lifecycle, OptionsBuilder, Weighter};
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::{Duration, timeout};
 
-use crate::archive::{ArchiveError, DirectoryError, Index, Limits, Listing, Outline, read_directory};
+use crate::archive::{ArchiveError, DirectoryError, Files, Index, Limits, Listing, Outline, read_directory};
 use crate::catalog::artifacts::Artifact;
 use crate::domain::{Error, Result};
 use crate::store::Blob;
@@ -45,6 +45,8 @@ type Known = Result<Arc<Indexed>, ArchiveError>;
 pub(super) struct Indexed {
     pub(super) index: Index,
     outlines: Mutex<Vec<Arc<Outline>>>,
+    /// The files among the entries, once they were asked for.
+    files: OnceLock<Files>,
 }
 
 /// A bounded cache of indexes.
@@ -96,7 +98,9 @@ struct HeapBytes;
 
 impl Weighter<String, Known> for HeapBytes {
     fn weight(&self, key: &String, known: &Known) -> u64 {
-        let index_bytes = known.as_ref().map_or(0, |known| known.index.heap_bytes());
+        // The numbers of the files come on top when they are asked for.
+        let bytes_of = |index: &Index| index.heap_bytes() + index.len() * size_of::<u32>();
+        let index_bytes = known.as_ref().map_or(0, |known| bytes_of(&known.index));
         (key.len() + index_bytes + size_of::<Known>()) as u64
     }
 }
@@ -256,7 +260,12 @@ impl IndexCache {
 
 impl Indexed {
     fn new(index: Index) -> Self {
-        Self { index, outlines: Mutex::default() }
+        Self { index, outlines: Mutex::default(), files: OnceLock::new() }
+    }
+
+    /// Returns the files among the entries. The first call takes a while for a large archive.
+    pub(super) fn files(&self) -> &Files {
+        self.files.get_or_init(|| Files::of(&self.index))
     }
 
     fn kept_outline(&self, folder: &str, recursive: bool) -> Option<Arc<Outline>> {

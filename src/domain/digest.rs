@@ -27,6 +27,12 @@ impl Sha256Digest {
     }
 }
 
+impl From<[u8; 32]> for Sha256Digest {
+    fn from(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+}
+
 impl From<Sha256> for Sha256Digest {
     fn from(hasher: Sha256) -> Self {
         Self(hasher.finalize().into())

@@ -8,12 +8,14 @@ mod names;
 
 pub mod artifact;
 mod artifact_kind;
+pub mod build;
 pub mod byte_size;
 pub mod digest;
 pub mod entry_path;
 pub mod error;
 pub mod expiry;
 pub mod network;
+pub mod path_pattern;
 pub mod permissions;
 pub mod pipeline;
 pub mod project;

@@ -50,6 +50,8 @@ pub enum Action {
     KeepArtifacts,
     /// Delete a job's artifacts, or all of the project's.
     DeleteArtifacts,
+    /// Create a pipeline, cancel one, or try its jobs again.
+    RunPipelines,
     /// Delete all artifacts and the log of a job.
     EraseJob {
         /// Whether the job had the caller's rights.
@@ -104,7 +106,7 @@ pub fn authorize(grant: Grant, action: Action, project: Project) -> Decision {
     let allowed = match action {
         Action::SeeProject => true,
         // Accessibility restricts reading only.
-        Action::KeepArtifacts => at_least(Role::Developer),
+        Action::KeepArtifacts | Action::RunPipelines => at_least(Role::Developer),
         Action::DeleteArtifacts | Action::EraseJob { own: false } => at_least(Role::Maintainer),
         Action::EraseJob { own: true } => at_least(Role::Developer),
         Action::ReadJobs => reads_jobs,
@@ -134,7 +136,7 @@ impl Action {
                 Accessibility::Maintainer => "artifact needs the maintainer role",
                 Accessibility::None => "artifact has accessibility none",
             },
-            Self::KeepArtifacts => "caller is not a developer of the project",
+            Self::KeepArtifacts | Self::RunPipelines => "caller is not a developer of the project",
             Self::DeleteArtifacts | Self::EraseJob { own: false } => {
                 "caller is not a maintainer of the project"
             }

@@ -21,62 +21,62 @@ const fn user(admin: bool, role: Option<Role>) -> Grant {
 
 /// `.` allowed, `F` forbidden, `H` hidden. Columns: see project, read jobs, fetch any dependency as an
 /// admitted job; read artifacts that are public, private, maintainer, none; keep, delete, erase another's
-/// job, erase own.
+/// job, erase own; run pipelines.
 const TABLE: &str = "
-    public   on   anonymous   ...  .FFF  FFFF
-    public   on   outsider    ...  .FFF  FFFF
-    public   on   guest       ...  .FFF  FFFF
-    public   on   planner     ...  .FFF  FFFF
-    public   on   reporter    ...  .FFF  FFFF
-    public   on   developer   ...  ..FF  .FF.
-    public   on   maintainer  ...  ...F  ....
-    public   on   owner       ...  ...F  ....
-    public   on   admin       ...  ...F  ....
-    public   off  anonymous   .FF  FFFF  FFFF
-    public   off  outsider    .FF  FFFF  FFFF
-    public   off  guest       .FF  FFFF  FFFF
-    public   off  planner     .FF  FFFF  FFFF
-    public   off  reporter    ...  .FFF  FFFF
-    public   off  developer   ...  ..FF  .FF.
-    public   off  maintainer  ...  ...F  ....
-    public   off  owner       ...  ...F  ....
-    public   off  admin       ...  ...F  ....
-    internal on   anonymous   HHH  HHHH  HHHH
-    internal on   outsider    ...  .FFF  FFFF
-    internal on   guest       ...  .FFF  FFFF
-    internal on   planner     ...  .FFF  FFFF
-    internal on   reporter    ...  .FFF  FFFF
-    internal on   developer   ...  ..FF  .FF.
-    internal on   maintainer  ...  ...F  ....
-    internal on   owner       ...  ...F  ....
-    internal on   admin       ...  ...F  ....
-    internal off  anonymous   HHH  HHHH  HHHH
-    internal off  outsider    .FF  FFFF  FFFF
-    internal off  guest       .FF  FFFF  FFFF
-    internal off  planner     .FF  FFFF  FFFF
-    internal off  reporter    ...  .FFF  FFFF
-    internal off  developer   ...  ..FF  .FF.
-    internal off  maintainer  ...  ...F  ....
-    internal off  owner       ...  ...F  ....
-    internal off  admin       ...  ...F  ....
-    private  on   anonymous   HHH  HHHH  HHHH
-    private  on   outsider    HHH  HHHH  HHHH
-    private  on   guest       ...  .FFF  FFFF
-    private  on   planner     ...  .FFF  FFFF
-    private  on   reporter    ...  .FFF  FFFF
-    private  on   developer   ...  ..FF  .FF.
-    private  on   maintainer  ...  ...F  ....
-    private  on   owner       ...  ...F  ....
-    private  on   admin       ...  ...F  ....
-    private  off  anonymous   HHH  HHHH  HHHH
-    private  off  outsider    HHH  HHHH  HHHH
-    private  off  guest       .FF  FFFF  FFFF
-    private  off  planner     .FF  FFFF  FFFF
-    private  off  reporter    ...  .FFF  FFFF
-    private  off  developer   ...  ..FF  .FF.
-    private  off  maintainer  ...  ...F  ....
-    private  off  owner       ...  ...F  ....
-    private  off  admin       ...  ...F  ....
+    public   on   anonymous   ...  .FFF  FFFFF
+    public   on   outsider    ...  .FFF  FFFFF
+    public   on   guest       ...  .FFF  FFFFF
+    public   on   planner     ...  .FFF  FFFFF
+    public   on   reporter    ...  .FFF  FFFFF
+    public   on   developer   ...  ..FF  .FF..
+    public   on   maintainer  ...  ...F  .....
+    public   on   owner       ...  ...F  .....
+    public   on   admin       ...  ...F  .....
+    public   off  anonymous   .FF  FFFF  FFFFF
+    public   off  outsider    .FF  FFFF  FFFFF
+    public   off  guest       .FF  FFFF  FFFFF
+    public   off  planner     .FF  FFFF  FFFFF
+    public   off  reporter    ...  .FFF  FFFFF
+    public   off  developer   ...  ..FF  .FF..
+    public   off  maintainer  ...  ...F  .....
+    public   off  owner       ...  ...F  .....
+    public   off  admin       ...  ...F  .....
+    internal on   anonymous   HHH  HHHH  HHHHH
+    internal on   outsider    ...  .FFF  FFFFF
+    internal on   guest       ...  .FFF  FFFFF
+    internal on   planner     ...  .FFF  FFFFF
+    internal on   reporter    ...  .FFF  FFFFF
+    internal on   developer   ...  ..FF  .FF..
+    internal on   maintainer  ...  ...F  .....
+    internal on   owner       ...  ...F  .....
+    internal on   admin       ...  ...F  .....
+    internal off  anonymous   HHH  HHHH  HHHHH
+    internal off  outsider    .FF  FFFF  FFFFF
+    internal off  guest       .FF  FFFF  FFFFF
+    internal off  planner     .FF  FFFF  FFFFF
+    internal off  reporter    ...  .FFF  FFFFF
+    internal off  developer   ...  ..FF  .FF..
+    internal off  maintainer  ...  ...F  .....
+    internal off  owner       ...  ...F  .....
+    internal off  admin       ...  ...F  .....
+    private  on   anonymous   HHH  HHHH  HHHHH
+    private  on   outsider    HHH  HHHH  HHHHH
+    private  on   guest       ...  .FFF  FFFFF
+    private  on   planner     ...  .FFF  FFFFF
+    private  on   reporter    ...  .FFF  FFFFF
+    private  on   developer   ...  ..FF  .FF..
+    private  on   maintainer  ...  ...F  .....
+    private  on   owner       ...  ...F  .....
+    private  on   admin       ...  ...F  .....
+    private  off  anonymous   HHH  HHHH  HHHHH
+    private  off  outsider    HHH  HHHH  HHHHH
+    private  off  guest       .FF  FFFF  FFFFF
+    private  off  planner     .FF  FFFF  FFFFF
+    private  off  reporter    ...  .FFF  FFFFF
+    private  off  developer   ...  ..FF  .FF..
+    private  off  maintainer  ...  ...F  .....
+    private  off  owner       ...  ...F  .....
+    private  off  admin       ...  ...F  .....
 ";
 
 /// Actions of people, in the order of the columns.
@@ -85,6 +85,7 @@ fn actions() -> Vec<Action> {
     actions.extend(Accessibility::ALL.iter().map(|a| Action::ReadArtifact(*a)));
     actions.extend([Action::KeepArtifacts, Action::DeleteArtifacts]);
     actions.extend([Action::EraseJob { own: false }, Action::EraseJob { own: true }]);
+    actions.push(Action::RunPipelines);
     actions
 }
 
@@ -162,7 +163,7 @@ fn every_cell_of_the_table_is_as_written() {
         }
         cells += 1;
     }
-    assert_eq!(cells, Visibility::ALL.len() * 2 * CALLERS.len() * 11);
+    assert_eq!(cells, Visibility::ALL.len() * 2 * CALLERS.len() * 12);
 }
 
 #[test]

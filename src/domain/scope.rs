@@ -3,8 +3,8 @@
 use std::fmt;
 
 named! {
-    /// A right of a personal token. Only `api`, `read_api` and `registry` have an effect here; the others
-    /// exist for clients that request them by name.
+    /// A right of a personal token. `api`, `read_api`, `registry`, and those of builds have an effect here; the
+    /// others exist for clients that request them by name.
     pub enum Scope ("scope") {
         /// Reads and changes.
         Api = "api",
@@ -22,12 +22,26 @@ named! {
         WriteRegistry = "write_registry",
         /// Registers users, projects, pipelines and jobs.
         Registry = "registry",
+        /// Reads artifacts, in the dialect of builds.
+        ReadArtifacts = "read_artifacts",
+        /// Deletes artifacts, in the dialect of builds.
+        WriteArtifacts = "write_artifacts",
+        /// Reads builds and jobs, in the dialect of builds.
+        ReadBuilds = "read_builds",
+        /// Creates and cancels builds, in the dialect of builds.
+        WriteBuilds = "write_builds",
+        /// Reads logs, in the dialect of builds.
+        ReadBuildLogs = "read_build_logs",
+        /// Reads pipelines, in the dialect of builds.
+        ReadPipelines = "read_pipelines",
+        /// Reads organizations, in the dialect of builds.
+        ReadOrganizations = "read_organizations",
     }
 }
 
 /// A set of scopes: those of a token, or those of which one is required.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Scopes(u16);
+pub struct Scopes(u32);
 
 impl Scopes {
     /// Every scope.
@@ -44,6 +58,36 @@ impl Scopes {
 
     /// Scope that a token needs to change the registry.
     pub const REGISTRY: Self = Self::of(&[Scope::Registry]);
+
+    /// Scopes that only the dialect of builds knows. A token that has one of them has no other right there.
+    pub const OF_BUILDS: Self = Self::of(&[
+        Scope::ReadArtifacts,
+        Scope::WriteArtifacts,
+        Scope::ReadBuilds,
+        Scope::WriteBuilds,
+        Scope::ReadBuildLogs,
+        Scope::ReadPipelines,
+        Scope::ReadOrganizations,
+    ]);
+
+    /// Returns the scopes of which a token needs one to read what `scope` names, in the dialect of builds.
+    pub const fn to_read(scope: Scope) -> Self {
+        Self::of(&[Scope::Api, Scope::ReadApi, scope])
+    }
+
+    /// Returns the scopes of which a token needs one to change what `scope` names, in the dialect of builds.
+    pub const fn to_write(scope: Scope) -> Self {
+        Self::of(&[Scope::Api, scope])
+    }
+
+    /// Whether a token with these scopes has one of `needed`.
+    pub const fn admit(self, needed: Self) -> bool {
+        let of_builds = Self::OF_BUILDS;
+        if needed.intersects(of_builds) && self.intersects(of_builds) {
+            return self.0 & needed.0 & of_builds.0 != 0;
+        }
+        self.intersects(needed)
+    }
 
     /// Returns the set of these scopes.
     pub const fn of(scopes: &[Scope]) -> Self {
@@ -105,9 +149,21 @@ mod tests {
         assert!(!Scopes::REGISTRY.intersects(Scopes::READ_USER));
     }
 
+    #[test]
+    fn scopes_of_builds_count_alone_in_their_dialect() {
+        let token = Scopes::parse_known("api read_artifacts");
+        assert!(token.admit(Scopes::to_read(Scope::ReadArtifacts)) && token.admit(Scopes::WRITE));
+        assert!(!token.admit(Scopes::to_read(Scope::ReadBuilds)));
+        assert!(!token.admit(Scopes::to_write(Scope::WriteArtifacts)));
+        assert!(Scopes::WRITE.admit(Scopes::to_write(Scope::WriteBuilds)));
+        let reader = Scopes::of(&[Scope::ReadApi]);
+        assert!(reader.admit(Scopes::to_read(Scope::ReadBuilds)));
+        assert!(!reader.admit(Scopes::to_write(Scope::WriteBuilds)));
+    }
+
     proptest! {
         #[test]
-        fn a_set_is_read_as_it_is_written(bits in 0u16..256) {
+        fn a_set_is_read_as_it_is_written(bits in 0u32..1 << 15) {
             let scopes: Scopes = Scope::ALL.iter().copied().filter(|s| bits >> *s as u16 & 1 == 1).collect();
             prop_assert_eq!(Scopes::parse_known(&scopes.to_string()), scopes);
             prop_assert_eq!(scopes.iter().count(), bits.count_ones() as usize);

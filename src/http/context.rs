@@ -123,8 +123,22 @@ impl RequestContext {
     /// # Errors
     /// Those of the catalog, which keeps the keys.
     pub async fn signed_url(&self, purpose: Purpose, uuid: Uuid, lifetime: Duration) -> Result<String> {
+        self.signed_url_of_file(purpose, uuid, None, lifetime).await
+    }
+
+    /// Like [`RequestContext::signed_url`], for the file at `path` of an artifact that is an archive.
+    ///
+    /// # Errors
+    /// Those of the catalog, which keeps the keys.
+    pub async fn signed_url_of_file(
+        &self,
+        purpose: Purpose,
+        uuid: Uuid,
+        path: Option<String>,
+        lifetime: Duration,
+    ) -> Result<String> {
         let until = self.now.plus_seconds(lifetime.as_secs()).unwrap_or(self.now);
-        let path = Link { purpose, uuid, until }.sign(&self.app.keys, self.now).await?;
+        let path = Link { purpose, uuid, path, until }.sign(&self.app.keys, self.now).await?;
         Ok(format!("{}{path}", self.base_url()))
     }
 

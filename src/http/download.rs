@@ -111,6 +111,22 @@ impl Download {
         (download, form)
     }
 
+    /// Describes a file of an archive that is sent decompressed.
+    pub fn of_file(archive: &Artifact, path: &str, entry: &EntryDelivery<'_>) -> Self {
+        let name = path.rsplit('/').next().unwrap_or(path);
+        let digest = Sha256Digest::of(format!("{}:{path}", archive.sha256).as_bytes());
+        Self {
+            filename: name.to_owned(),
+            media_type: content_type(name).into(),
+            validators: validators(archive, digest, ""),
+            size: entry.size(),
+            ranges: true,
+            coding: None,
+            varies: false,
+            headers: Vec::new(),
+        }
+    }
+
     /// Describes a single file of a job.
     ///
     /// # Errors

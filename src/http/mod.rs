@@ -21,6 +21,7 @@ pub mod pagination;
 pub mod query;
 pub mod reason;
 pub mod redact;
+pub mod representation;
 pub mod request_log;
 pub mod target;
 pub mod token;

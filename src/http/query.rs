@@ -58,6 +58,15 @@ impl Query {
         if items.is_empty() { self.get_filled(name).into_iter().collect() } else { items }
     }
 
+    /// Returns the pairs of a table, written as `name[key]=value`; of a key that appears twice, both.
+    pub fn table(&self, name: &str) -> Vec<(String, String)> {
+        let key = |known: &str| {
+            let inner = known.strip_prefix(name)?.strip_prefix('[')?.strip_suffix(']')?;
+            (!inner.is_empty()).then(|| inner.to_owned())
+        };
+        self.0.iter().filter_map(|(known, value)| Some((key(known)?, value.clone()))).collect()
+    }
+
     /// Returns the decoded bytes of a parameter in a raw query string, UTF-8 or not, for a value whose faults
     /// have an error of their own.
     pub fn bytes_of(query: &str, name: &str) -> Option<Vec<u8>> {
@@ -95,7 +104,9 @@ impl Query {
         let Some(text) = self.get_filled(name) else { return Ok(None) };
         let plus = text.replacen(' ', "+", 1);
         let with_zone = format!("{text}Z");
-        let readings = [text, &plus, &with_zone];
+        // As old answers of Buildkite's API write it.
+        let in_words = text.strip_suffix(" UTC").map(|time| format!("{}Z", time.replacen(' ', "T", 1)));
+        let readings = [text, &plus, &with_zone, in_words.as_deref().unwrap_or_default()];
         let time = readings.into_iter().find_map(|text| Timestamp::parse(text).ok());
         time.map(Some).ok_or(InvalidParameter::Type(name))
     }

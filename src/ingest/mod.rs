@@ -5,12 +5,14 @@
 
 mod hashes;
 mod pieces;
+mod rewrite;
 mod scan;
 mod turns;
 mod validate;
 
 pub use hashes::{Hashes, blob_info};
 pub use pieces::AssembleOutcome;
+pub use rewrite::RemoveOutcome;
 pub use scan::scan_archive;
 use tokio::sync::Semaphore;
 pub use turns::Turn;
@@ -92,6 +94,14 @@ impl Ingest {
     /// `Unavailable` when none is free and none of the job's ends within a minute, or after five minutes in all.
     pub async fn turn(&self, project_id: i64, job_id: i64) -> Result<Turn> {
         self.turns.wait(project_id, job_id, Sent::Whole).await
+    }
+
+    /// Waits for the turn to rewrite an archive of a job.
+    ///
+    /// # Errors
+    /// As [`Ingest::turn`].
+    pub async fn removal_turn(&self, project_id: i64, job_id: i64) -> Result<Turn> {
+        self.turns.wait(project_id, job_id, Sent::Removal).await
     }
 
     /// Begins to receive at most `limit_bytes` from a job, after waiting for a turn. Meanwhile the client's

@@ -35,6 +35,8 @@ pub(super) enum Sent {
     Whole,
     /// A piece.
     Piece,
+    /// Nothing: a file is taken out of its archive.
+    Removal,
 }
 
 /// All turns, and the queues for them.
@@ -128,6 +130,8 @@ impl Turns {
         let count = match sent {
             Sent::Whole => OF_A_JOB,
             Sent::Piece => OF_A_JOBS_PIECES,
+            // Each makes a new archive of the one before.
+            Sent::Removal => 1,
         };
         let of_job = self.place(Key::Job(job_id, sent), count).await?;
         let of_project = self.place(Key::Project(project_id), self.of_a_project).await?;

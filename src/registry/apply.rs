@@ -5,7 +5,10 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use super::document::{ArtifactDocument, JobDocument, PipelineDocument, ProjectDocument, UserDocument};
+use super::document::{
+    ArtifactDocument, JobDocument, PipelineDocument, ProjectDocument, SlugsDocument, UserDocument,
+};
+use super::fields::{of_job, of_pipeline};
 use super::parse::{numbered, wrong};
 use super::stage::Staged;
 use super::{LoadError, Source};
@@ -15,9 +18,11 @@ use crate::catalog::pipelines::{CommitFields, PipelineChanges};
 use crate::catalog::projects::ProjectChanges;
 use crate::catalog::tokens::TokenChanges;
 use crate::catalog::users::UserChanges;
-use crate::catalog::{Db, artifacts, jobs, pipelines, projects, tokens, tombstones, users};
+use crate::catalog::{Db, artifacts, builds, jobs, pipelines, projects, tokens, tombstones, users};
 use crate::domain::artifact::{Accessibility, clean_filename};
+use crate::domain::build::Slugs;
 use crate::domain::project::ProjectRef;
+use crate::domain::status::Status;
 use crate::domain::{Error, ErrorKind, Sha256Digest, Timestamp};
 use crate::store::StoreKey;
 
@@ -132,6 +137,10 @@ impl Applying<'_> {
             max_artifact_bytes,
         };
         projects::upsert(self.db, project.id, &changes, self.now)?;
+        if let Some(SlugsDocument { organization, pipeline }) = &project.buildkite {
+            let slugs = Slugs { organization: organization.clone(), pipeline: pipeline.clone() };
+            projects::set_slugs(self.db, project.id, &slugs)?;
+        }
         if let Some(members) = &project.members {
             let mut by_id = BTreeMap::new();
             for (username, role) in members {
@@ -163,12 +172,20 @@ impl Applying<'_> {
             };
             pipelines::upsert_commit(self.db, project_id, &pipeline.sha, &fields)?;
         }
+        let mut status = pipeline.status;
+        if let Some(known) = pipelines::lock(self.db, pipeline.id)? {
+            builds::require_not_canceled(self.db, pipeline.id, known.status, Some(status))?;
+            if builds::is_being_canceled(self.db, pipeline.id)? {
+                // A cancellation ends when its jobs have ended.
+                status = Status::Canceling;
+            }
+        }
         let changes = PipelineChanges {
             iid: pipeline.iid,
             ref_name: pipeline.ref_name.clone(),
             tag: pipeline.tag,
             sha: pipeline.sha.clone(),
-            status: pipeline.status.as_str(),
+            status: status.as_str(),
             source: pipeline.source.map(|source| source.as_str()),
             user_id: self.named_user(&pipeline.user)?,
             created_at: pipeline.created_at.map(Timestamp::as_millis),
@@ -176,13 +193,19 @@ impl Applying<'_> {
             started_at: millis(pipeline.started_at),
             finished_at: millis(pipeline.finished_at),
         };
-        Ok(pipelines::upsert(self.db, pipeline.id, project_id, &changes, self.now)?)
+        pipelines::upsert(self.db, pipeline.id, project_id, &changes, self.now)?;
+        Ok(of_pipeline!(pipeline).store(self.db, pipeline.id)?)
     }
 
     fn job(&mut self, project_id: i64, pipeline_id: i64, job: &JobDocument) -> Result<(), ApplyError> {
-        if jobs::find(self.db, job.id)?.is_some_and(|known| known.pipeline_id != pipeline_id) {
+        let known = jobs::find(self.db, job.id)?;
+        if known.as_ref().is_some_and(|known| known.pipeline_id != pipeline_id) {
             return Err(ApplyError::Invalid(format!("id: job {} belongs to another pipeline", job.id)));
         }
+        // A late report that it runs does not undo a cancellation.
+        let is_canceling = known.is_some_and(|known| known.status == Status::Canceling)
+            && builds::is_being_canceled(self.db, pipeline_id)?;
+        let status = if is_canceling && !job.status.is_final() { Status::Canceling } else { job.status };
         let digest = job.token.as_ref().map(|token| token.as_deref().map(|t| Sha256Digest::of(t.as_bytes())));
         if let Some(Some(digest)) = digest
             && jobs::find_by_token(self.db, digest)?.is_some_and(|other| other.job.id != job.id)
@@ -192,7 +215,7 @@ impl Applying<'_> {
         let changes = JobChanges {
             name: job.name.clone(),
             stage: job.stage.clone(),
-            status: job.status.as_str(),
+            status: status.as_str(),
             allow_failure: job.allow_failure,
             retried: job.retried,
             user_id: self.named_user(&job.user)?,
@@ -204,7 +227,9 @@ impl Applying<'_> {
             finished_at: millis(job.finished_at),
             erased_at: millis(job.erased_at),
         };
-        Ok(jobs::upsert(self.db, job.id, project_id, pipeline_id, &changes, self.now)?)
+        jobs::upsert(self.db, job.id, project_id, pipeline_id, &changes, self.now)?;
+        of_job!(job).store(self.db, job.id)?;
+        Ok(builds::end_canceled(self.db, pipeline_id, self.now)?)
     }
 
     /// Applies an artifact. Different bytes replace the stored artifact; the same bytes change only the

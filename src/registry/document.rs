@@ -11,6 +11,7 @@ use serde::{Deserialize, Deserializer};
 use super::LoadSummary;
 use crate::domain::Timestamp;
 use crate::domain::artifact::{Accessibility, ArtifactFormat, ArtifactKind, ArtifactName, MediaType};
+use crate::domain::build::{Agent, Author, PullRequest, TextMap};
 use crate::domain::byte_size;
 use crate::domain::expiry::Lifetime;
 use crate::domain::pipeline::Source;
@@ -68,10 +69,19 @@ pub(super) struct ProjectDocument {
     #[serde(default, deserialize_with = "named")]
     pub(super) max_artifact_size: Patch<Size>,
     pub(super) job_token_allowlist: Option<Vec<String>>,
+    pub(super) buildkite: Option<SlugsDocument>,
     #[serde(default, deserialize_with = "members")]
     pub(super) members: Option<BTreeMap<String, Role>>,
     #[serde(default)]
     pub(super) pipelines: Vec<PipelineDocument>,
+}
+
+/// How Buildkite's dialect names a project.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct SlugsDocument {
+    pub(super) organization: String,
+    pub(super) pipeline: String,
 }
 
 #[derive(Debug, Deserialize)]
@@ -95,6 +105,20 @@ pub(super) struct PipelineDocument {
     #[serde(default, deserialize_with = "named")]
     pub(super) finished_at: Patch<Timestamp>,
     pub(super) commit: Option<CommitDocument>,
+    #[serde(default, deserialize_with = "named")]
+    pub(super) message: Patch<String>,
+    #[serde(default, deserialize_with = "named")]
+    pub(super) env: Patch<TextMap>,
+    #[serde(default, deserialize_with = "named")]
+    pub(super) meta_data: Patch<TextMap>,
+    #[serde(default, deserialize_with = "named")]
+    pub(super) author: Patch<Author>,
+    #[serde(default, deserialize_with = "named")]
+    pub(super) pull_request: Patch<PullRequest>,
+    #[serde(default, deserialize_with = "named")]
+    pub(super) cancel_reason: Patch<String>,
+    #[serde(default, deserialize_with = "named")]
+    pub(super) rebuilt_from: Patch<i64>,
     #[serde(default)]
     pub(super) jobs: Vec<JobDocument>,
 }
@@ -137,6 +161,20 @@ pub(super) struct JobDocument {
     pub(super) started_at: Patch<Timestamp>,
     #[serde(default, deserialize_with = "named")]
     pub(super) finished_at: Patch<Timestamp>,
+    #[serde(default, deserialize_with = "named")]
+    pub(super) command: Patch<String>,
+    #[serde(default, deserialize_with = "named")]
+    pub(super) exit_status: Patch<i64>,
+    #[serde(default, deserialize_with = "named")]
+    pub(super) step_key: Patch<String>,
+    #[serde(default, deserialize_with = "named")]
+    pub(super) soft_failed: Patch<bool>,
+    #[serde(default, deserialize_with = "named")]
+    pub(super) parallel_group_index: Patch<i64>,
+    #[serde(default, deserialize_with = "named")]
+    pub(super) parallel_group_total: Patch<i64>,
+    #[serde(default, deserialize_with = "named")]
+    pub(super) agent: Patch<Agent>,
     #[serde(default)]
     pub(super) artifacts: Vec<ArtifactDocument>,
 }

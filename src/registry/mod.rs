@@ -5,6 +5,7 @@
 
 mod apply;
 mod document;
+mod fields;
 mod files;
 mod live;
 mod parse;

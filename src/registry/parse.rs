@@ -14,6 +14,7 @@ use super::{FileSource, Format, LoadError, Source};
 use crate::domain::artifact::{
     ArtifactFormat, ArtifactKind, ArtifactName, check_archive_name, check_file_path,
 };
+use crate::domain::build::is_slug;
 use crate::domain::project::is_valid_path;
 use crate::domain::user::is_valid_username;
 
@@ -192,6 +193,15 @@ impl UniquenessCheck {
                 "path: {:?} is not a valid full path, expected for example group/project",
                 project.path
             ));
+        }
+        if let Some(slugs) = &project.buildkite {
+            for (field, slug) in [("organization", &slugs.organization), ("pipeline", &slugs.pipeline)] {
+                if !is_slug(slug) {
+                    return Err(format!(
+                        "buildkite.{field}: {slug:?} is not a slug, expected letters, digits and single hyphens"
+                    ));
+                }
+            }
         }
         // An entry that is no path would match no project, without any error.
         let entries = project.job_token_allowlist.as_deref().unwrap_or_default();

@@ -7,10 +7,12 @@ use serde::{Deserialize, Deserializer};
 
 use super::LoadError;
 use super::document::{Patch, named};
+use super::fields::{of_job, of_pipeline};
 use super::parse;
-use crate::catalog::Db;
 use crate::catalog::jobs::{self, JobRecord, JobUpdate};
 use crate::catalog::pipelines::{self, PipelineRecord, PipelineUpdate};
+use crate::catalog::{Db, builds};
+use crate::domain::build::{Agent, Author, PullRequest, TextMap};
 use crate::domain::status::Status;
 use crate::domain::{Error, ErrorKind, Result, Sha256Digest, Timestamp};
 
@@ -35,6 +37,20 @@ pub(super) struct JobChange {
     started_at: Patch<Timestamp>,
     #[serde(default, deserialize_with = "named")]
     finished_at: Patch<Timestamp>,
+    #[serde(default, deserialize_with = "named")]
+    command: Patch<String>,
+    #[serde(default, deserialize_with = "named")]
+    exit_status: Patch<i64>,
+    #[serde(default, deserialize_with = "named")]
+    step_key: Patch<String>,
+    #[serde(default, deserialize_with = "named")]
+    soft_failed: Patch<bool>,
+    #[serde(default, deserialize_with = "named")]
+    parallel_group_index: Patch<i64>,
+    #[serde(default, deserialize_with = "named")]
+    parallel_group_total: Patch<i64>,
+    #[serde(default, deserialize_with = "named")]
+    agent: Patch<Agent>,
 }
 
 /// The changes of a pipeline.
@@ -43,6 +59,20 @@ pub(super) struct JobChange {
 pub(super) struct PipelineChange {
     #[serde(default, deserialize_with = "given")]
     status: Option<Status>,
+    #[serde(default, deserialize_with = "named")]
+    message: Patch<String>,
+    #[serde(default, deserialize_with = "named")]
+    env: Patch<TextMap>,
+    #[serde(default, deserialize_with = "named")]
+    meta_data: Patch<TextMap>,
+    #[serde(default, deserialize_with = "named")]
+    author: Patch<Author>,
+    #[serde(default, deserialize_with = "named")]
+    pull_request: Patch<PullRequest>,
+    #[serde(default, deserialize_with = "named")]
+    cancel_reason: Patch<String>,
+    #[serde(default, deserialize_with = "named")]
+    rebuilt_from: Patch<i64>,
     #[serde(default, deserialize_with = "named")]
     started_at: Patch<Timestamp>,
     #[serde(default, deserialize_with = "named")]
@@ -73,17 +103,23 @@ impl JobChange {
             let why = format!("status: job {id} has ended with {} and cannot be {status} again", job.status);
             return Err(Error::new(ErrorKind::Conflict, why));
         }
+        // A late report that it runs does not undo a cancellation.
+        let is_canceling = job.status == Status::Canceling && builds::is_being_canceled(db, job.pipeline_id)?;
+        let status = self.status.filter(|status| !is_canceling || status.is_final());
         let times = Times { began: job.started_at, ended: job.finished_at };
+        of_job!(self).store(db, id)?;
         let changes = JobUpdate {
-            status: self.status.map(Status::as_str),
+            status: status.map(Status::as_str),
             allow_failure: self.allow_failure,
             retried: self.retried,
             coverage: self.coverage,
             failure_reason: self.failure_reason,
-            started_at: times.began(self.status, self.started_at, now),
-            finished_at: times.ended(self.status, self.finished_at, now),
+            started_at: times.began(status, self.started_at, now),
+            finished_at: times.ended(status, self.finished_at, now),
         };
-        jobs::update(db, job, changes)
+        let job = jobs::update(db, job, changes)?;
+        builds::end_canceled(db, job.pipeline_id, now)?;
+        Ok(job)
     }
 }
 
@@ -105,16 +141,26 @@ impl PipelineChange {
     /// retried. Needs [`crate::catalog::Catalog::write`].
     ///
     /// # Errors
-    /// `NotFound` if the pipeline does not exist.
+    /// `NotFound` if the pipeline does not exist; `Conflict` if it was created here and canceled.
     pub(super) fn apply(self, db: &mut Db, id: i64, now: Timestamp) -> Result<PipelineRecord> {
         let pipeline = pipelines::lock(db, id)?.ok_or_else(|| no_such("pipeline", id))?;
+        builds::require_not_canceled(db, id, pipeline.status, self.status)?;
+        // A cancellation ends when its jobs have ended, whatever is reported meanwhile.
+        let is_canceling = builds::is_being_canceled(db, id)?;
+        let status = self.status.filter(|_| !is_canceling);
         let times = Times { began: pipeline.started_at, ended: pipeline.finished_at };
+        of_pipeline!(self).store(db, id)?;
         let changes = PipelineUpdate {
-            status: self.status.map(Status::as_str),
-            started_at: times.began(self.status, self.started_at, now),
-            finished_at: times.ended(self.status, self.finished_at, now),
+            status: status.map(Status::as_str),
+            started_at: times.began(status, self.started_at, now),
+            finished_at: times.ended(status, self.finished_at, now),
         };
-        pipelines::update(db, pipeline, changes, now)
+        let pipeline = pipelines::update(db, pipeline, changes, now)?;
+        if is_canceling {
+            builds::end_canceled(db, id, now)?;
+            return pipelines::lock(db, id)?.ok_or_else(|| no_such("pipeline", id));
+        }
+        Ok(pipeline)
     }
 }
 

@@ -3,7 +3,7 @@
 use super::Retention;
 use super::purge::Removed;
 use crate::catalog::tombstones::{self, Cursor};
-use crate::catalog::{Catalog, clock as database_clock, uploads};
+use crate::catalog::{Catalog, builds, clock as database_clock, uploads};
 use crate::domain::{Clock, Result, Timestamp};
 use crate::store::StoreKey;
 
@@ -62,10 +62,22 @@ impl Retention {
         }
         let removed = self.remove_bytes(false, progress).await?;
         self.delete_abandoned_uploads().await?;
+        self.cancel_builds().await?;
         loop {
             let now = earlier(catalog, clock).await?;
             if catalog.write(move |db| tombstones::delete_old(db, BATCH, now)).await? < BATCH as usize {
                 return Ok(Swept { expired, removed });
+            }
+        }
+    }
+
+    /// Cancels builds that nobody took in time, and ends those whose jobs do not end after a cancellation.
+    async fn cancel_builds(&self) -> Result<()> {
+        let Self { catalog, clock, .. } = self;
+        loop {
+            let now = earlier(catalog, clock).await?;
+            if catalog.write(move |db| builds::cancel_due(db, now)).await? == 0 {
+                return Ok(());
             }
         }
     }

@@ -6,7 +6,7 @@ use super::Settings;
 use super::urls::{database_url, storage_url};
 use super::values::{
     at_least_one, boolean, count, document_size, duration, external_url, interval, lifetime, listen,
-    networks, size, timeout,
+    networks, part_size, size, timeout,
 };
 
 /// A key of a section.
@@ -185,6 +185,18 @@ pub(super) const KEYS: &[Key] = &[
         |s, text| document_size(text).map(|v| s.max_document_bytes = v),
     ),
     key(
+        "limits.build_wait",
+        "1 day",
+        "How long a build that was created waits for somebody to run it; 0 or `never` for ever.",
+        |s, text| interval(text).map(|v| s.build_wait = v),
+    ),
+    key(
+        "limits.artifacts_per_job",
+        "5000",
+        "Most artifacts that an agent may upload from one job.",
+        |s, text| at_least_one(text).map(|v| s.artifacts_per_job = v),
+    ),
+    key(
         "retention.default_expire_in",
         "30 days",
         "Lifetime of uploads that name none; 0 or `never` for no expiry.",
@@ -223,7 +235,7 @@ pub(super) const KEYS: &[Key] = &[
     key(
         "links.download_lifetime",
         "1 minute",
-        "How long a link to an artifact in an answer of GitHub's dialect is valid.",
+        "How long a link to an artifact in an answer of GitHub's or Buildkite's dialect is valid.",
         |s, text| timeout(text).map(|v| s.download_lifetime = v),
     ),
     key(
@@ -231,6 +243,12 @@ pub(super) const KEYS: &[Key] = &[
         "1 hour",
         "How long a link that a job is given for an upload or download is valid.",
         |s, text| timeout(text).map(|v| s.transfer_lifetime = v),
+    ),
+    key(
+        "agents.part_size",
+        "64 MiB",
+        "Size of the parts in which an agent uploads a larger file; one of more than 1,000 parts has larger ones.",
+        |s, text| part_size(text).map(|v| s.part_bytes = v),
     ),
 ];
 

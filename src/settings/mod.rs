@@ -98,6 +98,12 @@ pub struct Settings {
     pub download_lifetime: Duration,
     /// How long a link that a job was given is valid.
     pub transfer_lifetime: Duration,
+    /// How long a created build waits for somebody to run it; zero for ever.
+    pub build_wait: Duration,
+    /// Most artifacts that an agent may upload from one job.
+    pub artifacts_per_job: usize,
+    /// Size of the parts in which an agent uploads a large file.
+    pub part_bytes: u64,
 }
 
 /// An invalid setting, with its key and its origin.
@@ -145,6 +151,9 @@ impl Default for Settings {
             max_expire_in: Lifetime::Never,
             download_lifetime: Duration::from_secs(60),
             transfer_lifetime: Duration::from_secs(3600),
+            build_wait: Duration::from_secs(86_400),
+            artifacts_per_job: 5_000,
+            part_bytes: 64 << 20,
         }
     }
 }

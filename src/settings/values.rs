@@ -62,6 +62,14 @@ pub(super) fn document_size(text: &str) -> Result<u64, String> {
     }
 }
 
+/// A size of parts: at least a MiB, so that their number stays within bounds.
+pub(super) fn part_size(text: &str) -> Result<u64, String> {
+    match size(text)? {
+        bytes @ 1_048_576.. => Ok(bytes),
+        _ => Err("expected at least 1 MiB".into()),
+    }
+}
+
 pub(super) fn count(text: &str) -> Result<u64, String> {
     text.parse().map_err(|_| "expected a whole number".into())
 }

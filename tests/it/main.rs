@@ -15,6 +15,7 @@ mod audit;
 mod base_urls;
 mod bounded_delivery;
 mod buckets;
+mod buildkite;
 mod by_ref;
 mod by_ref_at_once;
 mod changes;

@@ -12,11 +12,11 @@ use crate::access::Total;
 use crate::auth::signed_links::Purpose;
 use crate::catalog::artifacts::NamedArtifacts;
 use crate::catalog::slice::{COUNT_LIMIT, Direction};
-use crate::domain::Sha256Digest;
 use crate::domain::artifact::Availability;
 use crate::http::context::RequestContext;
 use crate::http::download::redirect;
 use crate::http::pagination::{BadNumbers, Page, PageHeaders, PageRules};
+use crate::http::representation;
 
 /// How GitHub paginates its lists.
 pub(super) const PAGE_RULES: PageRules = PageRules {
@@ -108,21 +108,13 @@ pub(super) fn respond(
     listed: Option<(Page, Total)>,
 ) -> Result<HttpResponse, ApiError> {
     let body = serde_json::to_vec(body).map_err(crate::domain::Error::internal)?;
-    let etag = format!("W/\"{}\"", Sha256Digest::of(&body));
-    let has_it = ctx.request.headers().get(header::IF_NONE_MATCH).and_then(|tags| tags.to_str().ok());
-    let strip = |tag: &str| tag.trim().trim_start_matches("W/").to_owned();
-    let is_known = has_it.is_some_and(|tags| tags.split(',').any(|tag| strip(tag) == strip(&etag)));
-    let mut response = if is_known { HttpResponse::NotModified() } else { HttpResponse::Ok() };
-    response
-        .insert_header((header::ETAG, etag))
-        .insert_header((header::CACHE_CONTROL, "private, max-age=0, must-revalidate"))
-        .insert_header(("X-GitHub-Media-Type", "github.v3; format=json"))
-        .insert_header(("X-GitHub-Api-Version-Selected", "2022-11-28"));
-    if let Some((page, total)) = listed {
-        page.write_headers(&mut response, total, &ctx.url(), ctx.request.query_string());
-    }
-    if is_known {
-        return Ok(response.finish());
-    }
-    Ok(response.insert_header((header::CONTENT_TYPE, "application/json; charset=utf-8")).body(body))
+    Ok(representation::answer(ctx, HttpResponse::Ok(), body, |response| {
+        response
+            .insert_header((header::CACHE_CONTROL, "private, max-age=0, must-revalidate"))
+            .insert_header(("X-GitHub-Media-Type", "github.v3; format=json"))
+            .insert_header(("X-GitHub-Api-Version-Selected", "2022-11-28"));
+        if let Some((page, total)) = listed {
+            page.write_headers(response, total, &ctx.url(), ctx.request.query_string());
+        }
+    }))
 }

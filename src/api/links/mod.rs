@@ -14,7 +14,7 @@ use actix_web::{HttpRequest, HttpResponse};
 use crate::app::App;
 use crate::auth::signed_links::{Link, LinkQuery, PREFIX, Purpose};
 use crate::catalog::artifacts::Artifact;
-use crate::deliver::Redirects;
+use crate::deliver::{DeliveredBytes, Delivery, Redirects};
 use crate::domain::artifact::ArtifactFormat;
 use crate::http::body::RequestBody;
 use crate::http::content_disposition::attachment;
@@ -36,6 +36,7 @@ async fn dispatch(ctx: &RequestContext, body: RequestBody) -> Result<HttpRespons
     let uuid = ctx.request.path().strip_prefix(PREFIX).and_then(|path| path.strip_prefix('/'));
     let query = LinkQuery {
         purpose: ctx.query.get("for"),
+        path: ctx.query.get("path"),
         until: ctx.query.get("until"),
         key: ctx.query.get("key"),
         signature: ctx.query.get("sig"),
@@ -56,11 +57,21 @@ async fn dispatch(ctx: &RequestContext, body: RequestBody) -> Result<HttpRespons
 
 async fn download(ctx: &RequestContext, link: &Link) -> Result<HttpResponse, Refusal> {
     let artifact = ctx.access().artifact_of_link(link.uuid, ctx.now).await?;
+    if let Some(path) = &link.path {
+        return file(ctx, &artifact, path).await;
+    }
     let (filename, media_type) = (saved_as(&artifact), media_type(&artifact));
     let download = Download { filename, media_type: media_type.into(), ..Download::of_whole(&artifact)? };
     let redirects = Redirects::Followed { head: ctx.is_head(), disposition: attachment(&download.filename) };
     let delivery = ctx.app.deliver.whole(&artifact, redirects).await?;
     Ok(send(&ctx.request, &download, delivery).await?)
+}
+
+/// Sends a file of an archive, never in the archive's own encoding: clients of links decode none.
+async fn file(ctx: &RequestContext, archive: &Artifact, path: &str) -> Result<HttpResponse, Refusal> {
+    let entry = ctx.app.deliver.open_file(archive, path, ctx.client_ip()).await?;
+    let download = Download::of_file(archive, path, &entry);
+    Ok(send(&ctx.request, &download, Delivery::Bytes(DeliveredBytes::Entry(entry, None))).await?)
 }
 
 /// The name under which clients save an artifact: that of an archive ends with `.zip`.

@@ -73,7 +73,7 @@ fn require_valid(known: &AccessToken, scopes: Scopes, now: Timestamp) -> Result<
     if known.revoked {
         return Err(CredentialError::Revoked);
     }
-    if !Scopes::parse_known(&known.scopes).intersects(scopes) {
+    if !Scopes::parse_known(&known.scopes).admit(scopes) {
         return Err(CredentialError::MissingScope(scopes));
     }
     Ok(())

@@ -1,11 +1,13 @@
 //! Artifacts: one row per file in the store, and the tombstones of those that were deleted.
 
+mod contents;
 mod list;
 mod named;
 
 use diesel::prelude::*;
 use diesel::result::{DatabaseErrorKind, Error as DieselError};
 
+pub use contents::{FileDigests, digests, forget_digests, keep_digests, of_jobs_in, swap_blob};
 pub use list::{count, of_job, of_jobs, page};
 pub use named::{NamedArtifact, NamedArtifacts, named, named_and_count, shown_name};
 

@@ -3,6 +3,7 @@
 mod job_token_allowlist;
 mod list;
 mod members;
+mod slugs;
 
 use diesel::prelude::*;
 
@@ -19,6 +20,7 @@ pub use job_token_allowlist::{
 };
 pub use list::{Order, Viewer, VisibleProjects, count, roles, visible};
 pub use members::{members, remove_member, role_of, set_member, set_members};
+pub use slugs::{find_by_slugs, give_missing_slugs, lacks_slugs, of_organization, set_slugs, slugs_of};
 
 /// A project, with the columns that lookups and permission checks need.
 #[derive(Debug, Clone, Queryable, Selectable)]
@@ -218,6 +220,7 @@ pub fn upsert(db: &mut Db, id: i64, changes: &ProjectChanges, now: Timestamp) ->
                 projects::created_at.eq(now.as_millis()),
             ))
             .execute(db)?;
+        give_missing_slugs(db)?;
     }
     Ok(())
 }

@@ -5,6 +5,7 @@
 
 mod aria2;
 mod artifetch;
+mod buildkite;
 mod curl;
 mod gitbeaker;
 mod github;

@@ -236,6 +236,10 @@ impl Gateway {
         Request::new(self.address, "HEAD", path)
     }
 
+    pub fn request(&self, method: &str, path: &str) -> Request {
+        Request::new(self.address, method, path)
+    }
+
     pub fn post(&self, path: &str) -> Request {
         Request::new(self.address, "POST", path)
     }

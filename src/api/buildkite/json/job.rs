@@ -1,0 +1,204 @@
+//! JSON of a job.
+
+use std::collections::HashMap;
+
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::build::Shown;
+use super::graphql_id;
+use crate::api::buildkite::states;
+use crate::catalog::builds::{Build, BuildJob};
+use crate::domain::build::slug;
+use crate::domain::status::Status;
+use crate::domain::{Timestamp, Uuid};
+
+/// A job.
+#[derive(Debug, Serialize)]
+pub(in crate::api::buildkite) struct JobJson {
+    id: String,
+    graphql_id: String,
+    r#type: &'static str,
+    name: String,
+    step_key: Option<String>,
+    group_key: Option<String>,
+    step: Value,
+    priority: Value,
+    agent_query_rules: Vec<String>,
+    state: &'static str,
+    build_url: String,
+    web_url: String,
+    log_url: String,
+    raw_log_url: String,
+    artifacts_url: String,
+    command: Option<String>,
+    soft_failed: bool,
+    exit_status: Option<i64>,
+    signal: Option<String>,
+    signal_reason: Option<String>,
+    broken_reason: Option<String>,
+    artifact_paths: Option<String>,
+    agent: Option<Value>,
+    created_at: Timestamp,
+    scheduled_at: Timestamp,
+    runnable_at: Option<Timestamp>,
+    started_at: Option<Timestamp>,
+    finished_at: Option<Timestamp>,
+    expired_at: Option<Timestamp>,
+    retried: bool,
+    retried_in_job_id: Option<String>,
+    retries_count: Option<usize>,
+    retry_source: Option<Value>,
+    retry_type: Option<&'static str>,
+    parallel_group_index: Option<i64>,
+    parallel_group_total: Option<i64>,
+    matrix: Option<Value>,
+    cluster_id: Option<String>,
+    cluster_url: Option<String>,
+    cluster_queue_id: Option<String>,
+    cluster_queue_url: Option<String>,
+}
+
+/// The attempts of a job's step before and after it.
+struct Attempts {
+    number: usize,
+    before: Option<Uuid>,
+    after: Option<Uuid>,
+}
+
+impl JobJson {
+    /// Shows the jobs of a build: of each step the newest attempt, or all.
+    pub(in crate::api::buildkite) fn all(build: &Build, shown: &Shown) -> Vec<Self> {
+        let is_shown = |job: &&BuildJob| {
+            let state = states::of_job(job);
+            (shown.retried || !job.retried)
+                && (shown.job_states.is_empty() || shown.job_states.iter().any(|it| it == state))
+        };
+        let steps = Steps::of(build);
+        build.jobs.iter().filter(is_shown).map(|job| Self::new(build, job, &steps, shown)).collect()
+    }
+
+    /// Shows one job of a build.
+    pub(in crate::api::buildkite) fn one(build: &Build, id: i64, shown: &Shown) -> Option<Self> {
+        let steps = Steps::of(build);
+        build.jobs.iter().find(|job| job.id == id).map(|job| Self::new(build, job, &steps, shown))
+    }
+
+    fn new(build: &Build, job: &BuildJob, steps: &Steps<'_>, shown: &Shown) -> Self {
+        let uuid = job.uuid.to_string();
+        let build_url = shown.build_url(build);
+        let url = format!("{build_url}/jobs/{uuid}");
+        let attempts = steps.attempts(job);
+        let parallel = parallel(&job.name);
+        let is_manual = job.status == Status::Manual;
+        let soft = job.soft_failed.unwrap_or(job.status == Status::Failed && job.may_fail());
+        let after_success = (job.status == Status::Success).then_some(0);
+        let finished_in = |state| if states::of_job(job) == state { job.finished_at } else { None };
+        Self {
+            graphql_id: graphql_id("Job", job.uuid),
+            r#type: if is_manual { "manual" } else { "script" },
+            name: job.name.clone(),
+            step_key: Some(job.step_key.clone().unwrap_or_else(|| step_key(&job.name))),
+            group_key: Some(slug(&job.stage)),
+            step: json!({ "id": build.build.uuid.within(&job.name).to_string(), "signature": null }),
+            priority: json!({ "number": 0 }),
+            agent_query_rules: Vec::new(),
+            state: states::of_job(job),
+            web_url: format!("{}#{uuid}", shown.web_url(build)),
+            log_url: format!("{url}/log"),
+            raw_log_url: format!("{url}/log.txt"),
+            artifacts_url: format!("{url}/artifacts"),
+            command: job.command.clone(),
+            soft_failed: soft,
+            exit_status: job.exit_status.or(after_success),
+            signal: None,
+            signal_reason: None,
+            broken_reason: None,
+            artifact_paths: None,
+            agent: job.agent.as_ref().map(|agent| {
+                let id = build.project.uuid.within(&format!("agent {}", agent.name));
+                json!({
+                    "id": id.to_string(),
+                    "graphql_id": graphql_id("Agent", id),
+                    "name": agent.name,
+                    "hostname": agent.hostname,
+                })
+            }),
+            created_at: job.created_at,
+            scheduled_at: job.created_at,
+            runnable_at: (!is_manual && job.status != Status::Created).then_some(job.created_at),
+            started_at: job.started_at,
+            finished_at: job.finished_at,
+            expired_at: finished_in("expired"),
+            retried: job.retried,
+            retried_in_job_id: attempts.after.map(|uuid| uuid.to_string()),
+            retries_count: (attempts.number > 0).then_some(attempts.number),
+            retry_source: attempts
+                .before
+                .map(|uuid| json!({ "job_id": uuid.to_string(), "retry_type": "manual" })),
+            retry_type: job.retried.then_some("manual"),
+            parallel_group_index: job.parallel_group_index.or(parallel.map(|(index, _)| index)),
+            parallel_group_total: job.parallel_group_total.or(parallel.map(|(_, total)| total)),
+            matrix: None,
+            cluster_id: None,
+            cluster_url: None,
+            cluster_queue_id: None,
+            cluster_queue_url: None,
+            build_url,
+            id: uuid,
+        }
+    }
+}
+
+/// The jobs of a build by their names, each in the order of creation: the attempts of one step.
+struct Steps<'a>(HashMap<&'a str, Vec<&'a BuildJob>>);
+
+impl<'a> Steps<'a> {
+    fn of(build: &'a Build) -> Self {
+        let mut by_name: HashMap<&str, Vec<&BuildJob>> = HashMap::new();
+        for job in &build.jobs {
+            by_name.entry(&job.name).or_default().push(job);
+        }
+        Self(by_name)
+    }
+
+    /// Finds the attempts before and after a job. One that was not tried again has none after it.
+    fn attempts(&self, job: &BuildJob) -> Attempts {
+        let same = self.0.get(job.name.as_str()).map_or(&[][..], Vec::as_slice);
+        let at = same.iter().position(|other| other.id == job.id).unwrap_or(0);
+        let before = same[..at].iter().rev().find(|other| other.retried);
+        let number = same[..at].iter().filter(|other| other.retried).count();
+        let after = same.get(at + 1).filter(|_| job.retried);
+        Attempts { number, before: before.map(|it| it.uuid), after: after.map(|it| it.uuid) }
+    }
+}
+
+/// Reads number and total, both from 0 and 1 on, of a job that is one of several parallel ones: `test 2/5`.
+fn parallel(name: &str) -> Option<(i64, i64)> {
+    let (number, total) = name.rsplit_once(' ')?.1.split_once('/')?;
+    let (number, total): (i64, i64) = (number.parse().ok()?, total.parse().ok()?);
+    (1..=total).contains(&number).then_some((number - 1, total))
+}
+
+/// The key of a step that has none of its own: that of its name without the number among parallel ones.
+fn step_key(name: &str) -> String {
+    let label = match parallel(name) {
+        Some(_) => name.rsplit_once(' ').map_or(name, |(label, _)| label),
+        None => name,
+    };
+    slug(label)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parallel_jobs_are_numbered_from_zero() {
+        assert_eq!(parallel("test 2/5"), Some((1, 5)));
+        for name in ["test", "test 0/5", "test 6/5", "test a/b", "1/2", "test 1/"] {
+            assert_eq!(parallel(name), None, "{name}");
+        }
+        assert_eq!((step_key("My test 2/5"), step_key("a/b")), ("my-test".into(), "a-b".into()));
+    }
+}

@@ -1,0 +1,140 @@
+//! Contents: the artifacts of jobs as dialects list them that show files, and the digests of these files.
+
+use std::collections::HashMap;
+
+use diesel::prelude::*;
+
+use super::{Artifact, BlobInfo};
+use crate::catalog::schema::{artifacts, entry_digests};
+use crate::catalog::values::{Finished, new_uuid};
+use crate::catalog::{Db, gc_marks};
+use crate::domain::artifact::{ArtifactKind, ArtifactState};
+use crate::domain::{Error, Result, Sha256Digest, Timestamp, Uuid};
+
+/// How long a blob is kept after another took its place, in milliseconds: readers may be in the middle of it.
+const REPLACED_MILLIS: i64 = 15 * 60 * 1000;
+
+/// How many jobs a statement asks for.
+const JOBS_AT_A_TIME: usize = 10_000;
+
+/// SHA-1 and SHA-256 of a file.
+pub type FileDigests = ([u8; 20], Sha256Digest);
+
+/// Lists the artifacts of some jobs in these states, without logs and listings, oldest first.
+///
+/// # Errors
+/// Those of the database.
+pub fn of_jobs_in(db: &mut Db, job_ids: &[i64], states: &[ArtifactState]) -> Result<Vec<Artifact>> {
+    let unlisted = [ArtifactKind::Metadata.as_str(), ArtifactKind::Trace.as_str()];
+    let mut found = Vec::new();
+    // A statement of SQLite has at most 32,766 parameters.
+    for some in job_ids.chunks(JOBS_AT_A_TIME) {
+        found.extend(
+            artifacts::table
+                .filter(artifacts::job_id.eq_any(some))
+                .filter(artifacts::state.eq_any(states.iter().map(|state| state.as_str())))
+                .filter(artifacts::kind.ne_all(unlisted))
+                .select(Artifact::as_select())
+                .load::<Artifact>(db)?,
+        );
+    }
+    found.sort_unstable_by_key(|artifact| artifact.id);
+    Ok(found)
+}
+
+/// Returns the digests of files by their UUIDs, as far as they are known: those of artifacts that are files, and
+/// those of files within archives.
+///
+/// # Errors
+/// Those of the database.
+pub fn digests(db: &mut Db, uuids: &[Uuid]) -> Result<HashMap<Uuid, FileDigests>> {
+    let bytes: Vec<Vec<u8>> = uuids.iter().map(|uuid| uuid.as_bytes().to_vec()).collect();
+    type Row = (Uuid, Vec<u8>, Sha256Digest);
+    let mut rows: Vec<Row> = entry_digests::table
+        .filter(entry_digests::uuid.eq_any(&bytes))
+        .select((entry_digests::uuid, entry_digests::sha1, entry_digests::sha256))
+        .load(db)?;
+    let whole: Vec<(Uuid, Option<Vec<u8>>, Sha256Digest)> = artifacts::table
+        .filter(artifacts::uuid.eq_any(&bytes))
+        .filter(artifacts::sha1.is_not_null())
+        .select((artifacts::uuid, artifacts::sha1, artifacts::sha256))
+        .load(db)?;
+    rows.extend(whole.into_iter().filter_map(|(uuid, sha1, sha256)| Some((uuid, sha1?, sha256))));
+    let digests = |(uuid, sha1, sha256): Row| Some((uuid, (sha1.try_into().ok()?, sha256)));
+    Ok(rows.into_iter().filter_map(digests).collect())
+}
+
+/// Keeps the digests of files of an artifact, unless the artifact is gone. Needs [`crate::catalog::Catalog::write`].
+///
+/// # Errors
+/// Those of the database.
+pub fn keep_digests(db: &mut Db, artifact_id: i64, computed: &[(Uuid, FileDigests)]) -> Result<()> {
+    let there = artifacts::table.find(artifact_id);
+    if diesel::update(there).set(artifacts::state.eq(artifacts::state)).execute(db)? == 0 {
+        return Ok(());
+    }
+    for (uuid, (sha1, sha256)) in computed {
+        diesel::delete(entry_digests::table.find(uuid.as_bytes().as_slice())).execute(db)?;
+        diesel::insert_into(entry_digests::table)
+            .values((
+                entry_digests::uuid.eq(uuid.as_bytes().as_slice()),
+                entry_digests::artifact_id.eq(artifact_id),
+                entry_digests::sha1.eq(sha1.as_slice()),
+                entry_digests::sha256.eq(sha256.as_bytes().as_slice()),
+            ))
+            .execute(db)?;
+    }
+    Ok(())
+}
+
+/// Puts another blob in the place of a finished artifact's, if that is still the one of `before`.
+///
+/// The former blob becomes a tombstone. Returns whether it did. Needs [`crate::catalog::Catalog::write`].
+///
+/// # Errors
+/// `Unavailable` when `gc` has taken the new bytes; those of the database.
+pub fn swap_blob(db: &mut Db, before: &Artifact, contents: &BlobInfo, now: Timestamp) -> Result<bool> {
+    gc_marks::guard_insert(db, &contents.store_key)?;
+    let current = artifacts::table
+        .find(before.id)
+        .filter(artifacts::state.eq(Finished))
+        .filter(artifacts::store_key.eq(&before.store_key));
+    let swapped = diesel::update(current).set((
+        artifacts::size_bytes.eq(i64::try_from(contents.size_bytes).map_err(Error::internal)?),
+        artifacts::sha256.eq(contents.sha256.as_bytes().as_slice()),
+        artifacts::store_key.eq(&contents.store_key),
+        artifacts::tail_bytes.eq(contents.tail_bytes.and_then(|bytes| i64::try_from(bytes).ok())),
+        artifacts::updated_at.eq(now.as_millis()),
+    ));
+    let project_id: Option<i64> = swapped.returning(artifacts::project_id).get_result(db).optional()?;
+    let Some(project_id) = project_id else { return Ok(false) };
+    diesel::insert_into(artifacts::table)
+        .values((
+            artifacts::uuid.eq(new_uuid()),
+            artifacts::project_id.eq(project_id),
+            artifacts::job_id.eq(before.job_id),
+            artifacts::name.eq(before.name.as_str()),
+            artifacts::kind.eq(before.kind.as_str()),
+            artifacts::format.eq(before.format.as_str()),
+            artifacts::filename.eq(&before.filename),
+            artifacts::accessibility.eq(before.accessibility.as_str()),
+            artifacts::state.eq(ArtifactState::Deleted.as_str()),
+            artifacts::size_bytes.eq(before.size_bytes),
+            artifacts::sha256.eq(before.sha256.as_bytes().as_slice()),
+            artifacts::store_key.eq(&before.store_key),
+            artifacts::created_at.eq(before.created_at.as_millis()),
+            artifacts::updated_at.eq(now.as_millis()),
+            artifacts::remove_after.eq(Some(now.as_millis() + REPLACED_MILLIS)),
+        ))
+        .execute(db)?;
+    Ok(true)
+}
+
+/// Forgets the digests of a file that an archive has no more.
+///
+/// # Errors
+/// Those of the database.
+pub fn forget_digests(db: &mut Db, uuid: Uuid) -> Result<()> {
+    diesel::delete(entry_digests::table.find(uuid.as_bytes().as_slice())).execute(db)?;
+    Ok(())
+}
