@@ -3,9 +3,9 @@
 use crate::access::project::AuthorizedProject;
 use crate::access::{Access, AccessError, Principal};
 use crate::auth::Actor;
-use crate::catalog::Db;
-use crate::catalog::jobs::JobDetails;
-use crate::catalog::{artifacts, jobs, tombstones};
+use crate::catalog::artifacts::{self, Artifact};
+use crate::catalog::jobs::{self, JobDetails};
+use crate::catalog::{Db, latest, tombstones};
 use crate::domain::artifact::ArtifactName;
 use crate::domain::permissions::Action;
 use crate::domain::project::ProjectRef;
@@ -32,11 +32,25 @@ impl Access {
         };
         self.change(allow, move |db, (project, job)| {
             let all = artifacts::of_job(db, job.id)?;
-            let archive = project.standing_archive(db, &job, &all)?;
-            let archive = project.require_available(db, &job, &ArtifactName::ARCHIVE, archive)?;
-            artifacts::keep_all(db, job.id, now)?;
-            // A sweep may have deleted it in the meantime; then nothing is left to keep.
-            artifacts::find(db, job.id, &archive.name)?.ok_or(AccessError::ArtifactJustExpired)?;
+            let mut available = all.clone();
+            latest::retain_available(db, &project.project, &job, &mut available, now)?;
+            let is_archive_or_file = |it: &&Artifact| {
+                it.name == ArtifactName::ARCHIVE
+                    || it.name.named_archive().is_some()
+                    || it.name.file_path().is_some()
+            };
+            let wanted: Vec<i64> = available.iter().filter(is_archive_or_file).map(|it| it.id).collect();
+            if wanted.is_empty() {
+                let archive = project.standing_archive(db, &job, &all)?;
+                project.require_available(db, &job, &ArtifactName::ARCHIVE, archive)?;
+            }
+            // What has expired stays so, although its bytes may still be there.
+            let ids: Vec<i64> = available.iter().map(|it| it.id).collect();
+            let kept = artifacts::keep(db, &ids, now)?;
+            // A sweep may have deleted them in the meantime; then nothing is left to keep.
+            if !wanted.iter().any(|id| kept.contains(id)) {
+                return Err(AccessError::ArtifactJustExpired);
+            }
             Ok((project.readable_job(db, job.id)?, project.project.path))
         })
         .await

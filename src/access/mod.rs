@@ -36,6 +36,7 @@ pub use uploads::AuthorizedUpload;
 
 pub use crate::auth::AcceptedCredentials;
 use crate::auth::Actor;
+pub use crate::catalog::uploads::LIFETIME as UPLOAD_LIFETIME;
 use crate::catalog::{Catalog, Db};
 
 /// The service layer: the one way from a dialect to the catalog.

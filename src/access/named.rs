@@ -175,6 +175,11 @@ pub(super) fn with_availability(
         let expired = named.artifact.state == ArtifactState::Expired
             || is_due(&named) && !locked.contains(&named.pipeline_id);
         let availability = if expired { Availability::Expired } else { Availability::Available };
+        let mut named = named;
+        if !expired && is_due(&named) {
+            // It is locked, and so does not expire.
+            named.artifact.expire_at = None;
+        }
         ListedArtifact { named, availability }
     });
     Ok(listed.collect())

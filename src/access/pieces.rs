@@ -12,8 +12,10 @@ use crate::catalog::pipelines;
 use crate::catalog::projects::{self, Project};
 use crate::catalog::slice::{Direction, Slice};
 use crate::catalog::uploads::{self, PieceUpload};
+use crate::catalog::users;
 use crate::catalog::{Db, tombstones};
 use crate::domain::artifact::{Accessibility, ArtifactName, Availability, UploadState};
+use crate::domain::permissions::{self, Action, Decision, Grant, TokenReach, authorize};
 use crate::domain::project::ProjectRef;
 use crate::domain::status::Status;
 use crate::domain::{Sha256Digest, Timestamp, Uuid};
@@ -29,7 +31,21 @@ pub struct RuntimeJob {
     pub job: Job,
     /// Its project.
     pub project: Project,
+    /// What its user may do in the project; `None` for a job of nobody, which reads only what it uploaded itself.
+    grant: Option<Grant>,
     now: Timestamp,
+}
+
+impl RuntimeJob {
+    /// Whether it may read an artifact of its run: its own, or one that a job of its user that depends on the
+    /// artifact's job may fetch.
+    fn may_read(&self, artifact: &Artifact) -> bool {
+        let action = Action::FetchDependency(artifact.accessibility);
+        let Project { visibility, public_jobs, .. } = self.project;
+        let project = permissions::Project { visibility, public_jobs };
+        artifact.job_id == self.job.id
+            || self.grant.is_some_and(|grant| authorize(grant, action, project) == Decision::Allow)
+    }
 }
 
 /// What an upload may still take.
@@ -92,7 +108,18 @@ impl Access {
             if job.erased_at.is_some() {
                 return Err(CredentialError::JobErased.into());
             }
-            Ok(RuntimeJob { job, project, now })
+            let user = match job.user_id {
+                Some(id) => users::find(db, id)?,
+                None => None,
+            };
+            let grant = match user {
+                Some(user) => {
+                    let role = projects::role_of(db, project.id, user.id)?;
+                    Some(Grant::User { admin: user.admin, role, reach: TokenReach::AllowedJob })
+                }
+                None => None,
+            };
+            Ok(RuntimeJob { job, project, grant, now })
         })
         .await
     }
@@ -117,7 +144,9 @@ impl Access {
                     return Err(UploadError::NameTaken);
                 }
                 let name = artifacts::shown_name(&new.name, job.id, &job.name);
-                require_free(db, project_id, &job, &name, now)?;
+                if !taken_by(db, project_id, &job, &name, now)?.is_empty() {
+                    return Err(UploadError::NameTaken);
+                }
                 Ok(uploads::create(db, &new, job.pipeline_id, now)?)
             })
             .await
@@ -135,12 +164,16 @@ impl Access {
         size: i64,
         digest: Option<Sha256Digest>,
     ) -> Result<i64, UploadError> {
-        let (job_id, now) = (runtime.job.id, runtime.now);
+        let (job_id, project_id, now) = (runtime.job.id, runtime.project.id, runtime.now);
         self.catalog
             .write(move |db| {
                 let job = jobs::find(db, job_id)?.ok_or(CredentialError::Unknown)?;
                 require_running(&job)?;
                 let names = ArtifactName::of_upload(&name);
+                // Another job may have taken the name while this one did not run.
+                if taken_by(db, project_id, &job, &name, now)?.into_iter().any(|other| other != job_id) {
+                    return Err(UploadError::NameTaken);
+                }
                 if let Some(upload) = uploads::find_by_name(db, job_id, &names)?
                     && let Some(id) = complete(db, &upload, size, digest, now)?
                 {
@@ -169,8 +202,8 @@ impl Access {
         name: Option<String>,
         id: Option<i64>,
     ) -> Result<Vec<ListedArtifact>, AccessError> {
-        let (project_id, pipeline_id, now) = (runtime.project.id, runtime.job.pipeline_id, runtime.now);
-        self.read(move |db| of_run(db, project_id, pipeline_id, name, id, now)).await
+        let runtime = runtime.clone();
+        self.read(move |db| readable_of_run(db, &runtime, name, id)).await
     }
 
     /// Finds the artifact of this name that the job `job_id` of the same pipeline uploaded.
@@ -197,12 +230,14 @@ impl Access {
         job_id: i64,
         name: String,
     ) -> Result<i64, UploadError> {
-        let (project_id, pipeline_id, now) = (runtime.project.id, runtime.job.pipeline_id, runtime.now);
+        let runtime = runtime.clone();
         self.catalog
             .write(move |db| {
-                let listed = of_run(db, project_id, pipeline_id, Some(name), None, now)?;
+                let mut listed = readable_of_run(db, &runtime, Some(name), None)?;
+                // What a runner uploaded is not the toolkit's to delete.
+                listed.retain(|it| it.named.artifact.name != ArtifactName::ARCHIVE);
                 let artifact = of_job(listed, job_id).ok_or(UploadError::NotFound)?.named.artifact;
-                tombstones::delete(db, artifact.id, now)?;
+                tombstones::delete(db, artifact.id, runtime.now)?;
                 Ok(artifact.id)
             })
             .await
@@ -249,26 +284,35 @@ fn of_job(listed: Vec<ListedArtifact>, job_id: i64) -> Option<ListedArtifact> {
     of_job.min_by_key(|it| it.named.artifact.name == ArtifactName::ARCHIVE)
 }
 
-/// Requires that no available artifact of the pipeline has this name, except one of an earlier attempt of the job.
-fn require_free(
+/// Lists the jobs of the pipeline that have an available artifact of this name, except earlier attempts of the job.
+fn taken_by(
     db: &mut Db,
     project_id: i64,
     job: &Job,
     name: &str,
     now: Timestamp,
-) -> Result<(), UploadError> {
-    for listed in of_run(db, project_id, job.pipeline_id, Some(name.to_owned()), None, now)? {
-        let artifact = &listed.named.artifact;
-        // The archive of a job is named after the job; that name blocks nothing.
-        if artifact.name == ArtifactName::ARCHIVE {
-            continue;
-        }
-        let is_earlier = listed.named.job_name == job.name && artifact.job_id < job.id;
-        if !is_earlier {
-            return Err(UploadError::NameTaken);
-        }
-    }
-    Ok(())
+) -> Result<Vec<i64>, UploadError> {
+    let listed = of_run(db, project_id, job.pipeline_id, Some(name.to_owned()), None, now)?;
+    // The archive of a job is named after the job; that name blocks nothing.
+    let blocks = |it: &&ListedArtifact| {
+        let artifact = &it.named.artifact;
+        let is_earlier = it.named.job_name == job.name && artifact.job_id < job.id;
+        artifact.name != ArtifactName::ARCHIVE && !is_earlier
+    };
+    Ok(listed.iter().filter(blocks).map(|it| it.named.artifact.job_id).collect())
+}
+
+/// Lists the available artifacts of the run of a job that it may read.
+fn readable_of_run(
+    db: &mut Db,
+    runtime: &RuntimeJob,
+    name: Option<String>,
+    id: Option<i64>,
+) -> Result<Vec<ListedArtifact>, AccessError> {
+    let (project_id, pipeline_id) = (runtime.project.id, runtime.job.pipeline_id);
+    let mut listed = of_run(db, project_id, pipeline_id, name, id, runtime.now)?;
+    listed.retain(|it| runtime.may_read(&it.named.artifact));
+    Ok(listed)
 }
 
 fn of_run(

@@ -4,6 +4,7 @@
 //! references each, so that `gc` spares it.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use diesel::prelude::*;
 
@@ -18,8 +19,8 @@ use crate::domain::artifact::{
 use crate::domain::status::Status;
 use crate::domain::{Error, Result, Sha256Digest, Timestamp, Uuid};
 
-/// How long an upload may take, in milliseconds.
-const LIFETIME_MILLIS: i64 = 24 * 3600 * 1000;
+/// How long an upload may take.
+pub const LIFETIME: Duration = Duration::from_secs(24 * 3600);
 
 /// How long an upload is kept after its job has finished, in milliseconds.
 const AFTER_JOB_MILLIS: i64 = 3600 * 1000;
@@ -194,12 +195,17 @@ pub fn find_by_name(db: &mut Db, job_id: i64, names: &[ArtifactName]) -> Result<
 /// # Errors
 /// Those of the database.
 pub fn of_jobs(db: &mut Db, job_ids: &[i64]) -> Result<Vec<PieceUpload>> {
-    Ok(uploads::table
-        .filter(uploads::job_id.eq_any(job_ids))
-        .filter(uploads::state.ne(UploadState::Abandoned.as_str()))
-        .order(uploads::id.asc())
-        .select(PieceUpload::as_select())
-        .load(db)?)
+    let mut found = Vec::new();
+    // A statement of SQLite has at most 32,766 parameters.
+    for some in job_ids.chunks(10_000) {
+        let of_some = uploads::table
+            .filter(uploads::job_id.eq_any(some))
+            .filter(uploads::state.ne(UploadState::Abandoned.as_str()))
+            .select(PieceUpload::as_select());
+        found.extend(of_some.load::<PieceUpload>(db)?);
+    }
+    found.sort_unstable_by_key(|upload| upload.id);
+    Ok(found)
 }
 
 /// Lists the statuses of the other jobs of a pipeline that have an upload of this name under way.
@@ -421,19 +427,22 @@ pub fn abandon_old(db: &mut Db, now: Timestamp) -> Result<usize> {
         .filter(jobs::id.eq(uploads::job_id))
         .filter(jobs::status.ne_all(executing))
         .filter(jobs::finished_at.lt(now.as_millis() - AFTER_JOB_MILLIS));
-    let old = uploads::table
-        .filter(uploads::state.ne(UploadState::Abandoned.as_str()))
-        .filter(uploads::created_at.lt(now.as_millis() - LIFETIME_MILLIS).or(diesel::dsl::exists(finished)));
+    let old = uploads::table.filter(uploads::state.ne(UploadState::Abandoned.as_str())).filter(
+        uploads::created_at
+            .lt(now.as_millis() - LIFETIME.as_millis() as i64)
+            .or(diesel::dsl::exists(finished)),
+    );
     Ok(diesel::update(old).set(uploads::state.eq(UploadState::Abandoned.as_str())).execute(db)?)
 }
 
-/// Returns abandoned uploads, at most `limit`, with the keys of all their blobs.
+/// Returns abandoned uploads with IDs after `after`, at most `limit`, with the keys of all their blobs.
 ///
 /// # Errors
 /// Those of the database.
-pub fn abandoned(db: &mut Db, limit: i64) -> Result<Vec<(i64, Vec<String>)>> {
+pub fn abandoned(db: &mut Db, after: i64, limit: i64) -> Result<Vec<(i64, Vec<String>)>> {
     let rows: Vec<(i64, Option<String>)> = uploads::table
         .filter(uploads::state.eq(UploadState::Abandoned.as_str()))
+        .filter(uploads::id.gt(after))
         .order(uploads::id.asc())
         .limit(limit)
         .select((uploads::id, uploads::store_key))

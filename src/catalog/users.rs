@@ -186,3 +186,11 @@ pub fn any(db: &mut Db) -> Result<bool> {
 pub fn find_details(db: &mut Db, id: i64) -> Result<Option<UserDetails>> {
     Ok(users::table.find(id).select(UserDetails::as_select()).first(db).optional()?)
 }
+
+/// Finds a user by ID.
+///
+/// # Errors
+/// Those of the database.
+pub fn find(db: &mut Db, id: i64) -> Result<Option<User>> {
+    Ok(users::table.find(id).select(User::as_select()).first(db).optional()?)
+}

@@ -58,7 +58,10 @@ impl CopyItem {
                     catalog.read(move |db| artifacts::find(db, artifact.job_id, &artifact.name)).await?;
                 Ok(now.is_some_and(|now| now.store_key == key))
             }
-            Self::Upload(blob) => Ok(catalog.read(uploads::blobs).await?.contains(&blob)),
+            Self::Upload(blob) => {
+                let now = catalog.read(uploads::blobs).await?;
+                Ok(now.iter().any(|other| other.store_key == blob.store_key))
+            }
         }
     }
 }

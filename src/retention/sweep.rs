@@ -87,9 +87,13 @@ impl Retention {
         let Self { catalog, store, clock, .. } = self;
         let now = earlier(catalog, clock).await?;
         catalog.write(move |db| uploads::abandon_old(db, now)).await?;
+        let mut after = 0;
         loop {
+            let some = catalog.read(move |db| uploads::abandoned(db, after, UPLOADS)).await?;
+            let Some((last, _)) = some.last() else { return Ok(()) };
+            after = *last;
             let mut done = Vec::new();
-            for (id, keys) in catalog.read(|db| uploads::abandoned(db, UPLOADS)).await? {
+            for (id, keys) in some {
                 let keys: Vec<StoreKey> = keys.iter().filter_map(|key| key.parse().ok()).collect();
                 match store.delete_all(keys).await.into_iter().find_map(Result::err) {
                     None => done.push(id),
@@ -98,9 +102,6 @@ impl Retention {
                         "pieces of an abandoned upload not deleted"
                     ),
                 }
-            }
-            if done.is_empty() {
-                return Ok(());
             }
             catalog.write(move |db| uploads::delete(db, &done)).await?;
         }

@@ -89,9 +89,30 @@ impl Access {
         principal: &Principal,
         project: ProjectRef,
     ) -> Result<(ProjectDetails, Option<Option<Role>>), AccessError> {
+        self.project_with_right(principal, project, Action::SeeProject).await
+    }
+
+    /// Like [`Access::project`], for a project whose jobs the principal may read.
+    ///
+    /// # Errors
+    /// As [`Access::project`], then [`AccessError::Forbidden`].
+    pub async fn project_of_jobs(
+        &self,
+        principal: &Principal,
+        project: ProjectRef,
+    ) -> Result<(ProjectDetails, Option<Option<Role>>), AccessError> {
+        self.project_with_right(principal, project, Action::ReadJobs).await
+    }
+
+    async fn project_with_right(
+        &self,
+        principal: &Principal,
+        project: ProjectRef,
+        action: Action,
+    ) -> Result<(ProjectDetails, Option<Option<Role>>), AccessError> {
         let principal = principal.clone();
         self.read(move |db| {
-            let found = AuthorizedProject::find(db, &principal, &project, Action::SeeProject)?;
+            let found = AuthorizedProject::find(db, &principal, &project, action)?;
             let id = found.project.id;
             let role = match found.actor {
                 Actor::User(user) => Some(projects::role_of(db, id, user.id)?),

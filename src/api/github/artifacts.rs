@@ -111,6 +111,7 @@ pub(super) fn respond(
     Ok(representation::answer(ctx, HttpResponse::Ok(), body, |response| {
         response
             .insert_header((header::CACHE_CONTROL, "private, max-age=0, must-revalidate"))
+            .insert_header((header::VARY, "Accept, Authorization"))
             .insert_header(("X-GitHub-Media-Type", "github.v3; format=json"))
             .insert_header(("X-GitHub-Api-Version-Selected", "2022-11-28"));
         if let Some((page, total)) = listed {

@@ -8,6 +8,7 @@ use serde_json::json;
 
 use crate::access::AccessError;
 use crate::auth::CredentialError;
+use crate::domain::permissions::Action;
 use crate::http::error::{RequestError, TOO_MANY_FAILURES, with_reason};
 
 /// The page that errors point to.
@@ -106,6 +107,8 @@ impl From<AccessError> for ApiError {
             AccessError::Credential(refusal) => Self::Request(RequestError::Credential(refusal)),
             AccessError::Other(error) => error.into(),
             AccessError::ArtifactExpired(_) => Self::Expired,
+            // A project whose jobs the caller may not read is none for him.
+            AccessError::Forbidden(Action::SeeProject | Action::ReadJobs) => Self::NotFound(reason),
             AccessError::Forbidden(_)
             | AccessError::JobTokenRequired
             | AccessError::TokenOfAnotherJob

@@ -44,7 +44,8 @@ fn is_of_api_host(context: &GuardContext<'_>) -> bool {
         head.uri.host().map(str::to_owned).or_else(|| {
             head.headers().get(header::HOST).and_then(|host| host.to_str().ok()).map(str::to_owned)
         });
-    host.is_some_and(|host| host.to_ascii_lowercase().starts_with("api."))
+    let first = |host: String| host.split(['.', ':']).next().is_some_and(|it| it.eq_ignore_ascii_case("api"));
+    host.is_some_and(first)
 }
 
 async fn answer(app: Data<App>, request: HttpRequest, payload: Payload) -> HttpResponse {

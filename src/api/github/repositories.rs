@@ -14,7 +14,7 @@ use crate::http::context::RequestContext;
 
 /// `GET /repos/:owner/:repo`
 pub(super) async fn one(ctx: &RequestContext, repository: &Repository) -> Result<HttpResponse, ApiError> {
-    let (details, _) = ctx.access().project(&reader(ctx), repository.project.clone()).await?;
+    let (details, _) = ctx.access().project_of_jobs(&reader(ctx), repository.project.clone()).await?;
     let url = repository.url(ctx);
     respond(ctx, &RepositoryJson::new(&details, url), None)
 }

@@ -10,6 +10,8 @@ use super::block_list;
 use super::error::Refusal;
 use crate::auth::signed_links::Link;
 use crate::catalog::uploads::{AddOutcome, PieceLimits, PieceUpload};
+use crate::domain::Error;
+use crate::domain::artifact::UploadState;
 use crate::http::body::{RequestBody, broken_off};
 use crate::http::context::RequestContext;
 use crate::ingest::{AssembleOutcome, Turn, too_large};
@@ -45,9 +47,14 @@ async fn block(ctx: &RequestContext, link: &Link, body: RequestBody) -> Result<H
 /// `PUT` of a small blob in one request, without blocks.
 async fn whole_blob(ctx: &RequestContext, link: &Link, body: RequestBody) -> Result<HttpResponse, Refusal> {
     let id = BASE64_STANDARD.encode("whole");
-    let upload = take_piece(ctx, link, id.clone(), body).await?;
+    let (known, _) = ctx.access().upload_of_link(link.uuid, None).await?;
+    // A repeated one, whose answer was lost, is accepted as a repeated list is.
+    let upload = match known.state {
+        UploadState::Open => take_piece(ctx, link, id.clone(), body).await?,
+        UploadState::Received | UploadState::Abandoned => known,
+    };
     let turn = ctx.app.ingest.turn(upload.project_id, upload.job_id).await?;
-    assemble(ctx, turn, &upload, &[id]).await
+    assemble(ctx, turn, &upload, vec![id]).await
 }
 
 /// Takes the bytes of a block. One that announces more than the upload may still take waits for no turn.
@@ -89,16 +96,19 @@ async fn ordered(ctx: &RequestContext, link: &Link, mut body: RequestBody) -> Re
     let xml = body.read_whole(MAX_LIST_BYTES).await?;
     let list = block_list::parse(&xml)?;
     drop(xml);
-    assemble(ctx, turn, &upload, &list).await
+    assemble(ctx, turn, &upload, list).await
 }
 
 async fn assemble(
     ctx: &RequestContext,
     turn: Turn,
     upload: &PieceUpload,
-    list: &[String],
+    list: Vec<String>,
 ) -> Result<HttpResponse, Refusal> {
-    match ctx.app.ingest.assemble(turn, upload.uuid, list).await? {
+    let (app, uuid) = (ctx.app.clone(), upload.uuid);
+    // A client that leaves does not end it: reading goes on, and holds its turn, until the next try finds it done.
+    let assembling = actix_web::rt::spawn(async move { app.ingest.assemble(turn, uuid, &list).await });
+    match assembling.await.map_err(Error::internal)?? {
         AssembleOutcome::Received => Ok(created()),
         AssembleOutcome::UnknownPiece => Err(Refusal::new(
             StatusCode::BAD_REQUEST,

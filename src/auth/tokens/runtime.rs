@@ -17,6 +17,9 @@ const RESULTS: &str = "Actions.Results";
 /// The issuer of every token.
 const ISSUER: &str = "artigate";
 
+/// How far the clock of the node that signed may be ahead, in seconds.
+const SKEW_SECONDS: i64 = 60;
+
 /// How long a token is valid at most, in seconds; it ends with its job.
 const LIFETIME_SECONDS: u64 = 30 * 86_400;
 
@@ -88,7 +91,7 @@ impl RuntimeToken {
         if claims.exp <= seconds {
             return Err(CredentialError::Expired.into());
         }
-        if claims.nbf > seconds {
+        if claims.nbf > seconds + SKEW_SECONDS {
             return Err(unknown());
         }
         let ids: Vec<&str> = claims.scp.split(':').collect();

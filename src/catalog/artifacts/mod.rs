@@ -226,15 +226,16 @@ pub fn change(db: &mut Db, id: i64, changes: &ArtifactChanges, now: Timestamp) -
     Ok(())
 }
 
-/// Removes the expiry of all of a job's finished artifacts, and returns how many there are.
+/// Removes the expiry of finished artifacts, and returns the IDs of those that are still there.
 ///
 /// # Errors
 /// Those of the database.
-pub fn keep_all(db: &mut Db, job_id: i64, now: Timestamp) -> Result<usize> {
-    let kept = artifacts::table.filter(artifacts::job_id.eq(job_id)).filter(artifacts::state.eq(Finished));
+pub fn keep(db: &mut Db, ids: &[i64], now: Timestamp) -> Result<Vec<i64>> {
+    let kept = artifacts::table.filter(artifacts::id.eq_any(ids)).filter(artifacts::state.eq(Finished));
     Ok(diesel::update(kept)
         .set((artifacts::expire_at.eq(None::<i64>), artifacts::updated_at.eq(now.as_millis())))
-        .execute(db)?)
+        .returning(artifacts::id)
+        .get_results(db)?)
 }
 
 impl Artifact {

@@ -11,7 +11,7 @@ use crate::catalog::Db;
 use crate::catalog::schema::{artifacts, jobs, pipelines};
 use crate::catalog::slice::{COUNT_LIMIT, Count, Direction, Slice};
 use crate::domain::Result;
-use crate::domain::artifact::{Accessibility, ArtifactName, NOT_IN_NAMES};
+use crate::domain::artifact::{Accessibility, ArtifactName, ArtifactState, NOT_IN_NAMES};
 
 /// An artifact with its job and pipeline.
 #[derive(Debug, Clone)]
@@ -190,6 +190,7 @@ fn rows(db: &mut Db, project_id: i64, ids: &[i64], direction: Direction) -> Resu
     let query = artifacts::table
         .inner_join(jobs::table.inner_join(pipelines::table))
         .filter(artifacts::id.eq_any(ids))
+        .filter(artifacts::state.ne(ArtifactState::Deleted.as_str()))
         .select((Artifact::as_select(), jobs::name, pipelines::id, pipelines::ref_name, pipelines::sha))
         .into_boxed();
     let query = match direction {

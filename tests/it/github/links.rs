@@ -13,6 +13,7 @@ on_both_databases!(
     a_link_to_what_was_deleted_or_has_expired_says_so,
     a_link_is_for_one_method,
     a_range_outside_is_told_the_size,
+    an_upload_may_take_as_long_as_its_job,
     keys_are_exchanged_once_without_harm
 );
 
@@ -76,6 +77,15 @@ fn a_link_to_what_was_deleted_or_has_expired_says_so(gateway: Gateway) {
     assert_eq!(blob_error(&gateway.get(&short).send()).0, 410);
     gateway.block_on(gateway.app.retention.sweep(|_| {})).unwrap();
     assert_eq!(blob_error(&gateway.get(&short).send()).0, 410, "its tombstone is left");
+}
+
+fn an_upload_may_take_as_long_as_its_job(gateway: Gateway) {
+    let token = begin(&gateway);
+    let slow = create(&gateway, &token, "slow", json!({}));
+    gateway.advance_clock(23 * 3600);
+    assert_eq!(put_block(&gateway, &slow, &super::block_id(0), b"x").status, 201);
+    gateway.advance_clock(3600);
+    assert_eq!(put_block(&gateway, &slow, &super::block_id(0), b"x").status, 403, "a day is over");
 }
 
 fn a_range_outside_is_told_the_size(gateway: Gateway) {

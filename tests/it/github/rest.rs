@@ -17,6 +17,7 @@ on_both_databases!(
     an_expired_artifact_is_listed_and_its_download_is_gone,
     every_scheme_of_authorization_is_taken_and_a_wrong_one_is_401,
     who_may_not_read_finds_nothing_and_who_may_not_delete_is_told_so,
+    a_project_whose_jobs_may_not_be_read_is_none,
     a_repository_is_named_by_path_in_any_case_by_number_or_at_the_root,
     an_answer_that_has_not_changed_is_304,
     runs_and_repositories_are_there_as_clients_need_them
@@ -214,6 +215,18 @@ fn who_may_not_read_finds_nothing_and_who_may_not_delete_is_told_so(gateway: Gat
     assert_eq!(status("DELETE", Some(MAINTAINER)), 404);
 }
 
+fn a_project_whose_jobs_may_not_be_read_is_none(gateway: Gateway) {
+    begin(&gateway);
+    gateway.load("projects: [{id: 1, path: group/project, visibility: private, public_jobs: false}]");
+    for path in
+        ["", "/actions/runs", "/actions/runs/100", "/actions/artifacts", "/actions/runs/100/artifacts"]
+    {
+        let path = format!("/api/v3/repos/group/project{path}");
+        let answer = gateway.get(&path).private_token(crate::support::fixtures::GUEST).send();
+        assert_eq!(message(&answer), (404, "Not Found".to_owned()), "{path}");
+    }
+}
+
 fn a_repository_is_named_by_path_in_any_case_by_number_or_at_the_root(gateway: Gateway) {
     begin(&gateway);
     for repo in ["/api/v3/repos/GROUP/Project", "/api/v3/repositories/1"] {
@@ -231,7 +244,8 @@ fn a_repository_is_named_by_path_in_any_case_by_number_or_at_the_root(gateway: G
     let list = json_of(&request("api.github.localhost"));
     let url = list["artifacts"][0]["url"].as_str().unwrap();
     assert!(url.starts_with("http://api.github.localhost/repos/group/project/actions/artifacts/"), "{url}");
-    assert_eq!(request("github.localhost").status, 404);
+    assert_eq!((request("github.localhost").status, request("API:8929").status), (404, 200));
+    assert_eq!(request("apis.example.com").status, 404);
     for (path, status) in [("repos/group/project.git", 200), ("repos/group/project.git.git", 404)] {
         assert_eq!(get(&gateway, &format!("/api/v3/{path}/actions/artifacts")).status, status, "{path}");
     }

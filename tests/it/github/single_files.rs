@@ -16,7 +16,8 @@ on_both_databases!(
     a_file_comes_before_an_entry_of_its_path,
     files_that_may_not_be_read_are_in_no_archive,
     files_expire_one_by_one,
-    an_archive_that_has_expired_hides_nothing_that_has_not
+    an_archive_that_has_expired_hides_nothing_that_has_not,
+    keeping_is_for_what_is_available
 );
 
 /// Uploads files, and moves them to paths that no toolkit could name.
@@ -156,6 +157,27 @@ fn an_archive_that_has_expired_hides_nothing_that_has_not(gateway: Gateway) {
     assert_eq!(names(), ["two"], "one of two named archives is left");
     let kept = gateway.post(&format!("{UPLOADED}/keep")).private_token(crate::support::fixtures::MAINTAINER);
     assert_eq!(kept.send().status, 200);
+}
+
+fn keeping_is_for_what_is_available(gateway: Gateway) {
+    let token = begin(&gateway);
+    let keep = || {
+        let request = gateway.post(&format!("{UPLOADED}/keep"));
+        request.private_token(crate::support::fixtures::MAINTAINER).send().status
+    };
+    assert_eq!(keep(), 404);
+    let typed = |expiry: &str| json!({"version": 7, "mime_type": "text/plain", "expires_at": expiry});
+    upload(&gateway, &token, "gone", b"1", 10, typed("2026-02-01T12:30:00Z"));
+    upload(&gateway, &token, "there", b"2", 10, typed("2026-02-01T14:00:00Z"));
+    gateway.advance_clock(3600);
+    assert_eq!(keep(), 200, "a job without an archive has files to keep");
+    gateway.advance_clock(3600 * 24);
+    let whole = get(&gateway, UPLOADED).send();
+    assert_eq!(
+        names_of(&ZipArchive::new(Cursor::new(whole.body)).unwrap()),
+        ["there"],
+        "what is over is over"
+    );
 }
 
 fn files_expire_one_by_one(gateway: Gateway) {

@@ -22,6 +22,8 @@ on_both_databases!(
     an_expiry_is_taken_over_and_limited,
     the_newest_upload_of_a_name_is_finished_whatever_its_form,
     a_named_archive_comes_before_the_archive_of_the_job,
+    a_job_reads_of_its_run_what_its_user_may,
+    a_name_that_another_job_took_meanwhile_is_refused_at_the_end,
     deleting_takes_effect_at_once
 );
 
@@ -145,6 +147,63 @@ fn the_newest_upload_of_a_name_is_finished_whatever_its_form(gateway: Gateway) {
         assert_eq!(listed["artifacts"][0]["size"], "7");
         assert_eq!(super::put_block(&gateway, &before, &super::block_id(1), b"late").status, 403);
     }
+}
+
+fn a_job_reads_of_its_run_what_its_user_may(gateway: Gateway) {
+    let token = begin(&gateway);
+    upload(&gateway, &token, "mine", b"x", 100, json!({}));
+    gateway.load(
+        "projects: [{id: 1, path: group/project, visibility: private, public_jobs: false, pipelines: [{id: 200,
+            ref: main, sha: bbbb, status: running, jobs: [
+            {id: 24, name: nobodys, status: running, token: t24, user: null},
+            {id: 25, name: outsiders, status: running, token: t25, user: outsider},
+            {id: 26, name: developers, status: running, token: t26, user: developer}]}]}]",
+    );
+    for (job, token, expected) in [("24", "t24", 1), ("25", "t25", 1), ("26", "t26", 2)] {
+        let runtime = super::runtime_token(&gateway, job, token);
+        let own = with(
+            of_job("own"),
+            json!({"workflow_job_run_backend_id": job, "version": 4,
+            "name": format!("own-{job}")}),
+        );
+        let link = called(&gateway, &runtime, "CreateArtifact", &own);
+        let link = super::path_of(&gateway, link["signed_upload_url"].as_str().unwrap());
+        assert_eq!(super::put_block(&gateway, &link, &super::block_id(0), b"y").status, 201);
+        assert_eq!(super::put_list(&gateway, &link, [super::block_id(0).as_str()]).status, 201);
+        called(&gateway, &runtime, "FinalizeArtifact", &with(own, json!({"size": "1"})));
+        let listed = called(&gateway, &runtime, "ListArtifacts", &of_job(""));
+        let names: Vec<&str> =
+            listed["artifacts"].as_array().unwrap().iter().map(|it| it["name"].as_str().unwrap()).collect();
+        let seen = names.iter().filter(|name| **name == "mine" || name.ends_with(job)).count();
+        assert_eq!(seen, expected, "{job}: {names:?}");
+        let deleting = call(&gateway, &runtime, "DeleteArtifact", &of_job("mine"));
+        assert_eq!(deleting.status, if expected == 2 { 200 } else { 404 }, "{job}");
+    }
+}
+
+fn a_name_that_another_job_took_meanwhile_is_refused_at_the_end(gateway: Gateway) {
+    let token = begin(&gateway);
+    let link = create(&gateway, &token, "x", json!({}));
+    assert_eq!(super::put_block(&gateway, &link, &super::block_id(0), b"1").status, 201);
+    assert_eq!(super::put_list(&gateway, &link, [super::block_id(0).as_str()]).status, 201);
+    let jobs = |first: &str| {
+        gateway.load(&format!(
+            "projects: [{{id: 1, path: group/project, pipelines: [{{id: 200, ref: main, sha: bbbb, status: running,
+                jobs: [{{id: 20, name: build, status: {first}}},
+                    {{id: 23, name: other, status: running, token: other, user: developer}}]}}]}}]"
+        ))
+    };
+    jobs("failed");
+    let other = super::runtime_token(&gateway, "23", "other");
+    let of_other = with(of_job("x"), json!({"workflow_job_run_backend_id": "23", "version": 4}));
+    let second = called(&gateway, &other, "CreateArtifact", &of_other);
+    let second = super::path_of(&gateway, second["signed_upload_url"].as_str().unwrap());
+    assert_eq!(super::put_block(&gateway, &second, &super::block_id(0), b"2").status, 201);
+    assert_eq!(super::put_list(&gateway, &second, [super::block_id(0).as_str()]).status, 201);
+    called(&gateway, &other, "FinalizeArtifact", &with(of_other, json!({"size": "1"})));
+    jobs("running");
+    let late = call(&gateway, &token, "FinalizeArtifact", &with(of_job("x"), json!({"size": "1"})));
+    assert_eq!(refused(&late).0, 409, "{}", late.text());
 }
 
 fn a_named_archive_comes_before_the_archive_of_the_job(gateway: Gateway) {

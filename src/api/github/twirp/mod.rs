@@ -14,7 +14,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::json::seconds;
-use crate::access::{AccessError, ListedArtifact, RuntimeJob};
+use crate::access::{AccessError, ListedArtifact, RuntimeJob, UPLOAD_LIFETIME};
 use crate::app::App;
 use crate::auth::signed_links::Purpose;
 use crate::auth::{Credential, CredentialError, Shown};
@@ -192,7 +192,8 @@ async fn create(ctx: &RequestContext, runtime: &RuntimeJob, call: Call) -> Resul
         expire_at: expire_at(ctx, &call)?,
     };
     let upload = ctx.access().create_upload(runtime, new).await?;
-    let url = ctx.signed_url(Purpose::Upload, upload.uuid, ctx.app.settings.transfer_lifetime).await?;
+    // The one link for all blocks: it is good as long as the upload may take, and ends with the job.
+    let url = ctx.signed_url(Purpose::Upload, upload.uuid, UPLOAD_LIFETIME).await?;
     Ok(json!({ "ok": true, "signed_upload_url": url }))
 }
 
