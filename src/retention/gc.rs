@@ -45,6 +45,9 @@ pub const STEPS: usize = 2 * SHARDS as usize;
 /// The number of blobs that are checked, and deleted, at a time.
 const BATCH: usize = 500;
 
+/// How often marking is tried again.
+const MARK_TRIES: usize = 5;
+
 /// The age beyond the grace of an unfinished upload whose last write and writer are unknown.
 const UNSEEN_GROWTH: Duration = Duration::from_secs(24 * 3600);
 
@@ -175,7 +178,7 @@ impl Collection<'_> {
         for batch in found.orphans.chunks(BATCH) {
             let keys: Vec<String> = batch.iter().filter_map(key_of).map(StoreKey::to_string).collect();
             // Marks are kept: the writer of a blob may try to reference it long after it was deleted.
-            let doomed = self.catalog.write(move |db| gc_marks::mark(db, &keys)).await?;
+            let doomed = self.mark(keys).await?;
             let is_doomed = |key: &StoreKey| doomed.iter().any(|doomed| doomed == key.as_str());
             for item in batch.iter().filter(|item| key_of(item).is_some_and(is_doomed)) {
                 self.store.remove_listed(item).await?;
@@ -184,6 +187,19 @@ impl Collection<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Marks keys. A transaction that references several blobs and this one may wait for each other: the database
+    /// then ends one of them, and marking is tried again.
+    async fn mark(&self, keys: Vec<String>) -> Result<Vec<String>> {
+        let mut tries = 0;
+        loop {
+            let some = keys.clone();
+            match self.catalog.write(move |db| gc_marks::mark(db, &some)).await {
+                Err(error) if error.kind() == ErrorKind::Unavailable && tries < MARK_TRIES => tries += 1,
+                marked => return marked,
+            }
+        }
     }
 }
 
