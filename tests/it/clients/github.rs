@@ -75,6 +75,12 @@ fn tell_a_story(gateway: &Gateway, version: &str) {
     // What the toolkit uploaded last comes out of GitLab's routes.
     let file = gateway.get(&format!("{UPLOADED}/a.txt")).private_token(REPORTER).send();
     assert_eq!(file.text(), "hello", "{version}");
+    let read =
+        run(python("job_file.py").args([&gateway.base_url(), REPORTER, "group/project", "20", "a.txt"]));
+    assert!(
+        read.starts_with("hello\n") && read.lines().nth(1).unwrap().contains("a.txt"),
+        "{version}: {read}"
+    );
 }
 
 #[test]

@@ -9,6 +9,7 @@ use crate::support::http_client::{Answer, Request};
 on_both_databases!(
     a_job_and_the_registry_get_the_environment_of_a_running_job,
     a_shell_gets_lines,
+    a_real_shell_takes_every_value_as_it_is,
     others_do_not_get_it
 );
 
@@ -47,6 +48,7 @@ fn a_job_and_the_registry_get_the_environment_of_a_running_job(gateway: Gateway)
             ("GITHUB_API_URL", format!("{base}/api/v3")),
             ("GITHUB_REPOSITORY", "group/project".into()),
             ("GITHUB_RUN_ID", "200".into()),
+            ("GITHUB_RETENTION_DAYS", "400".into()),
         ] {
             assert_eq!(variables[name], value, "{name}");
         }
@@ -63,6 +65,23 @@ fn a_shell_gets_lines(gateway: Gateway) {
     assert_eq!(answer.header("content-type"), Some("text/plain"));
     assert!(answer.text().lines().all(|line| line.starts_with("export ") && line.ends_with('\'')));
     assert!(answer.text().contains("export CI_JOB_ID='20'\n"), "{}", answer.text());
+}
+
+fn a_real_shell_takes_every_value_as_it_is(gateway: Gateway) {
+    registrar(&gateway);
+    let hostile = "it's $(touch hacked) `id` \"x\"";
+    let quoted = hostile.replace('\'', "''");
+    gateway.load(&format!(
+        "projects: [{{id: 1, path: group/project, pipelines: [{{id: 200, ref: '{quoted}', sha: bbbb, status: running}}]}}]"
+    ));
+    let path = "/api/registry/v1/jobs/20/environment";
+    let answer =
+        Request::new(gateway.address, "POST", path).job_token(RUNNING).header("Accept", "text/plain").send();
+    let script = format!("{}printf %s \"$CI_COMMIT_REF_NAME\"", answer.text());
+    let output =
+        std::process::Command::new("sh").arg("-c").arg(script).current_dir(gateway.path()).output().unwrap();
+    assert_eq!(String::from_utf8(output.stdout).unwrap(), hostile);
+    assert!(!gateway.path().join("hacked").exists());
 }
 
 fn others_do_not_get_it(gateway: Gateway) {

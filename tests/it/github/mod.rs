@@ -1,6 +1,7 @@
 //! GitHub's dialect: the toolkit's uploads, links that carry their permission, and the REST API.
 
 mod at_once;
+mod elsewhere;
 mod environment;
 mod links;
 mod nodes;

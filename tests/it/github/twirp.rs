@@ -24,6 +24,7 @@ on_both_databases!(
     a_named_archive_comes_before_the_archive_of_the_job,
     a_job_reads_of_its_run_what_its_user_may,
     a_name_that_another_job_took_meanwhile_is_refused_at_the_end,
+    a_name_that_another_running_job_uploads_is_taken,
     deleting_takes_effect_at_once
 );
 
@@ -206,6 +207,24 @@ fn a_name_that_another_job_took_meanwhile_is_refused_at_the_end(gateway: Gateway
     assert_eq!(refused(&late).0, 409, "{}", late.text());
 }
 
+fn a_name_that_another_running_job_uploads_is_taken(gateway: Gateway) {
+    let token = begin(&gateway);
+    create(&gateway, &token, "x", json!({}));
+    let jobs = |first: &str| {
+        gateway.load(&format!(
+            "projects: [{{id: 1, path: group/project, pipelines: [{{id: 200, ref: main, sha: bbbb, status: running,
+                jobs: [{{id: 20, name: build, status: {first}}},
+                    {{id: 23, name: other, status: running, token: other, user: developer}}]}}]}}]"
+        ))
+    };
+    jobs("running");
+    let other = super::runtime_token(&gateway, "23", "other");
+    let of_other = with(of_job("x"), json!({"workflow_job_run_backend_id": "23", "version": 4}));
+    assert_eq!(refused(&call(&gateway, &other, "CreateArtifact", &of_other)).0, 409);
+    jobs("failed");
+    assert_eq!(call(&gateway, &other, "CreateArtifact", &of_other).status, 200, "it ended without it");
+}
+
 fn a_named_archive_comes_before_the_archive_of_the_job(gateway: Gateway) {
     let token = begin(&gateway);
     let own = archive();
@@ -312,6 +331,13 @@ fn tokens_that_are_bent_forged_or_over_are_refused(gateway: Gateway) {
     let other_job = with(claims.clone(), json!({"scp": "Actions.Results:200:21"}));
     let none = part(json!({"alg": "none", "typ": "JWT", "kid": key_id["kid"]}));
     let other_key = part(json!({"alg": "HS256", "typ": "JWT", "kid": "77"}));
+    // Signed well, but not by us: with a secret of its own under our key's ID, or by another algorithm.
+    let signed = |algorithm| {
+        let mut header = jsonwebtoken::Header::new(algorithm);
+        header.kid = key_id["kid"].as_str().map(str::to_owned);
+        let secret = jsonwebtoken::EncodingKey::from_secret(&[7; 64]);
+        jsonwebtoken::encode(&header, &claims, &secret).unwrap()
+    };
     let mut bent = token.clone().into_bytes();
     let at = bent.len() - 5;
     bent[at] = if bent[at] == b'A' { b'B' } else { b'A' };
@@ -324,6 +350,8 @@ fn tokens_that_are_bent_forged_or_over_are_refused(gateway: Gateway) {
         format!("{}.{}.{}", other_key, parts[1], parts[2]),
         format!("{}.{}.{}", parts[0], part(other_job), parts[2]),
         format!("{}.{}", parts[0], parts[1]),
+        signed(jsonwebtoken::Algorithm::HS256),
+        signed(jsonwebtoken::Algorithm::HS512),
         bent,
     ] {
         let answer = call(&gateway, &forged, "ListArtifacts", &of_job(""));
