@@ -6,11 +6,7 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::ops::Range;
 
-use super::{Entry, EntryMeta, Index};
-
-/// File type bits of a Unix mode, and those of a symbolic link.
-const TYPE_BITS: u32 = 0o170_000;
-const SYMBOLIC_LINK: u32 = 0o120_000;
+use super::{Entry, EntryMeta, Index, listing};
 
 /// The rows of an index that are files, in the order of the directory.
 pub struct Files {
@@ -117,7 +113,9 @@ impl Files {
 }
 
 fn is_regular(entry: &Entry<'_>) -> bool {
-    !entry.is_directory() && entry.unix_mode.is_none_or(|mode| mode & TYPE_BITS != SYMBOLIC_LINK)
+    const TYPE: u32 = 0o170_000;
+    const REGULAR: u32 = 0o100_000;
+    listing::mode(entry) & TYPE == REGULAR
 }
 
 /// Returns the path of an entry; `None` if it leads out of the archive, or nowhere.

@@ -11,9 +11,10 @@ use sha2::Sha256;
 use super::index_cache::Indexed;
 use super::{Body, Deliver, EntryDelivery, open_artifact};
 use crate::archive::{ArchivedFile, Entry, EntryMeta};
-use crate::catalog::artifacts::Artifact;
+use crate::catalog::artifacts::{Artifact, FileDigests};
 use crate::domain::path_pattern::PathPattern;
 use crate::domain::{Error, ErrorKind, Result};
+use crate::store::Blob;
 
 /// How long a request waits until digests can be computed for it.
 const DIGEST_WAIT: Duration = Duration::from_secs(60);
@@ -83,9 +84,6 @@ impl FileFilter {
     }
 }
 
-/// SHA-1 and SHA-256 of a file.
-pub type Digests = ([u8; 20], [u8; 32]);
-
 impl Deliver {
     /// Lists the files in `window` of some artifacts, in their order, and returns how many there are in all. With
     /// a filter, only files that it selects count. An archive that cannot be read is one file itself.
@@ -123,11 +121,20 @@ impl Deliver {
         archive: &Artifact,
         wanted: impl Fn(&str) -> bool + Send + Sync + 'static,
     ) -> Result<Option<ArchivedFile>> {
+        let blob = open_artifact(&self.store, archive).await?;
+        self.find_file(archive, &blob, wanted).await
+    }
+
+    async fn find_file(
+        &self,
+        archive: &Artifact,
+        blob: &Blob,
+        wanted: impl Fn(&str) -> bool + Send + Sync + 'static,
+    ) -> Result<Option<ArchivedFile>> {
         let find = move |known: &Indexed| {
             known.files().select(&known.index, |path, _| wanted(path), &(0..1)).1.pop()
         };
-        let blob = open_artifact(&self.store, archive).await?;
-        match self.indexes.work(archive, &blob, find).await? {
+        match self.indexes.work(archive, blob, find).await? {
             Ok(found) => Ok(found),
             Err(fault) => Err(Error::new(ErrorKind::Unprocessable, fault.to_string())),
         }
@@ -145,8 +152,8 @@ impl Deliver {
     ) -> Result<EntryDelivery<'_>> {
         let path = path.to_owned();
         let missing = || Error::new(ErrorKind::NotFound, "Not Found").with_hint("file is not in the archive");
-        let file = self.archived_file(archive, move |own| own == path).await?.ok_or_else(missing)?;
         let blob = open_artifact(&self.store, archive).await?;
+        let file = self.find_file(archive, &blob, move |own| own == path).await?.ok_or_else(missing)?;
         super::entry::deliver(self.sources(client), blob, file.entry).await
     }
 
@@ -155,20 +162,17 @@ impl Deliver {
     /// # Errors
     /// Those of reading its bytes; `Unprocessable` when an entry is damaged; `Unavailable` when others compute
     /// digests for a minute.
-    pub async fn digests(&self, artifact: &Artifact, file: Option<&ArchivedFile>) -> Result<Digests> {
+    pub async fn digests(&self, artifact: &Artifact, file: Option<&ArchivedFile>) -> Result<FileDigests> {
         let turn = tokio::time::timeout(DIGEST_WAIT, self.digesting.acquire()).await;
         let busy = |_| Error::unavailable("too many digests are being computed");
         let _turn = turn.map_err(busy)?.map_err(Error::internal)?;
+        let blob = open_artifact(&self.store, artifact).await?;
         let body = match file {
             Some(file) => {
-                let blob = open_artifact(&self.store, artifact).await?;
                 let entry = super::entry::deliver(self.sources(None), blob, file.entry.clone()).await?;
                 entry.into_body().await?
             }
-            None => {
-                let blob = open_artifact(&self.store, artifact).await?;
-                Body::Stream(super::read_artifact(&blob, 0..blob.size()).await?)
-            }
+            None => Body::Stream(super::read_artifact(&blob, 0..blob.size()).await?),
         };
         let mut hashes = (Sha1::new(), Sha256::new());
         let update = async |mut hashes: (Sha1, Sha256), bytes: bytes::Bytes| {
@@ -187,7 +191,7 @@ impl Deliver {
                 }
             }
         }
-        Ok((hashes.0.finalize().into(), hashes.1.finalize().into()))
+        Ok((hashes.0.finalize().into(), hashes.1.into()))
     }
 
     async fn count(&self, source: &Source, filter: &FileFilter) -> Result<usize> {

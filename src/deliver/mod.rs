@@ -25,7 +25,7 @@ use futures_util::{Stream, StreamExt, TryStreamExt, stream};
 pub use assembled::AssembledDelivery;
 pub use budget::Patience;
 pub use capacity::Capacity;
-pub use contents::{Digests, FileFilter, ListedFile, Source, SourceKind};
+pub use contents::{FileFilter, ListedFile, Source, SourceKind};
 pub use delivery::{Bytes as DeliveredBytes, Deliver, Delivery, Redirects};
 pub use entry::{EntryDelivery, StoredEncoding, find_entry};
 pub use folder::{FolderDelivery, FolderPage, list_folder, plan_folder};

@@ -4,7 +4,7 @@
 use futures_util::TryStreamExt;
 
 use super::hashes::blob_info;
-use super::scan::{lost, scan_archive};
+use super::scan::lost;
 use super::{Ingest, Turn};
 use crate::archive::{DirectoryError, Files, Index, Subset, read_directory};
 use crate::catalog::artifacts::{self, Artifact};
@@ -86,7 +86,7 @@ impl Ingest {
             upload.write(&piece).await?;
         }
         let stored = upload.commit().await?;
-        let tail_bytes = scan_archive(&self.store, &stored, &self.limits, current.job_id).await?;
+        let tail_bytes = self.scan(&stored, current.format, current.job_id).await?;
         let contents = blob_info(&stored, tail_bytes, None);
         let swapping = self.catalog.write(move |db| {
             writer.hold(db)?;

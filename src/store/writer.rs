@@ -135,12 +135,8 @@ impl Upload {
     ///
     /// # Errors
     /// As [`Upload::commit`].
-    pub async fn commit_piece(mut self) -> Result<StoredPiece> {
-        let rest: Bytes = std::mem::take(&mut self.gathered).freeze();
-        let part = self.idle_part().await.map_err(unwritten)?;
-        let size = self.size;
-        let (key, sha256) = part.commit(rest, None).await.map_err(unwritten)?;
-        Ok(StoredPiece { key, size, sha256 })
+    pub async fn commit_piece(self) -> Result<StoredPiece> {
+        self.finish(None).await
     }
 
     /// Makes the blob durable and visible under its key.
@@ -160,13 +156,18 @@ impl Upload {
         self.commit_if(Some(expected)).await
     }
 
-    async fn commit_if(mut self, expected: Option<Sha256Digest>) -> Result<StoredBlob> {
+    async fn commit_if(self, expected: Option<Sha256Digest>) -> Result<StoredBlob> {
+        let StoredPiece { key, size, sha256 } = self.finish(expected).await?;
+        let sha256 = sha256.ok_or_else(|| Error::internal("the digest of a blob was not computed"))?;
+        Ok(StoredBlob { key, size, sha256 })
+    }
+
+    async fn finish(mut self, expected: Option<Sha256Digest>) -> Result<StoredPiece> {
         let rest: Bytes = std::mem::take(&mut self.gathered).freeze();
         let part = self.idle_part().await.map_err(unwritten)?;
         let size = self.size;
         let (key, sha256) = part.commit(rest, expected).await.map_err(unwritten)?;
-        let sha256 = sha256.ok_or_else(|| Error::internal("the digest of a blob was not computed"))?;
-        Ok(StoredBlob { key, size, sha256 })
+        Ok(StoredPiece { key, size, sha256 })
     }
 
     async fn idle_part(&mut self) -> io::Result<BlobWriter> {

@@ -1,6 +1,7 @@
 //! Artifacts: the files that jobs handed over, alone or in archives, as lists and one by one.
 
 use std::ops::Range;
+use std::slice;
 
 use actix_web::HttpResponse;
 use actix_web::http::header;
@@ -87,11 +88,9 @@ async fn find(ctx: &RequestContext, path: JobPath, uuid: Uuid) -> Result<(BuildA
 
 /// `GET …/jobs/:id/artifacts/:id`
 pub(super) async fn one(ctx: &RequestContext, path: JobPath, uuid: Uuid) -> Result<HttpResponse, ApiError> {
-    let (found, file) = find(ctx, path, uuid).await?;
-    let mut files = vec![file];
-    files::add_digests(ctx, &mut files, files::Digesting::OfAll).await?;
-    let shown = Shown::of(ctx);
-    let json = files.iter().map(|file| ArtifactJson::new(file.parts(&found), &shown)).next();
+    let (found, mut file) = find(ctx, path, uuid).await?;
+    files::add_digests(ctx, slice::from_mut(&mut file), files::Digesting::OfAll).await?;
+    let json = ArtifactJson::new(file.parts(&found), &Shown::of(ctx));
     answer::json(ctx, HttpResponse::Ok(), Some(Scope::ReadArtifacts), &json)
 }
 

@@ -9,8 +9,8 @@ use crate::archive::ArchivedFile;
 use crate::catalog::artifacts::Artifact;
 use crate::catalog::uploads::PieceUpload;
 use crate::deliver::{FileFilter, ListedFile, Source, SourceKind};
+use crate::domain::Uuid;
 use crate::domain::artifact::{ArtifactFormat, ArtifactName, ArtifactState};
-use crate::domain::{Sha256Digest, Uuid};
 use crate::http::content_disposition::content_type;
 use crate::http::context::RequestContext;
 
@@ -26,8 +26,7 @@ pub(super) struct File {
     size_bytes: u64,
     media_type: Option<String>,
     kind: Kind,
-    pub(super) sha1: Option<[u8; 20]>,
-    pub(super) sha256: Option<Sha256Digest>,
+    sha1: Option<[u8; 20]>,
 }
 
 /// What a file is.
@@ -91,7 +90,6 @@ impl File {
             media_type: upload.media_type.as_ref().map(ToString::to_string),
             kind: Kind::Upload,
             sha1: None,
-            sha256: None,
         }
     }
 
@@ -121,7 +119,6 @@ impl File {
                 state,
             },
             sha1: None,
-            sha256: None,
         }
     }
 }
@@ -138,7 +135,6 @@ pub(super) async fn select(
     // Of an archive that is readable, single files may not be: these have the state `error`.
     let wanted = match state {
         Some(ArtifactState::Error) => Some(ArtifactState::Finished),
-        Some(ArtifactState::New) => Some(ArtifactState::New),
         other => other,
     };
     let is_readable = match state {
@@ -183,7 +179,7 @@ pub(super) async fn find(
         return Ok(Some(File::of_upload(upload, *job)));
     }
     for artifact in &found.artifacts {
-        let SourceKind::Archive(prefix) = source(artifact).kind else {
+        let SourceKind::Archive(prefix) = kind(artifact) else {
             if artifact.artifact.uuid == uuid {
                 return Ok(Some(itself(artifact)));
             }
@@ -216,7 +212,7 @@ pub(super) async fn find(
 }
 
 fn itself(artifact: &BuildArtifact) -> File {
-    let path = match source(artifact).kind {
+    let path = match kind(artifact) {
         SourceKind::File(path) => path,
         SourceKind::Archive(_) => artifact.artifact.filename.clone(),
     };
@@ -224,17 +220,20 @@ fn itself(artifact: &BuildArtifact) -> File {
     File::of_source(artifact, ListedFile { source: 0, path, entry: None, size_bytes, is_readable: true })
 }
 
-/// What an artifact is in a list: its files, if it is an archive whose bytes are there.
 fn source(it: &BuildArtifact) -> Source {
-    let artifact = it.artifact.clone();
+    Source { artifact: it.artifact.clone(), kind: kind(it) }
+}
+
+/// What an artifact is in a list: its files, if it is an archive whose bytes are there.
+fn kind(it: &BuildArtifact) -> SourceKind {
+    let artifact = &it.artifact;
     let is_archive = it.state == ArtifactState::Finished && artifact.format == ArtifactFormat::Zip;
     let named = artifact.name.named_archive();
-    let kind = match (is_archive, named) {
+    match (is_archive, named) {
         (true, Some(name)) => SourceKind::Archive(format!("{name}/")),
         (true, None) if artifact.name == ArtifactName::ARCHIVE => SourceKind::Archive(String::new()),
         _ => SourceKind::File(path_of(&artifact.name, &artifact.filename)),
-    };
-    Source { artifact, kind }
+    }
 }
 
 fn path_of(name: &ArtifactName, filename: &str) -> String {
@@ -248,25 +247,21 @@ pub(super) async fn add_digests(
     digesting: Digesting,
 ) -> Result<(), ApiError> {
     let known = ctx.access().file_digests(files.iter().map(|file| file.uuid).collect()).await?;
-    let set = |file: &mut File, (sha1, sha256)| (file.sha1, file.sha256) = (Some(sha1), Some(sha256));
     for file in files.iter_mut() {
-        if let Some(digests) = known.get(&file.uuid) {
-            set(file, *digests);
-        }
+        file.sha1 = known.get(&file.uuid).map(|(sha1, _)| *sha1);
     }
-    let missing = |file: &&mut File| file.sha1.is_none() && file.state() == "finished";
-    let bytes: u64 = files.iter_mut().filter(missing).map(|file| file.size_bytes).sum();
+    let lacks_digests = |file: &&mut File| file.sha1.is_none() && file.state() == "finished";
+    let bytes: u64 = files.iter_mut().filter(lacks_digests).map(|file| file.size_bytes).sum();
     if digesting == Digesting::OfSmallPages && bytes > SMALL_PAGE_BYTES {
         return Ok(());
     }
     let mut computed: Vec<(i64, Vec<(Uuid, _)>)> = Vec::new();
-    for file in files.iter_mut().filter(|file| file.sha1.is_none() && file.state() == "finished") {
+    for file in files.iter_mut().filter(lacks_digests) {
         let Kind::Stored { artifact, entry, .. } = &file.kind else { continue };
         let id = artifact.id;
         // A file that turns out to be damaged has none; its list is there all the same.
-        let Ok((sha1, sha256)) = ctx.app.deliver.digests(artifact, entry.as_deref()).await else { continue };
-        let digests = (sha1, Sha256Digest::from(sha256));
-        set(file, digests);
+        let Ok(digests) = ctx.app.deliver.digests(artifact, entry.as_deref()).await else { continue };
+        file.sha1 = Some(digests.0);
         match computed.last_mut().filter(|(last, _)| *last == id) {
             Some((_, of_artifact)) => of_artifact.push((file.uuid, digests)),
             None => computed.push((id, vec![(file.uuid, digests)])),
