@@ -41,7 +41,7 @@ impl Access {
             };
             let wanted: Vec<i64> = available.iter().filter(is_archive_or_file).map(|it| it.id).collect();
             if wanted.is_empty() {
-                let archive = project.standing_archive(db, &job, &all)?;
+                let archive = Artifact::archive_among(&all).cloned();
                 project.require_available(db, &job, &ArtifactName::ARCHIVE, archive)?;
             }
             // What has expired stays so, although its bytes may still be there.
@@ -89,7 +89,7 @@ impl Access {
         let allow = move |db: &mut Db| {
             let project = AuthorizedProject::find(db, &principal, &project, Action::SeeProject)?;
             project.require(Action::DeleteArtifacts)?;
-            Ok(project.project.id)
+            Ok::<_, AccessError>(project.project.id)
         };
         let request = move |db: &mut Db, project_id| {
             tombstones::request_purge(db, project_id, now)?;

@@ -83,11 +83,12 @@ impl Access {
 
     /// Changes the catalog in one transaction, if `allow` admits the principal. `allow` runs before the
     /// transaction, so that nobody without the right delays writers, and again inside of it.
-    async fn change<P, T, A, F>(&self, allow: A, work: F) -> Result<T, AccessError>
+    async fn change<P, T, E, A, F>(&self, allow: A, work: F) -> Result<T, E>
     where
         T: Send + 'static,
-        A: Fn(&mut Db) -> Result<P, AccessError> + Clone + Send + 'static,
-        F: FnOnce(&mut Db, P) -> Result<T, AccessError> + Send + 'static,
+        E: From<crate::domain::Error> + Send + 'static,
+        A: Fn(&mut Db) -> Result<P, E> + Clone + Send + 'static,
+        F: FnOnce(&mut Db, P) -> Result<T, E> + Send + 'static,
     {
         let asked = allow.clone();
         self.catalog.read(move |db| asked(db).map(drop)).await?;

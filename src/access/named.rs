@@ -2,12 +2,12 @@
 //!
 //! What the principal may not read is not found, and left out of lists.
 
-use super::lists::{Listed, Total, known, one_more, take_page};
+use super::lists::{Listed, one_more, take_page, total};
 use super::project::AuthorizedProject;
 use super::{Access, AccessError, ArtifactAbsence, Principal, ProjectAbsence};
 use crate::auth::Actor;
 use crate::catalog::artifacts::{self, Artifact, NamedArtifact, NamedArtifacts};
-use crate::catalog::slice::{Count, Direction, Slice};
+use crate::catalog::slice::{Direction, Slice};
 use crate::catalog::{Db, jobs, latest, tombstones};
 use crate::domain::artifact::{Accessibility, ArtifactState, Availability};
 use crate::domain::expiry::is_available;
@@ -48,10 +48,7 @@ impl Access {
             let (mut named, count) =
                 artifacts::named_and_count(db, found.project.id, &list, direction, one_more(page))?;
             let more = take_page(&mut named, page);
-            let total = match count {
-                Count::Exactly(total) => known(total),
-                Count::TooMany => Total::Unknown { more },
-            };
+            let total = total(count, more);
             let items = with_availability(db, named, principal.now)?;
             Ok(Listed { items, total, project_path: found.project.path })
         })

@@ -108,10 +108,7 @@ impl Access {
             if job.erased_at.is_some() {
                 return Err(CredentialError::JobErased.into());
             }
-            let user = match job.user_id {
-                Some(id) => users::find(db, id)?,
-                None => None,
-            };
+            let user = job.user_id.map(|id| users::find(db, id)).transpose()?.flatten();
             let grant = match user {
                 Some(user) => {
                     let role = projects::role_of(db, project.id, user.id)?;

@@ -422,10 +422,9 @@ pub fn blobs(db: &mut Db) -> Result<Vec<UploadBlob>> {
 /// # Errors
 /// Those of the database.
 pub fn abandon_old(db: &mut Db, now: Timestamp) -> Result<usize> {
-    let executing = Status::ALL.iter().filter(|it| it.is_executing()).map(|it| it.as_str());
     let finished = jobs::table
         .filter(jobs::id.eq(uploads::job_id))
-        .filter(jobs::status.ne_all(executing))
+        .filter(jobs::status.ne_all(Status::words(Status::is_executing)))
         .filter(jobs::finished_at.lt(now.as_millis() - AFTER_JOB_MILLIS));
     let old = uploads::table.filter(uploads::state.ne(UploadState::Abandoned.as_str())).filter(
         uploads::created_at

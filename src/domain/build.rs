@@ -134,6 +134,14 @@ pub fn is_slug(text: &str) -> bool {
     text.len() <= 100 && slug(text) == text
 }
 
+/// Encodes what a build or job is described with, as the JSON that the catalog keeps.
+///
+/// # Errors
+/// `Internal` when it cannot be encoded.
+pub fn as_json(value: &impl Serialize) -> crate::domain::Result<String> {
+    serde_json::to_string(value).map_err(crate::domain::Error::internal)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

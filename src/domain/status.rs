@@ -33,6 +33,11 @@ named! {
 }
 
 impl Status {
+    /// The words of the statuses of which a condition is true.
+    pub fn words(is_wanted: fn(Self) -> bool) -> impl Iterator<Item = &'static str> + Clone {
+        Self::ALL.iter().filter(move |status| is_wanted(**status)).map(|status| status.as_str())
+    }
+
     /// Whether a runner still works on it: only then its job token is valid.
     pub const fn is_executing(self) -> bool {
         matches!(self, Self::Running | Self::Canceling)

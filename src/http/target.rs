@@ -28,6 +28,12 @@ pub fn too_long(uri: &Uri) -> Option<String> {
     None
 }
 
+/// Reads a segment of a path that is a number, of digits only; `None` if it is none.
+pub fn number(text: &str) -> Option<i64> {
+    let is_number = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    if is_number { text.parse().ok() } else { None }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

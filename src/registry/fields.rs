@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::document::Patch;
 use crate::catalog::Db;
 use crate::catalog::builds::{self, BuildFields, StepFields};
-use crate::domain::build::{Agent, Author, PullRequest, TextMap};
+use crate::domain::build::{Agent, Author, PullRequest, TextMap, as_json};
 use crate::domain::{Error, ErrorKind, Result};
 
 /// What the starter of a pipeline says about it.
@@ -108,6 +108,5 @@ impl OfJob<'_> {
 }
 
 fn json<T: Serialize>(value: &Patch<T>) -> Result<Patch<String>> {
-    let text = |value: &T| serde_json::to_string(value).map_err(Error::internal);
-    value.as_ref().map(|value| value.as_ref().map(text).transpose()).transpose()
+    value.as_ref().map(|value| value.as_ref().map(as_json).transpose()).transpose()
 }

@@ -77,13 +77,13 @@ impl Access {
             .read(move |db| {
                 let (project, job_id, pipeline_id) = find_job(db, &principal, &path)?;
                 principal.audit().set_job(job_id);
-                let build = builds::all(db, &[pipeline_id])?.pop().ok_or(BuildError::NoJob)?;
+                let build = builds::find(db, pipeline_id)?.ok_or(BuildError::NoJob)?;
                 of_jobs(db, &project, &build, Some(job_id), deleted_too)
             })
             .await
     }
 
-    /// Finds an artifact of a job that the principal may delete.
+    /// Finds an artifact of a job that the principal may delete, and the ID of its project.
     ///
     /// # Errors
     /// As [`Access::job_of_build`], then [`BuildError::NoArtifact`], [`crate::access::AccessError::Forbidden`].
@@ -109,8 +109,7 @@ impl Access {
     ) -> Result<(), BuildError> {
         let (principal, now) = (principal.clone(), principal.now);
         let allow = move |db: &mut Db| deletable(db, &principal, &path, artifact_id);
-        self.change_builds(allow, move |db, (artifact, _)| Ok(tombstones::delete(db, artifact.id, now)?))
-            .await
+        self.change(allow, move |db, (artifact, _)| Ok(tombstones::delete(db, artifact.id, now)?)).await
     }
 
     /// Returns the digests of files that are known, by the UUIDs of the files.
@@ -200,11 +199,6 @@ pub(in crate::access) fn of_jobs(
         let job = uuid_of(upload.job_id).filter(|_| may_read)?;
         Some((upload, job))
     });
-    let slugs = match (&build.project.organization_slug, &build.project.pipeline_slug) {
-        (Some(organization), Some(pipeline)) => {
-            Slugs { organization: organization.clone(), pipeline: pipeline.clone() }
-        }
-        _ => Slugs::of_path(&build.project.path),
-    };
+    let slugs = build.project.slugs();
     Ok(BuildArtifacts { slugs, number: build.build.iid, artifacts: found, uploads: uploads.collect() })
 }

@@ -6,10 +6,10 @@ use crate::access::{Access, Principal};
 use crate::auth::Actor;
 use crate::catalog::Db;
 use crate::catalog::builds::{self, Build, BuildFields, CancelOutcome, NewBuild, RetryOutcome};
-use crate::domain::build::{Slugs, TextMap};
+use crate::domain::Timestamp;
+use crate::domain::build::{Slugs, TextMap, as_json};
 use crate::domain::permissions::Action;
 use crate::domain::status::Status;
-use crate::domain::{Error, Timestamp};
 
 /// What the creator of a build says about it.
 #[derive(Debug, Clone)]
@@ -47,27 +47,22 @@ impl Access {
         slugs: Slugs,
         new: CreateBuild,
     ) -> Result<Build, BuildError> {
-        let principal = principal.clone();
-        self.change_builds(
-            move |db| {
-                runner(db, &principal, &slugs)
-                    .map(|(project_id, user_id)| (project_id, user_id, principal.now))
-            },
-            move |db, (project_id, user_id, now)| {
-                let new = NewBuild {
-                    project_id,
-                    ref_name: new.ref_name,
-                    tag: false,
-                    sha: new.sha,
-                    user_id,
-                    fields: new.fields,
-                    meta_data: new.meta_data,
-                    cancel_at: new.cancel_at,
-                };
-                let id = builds::create(db, &new, now)?;
-                shown(db, id)
-            },
-        )
+        let (principal, now) = (principal.clone(), principal.now);
+        let allow = move |db: &mut Db| runner(db, &principal, &slugs);
+        self.change(allow, move |db, (project_id, user_id)| {
+            let new = NewBuild {
+                project_id,
+                ref_name: new.ref_name,
+                tag: false,
+                sha: new.sha,
+                user_id,
+                fields: new.fields,
+                meta_data: new.meta_data,
+                cancel_at: new.cancel_at,
+            };
+            let id = builds::create(db, &new, now)?;
+            shown(db, id)
+        })
         .await
     }
 
@@ -89,7 +84,7 @@ impl Access {
             let Actor::User(user) = &project.actor else { return Err(BuildError::NoPipeline) };
             Ok((build, user.id))
         };
-        self.change_builds(allow, move |db, (build, user_id)| {
+        self.change(allow, move |db, (build, user_id)| {
             let original = build.build;
             match change {
                 BuildChange::Cancel => match builds::cancel(db, original.id, None, now)? {
@@ -97,12 +92,11 @@ impl Access {
                     CancelOutcome::Refused(status) => Err(BuildError::NotCancelable(status)),
                 },
                 BuildChange::Rebuild(cancel_at) => {
-                    let json = |text: Option<String>| Some(text);
                     let fields = BuildFields {
-                        message: json(original.message.or(build.commit_title)),
-                        env: json(original.env.as_ref().map(as_json).transpose()?),
-                        author: json(original.author.as_ref().map(as_json).transpose()?),
-                        pull_request: json(original.pull_request.as_ref().map(as_json).transpose()?),
+                        message: Some(original.message.or(build.commit_title)),
+                        env: Some(original.env.as_ref().map(as_json).transpose()?),
+                        author: Some(original.author.as_ref().map(as_json).transpose()?),
+                        pull_request: Some(original.pull_request.as_ref().map(as_json).transpose()?),
                         rebuilt_from: Some(Some(original.id)),
                         cancel_reason: None,
                     };
@@ -141,7 +135,7 @@ impl Access {
             project.require(Action::RunPipelines)?;
             Ok(build)
         };
-        self.change_builds(allow, move |db, build| {
+        self.change(allow, move |db, build| {
             if matches!(build.build.status, Status::Canceled | Status::Canceling) {
                 return Err(BuildError::BuildCanceled);
             }
@@ -168,30 +162,13 @@ impl Access {
             project.require(Action::RunPipelines)?;
             Ok((job_id, pipeline_id))
         };
-        self.change_builds(allow, move |db, (job_id, pipeline_id)| match builds::retry(db, job_id, now)? {
+        self.change(allow, move |db, (job_id, pipeline_id)| match builds::retry(db, job_id, now)? {
             RetryOutcome::Retried(id) => Ok((shown(db, pipeline_id)?, id)),
             RetryOutcome::NotFailed => Err(BuildError::JobNotFailed),
             RetryOutcome::Superseded => Err(BuildError::JobSuperseded),
             RetryOutcome::BuildCanceled => Err(BuildError::BuildCanceled),
         })
         .await
-    }
-
-    /// Changes the catalog in one transaction, if `allow` admits the principal, as [`Access::change`] does.
-    pub(super) async fn change_builds<P, T, A, F>(&self, allow: A, work: F) -> Result<T, BuildError>
-    where
-        T: Send + 'static,
-        A: Fn(&mut Db) -> Result<P, BuildError> + Clone + Send + 'static,
-        F: FnOnce(&mut Db, P) -> Result<T, BuildError> + Send + 'static,
-    {
-        let asked = allow.clone();
-        self.catalog.read(move |db| asked(db).map(drop)).await?;
-        self.catalog
-            .write(move |db| {
-                let allowed = allow(db)?;
-                work(db, allowed)
-            })
-            .await
     }
 }
 
@@ -206,9 +183,5 @@ fn runner(db: &mut Db, principal: &Principal, slugs: &Slugs) -> Result<(i64, i64
 }
 
 fn shown(db: &mut Db, id: i64) -> Result<Build, BuildError> {
-    builds::all(db, &[id])?.pop().ok_or(BuildError::NoBuild)
-}
-
-fn as_json(value: &impl serde::Serialize) -> Result<String, Error> {
-    serde_json::to_string(value).map_err(Error::internal)
+    builds::find(db, id)?.ok_or(BuildError::NoBuild)
 }

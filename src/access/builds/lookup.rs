@@ -41,7 +41,7 @@ impl BuildPath {
     /// Finds the build in its project.
     pub(super) fn find(&self, db: &mut Db, project: &AuthorizedProject) -> Result<Build, BuildError> {
         let id = builds::find_by_number(db, project.project.id, self.number)?.ok_or(BuildError::NoBuild)?;
-        builds::all(db, &[id])?.pop().ok_or(BuildError::NoBuild)
+        builds::find(db, id)?.ok_or(BuildError::NoBuild)
     }
 }
 

@@ -10,14 +10,14 @@ pub use artifacts::{BuildArtifact, BuildArtifacts};
 pub use change::{BuildChange, CreateBuild};
 pub use lookup::{BuildPath, JobPath, JobScope};
 
-use super::lists::{Total, known};
+use super::lists::{Total, total};
 use super::{Access, AccessError, Principal};
 use crate::auth::Actor;
 use crate::catalog::Db;
 use crate::catalog::artifacts::Artifact;
 use crate::catalog::builds::{self, Build, BuildList};
 use crate::catalog::projects::{self, ProjectDetails};
-use crate::catalog::slice::{Count, Slice};
+use crate::catalog::slice::Slice;
 use crate::domain::artifact::ArtifactName;
 use crate::domain::build::Slugs;
 use crate::domain::permissions::{self, Action, Decision, Grant, TokenReach, authorize};
@@ -75,7 +75,7 @@ pub struct ListedBuilds {
     pub total: Total,
 }
 
-/// A project, with its slugs and the numbers of what waits and runs in it.
+/// A project with its slugs.
 #[derive(Debug, Clone)]
 pub struct ListedPipeline {
     /// The project.
@@ -107,10 +107,7 @@ impl Access {
                     BuildScope::All => ids(&readable(db, &principal, None)?),
                 };
                 let (found, count) = builds::listed(db, &project_ids, &list, page)?;
-                let total = match count {
-                    Count::Exactly(total) => known(total),
-                    Count::TooMany => Total::Unknown { more: found.len() as i64 == page.limit },
-                };
+                let total = total(count, found.len() as i64 == page.limit);
                 Ok(ListedBuilds { items: builds::all(db, &found)?, total })
             })
             .await
@@ -144,7 +141,7 @@ impl Access {
             .read(move |db| {
                 let (_, job_id, pipeline_id) = find_job(db, &principal, &path)?;
                 principal.audit().set_job(job_id);
-                let build = builds::all(db, &[pipeline_id])?.pop().ok_or(BuildError::NoJob)?;
+                let build = builds::find(db, pipeline_id)?.ok_or(BuildError::NoJob)?;
                 Ok((build, job_id))
             })
             .await
@@ -153,7 +150,7 @@ impl Access {
     /// Finds the log of a job; `None` if none was stored.
     ///
     /// # Errors
-    /// As [`Access::job_of_build`], then [`AccessError::Forbidden`].
+    /// As [`Access::job_of_build`]; [`BuildError::NoJob`] too when the principal may not read the log.
     pub async fn log_of_build_job(
         &self,
         principal: &Principal,

@@ -7,7 +7,7 @@ mod projects;
 pub use pipelines::ChildPipelines;
 pub use projects::ListedProjects;
 
-use crate::catalog::slice::Slice;
+use crate::catalog::slice::{Count, Slice};
 
 /// The number of items of a list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,6 +43,14 @@ pub(super) fn take_page<T>(items: &mut Vec<T>, page: Slice) -> bool {
     let more = items.len() > size;
     items.truncate(size);
     more
+}
+
+/// The total of a list that was counted or has `more` items after the page.
+pub(super) fn total(count: Count, more: bool) -> Total {
+    match count {
+        Count::Exactly(total) => known(total),
+        Count::TooMany => Total::Unknown { more },
+    }
 }
 
 pub(super) fn known(total: i64) -> Total {

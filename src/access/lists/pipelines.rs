@@ -1,12 +1,12 @@
 //! Lists of pipelines: of a project, and the child pipelines of one.
 
-use super::{Listed, Total, known, one_more, take_page};
+use super::{Listed, known, one_more, take_page, total};
 use crate::access::project::AuthorizedProject;
 use crate::access::{Access, AccessError, PipelineAbsence, Principal};
 use crate::catalog::commits::{self, CommitView};
 use crate::catalog::pipelines::{self, ProjectPipelines};
 use crate::catalog::pipelines::{PipelineDetails, PipelineView};
-use crate::catalog::slice::{Count, Slice};
+use crate::catalog::slice::Slice;
 use crate::catalog::{projects, users};
 use crate::domain::permissions::Action;
 use crate::domain::project::ProjectRef;
@@ -47,10 +47,7 @@ impl Access {
             }
             let (mut ids, count) = pipelines::of_project(db, project.id, &list, one_more(page))?;
             let more = take_page(&mut ids, page);
-            let total = match count {
-                Count::Exactly(total) => known(total),
-                Count::TooMany => Total::Unknown { more },
-            };
+            let total = total(count, more);
             Ok(Listed { items: pipelines::all_views(db, &ids)?, total, project_path: project.path })
         })
         .await

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::{Total, known, one_more, take_page};
+use super::{Total, one_more, take_page, total};
 use crate::access::project::AuthorizedProject;
 use crate::access::{Access, AccessError, Principal, ProjectAbsence};
 use crate::auth::Actor;
@@ -54,10 +54,7 @@ impl Access {
                 }
                 _ => HashMap::new(),
             };
-            let total = match count {
-                Count::Exactly(total) => known(total),
-                Count::TooMany => Total::Unknown { more },
-            };
+            let total = total(count, more);
             Ok(ListedProjects { items, total, roles, is_anonymous })
         })
         .await

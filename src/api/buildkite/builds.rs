@@ -14,7 +14,7 @@ use super::json::build::{BuildJson, Shown};
 use super::states;
 use crate::access::{BuildChange, BuildPath, BuildScope, CreateBuild};
 use crate::catalog::builds::BuildFields;
-use crate::domain::build::{Author, PullRequest, TextMap};
+use crate::domain::build::{Author, PullRequest, TextMap, as_json};
 use crate::domain::scope::Scope;
 use crate::domain::{Error, Timestamp};
 use crate::http::body::RequestBody;
@@ -65,7 +65,7 @@ pub(super) async fn create(
     answer::json(ctx, HttpResponse::Created(), Some(Scope::WriteBuilds), &json)
 }
 
-/// `PUT …/builds/:number/cancel`
+/// `PUT …/builds/:number/cancel`, and what follows a repetition.
 pub(super) async fn change(
     ctx: &RequestContext,
     path: BuildPath,
@@ -194,16 +194,12 @@ fn parse(body: &Value, cancel_at: Option<Timestamp>) -> Result<CreateBuild, ApiE
     }
     let fields = BuildFields {
         message: Some(message),
-        env: Some(Some(text(&env)?)),
-        author: Some(author.as_ref().map(text).transpose()?),
-        pull_request: Some(pull_request.as_ref().map(text).transpose()?),
+        env: Some(Some(as_json(&env)?)),
+        author: Some(author.as_ref().map(as_json).transpose()?),
+        pull_request: Some(pull_request.as_ref().map(as_json).transpose()?),
         ..BuildFields::default()
     };
     Ok(CreateBuild { ref_name, sha, fields, meta_data, cancel_at })
-}
-
-fn text(value: &impl serde::Serialize) -> Result<String, Error> {
-    serde_json::to_string(value).map_err(Error::internal)
 }
 
 /// Reads the author; an empty one is none. `None` if it is no author.

@@ -75,8 +75,3 @@ pub(super) fn read(ctx: &RequestContext) -> Result<BuildList, ApiError> {
 fn time(query: &Query, name: &'static str) -> Result<Option<Timestamp>, ApiError> {
     query.time(name).map_err(|_| ApiError::BadRequest(format!("{name} is not a time in ISO 8601").into()))
 }
-
-/// Whether the jobs that a later attempt replaced are shown.
-pub(super) fn includes_retried(ctx: &RequestContext) -> bool {
-    ctx.query.flag("include_retried_jobs").unwrap_or(false)
-}

@@ -2,6 +2,7 @@
 
 use actix_web::HttpResponse;
 use actix_web::http::header;
+use quick_xml::escape::partial_escape;
 use serde_json::json;
 
 use super::answer;
@@ -66,7 +67,7 @@ pub(super) async fn log(
         None => String::new(),
     };
     if form == LogForm::Html {
-        let escaped = text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+        let escaped = partial_escape(&text);
         return Ok(HttpResponse::Ok()
             .insert_header((header::CONTENT_TYPE, "text/html; charset=utf-8"))
             .insert_header((header::CONTENT_SECURITY_POLICY, "default-src 'none'; sandbox"))

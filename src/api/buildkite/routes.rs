@@ -7,6 +7,7 @@ use super::error::ApiError;
 use crate::access::{BuildPath, BuildScope, JobPath, JobScope};
 use crate::domain::Uuid;
 use crate::domain::build::Slugs;
+use crate::http::target;
 
 /// A route.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -109,7 +110,7 @@ fn of_pipeline(slugs: Slugs, rest: &[&str]) -> Option<Result<Route, ApiError>> {
         [] => Ok(Route::Pipeline(slugs)),
         ["builds"] => Ok(Route::Builds(BuildScope::Pipeline(slugs))),
         ["builds", number, ref rest @ ..] => {
-            let Some(number) = positive(number) else { return Some(Err(ApiError::missing("build"))) };
+            let Some(number) = target::number(number) else { return Some(Err(ApiError::missing("build"))) };
             let path = BuildPath { slugs, number };
             match *rest {
                 [] => Ok(Route::Build(path)),
@@ -152,11 +153,6 @@ fn of_job(scope: JobScope, uuid: &str, rest: &[&str]) -> Option<Result<Route, Ap
 fn decode(segment: &str) -> Option<String> {
     let decoded = percent_decode_str(segment).decode_utf8().ok()?;
     (!decoded.contains('\0')).then(|| decoded.into_owned())
-}
-
-fn positive(text: &str) -> Option<i64> {
-    let is_number = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
-    if is_number { text.parse().ok() } else { None }
 }
 
 #[cfg(test)]

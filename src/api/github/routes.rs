@@ -4,6 +4,7 @@ use percent_encoding::percent_decode_str;
 
 use crate::domain::project::ProjectRef;
 use crate::http::context::RequestContext;
+use crate::http::target;
 
 /// A repository as a path names it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,7 +46,7 @@ pub(super) fn parse(prefix: &str, path: &str) -> Option<(Repository, Route)> {
     let segments: Vec<&str> = path.strip_prefix(prefix)?.strip_prefix('/')?.split('/').collect();
     let (project, length) = match segments[..] {
         ["repos", owner, name, ..] => (ProjectRef::Path(format!("{}/{}", decode(owner)?, decode(name)?)), 3),
-        ["repositories", id, ..] => (ProjectRef::Id(number(id)?), 2),
+        ["repositories", id, ..] => (ProjectRef::Id(target::number(id)?), 2),
         _ => return None,
     };
     let (repository, rest) = segments.split_at(length);
@@ -53,11 +54,11 @@ pub(super) fn parse(prefix: &str, path: &str) -> Option<(Repository, Route)> {
     let route = match *rest {
         [] | [""] => Route::Repository,
         ["actions", "runs"] => Route::Runs,
-        ["actions", "runs", id] => Route::Run(number(id)?),
-        ["actions", "runs", id, "artifacts"] => Route::RunArtifacts(number(id)?),
+        ["actions", "runs", id] => Route::Run(target::number(id)?),
+        ["actions", "runs", id, "artifacts"] => Route::RunArtifacts(target::number(id)?),
         ["actions", "artifacts"] => Route::Artifacts,
-        ["actions", "artifacts", id] => Route::Artifact(number(id)?),
-        ["actions", "artifacts", id, "zip"] => Route::Download(number(id)?),
+        ["actions", "artifacts", id] => Route::Artifact(target::number(id)?),
+        ["actions", "artifacts", id, "zip"] => Route::Download(target::number(id)?),
         _ => return None,
     };
     Some((Repository { project, path }, route))
@@ -67,11 +68,6 @@ pub(super) fn parse(prefix: &str, path: &str) -> Option<(Repository, Route)> {
 fn decode(segment: &str) -> Option<String> {
     let decoded = percent_decode_str(segment).decode_utf8().ok()?;
     (!decoded.is_empty() && !decoded.contains('\0')).then(|| decoded.into_owned())
-}
-
-fn number(text: &str) -> Option<i64> {
-    let is_number = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
-    if is_number { text.parse().ok() } else { None }
 }
 
 #[cfg(test)]

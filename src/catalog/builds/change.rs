@@ -123,26 +123,20 @@ pub fn cancel(db: &mut Db, id: i64, reason: Option<&str>, now: Timestamp) -> Res
     if status.is_finished() || status == Status::Canceling {
         return Ok(CancelOutcome::Refused(status));
     }
-    let of_pipeline = || jobs::table.filter(jobs::pipeline_id.eq(id));
-    let running = diesel::update(of_pipeline().filter(jobs::status.eq(Status::Running.as_str())))
+    let running = jobs::table.filter(jobs::pipeline_id.eq(id));
+    diesel::update(running.filter(jobs::status.eq(Status::Running.as_str())))
         .set(jobs::status.eq(Status::Canceling.as_str()))
         .execute(db)?;
     cancel_waiting(db, id, now)?;
-    let still: i64 =
-        of_pipeline().filter(jobs::status.eq(Status::Canceling.as_str())).count().get_result(db)?;
-    let (status, finished_at, cancel_at) = if running > 0 || still > 0 {
-        (Status::Canceling, None, Some(now.as_millis() + CANCEL_MILLIS))
-    } else {
-        (Status::Canceled, Some(now.as_millis()), None)
-    };
     diesel::update(pipelines::table.find(id))
         .set((
-            pipelines::status.eq(status.as_str()),
-            pipelines::finished_at.eq(finished_at),
+            pipelines::status.eq(Status::Canceling.as_str()),
+            pipelines::finished_at.eq(None::<i64>),
             pipelines::updated_at.eq(now.as_millis()),
-            pipelines::cancel_at.eq(cancel_at),
+            pipelines::cancel_at.eq(Some(now.as_millis() + CANCEL_MILLIS)),
         ))
         .execute(db)?;
+    end_canceled(db, id, now)?;
     if let Some(reason) = reason {
         let reason = Some(Some(reason.to_owned()));
         set_fields(db, id, &BuildFields { cancel_reason: reason, ..BuildFields::default() })?;
@@ -152,7 +146,7 @@ pub fn cancel(db: &mut Db, id: i64, reason: Option<&str>, now: Timestamp) -> Res
 
 /// Cancels the jobs of a pipeline that do not run and have not ended.
 fn cancel_waiting(db: &mut Db, id: i64, now: Timestamp) -> Result<()> {
-    let ended = Status::ALL.iter().filter(|it| it.is_finished() || it.is_executing()).map(|it| it.as_str());
+    let ended = Status::words(|status| status.is_finished() || status.is_executing());
     let waiting = jobs::table.filter(jobs::pipeline_id.eq(id)).filter(jobs::status.ne_all(ended));
     diesel::update(waiting)
         .set((jobs::status.eq(Status::Canceled.as_str()), jobs::finished_at.eq(Some(now.as_millis()))))
@@ -194,8 +188,8 @@ pub fn require_not_canceled(db: &mut Db, id: i64, known: Status, new: Option<Sta
 /// # Errors
 /// Those of the database.
 pub fn end_canceled(db: &mut Db, id: i64, now: Timestamp) -> Result<()> {
-    let running = Status::ALL.iter().filter(|it| it.is_executing()).map(|it| it.as_str());
-    let running = jobs::table.filter(jobs::pipeline_id.eq(id)).filter(jobs::status.eq_any(running));
+    let executing = Status::words(Status::is_executing);
+    let running = jobs::table.filter(jobs::pipeline_id.eq(id)).filter(jobs::status.eq_any(executing));
     let canceling = pipelines::table
         .find(id)
         .filter(pipelines::status.eq(Status::Canceling.as_str()))
@@ -226,7 +220,7 @@ pub fn cancel_due(db: &mut Db, now: Timestamp) -> Result<usize> {
     for (id, status) in &due {
         match status {
             Status::Canceling => {
-                let executing = Status::ALL.iter().filter(|it| it.is_executing()).map(|it| it.as_str());
+                let executing = Status::words(Status::is_executing);
                 let of_pipeline = jobs::table.filter(jobs::pipeline_id.eq(id));
                 let running = of_pipeline.filter(jobs::status.eq_any(executing));
                 diesel::update(running)

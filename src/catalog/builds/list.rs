@@ -42,12 +42,12 @@ pub struct BuildState {
     pub condition: BuildCondition,
 }
 
-/// A condition on the jobs of a build, retried ones left out.
+/// A condition on the jobs of a build.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BuildCondition {
     /// None.
     Any,
-    /// Whether a job failed that must not.
+    /// Whether a job failed that must not; one that was tried again does not count.
     HasFailed(bool),
     /// Whether there are jobs, and all were skipped.
     AllSkipped(bool),

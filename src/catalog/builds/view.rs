@@ -8,7 +8,7 @@ use crate::catalog::Db;
 use crate::catalog::db::MultiBackend;
 use crate::catalog::schema::{commits, jobs, pipelines, projects, users};
 use crate::catalog::users::UserDetails;
-use crate::domain::build::{Agent, Author, PullRequest, TextMap};
+use crate::domain::build::{Agent, Author, PullRequest, Slugs, TextMap};
 use crate::domain::pipeline::Source;
 use crate::domain::status::Status;
 use crate::domain::{Result, Timestamp, Uuid};
@@ -133,6 +133,18 @@ pub struct BuildProject {
     pub pipeline_slug: Option<String>,
 }
 
+impl BuildProject {
+    /// Its slugs; one that an older release has just created is named as it will be.
+    pub fn slugs(&self) -> Slugs {
+        match (&self.organization_slug, &self.pipeline_slug) {
+            (Some(organization), Some(pipeline)) => {
+                Slugs { organization: organization.clone(), pipeline: pipeline.clone() }
+            }
+            _ => Slugs::of_path(&self.path),
+        }
+    }
+}
+
 /// A build and the rows that belong to it.
 #[derive(Debug, Clone)]
 pub struct Build {
@@ -152,7 +164,7 @@ pub struct Build {
     pub commit_title: Option<String>,
 }
 
-/// Finds the builds with these pipeline IDs, in this order, without those that do not exist: five statements,
+/// Finds the builds with these pipeline IDs, in this order, without those that do not exist: four statements,
 /// however many there are.
 ///
 /// # Errors
@@ -206,6 +218,14 @@ pub fn all(db: &mut Db, ids: &[i64]) -> Result<Vec<Build>> {
         found.insert(id, details);
     }
     Ok(ids.iter().filter_map(|id| found.remove(id)).collect())
+}
+
+/// Finds the build with this pipeline ID.
+///
+/// # Errors
+/// Those of the database.
+pub fn find(db: &mut Db, id: i64) -> Result<Option<Build>> {
+    Ok(all(db, &[id])?.pop())
 }
 
 /// Finds the pipeline of a project by its number in the project.

@@ -46,7 +46,7 @@ pub fn of_organization(db: &mut Db, organization: Option<&str>) -> Result<Vec<(P
 /// # Errors
 /// Those of the database.
 pub fn lacks_slugs(db: &mut Db) -> Result<bool> {
-    let without = projects::table.filter(projects::pipeline_slug.is_null());
+    let without = projects::table.filter(projects::organization_slug.is_null());
     Ok(without.select(projects::id).first::<i64>(db).optional()?.is_some())
 }
 
@@ -57,7 +57,7 @@ pub fn lacks_slugs(db: &mut Db) -> Result<bool> {
 /// Those of the database.
 pub fn give_missing_slugs(db: &mut Db) -> Result<()> {
     let without: Vec<(i64, String)> = projects::table
-        .filter(projects::pipeline_slug.is_null())
+        .filter(projects::organization_slug.is_null())
         .order(projects::id.asc())
         .select((projects::id, projects::path))
         .load(db)?;

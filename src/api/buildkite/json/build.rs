@@ -7,9 +7,9 @@ use serde_json::{Value, json};
 
 use super::graphql_id;
 use super::job::JobJson;
-use super::pipeline::{PipelineJson, slugs_of};
+use super::pipeline::PipelineJson;
 use super::user::UserJson;
-use crate::api::buildkite::{PREFIX, filters, states};
+use crate::api::buildkite::{PREFIX, states};
 use crate::catalog::builds::Build;
 use crate::domain::Timestamp;
 use crate::domain::build::Slugs;
@@ -34,7 +34,7 @@ impl Shown {
         let flag = |name| ctx.query.flag(name).unwrap_or(false);
         Self {
             base_url: ctx.base_url(),
-            retried: filters::includes_retried(ctx),
+            retried: flag("include_retried_jobs"),
             jobs: !flag("exclude_jobs"),
             pipeline: !flag("exclude_pipeline"),
             job_states: ctx.query.list("job_states").into_iter().map(str::to_owned).collect(),
@@ -51,7 +51,7 @@ impl Shown {
 
     /// The URL of a build in the API.
     pub(super) fn build_url(&self, build: &Build) -> String {
-        format!("{}/builds/{}", self.pipeline_url(&slugs_of(&build.project)), build.build.iid)
+        format!("{}/builds/{}", self.pipeline_url(&build.project.slugs()), build.build.iid)
     }
 
     /// The URL of a build's page.
@@ -101,8 +101,8 @@ impl BuildJson {
         let view = &build.build;
         let (state, blocked) = states::of_build(build);
         let hard_failures = build.jobs.iter().filter(|job| job.fails_the_build());
-        let url = shown.build_url(build);
-        let pipeline_url = shown.pipeline_url(&slugs_of(&build.project));
+        let pipeline_url = shown.pipeline_url(&build.project.slugs());
+        let url = format!("{pipeline_url}/builds/{}", view.iid);
         Self {
             id: view.uuid.to_string(),
             graphql_id: graphql_id("Build", view.uuid),

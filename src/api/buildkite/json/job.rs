@@ -74,26 +74,26 @@ impl JobJson {
             (shown.retried || !job.retried)
                 && (shown.job_states.is_empty() || shown.job_states.iter().any(|it| it == state))
         };
-        let steps = Steps::of(build);
-        build.jobs.iter().filter(is_shown).map(|job| Self::new(build, job, &steps, shown)).collect()
+        let common = Common::of(build, shown);
+        build.jobs.iter().filter(is_shown).map(|job| Self::new(job, &common)).collect()
     }
 
     /// Shows one job of a build.
     pub(in crate::api::buildkite) fn one(build: &Build, id: i64, shown: &Shown) -> Option<Self> {
-        let steps = Steps::of(build);
-        build.jobs.iter().find(|job| job.id == id).map(|job| Self::new(build, job, &steps, shown))
+        let common = Common::of(build, shown);
+        build.jobs.iter().find(|job| job.id == id).map(|job| Self::new(job, &common))
     }
 
-    fn new(build: &Build, job: &BuildJob, steps: &Steps<'_>, shown: &Shown) -> Self {
+    fn new(job: &BuildJob, common: &Common<'_>) -> Self {
+        let Common { build, build_url, web_url, .. } = common;
         let uuid = job.uuid.to_string();
-        let build_url = shown.build_url(build);
         let url = format!("{build_url}/jobs/{uuid}");
-        let attempts = steps.attempts(job);
+        let attempts = common.attempts(job);
+        let state = states::of_job(job);
         let parallel = parallel(&job.name);
         let is_manual = job.status == Status::Manual;
         let soft = job.soft_failed.unwrap_or(job.status == Status::Failed && job.may_fail());
         let after_success = (job.status == Status::Success).then_some(0);
-        let finished_in = |state| if states::of_job(job) == state { job.finished_at } else { None };
         Self {
             graphql_id: graphql_id("Job", job.uuid),
             r#type: if is_manual { "manual" } else { "script" },
@@ -103,8 +103,8 @@ impl JobJson {
             step: json!({ "id": build.build.uuid.within(&job.name).to_string(), "signature": null }),
             priority: json!({ "number": 0 }),
             agent_query_rules: Vec::new(),
-            state: states::of_job(job),
-            web_url: format!("{}#{uuid}", shown.web_url(build)),
+            state,
+            web_url: format!("{web_url}#{uuid}"),
             log_url: format!("{url}/log"),
             raw_log_url: format!("{url}/log.txt"),
             artifacts_url: format!("{url}/artifacts"),
@@ -129,7 +129,7 @@ impl JobJson {
             runnable_at: (!is_manual && job.status != Status::Created).then_some(job.created_at),
             started_at: job.started_at,
             finished_at: job.finished_at,
-            expired_at: finished_in("expired"),
+            expired_at: job.finished_at.filter(|_| state == "expired"),
             retried: job.retried,
             retried_in_job_id: attempts.after.map(|uuid| uuid.to_string()),
             retries_count: (attempts.number > 0).then_some(attempts.number),
@@ -144,27 +144,33 @@ impl JobJson {
             cluster_url: None,
             cluster_queue_id: None,
             cluster_queue_url: None,
-            build_url,
+            build_url: build_url.clone(),
             id: uuid,
         }
     }
 }
 
-/// The jobs of a build by their names, each in the order of creation: the attempts of one step.
-struct Steps<'a>(HashMap<&'a str, Vec<&'a BuildJob>>);
+/// What the jobs of a build have in common.
+struct Common<'a> {
+    build: &'a Build,
+    build_url: String,
+    web_url: String,
+    /// The jobs by their names, each in the order of creation: the attempts of one step.
+    steps: HashMap<&'a str, Vec<&'a BuildJob>>,
+}
 
-impl<'a> Steps<'a> {
-    fn of(build: &'a Build) -> Self {
-        let mut by_name: HashMap<&str, Vec<&BuildJob>> = HashMap::new();
+impl<'a> Common<'a> {
+    fn of(build: &'a Build, shown: &Shown) -> Self {
+        let mut steps: HashMap<&str, Vec<&BuildJob>> = HashMap::new();
         for job in &build.jobs {
-            by_name.entry(&job.name).or_default().push(job);
+            steps.entry(&job.name).or_default().push(job);
         }
-        Self(by_name)
+        Self { build, build_url: shown.build_url(build), web_url: shown.web_url(build), steps }
     }
 
     /// Finds the attempts before and after a job. One that was not tried again has none after it.
     fn attempts(&self, job: &BuildJob) -> Attempts {
-        let same = self.0.get(job.name.as_str()).map_or(&[][..], Vec::as_slice);
+        let same = self.steps.get(job.name.as_str()).map_or(&[][..], Vec::as_slice);
         let at = same.iter().position(|other| other.id == job.id).unwrap_or(0);
         let before = same[..at].iter().rev().find(|other| other.retried);
         let number = same[..at].iter().filter(|other| other.retried).count();
@@ -173,7 +179,7 @@ impl<'a> Steps<'a> {
     }
 }
 
-/// Reads number and total, both from 0 and 1 on, of a job that is one of several parallel ones: `test 2/5`.
+/// Reads the index, from 0, and the total of a job that is one of several parallel ones: `test 2/5`.
 fn parallel(name: &str) -> Option<(i64, i64)> {
     let (number, total) = name.rsplit_once(' ')?.1.split_once('/')?;
     let (number, total): (i64, i64) = (number.parse().ok()?, total.parse().ok()?);

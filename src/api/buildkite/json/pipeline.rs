@@ -52,7 +52,7 @@ impl PipelineJson {
                 name: &project.name,
                 default_branch: project.default_branch.as_deref(),
                 created_at: project.created_at,
-                slugs: &slugs_of(project),
+                slugs: &project.slugs(),
             },
             shown,
         )
@@ -97,16 +97,6 @@ impl PipelineJson {
             url,
             web_url,
         }
-    }
-}
-
-/// The slugs of a project; one that an older release has just created is named as it will be.
-pub(super) fn slugs_of(project: &BuildProject) -> Slugs {
-    match (&project.organization_slug, &project.pipeline_slug) {
-        (Some(organization), Some(pipeline)) => {
-            Slugs { organization: organization.clone(), pipeline: pipeline.clone() }
-        }
-        _ => Slugs::of_path(&project.path),
     }
 }
 
