@@ -3,16 +3,21 @@
 //! No reader meets one. A piece is a blob of its own until a list orders the pieces into one blob; a row here
 //! references each, so that `gc` spares it.
 
-use std::collections::HashMap;
+mod pieces;
+
 use std::time::Duration;
 
 use diesel::prelude::*;
 
+pub use pieces::{
+    AddOutcome, Piece, PieceDigest, PieceLimits, ReceiveOutcome, add_piece, pieces, receive, received_without,
+};
+
+use super::Db;
 use super::artifacts::{self, BlobInfo, InsertOutcome, NewArtifact};
 use super::db::MultiBackend;
 use super::schema::{jobs, upload_pieces, uploads};
 use super::values::{millis, new_uuid};
-use super::{Db, gc_marks};
 use crate::domain::artifact::{
     Accessibility, ArtifactFormat, ArtifactKind, ArtifactName, MediaType, UploadState,
 };
@@ -69,63 +74,6 @@ pub struct PieceUpload {
     pub tail_bytes: Option<i64>,
     /// The key of the blob, once it is received.
     pub store_key: Option<String>,
-}
-
-/// A piece that arrived.
-#[derive(Debug, Clone, Queryable, Selectable)]
-#[diesel(table_name = upload_pieces, check_for_backend(MultiBackend))]
-pub struct Piece {
-    /// The client's name for it.
-    pub name: String,
-    /// The key of its blob.
-    pub store_key: String,
-    /// Its size in bytes.
-    pub size_bytes: i64,
-    /// Its digest, if it was computed.
-    pub sha256: PieceDigest,
-}
-
-/// The digest of a piece; in the database, no bytes if it was not computed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct PieceDigest(pub Option<Sha256Digest>);
-
-impl PieceDigest {
-    fn as_bytes(&self) -> &[u8] {
-        self.0.as_ref().map_or(&[], |digest| digest.as_bytes().as_slice())
-    }
-}
-
-/// The most that an upload may hold.
-#[derive(Debug, Clone, Copy)]
-pub struct PieceLimits {
-    /// Most pieces.
-    pub pieces: i64,
-    /// Most bytes in all pieces; `None` for no limit.
-    pub bytes: Option<u64>,
-}
-
-/// The outcome of [`add_piece`].
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum AddOutcome {
-    /// The piece is recorded; the blob of the piece that it replaces, if any, is referenced no more.
-    Added(Option<String>),
-    /// The upload takes no pieces any more.
-    Closed,
-    /// The upload has as many pieces as it may have.
-    TooMany,
-    /// The upload would be larger than allowed.
-    TooLarge,
-}
-
-/// The outcome of [`receive`].
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ReceiveOutcome {
-    /// The upload is one blob; the keys of its pieces are referenced no more.
-    Received(Vec<String>),
-    /// It is not open any more.
-    Closed,
-    /// A piece that the blob was made of was replaced meanwhile; nothing was changed.
-    Changed,
 }
 
 /// Creates the upload of a job's artifact; one that the job began before under the same name, in either form, is
@@ -228,108 +176,14 @@ pub fn other_uploaders(
         .load(db)?)
 }
 
-/// Records a piece, whose bytes are in the store; one of the same name replaces the earlier one. Needs
-/// [`super::Catalog::write`].
-///
-/// # Errors
-/// `Unavailable` when `gc` has taken the bytes; those of the database.
-pub fn add_piece(db: &mut Db, upload_id: i64, piece: &Piece, limits: PieceLimits) -> Result<AddOutcome> {
-    gc_marks::guard_insert(db, &piece.store_key)?;
-    // Taking the upload's lock first puts pieces that arrive at the same time in order.
-    let open = uploads::table.find(upload_id).filter(uploads::state.eq(UploadState::Open.as_str()));
-    let taking = diesel::update(open).set(uploads::state.eq(uploads::state));
-    let taken: Option<(i64, i64)> =
-        taking.returning((uploads::pieces, uploads::received)).get_result(db).optional()?;
-    let Some((pieces, received)) = taken else { return Ok(AddOutcome::Closed) };
-    let before: Option<Piece> = upload_pieces::table
-        .find((upload_id, &piece.name))
-        .select(Piece::as_select())
-        .get_result(db)
-        .optional()?;
-    let pieces = pieces + i64::from(before.is_none());
-    let received = received - before.as_ref().map_or(0, |piece| piece.size_bytes) + piece.size_bytes;
-    if pieces > limits.pieces {
-        return Ok(AddOutcome::TooMany);
-    }
-    if limits.bytes.is_some_and(|limit| u64::try_from(received).is_ok_and(|bytes| bytes > limit)) {
-        return Ok(AddOutcome::TooLarge);
-    }
-    diesel::delete(upload_pieces::table.find((upload_id, &piece.name))).execute(db)?;
-    diesel::insert_into(upload_pieces::table)
-        .values((
-            upload_pieces::upload_id.eq(upload_id),
-            upload_pieces::name.eq(&piece.name),
-            upload_pieces::store_key.eq(&piece.store_key),
-            upload_pieces::size_bytes.eq(piece.size_bytes),
-            upload_pieces::sha256.eq(piece.sha256.as_bytes()),
-        ))
-        .execute(db)?;
-    diesel::update(uploads::table.find(upload_id))
-        .set((uploads::pieces.eq(pieces), uploads::received.eq(received)))
-        .execute(db)?;
-    Ok(AddOutcome::Added(before.map(|piece| piece.store_key)))
-}
-
-/// Returns the pieces of an upload by their names.
-///
-/// # Errors
-/// Those of the database.
-pub fn pieces(db: &mut Db, upload_id: i64) -> Result<HashMap<String, Piece>> {
-    let rows: Vec<Piece> = upload_pieces::table
-        .filter(upload_pieces::upload_id.eq(upload_id))
-        .select(Piece::as_select())
-        .load(db)?;
-    Ok(rows.into_iter().map(|piece| (piece.name.clone(), piece)).collect())
-}
-
-/// Records that an open upload is one blob now, which was made of `made_of`. Needs [`super::Catalog::write`].
-///
-/// # Errors
-/// `Unavailable` when `gc` has taken the bytes; those of the database.
-pub fn receive(
-    db: &mut Db,
-    upload_id: i64,
-    made_of: &[Piece],
-    contents: &BlobInfo,
-    list: Sha256Digest,
-) -> Result<ReceiveOutcome> {
-    gc_marks::guard_insert(db, &contents.store_key)?;
-    // Taking the upload's lock first puts this and pieces that arrive at the same time in order.
-    let open = uploads::table.find(upload_id).filter(uploads::state.eq(UploadState::Open.as_str()));
-    if diesel::update(open).set(uploads::state.eq(uploads::state)).execute(db)? == 0 {
-        return Ok(ReceiveOutcome::Closed);
-    }
-    // The blob of a piece that was sent again is deleted, and may be the one that the artifact would have.
-    let arrived = pieces(db, upload_id)?;
-    let is_there = |piece: &Piece| arrived.get(&piece.name).is_some_and(|it| it.store_key == piece.store_key);
-    if !made_of.iter().all(is_there) {
-        return Ok(ReceiveOutcome::Changed);
-    }
-    diesel::update(uploads::table.find(upload_id))
-        .set((
-            uploads::state.eq(UploadState::Received.as_str()),
-            uploads::list_sha256.eq(Some(list.as_bytes().to_vec())),
-            uploads::size_bytes.eq(Some(i64::try_from(contents.size_bytes).map_err(Error::internal)?)),
-            uploads::sha256.eq(Some(contents.sha256.as_bytes().to_vec())),
-            uploads::sha1.eq(contents.sha1.map(Vec::from)),
-            uploads::crc32.eq(contents.crc32.map(i64::from)),
-            uploads::tail_bytes.eq(contents.tail_bytes.and_then(|bytes| i64::try_from(bytes).ok())),
-            uploads::store_key.eq(Some(&contents.store_key)),
-        ))
-        .execute(db)?;
-    diesel::delete(upload_pieces::table.filter(upload_pieces::upload_id.eq(upload_id))).execute(db)?;
-    Ok(ReceiveOutcome::Received(arrived.into_values().map(|piece| piece.store_key).collect()))
-}
-
 /// Makes a received upload an artifact and deletes its row; `None` if it is not received any more. Needs
-/// [`super::Catalog::write`].
+/// [`crate::catalog::Catalog::write`].
 ///
 /// # Errors
 /// `Internal` if the upload has no blob; those of [`artifacts::add`].
 pub fn complete(db: &mut Db, upload: &PieceUpload, now: Timestamp) -> Result<Option<InsertOutcome>> {
-    // Taking the upload's lock first: abandoned meanwhile, its blob is about to be deleted.
-    let received = uploads::table.find(upload.id).filter(uploads::state.eq(UploadState::Received.as_str()));
-    if diesel::update(received).set(uploads::state.eq(uploads::state)).execute(db)? == 0 {
+    // Abandoned meanwhile, its blob is about to be deleted.
+    if take(db, upload.id, UploadState::Received)?.is_none() {
         return Ok(None);
     }
     let (Some(size_bytes), Some(sha256), Some(store_key)) =
@@ -363,16 +217,12 @@ pub fn complete(db: &mut Db, upload: &PieceUpload, now: Timestamp) -> Result<Opt
     Ok(Some(outcome))
 }
 
-/// Returns how many bytes arrived of an upload, if it is still one, without the piece `name`, which would be replaced.
-///
-/// # Errors
-/// Those of the database.
-pub fn received_without(db: &mut Db, upload_id: i64, name: &str) -> Result<i64> {
-    let upload = uploads::table.find(upload_id).select(uploads::received);
-    let piece = upload_pieces::table.find((upload_id, name)).select(upload_pieces::size_bytes);
-    let received: Option<i64> = upload.get_result(db).optional()?;
-    let replaced: Option<i64> = piece.get_result(db).optional()?;
-    Ok(received.unwrap_or(0) - replaced.unwrap_or(0))
+/// Takes the lock of an upload in this state, so that what changes it waits for its turn; returns the numbers of its
+/// pieces and of their bytes, or `None` if it is in another state.
+fn take(db: &mut Db, id: i64, state: UploadState) -> Result<Option<(i64, i64)>> {
+    let upload = uploads::table.find(id).filter(uploads::state.eq(state.as_str()));
+    let taking = diesel::update(upload).set(uploads::state.eq(uploads::state));
+    Ok(taking.returning((uploads::pieces, uploads::received)).get_result(db).optional()?)
 }
 
 /// A blob that an unfinished upload references: a piece, or all of it.
@@ -417,7 +267,7 @@ pub fn blobs(db: &mut Db) -> Result<Vec<UploadBlob>> {
 }
 
 /// Abandons the uploads that are a day old, or whose job finished an hour ago and does not run again. Needs
-/// [`super::Catalog::write`].
+/// [`crate::catalog::Catalog::write`].
 ///
 /// # Errors
 /// Those of the database.
