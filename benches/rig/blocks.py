@@ -33,7 +33,6 @@ class Blocks:
         self.numbers = itertools.count()
         self.tokens: dict[int, str] = {}
         self.promised: dict[int, tuple[str, bytes]] = {}
-        self.unfinished = 0
 
     def upload(self) -> None:
         """One name after the other; some by a later attempt again, which takes the place of the earlier one."""
@@ -53,7 +52,6 @@ class Blocks:
             self.send(job, name, self.chance.randrange(3))
         if self.chance.random() < 0.15:
             self.send(job, name, self.chance.randrange(3))
-            self.unfinished += 1
             return False
         content = self.send(job, name, 3)
         size, digest = str(len(content)), hashlib.sha256(content)

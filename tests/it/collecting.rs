@@ -267,7 +267,7 @@ fn what_came_after_a_projects_removal_was_asked_for_stays_whatever_its_nodes_clo
     let form = Form::default().file("artifacts.zip", b"after");
     assert_eq!(gateway.post(UPLOAD).job_token(RUNNING).form(form).send().status, 201);
     gateway.advance_clock(3600);
-    assert_eq!(gateway.block_on(gateway.app.retention.sweep(|_| {})).unwrap().expired, 1);
+    assert_eq!(gateway.sweep().expired, 1);
     assert_eq!(gateway.get(ARCHIVE).send().status, 404);
     assert_eq!(gateway.get(UPLOADED).send().text(), "after");
 }

@@ -226,7 +226,7 @@ fn a_clock_that_jumps_takes_nothing_that_is_locked_and_leaves_nothing_behind(gat
         gateway.post(&target).job_token(RUNNING).form(Form::default().file("a", b"x")).send().status
     };
     assert_eq!((upload("sast", "1+day"), upload("dast", "never")), (201, 201));
-    let sweep = || gateway.block_on(gateway.app.retention.sweep(|_| {})).unwrap();
+    let sweep = || gateway.sweep();
     let day = 86_400;
     gateway.advance_clock(-10 * 365 * day);
     assert_eq!(sweep().expired, 0);

@@ -15,10 +15,6 @@ use crate::support::gateway::Gateway;
 use crate::support::http_client::{Form, Request, read_answer};
 use crate::support::zips;
 
-fn sweep(gateway: &Gateway) -> Swept {
-    gateway.block_on(gateway.app.retention.sweep(|_| {})).unwrap()
-}
-
 fn collect(gateway: &Gateway, grace: Duration) -> Collected {
     gateway.collect(grace).unwrap()
 }
@@ -74,7 +70,7 @@ fn tombstones_that_are_not_wanted_go_with_the_bytes() {
     let gateway = Gateway::on_sqlite_with(|settings| settings.tombstones = Duration::ZERO);
     expiring(&gateway);
     gateway.advance_clock(3600);
-    assert_eq!(sweep(&gateway).expired, 4);
+    assert_eq!(gateway.sweep().expired, 4);
     assert_eq!((tombstone(&gateway, 20), rows(&gateway, 20)), (None, vec![]));
 }
 
@@ -101,22 +97,22 @@ on_both_databases!(
 
 fn a_sweep_takes_what_expired_and_leaves_what_is_locked_kept_or_a_log(gateway: Gateway) {
     expiring(&gateway);
-    assert_eq!(sweep(&gateway), Swept::default());
+    assert_eq!(gateway.sweep(), Swept::default());
     let kept =
         gateway.post("/api/v4/projects/1/jobs/11/artifacts/keep").private_token(fixtures::DEVELOPER).send();
     assert_eq!(kept.status, 200);
     gateway.advance_clock(3600);
     let left = readable(&gateway);
     assert_eq!(left, [11, 12, 13], "kept, locked, locked by the parent");
-    let swept = sweep(&gateway);
+    let swept = gateway.sweep();
     assert_eq!(swept, Swept { expired: 3, removed: Removed { blobs: 3, failed: 0 } });
     assert_eq!(readable(&gateway), left, "the sweep changes nothing for readers");
     gateway.until_blobs(9);
-    assert_eq!(sweep(&gateway), Swept::default());
+    assert_eq!(gateway.sweep(), Swept::default());
     assert_eq!(fsck(&gateway, false).0, Checked { artifacts: 9, faults: 0 });
     // A newer success unlocks the older pipeline and its child.
     Fixture::project("group/project").pipeline(110, "main").load(&gateway);
-    assert_eq!(sweep(&gateway).expired, 2);
+    assert_eq!(gateway.sweep().expired, 2);
     assert_eq!(readable(&gateway), [11]);
 }
 
@@ -126,7 +122,7 @@ fn the_tombstone_of_an_expired_artifact_outlives_its_bytes_for_a_while(gateway: 
     let removed = Request::new(gateway.address, "DELETE", "/api/v4/projects/1/jobs/11/artifacts");
     assert_eq!(removed.private_token(fixtures::MAINTAINER).send().status, 204);
     gateway.advance_clock(3600);
-    assert_eq!(sweep(&gateway).expired, 3);
+    assert_eq!(gateway.sweep().expired, 3);
     gateway.until_blobs(8);
     let expired = [10, 14, 20].map(|job_id| (job_id, gateway.now()));
     let left = || [10, 11, 14, 20].map(|job_id| (job_id, tombstone(&gateway, job_id))).to_vec();
@@ -139,10 +135,10 @@ fn the_tombstone_of_an_expired_artifact_outlives_its_bytes_for_a_while(gateway: 
     assert_eq!(collect(&gateway, Duration::ZERO), Collected::default());
     assert_eq!(fsck(&gateway, false), (Checked { artifacts: 8, faults: 0 }, vec![]));
     gateway.advance_clock(400 * 86_400 - 1);
-    sweep(&gateway);
+    gateway.sweep();
     assert!(tombstone(&gateway, 20).is_some());
     gateway.advance_clock(1);
-    sweep(&gateway);
+    gateway.sweep();
     assert!(left().iter().all(|(_, found)| found.is_none()), "400 days are over");
     assert_eq!(rows(&gateway, 20), []);
 }
@@ -150,11 +146,11 @@ fn the_tombstone_of_an_expired_artifact_outlives_its_bytes_for_a_while(gateway: 
 fn the_place_of_a_tombstone_is_free(gateway: Gateway) {
     expiring(&gateway);
     gateway.advance_clock(3600);
-    sweep(&gateway);
+    gateway.sweep();
     expiring(&gateway);
     assert_eq!(readable(&gateway), [10, 11, 12, 13, 14, 20]);
     gateway.advance_clock(3600);
-    assert_eq!(sweep(&gateway).expired, 4);
+    assert_eq!(gateway.sweep().expired, 4);
     assert_eq!(rows(&gateway, 20).len(), 2, "each has its own");
     assert_eq!(tombstone(&gateway, 20), Some(gateway.now()));
 }
@@ -170,7 +166,7 @@ fn a_projects_removal_is_carried_out_by_the_next_sweep_and_spares_what_is_locked
     gateway.advance_clock(1);
     let later = Fixture::project("group/project").pipeline(120, "later").status("failed");
     later.job(14000, "x").archive(b"bytes").load(&gateway);
-    assert_eq!(sweep(&gateway).expired, 3);
+    assert_eq!(gateway.sweep().expired, 3);
     assert_eq!(readable(&gateway), [12, 13, 20]);
     assert_eq!(
         gateway.get("/api/v4/projects/1/jobs/14000/artifacts").send().status,
@@ -178,7 +174,7 @@ fn a_projects_removal_is_carried_out_by_the_next_sweep_and_spares_what_is_locked
         "made after the request"
     );
     gateway.advance_clock(1);
-    assert_eq!(sweep(&gateway), Swept::default(), "the request is closed");
+    assert_eq!(gateway.sweep(), Swept::default(), "the request is closed");
 }
 
 fn a_reader_who_began_before_the_removal_gets_everything(gateway: Gateway) {
@@ -191,7 +187,7 @@ fn a_reader_who_began_before_the_removal_gets_everything(gateway: Gateway) {
         .private_token(fixtures::MAINTAINER)
         .send();
     assert_eq!(deleted.status, 204);
-    assert_eq!(sweep(&gateway).removed, Removed { blobs: 1, failed: 0 });
+    assert_eq!(gateway.sweep().removed, Removed { blobs: 1, failed: 0 });
     gateway.until_blobs(0);
     let answer = read_answer(stream, false).unwrap();
     assert!(answer.complete && answer.body == archive);
@@ -207,12 +203,12 @@ fn a_removal_that_fails_stays_queued_and_is_finished_by_a_later_one(gateway: Gat
     crate::support::http_client::Request::new(gateway.address, "DELETE", ARCHIVE)
         .private_token(fixtures::MAINTAINER)
         .send();
-    assert_eq!(sweep(&gateway).removed, Removed { blobs: 0, failed: 1 });
+    assert_eq!(gateway.sweep().removed, Removed { blobs: 0, failed: 1 });
     std::fs::remove_dir(&blob).unwrap();
-    assert_eq!(sweep(&gateway).removed, Removed::default(), "somebody else may still be at it");
+    assert_eq!(gateway.sweep().removed, Removed::default(), "somebody else may still be at it");
     assert_eq!(collect(&gateway, Duration::from_secs(3600)).removed, Removed { blobs: 1, failed: 0 });
     gateway.advance_clock(3600);
-    assert_eq!(sweep(&gateway).removed, Removed::default());
+    assert_eq!(gateway.sweep().removed, Removed::default());
 }
 
 fn sweeps_at_once_do_each_thing_once(gateway: Gateway) {
@@ -222,7 +218,7 @@ fn sweeps_at_once_do_each_thing_once(gateway: Gateway) {
     gateway.advance_clock(3600);
     let swept: Vec<Swept> = std::thread::scope(|scope| {
         let gateway = &gateway;
-        let sweeps: Vec<_> = (0..4).map(|_| scope.spawn(move || sweep(gateway))).collect();
+        let sweeps: Vec<_> = (0..4).map(|_| scope.spawn(move || gateway.sweep())).collect();
         sweeps.into_iter().map(|sweep| sweep.join().unwrap()).collect()
     });
     assert_eq!(swept.iter().map(|swept| swept.expired).sum::<usize>(), 300, "{swept:?}");

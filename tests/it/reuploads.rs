@@ -16,11 +16,6 @@ fn read(gateway: &Gateway) -> (u16, Vec<u8>) {
     (answer.status, answer.body)
 }
 
-fn sweep(gateway: &Gateway) -> usize {
-    let app = &gateway.app;
-    gateway.block_on(app.retention.sweep(|_| {})).unwrap().expired
-}
-
 /// The blob of the one artifact that job 20 has, beside the one of the world.
 fn blob_of(gateway: &Gateway) -> std::path::PathBuf {
     let key = gateway.catalog(|db| {
@@ -51,7 +46,7 @@ fn what_has_expired_gives_up_its_place_to_the_same_bytes_and_to_others(gateway: 
     }
     assert_eq!(upload(&gateway, "expire_in=never", b"last").error(), (201, "201"));
     gateway.advance_clock(100 * DAY);
-    assert_eq!(sweep(&gateway), 0, "what gave up its place is gone as by a sweep");
+    assert_eq!(gateway.sweep().expired, 0, "what gave up its place is gone as by a sweep");
     assert_eq!(read(&gateway), (200, b"last".to_vec()));
     gateway.until_blobs(2);
 }
@@ -127,7 +122,7 @@ fn bytes_that_the_store_has_lost_are_taken_again(gateway: Gateway) {
     assert_eq!(upload(&gateway, "", b"bytes").error(), (201, "201"), "and now it is there");
     gateway.advance_clock(DAY);
     assert_eq!(as_member().status, 404, "so is its expiry");
-    sweep(&gateway);
+    gateway.sweep();
     gateway.until_blobs(1);
 }
 
@@ -138,7 +133,7 @@ fn other_bytes_take_the_place_of_what_the_store_has_lost(gateway: Gateway) {
     assert_eq!(upload(&gateway, "", b"other").error(), (201, "201"));
     assert_eq!(read(&gateway), (200, b"other".to_vec()));
     assert_eq!(upload(&gateway, "", b"third").status, 400);
-    sweep(&gateway);
+    gateway.sweep();
     gateway.until_blobs(2);
 }
 
@@ -154,6 +149,6 @@ fn what_a_document_names_is_made_again_once_it_has_expired(gateway: Gateway) {
     assert_eq!(read(&gateway), (200, b"bytes".to_vec()));
     gateway.advance_clock(DAY);
     assert_eq!(read(&gateway).0, 404);
-    sweep(&gateway);
+    gateway.sweep();
     gateway.until_blobs(0);
 }

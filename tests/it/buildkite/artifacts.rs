@@ -130,10 +130,10 @@ fn a_file_is_taken_out_of_its_archive(gateway: Gateway) {
     assert_eq!(gateway.get(&format!("{ARCHIVE}/log/b.log")).private_token(REPORTER).send().text(), "line\n");
     assert_eq!(got(&gateway, &format!("{ARTIFACTS}?state=deleted")), json!([]), "it leaves no tombstone");
     // The former bytes stay for those who read them, and go then.
-    gateway.block_on(gateway.app.retention.sweep(|_| {})).unwrap();
+    gateway.sweep();
     gateway.until_blobs(2);
     gateway.advance_clock(16 * 60);
-    gateway.block_on(gateway.app.retention.sweep(|_| {})).unwrap();
+    gateway.sweep();
     gateway.until_blobs(1);
     assert_eq!(delete(&gateway, &path_of(&gateway, &list[1]["url"])).status, 204);
     assert_eq!(got(&gateway, ARTIFACTS), json!([]));
@@ -172,7 +172,7 @@ fn an_expired_artifact_is_listed_as_such(gateway: Gateway) {
         assert_eq!((&expired["state"], &expired["id"]), (&json!("expired"), &item["id"]));
         let download = get(&gateway, &path_of(&gateway, &item["download_url"]));
         assert_eq!(refused(&download), (404, "Artifact is expired".into()));
-        gateway.block_on(gateway.app.retention.sweep(|_| {})).unwrap();
+        gateway.sweep();
     }
     assert_eq!(field(&got(&gateway, &format!("{path}?state=expired")), "path"), ["short.txt"]);
     assert_eq!(got(&gateway, &format!("{path}?state=finished")), json!([]));

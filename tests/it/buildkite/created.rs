@@ -50,7 +50,7 @@ fn a_created_build_waits_and_is_run_by_others(gateway: Gateway) {
     let build = got(&gateway, &format!("{PIPELINE}/builds/3"));
     assert_eq!((&build["state"], &build["jobs"][0]["state"]), (&json!("running"), &json!("running")));
     gateway.advance_clock(2 * 86_400);
-    gateway.block_on(gateway.app.retention.sweep(|_| {})).unwrap();
+    gateway.sweep();
     assert_eq!(got(&gateway, &format!("{PIPELINE}/builds/3"))["state"], "running", "somebody runs it");
     // A document cannot take a number that is taken.
     let taken = gateway.try_load(
@@ -74,10 +74,10 @@ fn a_build_that_nobody_takes_is_canceled(gateway: Gateway) {
     small(&gateway);
     create(&gateway);
     gateway.advance_clock(86_400 - 1);
-    gateway.block_on(gateway.app.retention.sweep(|_| {})).unwrap();
+    gateway.sweep();
     assert_eq!(got(&gateway, &format!("{PIPELINE}/builds/3"))["state"], "scheduled");
     gateway.advance_clock(1);
-    gateway.block_on(gateway.app.retention.sweep(|_| {})).unwrap();
+    gateway.sweep();
     let build = got(&gateway, &format!("{PIPELINE}/builds/3"));
     assert_eq!((&build["state"], &build["cancel_reason"]), (&json!("canceled"), &json!("expired")));
 }
@@ -114,7 +114,7 @@ fn a_cancellation_ends_though_jobs_do_not(gateway: Gateway) {
     small(&gateway);
     assert_eq!(put(&gateway, &format!("{RUNNING_BUILD}/cancel")).status, 200);
     gateway.advance_clock(600);
-    gateway.block_on(gateway.app.retention.sweep(|_| {})).unwrap();
+    gateway.sweep();
     let build = got(&gateway, RUNNING_BUILD);
     assert_eq!((&build["state"], &build["jobs"][0]["state"]), (&json!("canceled"), &json!("canceled")));
 }
@@ -158,7 +158,7 @@ fn a_cancellation_is_not_undone_by_late_reports(gateway: Gateway) {
     let build = got(&gateway, RUNNING_BUILD);
     assert_eq!((&build["state"], &build["jobs"][0]["state"]), (&json!("canceling"), &json!("canceling")));
     gateway.advance_clock(600);
-    gateway.block_on(gateway.app.retention.sweep(|_| {})).unwrap();
+    gateway.sweep();
     let build = got(&gateway, RUNNING_BUILD);
     assert_eq!(build["state"], "canceled");
     let jobs = build["jobs"].as_array().unwrap();
@@ -173,7 +173,7 @@ fn a_build_with_jobs_is_taken(gateway: Gateway) {
             jobs: [{{id: 31, name: build, status: running}}]}}]}}]"
     ));
     gateway.advance_clock(2 * 86_400);
-    gateway.block_on(gateway.app.retention.sweep(|_| {})).unwrap();
+    gateway.sweep();
     let build = got(&gateway, &format!("{PIPELINE}/builds/3"));
     assert_eq!((&build["state"], &build["cancel_reason"]), (&json!("scheduled"), &json!(null)));
 }

@@ -181,8 +181,7 @@ fn let_expire(gateway: &Gateway) {
 /// Asserts that the deletion of all the project's artifacts was asked for: the next sweep takes them,
 /// except the locked ones.
 pub fn assert_project_deleted(gateway: &Gateway) {
-    let app = &gateway.app;
-    gateway.block_on(app.retention.sweep(|_| {})).unwrap();
+    gateway.sweep();
     let status = |job: &str| {
         let archive = gateway.get(&format!("/api/v4/projects/1/jobs/{job}/artifacts"));
         archive.private_token(fixtures::MAINTAINER).send().status

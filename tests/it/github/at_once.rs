@@ -67,7 +67,7 @@ fn an_upload_that_another_request_completes_meanwhile_is_the_same_artifact() {
     let token = begin(&gateway);
     let link = create(&gateway, &token, "bin", json!({}));
     assert_eq!(put_block(&gateway, &link, &block_id(0), b"piece").status, 201);
-    assert_eq!(put_list(&gateway, &link, [block_id(0).as_str()]).status, 201);
+    assert_eq!(put_list(&gateway, &link, [block_id(0)]).status, 201);
     let (address, upload, now) = (gateway.address, upload_of(&gateway, &link), gateway.now());
     let (completed, answer) = gateway.write_catalog(move |db| {
         let completed = uploads::complete(db, &upload, now)?;

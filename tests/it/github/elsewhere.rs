@@ -5,7 +5,7 @@ use std::io::Cursor;
 use serde_json::{Value, json};
 use zip::ZipArchive;
 
-use super::{begin, blob_error, called, create, of_job, path_of, upload};
+use super::{begin, blob_error, called, of_job, path_of, signed, upload};
 use crate::support::bucket;
 use crate::support::fixtures::{DEVELOPER, MAINTAINER, UPLOADED};
 use crate::support::gateway::Gateway;
@@ -19,11 +19,6 @@ fn in_a_bucket(direct_download: bool) -> (Gateway, String) {
     (gateway, token)
 }
 
-fn link(gateway: &Gateway, token: &str, name: &str) -> String {
-    let link = called(gateway, token, "GetSignedArtifactURL", &of_job(name));
-    path_of(gateway, link["signed_url"].as_str().unwrap())
-}
-
 fn get(gateway: &Gateway, path: &str) -> Answer {
     gateway.get(path).private_token(DEVELOPER).send()
 }
@@ -33,9 +28,9 @@ fn links_files_and_archives_come_out_of_a_bucket() {
     let (gateway, token) = in_a_bucket(false);
     let page = json!({"version": 7, "mime_type": "text/html"});
     upload(&gateway, &token, "page.html", b"<p>hello</p>", 5, page);
-    let file = gateway.get(&link(&gateway, &token, "page.html")).send();
+    let file = gateway.get(&signed(&gateway, &token, "page.html")).send();
     assert_eq!((file.text(), file.header("content-type")), ("<p>hello</p>", Some("text/html")));
-    let part = gateway.get(&link(&gateway, &token, "page.html")).header("Range", "bytes=3-7").send();
+    let part = gateway.get(&signed(&gateway, &token, "page.html")).header("Range", "bytes=3-7").send();
     assert_eq!((part.status, part.text()), (206, "hello"));
     // The archive that is assembled of it, whole and in part.
     let whole = get(&gateway, UPLOADED);
@@ -64,7 +59,7 @@ fn a_link_may_lead_to_the_bucket() {
     let (gateway, token) = in_a_bucket(true);
     let content = zips::deflated(&[("a.txt", b"hello")]);
     upload(&gateway, &token, "bin", &content, 50, json!({}));
-    let redirect = gateway.get(&link(&gateway, &token, "bin")).send();
+    let redirect = gateway.get(&signed(&gateway, &token, "bin")).send();
     assert_eq!((redirect.status, redirect.header("cache-control")), (302, Some("no-store")));
     let location = redirect.header("location").unwrap();
     assert!(!location.starts_with(&gateway.base_url()), "{location}");
@@ -84,26 +79,4 @@ fn links_begin_with_the_external_url() {
     let url = created["signed_upload_url"].as_str().unwrap();
     let path = url.strip_prefix("https://artifacts.example.com").unwrap_or_else(|| panic!("{url}"));
     assert_eq!(super::put_block(&gateway, path, &super::block_id(0), b"x").status, 201);
-}
-
-/// The key that signs is the same on a node that has just started.
-#[test]
-fn two_rotations_end_a_runtime_token() {
-    let gateway = Gateway::on_sqlite();
-    let token = begin(&gateway);
-    create(&gateway, &token, "bin", json!({}));
-    let is_accepted = || {
-        let keys = artigate::auth::keys::SigningKeys::new(gateway.app.catalog.clone());
-        let token = secrecy::SecretString::from(token.clone());
-        gateway.block_on(artigate::auth::RuntimeToken::verify(&keys, &token, gateway.now())).is_ok()
-    };
-    for (secret, accepted) in [(1, true), (2, false)] {
-        assert!(is_accepted());
-        let now = gateway.now();
-        gateway.write_catalog(move |db| artigate::catalog::keys::rotate(db, &[secret; 32], now));
-        assert_eq!(is_accepted(), accepted, "after {secret} rotations");
-        if !accepted {
-            break;
-        }
-    }
 }

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{begin, blob_error, called, create, of_job, path_of, put, put_block, upload};
+use super::{begin, blob_error, called, create, of_job, put, put_block, signed, upload};
 use crate::support::fixtures::MAINTAINER;
 use crate::support::gateway::Gateway;
 use crate::support::http_client::Request;
@@ -19,8 +19,7 @@ on_both_databases!(
 
 fn link(gateway: &Gateway, token: &str) -> String {
     upload(gateway, token, "bin", b"content", 1000, json!({"version": 7, "mime_type": "text/plain"}));
-    let link = called(gateway, token, "GetSignedArtifactURL", &of_job("bin"));
-    path_of(gateway, link["signed_url"].as_str().unwrap())
+    signed(gateway, token, "bin")
 }
 
 fn a_link_is_refused_when_one_bit_of_it_is_another(gateway: Gateway) {
@@ -68,14 +67,13 @@ fn a_link_to_what_was_deleted_or_has_expired_says_so(gateway: Gateway) {
     let token = begin(&gateway);
     let expiring = json!({"expires_at": "2026-02-01T12:10:00Z"});
     upload(&gateway, &token, "short", b"x", 1000, expiring);
-    let short = called(&gateway, &token, "GetSignedArtifactURL", &of_job("short"));
-    let short = path_of(&gateway, short["signed_url"].as_str().unwrap());
+    let short = super::signed(&gateway, &token, "short");
     let link = link(&gateway, &token);
     called(&gateway, &token, "DeleteArtifact", &of_job("bin"));
     assert_eq!(blob_error(&gateway.get(&link).send()), (404, "BlobNotFound"));
     gateway.advance_clock(600);
     assert_eq!(blob_error(&gateway.get(&short).send()).0, 410);
-    gateway.block_on(gateway.app.retention.sweep(|_| {})).unwrap();
+    gateway.sweep();
     assert_eq!(blob_error(&gateway.get(&short).send()).0, 410, "its tombstone is left");
 }
 

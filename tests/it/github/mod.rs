@@ -4,6 +4,7 @@ mod at_once;
 mod elsewhere;
 mod environment;
 mod links;
+mod names;
 mod nodes;
 mod orders;
 mod pieces;
@@ -20,6 +21,7 @@ use serde_json::{Value, json};
 use crate::support::fixtures::{self, RUNNING};
 use crate::support::gateway::Gateway;
 use crate::support::http_client::{Answer, Request};
+use crate::support::zips;
 
 /// The run and the job of the tests, as the toolkit's requests name them.
 const RUN: &str = "200";
@@ -44,8 +46,12 @@ impl Node for SocketAddr {
 
 /// The small world, and the runtime token of its running job.
 fn begin(gateway: &Gateway) -> String {
-    fixtures::small(gateway, &crate::support::zips::deflated(&[("a.txt", b"hello")]));
+    fixtures::small(gateway, &zips::deflated(&[("a.txt", b"hello")]));
     runtime_token(gateway, "20", RUNNING)
+}
+
+fn archive() -> Vec<u8> {
+    zips::deflated(&[("dir/b.txt", b"world"), ("a.txt", b"hello")])
 }
 
 pub(crate) fn runtime_token(node: &impl Node, job: &str, token: &str) -> String {
@@ -97,6 +103,12 @@ pub(crate) fn create(node: &impl Node, token: &str, name: &str, more: Value) -> 
     path_of(node, created["signed_upload_url"].as_str().unwrap())
 }
 
+/// The path of a link to an artifact.
+pub(crate) fn signed(node: &impl Node, token: &str, name: &str) -> String {
+    let link = called(node, token, "GetSignedArtifactURL", &of_job(name));
+    path_of(node, link["signed_url"].as_str().unwrap())
+}
+
 /// The path of a URL of the gateway.
 pub(crate) fn path_of(node: &impl Node, url: &str) -> String {
     url.strip_prefix(&format!("http://{}", node.address()))
@@ -118,8 +130,12 @@ pub(crate) fn put_block(node: &impl Node, link: &str, id: &str, bytes: &[u8]) ->
     put(node, &format!("{link}&comp=block&blockid={id}"), bytes)
 }
 
-pub(crate) fn put_list<'a>(node: &impl Node, link: &str, ids: impl IntoIterator<Item = &'a str>) -> Answer {
-    let blocks: String = ids.into_iter().map(|id| format!("<Latest>{id}</Latest>")).collect();
+pub(crate) fn put_list(
+    node: &impl Node,
+    link: &str,
+    ids: impl IntoIterator<Item = impl AsRef<str>>,
+) -> Answer {
+    let blocks: String = ids.into_iter().map(|id| format!("<Latest>{}</Latest>", id.as_ref())).collect();
     let xml = format!(
         "<?xml version=\"1.0\" encoding=\"UTF-8\" standalone=\"yes\"?><BlockList>{blocks}</BlockList>"
     );

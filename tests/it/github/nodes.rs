@@ -4,7 +4,7 @@ use std::sync::Barrier;
 
 use serde_json::{Value, json};
 
-use super::{block_id, called, create, of_job, path_of, put_block, put_list, runtime_token, with};
+use super::{block_id, called, create, of_job, put_block, put_list, runtime_token, signed, with};
 use crate::chaos::nodes::{Installation, Nodes};
 use crate::support::bucket;
 use crate::support::fixtures::RUNNING;
@@ -36,8 +36,7 @@ fn finalize(nodes: &Nodes, node: usize, token: &str, name: &str, size: usize) ->
 /// Downloads by a link that the node gives.
 fn download(nodes: &Nodes, node: usize, token: &str, name: &str) -> Vec<u8> {
     let address = nodes.address(node);
-    let link = called(&address, token, "GetSignedArtifactURL", &of_job(name));
-    Request::new(address, "GET", &path_of(&address, link["signed_url"].as_str().unwrap())).send().body
+    Request::new(address, "GET", &signed(&address, token, name)).send().body
 }
 
 /// Sends to the two nodes at once.
@@ -79,7 +78,7 @@ fn every_request_of_an_upload_may_go_to_another_node() {
     }
     // One of them once more, on the node that has not seen it.
     assert_eq!(put_block(&nodes.address(1), &link, &ids[0], &piece(9)).status, 201);
-    assert_eq!(put_list(&nodes.address(1), &link, ids.iter().map(String::as_str)).status, 201);
+    assert_eq!(put_list(&nodes.address(1), &link, &ids).status, 201);
     let expected = [9, 1, 2, 3, 4].map(piece).concat();
     let done = finalize(&nodes, 0, &token, "bin", expected.len());
     assert_eq!(finalize(&nodes, 1, &token, "bin", expected.len()), done);
@@ -102,11 +101,11 @@ fn a_node_that_is_killed_between_two_requests_forgets_nothing() {
         installation.silence_writers();
         installation.run(&["gc", "--grace", "0s", "--force"]);
     }
-    assert_eq!(put_list(&nodes.address(0), &link, ids.iter().map(String::as_str)).status, 201);
+    assert_eq!(put_list(&nodes.address(0), &link, &ids).status, 201);
     nodes.restart(0);
     installation.silence_writers();
     installation.run(&["gc", "--grace", "0s", "--force"]);
-    assert_eq!(put_list(&nodes.address(0), &link, ids.iter().map(String::as_str)).status, 201, "again");
+    assert_eq!(put_list(&nodes.address(0), &link, &ids).status, 201, "again");
     let expected = [0, 1, 2].map(piece).concat();
     let done = finalize(&nodes, 0, &token, "bin", expected.len());
     nodes.restart(0);
@@ -129,7 +128,7 @@ fn a_block_that_both_nodes_receive_at_once_is_one_of_the_two() {
         assert_eq!(answers.map(|answer| answer.status), [201, 201], "round {round}");
         assert_eq!(put_block(&nodes.address(round), &link, &block_id(1), b"end").status, 201);
         let ids = [block_id(0), block_id(1)];
-        assert_eq!(put_list(&nodes.address(round + 1), &link, ids.iter().map(String::as_str)).status, 201);
+        assert_eq!(put_list(&nodes.address(round + 1), &link, &ids).status, 201);
         let sizes = sent.each_ref().map(|bytes| bytes.len() + 3);
         let request = |size: usize| with(of_job(&name), json!({"size": size.to_string()}));
         let kept = sizes.iter().position(|size| {
@@ -155,7 +154,7 @@ fn a_list_that_both_nodes_receive_at_once_is_carried_out_once() {
         for (number, id) in ids.iter().enumerate() {
             assert_eq!(put_block(&nodes.address(number), &link, id, &piece(number)).status, 201);
         }
-        let list = |address| put_list(&address, &link, ids.iter().map(String::as_str));
+        let list = |address| put_list(&address, &link, &ids);
         for (node, answer) in to_both(&nodes, |_, address| list(address)).into_iter().enumerate() {
             // What the other one was faster with is asked for once more.
             let answer = if answer.status == 503 { list(nodes.address(node)) } else { answer };

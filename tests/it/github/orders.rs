@@ -7,7 +7,7 @@ use proptest::strategy::{Just, Strategy, Union, ValueTree};
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use serde_json::json;
 
-use super::{begin, block_id, call, called, create, of_job, path_of, put_block, put_list, with};
+use super::{begin, block_id, call, create, of_job, put_block, put_list, signed, with};
 use crate::support::gateway::Gateway;
 
 /// How many orders are tried, of at most so many requests.
@@ -97,7 +97,7 @@ fn carry_out(gateway: &Gateway, token: &str, name: &str, order: &[Operation]) ->
             Put(block, bytes) => put_block(gateway, &link, &block_id(block), bytes).status,
             List(list) => {
                 let ids: Vec<String> = list.iter().copied().map(block_id).collect();
-                put_list(gateway, &link, ids.iter().map(String::as_str)).status
+                put_list(gateway, &link, &ids).status
             }
             Finalize => {
                 let size = json!({"size": model.bytes().len().to_string()});
@@ -115,8 +115,7 @@ fn carry_out(gateway: &Gateway, token: &str, name: &str, order: &[Operation]) ->
         assert_eq!(status, model.carry_out(*operation), "{operation:?} at {step} of {order:?}");
     }
     let Some(expected) = model.artifact else { return false };
-    let link = called(gateway, token, "GetSignedArtifactURL", &of_job(name));
-    let answer = gateway.get(&path_of(gateway, link["signed_url"].as_str().unwrap())).send();
+    let answer = gateway.get(&signed(gateway, token, name)).send();
     assert_eq!((answer.status, answer.text()), (200, str::from_utf8(&expected).unwrap()), "{order:?}");
     true
 }
@@ -138,6 +137,6 @@ fn an_artifact_has_the_bytes_that_were_acknowledged_last_in_the_order_of_the_lis
     let made = made.count();
     assert!(made > ORDERS / 5, "only {made} artifacts were made");
     gateway.advance_clock(86_400 + 1);
-    gateway.block_on(gateway.app.retention.sweep(|_| {})).unwrap();
+    gateway.sweep();
     gateway.until_blobs(1 + made);
 }

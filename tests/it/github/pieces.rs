@@ -7,7 +7,7 @@ use artigate::catalog::uploads::{self, Piece, ReceiveOutcome};
 use artigate::domain::Sha256Digest;
 use serde_json::json;
 
-use super::{begin, blob_error, block_id, called, create, of_job, path_of, put, put_block, put_list, with};
+use super::{begin, blob_error, block_id, called, create, of_job, put, put_block, put_list, signed, with};
 use crate::support::bucket;
 use crate::support::gateway::Gateway;
 use crate::support::http_client::{Request, chunks};
@@ -29,8 +29,7 @@ on_both_databases!(
 
 pub(super) fn finish(gateway: &Gateway, token: &str, name: &str, size: usize) -> Vec<u8> {
     called(gateway, token, "FinalizeArtifact", &with(of_job(name), json!({"size": size.to_string()})));
-    let link = called(gateway, token, "GetSignedArtifactURL", &of_job(name));
-    gateway.get(&path_of(gateway, link["signed_url"].as_str().unwrap())).send().body
+    gateway.get(&signed(gateway, token, name)).send().body
 }
 
 fn only_the_list_orders_blocks_and_a_later_one_replaces(gateway: Gateway) {
@@ -88,7 +87,7 @@ fn an_upload_is_no_larger_than_an_artifact_may_be(gateway: Gateway) {
     assert_eq!(put_block(&gateway, &link, &block_id(2), &[b'x'; 11]).status, 413);
     assert_eq!(put_block(&gateway, &link, &block_id(1), b"1234").status, 201, "exactly the limit");
     let ids = [block_id(0), block_id(1)];
-    assert_eq!(put_list(&gateway, &link, ids.iter().map(String::as_str)).status, 201);
+    assert_eq!(put_list(&gateway, &link, &ids).status, 201);
     assert_eq!(finish(&gateway, &token, "bin", 10), b"1234561234");
 }
 
@@ -99,7 +98,7 @@ fn a_list_that_was_carried_out_is_accepted_again_and_no_other(gateway: Gateway) 
     for id in &ids {
         assert_eq!(put_block(&gateway, &link, id, id.as_bytes()).status, 201);
     }
-    let in_order = || put_list(&gateway, &link, ids.iter().map(String::as_str)).status;
+    let in_order = || put_list(&gateway, &link, &ids).status;
     assert_eq!((in_order(), in_order()), (201, 201));
     assert_eq!(put_list(&gateway, &link, ids.iter().rev().map(String::as_str)).status, 403);
     assert_eq!(put_block(&gateway, &link, &block_id(2), b"x").status, 403);
@@ -115,22 +114,22 @@ fn gc_spares_pieces_until_their_upload_is_given_up(gateway: Gateway) {
     gateway.silence_writers();
     let collected = gateway.collect(Duration::ZERO).unwrap();
     assert_eq!((collected.orphans, collected.unfinished), (0, 0), "a row references it");
-    gateway.block_on(gateway.app.retention.sweep(|_| {})).unwrap();
+    gateway.sweep();
     gateway.until_blobs(2);
     // A second upload of the name takes the place of the first, whose link is void.
     let again = create(&gateway, &token, "bin", json!({}));
     assert_eq!(put_block(&gateway, &link, &block_id(1), b"late").status, 403);
-    gateway.block_on(gateway.app.retention.sweep(|_| {})).unwrap();
+    gateway.sweep();
     gateway.until_blobs(1);
     // The writer that was taken for dead is noticed by the first block, and the client sends that again.
     assert_eq!(put_block(&gateway, &again, &block_id(0), b"piece").status, 503);
     assert_eq!(put_block(&gateway, &again, &block_id(0), b"piece").status, 201);
     gateway.advance_clock(86_400 + 1);
-    gateway.block_on(gateway.app.retention.sweep(|_| {})).unwrap();
+    gateway.sweep();
     gateway.silence_writers();
     assert_eq!(gateway.collect(Duration::ZERO).unwrap().orphans, 1, "the block of the dead writer");
     gateway.until_blobs(1);
-    assert_eq!(put_list(&gateway, &again, [block_id(0).as_str()]).status, 403, "a day is over");
+    assert_eq!(put_list(&gateway, &again, [block_id(0)]).status, 403, "a day is over");
 }
 
 fn an_upload_ends_with_its_job(gateway: Gateway) {
@@ -143,7 +142,7 @@ fn an_upload_ends_with_its_job(gateway: Gateway) {
     );
     assert_eq!(blob_error(&put_block(&gateway, &link, &block_id(1), b"late")), (403, "AuthenticationFailed"));
     gateway.advance_clock(3601);
-    gateway.block_on(gateway.app.retention.sweep(|_| {})).unwrap();
+    gateway.sweep();
     gateway.until_blobs(1);
 }
 
@@ -154,7 +153,7 @@ fn an_upload_of_a_job_that_runs_again_goes_on(gateway: Gateway) {
         use diesel::RunQueryDsl;
         Ok(diesel::sql_query("UPDATE jobs SET finished_at = 1000 WHERE id = 20").execute(db).map(drop)?)
     });
-    gateway.block_on(gateway.app.retention.sweep(|_| {})).unwrap();
+    gateway.sweep();
     assert_eq!(put_block(&gateway, &link, &block_id(0), b"piece").status, 201);
 }
 
@@ -194,7 +193,7 @@ fn a_block_sent_again_while_the_list_is_carried_out_is_not_lost(gateway: Gateway
     assert_eq!(put_block(&gateway, &link, &block_id(0), b"again").status, 201);
     let outcome = receive(&gateway, upload_id, read.into_values().collect());
     assert_eq!(outcome, ReceiveOutcome::Changed);
-    assert_eq!(put_list(&gateway, &link, [block_id(0).as_str()]).status, 201);
+    assert_eq!(put_list(&gateway, &link, [block_id(0)]).status, 201);
     assert_eq!(finish(&gateway, &token, "bin", 5), b"again");
 }
 
@@ -202,7 +201,7 @@ fn an_upload_that_was_abandoned_becomes_no_artifact(gateway: Gateway) {
     let token = begin(&gateway);
     let link = create(&gateway, &token, "bin", json!({}));
     assert_eq!(put_block(&gateway, &link, &block_id(0), b"first").status, 201);
-    assert_eq!(put_list(&gateway, &link, [block_id(0).as_str()]).status, 201);
+    assert_eq!(put_list(&gateway, &link, [block_id(0)]).status, 201);
     let received = upload_of(&gateway, &link);
     create(&gateway, &token, "bin", json!({}));
     let now = gateway.now();
@@ -240,7 +239,7 @@ fn an_upload_has_so_many_blocks_and_no_more(gateway: Gateway) {
     });
     assert_eq!(put_block(&gateway, &link, &block_id(1), b" and more").status, 201, "exactly the limit");
     let ids = [block_id(0), block_id(1)];
-    assert_eq!(put_list(&gateway, &link, ids.iter().map(String::as_str)).status, 201);
+    assert_eq!(put_list(&gateway, &link, &ids).status, 201);
     assert_eq!(finish(&gateway, &token, "bin", 14), b"again and more");
 }
 
@@ -257,7 +256,7 @@ fn chunked_bodies_and_whole_blobs_are_taken(gateway: Gateway) {
     std::io::Write::write_all(&mut stream, &chunks(b"", 1)).unwrap();
     drop(stream);
     assert_eq!(put_list(&gateway, &link, ["QQ=="]).status, 400, "a block that was cut has not arrived");
-    assert_eq!(put_list(&gateway, &link, [block_id(0).as_str()]).status, 201);
+    assert_eq!(put_list(&gateway, &link, [block_id(0)]).status, 201);
     assert_eq!(finish(&gateway, &token, "bin", 13), b"chunked bytes");
     let whole = create(&gateway, &token, "whole", json!({}));
     let request = Request::new(gateway.address, "PUT", &whole).header("x-ms-blob-type", "BlockBlob");
@@ -278,6 +277,6 @@ fn pieces_go_through_a_bucket() {
     for (id, block) in ids.iter().zip(content.chunks(2_000_000)) {
         assert_eq!(put_block(&gateway, &link, id, block).status, 201);
     }
-    assert_eq!(put_list(&gateway, &link, ids.iter().map(String::as_str)).status, 201);
+    assert_eq!(put_list(&gateway, &link, &ids).status, 201);
     assert!(finish(&gateway, &token, "bin", content.len()) == content);
 }

@@ -2,35 +2,26 @@
 
 use serde_json::{Value, json};
 
-use super::{begin, call, called, create, of_job, path_of, put_block, put_list, refused, upload, with};
-use crate::support::fixtures::{DEVELOPER, MAINTAINER, UPLOADED};
+use super::{
+    archive, begin, block_id, call, called, create, of_job, put_block, put_list, refused, runtime_token,
+    signed, upload, with,
+};
+use crate::support::fixtures::{DEVELOPER, UPLOADED};
 use crate::support::gateway::Gateway;
 use crate::support::http_client::Request;
-use crate::support::zips;
 
 on_both_databases!(
     an_artifact_is_uploaded_listed_and_downloaded,
     a_raw_artifact_is_served_with_its_type_and_name,
     requests_are_read_in_either_case_and_with_unknown_fields,
-    a_name_is_taken_once_in_a_run_except_by_a_later_attempt,
-    names_that_could_not_be_directories_are_refused,
     a_size_or_digest_that_differs_is_refused_and_nothing_is_visible,
     finishing_twice_answers_the_same_and_too_early_is_refused,
     a_token_counts_for_its_run_and_uploads_for_its_job,
     tokens_that_are_bent_forged_or_over_are_refused,
     what_is_no_call_is_refused_in_json,
     an_expiry_is_taken_over_and_limited,
-    the_newest_upload_of_a_name_is_finished_whatever_its_form,
-    a_named_archive_comes_before_the_archive_of_the_job,
-    a_job_reads_of_its_run_what_its_user_may,
-    a_name_that_another_job_took_meanwhile_is_refused_at_the_end,
-    a_name_that_another_running_job_uploads_is_taken,
-    deleting_takes_effect_at_once
+    a_job_reads_of_its_run_what_its_user_may
 );
-
-fn archive() -> Vec<u8> {
-    zips::deflated(&[("dir/b.txt", b"world"), ("a.txt", b"hello")])
-}
 
 fn an_artifact_is_uploaded_listed_and_downloaded(gateway: Gateway) {
     let token = begin(&gateway);
@@ -55,8 +46,7 @@ fn an_artifact_is_uploaded_listed_and_downloaded(gateway: Gateway) {
         let found = called(&gateway, &token, "ListArtifacts", &with(of_job(""), filter.clone()));
         assert_eq!(found["artifacts"].as_array().unwrap().len(), count, "{filter}");
     }
-    let link = called(&gateway, &token, "GetSignedArtifactURL", &of_job("bin"));
-    let path = path_of(&gateway, link["signed_url"].as_str().unwrap());
+    let path = signed(&gateway, &token, "bin");
     let answer = gateway.get(&path).send();
     assert_eq!((answer.status, answer.body == content), (200, true));
     assert_eq!(answer.header("content-type"), Some("application/zip"));
@@ -79,8 +69,7 @@ fn a_raw_artifact_is_served_with_its_type_and_name(gateway: Gateway) {
     let token = begin(&gateway);
     let typed = json!({"version": 7, "mime_type": "text/html; charset=utf-8"});
     upload(&gateway, &token, "größe.html", b"<p>hello</p>", 1 << 20, typed);
-    let link = called(&gateway, &token, "GetSignedArtifactURL", &of_job("größe.html"));
-    let path = path_of(&gateway, link["signed_url"].as_str().unwrap());
+    let path = signed(&gateway, &token, "größe.html");
     let answer = gateway.get(&path).header("Range", "bytes=3-7").send();
     assert_eq!((answer.status, answer.text()), (206, "hello"));
     assert_eq!(answer.header("content-type"), Some("text/html"));
@@ -88,10 +77,9 @@ fn a_raw_artifact_is_served_with_its_type_and_name(gateway: Gateway) {
     assert!(disposition.contains("filename*=UTF-8''gr%C3%B6%C3%9Fe.html"), "{disposition}");
     // An empty file sends no block at all, and no size.
     let link = create(&gateway, &token, "empty", json!({"version": 7, "mime_type": "text/plain"}));
-    assert_eq!(put_list(&gateway, &link, []).status, 201);
+    assert_eq!(put_list(&gateway, &link, [""; 0]).status, 201);
     called(&gateway, &token, "FinalizeArtifact", &of_job("empty"));
-    let link = called(&gateway, &token, "GetSignedArtifactURL", &of_job("empty"));
-    let answer = gateway.get(&path_of(&gateway, link["signed_url"].as_str().unwrap())).send();
+    let answer = gateway.get(&signed(&gateway, &token, "empty")).send();
     assert_eq!((answer.status, answer.header("content-length")), (200, Some("0")));
     for mime_type in ["", "html", "a b/c"] {
         let request = with(of_job("x"), json!({"version": 7, "mime_type": mime_type}));
@@ -112,44 +100,6 @@ fn requests_are_read_in_either_case_and_with_unknown_fields(gateway: Gateway) {
     assert_eq!((answer.status, answer.text()), (200, r#"{"artifacts":[]}"#));
 }
 
-fn a_name_is_taken_once_in_a_run_except_by_a_later_attempt(gateway: Gateway) {
-    let token = begin(&gateway);
-    upload(&gateway, &token, "bin", &archive(), 1000, json!({}));
-    let again = call(&gateway, &token, "CreateArtifact", &with(of_job("bin"), json!({"version": 4})));
-    let words = "an artifact with this name already exists on the workflow run";
-    assert_eq!(refused(&again), (409, "already_exists".into(), words.into()));
-    // The name of the job's own archive blocks nothing.
-    assert_eq!(
-        call(&gateway, &token, "CreateArtifact", &with(of_job("build"), json!({"version": 4}))).status,
-        200
-    );
-    gateway.load(
-        "projects: [{id: 1, path: group/project, pipelines: [{id: 200, ref: main, sha: bbbb, status: running, jobs: [
-            {id: 20, name: build, status: failed, retried: true}, {id: 22, name: build, status: running, token: later, user: developer},
-            {id: 23, name: other, status: running, token: other, user: developer}]}]}]",
-    );
-    let later = super::runtime_token(&gateway, "22", "later");
-    let of = |job: &str| with(of_job("bin"), json!({"workflow_job_run_backend_id": job, "version": 4}));
-    assert_eq!(call(&gateway, &later, "CreateArtifact", &of("22")).status, 200);
-    let other = super::runtime_token(&gateway, "23", "other");
-    assert_eq!(call(&gateway, &other, "CreateArtifact", &of("23")).status, 409);
-}
-
-fn the_newest_upload_of_a_name_is_finished_whatever_its_form(gateway: Gateway) {
-    let token = begin(&gateway);
-    let (zip, raw) = (json!({}), json!({"version": 7, "mime_type": "text/plain"}));
-    for (name, first, second) in [("a", &zip, &raw), ("b", &raw, &zip)] {
-        let before = super::create(&gateway, &token, name, first.clone());
-        assert_eq!(super::put_block(&gateway, &before, &super::block_id(0), b"before").status, 201);
-        let id = upload(&gateway, &token, name, b"content", 1000, second.clone());
-        let listed =
-            called(&gateway, &token, "ListArtifacts", &with(of_job(name), json!({"name_filter": name})));
-        assert_eq!(listed["artifacts"][0]["database_id"], id.to_string());
-        assert_eq!(listed["artifacts"][0]["size"], "7");
-        assert_eq!(super::put_block(&gateway, &before, &super::block_id(1), b"late").status, 403);
-    }
-}
-
 fn a_job_reads_of_its_run_what_its_user_may(gateway: Gateway) {
     let token = begin(&gateway);
     upload(&gateway, &token, "mine", b"x", 100, json!({}));
@@ -161,17 +111,17 @@ fn a_job_reads_of_its_run_what_its_user_may(gateway: Gateway) {
             {id: 26, name: developers, status: running, token: t26, user: developer}]}]}]",
     );
     for (job, token, expected) in [("24", "t24", 1), ("25", "t25", 1), ("26", "t26", 2)] {
-        let runtime = super::runtime_token(&gateway, job, token);
-        let own = with(
-            of_job("own"),
-            json!({"workflow_job_run_backend_id": job, "version": 4,
-            "name": format!("own-{job}")}),
+        let runtime = runtime_token(&gateway, job, token);
+        let (name, of_own) = (format!("own-{job}"), json!({"workflow_job_run_backend_id": job}));
+        let link = create(&gateway, &runtime, &name, of_own.clone());
+        assert_eq!(put_block(&gateway, &link, &block_id(0), b"y").status, 201);
+        assert_eq!(put_list(&gateway, &link, [block_id(0)]).status, 201);
+        called(
+            &gateway,
+            &runtime,
+            "FinalizeArtifact",
+            &with(with(of_job(&name), of_own), json!({"size": "1"})),
         );
-        let link = called(&gateway, &runtime, "CreateArtifact", &own);
-        let link = super::path_of(&gateway, link["signed_upload_url"].as_str().unwrap());
-        assert_eq!(super::put_block(&gateway, &link, &super::block_id(0), b"y").status, 201);
-        assert_eq!(super::put_list(&gateway, &link, [super::block_id(0).as_str()]).status, 201);
-        called(&gateway, &runtime, "FinalizeArtifact", &with(own, json!({"size": "1"})));
         let listed = called(&gateway, &runtime, "ListArtifacts", &of_job(""));
         let names: Vec<&str> =
             listed["artifacts"].as_array().unwrap().iter().map(|it| it["name"].as_str().unwrap()).collect();
@@ -182,93 +132,11 @@ fn a_job_reads_of_its_run_what_its_user_may(gateway: Gateway) {
     }
 }
 
-fn a_name_that_another_job_took_meanwhile_is_refused_at_the_end(gateway: Gateway) {
-    let token = begin(&gateway);
-    let link = create(&gateway, &token, "x", json!({}));
-    assert_eq!(super::put_block(&gateway, &link, &super::block_id(0), b"1").status, 201);
-    assert_eq!(super::put_list(&gateway, &link, [super::block_id(0).as_str()]).status, 201);
-    let jobs = |first: &str| {
-        gateway.load(&format!(
-            "projects: [{{id: 1, path: group/project, pipelines: [{{id: 200, ref: main, sha: bbbb, status: running,
-                jobs: [{{id: 20, name: build, status: {first}}},
-                    {{id: 23, name: other, status: running, token: other, user: developer}}]}}]}}]"
-        ))
-    };
-    jobs("failed");
-    let other = super::runtime_token(&gateway, "23", "other");
-    let of_other = with(of_job("x"), json!({"workflow_job_run_backend_id": "23", "version": 4}));
-    let second = called(&gateway, &other, "CreateArtifact", &of_other);
-    let second = super::path_of(&gateway, second["signed_upload_url"].as_str().unwrap());
-    assert_eq!(super::put_block(&gateway, &second, &super::block_id(0), b"2").status, 201);
-    assert_eq!(super::put_list(&gateway, &second, [super::block_id(0).as_str()]).status, 201);
-    called(&gateway, &other, "FinalizeArtifact", &with(of_other, json!({"size": "1"})));
-    jobs("running");
-    let late = call(&gateway, &token, "FinalizeArtifact", &with(of_job("x"), json!({"size": "1"})));
-    assert_eq!(refused(&late).0, 409, "{}", late.text());
-}
-
-fn a_name_that_another_running_job_uploads_is_taken(gateway: Gateway) {
-    let token = begin(&gateway);
-    create(&gateway, &token, "x", json!({}));
-    let jobs = |first: &str| {
-        gateway.load(&format!(
-            "projects: [{{id: 1, path: group/project, pipelines: [{{id: 200, ref: main, sha: bbbb, status: running,
-                jobs: [{{id: 20, name: build, status: {first}}},
-                    {{id: 23, name: other, status: running, token: other, user: developer}}]}}]}}]"
-        ))
-    };
-    jobs("running");
-    let other = super::runtime_token(&gateway, "23", "other");
-    let of_other = with(of_job("x"), json!({"workflow_job_run_backend_id": "23", "version": 4}));
-    assert_eq!(refused(&call(&gateway, &other, "CreateArtifact", &of_other)).0, 409);
-    jobs("failed");
-    assert_eq!(call(&gateway, &other, "CreateArtifact", &of_other).status, 200, "it ended without it");
-}
-
-fn a_named_archive_comes_before_the_archive_of_the_job(gateway: Gateway) {
-    let token = begin(&gateway);
-    let own = archive();
-    let named = upload(&gateway, &token, "build", &own, 1000, json!({}));
-    let form =
-        crate::support::http_client::Form::default().file("other.zip", &zips::deflated(&[("runner", b"r")]));
-    let uploaded = gateway
-        .post(crate::support::fixtures::UPLOAD)
-        .job_token(crate::support::fixtures::RUNNING)
-        .form(form)
-        .send();
-    assert_eq!(uploaded.status, 201, "{}", uploaded.text());
-    let link = called(&gateway, &token, "GetSignedArtifactURL", &of_job("build"));
-    let link = super::path_of(&gateway, link["signed_url"].as_str().unwrap());
-    assert!(gateway.get(&link).send().body == own);
-    let deleted = called(&gateway, &token, "DeleteArtifact", &of_job("build"));
-    assert_eq!(deleted["artifact_id"], named.to_string());
-}
-
-fn names_that_could_not_be_directories_are_refused(gateway: Gateway) {
-    let token = begin(&gateway);
-    let long = "x".repeat(256);
-    for name in [
-        "", ".", "..", "a/b", "a\\b", "a:b", "a\"b", "a<b", "a>b", "a|b", "a*b", "a?b", "a\rb", "a\nb",
-        "a\tb", &long,
-    ] {
-        let answer = call(&gateway, &token, "CreateArtifact", &with(of_job(name), json!({"version": 4})));
-        let (status, code, message) = refused(&answer);
-        assert_eq!((status, code.as_str()), (400, "invalid_argument"), "{name:?}");
-        assert!(message.starts_with("name: "), "{message}");
-    }
-    for name in ["größe + & # %", &"x".repeat(255)] {
-        assert_eq!(
-            call(&gateway, &token, "CreateArtifact", &with(of_job(name), json!({"version": 4}))).status,
-            200
-        );
-    }
-}
-
 fn a_size_or_digest_that_differs_is_refused_and_nothing_is_visible(gateway: Gateway) {
     let token = begin(&gateway);
     let link = create(&gateway, &token, "bin", json!({}));
-    assert_eq!(put_block(&gateway, &link, &super::block_id(0), b"content").status, 201);
-    assert_eq!(put_list(&gateway, &link, [super::block_id(0).as_str()]).status, 201);
+    assert_eq!(put_block(&gateway, &link, &block_id(0), b"content").status, 201);
+    assert_eq!(put_list(&gateway, &link, [block_id(0)]).status, 201);
     let other = artigate::domain::Sha256Digest::of(b"other");
     for (more, word) in [
         (json!({"size": "8"}), "size: 7 bytes"),
@@ -295,10 +163,10 @@ fn finishing_twice_answers_the_same_and_too_early_is_refused(gateway: Gateway) {
     let unknown = call(&gateway, &token, "FinalizeArtifact", &with(of_job("bin"), json!({"size": "7"})));
     assert_eq!(refused(&unknown).1, "not_found");
     let link = create(&gateway, &token, "bin", json!({}));
-    assert_eq!(put_block(&gateway, &link, &super::block_id(0), b"content").status, 201);
+    assert_eq!(put_block(&gateway, &link, &block_id(0), b"content").status, 201);
     let early = call(&gateway, &token, "FinalizeArtifact", &with(of_job("bin"), json!({"size": "7"})));
     assert_eq!((refused(&early).0, refused(&early).1.as_str()), (412, "failed_precondition"));
-    assert_eq!(put_list(&gateway, &link, [super::block_id(0).as_str()]).status, 201);
+    assert_eq!(put_list(&gateway, &link, [block_id(0)]).status, 201);
     let finalize = with(of_job("bin"), json!({"size": "7"}));
     let first = called(&gateway, &token, "FinalizeArtifact", &finalize);
     assert_eq!(called(&gateway, &token, "FinalizeArtifact", &finalize), first);
@@ -430,14 +298,23 @@ fn an_uploader_gets_no_longer_lifetime_than_the_settings_allow() {
     assert_eq!(found["artifacts"][0]["expires_at"], "2026-02-01T13:00:00Z");
 }
 
-fn deleting_takes_effect_at_once(gateway: Gateway) {
+/// The key that signs is the same on a node that has just started.
+#[test]
+fn two_rotations_end_a_runtime_token() {
+    let gateway = Gateway::on_sqlite();
     let token = begin(&gateway);
-    let first = upload(&gateway, &token, "bin", &archive(), 1000, json!({}));
-    let deleted = called(&gateway, &token, "DeleteArtifact", &of_job("bin"));
-    assert_eq!(deleted, json!({"ok": true, "artifact_id": first.to_string()}));
-    assert_eq!(refused(&call(&gateway, &token, "DeleteArtifact", &of_job("bin"))).1, "not_found");
-    let second = upload(&gateway, &token, "bin", &archive(), 1000, json!({}));
-    assert!(second > first);
-    let gone = gateway.get(&format!("/api/v3/repos/group/project/actions/artifacts/{first}"));
-    assert_eq!(gone.private_token(MAINTAINER).send().status, 404);
+    let is_accepted = || {
+        let keys = artigate::auth::keys::SigningKeys::new(gateway.app.catalog.clone());
+        let token = secrecy::SecretString::from(token.clone());
+        gateway.block_on(artigate::auth::RuntimeToken::verify(&keys, &token, gateway.now())).is_ok()
+    };
+    let rotate = |secret: u8| {
+        let now = gateway.now();
+        gateway.write_catalog(move |db| artigate::catalog::keys::rotate(db, &[secret; 32], now));
+    };
+    assert!(is_accepted());
+    rotate(1);
+    assert!(is_accepted());
+    rotate(2);
+    assert!(!is_accepted());
 }

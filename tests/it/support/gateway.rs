@@ -12,7 +12,7 @@ use artigate::catalog::Catalog;
 use artigate::domain::{Clock, Timestamp};
 use artigate::identity;
 use artigate::registry::{self, LoadError, LoadSummary};
-use artigate::retention::{Collected, Terms};
+use artigate::retention::{Collected, Swept, Terms};
 use artigate::server;
 use artigate::settings::{DatabaseUrl, Settings, StorageUrl};
 use diesel::connection::SimpleConnection;
@@ -143,6 +143,11 @@ impl Gateway {
             self.now(),
             &|_| (),
         ))
+    }
+
+    /// Sweeps once, as `serve` does from time to time.
+    pub fn sweep(&self) -> Swept {
+        self.block_on(self.app.retention.sweep(|_| {})).unwrap()
     }
 
     /// Removes what nobody names and is older than `grace`.
