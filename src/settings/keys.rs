@@ -193,7 +193,7 @@ pub(super) const KEYS: &[Key] = &[
     key(
         "limits.artifacts_per_job",
         "5000",
-        "Most artifacts that an agent may upload from one job.",
+        "Most artifacts that an agent may upload from one job; without effect as long as its API is not served.",
         |s, text| at_least_one(text).map(|v| s.artifacts_per_job = v),
     ),
     key(
@@ -241,13 +241,13 @@ pub(super) const KEYS: &[Key] = &[
     key(
         "links.transfer_lifetime",
         "1 hour",
-        "How long a link that a job is given for an upload or download is valid.",
+        "How long a link that a job is given for a download is valid.",
         |s, text| timeout(text).map(|v| s.transfer_lifetime = v),
     ),
     key(
         "agents.part_size",
         "64 MiB",
-        "Size of the parts in which an agent uploads a larger file; one of more than 1,000 parts has larger ones.",
+        "Size of the parts in which an agent uploads a larger file; without effect as long as its API is not served.",
         |s, text| part_size(text).map(|v| s.part_bytes = v),
     ),
 ];
