@@ -8,6 +8,7 @@ use crate::catalog::Db;
 use crate::catalog::jobs::{self, Job};
 use crate::catalog::pipelines::{self, PipelineView};
 use crate::catalog::projects::{self, Project};
+use crate::domain::build::Slugs;
 use crate::domain::project::ProjectRef;
 use secrecy::SecretString;
 
@@ -18,6 +19,8 @@ pub struct JobEnvironment {
     pub job: Job,
     /// Its project.
     pub project: Project,
+    /// The slugs of its project.
+    pub slugs: Slugs,
     /// Its pipeline.
     pub pipeline: PipelineView,
     /// The job's token, if it is the credential of the request.
@@ -48,7 +51,11 @@ impl Access {
             let project = projects::find(db, &ProjectRef::Id(job.project_id))?;
             let pipeline = pipelines::all_views(db, &[job.pipeline_id])?.pop();
             match (project, pipeline) {
-                (Some(project), Some(pipeline)) => Ok(JobEnvironment { job, project, pipeline, token }),
+                (Some(project), Some(pipeline)) => {
+                    let slugs = projects::slugs_of(db, project.id)?;
+                    let slugs = slugs.unwrap_or_else(|| Slugs::of_path(&project.path));
+                    Ok(JobEnvironment { job, project, slugs, pipeline, token })
+                }
                 _ => Err(missing()),
             }
         })

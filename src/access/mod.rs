@@ -17,6 +17,7 @@ mod principal;
 mod project;
 mod registry;
 mod repository;
+mod running_job;
 mod uploads;
 
 pub use artifacts::{JobArchive, RefLookup, RefSearch};
@@ -28,10 +29,11 @@ pub use environment::JobEnvironment;
 pub use error::{AccessError, ArtifactAbsence, CommitAbsence, JobAbsence, PipelineAbsence, ProjectAbsence};
 pub use lists::{ChildPipelines, Listed, ListedProjects, Total};
 pub use named::ListedArtifact;
-pub use pieces::{RuntimeJob, UploadError};
+pub use pieces::UploadError;
 pub use principal::Principal;
 pub use registry::require_registry;
 pub use repository::{ListedRefs, RefList, RefOrder, RefSearchText};
+pub use running_job::RunningJob;
 pub use uploads::AuthorizedUpload;
 
 pub use crate::auth::AcceptedCredentials;

@@ -2,51 +2,22 @@
 
 use super::named::{ListedArtifact, with_availability};
 use super::uploads::{require_running, smaller_limit};
-use super::{Access, AccessError};
-use crate::audit::AuditContext;
-use crate::auth::keys::SigningKeys;
-use crate::auth::{CredentialError, RuntimeToken};
+use super::{Access, AccessError, RunningJob};
+use crate::auth::CredentialError;
 use crate::catalog::artifacts::{self, Artifact, InsertOutcome, NamedArtifacts, NewArtifact};
 use crate::catalog::jobs::{self, Job};
 use crate::catalog::pipelines;
-use crate::catalog::projects::{self, Project};
+use crate::catalog::projects;
 use crate::catalog::slice::{Direction, Slice};
 use crate::catalog::uploads::{self, PieceUpload};
-use crate::catalog::users;
 use crate::catalog::{Db, tombstones};
 use crate::domain::artifact::{Accessibility, ArtifactName, Availability, UploadState};
-use crate::domain::permissions::{self, Action, Decision, Grant, TokenReach, authorize};
 use crate::domain::project::ProjectRef;
 use crate::domain::status::Status;
 use crate::domain::{Sha256Digest, Timestamp, Uuid};
-use secrecy::SecretString;
 
 /// Most artifacts of a pipeline that a list returns.
 const MAX_LISTED: i64 = 10_000;
-
-/// A running job, by its runtime token.
-#[derive(Debug, Clone)]
-pub struct RuntimeJob {
-    /// The job.
-    pub job: Job,
-    /// Its project.
-    pub project: Project,
-    /// What its user may do in the project; `None` for a job of nobody, which reads only what it uploaded itself.
-    grant: Option<Grant>,
-    now: Timestamp,
-}
-
-impl RuntimeJob {
-    /// Whether it may read an artifact of its run: its own, or one that a job of its user that depends on the
-    /// artifact's job may fetch.
-    fn may_read(&self, artifact: &Artifact) -> bool {
-        let action = Action::FetchDependency(artifact.accessibility);
-        let Project { visibility, public_jobs, .. } = self.project;
-        let project = permissions::Project { visibility, public_jobs };
-        artifact.job_id == self.job.id
-            || self.grant.is_some_and(|grant| authorize(grant, action, project) == Decision::Allow)
-    }
-}
 
 /// What an upload may still take.
 #[derive(Debug, Clone, Copy)]
@@ -81,53 +52,13 @@ impl<E: Into<AccessError>> From<E> for UploadError {
 }
 
 impl Access {
-    /// Finds the running job that a runtime token is for.
-    ///
-    /// # Errors
-    /// [`AccessError::Credential`].
-    pub async fn runtime_job(
-        &self,
-        keys: &SigningKeys,
-        token: &SecretString,
-        audit: &AuditContext,
-        now: Timestamp,
-    ) -> Result<RuntimeJob, AccessError> {
-        audit.set_credential("runtime_token");
-        let token = RuntimeToken::verify(keys, token, now).await?;
-        let audit = audit.clone();
-        self.read_inline(move |db| {
-            let job = jobs::find(db, token.job_id)?.filter(|job| job.pipeline_id == token.pipeline_id);
-            let job = job.ok_or(CredentialError::Unknown)?;
-            let project = projects::find(db, &ProjectRef::Id(job.project_id))?;
-            let project = project.ok_or(CredentialError::Unknown)?;
-            audit.set_job_actor(job.id, &project.path, None);
-            audit.set_project(&project);
-            if !job.status.is_executing() {
-                return Err(CredentialError::JobIdle(job.status).into());
-            }
-            if job.erased_at.is_some() {
-                return Err(CredentialError::JobErased.into());
-            }
-            let user = job.user_id.map(|id| users::find(db, id)).transpose()?.flatten();
-            let grant = match user {
-                Some(user) => {
-                    let role = projects::role_of(db, project.id, user.id)?;
-                    Some(Grant::User { admin: user.admin, role, reach: TokenReach::AllowedJob })
-                }
-                None => None,
-            };
-            Ok(RuntimeJob { job, project, grant, now })
-        })
-        .await
-    }
-
     /// Creates the upload of a new artifact of a job.
     ///
     /// # Errors
     /// [`UploadError::NameTaken`], unless the name is that of an earlier attempt of the same job.
     pub async fn create_upload(
         &self,
-        runtime: &RuntimeJob,
+        runtime: &RunningJob,
         new: NewArtifact,
     ) -> Result<PieceUpload, UploadError> {
         let (job, project_id, now) = (runtime.job.clone(), runtime.project.id, runtime.now);
@@ -156,7 +87,7 @@ impl Access {
     /// [`UploadError::DigestDiffers`], and nothing is visible then.
     pub async fn complete_upload(
         &self,
-        runtime: &RuntimeJob,
+        runtime: &RunningJob,
         name: String,
         size: i64,
         digest: Option<Sha256Digest>,
@@ -195,7 +126,7 @@ impl Access {
     /// Those of the catalog.
     pub async fn artifacts_of_run(
         &self,
-        runtime: &RuntimeJob,
+        runtime: &RunningJob,
         name: Option<String>,
         id: Option<i64>,
     ) -> Result<Vec<ListedArtifact>, AccessError> {
@@ -209,7 +140,7 @@ impl Access {
     /// [`UploadError::NotFound`].
     pub async fn artifact_of_run(
         &self,
-        runtime: &RuntimeJob,
+        runtime: &RunningJob,
         job_id: i64,
         name: String,
     ) -> Result<ListedArtifact, UploadError> {
@@ -223,7 +154,7 @@ impl Access {
     /// [`UploadError::NotFound`].
     pub async fn delete_artifact_of_run(
         &self,
-        runtime: &RuntimeJob,
+        runtime: &RunningJob,
         job_id: i64,
         name: String,
     ) -> Result<i64, UploadError> {
@@ -302,7 +233,7 @@ fn taken_by(
 /// Lists the available artifacts of the run of a job that it may read.
 fn readable_of_run(
     db: &mut Db,
-    runtime: &RuntimeJob,
+    runtime: &RunningJob,
     name: Option<String>,
     id: Option<i64>,
 ) -> Result<Vec<ListedArtifact>, AccessError> {

@@ -10,7 +10,7 @@ use crate::http::query::Query;
 
 /// Schemes of `Authorization` that may be logged. Any other word may be the secret itself, sent without a
 /// scheme.
-const KNOWN_SCHEMES: &[&str] = &["Basic", "Digest", "Negotiate", "NTLM", "Token"];
+const KNOWN_SCHEMES: &[&str] = &["Basic", "Bearer", "Digest", "Negotiate", "NTLM", "Token"];
 
 /// Returns a header's text; `None` if it is empty or not ASCII.
 pub fn text<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
@@ -53,7 +53,7 @@ pub fn empty_parameter(query: &Query, names: &[&'static str]) -> Option<&'static
 /// The content of `Authorization`.
 #[derive(Debug, Default)]
 pub struct Authorization {
-    /// The token of `Bearer` (RFC 6750, section 2.1); `None` if it is empty.
+    /// The token of `Bearer` (RFC 6750, section 2.1), or of the scheme that stands for it; `None` if it is empty.
     pub bearer: Option<Shown>,
     /// Any other scheme.
     pub other: Option<Unreadable>,
@@ -62,11 +62,16 @@ pub struct Authorization {
 impl Authorization {
     /// Reads the header.
     pub fn read(headers: &HeaderMap) -> Self {
+        Self::read_scheme(headers, BEARER)
+    }
+
+    /// Reads the header where another scheme stands for `Bearer`.
+    pub fn read_scheme(headers: &HeaderMap, wanted: &[u8]) -> Self {
         let lines = || headers.get_all(AUTHORIZATION).map(|value| scheme_and_rest(value.as_bytes()));
         let tokens =
-            lines().filter(|(scheme, _)| scheme.eq_ignore_ascii_case(BEARER)).map(|(_, token)| token);
+            lines().filter(|(scheme, _)| scheme.eq_ignore_ascii_case(wanted)).map(|(_, token)| token);
         let mut others = lines().map(|(scheme, _)| scheme);
-        let other = others.find(|scheme| !scheme.is_empty() && !scheme.eq_ignore_ascii_case(BEARER));
+        let other = others.find(|scheme| !scheme.is_empty() && !scheme.eq_ignore_ascii_case(wanted));
         let known =
             |scheme: &[u8]| KNOWN_SCHEMES.iter().find(|known| known.as_bytes().eq_ignore_ascii_case(scheme));
         Self {

@@ -25,6 +25,10 @@ pub(super) enum ApiError {
     Validation(Vec<(String, &'static str)>),
     /// The caller may read, but not change.
     Forbidden(Cow<'static, str>),
+    /// The caller may not do this, and is told why.
+    Refused(Cow<'static, str>),
+    /// The token of an agent's request is missing or not valid.
+    AgentToken(CredentialError),
     /// An error that all dialects share.
     Request(RequestError),
 }
@@ -37,8 +41,18 @@ impl ApiError {
 
     /// The path is that of no route.
     pub(super) fn no_route(path: &str) -> Self {
-        let path = path.strip_prefix(super::PREFIX).unwrap_or(path).trim_start_matches('/');
+        let prefixes = [super::PREFIX, super::agent::PREFIX];
+        let rest = prefixes.iter().find_map(|prefix| path.strip_prefix(prefix));
+        let path = rest.unwrap_or(path).trim_start_matches('/');
         Self::NotFound(format!("No route matches {path}").into(), "no such route".into())
+    }
+
+    /// The same for an agent, whose tokens are others.
+    pub(super) fn of_agent(self) -> Self {
+        match self {
+            Self::Request(RequestError::Credential(refusal)) => Self::AgentToken(refusal),
+            other => other,
+        }
     }
 
     /// Whether a credential was sent that is not valid.
@@ -51,11 +65,13 @@ impl ApiError {
             Self::NotFound(_, reason)
             | Self::BadRequest(reason)
             | Self::Unprocessable(reason)
+            | Self::Refused(reason)
             | Self::Forbidden(reason) => reason.clone(),
             Self::Validation(errors) => {
                 let fields: Vec<&str> = errors.iter().map(|(field, _)| field.as_str()).collect();
                 format!("not valid: {}", fields.join(", ")).into()
             }
+            Self::AgentToken(refusal) => refusal.reason(),
             Self::Request(error) => error.reason(),
         }
     }
@@ -69,11 +85,16 @@ impl ApiError {
             Self::NotFound(..) => StatusCode::NOT_FOUND,
             Self::BadRequest(_) => StatusCode::BAD_REQUEST,
             Self::Unprocessable(_) | Self::Validation(_) => StatusCode::UNPROCESSABLE_ENTITY,
-            Self::Forbidden(_) => StatusCode::FORBIDDEN,
+            Self::Forbidden(_) | Self::Refused(_) => StatusCode::FORBIDDEN,
+            Self::AgentToken(_) => StatusCode::UNAUTHORIZED,
             Self::Request(error) => error.status(),
         };
         let body = match &self {
-            Self::NotFound(text, _) | Self::BadRequest(text) | Self::Unprocessable(text) => said(text),
+            Self::NotFound(text, _)
+            | Self::BadRequest(text)
+            | Self::Unprocessable(text)
+            | Self::Refused(text) => said(text),
+            Self::AgentToken(_) => said(AGENT_TOKEN),
             Self::Validation(errors) => {
                 let errors: Vec<Value> =
                     errors.iter().map(|(field, code)| json!({ "field": field, "code": code })).collect();
@@ -89,6 +110,10 @@ impl ApiError {
         response.content_type("application/json; charset=utf-8").body(body.to_string())
     }
 }
+
+/// Agents print it, in one line.
+const AGENT_TOKEN: &str =
+    "Authentication required. Expected 'Authorization: Token' with the token of a running job";
 
 fn said(text: &str) -> Value {
     json!({ "message": text })

@@ -1,6 +1,7 @@
-//! Buildkite's dialect: the REST API for builds and artifacts.
+//! Buildkite's dialect: the REST API for builds and artifacts, and the agent's API.
 
 mod account;
+mod agent;
 mod answer;
 mod artifacts;
 mod builds;
@@ -29,9 +30,10 @@ use routes::Route;
 /// Path prefix of the REST API.
 pub const PREFIX: &str = "/v2";
 
-/// Mounts the REST API.
+/// Mounts both APIs.
 pub(super) fn mount(config: &mut ServiceConfig) {
     config.service(web::scope(PREFIX).default_service(web::to(answer)));
+    agent::mount(config);
 }
 
 async fn answer(app: Data<App>, request: HttpRequest, payload: Payload) -> HttpResponse {

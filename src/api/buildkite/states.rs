@@ -32,7 +32,12 @@ pub(super) fn of_build(build: &Build) -> (&'static str, bool) {
 
 /// The state of a job.
 pub(super) fn of_job(job: &BuildJob) -> &'static str {
-    match job.status {
+    of_job_status(job.status, job.failure_reason.as_deref())
+}
+
+/// The state of a job with this status, which failed for this reason if it failed.
+pub(super) fn of_job_status(status: Status, failure_reason: Option<&str>) -> &'static str {
+    match status {
         Status::Created => "pending",
         Status::WaitingForResource | Status::WaitingForCallback | Status::Pending | Status::Scheduled => {
             "scheduled"
@@ -40,7 +45,7 @@ pub(super) fn of_job(job: &BuildJob) -> &'static str {
         Status::Preparing => "assigned",
         Status::Running => "running",
         Status::Success => "passed",
-        Status::Failed => match job.failure_reason.as_deref() {
+        Status::Failed => match failure_reason {
             Some("job_execution_timeout") => "timed_out",
             Some("stuck_or_timeout_failure") => "expired",
             _ => "failed",

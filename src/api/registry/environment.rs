@@ -47,6 +47,13 @@ pub(super) async fn of_job(ctx: &RequestContext, job_id: &str) -> Result<HttpRes
         ("GITHUB_REPOSITORY", project.path.clone()),
         ("GITHUB_RUN_ID", pipeline.id.to_string()),
         ("GITHUB_RETENTION_DAYS", days.to_string()),
+        ("BUILDKITE_AGENT_ENDPOINT", format!("{base}/v3")),
+        ("BUILDKITE_AGENT_ACCESS_TOKEN", runtime.expose_secret().to_owned()),
+        ("BUILDKITE_JOB_ID", job.uuid.to_string()),
+        ("BUILDKITE_BUILD_ID", pipeline.uuid.to_string()),
+        ("BUILDKITE_BUILD_NUMBER", pipeline.iid.to_string()),
+        ("BUILDKITE_ORGANIZATION_SLUG", found.slugs.organization.clone()),
+        ("BUILDKITE_PIPELINE_SLUG", found.slugs.pipeline.clone()),
     ];
     if let Some(token) = &found.token {
         variables.push(("CI_JOB_TOKEN", token.expose_secret().to_owned()));

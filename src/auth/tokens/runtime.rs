@@ -43,6 +43,11 @@ struct Claims {
 }
 
 impl RuntimeToken {
+    /// Whether a text has the form of these tokens, which no other token has: three parts that dots divide.
+    pub fn has_form(text: &str) -> bool {
+        text.starts_with("eyJ") && text.bytes().filter(|byte| *byte == b'.').count() == 2
+    }
+
     /// Returns the token as text.
     ///
     /// # Errors

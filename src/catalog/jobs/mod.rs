@@ -16,7 +16,7 @@ use super::users::User;
 use super::values::new_uuid;
 use super::{Db, pipelines};
 use crate::domain::status::Status;
-use crate::domain::{Result, Sha256Digest, Timestamp};
+use crate::domain::{Result, Sha256Digest, Timestamp, Uuid};
 
 /// A job, with the columns that lookups and permission checks need.
 #[derive(Debug, Clone, Queryable, Selectable)]
@@ -24,6 +24,8 @@ use crate::domain::{Result, Sha256Digest, Timestamp};
 pub struct Job {
     /// Its ID.
     pub id: i64,
+    /// Its UUID.
+    pub uuid: Uuid,
     /// The project it belongs to.
     pub project_id: i64,
     /// The pipeline it belongs to.

@@ -14,7 +14,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::json::seconds;
-use crate::access::{AccessError, ListedArtifact, RuntimeJob, UPLOAD_LIFETIME};
+use crate::access::{AccessError, ListedArtifact, RunningJob, UPLOAD_LIFETIME};
 use crate::app::App;
 use crate::auth::signed_links::Purpose;
 use crate::auth::{Credential, CredentialError, Shown};
@@ -82,7 +82,7 @@ async fn dispatch(ctx: &RequestContext, mut body: RequestBody) -> Result<Value, 
     let no_route = Refusal::new(StatusCode::NOT_FOUND, "bad_route", "no such method");
     let rpc = rpc.ok_or(no_route)?;
     let token = token(ctx)?;
-    let runtime = ctx.access().runtime_job(&ctx.app.keys, &token, &ctx.audit, ctx.now).await?;
+    let runtime = ctx.access().job_of_runtime_token(&ctx.app.keys, &token, &ctx.audit, ctx.now).await?;
     let request = body.read_whole(MAX_REQUEST_BYTES).await?;
     match rpc {
         Rpc::Create => create(ctx, &runtime, parse(&request)?).await,
@@ -151,7 +151,7 @@ impl Number {
 
 impl Call {
     /// Requires the IDs of the token's run and, with `own`, of its job.
-    fn require_run(&self, runtime: &RuntimeJob, own: bool) -> Result<(), Refusal> {
+    fn require_run(&self, runtime: &RunningJob, own: bool) -> Result<(), Refusal> {
         let is_run = self.workflow_run_backend_id == runtime.job.pipeline_id.to_string();
         let is_job = self.workflow_job_run_backend_id == runtime.job.id.to_string();
         if is_run && (is_job || !own) {
@@ -167,7 +167,7 @@ impl Call {
 }
 
 /// `CreateArtifact`
-async fn create(ctx: &RequestContext, runtime: &RuntimeJob, call: Call) -> Result<Value, Refusal> {
+async fn create(ctx: &RequestContext, runtime: &RunningJob, call: Call) -> Result<Value, Refusal> {
     ctx.audit.start("artifact.upload");
     ctx.audit.set_job(runtime.job.id);
     call.require_run(runtime, true)?;
@@ -230,7 +230,7 @@ fn expire_at(ctx: &RequestContext, call: &Call) -> Result<Option<Timestamp>, Ref
 }
 
 /// `FinalizeArtifact`: the digest is known since the list of blocks was answered, so nothing is read here.
-async fn finalize(ctx: &RequestContext, runtime: &RuntimeJob, call: Call) -> Result<Value, Refusal> {
+async fn finalize(ctx: &RequestContext, runtime: &RunningJob, call: Call) -> Result<Value, Refusal> {
     ctx.audit.start("artifact.upload");
     ctx.audit.set_job(runtime.job.id);
     call.require_run(runtime, true)?;
@@ -250,7 +250,7 @@ async fn finalize(ctx: &RequestContext, runtime: &RuntimeJob, call: Call) -> Res
 }
 
 /// `ListArtifacts`: an empty list where a filter matches nothing, never 404.
-async fn list(ctx: &RequestContext, runtime: &RuntimeJob, call: Call) -> Result<Value, Refusal> {
+async fn list(ctx: &RequestContext, runtime: &RunningJob, call: Call) -> Result<Value, Refusal> {
     call.require_run(runtime, false)?;
     let id = call.id_filter.as_ref().map(|id| id.value("id_filter")).transpose()?;
     let name = call.name_filter.clone().filter(|name| !name.is_empty());
@@ -273,7 +273,7 @@ fn row(listed: &ListedArtifact) -> Value {
 }
 
 /// `GetSignedArtifactURL`
-async fn link(ctx: &RequestContext, runtime: &RuntimeJob, call: Call) -> Result<Value, Refusal> {
+async fn link(ctx: &RequestContext, runtime: &RunningJob, call: Call) -> Result<Value, Refusal> {
     call.require_run(runtime, false)?;
     let job_id = job_id(&call)?;
     let found = ctx.access().artifact_of_run(runtime, job_id, call.name.clone()).await?;
@@ -283,7 +283,7 @@ async fn link(ctx: &RequestContext, runtime: &RuntimeJob, call: Call) -> Result<
 }
 
 /// `DeleteArtifact`
-async fn delete(ctx: &RequestContext, runtime: &RuntimeJob, call: Call) -> Result<Value, Refusal> {
+async fn delete(ctx: &RequestContext, runtime: &RunningJob, call: Call) -> Result<Value, Refusal> {
     ctx.audit.start("artifact.delete");
     call.require_run(runtime, false)?;
     let job_id = job_id(&call)?;
