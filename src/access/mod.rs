@@ -6,6 +6,7 @@
 
 mod account;
 mod artifacts;
+mod batches;
 mod builds;
 mod changes;
 mod environment;
@@ -18,9 +19,11 @@ mod project;
 mod registry;
 mod repository;
 mod running_job;
+mod search;
 mod uploads;
 
 pub use artifacts::{JobArchive, RefLookup, RefSearch};
+pub use batches::{BatchError, DeclaredFile, EndedUploads, UploadEnd};
 pub use builds::{
     BuildArtifact, BuildArtifacts, BuildChange, BuildError, BuildPath, BuildScope, CreateBuild, JobPath,
     JobScope, ListedBuilds, ListedPipeline,
@@ -34,11 +37,12 @@ pub use principal::Principal;
 pub use registry::require_registry;
 pub use repository::{ListedRefs, RefList, RefOrder, RefSearchText};
 pub use running_job::RunningJob;
+pub use search::{SearchError, SearchScope, SearchedBuild};
 pub use uploads::AuthorizedUpload;
 
 pub use crate::auth::AcceptedCredentials;
 use crate::auth::Actor;
-pub use crate::catalog::uploads::LIFETIME as UPLOAD_LIFETIME;
+pub use crate::catalog::uploads::{Declared, LIFETIME as UPLOAD_LIFETIME};
 use crate::catalog::{Catalog, Db};
 
 /// The service layer: the one way from a dialect to the catalog.

@@ -11,7 +11,7 @@ use crate::catalog::projects;
 use crate::catalog::slice::{Direction, Slice};
 use crate::catalog::uploads::{self, PieceUpload};
 use crate::catalog::{Db, tombstones};
-use crate::domain::artifact::{Accessibility, ArtifactName, Availability, UploadState};
+use crate::domain::artifact::{Accessibility, ArtifactName, Availability};
 use crate::domain::project::ProjectRef;
 use crate::domain::status::Status;
 use crate::domain::{Sha256Digest, Timestamp, Uuid};
@@ -183,7 +183,7 @@ impl Access {
         let instance_bytes = self.max_artifact_bytes;
         self.catalog
             .read_inline(move |db| {
-                let upload = uploads::find(db, uuid)?.filter(|upload| upload.state != UploadState::Abandoned);
+                let upload = uploads::find(db, uuid)?.filter(|upload| upload.state.is_alive());
                 let upload = upload.ok_or(UploadError::NotFound)?;
                 let job = jobs::find(db, upload.job_id)?.ok_or(UploadError::NotFound)?;
                 if !job.status.is_executing() {

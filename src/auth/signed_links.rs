@@ -11,6 +11,12 @@ use crate::domain::{Result, Timestamp, Uuid};
 /// Path prefix of signed links.
 pub const PREFIX: &str = "/-/blobs";
 
+/// The field of a form for a link that holds the path of its file.
+pub const PATH_FIELD: &str = "path";
+
+/// The field of a form for a link that is its file.
+pub const FILE_FIELD: &str = "file";
+
 /// What a link permits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Purpose {
@@ -18,6 +24,10 @@ pub enum Purpose {
     Download,
     /// To send the pieces of an upload.
     Upload,
+    /// To send a part of a declared upload; its number is the link's path.
+    Part,
+    /// To send the files of a batch of declared uploads in forms.
+    Form,
 }
 
 /// What a link is for.
@@ -27,7 +37,7 @@ pub struct Link {
     pub purpose: Purpose,
     /// The UUID of the artifact or upload.
     pub uuid: Uuid,
-    /// The path of a file of the artifact, which is an archive; the artifact itself without one.
+    /// The path of a file of the artifact, which is an archive; the artifact itself without one. Of a part its number.
     pub path: Option<String>,
     /// When it ends.
     pub until: Timestamp,
@@ -47,6 +57,8 @@ impl Purpose {
         match self {
             Self::Download => "get",
             Self::Upload => "put",
+            Self::Part => "part",
+            Self::Form => "form",
         }
     }
 }
@@ -79,8 +91,8 @@ impl Link {
         query: LinkQuery<'_>,
         now: Timestamp,
     ) -> Result<std::result::Result<Self, LinkRefusal>> {
-        let purpose = [Purpose::Download, Purpose::Upload].into_iter();
-        let purpose = purpose.into_iter().find(|purpose| query.purpose == Some(purpose.as_str()));
+        let purposes = [Purpose::Download, Purpose::Upload, Purpose::Part, Purpose::Form];
+        let purpose = purposes.into_iter().find(|purpose| query.purpose == Some(purpose.as_str()));
         // Only the spelling that was signed is accepted.
         let seconds = query.until.filter(|text| is_number(text)).and_then(|text| text.parse::<i64>().ok());
         let key_id = query.key.filter(|text| is_number(text)).and_then(|text| text.parse::<i64>().ok());

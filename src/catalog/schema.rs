@@ -200,6 +200,13 @@ diesel::table! {
         tail_bytes -> Nullable<BigInt>,
         store_key -> Nullable<Text>,
         created_at -> BigInt,
+        batch -> Nullable<Text>,
+        batch_index -> Nullable<BigInt>,
+        parts -> Nullable<BigInt>,
+        declared_bytes -> Nullable<BigInt>,
+        declared_sha1 -> Nullable<Binary>,
+        declared_sha256 -> Nullable<Binary>,
+        ordered_at -> Nullable<BigInt>,
     }
 }
 

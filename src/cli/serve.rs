@@ -24,6 +24,8 @@ pub(super) fn run(settings: Settings, with_demo: bool) -> Result<(), CommandErro
         });
         let listening = server::listen(Arc::clone(&app)).map_err(CommandError::startup)?;
         actix_web::rt::spawn(app.retention.clone().sweep_forever(app.settings.sweep_interval));
+        let assembling = Arc::clone(&app);
+        actix_web::rt::spawn(async move { assembling.ingest.assemble_forever(&assembling.clock).await });
         let node = StoreKey::random_writer();
         actix_web::rt::spawn(app.retention.clone().collect_forever(app.settings.clone(), node));
         let serving = actix_web::rt::spawn(listening.server);

@@ -5,6 +5,7 @@ use std::convert::Infallible;
 use std::fmt;
 use std::str::FromStr;
 
+use super::Uuid;
 pub use super::artifact_kind::ArtifactKind;
 
 /// The name of an artifact, which identifies it within its job. An artifact of a kind that a job has once is
@@ -17,6 +18,10 @@ const NAMED: &str = "named/";
 
 /// Prefix of the stored names of single files.
 const FILE: &str = "file/";
+
+/// In the stored name of a single file, what comes between its path and its UUID, if the job has another file of the
+/// same path. No path holds it.
+const AGAIN: &str = "//";
 
 impl ArtifactName {
     /// The name of a job's archive.
@@ -33,6 +38,11 @@ impl ArtifactName {
     /// The name of a single file at `path`.
     pub fn of_file(path: &str) -> Self {
         Self(Cow::Owned(format!("{FILE}{path}")))
+    }
+
+    /// The name of a single file at `path` while the job has another file there.
+    pub fn of_file_again(path: &str, uuid: Uuid) -> Self {
+        Self(Cow::Owned(format!("{FILE}{path}{AGAIN}{uuid}")))
     }
 
     /// Returns the names that an upload called `name` may have: it is an archive, or a single file.
@@ -63,7 +73,8 @@ impl ArtifactName {
 
     /// Returns the path of a single file; `None` for any other artifact.
     pub fn file_path(&self) -> Option<&str> {
-        self.0.strip_prefix(FILE)
+        let rest = self.0.strip_prefix(FILE)?;
+        Some(rest.split_once(AGAIN).map_or(rest, |(path, _)| path))
     }
 
     /// Returns the name as stored.
@@ -96,8 +107,8 @@ impl fmt::Display for ArtifactName {
 /// Longest name of a named archive, in bytes: with its ending it is a file name.
 const MAX_NAME_BYTES: usize = 255;
 
-/// Longest path of a single file, in bytes.
-const MAX_PATH_BYTES: usize = 4096;
+/// Longest path of a single file, in bytes: a row of an index of PostgreSQL has at most 2,704.
+const MAX_PATH_BYTES: usize = 2048;
 
 /// Characters that no name of an archive holds, since they end or divide file names somewhere. Control
 /// characters are none either.
@@ -265,10 +276,26 @@ named! {
     pub enum UploadState ("upload state") {
         /// It takes pieces.
         Open = "open",
+        /// All its pieces are there, and are being made one blob.
+        Ordered = "ordered",
         /// Its pieces are one blob.
         Received = "received",
+        /// It is an artifact; its row is kept for clients that ask again.
+        Completed = "completed",
+        /// It became no artifact, because its client gave up or its bytes are not what was declared.
+        Failed = "failed",
         /// It takes nothing more; its pieces are deleted.
         Abandoned = "abandoned",
+    }
+}
+
+impl UploadState {
+    /// The words of the states in which an upload may still become an artifact.
+    pub const ALIVE: [&str; 3] = [Self::Open.as_str(), Self::Ordered.as_str(), Self::Received.as_str()];
+
+    /// Whether an upload may still become an artifact.
+    pub const fn is_alive(self) -> bool {
+        matches!(self, Self::Open | Self::Ordered | Self::Received)
     }
 }
 
@@ -319,5 +346,9 @@ mod tests {
     fn a_name_is_read_as_it_is_stored() {
         assert_eq!("archive".parse(), Ok(ArtifactName::ARCHIVE));
         assert_eq!("build/output".parse::<ArtifactName>().unwrap().as_str(), "build/output");
+        let again = ArtifactName::of_file_again("a/b.txt", Uuid::for_row());
+        assert_eq!(again.file_path(), Some("a/b.txt"));
+        assert_eq!(again.default_filename().as_deref(), Some("b.txt"));
+        assert_ne!(again, ArtifactName::of_file("a/b.txt"));
     }
 }

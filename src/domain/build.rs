@@ -142,6 +142,21 @@ pub fn as_json(value: &impl Serialize) -> crate::domain::Result<String> {
     serde_json::to_string(value).map_err(crate::domain::Error::internal)
 }
 
+/// Reads the index, from 0, and the total of a job that is one of several parallel ones: `test 2/5`.
+pub fn parallel(name: &str) -> Option<(i64, i64)> {
+    let (number, total) = name.rsplit_once(' ')?.1.split_once('/')?;
+    let (number, total): (i64, i64) = (number.parse().ok()?, total.parse().ok()?);
+    (1..=total).contains(&number).then_some((number - 1, total))
+}
+
+/// Returns the label of the step of a job: its name without the number among parallel ones.
+pub fn step_label(name: &str) -> &str {
+    match parallel(name) {
+        Some(_) => name.rsplit_once(' ').map_or(name, |(label, _)| label),
+        None => name,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -169,5 +184,14 @@ mod tests {
         let texts: Vec<&str> = map.0.values().map(String::as_str).collect();
         assert_eq!(texts, ["x", "true", "7", "1.5", ""]);
         assert!(serde_json::from_str::<TextMap>(r#"{"a":{}}"#).is_err());
+    }
+
+    #[test]
+    fn parallel_jobs_are_numbered_from_zero() {
+        assert_eq!(parallel("test 2/5"), Some((1, 5)));
+        for name in ["test", "test 0/5", "test 6/5", "test a/b", "1/2", "test 1/"] {
+            assert_eq!(parallel(name), None, "{name}");
+        }
+        assert_eq!((step_label("My test 2/5"), step_label("a/b")), ("My test", "a/b"));
     }
 }

@@ -144,7 +144,11 @@ impl RequestContext {
 
     /// Whether `Content-Length` announces more than `limit_bytes`.
     pub fn announces_more_than(&self, limit_bytes: u64) -> bool {
-        let announced = text(self.request.headers(), CONTENT_LENGTH.as_str());
-        announced.and_then(|text| text.parse::<u64>().ok()).is_some_and(|bytes| bytes > limit_bytes)
+        self.announced_bytes().is_some_and(|bytes| bytes > limit_bytes)
+    }
+
+    /// Returns the size of the body that `Content-Length` announces.
+    pub fn announced_bytes(&self) -> Option<u64> {
+        text(self.request.headers(), CONTENT_LENGTH.as_str())?.parse().ok()
     }
 }

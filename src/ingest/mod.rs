@@ -3,6 +3,7 @@
 //! Nothing is visible before the row is committed, and a row is only committed for durable bytes. Bytes that
 //! end up without a row are deleted.
 
+mod declared;
 mod hashes;
 mod pieces;
 mod rewrite;
@@ -10,6 +11,8 @@ mod scan;
 mod turns;
 mod validate;
 
+pub use declared::WholeOutcome;
+use hashes::StreamHashes;
 pub use hashes::{Hashes, blob_info};
 pub use pieces::AssembleOutcome;
 pub use rewrite::RemoveOutcome;
@@ -53,6 +56,8 @@ pub struct ArtifactUpload {
     upload: Upload,
     writer: Writer,
     limit_bytes: Option<u64>,
+    /// Of what its client declared hashes of.
+    hashes: Option<StreamHashes>,
     /// Held until the artifact is recorded, or given up.
     _turn: Turn,
 }
@@ -134,9 +139,24 @@ impl Ingest {
         Ok(ArtifactUpload { upload: received.upload.without_digest(), ..received })
     }
 
+    /// Like [`Ingest::begin`], for bytes whose hashes their client declared.
+    ///
+    /// # Errors
+    /// As [`Ingest::begin`].
+    pub async fn begin_declared(
+        &self,
+        project_id: i64,
+        job_id: i64,
+        limit_bytes: u64,
+    ) -> Result<ArtifactUpload> {
+        let turn = self.turns.wait(project_id, job_id, Sent::Piece).await?;
+        let received = self.begin_in(turn, Some(limit_bytes)).await?;
+        Ok(ArtifactUpload { hashes: Some(StreamHashes::new()), ..received })
+    }
+
     async fn begin_in(&self, turn: Turn, limit_bytes: Option<u64>) -> Result<ArtifactUpload> {
         let (writer, upload) = self.writers.begin(&self.store).await?;
-        Ok(ArtifactUpload { upload, writer, limit_bytes, _turn: turn })
+        Ok(ArtifactUpload { upload, writer, limit_bytes, hashes: None, _turn: turn })
     }
 
     /// Scans a blob if it is an archive; few at a time.
@@ -250,15 +270,24 @@ impl Ingest {
 }
 
 impl ArtifactUpload {
+    /// How many bytes were received.
+    pub fn size(&self) -> u64 {
+        self.upload.size()
+    }
+
     /// Appends bytes.
     ///
     /// # Errors
     /// `TooLarge` at the first byte past the limit; those of the store.
     pub async fn write(&mut self, bytes: &[u8]) -> Result<()> {
         match self.limit_bytes {
-            Some(limit) if self.upload.size() + bytes.len() as u64 > limit => Err(too_large(limit)),
-            _ => self.upload.write(bytes).await,
+            Some(limit) if self.upload.size() + bytes.len() as u64 > limit => return Err(too_large(limit)),
+            _ => {}
         }
+        if let Some(hashes) = &mut self.hashes {
+            hashes.update(bytes).await?;
+        }
+        self.upload.write(bytes).await
     }
 }
 

@@ -106,7 +106,7 @@ impl Ingest {
             if let Some(writer) = &writer {
                 writer.hold(db)?;
             }
-            uploads::receive(db, upload_id, &pieces, &contents, digest)
+            uploads::receive(db, (upload_id, UploadState::Open), &pieces, &contents, digest)
         });
         let outcome = receiving.await?;
         if let ReceiveOutcome::Received(keys) = outcome {
@@ -136,7 +136,7 @@ impl Ingest {
     }
 
     /// Copies pieces into one blob, in order, and continues `hashes` with their bytes.
-    async fn join(
+    pub(super) async fn join(
         &self,
         pieces: &[Piece],
         mut hashes: Option<Hashes>,
@@ -167,7 +167,7 @@ impl Ingest {
     }
 
     /// Deletes blobs that no row references any more, behind the answer: it does not depend on that.
-    fn discard_all(&self, keys: impl IntoIterator<Item = String>) {
+    pub(super) fn discard_all(&self, keys: impl IntoIterator<Item = String>) {
         let keys: Vec<StoreKey> = keys.into_iter().filter_map(|key| key.parse().ok()).collect();
         let store = self.store.clone();
         tokio::spawn(async move {
@@ -187,7 +187,11 @@ fn open_or_outcome(found: Option<PieceUpload>, list: Sha256Digest) -> Result<Pie
     match upload.state {
         UploadState::Open => Ok(upload),
         UploadState::Received if upload.list_sha256 == Some(list) => Err(AssembleOutcome::Received),
-        UploadState::Received | UploadState::Abandoned => Err(AssembleOutcome::Closed),
+        UploadState::Received
+        | UploadState::Ordered
+        | UploadState::Completed
+        | UploadState::Failed
+        | UploadState::Abandoned => Err(AssembleOutcome::Closed),
     }
 }
 

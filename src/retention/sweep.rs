@@ -87,6 +87,9 @@ impl Retention {
         let Self { catalog, store, clock, .. } = self;
         let now = earlier(catalog, clock).await?;
         catalog.write(move |db| uploads::abandon_old(db, now)).await?;
+        let kept_millis = i64::try_from(self.tombstones.as_millis()).unwrap_or(i64::MAX);
+        let failed_before = Timestamp::from_millis(now.as_millis().saturating_sub(kept_millis));
+        catalog.write(move |db| uploads::forget(db, failed_before, now)).await?;
         let mut after = 0;
         loop {
             let some = catalog.read(move |db| uploads::abandoned(db, after, UPLOADS)).await?;

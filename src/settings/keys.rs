@@ -193,7 +193,7 @@ pub(super) const KEYS: &[Key] = &[
     key(
         "limits.artifacts_per_job",
         "5000",
-        "Most artifacts that an agent may upload from one job; without effect as long as its API is not served.",
+        "Most artifacts of a job to which an agent may add more.",
         |s, text| at_least_one(text).map(|v| s.artifacts_per_job = v),
     ),
     key(
@@ -247,7 +247,7 @@ pub(super) const KEYS: &[Key] = &[
     key(
         "agents.part_size",
         "64 MiB",
-        "Size of the parts in which an agent uploads a larger file; without effect as long as its API is not served.",
+        "Least size of the parts in which an agent uploads a file; up to twice that it is sent whole.",
         |s, text| part_size(text).map(|v| s.part_bytes = v),
     ),
 ];

@@ -71,7 +71,7 @@ async fn list(
     let Range { start, end } = page.range();
     let filter = FileFilter { pattern, is_readable: None };
     let (total, mut listed) = files::select(ctx, &found, state, filter, start..end).await?;
-    files::add_digests(ctx, &mut listed, files::Digesting::OfSmallPages).await?;
+    files::add_digests(&ctx.app, &mut listed, files::Digesting::OfSmallPages).await?;
     let shown = Shown::of(ctx);
     let items: Vec<ArtifactJson> =
         listed.iter().map(|file| ArtifactJson::new(file.parts(&found), &shown)).collect();
@@ -89,7 +89,7 @@ async fn find(ctx: &RequestContext, path: JobPath, uuid: Uuid) -> Result<(BuildA
 /// `GET …/jobs/:id/artifacts/:id`
 pub(super) async fn one(ctx: &RequestContext, path: JobPath, uuid: Uuid) -> Result<HttpResponse, ApiError> {
     let (found, mut file) = find(ctx, path, uuid).await?;
-    files::add_digests(ctx, slice::from_mut(&mut file), files::Digesting::OfAll).await?;
+    files::add_digests(&ctx.app, slice::from_mut(&mut file), files::Digesting::OfAll).await?;
     let json = ArtifactJson::new(file.parts(&found), &Shown::of(ctx));
     answer::json(ctx, HttpResponse::Ok(), Some(Scope::ReadArtifacts), &json)
 }

@@ -60,7 +60,8 @@ impl ApiError {
         matches!(self, Self::Request(error) if error.is_failed_authentication())
     }
 
-    fn reason(&self) -> Cow<'static, str> {
+    /// Why it is refused, for the log.
+    pub(super) fn reason(&self) -> Cow<'static, str> {
         match self {
             Self::NotFound(_, reason)
             | Self::BadRequest(reason)

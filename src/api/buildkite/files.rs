@@ -5,12 +5,13 @@ use std::ops::Range;
 use super::error::ApiError;
 use super::json::artifact::Parts;
 use crate::access::{BuildArtifact, BuildArtifacts};
+use crate::app::App;
 use crate::archive::ArchivedFile;
-use crate::catalog::artifacts::Artifact;
+use crate::catalog::artifacts::{Artifact, FileDigests};
 use crate::catalog::uploads::PieceUpload;
 use crate::deliver::{FileFilter, ListedFile, Source, SourceKind};
-use crate::domain::Uuid;
-use crate::domain::artifact::{ArtifactFormat, ArtifactName, ArtifactState};
+use crate::domain::artifact::{ArtifactFormat, ArtifactName, ArtifactState, UploadState};
+use crate::domain::{Sha256Digest, Uuid};
 use crate::http::content_disposition::content_type;
 use crate::http::context::RequestContext;
 
@@ -26,7 +27,7 @@ pub(super) struct File {
     size_bytes: u64,
     media_type: Option<String>,
     kind: Kind,
-    sha1: Option<[u8; 20]>,
+    digests: Option<FileDigests>,
 }
 
 /// What a file is.
@@ -34,8 +35,8 @@ pub(super) struct File {
 enum Kind {
     /// An artifact, or with a path the file of an archive.
     Stored { artifact: Box<Artifact>, entry: Option<Box<ArchivedFile>>, state: &'static str },
-    /// An upload that is not complete yet.
-    Upload,
+    /// An upload that is not complete, in this state.
+    Upload(&'static str),
 }
 
 /// The files whose digests are computed if nobody did before.
@@ -48,11 +49,46 @@ pub(super) enum Digesting {
 }
 
 impl File {
+    /// The UUID.
+    pub(super) fn uuid(&self) -> Uuid {
+        self.uuid
+    }
+
+    /// The UUID of the job.
+    pub(super) fn job_uuid(&self) -> Uuid {
+        self.job_uuid
+    }
+
+    /// The path.
+    pub(super) fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// The size in bytes.
+    pub(super) fn size_bytes(&self) -> u64 {
+        self.size_bytes
+    }
+
+    /// The SHA-1, if it is known.
+    pub(super) fn sha1(&self) -> Option<[u8; 20]> {
+        self.digests.map(|(sha1, _)| sha1)
+    }
+
+    /// The digest, if it is known.
+    pub(super) fn sha256(&self) -> Option<Sha256Digest> {
+        self.digests.map(|(_, sha256)| sha256)
+    }
+
+    /// The media type: as declared, else by the path's ending.
+    pub(super) fn media_type(&self) -> String {
+        self.media_type.clone().unwrap_or_else(|| content_type(&self.path).to_owned())
+    }
+
     /// The state, as clients know it.
     pub(super) fn state(&self) -> &'static str {
         match &self.kind {
             Kind::Stored { state, .. } => state,
-            Kind::Upload => "new",
+            Kind::Upload(state) => state,
         }
     }
 
@@ -62,7 +98,7 @@ impl File {
             Kind::Stored { artifact, entry, .. } => {
                 Some((artifact, entry.as_ref().map(|file| file.path.clone())))
             }
-            Kind::Upload => None,
+            Kind::Upload(_) => None,
         }
     }
 
@@ -75,9 +111,9 @@ impl File {
             job_uuid: self.job_uuid,
             state: self.state(),
             path: &self.path,
-            media_type: self.media_type.clone().unwrap_or_else(|| content_type(&self.path).to_owned()),
+            media_type: self.media_type(),
             size_bytes: self.size_bytes,
-            sha1: self.sha1,
+            sha1: self.sha1(),
         }
     }
 
@@ -86,10 +122,14 @@ impl File {
             uuid: upload.uuid,
             job_uuid,
             path: path_of(&upload.name, &upload.filename),
-            size_bytes: upload.size_bytes.and_then(|bytes| u64::try_from(bytes).ok()).unwrap_or(0),
+            size_bytes: upload
+                .size_bytes
+                .or(upload.declared_bytes)
+                .and_then(|bytes| u64::try_from(bytes).ok())
+                .unwrap_or(0),
             media_type: upload.media_type.as_ref().map(ToString::to_string),
-            kind: Kind::Upload,
-            sha1: None,
+            kind: Kind::Upload(if upload.state == UploadState::Failed { "error" } else { "new" }),
+            digests: None,
         }
     }
 
@@ -118,7 +158,7 @@ impl File {
                 entry: listed.entry.map(Box::new),
                 state,
             },
-            sha1: None,
+            digests: None,
         }
     }
 }
@@ -156,9 +196,11 @@ pub(super) async fn select(
             files.push(File::of_source(source, file));
         }
     }
-    if matches!(state, None | Some(ArtifactState::New)) {
+    if matches!(state, None | Some(ArtifactState::New | ArtifactState::Error)) {
         let uploads = found.uploads.iter().map(|(upload, job)| File::of_upload(upload, *job));
-        let matching = |file: &File| filter.pattern.as_ref().is_none_or(|it| it.matches(&file.path));
+        let in_state = |file: &File| state.is_none_or(|state| file.state() == state.as_str());
+        let matching =
+            |file: &File| in_state(file) && filter.pattern.as_ref().is_none_or(|it| it.matches(&file.path));
         for file in uploads.filter(matching) {
             if window.contains(&total) {
                 files.push(file);
@@ -241,16 +283,12 @@ fn path_of(name: &ArtifactName, filename: &str) -> String {
 }
 
 /// Adds the digests of files that are known, and computes others.
-pub(super) async fn add_digests(
-    ctx: &RequestContext,
-    files: &mut [File],
-    digesting: Digesting,
-) -> Result<(), ApiError> {
-    let known = ctx.access().file_digests(files.iter().map(|file| file.uuid).collect()).await?;
+pub(super) async fn add_digests(app: &App, files: &mut [File], digesting: Digesting) -> Result<(), ApiError> {
+    let known = app.access.file_digests(files.iter().map(|file| file.uuid).collect()).await?;
     for file in files.iter_mut() {
-        file.sha1 = known.get(&file.uuid).map(|(sha1, _)| *sha1);
+        file.digests = known.get(&file.uuid).copied();
     }
-    let lacks_digests = |file: &&mut File| file.sha1.is_none() && file.state() == "finished";
+    let lacks_digests = |file: &&mut File| file.digests.is_none() && file.state() == "finished";
     let bytes: u64 = files.iter_mut().filter(lacks_digests).map(|file| file.size_bytes).sum();
     if digesting == Digesting::OfSmallPages && bytes > SMALL_PAGE_BYTES {
         return Ok(());
@@ -260,15 +298,15 @@ pub(super) async fn add_digests(
         let Kind::Stored { artifact, entry, .. } = &file.kind else { continue };
         let id = artifact.id;
         // A file that turns out to be damaged has none; its list is there all the same.
-        let Ok(digests) = ctx.app.deliver.digests(artifact, entry.as_deref()).await else { continue };
-        file.sha1 = Some(digests.0);
+        let Ok(digests) = app.deliver.digests(artifact, entry.as_deref()).await else { continue };
+        file.digests = Some(digests);
         match computed.last_mut().filter(|(last, _)| *last == id) {
             Some((_, of_artifact)) => of_artifact.push((file.uuid, digests)),
             None => computed.push((id, vec![(file.uuid, digests)])),
         }
     }
     for (artifact_id, digests) in computed {
-        ctx.access().keep_file_digests(artifact_id, digests).await?;
+        app.access.keep_file_digests(artifact_id, digests).await?;
     }
     Ok(())
 }

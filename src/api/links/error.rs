@@ -1,10 +1,10 @@
-//! Refusal of a request by link, in Azure's XML.
+//! Refusal of a request by link, in Azure's XML, or in JSON for agents, which show it to people.
 
 use actix_web::HttpResponse;
 use actix_web::http::{StatusCode, header};
 
 use super::block_list::InvalidBlockList;
-use crate::access::{AccessError, UploadError};
+use crate::access::{AccessError, BatchError, UploadError};
 use crate::domain::{Error, ErrorKind};
 use crate::http::error::{RequestError, with_reason};
 
@@ -17,12 +17,13 @@ pub(super) struct Refusal {
     reason: String,
     /// The error whose status and headers the response has, if it is one that all dialects share.
     shared: Option<Box<RequestError>>,
+    in_json: bool,
 }
 
 impl Refusal {
     pub(super) fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
         let message = message.into();
-        Self { status, code, reason: message.clone(), message, shared: None }
+        Self { status, code, reason: message.clone(), message, shared: None, in_json: false }
     }
 
     pub(super) fn forbidden(reason: &str) -> Self {
@@ -31,16 +32,24 @@ impl Refusal {
         Self { reason: reason.to_owned(), ..refusal }
     }
 
+    pub(super) fn in_json(self) -> Self {
+        Self { in_json: true, ..self }
+    }
+
     pub(super) fn into_response(self) -> HttpResponse {
+        let mut response = match &self.shared {
+            Some(error) => error.begin_response(),
+            None => HttpResponse::build(self.status),
+        };
+        if self.in_json {
+            let response = response.json(serde_json::json!({ "message": self.message }));
+            return with_reason(self.reason.into(), response);
+        }
         let text = quick_xml::escape::escape(&self.message);
         let body = format!(
             "<?xml version=\"1.0\" encoding=\"utf-8\"?><Error><Code>{}</Code><Message>{text}</Message></Error>",
             self.code
         );
-        let mut response = match &self.shared {
-            Some(error) => error.begin_response(),
-            None => HttpResponse::build(self.status),
-        };
         let response = response
             .insert_header((header::CONTENT_TYPE, "application/xml"))
             .insert_header(("x-ms-error-code", self.code))
@@ -56,7 +65,8 @@ impl From<RequestError> for Refusal {
             other => other.reason().into_owned(),
         };
         let reason = error.reason().into_owned();
-        Self { status: error.status(), code: code(&error), message, reason, shared: Some(Box::new(error)) }
+        let (status, code, shared) = (error.status(), code(&error), Some(Box::new(error)));
+        Self { status, code, message, reason, shared, in_json: false }
     }
 }
 
@@ -110,6 +120,22 @@ impl From<AccessError> for Refusal {
                 reason,
                 ..Self::new(StatusCode::NOT_FOUND, "BlobNotFound", "The artifact does not exist.")
             },
+        }
+    }
+}
+
+impl From<BatchError> for Refusal {
+    fn from(error: BatchError) -> Self {
+        match error {
+            BatchError::Access(error) => error.into(),
+            BatchError::NotFound => Self::new(
+                StatusCode::NOT_FOUND,
+                "BlobNotFound",
+                "There is no such upload, or it was given up",
+            ),
+            BatchError::Differs | BatchError::TooMany | BatchError::TooLarge(..) => {
+                Self::new(StatusCode::CONFLICT, "OperationNotAllowed", "The upload is not in that state.")
+            }
         }
     }
 }

@@ -4,6 +4,7 @@
 //! along after a redirect to the same host.
 
 pub mod block_list;
+mod declared;
 mod error;
 mod upload;
 
@@ -47,6 +48,8 @@ async fn dispatch(ctx: &RequestContext, body: RequestBody) -> Result<HttpRespons
     match (link.purpose, ctx.request.method()) {
         (Purpose::Download, &Method::GET | &Method::HEAD) => download(ctx, &link).await,
         (Purpose::Upload, &Method::PUT) => upload::take(ctx, &link, body).await,
+        (Purpose::Part, &Method::PUT) => declared::part(ctx, &link, body).await.map_err(Refusal::in_json),
+        (Purpose::Form, &Method::POST) => declared::form(ctx, &link, body).await.map_err(Refusal::in_json),
         _ => Err(Refusal::new(
             StatusCode::METHOD_NOT_ALLOWED,
             "UnsupportedHttpVerb",

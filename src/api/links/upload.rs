@@ -51,7 +51,11 @@ async fn whole_blob(ctx: &RequestContext, link: &Link, body: RequestBody) -> Res
     // A repeated one, whose answer was lost, is accepted as a repeated list is.
     let upload = match known.state {
         UploadState::Open => take_piece(ctx, link, id.clone(), body).await?,
-        UploadState::Received | UploadState::Abandoned => known,
+        UploadState::Received
+        | UploadState::Ordered
+        | UploadState::Completed
+        | UploadState::Failed
+        | UploadState::Abandoned => known,
     };
     let turn = ctx.app.ingest.turn(upload.project_id, upload.job_id).await?;
     assemble(ctx, turn, &upload, vec![id]).await

@@ -13,7 +13,7 @@ pub use named::{NamedArtifact, NamedArtifacts, named, named_and_count, shown_nam
 
 use super::db::MultiBackend;
 use super::schema::artifacts;
-use super::values::{Finished, millis, new_uuid};
+use super::values::{Finished, millis};
 use super::{Db, gc_marks, tombstones};
 use crate::domain::artifact::{
     Accessibility, ArtifactFormat, ArtifactKind, ArtifactName, ArtifactState, MediaType,
@@ -162,11 +162,25 @@ pub fn find_current(
 /// `Unavailable` when the blob was marked for garbage collection, or after too many tries; those of the
 /// database.
 pub fn add(db: &mut Db, new: &NewArtifact, contents: &BlobInfo, now: Timestamp) -> Result<InsertOutcome> {
+    add_with_uuid(db, Uuid::for_row(), new, contents, now)
+}
+
+/// Like [`add`], for an artifact whose UUID was given out before.
+///
+/// # Errors
+/// As [`add`].
+pub fn add_with_uuid(
+    db: &mut Db,
+    uuid: Uuid,
+    new: &NewArtifact,
+    contents: &BlobInfo,
+    now: Timestamp,
+) -> Result<InsertOutcome> {
     let size_bytes = i64::try_from(contents.size_bytes).map_err(Error::internal)?;
     gc_marks::guard_insert(db, &contents.store_key)?;
     for _ in 0..TRIES {
         // A statement that may fail needs its own savepoint, or PostgreSQL aborts the transaction.
-        match db.transaction(|db| insert(db, new, contents, size_bytes, now)) {
+        match db.transaction(|db| insert(db, uuid, new, contents, size_bytes, now)) {
             Ok(id) => return Ok(InsertOutcome::Inserted(id)),
             Err(DieselError::DatabaseError(DatabaseErrorKind::UniqueViolation, _)) => {}
             Err(other) => return Err(other.into()),
@@ -184,6 +198,7 @@ pub fn add(db: &mut Db, new: &NewArtifact, contents: &BlobInfo, now: Timestamp) 
 
 fn insert(
     db: &mut Db,
+    uuid: Uuid,
     new: &NewArtifact,
     contents: &BlobInfo,
     size_bytes: i64,
@@ -191,7 +206,7 @@ fn insert(
 ) -> QueryResult<i64> {
     diesel::insert_into(artifacts::table)
         .values((
-            artifacts::uuid.eq(new_uuid()),
+            artifacts::uuid.eq(uuid.as_bytes().as_slice()),
             artifacts::project_id.eq(new.project_id),
             artifacts::job_id.eq(new.job_id),
             artifacts::name.eq(new.name.as_str()),

@@ -13,7 +13,9 @@ pub use change::{
     require_not_canceled, retry,
 };
 pub use list::{BuildCondition, BuildList, BuildState, listed};
-pub use view::{Build, BuildJob, BuildProject, BuildView, all, find, find_by_number, job_by_uuid, project};
+pub use view::{
+    Build, BuildJob, BuildProject, BuildView, all, find, find_by_number, id_of, job_by_uuid, project,
+};
 
 use super::Db;
 use super::schema::{jobs, meta_data, pipelines};

@@ -11,7 +11,7 @@ use crate::catalog::users::UserDetails;
 use crate::domain::build::{Agent, Author, PullRequest, Slugs, TextMap};
 use crate::domain::pipeline::Source;
 use crate::domain::status::Status;
-use crate::domain::{Result, Timestamp, Uuid};
+use crate::domain::{Result, RowId, Timestamp, Uuid};
 
 /// The columns of a build.
 #[derive(Debug, Clone, Queryable, Selectable)]
@@ -239,6 +239,21 @@ pub fn find_by_number(db: &mut Db, project_id: i64, number: i64) -> Result<Optio
         .select(pipelines::id)
         .first(db)
         .optional()?)
+}
+
+/// Returns the ID of the pipeline that a request names.
+///
+/// # Errors
+/// Those of the database.
+pub fn id_of(db: &mut Db, build: RowId) -> Result<Option<i64>> {
+    match build {
+        RowId::Number(id) => Ok(Some(id)),
+        RowId::Uuid(uuid) => Ok(pipelines::table
+            .filter(pipelines::uuid.eq(uuid.as_bytes().as_slice()))
+            .select(pipelines::id)
+            .first(db)
+            .optional()?),
+    }
 }
 
 /// Finds a job by its UUID: its ID, its pipeline's and its project's.

@@ -3,12 +3,16 @@
 //! No reader meets one. A piece is a blob of its own until a list orders the pieces into one blob; a row here
 //! references each, so that `gc` spares it.
 
+mod batches;
 mod pieces;
 
 use std::time::Duration;
 
 use diesel::prelude::*;
 
+pub use batches::{
+    BatchOutcome, Declared, claim_ordered, create_batch, fail, of_batch, order, receive_whole, renew_ordered,
+};
 pub use pieces::{
     AddOutcome, Piece, PieceDigest, PieceLimits, ReceiveOutcome, add_piece, pieces, receive, received_without,
 };
@@ -17,7 +21,7 @@ use super::Db;
 use super::artifacts::{self, BlobInfo, InsertOutcome, NewArtifact};
 use super::db::MultiBackend;
 use super::schema::{jobs, upload_pieces, uploads};
-use super::values::{millis, new_uuid};
+use super::values::millis;
 use crate::domain::artifact::{
     Accessibility, ArtifactFormat, ArtifactKind, ArtifactName, MediaType, UploadState,
 };
@@ -74,6 +78,16 @@ pub struct PieceUpload {
     pub tail_bytes: Option<i64>,
     /// The key of the blob, once it is received.
     pub store_key: Option<String>,
+    /// The client's ID of the batch that it was declared in, if it was.
+    pub batch: Option<String>,
+    /// How many pieces the client was asked for, if it was.
+    pub parts: Option<i64>,
+    /// The size that the client declared, in bytes.
+    pub declared_bytes: Option<i64>,
+    /// The SHA-1 that the client declared.
+    pub declared_sha1: Option<Vec<u8>>,
+    /// The digest that the client declared.
+    pub declared_sha256: Option<Sha256Digest>,
 }
 
 /// Creates the upload of a job's artifact; one that the job began before under the same name, in either form, is
@@ -86,11 +100,22 @@ pub fn create(db: &mut Db, new: &NewArtifact, pipeline_id: i64, now: Timestamp) 
     let before = uploads::table
         .filter(uploads::job_id.eq(new.job_id))
         .filter(uploads::name.eq_any(names.iter().map(ArtifactName::as_str)))
-        .filter(uploads::state.ne(UploadState::Abandoned.as_str()));
+        .filter(uploads::state.eq_any(UploadState::ALIVE));
     diesel::update(before).set(uploads::state.eq(UploadState::Abandoned.as_str())).execute(db)?;
+    insert(db, Uuid::for_row(), new, pipeline_id, now)
+}
+
+/// Inserts an upload that takes pieces.
+fn insert(
+    db: &mut Db,
+    uuid: Uuid,
+    new: &NewArtifact,
+    pipeline_id: i64,
+    now: Timestamp,
+) -> Result<PieceUpload> {
     Ok(diesel::insert_into(uploads::table)
         .values((
-            uploads::uuid.eq(new_uuid()),
+            uploads::uuid.eq(uuid.as_bytes().as_slice()),
             uploads::project_id.eq(new.project_id),
             uploads::pipeline_id.eq(pipeline_id),
             uploads::job_id.eq(new.job_id),
@@ -122,7 +147,7 @@ pub fn find(db: &mut Db, uuid: Uuid) -> Result<Option<PieceUpload>> {
         .optional()?)
 }
 
-/// Finds the newest upload of a job under one of these names that is open or received.
+/// Finds the newest upload of a job under one of these names that may still become an artifact.
 ///
 /// # Errors
 /// Those of the database.
@@ -130,7 +155,7 @@ pub fn find_by_name(db: &mut Db, job_id: i64, names: &[ArtifactName]) -> Result<
     Ok(uploads::table
         .filter(uploads::job_id.eq(job_id))
         .filter(uploads::name.eq_any(names.iter().map(ArtifactName::as_str)))
-        .filter(uploads::state.ne(UploadState::Abandoned.as_str()))
+        .filter(uploads::state.eq_any(UploadState::ALIVE))
         .order(uploads::id.desc())
         .limit(1)
         .select(PieceUpload::as_select())
@@ -138,7 +163,7 @@ pub fn find_by_name(db: &mut Db, job_id: i64, names: &[ArtifactName]) -> Result<
         .optional()?)
 }
 
-/// Lists the uploads of some jobs that are not complete and not abandoned, oldest first.
+/// Lists the uploads of some jobs that are not complete, and those that failed, oldest first.
 ///
 /// # Errors
 /// Those of the database.
@@ -148,7 +173,9 @@ pub fn of_jobs(db: &mut Db, job_ids: &[i64]) -> Result<Vec<PieceUpload>> {
     for some in job_ids.chunks(10_000) {
         let of_some = uploads::table
             .filter(uploads::job_id.eq_any(some))
-            .filter(uploads::state.ne(UploadState::Abandoned.as_str()))
+            .filter(
+                uploads::state.eq_any(UploadState::ALIVE).or(uploads::state.eq(UploadState::Failed.as_str())),
+            )
             .select(PieceUpload::as_select());
         found.extend(of_some.load::<PieceUpload>(db)?);
     }
@@ -170,14 +197,14 @@ pub fn other_uploaders(
         .inner_join(jobs::table)
         .filter(uploads::pipeline_id.eq(pipeline_id))
         .filter(uploads::name.eq_any(names.iter().map(ArtifactName::as_str)))
-        .filter(uploads::state.ne(UploadState::Abandoned.as_str()))
+        .filter(uploads::state.eq_any(UploadState::ALIVE))
         .filter(uploads::job_id.ne(job_id))
         .select(jobs::status)
         .load(db)?)
 }
 
-/// Makes a received upload an artifact and deletes its row; `None` if it is not received any more. Needs
-/// [`crate::catalog::Catalog::write`].
+/// Makes a received upload an artifact with its UUID; `None` if it is not received any more. Its row is deleted, or
+/// kept for a while if it is one of a batch. Needs [`crate::catalog::Catalog::write`].
 ///
 /// # Errors
 /// `Internal` if the upload has no blob; those of [`artifacts::add`].
@@ -191,7 +218,7 @@ pub fn complete(db: &mut Db, upload: &PieceUpload, now: Timestamp) -> Result<Opt
     else {
         return Err(Error::internal("an upload without a blob cannot become an artifact"));
     };
-    let declared = NewArtifact {
+    let mut declared = NewArtifact {
         project_id: upload.project_id,
         job_id: upload.job_id,
         name: upload.name.clone(),
@@ -210,10 +237,24 @@ pub fn complete(db: &mut Db, upload: &PieceUpload, now: Timestamp) -> Result<Opt
         sha1: upload.sha1.as_deref().and_then(|bytes| bytes.try_into().ok()),
         crc32: upload.crc32.and_then(|crc| u32::try_from(crc).ok()),
     };
-    let outcome = artifacts::add(db, &declared, &contents, now)?;
-    if matches!(outcome, InsertOutcome::Inserted(_)) {
-        diesel::delete(uploads::table.find(upload.id)).execute(db)?;
+    if upload.batch.is_none() {
+        let outcome = artifacts::add_with_uuid(db, upload.uuid, &declared, &contents, now)?;
+        if matches!(outcome, InsertOutcome::Inserted(_)) {
+            diesel::delete(uploads::table.find(upload.id)).execute(db)?;
+        }
+        return Ok(Some(outcome));
     }
+    // Until it is complete its name is its own; the first file of a path has that of the path.
+    let path = upload.name.file_path().unwrap_or_default();
+    declared.name = ArtifactName::of_file(path);
+    let mut outcome = artifacts::add_with_uuid(db, upload.uuid, &declared, &contents, now)?;
+    if matches!(outcome, InsertOutcome::AlreadyExists(_)) {
+        declared.name = upload.name.clone();
+        outcome = artifacts::add_with_uuid(db, upload.uuid, &declared, &contents, now)?;
+    }
+    let completed =
+        (uploads::state.eq(UploadState::Completed.as_str()), uploads::store_key.eq(None::<String>));
+    diesel::update(uploads::table.find(upload.id)).set(completed).execute(db)?;
     Ok(Some(outcome))
 }
 
@@ -238,12 +279,12 @@ pub struct UploadBlob {
     pub sha256: Option<Sha256Digest>,
 }
 
-/// Lists the blobs of all uploads that are not abandoned.
+/// Lists the blobs of all uploads that may still become artifacts.
 ///
 /// # Errors
 /// Those of the database.
 pub fn blobs(db: &mut Db) -> Result<Vec<UploadBlob>> {
-    let alive = || uploads::table.filter(uploads::state.ne(UploadState::Abandoned.as_str()));
+    let alive = || uploads::table.filter(uploads::state.eq_any(UploadState::ALIVE));
     type Whole = (i64, Option<String>, Option<i64>, Option<Sha256Digest>);
     let whole: Vec<Whole> = alive()
         .filter(uploads::store_key.is_not_null())
@@ -251,7 +292,7 @@ pub fn blobs(db: &mut Db) -> Result<Vec<UploadBlob>> {
         .load(db)?;
     let pieces: Vec<(i64, Piece)> = upload_pieces::table
         .inner_join(uploads::table)
-        .filter(uploads::state.ne(UploadState::Abandoned.as_str()))
+        .filter(uploads::state.eq_any(UploadState::ALIVE))
         .select((uploads::job_id, Piece::as_select()))
         .load(db)?;
     let of_whole = |(job_id, key, size, sha256): Whole| {
@@ -276,11 +317,10 @@ pub fn abandon_old(db: &mut Db, now: Timestamp) -> Result<usize> {
         .filter(jobs::id.eq(uploads::job_id))
         .filter(jobs::status.ne_all(Status::words(Status::is_executing)))
         .filter(jobs::finished_at.lt(now.as_millis() - AFTER_JOB_MILLIS));
-    let old = uploads::table.filter(uploads::state.ne(UploadState::Abandoned.as_str())).filter(
-        uploads::created_at
-            .lt(now.as_millis() - LIFETIME.as_millis() as i64)
-            .or(diesel::dsl::exists(finished)),
-    );
+    // What is being assembled is complete for its client, and soon for everybody.
+    let is_left = uploads::state.ne(UploadState::Ordered.as_str()).and(diesel::dsl::exists(finished));
+    let is_old = uploads::created_at.lt(now.as_millis() - LIFETIME.as_millis() as i64);
+    let old = uploads::table.filter(uploads::state.eq_any(UploadState::ALIVE)).filter(is_old.or(is_left));
     Ok(diesel::update(old).set(uploads::state.eq(UploadState::Abandoned.as_str())).execute(db)?)
 }
 
@@ -308,15 +348,34 @@ pub fn abandoned(db: &mut Db, after: i64, limit: i64) -> Result<Vec<(i64, Vec<St
     Ok(found)
 }
 
-/// Deletes the rows of abandoned uploads, whose blobs are deleted.
+/// Deletes the rows of abandoned uploads, whose blobs are deleted. Those of a batch have failed, and are listed so.
 ///
 /// # Errors
 /// Those of the database.
 pub fn delete(db: &mut Db, ids: &[i64]) -> Result<()> {
     diesel::delete(upload_pieces::table.filter(upload_pieces::upload_id.eq_any(ids))).execute(db)?;
-    let abandoned = uploads::table
-        .filter(uploads::id.eq_any(ids))
-        .filter(uploads::state.eq(UploadState::Abandoned.as_str()));
-    diesel::delete(abandoned).execute(db)?;
+    let abandoned = || {
+        uploads::table
+            .filter(uploads::id.eq_any(ids))
+            .filter(uploads::state.eq(UploadState::Abandoned.as_str()))
+    };
+    diesel::delete(abandoned().filter(uploads::batch.is_null())).execute(db)?;
+    let failed = (uploads::state.eq(UploadState::Failed.as_str()), uploads::store_key.eq(None::<String>));
+    diesel::update(abandoned()).set(failed).execute(db)?;
+    Ok(())
+}
+
+/// Deletes the rows of completed uploads that are a day old, and of failed ones that were created before
+/// `failed_before`.
+///
+/// # Errors
+/// Those of the database.
+pub fn forget(db: &mut Db, failed_before: Timestamp, now: Timestamp) -> Result<()> {
+    let day_ago = now.as_millis() - LIFETIME.as_millis() as i64;
+    let completed = uploads::state.eq(UploadState::Completed.as_str()).and(uploads::created_at.lt(day_ago));
+    let failed = uploads::state
+        .eq(UploadState::Failed.as_str())
+        .and(uploads::created_at.lt(failed_before.as_millis()));
+    diesel::delete(uploads::table.filter(completed.or(failed))).execute(db)?;
     Ok(())
 }

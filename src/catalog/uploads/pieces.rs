@@ -4,13 +4,14 @@ use std::collections::HashMap;
 
 use diesel::prelude::*;
 
+use super::batches::set_blob;
 use super::take;
 use crate::catalog::artifacts::BlobInfo;
 use crate::catalog::db::MultiBackend;
 use crate::catalog::schema::{upload_pieces, uploads};
 use crate::catalog::{Db, gc_marks};
 use crate::domain::artifact::UploadState;
-use crate::domain::{Error, Result, Sha256Digest};
+use crate::domain::{Result, Sha256Digest};
 
 /// A piece that arrived.
 #[derive(Debug, Clone, Queryable, Selectable)]
@@ -121,20 +122,21 @@ pub fn pieces(db: &mut Db, upload_id: i64) -> Result<HashMap<String, Piece>> {
     Ok(rows.into_iter().map(|piece| (piece.name.clone(), piece)).collect())
 }
 
-/// Records that an open upload is one blob now, which was made of `made_of`. Needs [`crate::catalog::Catalog::write`].
+/// Records that an upload in the state `from` is one blob now, which was made of `made_of`. Needs
+/// [`crate::catalog::Catalog::write`].
 ///
 /// # Errors
 /// `Unavailable` when `gc` has taken the bytes; those of the database.
 pub fn receive(
     db: &mut Db,
-    upload_id: i64,
+    (upload_id, from): (i64, UploadState),
     made_of: &[Piece],
     contents: &BlobInfo,
     list: Sha256Digest,
 ) -> Result<ReceiveOutcome> {
     gc_marks::guard_insert(db, &contents.store_key)?;
     // Pieces may arrive at the same time.
-    if take(db, upload_id, UploadState::Open)?.is_none() {
+    if take(db, upload_id, from)?.is_none() {
         return Ok(ReceiveOutcome::Closed);
     }
     // The blob of a piece that was sent again is deleted, and may be the one that the artifact would have.
@@ -143,18 +145,9 @@ pub fn receive(
     if !made_of.iter().all(is_there) {
         return Ok(ReceiveOutcome::Changed);
     }
-    diesel::update(uploads::table.find(upload_id))
-        .set((
-            uploads::state.eq(UploadState::Received.as_str()),
-            uploads::list_sha256.eq(Some(list.as_bytes().to_vec())),
-            uploads::size_bytes.eq(Some(i64::try_from(contents.size_bytes).map_err(Error::internal)?)),
-            uploads::sha256.eq(Some(contents.sha256.as_bytes().to_vec())),
-            uploads::sha1.eq(contents.sha1.map(Vec::from)),
-            uploads::crc32.eq(contents.crc32.map(i64::from)),
-            uploads::tail_bytes.eq(contents.tail_bytes.and_then(|bytes| i64::try_from(bytes).ok())),
-            uploads::store_key.eq(Some(&contents.store_key)),
-        ))
-        .execute(db)?;
+    set_blob(db, upload_id, contents)?;
+    let ordered = uploads::list_sha256.eq(Some(list.as_bytes().to_vec()));
+    diesel::update(uploads::table.find(upload_id)).set(ordered).execute(db)?;
     diesel::delete(upload_pieces::table.filter(upload_pieces::upload_id.eq(upload_id))).execute(db)?;
     Ok(ReceiveOutcome::Received(arrived.into_values().map(|piece| piece.store_key).collect()))
 }

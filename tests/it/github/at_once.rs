@@ -9,6 +9,7 @@ use std::thread::JoinHandle;
 use artigate::catalog::Db;
 use artigate::catalog::uploads::{self, ReceiveOutcome};
 use artigate::domain::Sha256Digest;
+use artigate::domain::artifact::UploadState;
 use diesel::RunQueryDsl;
 use serde_json::{Value, json};
 
@@ -52,7 +53,7 @@ fn a_list_that_another_request_carries_out_meanwhile_is_accepted() {
         let answer = beside(address, move |address| put_list(address, &link, [list.as_str()]));
         until_another_waits(db)?;
         let digest = Sha256Digest::of(id.as_bytes());
-        let received = uploads::receive(db, upload_id, &pieces, &contents, digest)?;
+        let received = uploads::receive(db, (upload_id, UploadState::Open), &pieces, &contents, digest)?;
         assert!(matches!(received, ReceiveOutcome::Received(_)), "{received:?}");
         Ok(answer)
     });

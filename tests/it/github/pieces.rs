@@ -5,6 +5,7 @@ use std::time::Duration;
 use artigate::catalog::artifacts::BlobInfo;
 use artigate::catalog::uploads::{self, Piece, ReceiveOutcome};
 use artigate::domain::Sha256Digest;
+use artigate::domain::artifact::UploadState;
 use serde_json::json;
 
 use super::{begin, blob_error, block_id, called, create, of_job, put, put_block, put_list, signed, with};
@@ -179,7 +180,7 @@ pub(super) fn contents_of(piece: &Piece) -> BlobInfo {
 fn receive(gateway: &Gateway, upload_id: i64, pieces: Vec<Piece>) -> ReceiveOutcome {
     let contents = contents_of(&pieces[0]);
     gateway.write_catalog(move |db| {
-        uploads::receive(db, upload_id, &pieces, &contents, Sha256Digest::of(b"list"))
+        uploads::receive(db, (upload_id, UploadState::Open), &pieces, &contents, Sha256Digest::of(b"list"))
     })
 }
 

@@ -119,12 +119,16 @@ pub fn read_answer(mut stream: TcpStream, is_head: bool) -> io::Result<Answer> {
         .filter_map(|line| line.split_once(": "))
         .map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned()))
         .collect();
+    if headers.iter().any(|(name, value)| name == "transfer-encoding" && value == "chunked") {
+        let (body, complete) = read_chunks(&mut stream, body)?;
+        return Ok(Answer { status, headers, without_reason: apart(&body), body, complete });
+    }
     let length =
         headers.iter().find(|(name, _)| name == "content-length").map(|(_, value)| value.parse().unwrap());
     let length: usize = if is_head || matches!(status, 204 | 304) {
         0
     } else {
-        length.expect("every answer has a Content-Length")
+        length.expect("every other answer has a Content-Length")
     };
     while body.len() < length {
         let mut piece = vec![0; 256 * 1024];
@@ -137,6 +141,34 @@ pub fn read_answer(mut stream: TcpStream, is_head: bool) -> io::Result<Answer> {
     let complete = body.len() == length;
     let _ = stream.shutdown(Shutdown::Both);
     Ok(Answer { status, headers, without_reason: apart(&body), body, complete })
+}
+
+/// Reads a body of chunks to its end, or to where it is cut.
+fn read_chunks(stream: &mut TcpStream, mut received: Vec<u8>) -> io::Result<(Vec<u8>, bool)> {
+    let (mut body, mut at) = (Vec::new(), 0);
+    loop {
+        let line = received[at..].windows(2).position(|window| window == b"\r\n");
+        let size = line.map(|end| {
+            let text = std::str::from_utf8(&received[at..at + end]).unwrap();
+            (usize::from_str_radix(text, 16).unwrap(), at + end + 2)
+        });
+        match size {
+            Some((size, start)) if received.len() >= start + size + 2 => {
+                body.extend_from_slice(&received[start..start + size]);
+                at = start + size + 2;
+                if size == 0 {
+                    return Ok((body, true));
+                }
+            }
+            _ => {
+                let mut piece = vec![0; 256 * 1024];
+                match stream.read(&mut piece)? {
+                    0 => return Ok((body, false)),
+                    count => received.extend_from_slice(&piece[..count]),
+                }
+            }
+        }
+    }
 }
 
 /// Takes the reason out of a refusal that has one.

@@ -2,9 +2,11 @@
 //!
 //! Its caller is a running job: with the job's own token, or one that its environment named.
 
+mod artifacts;
 mod credentials;
 mod jobs;
 mod routes;
+mod search;
 
 use actix_web::http::Method;
 use actix_web::web::{self, Data, Payload, ServiceConfig};
@@ -35,10 +37,13 @@ fn refuse(ctx: &RequestContext, error: ApiError) -> HttpResponse {
     ctx.limit_failures(error, is_failure).of_agent().into_response()
 }
 
-async fn dispatch(ctx: &RequestContext, _body: RequestBody) -> Result<HttpResponse, ApiError> {
+async fn dispatch(ctx: &RequestContext, body: RequestBody) -> Result<HttpResponse, ApiError> {
     let path = ctx.request.uri().path();
     match (ctx.request.method(), routes::parse(path)?) {
         (&Method::GET, Route::Job(id)) => jobs::one(ctx, &id).await,
+        (&Method::POST, Route::JobArtifacts(id)) => artifacts::create(ctx, &id, body).await,
+        (&Method::PUT, Route::JobArtifacts(id)) => artifacts::update(ctx, &id, body).await,
+        (&Method::GET, Route::Search(build)) => search::search(ctx, build).await,
         _ => Err(ApiError::no_route(path)),
     }
 }

@@ -9,7 +9,7 @@ use super::build::Shown;
 use super::graphql_id;
 use crate::api::buildkite::states;
 use crate::catalog::builds::{Build, BuildJob};
-use crate::domain::build::slug;
+use crate::domain::build::{parallel, slug, step_label};
 use crate::domain::status::Status;
 use crate::domain::{Timestamp, Uuid};
 
@@ -179,20 +179,9 @@ impl<'a> Common<'a> {
     }
 }
 
-/// Reads the index, from 0, and the total of a job that is one of several parallel ones: `test 2/5`.
-fn parallel(name: &str) -> Option<(i64, i64)> {
-    let (number, total) = name.rsplit_once(' ')?.1.split_once('/')?;
-    let (number, total): (i64, i64) = (number.parse().ok()?, total.parse().ok()?);
-    (1..=total).contains(&number).then_some((number - 1, total))
-}
-
 /// The key of a step that has none of its own: that of its name without the number among parallel ones.
 fn step_key(name: &str) -> String {
-    let label = match parallel(name) {
-        Some(_) => name.rsplit_once(' ').map_or(name, |(label, _)| label),
-        None => name,
-    };
-    slug(label)
+    slug(step_label(name))
 }
 
 #[cfg(test)]
@@ -200,11 +189,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn parallel_jobs_are_numbered_from_zero() {
-        assert_eq!(parallel("test 2/5"), Some((1, 5)));
-        for name in ["test", "test 0/5", "test 6/5", "test a/b", "1/2", "test 1/"] {
-            assert_eq!(parallel(name), None, "{name}");
-        }
+    fn a_key_is_made_of_the_label() {
         assert_eq!((step_key("My test 2/5"), step_key("a/b")), ("my-test".into(), "a-b".into()));
     }
 }

@@ -1,0 +1,227 @@
+//! Batches: the files that a running job declares before it sends them, and finishes together.
+
+use super::uploads::{require_running, smaller_limit};
+use super::{Access, AccessError, RunningJob};
+use crate::auth::CredentialError;
+use crate::catalog::artifacts::{self, NewArtifact};
+use crate::catalog::jobs;
+use crate::catalog::uploads::{self, BatchOutcome, Declared, PieceUpload};
+use crate::catalog::{Db, projects};
+use crate::domain::artifact::{
+    Accessibility, ArtifactFormat, ArtifactKind, ArtifactName, MediaType, UploadState,
+};
+use crate::domain::project::ProjectRef;
+use crate::domain::{Timestamp, Uuid};
+
+/// A file as a job declares it.
+#[derive(Debug, Clone)]
+pub struct DeclaredFile {
+    /// Its path.
+    pub path: String,
+    /// Its media type, if the job says one.
+    pub media_type: Option<MediaType>,
+    /// Its size and digests.
+    pub declared: Declared,
+}
+
+/// Why a batch or its end is refused.
+#[derive(Debug)]
+pub enum BatchError {
+    /// The job or its credential is refused, or catalog or store failed.
+    Access(AccessError),
+    /// The job declared other files under this ID before.
+    Differs,
+    /// The job would have more artifacts than it may have.
+    TooMany,
+    /// The file at this path is larger than this many bytes, which are the most that are accepted.
+    TooLarge(String, u64),
+    /// There is no such upload.
+    NotFound,
+}
+
+impl<E: Into<AccessError>> From<E> for BatchError {
+    fn from(error: E) -> Self {
+        Self::Access(error.into())
+    }
+}
+
+/// How an upload ended, as its job says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UploadEnd {
+    /// All bytes were sent.
+    Finished,
+    /// It is given up.
+    Failed,
+}
+
+/// What is left to do after the ends of uploads were recorded.
+#[derive(Debug, Default)]
+pub struct EndedUploads {
+    /// Uploads whose pieces are to be assembled.
+    pub ordered: Vec<PieceUpload>,
+    /// Uploads that are to be given up.
+    pub failed: Vec<i64>,
+    /// The numbers of the artifacts that are there now.
+    pub stored: usize,
+    /// UUID and path of the first upload that the job takes for finished, and that is not.
+    pub incomplete: Option<(Uuid, String)>,
+}
+
+impl Access {
+    /// Declares the files of a batch, and returns an upload for each, in their order. The same batch may be declared
+    /// again.
+    ///
+    /// # Errors
+    /// [`BatchError::TooLarge`], [`BatchError::Differs`]; [`BatchError::TooMany`] above `limit` artifacts in the job.
+    pub async fn declare_batch(
+        &self,
+        running: &RunningJob,
+        batch: String,
+        files: Vec<DeclaredFile>,
+        limit: usize,
+        expire_at: Option<Timestamp>,
+    ) -> Result<Vec<PieceUpload>, BatchError> {
+        let limit_bytes = smaller_limit(self.max_artifact_bytes, running.project.max_artifact_bytes);
+        if let Some(limit_bytes) = limit_bytes
+            && let Some(file) = files
+                .iter()
+                .find(|it| u64::try_from(it.declared.size_bytes).is_ok_and(|size| size > limit_bytes))
+        {
+            return Err(BatchError::TooLarge(file.path.clone(), limit_bytes));
+        }
+        let (project_id, job_id, now) = (running.project.id, running.job.id, running.now);
+        let new = |file: DeclaredFile| {
+            let name = ArtifactName::of_file(&file.path);
+            let artifact = NewArtifact {
+                project_id,
+                job_id,
+                filename: name.default_filename().unwrap_or_default(),
+                name,
+                kind: ArtifactKind::Archive,
+                format: ArtifactFormat::Raw,
+                media_type: file.media_type,
+                accessibility: Accessibility::Public,
+                expire_at,
+            };
+            (file.path, artifact, file.declared)
+        };
+        let files: Vec<_> = files.into_iter().map(new).collect();
+        let of_job = (job_id, running.job.pipeline_id);
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let creating = self.catalog.write(move |db| {
+            require_running(&jobs::find(db, job_id)?.ok_or(CredentialError::Unknown)?)?;
+            Ok::<_, AccessError>(uploads::create_batch(db, of_job, &batch, &files, limit, now)?)
+        });
+        match creating.await? {
+            BatchOutcome::Uploads(uploads) => Ok(uploads),
+            BatchOutcome::Differs => Err(BatchError::Differs),
+            BatchOutcome::TooMany => Err(BatchError::TooMany),
+        }
+    }
+
+    /// Finds a declared upload by its UUID, for a link that carries the permission.
+    ///
+    /// # Errors
+    /// [`BatchError::NotFound`] for one that was given up; [`AccessError::JobNotRunning`].
+    pub async fn declared_upload(&self, uuid: Uuid) -> Result<PieceUpload, BatchError> {
+        self.catalog.read_inline(move |db| of_link(db, uuid)).await
+    }
+
+    /// Finds the uploads at `path` in the batch of a declared upload, for a link that carries the permission.
+    ///
+    /// # Errors
+    /// As [`Access::declared_upload`]; [`BatchError::NotFound`] if the batch has no such path.
+    pub async fn declared_at(&self, uuid: Uuid, path: String) -> Result<Vec<PieceUpload>, BatchError> {
+        self.catalog
+            .read_inline(move |db| {
+                let one = of_link(db, uuid)?;
+                let batch = one.batch.ok_or(BatchError::NotFound)?;
+                let mut all = uploads::of_batch(db, one.job_id, &batch)?;
+                let is_wanted =
+                    |it: &PieceUpload| it.name.file_path() == Some(&path) && takes_bytes(it.state);
+                all.retain(is_wanted);
+                if all.is_empty() { Err(BatchError::NotFound) } else { Ok(all) }
+            })
+            .await
+    }
+
+    /// Records how uploads of a job ended, and makes those that are complete artifacts. What was recorded before is
+    /// accepted again.
+    ///
+    /// # Errors
+    /// [`BatchError::NotFound`] if the job has none of the uploads.
+    pub async fn end_uploads(
+        &self,
+        running: &RunningJob,
+        ends: Vec<(Uuid, UploadEnd)>,
+    ) -> Result<EndedUploads, BatchError> {
+        let (job_id, now) = (running.job.id, running.now);
+        self.catalog
+            .write(move |db| {
+                require_running(&jobs::find(db, job_id)?.ok_or(CredentialError::Unknown)?)?;
+                let (mut ended, mut known) = (EndedUploads::default(), 0);
+                let count = ends.len();
+                for (uuid, end) in ends {
+                    let upload = uploads::find(db, uuid)?.filter(|it| it.job_id == job_id);
+                    match upload {
+                        Some(upload) => {
+                            known += 1;
+                            ended.add(db, upload, end, now)?;
+                        }
+                        // Its row was deleted long after it was completed.
+                        None => {
+                            let artifact = artifacts::find_by_uuid(db, uuid)?;
+                            known += usize::from(artifact.is_some_and(|it| it.job_id == job_id));
+                        }
+                    }
+                }
+                if known == 0 && count > 0 {
+                    return Err(BatchError::NotFound);
+                }
+                Ok(ended)
+            })
+            .await
+    }
+}
+
+impl EndedUploads {
+    fn add(
+        &mut self,
+        db: &mut Db,
+        upload: PieceUpload,
+        end: UploadEnd,
+        now: Timestamp,
+    ) -> Result<(), BatchError> {
+        let is_given_up = end == UploadEnd::Failed;
+        match upload.state {
+            UploadState::Open | UploadState::Received if is_given_up => self.failed.push(upload.id),
+            UploadState::Received => {
+                uploads::complete(db, &upload, now)?;
+                self.stored += 1;
+            }
+            UploadState::Open if uploads::order(db, &upload, now)? => self.ordered.push(upload),
+            UploadState::Ordered | UploadState::Completed => {}
+            UploadState::Failed | UploadState::Abandoned if is_given_up => {}
+            UploadState::Open | UploadState::Failed | UploadState::Abandoned => {
+                let path = upload.name.file_path().unwrap_or_default().to_owned();
+                self.incomplete.get_or_insert((upload.uuid, path));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Finds a declared upload of a running job.
+fn of_link(db: &mut Db, uuid: Uuid) -> Result<PieceUpload, BatchError> {
+    let upload = uploads::find(db, uuid)?.filter(|it| it.batch.is_some() && takes_bytes(it.state));
+    let upload = upload.ok_or(BatchError::NotFound)?;
+    let job = jobs::find(db, upload.job_id)?.ok_or(BatchError::NotFound)?;
+    require_running(&job)?;
+    projects::find(db, &ProjectRef::Id(upload.project_id))?.ok_or(BatchError::NotFound)?;
+    Ok(upload)
+}
+
+/// Whether bytes are accepted: for the first time, or again.
+const fn takes_bytes(state: UploadState) -> bool {
+    !matches!(state, UploadState::Failed | UploadState::Abandoned)
+}

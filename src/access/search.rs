@@ -1,0 +1,167 @@
+//! Search: the artifacts of a build that a running job may read, in the jobs of one step or of all.
+
+use super::builds::{BuildArtifact, BuildArtifacts};
+use super::{Access, AccessError, RunningJob};
+use crate::auth::{self, Actor};
+use crate::catalog::artifacts::{self, Artifact};
+use crate::catalog::builds::{self, Build, BuildJob};
+use crate::catalog::uploads;
+use crate::catalog::{Db, latest, projects};
+use crate::domain::artifact::{ArtifactState, UploadState};
+use crate::domain::build::step_label;
+use crate::domain::expiry::is_available;
+use crate::domain::permissions::{self, Action, Decision, authorize};
+use crate::domain::project::ProjectRef;
+use crate::domain::{RowId, Uuid};
+
+/// Which jobs of a build are searched.
+#[derive(Debug, Clone, Default)]
+pub struct SearchScope {
+    /// A job's UUID, or a step's key or label; all jobs if `None`.
+    pub step: Option<String>,
+    /// Whether jobs that a later attempt replaced are searched.
+    pub retried_too: bool,
+}
+
+/// What is searched.
+#[derive(Debug)]
+pub struct SearchedBuild {
+    /// Its available artifacts, and the uploads that are being made artifacts.
+    pub found: BuildArtifacts,
+    /// Whether the scope is a step with several jobs.
+    pub is_parallel: bool,
+}
+
+/// Why a search is refused.
+#[derive(Debug)]
+pub enum SearchError {
+    /// Catalog or store failed.
+    Access(AccessError),
+    /// There is no such build that the job may read.
+    NoBuild,
+    /// The build has no such step.
+    NoStep,
+}
+
+impl<E: Into<AccessError>> From<E> for SearchError {
+    fn from(error: E) -> Self {
+        Self::Access(error.into())
+    }
+}
+
+impl Access {
+    /// Finds the artifacts of a build that a running job may read: of its own project, or of one that its token
+    /// reaches.
+    ///
+    /// # Errors
+    /// [`SearchError::NoBuild`], [`SearchError::NoStep`].
+    pub async fn searched_build(
+        &self,
+        running: &RunningJob,
+        build: RowId,
+        scope: SearchScope,
+    ) -> Result<SearchedBuild, SearchError> {
+        let running = running.clone();
+        self.catalog
+            .read(move |db| {
+                let id = builds::id_of(db, build)?.ok_or(SearchError::NoBuild)?;
+                let build = builds::find(db, id)?.ok_or(SearchError::NoBuild)?;
+                let reader = Reader::of(db, running, &build)?;
+                let jobs = scope.jobs(&build)?;
+                let is_parallel = scope.step.is_some() && jobs.len() > 1;
+                Ok(SearchedBuild { found: reader.artifacts(db, &build, &jobs)?, is_parallel })
+            })
+            .await
+    }
+}
+
+impl SearchScope {
+    /// Returns the jobs that are searched, in the order of creation.
+    fn jobs<'a>(&self, build: &'a Build) -> Result<Vec<&'a BuildJob>, SearchError> {
+        let current: Vec<&BuildJob> =
+            build.jobs.iter().filter(|job| self.retried_too || !job.retried).collect();
+        let Some(step) = &self.step else { return Ok(current) };
+        let uuid = step.parse::<Uuid>().ok();
+        if let Some(job) = build.jobs.iter().find(|job| Some(job.uuid) == uuid || job.id.to_string() == *step)
+        {
+            return Ok(vec![job]);
+        }
+        let has_key = |job: &&BuildJob| job.step_key.as_deref() == Some(step);
+        let has_label = |job: &&BuildJob| job.name == *step || step_label(&job.name) == *step;
+        let keyed: Vec<&BuildJob> = current.iter().copied().filter(|job| has_key(job)).collect();
+        if !keyed.is_empty() {
+            return Ok(keyed);
+        }
+        let labeled: Vec<&BuildJob> = current.iter().copied().filter(|job| has_label(job)).collect();
+        if !labeled.is_empty() {
+            return Ok(labeled);
+        }
+        // A step whose jobs were all replaced is there.
+        let is_there = build.jobs.iter().any(|job| has_key(&job) || has_label(&job));
+        if is_there { Ok(Vec::new()) } else { Err(SearchError::NoStep) }
+    }
+}
+
+/// A running job, and what it may read of a project.
+struct Reader {
+    running: RunningJob,
+    /// Of another project than its own.
+    other: Option<(permissions::Grant, permissions::Project)>,
+}
+
+impl Reader {
+    fn of(db: &mut Db, running: RunningJob, build: &Build) -> Result<Self, SearchError> {
+        if build.project.id == running.project.id {
+            return Ok(Self { running, other: None });
+        }
+        let project = projects::find(db, &ProjectRef::Id(build.project.id))?.ok_or(SearchError::NoBuild)?;
+        let actor: Option<&Actor> = running.actor.as_ref();
+        let grant = auth::grant_in(db, actor.ok_or(SearchError::NoBuild)?, &project)?;
+        let (visibility, public_jobs) = (project.visibility, project.public_jobs);
+        let project = permissions::Project { visibility, public_jobs };
+        match authorize(grant, Action::ReadJobs, project) {
+            Decision::Allow => Ok(Self { running, other: Some((grant, project)) }),
+            Decision::Hide | Decision::Forbid | Decision::JobTokenNotAllowed => Err(SearchError::NoBuild),
+        }
+    }
+
+    fn may_read(&self, artifact: &Artifact) -> bool {
+        match self.other {
+            None => self.running.may_read(artifact),
+            Some((grant, project)) => {
+                authorize(grant, Action::FetchDependency(artifact.accessibility), project) == Decision::Allow
+            }
+        }
+    }
+
+    fn artifacts(
+        &self,
+        db: &mut Db,
+        build: &Build,
+        jobs: &[&BuildJob],
+    ) -> Result<BuildArtifacts, SearchError> {
+        let ids: Vec<i64> = jobs.iter().map(|job| job.id).collect();
+        let mut all = artifacts::of_jobs_in(db, &ids, &[ArtifactState::Finished])?;
+        all.retain(|artifact| self.may_read(artifact));
+        let is_due = |artifact: &Artifact| !is_available(artifact.expire_at, false, self.running.now);
+        if all.iter().any(is_due) && latest::locked_among(db, &[build.build.id])?.is_empty() {
+            all.retain(|artifact| !is_due(artifact));
+        }
+        let place = |job_id: i64| jobs.iter().position(|job| job.id == job_id);
+        all.sort_by_key(|artifact| (place(artifact.job_id), artifact.id));
+        let uuid_of = |job_id: i64| place(job_id).and_then(|at| jobs.get(at)).map(|job| job.uuid);
+        let artifacts = all.into_iter().filter_map(|artifact| {
+            let job_uuid = uuid_of(artifact.job_id)?;
+            Some(BuildArtifact { artifact, job_uuid, state: ArtifactState::Finished })
+        });
+        let uploads = uploads::of_jobs(db, &ids)?.into_iter();
+        let ordered = uploads.filter(|upload| upload.state == UploadState::Ordered);
+        let ordered = ordered.filter_map(|upload| uuid_of(upload.job_id).map(|uuid| (upload, uuid)));
+        Ok(BuildArtifacts {
+            slugs: build.project.slugs(),
+            number: build.build.iid,
+            artifacts: artifacts.collect(),
+            uploads: ordered.collect(),
+        })
+    }
+}

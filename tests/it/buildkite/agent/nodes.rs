@@ -1,0 +1,99 @@
+//! Uploads of an agent on several nodes, which share PostgreSQL and a bucket, and of which each may be killed.
+
+use super::{Agent, bytes, part_of, sha256};
+use crate::chaos::nodes::{Installation, Nodes};
+use crate::support::bucket;
+use crate::support::fixtures::RUNNING;
+use crate::support::gateway::PostgresDatabase;
+
+/// The job of the tests, and small parts.
+fn install() -> Installation {
+    let installation =
+        Installation::new(Some(PostgresDatabase::create()), Some(bucket::fresh(bucket::server())));
+    let document = format!(
+        "projects: [{{id: 1, path: group/project, pipelines: [{{id: 200, ref: main, sha: bbbb, status: running,
+            jobs: [{{id: 20, name: build, status: running, token: {RUNNING}}}]}}]}}]"
+    );
+    std::fs::write(installation.path().join("registry.yml"), document).unwrap();
+    std::fs::write(installation.path().join("artigate.toml"), "[agents]\npart_size = '1 MiB'\n").unwrap();
+    installation.run(&["load", "registry.yml"]);
+    installation
+}
+
+fn agent(nodes: &Nodes, node: usize) -> Agent {
+    Agent::new(nodes.address(node), RUNNING, "20", "200")
+}
+
+/// No blob is left but those of the artifacts, once all who store bytes have ended.
+fn assert_nothing_is_left(installation: &Installation, nodes: Nodes, artifacts: usize) {
+    drop(nodes);
+    installation.run(&["fsck"]);
+    installation.silence_writers();
+    installation.run(&["gc", "--grace", "0s", "--force"]);
+    assert_eq!(installation.blobs(), installation.rows());
+    assert_eq!(installation.rows().len(), artifacts);
+}
+
+#[test]
+fn every_request_of_a_batch_may_go_to_another_node() {
+    let installation = install();
+    let nodes = Nodes::start(&installation, 2);
+    let (large, small) = (bytes(1, 3 << 20), bytes(2, 9000));
+    let files: [(&str, &[u8]); 2] = [("large", &large), ("small", &small)];
+    let created = agent(&nodes, 0).declared("batch", &files);
+    assert_eq!(agent(&nodes, 1).declared("batch", &files)["artifact_ids"], created["artifact_ids"]);
+    // Links name the node that gave them.
+    let on = |node: usize| {
+        let text = created.to_string();
+        let (from, to) = (nodes.address(0).to_string(), nodes.address(node).to_string());
+        serde_json::from_str::<serde_json::Value>(&text.replace(&from, &to)).unwrap()
+    };
+    let id = created["artifact_ids"][0].as_str().unwrap();
+    for part in [2, 0, 1] {
+        let node = part % 2;
+        let action = &on(node)["per_artifact_instructions"][id]["actions"][part];
+        assert_eq!(agent(&nodes, node).send_part(action, part_of(&large, part, 3)).status, 200);
+    }
+    agent(&nodes, 1).send(&on(1), 1, "small", &small).unwrap();
+    for node in [0, 1] {
+        assert_eq!(agent(&nodes, node).report(&created, 1, "finished", &[]).status, 200);
+        assert_eq!(agent(&nodes, node).report(&created, 0, "finished", &[]).status, 200);
+    }
+    for node in [1, 0] {
+        let found = agent(&nodes, node).found("large", "").remove(0);
+        assert_eq!(found["sha256sum"], sha256(&large));
+        assert!(agent(&nodes, node).download(&found).body == large);
+        let found = agent(&nodes, node).found("small", "").remove(0);
+        assert!(agent(&nodes, node).download(&found).body == small);
+    }
+    assert_nothing_is_left(&installation, nodes, 2);
+}
+
+#[test]
+fn a_node_that_is_killed_between_two_requests_forgets_nothing() {
+    let installation = install();
+    let nodes = Nodes::start(&installation, 1);
+    let restart = || {
+        nodes.restart(0);
+        // Those who stored bytes are dead, and what they stored is not.
+        installation.silence_writers();
+        installation.run(&["gc", "--grace", "0s", "--force"]);
+    };
+    let small = bytes(2, 9000);
+    let created = agent(&nodes, 0).declared("batch", &[("small", &small)]);
+    let sent_to = |text: &str, address: std::net::SocketAddr| {
+        let own = created["upload_instructions"]["action"]["url"].as_str().unwrap();
+        let before = own.split("://").nth(1).and_then(|rest| rest.split('/').next()).unwrap().to_owned();
+        serde_json::from_str::<serde_json::Value>(&text.replace(&before, &address.to_string())).unwrap()
+    };
+    restart();
+    let text = created.to_string();
+    agent(&nodes, 0).send(&sent_to(&text, nodes.address(0)), 0, "small", &small).unwrap();
+    restart();
+    assert_eq!(agent(&nodes, 0).report(&created, 0, "finished", &[]).status, 200);
+    restart();
+    let found = agent(&nodes, 0).found("*", "");
+    assert!(agent(&nodes, 0).download(&found[0]).body == small);
+    assert_eq!(agent(&nodes, 0).report(&created, 0, "finished", &[]).status, 200);
+    assert_nothing_is_left(&installation, nodes, 1);
+}
