@@ -21,25 +21,25 @@ METHODS = "/twirp/github.actions.results.api.v1.ArtifactService/"
 
 
 class Content:
-    """A file that is uploaded, and its digest, which a client knows before it asks for the end."""
+    """A file that is uploaded, and its digests, which a client knows before it asks for the end."""
 
     def __init__(self, path: Path):
         with path.open("rb") as file:
             self.bytes = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
         self.hash = f"sha256:{hashlib.sha256(self.bytes).hexdigest()}"
+        self.sha1 = hashlib.sha1(self.bytes).hexdigest()
 
 
-class Toolkit:
-    """A running job on one gateway. Every thread that sends has a connection, which stays open."""
+class Connections:
+    """Connections to one gateway: every thread that sends has one, which stays open."""
 
-    def __init__(self, server: Server, job: int, token: str):
+    def __init__(self, server: Server):
         self.host = server.url.removeprefix("http://")
         self.connections = threading.local()
-        self.senders = ThreadPoolExecutor(AT_A_TIME, initializer=to_load_core)
-        answer = self.ask("POST", f"/api/registry/v1/jobs/{job}/environment", b"", {"JOB-TOKEN": token})
-        environment = json.loads(answer)
-        self.token = environment["ACTIONS_RUNTIME_TOKEN"]
-        self.job = {"workflow_run_backend_id": environment["GITHUB_RUN_ID"], "workflow_job_run_backend_id": str(job)}
+
+    def environment(self, job: int, token: str) -> dict[str, str]:
+        """What an uploader in a running job is told."""
+        return json.loads(self.ask("POST", f"/api/registry/v1/jobs/{job}/environment", b"", {"JOB-TOKEN": token}))
 
     def ask(self, method: str, path: str, body: bytes | memoryview, headers: dict[str, str] | None = None) -> bytes:
         if not hasattr(self.connections, "own"):
@@ -50,6 +50,17 @@ class Toolkit:
         if answer.status not in (200, 201):
             raise SystemExit(f"{path}: {answer.status} {text[:200]}")
         return text
+
+
+class Toolkit(Connections):
+    """A running job on one gateway."""
+
+    def __init__(self, server: Server, job: int, token: str):
+        super().__init__(server)
+        self.senders = ThreadPoolExecutor(AT_A_TIME, initializer=to_load_core)
+        environment = self.environment(job, token)
+        self.token = environment["ACTIONS_RUNTIME_TOKEN"]
+        self.job = {"workflow_run_backend_id": environment["GITHUB_RUN_ID"], "workflow_job_run_backend_id": str(job)}
 
     def call(self, method: str, **fields) -> dict:
         headers = {"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"}
