@@ -105,12 +105,11 @@ fn lists_are_newest_first_and_link_their_pages(gateway: Gateway) {
 fn an_artifact_is_found_under_the_name_that_it_is_listed_under(gateway: Gateway) {
     begin(&gateway);
     for (job, name) in [("..", "job-10"), ("a\tb", "a-b"), ("x: y/z", "x- y-z"), ("ü'%_", "ü'%_")] {
-        let job = job.replace('\'', "''");
-        let renamed = format!("UPDATE jobs SET name = '{job}' WHERE id = 10");
-        gateway.write_catalog(move |db| {
-            use diesel::RunQueryDsl;
-            Ok(diesel::sql_query(renamed).execute(db).map(drop)?)
-        });
+        gateway.load(&format!(
+            "projects: [{{id: 1, path: group/project, pipelines: [{{id: 100, ref: main, sha: aaaa, status: success,
+                jobs: [{{id: 10, name: {}, status: success}}]}}]}}]",
+            json!(job)
+        ));
         let all = json_of(&get(&gateway, "/api/v3/repos/group/project/actions/artifacts"));
         assert_eq!(all["artifacts"][0]["name"], name);
         let encoded = name.replace('%', "%25").replace(' ', "%20");
