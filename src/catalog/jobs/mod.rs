@@ -128,7 +128,7 @@ pub fn mark_erased(db: &mut Db, id: i64, now: Timestamp) -> Result<()> {
 }
 
 /// Creates or updates the job `id` of a pipeline. Needs [`crate::catalog::Catalog::write`], and that nobody else
-/// renames jobs meanwhile ([`Db::lock_whole_catalog`]).
+/// renames jobs meanwhile (`Db::lock_whole_catalog`).
 ///
 /// # Errors
 /// `Conflict` when another job has the token.
