@@ -24,9 +24,9 @@ WITH %(jobs)s INSERT INTO jobs
     FROM numbers;
 WITH %(jobs)s INSERT INTO artifacts
     (uuid, project_id, job_id, name, kind, format, filename, accessibility, state, size_bytes, sha256,
-     store_key, created_at, updated_at)
+     store_key, created_at, updated_at, shown_name)
     SELECT %(uuid)s, 1, 1000000 + n, 'archive', 'archive', 'zip', 'artifacts.zip', 'public', 'finished', %(size)s,
-        %(digest)s, %(key)s, 0, 0 FROM numbers;
+        %(digest)s, %(key)s, 0, 0, 'job-' || (n %% 10) FROM numbers;
 """
 
 SQLITE = {

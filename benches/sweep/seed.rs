@@ -92,10 +92,10 @@ fn fill(db: &mut impl SimpleConnection, count: u64, dialect: Dialect) {
             SELECT 1, {uuid}, 1, 1, 'build', 'test', 'success', false, false, 0 FROM (SELECT 1 AS n) one"),
         format!("{jobs} INSERT INTO jobs (id, uuid, project_id, pipeline_id, name, stage, status, allow_failure, retried, created_at)
             SELECT n, {uuid}, 1, 2 + (n - 2) / 10, 'build', 'test', 'success', false, false, 0 FROM numbers"),
-        format!("INSERT INTO artifacts (uuid, project_id, job_id, name, kind, format, filename, accessibility, state, size_bytes, sha256, store_key, created_at, updated_at)
-            SELECT {uuid}, 1, 1, 'archive', 'archive', 'zip', 'artifacts.zip', 'public', 'finished', {}, {digest}, {key}, 0, 0 FROM (SELECT 1 AS n) one", archive.len()),
-        format!("{jobs} INSERT INTO artifacts (uuid, project_id, job_id, name, kind, format, filename, accessibility, state, size_bytes, sha256, store_key, created_at, updated_at, expire_at)
-            SELECT {uuid}, 1, n, 'archive', 'archive', 'zip', 'artifacts.zip', 'public', 'finished', 1, {digest}, {key}, 0, 0, 1000 + n FROM numbers"),
+        format!("INSERT INTO artifacts (uuid, project_id, job_id, name, kind, format, filename, accessibility, state, size_bytes, sha256, store_key, created_at, updated_at, shown_name)
+            SELECT {uuid}, 1, 1, 'archive', 'archive', 'zip', 'artifacts.zip', 'public', 'finished', {}, {digest}, {key}, 0, 0, 'build' FROM (SELECT 1 AS n) one", archive.len()),
+        format!("{jobs} INSERT INTO artifacts (uuid, project_id, job_id, name, kind, format, filename, accessibility, state, size_bytes, sha256, store_key, created_at, updated_at, expire_at, shown_name)
+            SELECT {uuid}, 1, n, 'archive', 'archive', 'zip', 'artifacts.zip', 'public', 'finished', 1, {digest}, {key}, 0, 0, 1000 + n, 'build' FROM numbers"),
         finish.to_owned(),
     ];
     for statement in statements {

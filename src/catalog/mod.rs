@@ -58,6 +58,9 @@ const WRITER_TIMEOUT: Duration = Duration::from_secs(60);
 /// How long a read may take once it has begun. SQLite reads from a disk, which may not answer.
 const READ_TIMEOUT: Duration = Duration::from_secs(120);
 
+/// How many artifacts of the release before get a name to be listed by in one transaction.
+const FILLED_AT_ONCE: i64 = 5_000;
+
 /// The database, with its pool of connections and the threads that use them.
 #[derive(Debug, Clone)]
 pub struct Catalog {
@@ -207,6 +210,10 @@ impl Catalog {
                 db.lock_whole_catalog()?;
                 projects::give_missing_slugs(db)
             })?;
+        }
+        let mut next = Some(0);
+        while let Some(after) = next {
+            next = db.write(|db| artifacts::fill_shown_names(db, after, FILLED_AT_ONCE))?;
         }
         Ok(migrations)
     }

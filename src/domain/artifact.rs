@@ -110,9 +110,14 @@ const MAX_NAME_BYTES: usize = 255;
 /// Longest path of a single file, in bytes: a row of an index of PostgreSQL has at most 2,704.
 const MAX_PATH_BYTES: usize = 2048;
 
-/// Characters that no name of an archive holds, since they end or divide file names somewhere. Control
-/// characters are none either.
-pub const NOT_IN_NAMES: &[char] = &['"', ':', '<', '>', '|', '*', '?', '\\', '/'];
+/// Characters that no name of an archive holds, since they end or divide file names somewhere.
+const NOT_IN_NAMES: &[char] = &['"', ':', '<', '>', '|', '*', '?', '\\', '/'];
+
+/// Whether no name of an archive holds a character: control characters, and those that end or divide file names
+/// somewhere.
+pub fn is_not_in_names(c: char) -> bool {
+    c.is_control() || NOT_IN_NAMES.contains(&c)
+}
 
 /// Why a text is no name of a named archive, or no path of a single file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -146,9 +151,7 @@ pub fn check_archive_name(name: &str) -> Result<(), InvalidName> {
         "" => Err(InvalidName::Empty),
         "." | ".." => Err(InvalidName::Dots),
         _ if name.len() > MAX_NAME_BYTES => Err(InvalidName::Long),
-        _ if name.contains(|c: char| c.is_control() || NOT_IN_NAMES.contains(&c)) => {
-            Err(InvalidName::Character)
-        }
+        _ if name.contains(is_not_in_names) => Err(InvalidName::Character),
         _ => Ok(()),
     }
 }

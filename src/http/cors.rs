@@ -21,7 +21,7 @@ const METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
 
 /// Headers that they may read besides the few that every page may.
 const EXPOSED: &str = "Link, X-Total, X-Total-Pages, X-Per-Page, X-Page, X-Next-Page, X-Prev-Page, X-Request-Id, \
-    ETag, Content-Length, Content-Range, Content-Encoding, Accept-Ranges, Content-Disposition, Repr-Digest, \
+    X-GitHub-Request-Id, ETag, Content-Length, Content-Range, Content-Encoding, Accept-Ranges, Content-Disposition, Repr-Digest, \
     Retry-After, Job-Status, WWW-Authenticate";
 
 /// How long a browser may cache a preflight response, in seconds; the same as GitLab.

@@ -30,6 +30,12 @@ const NOT_FOR_CACHES: HeaderValue = HeaderValue::from_static("private, no-store"
 /// Headers whose credential may decide the response.
 const CREDENTIALS: &str = "Authorization, PRIVATE-TOKEN, JOB-TOKEN";
 
+/// The same, as GitHub's clients print it with an error.
+const X_GITHUB_REQUEST_ID: HeaderName = HeaderName::from_static("x-github-request-id");
+
+/// Path prefixes of GitHub's REST API, on a host of any name and on one whose first label is `api`.
+const GITHUB: &[&str] = &["/api/v3", "/repos/", "/repositories/"];
+
 /// Path prefix of responses that are the same for everybody.
 const OPERATIONS: &str = "/-/";
 
@@ -43,6 +49,7 @@ pub async fn request_context(
 ) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
     let id = request.extensions().get::<RequestId>().and_then(|id| HeaderValue::from_str(&id.0).ok());
     let for_everybody = request.path().starts_with(OPERATIONS);
+    let for_github = GITHUB.iter().any(|prefix| request.path().starts_with(prefix));
     let for_origins = cors::covers(request.path());
     let of_an_origin = for_origins && request.headers().contains_key(header::ORIGIN);
     let refused = cors::preflight(&request).or_else(|| refusal(&request)).or_else(|| not_yet(&request));
@@ -52,6 +59,9 @@ pub async fn request_context(
     };
     let headers = response.headers_mut();
     if let Some(id) = id {
+        if for_github {
+            headers.insert(X_GITHUB_REQUEST_ID, id.clone());
+        }
         headers.insert(X_REQUEST_ID, id);
     }
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));

@@ -3,7 +3,7 @@
 use super::Retention;
 use super::purge::Removed;
 use crate::catalog::tombstones::{self, Cursor};
-use crate::catalog::{Catalog, builds, clock as database_clock, uploads};
+use crate::catalog::{Catalog, artifacts, builds, clock as database_clock, uploads};
 use crate::domain::{Clock, Result, Timestamp};
 use crate::store::StoreKey;
 
@@ -63,12 +63,22 @@ impl Retention {
         let removed = self.remove_bytes(false, progress).await?;
         self.delete_abandoned_uploads().await?;
         self.cancel_builds().await?;
+        self.fill_shown_names().await?;
         loop {
             let now = earlier(catalog, clock).await?;
             if catalog.write(move |db| tombstones::delete_old(db, BATCH, now)).await? < BATCH as usize {
                 return Ok(Swept { expired, removed });
             }
         }
+    }
+
+    /// Gives artifacts that a node of the release before has inserted the names that lists find them by.
+    async fn fill_shown_names(&self) -> Result<()> {
+        let mut next = Some(0);
+        while let Some(after) = next {
+            next = self.catalog.write(move |db| artifacts::fill_shown_names(db, after, BATCH)).await?;
+        }
+        Ok(())
     }
 
     /// Cancels builds that nobody took in time, and ends those whose jobs do not end after a cancellation.

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use diesel::prelude::*;
 
-use super::{Artifact, BlobInfo};
+use super::{Artifact, BlobInfo, shown_names};
 use crate::catalog::schema::{artifacts, entry_digests};
 use crate::catalog::values::{Finished, new_uuid};
 use crate::catalog::{Db, gc_marks};
@@ -125,6 +125,7 @@ pub fn swap_blob(db: &mut Db, before: &Artifact, contents: &BlobInfo, now: Times
             artifacts::created_at.eq(before.created_at.as_millis()),
             artifacts::updated_at.eq(now.as_millis()),
             artifacts::remove_after.eq(Some(now.as_millis() + REPLACED_MILLIS)),
+            artifacts::shown_name.eq(shown_names::UNLISTED),
         ))
         .execute(db)?;
     Ok(true)

@@ -3,13 +3,16 @@
 mod contents;
 mod list;
 mod named;
+mod shown_names;
 
 use diesel::prelude::*;
 use diesel::result::{DatabaseErrorKind, Error as DieselError};
 
 pub use contents::{FileDigests, digests, forget_digests, keep_digests, of_jobs_in, swap_blob};
 pub use list::{count, of_job, of_jobs, page};
-pub use named::{NamedArtifact, NamedArtifacts, named, named_and_count, shown_name};
+pub use named::{NamedArtifact, NamedArtifacts, named, named_and_count};
+pub use shown_names::{fill_shown_names, shown_name};
+pub(super) use shown_names::{job_was_renamed, keep_from_showing};
 
 use super::db::MultiBackend;
 use super::schema::artifacts;
@@ -204,6 +207,7 @@ fn insert(
     size_bytes: i64,
     now: Timestamp,
 ) -> QueryResult<i64> {
+    let shown_name = shown_names::of_new(db, new.job_id, &new.name)?;
     diesel::insert_into(artifacts::table)
         .values((
             artifacts::uuid.eq(uuid.as_bytes().as_slice()),
@@ -225,6 +229,7 @@ fn insert(
             artifacts::tail_bytes.eq(contents.tail_bytes.and_then(|bytes| i64::try_from(bytes).ok())),
             artifacts::sha1.eq(contents.sha1.map(Vec::from)),
             artifacts::crc32.eq(contents.crc32.map(i64::from)),
+            artifacts::shown_name.eq(shown_name),
         ))
         .returning(artifacts::id)
         .get_result(db)

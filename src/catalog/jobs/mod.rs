@@ -14,7 +14,7 @@ use super::db::MultiBackend;
 use super::schema::{jobs, projects, users};
 use super::users::User;
 use super::values::new_uuid;
-use super::{Db, pipelines};
+use super::{Db, artifacts, pipelines};
 use crate::domain::status::Status;
 use crate::domain::{Result, Sha256Digest, Timestamp, Uuid};
 
@@ -129,7 +129,8 @@ pub fn mark_erased(db: &mut Db, id: i64, now: Timestamp) -> Result<()> {
     Ok(())
 }
 
-/// Creates or updates the job `id` of a pipeline.
+/// Creates or updates the job `id` of a pipeline. Needs [`crate::catalog::Catalog::write`], and that nobody else
+/// renames jobs meanwhile (`Db::lock_whole_catalog`).
 ///
 /// # Errors
 /// `Conflict` when another job has the token.
@@ -142,8 +143,14 @@ pub fn upsert(
     now: Timestamp,
 ) -> Result<()> {
     let mine = jobs::table.find(id).filter(jobs::pipeline_id.eq(pipeline_id));
-    if diesel::update(mine).set(changes).execute(db)? > 0 {
-        return Ok(());
+    let before: Option<String> = mine.select(jobs::name).get_result(db).optional()?;
+    if let Some(before) = before {
+        let is_renamed = before != changes.name;
+        if is_renamed {
+            artifacts::keep_from_showing(db, id)?;
+        }
+        diesel::update(mine).set(changes).execute(db)?;
+        return if is_renamed { artifacts::job_was_renamed(db, id, &changes.name) } else { Ok(()) };
     }
     let user_id = match changes.user_id {
         Some(user_id) => user_id,

@@ -9,6 +9,8 @@ mod buildkite;
 mod curl;
 mod gitbeaker;
 mod github;
+mod github_by_hand;
+mod github_rest;
 mod odd_archives;
 mod packed_directories;
 mod python_gitlab;

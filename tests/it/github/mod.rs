@@ -9,6 +9,7 @@ mod nodes;
 mod orders;
 mod pieces;
 mod rest;
+mod shown_names;
 mod single_files;
 mod twirp;
 

@@ -2,6 +2,7 @@
 
 use std::sync::Barrier;
 
+use artigate::auth::signed_links::{Link, Purpose};
 use serde_json::{Value, json};
 
 use super::{block_id, called, create, of_job, put_block, put_list, runtime_token, signed, with};
@@ -113,6 +114,46 @@ fn a_node_that_is_killed_between_two_requests_forgets_nothing() {
     assert!(download(&nodes, 0, &token, "bin") == expected);
     assert!(download(&nodes, 1, &token, "bin") == expected);
     assert_nothing_is_left(&installation, nodes, 1);
+}
+
+#[test]
+fn a_link_is_valid_on_every_node_at_once_after_a_rotation() {
+    let installation = install();
+    let nodes = Nodes::start(&installation, 2);
+    let token = runtime_token(&nodes.address(0), "20", RUNNING);
+    let link = create(&nodes.address(0), &token, "bin", json!({}));
+    assert_eq!(put_block(&nodes.address(0), &link, &block_id(0), b"content").status, 201);
+    assert_eq!(put_list(&nodes.address(0), &link, [block_id(0)]).status, 201);
+    finalize(&nodes, 0, &token, "bin", 7);
+    let link = signed(&nodes.address(0), &token, "bin");
+    let uuid = link.strip_prefix("/-/blobs/").and_then(|link| link.split('?').next()).unwrap();
+    // A third node, which rotates the keys and signs.
+    let url = installation.database.as_ref().unwrap().url.clone();
+    let database = artigate::settings::DatabaseUrl::Postgres(url.into());
+    let settings = artigate::settings::Settings { database, database_connections: 1, ..Default::default() };
+    let catalog = artigate::catalog::Catalog::open(&settings).unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let now = artigate::domain::Clock::System.now();
+    let until = now.plus_seconds(600).unwrap();
+    let get = |node: usize, link: &str| Request::new(nodes.address(node), "GET", link).send();
+    for round in 0..5 {
+        let rotate = catalog.write(move |db| artigate::catalog::keys::rotate(db, &[round; 32], now));
+        runtime.block_on(rotate).unwrap();
+        let keys = artigate::auth::keys::SigningKeys::new(catalog.clone());
+        let link = Link { purpose: Purpose::Download, uuid: uuid.parse().unwrap(), path: None, until };
+        let link = runtime.block_on(link.sign(&keys, now)).unwrap();
+        let (before, after) = link.split_once("&key=").unwrap();
+        let (key, signature) = after.split_once('&').unwrap();
+        // Signatures of keys that do not exist make the nodes read; the next rotation is the moment after.
+        let forged = |far: i64| format!("{before}&key={}&{signature}", key.parse::<i64>().unwrap() + far);
+        for node in [0, 1] {
+            let answer = get(node, &link);
+            assert_eq!((answer.status, answer.text()), (200, "content"), "round {round}, node {node}");
+            for far in [1, 2, 1_000_000] {
+                assert_eq!(get(node, &forged(far)).status, 403, "round {round}, {far}");
+            }
+        }
+    }
 }
 
 #[test]

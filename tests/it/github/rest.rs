@@ -20,6 +20,7 @@ on_both_databases!(
     a_project_whose_jobs_may_not_be_read_is_none,
     a_repository_is_named_by_path_in_any_case_by_number_or_at_the_root,
     an_answer_that_has_not_changed_is_304,
+    every_answer_names_its_request,
     runs_and_repositories_are_there_as_clients_need_them
 );
 
@@ -105,12 +106,11 @@ fn lists_are_newest_first_and_link_their_pages(gateway: Gateway) {
 fn an_artifact_is_found_under_the_name_that_it_is_listed_under(gateway: Gateway) {
     begin(&gateway);
     for (job, name) in [("..", "job-10"), ("a\tb", "a-b"), ("x: y/z", "x- y-z"), ("ü'%_", "ü'%_")] {
-        let job = job.replace('\'', "''");
-        let renamed = format!("UPDATE jobs SET name = '{job}' WHERE id = 10");
-        gateway.write_catalog(move |db| {
-            use diesel::RunQueryDsl;
-            Ok(diesel::sql_query(renamed).execute(db).map(drop)?)
-        });
+        gateway.load(&format!(
+            "projects: [{{id: 1, path: group/project, pipelines: [{{id: 100, ref: main, sha: aaaa, status: success,
+                jobs: [{{id: 10, name: {}, status: success}}]}}]}}]",
+            json!(job)
+        ));
         let all = json_of(&get(&gateway, "/api/v3/repos/group/project/actions/artifacts"));
         assert_eq!(all["artifacts"][0]["name"], name);
         let encoded = name.replace('%', "%25").replace(' ', "%20");
@@ -269,6 +269,49 @@ fn an_answer_that_has_not_changed_is_304(gateway: Gateway) {
     upload(&gateway, &token, "new", b"x", 1000, json!({}));
     let changed = gateway.get(&path).header("If-None-Match", &etag).private_token(REPORTER).send();
     assert_eq!(changed.status, 200);
+}
+
+fn every_answer_names_its_request(gateway: Gateway) {
+    let token = begin(&gateway);
+    let id = upload(&gateway, &token, "bin", b"x", 1000, json!({}));
+    let one = format!("{REPO}/actions/artifacts/{id}");
+    let etag = get(&gateway, &one).header("etag").unwrap().to_owned();
+    let own = "client-1:2";
+    let ask =
+        |method: &str, path: &str| Request::new(gateway.address, method, path).header("X-Request-Id", own);
+    let at_root = |host: &str| {
+        let head =
+            format!("GET /repos/group/project HTTP/1.1\r\nHost: {host}\r\nX-Request-Id: {own}\r\n\r\n");
+        let mut stream = std::net::TcpStream::connect(gateway.address).unwrap();
+        std::io::Write::write_all(&mut stream, head.as_bytes()).unwrap();
+        crate::support::http_client::read_answer(stream, false).unwrap()
+    };
+    let answers = [
+        (200, ask("GET", &format!("{REPO}/actions/artifacts")).send()),
+        (200, ask("HEAD", &one).send()),
+        (302, ask("GET", &format!("{one}/zip")).send()),
+        (304, ask("GET", &one).header("If-None-Match", &etag).send()),
+        (400, ask("GET", &one).header("X-GitHub-Api-Version", "next").send()),
+        (401, ask("GET", &one).header("Authorization", "token wrong").send()),
+        (403, ask("DELETE", &one).private_token(DEVELOPER).send()),
+        (204, ask("DELETE", &one).private_token(MAINTAINER).send()),
+        (404, ask("GET", &one).send()),
+        (404, ask("GET", "/api/v3").send()),
+        (404, ask("POST", REPO).send()),
+        (414, ask("GET", &format!("{REPO}/{}", "x".repeat(20_000))).send()),
+        (200, at_root("api.github.localhost")),
+        (400, at_root("api.?")),
+    ];
+    for (status, answer) in answers {
+        assert_eq!(answer.status, status, "{answer:?}");
+        // It is the one that the log has.
+        let ids = ["x-request-id", "x-github-request-id"].map(|name| answer.header(name));
+        assert_eq!(ids, [Some(own); 2], "{status}");
+    }
+    let first = get(&gateway, REPO).header("x-github-request-id").unwrap().to_owned();
+    assert_ne!(get(&gateway, REPO).header("x-github-request-id"), Some(first.as_str()));
+    let other = ask("GET", "/api/v4/projects/1").send();
+    assert_eq!(other.header("x-github-request-id"), None);
 }
 
 fn runs_and_repositories_are_there_as_clients_need_them(gateway: Gateway) {
