@@ -104,7 +104,7 @@ fn wrong_names_are_refused_and_say_why(gateway: Gateway) {
         ("{path: a//b, file: a.txt}", "path: must be a path"),
         ("{path: a/, file: a.txt}", "path: must be a path"),
         ("{path: \"a\\nb\", file: a.txt}", "path: must be a path"),
-        (long.as_str(), "path: is longer than 4096 bytes"),
+        (long.as_str(), "path: is longer than 2048 bytes"),
         ("{name: a, path: a, file: a.txt}", "expected name or path, not both"),
         ("{type: junit, path: a, file: a.txt}", "type: expected no type beside a name or a path"),
         (
