@@ -1,7 +1,5 @@
 //! Artifacts that a principal may read: by job, by ref and job name, and for a job that depends on another.
 
-use std::collections::HashMap;
-
 use crate::access::project::{AuthorizedProject, find_project};
 use crate::access::{AcceptedCredentials, Access, AccessError, ArtifactAbsence, JobAbsence, Principal};
 use crate::auth::{self, Actor};
@@ -245,7 +243,7 @@ impl AuthorizedProject {
         artifacts.retain(|artifact| artifact.name.file_path().is_some());
         let (mut available, hidden): (Vec<_>, Vec<_>) = artifacts.into_iter().partition(may_read);
         latest::retain_available(db, &self.project, job, &mut available, self.now)?;
-        retain_newest_of_each_path(&mut available);
+        Artifact::retain_newest_of_each_path(&mut available);
         self.record(archive.as_ref());
         let archive = match archive {
             Some(archive) if !available.is_empty() => {
@@ -389,16 +387,4 @@ fn fast_path(
     principal.audit().set_job(job.id);
     project.require_artifact(Some(&artifact))?;
     Ok(Some((project, job, artifact)))
-}
-
-/// Keeps of several files at one path the one that was stored last.
-fn retain_newest_of_each_path(files: &mut Vec<Artifact>) {
-    let mut newest: HashMap<String, i64> = HashMap::with_capacity(files.len());
-    for file in files.iter() {
-        if let Some(path) = file.name.file_path() {
-            let id = newest.entry(path.to_owned()).or_insert(file.id);
-            *id = file.id.max(*id);
-        }
-    }
-    files.retain(|file| file.name.file_path().is_some_and(|path| newest.get(path) == Some(&file.id)));
 }

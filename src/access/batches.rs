@@ -3,14 +3,13 @@
 use super::uploads::{require_running, smaller_limit};
 use super::{Access, AccessError, RunningJob};
 use crate::auth::CredentialError;
+use crate::catalog::Db;
 use crate::catalog::artifacts::{self, NewArtifact};
 use crate::catalog::jobs;
 use crate::catalog::uploads::{self, BatchOutcome, Declared, PieceUpload};
-use crate::catalog::{Db, projects};
 use crate::domain::artifact::{
     Accessibility, ArtifactFormat, ArtifactKind, ArtifactName, MediaType, UploadState,
 };
-use crate::domain::project::ProjectRef;
 use crate::domain::{Timestamp, Uuid};
 
 /// A file as a job declares it.
@@ -31,8 +30,8 @@ pub enum BatchError {
     Access(AccessError),
     /// The job declared other files under this ID before.
     Differs,
-    /// The job would have more artifacts than it may have.
-    TooMany,
+    /// The job would have more artifacts than this many, which it may have.
+    TooMany(usize),
     /// The file at this path is larger than this many bytes, which are the most that are accepted.
     TooLarge(String, u64),
     /// There is no such upload.
@@ -61,7 +60,7 @@ pub struct EndedUploads {
     pub ordered: Vec<PieceUpload>,
     /// Uploads that are to be given up.
     pub failed: Vec<i64>,
-    /// The numbers of the artifacts that are there now.
+    /// How many of them are artifacts now.
     pub stored: usize,
     /// UUID and path of the first upload that the job takes for finished, and that is not.
     pub incomplete: Option<(Uuid, String)>,
@@ -72,13 +71,13 @@ impl Access {
     /// again.
     ///
     /// # Errors
-    /// [`BatchError::TooLarge`], [`BatchError::Differs`]; [`BatchError::TooMany`] above `limit` artifacts in the job.
+    /// [`BatchError::TooLarge`], [`BatchError::Differs`]; [`BatchError::TooMany`] above `most` artifacts in the job.
     pub async fn declare_batch(
         &self,
         running: &RunningJob,
         batch: String,
         files: Vec<DeclaredFile>,
-        limit: usize,
+        most: usize,
         expire_at: Option<Timestamp>,
     ) -> Result<Vec<PieceUpload>, BatchError> {
         let limit_bytes = smaller_limit(self.max_artifact_bytes, running.project.max_artifact_bytes);
@@ -107,7 +106,7 @@ impl Access {
         };
         let files: Vec<_> = files.into_iter().map(new).collect();
         let of_job = (job_id, running.job.pipeline_id);
-        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let limit = i64::try_from(most).unwrap_or(i64::MAX);
         let creating = self.catalog.write(move |db| {
             require_running(&jobs::find(db, job_id)?.ok_or(CredentialError::Unknown)?)?;
             Ok::<_, AccessError>(uploads::create_batch(db, of_job, &batch, &files, limit, now)?)
@@ -115,32 +114,33 @@ impl Access {
         match creating.await? {
             BatchOutcome::Uploads(uploads) => Ok(uploads),
             BatchOutcome::Differs => Err(BatchError::Differs),
-            BatchOutcome::TooMany => Err(BatchError::TooMany),
+            BatchOutcome::TooMany => Err(BatchError::TooMany(most)),
         }
     }
 
-    /// Finds a declared upload by its UUID, for a link that carries the permission.
+    /// Finds a declared upload by its UUID, for a link that carries the permission; none that was given up.
     ///
     /// # Errors
-    /// [`BatchError::NotFound`] for one that was given up; [`AccessError::JobNotRunning`].
-    pub async fn declared_upload(&self, uuid: Uuid) -> Result<PieceUpload, BatchError> {
+    /// [`AccessError::JobNotRunning`].
+    pub async fn declared_upload(&self, uuid: Uuid) -> Result<Option<PieceUpload>, AccessError> {
         self.catalog.read_inline(move |db| of_link(db, uuid)).await
     }
 
-    /// Finds the uploads at `path` in the batch of a declared upload, for a link that carries the permission.
+    /// Finds the uploads at `path` in the batch of a declared upload, for a link that carries the permission; none that
+    /// was given up.
     ///
     /// # Errors
-    /// As [`Access::declared_upload`]; [`BatchError::NotFound`] if the batch has no such path.
-    pub async fn declared_at(&self, uuid: Uuid, path: String) -> Result<Vec<PieceUpload>, BatchError> {
+    /// As [`Access::declared_upload`].
+    pub async fn declared_at(&self, uuid: Uuid, path: String) -> Result<Vec<PieceUpload>, AccessError> {
         self.catalog
             .read_inline(move |db| {
                 let one = of_link(db, uuid)?;
-                let batch = one.batch.ok_or(BatchError::NotFound)?;
-                let mut all = uploads::of_batch(db, one.job_id, &batch)?;
-                let is_wanted =
-                    |it: &PieceUpload| it.name.file_path() == Some(&path) && takes_bytes(it.state);
-                all.retain(is_wanted);
-                if all.is_empty() { Err(BatchError::NotFound) } else { Ok(all) }
+                let Some((job_id, batch)) = one.and_then(|it| Some((it.job_id, it.batch?))) else {
+                    return Ok(Vec::new());
+                };
+                let mut all = uploads::of_batch(db, job_id, &batch)?;
+                all.retain(|it| it.name.file_path() == Some(&path) && takes_bytes(it.state));
+                Ok(all)
             })
             .await
     }
@@ -199,6 +199,7 @@ impl EndedUploads {
                 uploads::complete(db, &upload, now)?;
                 self.stored += 1;
             }
+            // Whose parts are all there.
             UploadState::Open if uploads::order(db, &upload, now)? => self.ordered.push(upload),
             UploadState::Ordered | UploadState::Completed => {}
             UploadState::Failed | UploadState::Abandoned if is_given_up => {}
@@ -212,12 +213,14 @@ impl EndedUploads {
 }
 
 /// Finds a declared upload of a running job.
-fn of_link(db: &mut Db, uuid: Uuid) -> Result<PieceUpload, BatchError> {
+fn of_link(db: &mut Db, uuid: Uuid) -> Result<Option<PieceUpload>, AccessError> {
     let upload = uploads::find(db, uuid)?.filter(|it| it.batch.is_some() && takes_bytes(it.state));
-    let upload = upload.ok_or(BatchError::NotFound)?;
-    let job = jobs::find(db, upload.job_id)?.ok_or(BatchError::NotFound)?;
+    let job = match &upload {
+        Some(upload) => jobs::find(db, upload.job_id)?,
+        None => None,
+    };
+    let Some(job) = job else { return Ok(None) };
     require_running(&job)?;
-    projects::find(db, &ProjectRef::Id(upload.project_id))?.ok_or(BatchError::NotFound)?;
     Ok(upload)
 }
 

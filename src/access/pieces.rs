@@ -58,10 +58,10 @@ impl Access {
     /// [`UploadError::NameTaken`], unless the name is that of an earlier attempt of the same job.
     pub async fn create_upload(
         &self,
-        runtime: &RunningJob,
+        running: &RunningJob,
         new: NewArtifact,
     ) -> Result<PieceUpload, UploadError> {
-        let (job, project_id, now) = (runtime.job.clone(), runtime.project.id, runtime.now);
+        let (job, project_id, now) = (running.job.clone(), running.project.id, running.now);
         self.catalog
             .write(move |db| {
                 // Two jobs that begin at the same time are put in order.
@@ -87,12 +87,12 @@ impl Access {
     /// [`UploadError::DigestDiffers`], and nothing is visible then.
     pub async fn complete_upload(
         &self,
-        runtime: &RunningJob,
+        running: &RunningJob,
         name: String,
         size: i64,
         digest: Option<Sha256Digest>,
     ) -> Result<i64, UploadError> {
-        let (job_id, project_id, now) = (runtime.job.id, runtime.project.id, runtime.now);
+        let (job_id, project_id, now) = (running.job.id, running.project.id, running.now);
         self.catalog
             .write(move |db| {
                 let job = jobs::find(db, job_id)?.ok_or(CredentialError::Unknown)?;
@@ -126,12 +126,12 @@ impl Access {
     /// Those of the catalog.
     pub async fn artifacts_of_run(
         &self,
-        runtime: &RunningJob,
+        running: &RunningJob,
         name: Option<String>,
         id: Option<i64>,
     ) -> Result<Vec<ListedArtifact>, AccessError> {
-        let runtime = runtime.clone();
-        self.read(move |db| readable_of_run(db, &runtime, name, id)).await
+        let running = running.clone();
+        self.read(move |db| readable_of_run(db, &running, name, id)).await
     }
 
     /// Finds the artifact of this name that the job `job_id` of the same pipeline uploaded.
@@ -140,11 +140,11 @@ impl Access {
     /// [`UploadError::NotFound`].
     pub async fn artifact_of_run(
         &self,
-        runtime: &RunningJob,
+        running: &RunningJob,
         job_id: i64,
         name: String,
     ) -> Result<ListedArtifact, UploadError> {
-        let listed = self.artifacts_of_run(runtime, Some(name), None).await?;
+        let listed = self.artifacts_of_run(running, Some(name), None).await?;
         of_job(listed, job_id).ok_or(UploadError::NotFound)
     }
 
@@ -154,18 +154,18 @@ impl Access {
     /// [`UploadError::NotFound`].
     pub async fn delete_artifact_of_run(
         &self,
-        runtime: &RunningJob,
+        running: &RunningJob,
         job_id: i64,
         name: String,
     ) -> Result<i64, UploadError> {
-        let runtime = runtime.clone();
+        let running = running.clone();
         self.catalog
             .write(move |db| {
-                let mut listed = readable_of_run(db, &runtime, Some(name), None)?;
+                let mut listed = readable_of_run(db, &running, Some(name), None)?;
                 // What a runner uploaded is not the toolkit's to delete.
                 listed.retain(|it| it.named.artifact.name != ArtifactName::ARCHIVE);
                 let artifact = of_job(listed, job_id).ok_or(UploadError::NotFound)?.named.artifact;
-                tombstones::delete(db, artifact.id, runtime.now)?;
+                tombstones::delete(db, artifact.id, running.now)?;
                 Ok(artifact.id)
             })
             .await
@@ -233,13 +233,13 @@ fn taken_by(
 /// Lists the available artifacts of the run of a job that it may read.
 fn readable_of_run(
     db: &mut Db,
-    runtime: &RunningJob,
+    running: &RunningJob,
     name: Option<String>,
     id: Option<i64>,
 ) -> Result<Vec<ListedArtifact>, AccessError> {
-    let (project_id, pipeline_id) = (runtime.project.id, runtime.job.pipeline_id);
-    let mut listed = of_run(db, project_id, pipeline_id, name, id, runtime.now)?;
-    listed.retain(|it| runtime.may_read(&it.named.artifact));
+    let (project_id, pipeline_id) = (running.project.id, running.job.pipeline_id);
+    let mut listed = of_run(db, project_id, pipeline_id, name, id, running.now)?;
+    listed.retain(|it| running.may_read(it.named.artifact.job_id, it.named.artifact.accessibility));
     Ok(listed)
 }
 

@@ -6,11 +6,11 @@ use super::{Access, AccessError};
 use crate::audit::AuditContext;
 use crate::auth::keys::SigningKeys;
 use crate::auth::{self, Actor, CredentialError, RuntimeToken};
-use crate::catalog::artifacts::Artifact;
 use crate::catalog::jobs::{self, Job};
 use crate::catalog::projects::{self, Project};
 use crate::catalog::{Db, users};
 use crate::domain::Timestamp;
+use crate::domain::artifact::Accessibility;
 use crate::domain::permissions::{self, Action, Decision, Grant, TokenReach, authorize};
 use crate::domain::project::ProjectRef;
 
@@ -30,13 +30,13 @@ pub struct RunningJob {
 }
 
 impl RunningJob {
-    /// Whether it may read an artifact of its project: its own, or one that a job of its user that depends on the
-    /// artifact's job may fetch.
-    pub(super) fn may_read(&self, artifact: &Artifact) -> bool {
-        let action = Action::FetchDependency(artifact.accessibility);
+    /// Whether it may read an artifact of a job of its project: its own, or one that a job of its user that depends on
+    /// the artifact's job may fetch.
+    pub(super) fn may_read(&self, job_id: i64, accessibility: Accessibility) -> bool {
+        let action = Action::FetchDependency(accessibility);
         let Project { visibility, public_jobs, .. } = self.project;
         let project = permissions::Project { visibility, public_jobs };
-        artifact.job_id == self.job.id
+        job_id == self.job.id
             || self.grant.is_some_and(|grant| authorize(grant, action, project) == Decision::Allow)
     }
 }

@@ -1,5 +1,7 @@
 //! Search: the artifacts of a build that a running job may read, in the jobs of one step or of all.
 
+use std::collections::HashSet;
+
 use super::builds::{BuildArtifact, BuildArtifacts};
 use super::{Access, AccessError, RunningJob};
 use crate::auth::{self, Actor};
@@ -7,8 +9,8 @@ use crate::catalog::artifacts::{self, Artifact};
 use crate::catalog::builds::{self, Build, BuildJob};
 use crate::catalog::uploads;
 use crate::catalog::{Db, latest, projects};
-use crate::domain::artifact::{ArtifactState, UploadState};
-use crate::domain::build::step_label;
+use crate::domain::artifact::{Accessibility, ArtifactState, UploadState};
+use crate::domain::build::{parallel, slug, step_label};
 use crate::domain::expiry::is_available;
 use crate::domain::permissions::{self, Action, Decision, authorize};
 use crate::domain::project::ProjectRef;
@@ -28,7 +30,7 @@ pub struct SearchScope {
 pub struct SearchedBuild {
     /// Its available artifacts, and the uploads that are being made artifacts.
     pub found: BuildArtifacts,
-    /// Whether the scope is a step with several jobs.
+    /// Whether the scope is a step whose jobs run in parallel.
     pub is_parallel: bool,
 }
 
@@ -68,10 +70,20 @@ impl Access {
                 let build = builds::find(db, id)?.ok_or(SearchError::NoBuild)?;
                 let reader = Reader::of(db, running, &build)?;
                 let jobs = scope.jobs(&build)?;
-                let is_parallel = scope.step.is_some() && jobs.len() > 1;
+                let is_parallel = scope.step.is_some() && are_parallel(&jobs);
                 Ok(SearchedBuild { found: reader.artifacts(db, &build, &jobs)?, is_parallel })
             })
             .await
+    }
+}
+
+impl Access {
+    /// Whether some of these uploads are still being made artifacts.
+    ///
+    /// # Errors
+    /// Those of the catalog.
+    pub async fn are_being_assembled(&self, uploads: Vec<Uuid>) -> Result<bool, AccessError> {
+        self.read(move |db| Ok(uploads::are_ordered(db, &uploads)?)).await
     }
 }
 
@@ -86,15 +98,18 @@ impl SearchScope {
         {
             return Ok(vec![job]);
         }
-        let has_key = |job: &&BuildJob| job.step_key.as_deref() == Some(step);
+        // A step without a key is shown with one that is made of its label.
+        let has_key = |job: &&BuildJob| match job.step_key.as_deref() {
+            Some(key) => key == step,
+            None => slug(step_label(&job.name)) == *step,
+        };
         let has_label = |job: &&BuildJob| job.name == *step || step_label(&job.name) == *step;
-        let keyed: Vec<&BuildJob> = current.iter().copied().filter(|job| has_key(job)).collect();
-        if !keyed.is_empty() {
-            return Ok(keyed);
-        }
-        let labeled: Vec<&BuildJob> = current.iter().copied().filter(|job| has_label(job)).collect();
-        if !labeled.is_empty() {
-            return Ok(labeled);
+        let with = |is_wanted: &dyn Fn(&&BuildJob) -> bool| -> Vec<&BuildJob> {
+            current.iter().copied().filter(|job| is_wanted(job)).collect()
+        };
+        let found = [with(&has_key), with(&has_label)].into_iter().find(|found| !found.is_empty());
+        if let Some(found) = found {
+            return Ok(found);
         }
         // A step whose jobs were all replaced is there.
         let is_there = build.jobs.iter().any(|job| has_key(&job) || has_label(&job));
@@ -102,10 +117,17 @@ impl SearchScope {
     }
 }
 
+/// Whether these are several jobs of one step that run in parallel: each has another number.
+fn are_parallel(jobs: &[&BuildJob]) -> bool {
+    let number = |job: &BuildJob| job.parallel_group_index.or_else(|| Some(parallel(&job.name)?.0));
+    let numbers: Option<HashSet<i64>> = jobs.iter().map(|job| number(job)).collect();
+    jobs.len() > 1 && numbers.is_some_and(|numbers| numbers.len() == jobs.len())
+}
+
 /// A running job, and what it may read of a project.
 struct Reader {
     running: RunningJob,
-    /// Of another project than its own.
+    /// What it may do in the project, if that is not its own.
     other: Option<(permissions::Grant, permissions::Project)>,
 }
 
@@ -125,11 +147,11 @@ impl Reader {
         }
     }
 
-    fn may_read(&self, artifact: &Artifact) -> bool {
+    fn may_read(&self, job_id: i64, accessibility: Accessibility) -> bool {
         match self.other {
-            None => self.running.may_read(artifact),
+            None => self.running.may_read(job_id, accessibility),
             Some((grant, project)) => {
-                authorize(grant, Action::FetchDependency(artifact.accessibility), project) == Decision::Allow
+                authorize(grant, Action::FetchDependency(accessibility), project) == Decision::Allow
             }
         }
     }
@@ -141,8 +163,12 @@ impl Reader {
         jobs: &[&BuildJob],
     ) -> Result<BuildArtifacts, SearchError> {
         let ids: Vec<i64> = jobs.iter().map(|job| job.id).collect();
+        // Uploads before artifacts: one that is completed meanwhile is found in one of the two.
+        let mut ordered = uploads::of_jobs(db, &ids)?;
+        ordered.retain(|it| it.state == UploadState::Ordered && self.may_read(it.job_id, it.accessibility));
         let mut all = artifacts::of_jobs_in(db, &ids, &[ArtifactState::Finished])?;
-        all.retain(|artifact| self.may_read(artifact));
+        all.retain(|artifact| self.may_read(artifact.job_id, artifact.accessibility));
+        ordered.retain(|upload| !all.iter().any(|artifact| artifact.uuid == upload.uuid));
         let is_due = |artifact: &Artifact| !is_available(artifact.expire_at, false, self.running.now);
         if all.iter().any(is_due) && latest::locked_among(db, &[build.build.id])?.is_empty() {
             all.retain(|artifact| !is_due(artifact));
@@ -154,8 +180,7 @@ impl Reader {
             let job_uuid = uuid_of(artifact.job_id)?;
             Some(BuildArtifact { artifact, job_uuid, state: ArtifactState::Finished })
         });
-        let uploads = uploads::of_jobs(db, &ids)?.into_iter();
-        let ordered = uploads.filter(|upload| upload.state == UploadState::Ordered);
+        let ordered = ordered.into_iter();
         let ordered = ordered.filter_map(|upload| uuid_of(upload.job_id).map(|uuid| (upload, uuid)));
         Ok(BuildArtifacts {
             slugs: build.project.slugs(),

@@ -281,7 +281,7 @@ named! {
         Open = "open",
         /// All its pieces are there, and are being made one blob.
         Ordered = "ordered",
-        /// Its pieces are one blob.
+        /// All its bytes are there, as one blob.
         Received = "received",
         /// It is an artifact; its row is kept for clients that ask again.
         Completed = "completed",

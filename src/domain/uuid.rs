@@ -8,9 +8,6 @@ use std::str::FromStr;
 pub struct Uuid(::uuid::Uuid);
 
 impl Uuid {
-    /// The UUID that no row has.
-    pub const NIL: Self = Self(::uuid::Uuid::nil());
-
     /// Creates the UUID of a new row: version 7, so that rows are in order of time.
     pub fn for_row() -> Self {
         Self(::uuid::Uuid::now_v7())

@@ -15,8 +15,8 @@ use crate::domain::{Clock, Error, Result, Sha256Digest, Timestamp};
 /// How often a node says that it still assembles an upload.
 const RENEWAL: Duration = Duration::from_secs(10);
 
-/// After how much silence another node takes over.
-const SILENCE: Duration = Duration::from_secs(40);
+/// After how much silence another node takes over, in milliseconds.
+const SILENCE_MILLIS: i64 = 40_000;
 
 /// The outcome of [`Ingest::finish_declared`].
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -128,6 +128,7 @@ impl Ingest {
             return self.fail(upload_id).await;
         }
         let key = stored.key.clone();
+        // Parts are numbered, so there is no list that could be sent again and compared.
         let (digest, now) = (Sha256Digest::of(b"in order"), clock.now());
         let receiving = self.catalog.write(move |db| {
             writer.hold(db)?;
@@ -166,7 +167,7 @@ impl Ingest {
     pub async fn assemble_left(&self, clock: &Clock) -> Result<()> {
         loop {
             let now = clock.now();
-            let before = Timestamp::from_millis(now.as_millis() - SILENCE.as_millis() as i64);
+            let before = Timestamp::from_millis(now.as_millis() - SILENCE_MILLIS);
             let claimed = self.catalog.write(move |db| uploads::claim_ordered(db, before, now)).await?;
             let Some(upload) = claimed else { return Ok(()) };
             self.assemble_or_leave(upload, clock).await;

@@ -168,6 +168,12 @@ impl Settings {
         }
     }
 
+    /// Returns when an artifact expires whose uploader names no time.
+    pub fn default_expiry(&self, now: Timestamp) -> Option<Timestamp> {
+        // A lifetime that leads beyond the times that there are never ends.
+        self.cap_expiry(self.default_expire_in.expires_at(now).ok().flatten(), now)
+    }
+
     /// Reads `file`, or [`DEFAULT_FILE`] if it exists, and then `environment`.
     ///
     /// # Errors

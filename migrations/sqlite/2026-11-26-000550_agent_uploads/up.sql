@@ -7,7 +7,7 @@ ALTER TABLE uploads ADD COLUMN parts BIGINT;
 ALTER TABLE uploads ADD COLUMN declared_bytes BIGINT;
 ALTER TABLE uploads ADD COLUMN declared_sha1 BLOB;
 ALTER TABLE uploads ADD COLUMN declared_sha256 BLOB;
--- When the last node began to assemble the pieces.
+-- When a node last said that it assembles the pieces.
 ALTER TABLE uploads ADD COLUMN ordered_at BIGINT;
 CREATE UNIQUE INDEX uploads_by_batch ON uploads (job_id, batch, batch_index);
 CREATE INDEX uploads_ordered ON uploads (ordered_at) WHERE state = 'ordered';

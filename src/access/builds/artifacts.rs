@@ -170,8 +170,11 @@ pub(in crate::access) fn of_jobs(
     let ids: Vec<i64> = jobs.iter().map(|(id, _)| *id).collect();
     let mut states = vec![ArtifactState::Finished, ArtifactState::Expired];
     states.extend(deleted_too.then_some(ArtifactState::Deleted));
+    // Uploads before artifacts: one that is completed meanwhile is found in one of the two.
+    let mut uploads = uploads::of_jobs(db, &ids)?;
     let mut by_job: HashMap<i64, Vec<Artifact>> = HashMap::new();
     for artifact in artifacts::of_jobs_in(db, &ids, &states)? {
+        uploads.retain(|upload| upload.uuid != artifact.uuid);
         by_job.entry(artifact.job_id).or_default().push(artifact);
     }
     let is_due = |artifact: &Artifact| !is_available(artifact.expire_at, false, project.now);
@@ -192,7 +195,6 @@ pub(in crate::access) fn of_jobs(
             }
         }
     }
-    let uploads = uploads::of_jobs(db, &ids)?;
     let uuid_of = |id: i64| jobs.iter().find(|(job, _)| *job == id).map(|(_, uuid)| *uuid);
     let uploads = uploads.into_iter().filter_map(|upload| {
         let may_read = project.decide(Action::ReadArtifact(upload.accessibility)) == Decision::Allow;

@@ -9,6 +9,7 @@ use futures_util::StreamExt;
 use super::error::Refusal;
 use crate::auth::signed_links::{FILE_FIELD, Link, PATH_FIELD};
 use crate::catalog::uploads::{AddOutcome, PieceLimits, PieceUpload};
+use crate::domain::Error;
 use crate::domain::artifact::UploadState;
 use crate::http::body::{RequestBody, broken_off};
 use crate::http::context::RequestContext;
@@ -22,7 +23,7 @@ pub(super) async fn part(
     mut body: RequestBody,
 ) -> Result<HttpResponse, Refusal> {
     let number = link.path.as_deref().and_then(|text| text.parse::<u64>().ok()).unwrap_or(0);
-    let upload = ctx.access().declared_upload(link.uuid).await?;
+    let upload = ctx.access().declared_upload(link.uuid).await?.ok_or_else(given_up)?;
     ctx.audit.set_job(upload.job_id);
     let size = part_bytes(&upload, number).ok_or_else(|| Refusal::forbidden("there is no such part"))?;
     if upload.state != UploadState::Open {
@@ -51,10 +52,13 @@ pub(super) async fn part(
     let limits = PieceLimits { pieces: upload.parts.unwrap_or(0), bytes };
     match ctx.app.ingest.finish_piece(received, upload.id, number.to_string(), limits).await? {
         AddOutcome::Added(_) => Ok(taken(&upload, number)),
-        AddOutcome::Closed | AddOutcome::TooMany | AddOutcome::TooLarge => {
+        AddOutcome::Closed => {
             // All parts are there, and are being assembled; or the upload was given up.
-            ctx.access().declared_upload(link.uuid).await?;
+            ctx.access().declared_upload(link.uuid).await?.ok_or_else(given_up)?;
             Ok(taken(&upload, number))
+        }
+        AddOutcome::TooMany | AddOutcome::TooLarge => {
+            Err(Error::internal("the parts of an upload do not add up").into())
         }
     }
 }
@@ -94,7 +98,7 @@ async fn receive_file(
     let candidates = ctx.access().declared_at(link.uuid, path).await?;
     let (project_id, job_id) = match candidates.first() {
         Some(first) => (first.project_id, first.job_id),
-        None => return Err(invalid("the batch has no file at this path")),
+        None => return Err(given_up()),
     };
     ctx.audit.set_job(job_id);
     let limit_bytes = candidates.iter().filter_map(|it| it.declared_bytes).max().unwrap_or(0);
@@ -137,6 +141,11 @@ fn part_bytes(upload: &PieceUpload, number: u64) -> Option<u64> {
 fn taken(upload: &PieceUpload, number: u64) -> HttpResponse {
     let tag = format!("\"{}-{number}\"", upload.uuid);
     HttpResponse::Ok().insert_header((header::ETAG, tag)).finish()
+}
+
+fn given_up() -> Refusal {
+    let text = "There is no such upload, or it was given up";
+    Refusal::new(StatusCode::NOT_FOUND, "BlobNotFound", text)
 }
 
 fn wrong_size(found: u64, expected: u64) -> Refusal {

@@ -4,7 +4,7 @@ use actix_web::HttpResponse;
 use actix_web::http::{StatusCode, header};
 
 use super::block_list::InvalidBlockList;
-use crate::access::{AccessError, BatchError, UploadError};
+use crate::access::{AccessError, UploadError};
 use crate::domain::{Error, ErrorKind};
 use crate::http::error::{RequestError, with_reason};
 
@@ -120,22 +120,6 @@ impl From<AccessError> for Refusal {
                 reason,
                 ..Self::new(StatusCode::NOT_FOUND, "BlobNotFound", "The artifact does not exist.")
             },
-        }
-    }
-}
-
-impl From<BatchError> for Refusal {
-    fn from(error: BatchError) -> Self {
-        match error {
-            BatchError::Access(error) => error.into(),
-            BatchError::NotFound => Self::new(
-                StatusCode::NOT_FOUND,
-                "BlobNotFound",
-                "There is no such upload, or it was given up",
-            ),
-            BatchError::Differs | BatchError::TooMany | BatchError::TooLarge(..) => {
-                Self::new(StatusCode::CONFLICT, "OperationNotAllowed", "The upload is not in that state.")
-            }
         }
     }
 }

@@ -43,7 +43,8 @@ struct Claims {
 }
 
 impl RuntimeToken {
-    /// Whether a text has the form of these tokens, which no other token has: three parts that dots divide.
+    /// Whether a text has the form of these tokens: a JSON object in base64, and three parts that dots divide. No token
+    /// that is stored has it.
     pub fn has_form(text: &str) -> bool {
         text.starts_with("eyJ") && text.bytes().filter(|byte| *byte == b'.').count() == 2
     }

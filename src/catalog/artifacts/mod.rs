@@ -5,6 +5,8 @@ mod list;
 mod named;
 mod shown_names;
 
+use std::collections::HashMap;
+
 use diesel::prelude::*;
 use diesel::result::{DatabaseErrorKind, Error as DieselError};
 
@@ -267,6 +269,18 @@ impl Artifact {
             let mut named = artifacts.iter().filter(|artifact| artifact.name.named_archive().is_some());
             named.next().filter(|_| named.next().is_none())
         })
+    }
+
+    /// Keeps of several files at one path the one that was stored last.
+    pub fn retain_newest_of_each_path(files: &mut Vec<Self>) {
+        let mut newest: HashMap<String, i64> = HashMap::with_capacity(files.len());
+        for file in files.iter() {
+            if let Some(path) = file.name.file_path() {
+                let id = newest.entry(path.to_owned()).or_insert(file.id);
+                *id = file.id.max(*id);
+            }
+        }
+        files.retain(|file| file.name.file_path().is_some_and(|path| newest.get(path) == Some(&file.id)));
     }
 }
 

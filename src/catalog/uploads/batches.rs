@@ -4,6 +4,7 @@
 
 use diesel::prelude::*;
 
+use super::pieces::set_blob;
 use super::{PieceUpload, insert, take};
 use crate::catalog::artifacts::{BlobInfo, NewArtifact};
 use crate::catalog::db::MultiBackend;
@@ -24,6 +25,15 @@ pub struct Declared {
     pub sha1: Option<[u8; 20]>,
     /// SHA-256, if it says one.
     pub sha256: Option<Sha256Digest>,
+}
+
+impl Declared {
+    /// Whether an upload was declared so.
+    fn is_of(&self, upload: &PieceUpload) -> bool {
+        upload.declared_bytes == Some(self.size_bytes)
+            && upload.declared_sha1.as_deref() == self.sha1.as_ref().map(<[u8; 20]>::as_slice)
+            && upload.declared_sha256 == self.sha256
+    }
 }
 
 /// The outcome of [`create_batch`].
@@ -56,7 +66,7 @@ pub fn create_batch(
     if !before.is_empty() {
         let is_same = before.len() == files.len()
             && before.iter().zip(files).all(|(upload, (path, _, declared))| {
-                upload.name.file_path() == Some(path) && upload.declared_bytes == Some(declared.size_bytes)
+                upload.name.file_path() == Some(path) && declared.is_of(upload)
             });
         return Ok(if is_same { BatchOutcome::Uploads(before) } else { BatchOutcome::Differs });
     }
@@ -124,22 +134,6 @@ pub fn receive_whole(db: &mut Db, upload_id: i64, contents: &BlobInfo) -> Result
     Ok(true)
 }
 
-/// Sets the blob of an upload, which is received then.
-pub(super) fn set_blob(db: &mut Db, upload_id: i64, contents: &BlobInfo) -> Result<()> {
-    diesel::update(uploads::table.find(upload_id))
-        .set((
-            uploads::state.eq(UploadState::Received.as_str()),
-            uploads::size_bytes.eq(Some(i64::try_from(contents.size_bytes).map_err(Error::internal)?)),
-            uploads::sha256.eq(Some(contents.sha256.as_bytes().to_vec())),
-            uploads::sha1.eq(contents.sha1.map(Vec::from)),
-            uploads::crc32.eq(contents.crc32.map(i64::from)),
-            uploads::tail_bytes.eq(contents.tail_bytes.and_then(|bytes| i64::try_from(bytes).ok())),
-            uploads::store_key.eq(Some(&contents.store_key)),
-        ))
-        .execute(db)?;
-    Ok(())
-}
-
 /// Records that the client of an open upload has sent all its pieces; `false` if some are missing, or together are
 /// of another size than declared.
 ///
@@ -172,6 +166,18 @@ pub fn claim_ordered(db: &mut Db, before: Timestamp, now: Timestamp) -> Result<O
         .set(uploads::ordered_at.eq(now.as_millis()))
         .returning(<PieceUpload as Selectable<MultiBackend>>::construct_selection());
     Ok(taken.get_result(db).optional()?)
+}
+
+/// Whether some of these uploads are ordered.
+///
+/// # Errors
+/// Those of the database.
+pub fn are_ordered(db: &mut Db, uuids: &[Uuid]) -> Result<bool> {
+    let uuids: Vec<Vec<u8>> = uuids.iter().map(|uuid| uuid.as_bytes().to_vec()).collect();
+    let some = uploads::table
+        .filter(uploads::uuid.eq_any(uuids))
+        .filter(uploads::state.eq(UploadState::Ordered.as_str()));
+    Ok(diesel::select(diesel::dsl::exists(some)).get_result(db)?)
 }
 
 /// Records that a node still assembles an ordered upload.

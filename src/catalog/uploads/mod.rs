@@ -1,4 +1,5 @@
-//! Uploads in pieces: artifacts that are not complete yet, and the pieces that arrived.
+//! Uploads: artifacts that are not complete yet, and the pieces that arrived. Those of a batch are kept for a while after
+//! they ended, for clients that ask again.
 //!
 //! No reader meets one. A piece is a blob of its own until a list orders the pieces into one blob; a row here
 //! references each, so that `gc` spares it.
@@ -11,7 +12,8 @@ use std::time::Duration;
 use diesel::prelude::*;
 
 pub use batches::{
-    BatchOutcome, Declared, claim_ordered, create_batch, fail, of_batch, order, receive_whole, renew_ordered,
+    BatchOutcome, Declared, are_ordered, claim_ordered, create_batch, fail, of_batch, order, receive_whole,
+    renew_ordered,
 };
 pub use pieces::{
     AddOutcome, Piece, PieceDigest, PieceLimits, ReceiveOutcome, add_piece, pieces, receive, received_without,
@@ -29,7 +31,10 @@ use crate::domain::status::Status;
 use crate::domain::{Error, Result, Sha256Digest, Timestamp, Uuid};
 
 /// How long an upload may take.
-pub const LIFETIME: Duration = Duration::from_secs(24 * 3600);
+pub const LIFETIME: Duration = Duration::from_millis(LIFETIME_MILLIS.unsigned_abs());
+
+/// The same in milliseconds.
+const LIFETIME_MILLIS: i64 = 24 * 3600 * 1000;
 
 /// How long an upload is kept after its job has finished, in milliseconds.
 const AFTER_JOB_MILLIS: i64 = 3600 * 1000;
@@ -319,7 +324,7 @@ pub fn abandon_old(db: &mut Db, now: Timestamp) -> Result<usize> {
         .filter(jobs::finished_at.lt(now.as_millis() - AFTER_JOB_MILLIS));
     // What is being assembled is complete for its client, and soon for everybody.
     let is_left = uploads::state.ne(UploadState::Ordered.as_str()).and(diesel::dsl::exists(finished));
-    let is_old = uploads::created_at.lt(now.as_millis() - LIFETIME.as_millis() as i64);
+    let is_old = uploads::created_at.lt(now.as_millis() - LIFETIME_MILLIS);
     let old = uploads::table.filter(uploads::state.eq_any(UploadState::ALIVE)).filter(is_old.or(is_left));
     Ok(diesel::update(old).set(uploads::state.eq(UploadState::Abandoned.as_str())).execute(db)?)
 }
@@ -371,7 +376,7 @@ pub fn delete(db: &mut Db, ids: &[i64]) -> Result<()> {
 /// # Errors
 /// Those of the database.
 pub fn forget(db: &mut Db, failed_before: Timestamp, now: Timestamp) -> Result<()> {
-    let day_ago = now.as_millis() - LIFETIME.as_millis() as i64;
+    let day_ago = now.as_millis() - LIFETIME_MILLIS;
     let completed = uploads::state.eq(UploadState::Completed.as_str()).and(uploads::created_at.lt(day_ago));
     let failed = uploads::state
         .eq(UploadState::Failed.as_str())

@@ -4,14 +4,13 @@ use std::collections::HashMap;
 
 use diesel::prelude::*;
 
-use super::batches::set_blob;
 use super::take;
 use crate::catalog::artifacts::BlobInfo;
 use crate::catalog::db::MultiBackend;
 use crate::catalog::schema::{upload_pieces, uploads};
 use crate::catalog::{Db, gc_marks};
 use crate::domain::artifact::UploadState;
-use crate::domain::{Result, Sha256Digest};
+use crate::domain::{Error, Result, Sha256Digest};
 
 /// A piece that arrived.
 #[derive(Debug, Clone, Queryable, Selectable)]
@@ -162,4 +161,20 @@ pub fn received_without(db: &mut Db, upload_id: i64, name: &str) -> Result<i64> 
     let received: Option<i64> = upload.get_result(db).optional()?;
     let replaced: Option<i64> = piece.get_result(db).optional()?;
     Ok(received.unwrap_or(0) - replaced.unwrap_or(0))
+}
+
+/// Sets the blob of an upload, which is received then.
+pub(super) fn set_blob(db: &mut Db, upload_id: i64, contents: &BlobInfo) -> Result<()> {
+    diesel::update(uploads::table.find(upload_id))
+        .set((
+            uploads::state.eq(UploadState::Received.as_str()),
+            uploads::size_bytes.eq(Some(i64::try_from(contents.size_bytes).map_err(Error::internal)?)),
+            uploads::sha256.eq(Some(contents.sha256.as_bytes().to_vec())),
+            uploads::sha1.eq(contents.sha1.map(Vec::from)),
+            uploads::crc32.eq(contents.crc32.map(i64::from)),
+            uploads::tail_bytes.eq(contents.tail_bytes.and_then(|bytes| i64::try_from(bytes).ok())),
+            uploads::store_key.eq(Some(&contents.store_key)),
+        ))
+        .execute(db)?;
+    Ok(())
 }

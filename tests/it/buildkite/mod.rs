@@ -1,6 +1,6 @@
 //! Buildkite's dialect: builds, jobs and artifacts of the REST API.
 
-mod agent;
+pub(crate) mod agent;
 mod artifacts;
 mod builds;
 mod created;

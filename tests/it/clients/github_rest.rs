@@ -131,7 +131,7 @@ fn gh_tells_its_story(gateway: Gateway) {
 }
 
 /// Asks `gh` for a path below the artifacts of the project: what it prints, or why it fails.
-fn api(gateway: &Gateway, arguments: &[&str]) -> Result<String, String> {
+pub(super) fn api(gateway: &Gateway, arguments: &[&str]) -> Result<String, String> {
     let of_path = |text: &&&str| text.starts_with(['/', '?']);
     let path = arguments.iter().find(of_path).copied().unwrap_or_default();
     let options = arguments.iter().filter(|text| !of_path(text));

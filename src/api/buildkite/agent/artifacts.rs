@@ -13,7 +13,6 @@ use crate::api::buildkite::error::ApiError;
 use crate::auth::signed_links::{FILE_FIELD, PATH_FIELD, Purpose};
 use crate::catalog::uploads::PieceUpload;
 use crate::domain::artifact::check_file_path;
-use crate::domain::expiry::NotALifetime;
 use crate::domain::{Error, ErrorKind, RowId, Sha256Digest, Uuid, byte_size};
 use crate::http::body::RequestBody;
 use crate::http::context::RequestContext;
@@ -29,6 +28,9 @@ const MAX_BATCH_BYTES: usize = 255;
 
 /// Most parts of a file.
 const MAX_PARTS: u64 = 1000;
+
+/// Most parts of all files of a request, each of which has a link: those of thirty large files.
+const MAX_PARTS_OF_BATCH: i64 = 30_000;
 
 /// A batch, as an agent declares it.
 #[derive(Debug, Default, Deserialize)]
@@ -89,28 +91,21 @@ pub(super) async fn create(
     ctx.audit.set_job(running.job.id);
     let request: BatchRequest = parse(&body.read_whole(MAX_REQUEST_BYTES).await?)?;
     let batch = batch_id(&request)?;
-    if request.artifacts.len() > MAX_FILES {
-        return Err(ApiError::Unprocessable(format!("artifacts: expected at most {MAX_FILES}").into()));
-    }
+    require_few(request.artifacts.len())?;
     let files: Vec<DeclaredFile> = request
         .artifacts
         .iter()
         .enumerate()
         .map(|(at, file)| declared(ctx, file, request.multipart_supported, at))
         .collect::<Result<_, _>>()?;
+    let parts: i64 = files.iter().map(|file| file.declared.parts).sum();
+    if parts > MAX_PARTS_OF_BATCH {
+        let text = format!("artifacts: expected at most {MAX_PARTS_OF_BATCH} parts in all, and not {parts}");
+        return Err(ApiError::Unprocessable(text.into()));
+    }
     let settings = &ctx.app.settings;
-    let invalid =
-        |why: NotALifetime| ApiError::Unprocessable(format!("retention.default_expire_in: {why}").into());
-    let expire_at = settings.default_expire_in.expires_at(ctx.now).map_err(invalid)?;
-    let expire_at = settings.cap_expiry(expire_at, ctx.now);
-    let limit = settings.artifacts_per_job;
-    let declaring = ctx.access().declare_batch(&running, batch.clone(), files, limit, expire_at);
-    let uploads = declaring.await.map_err(|error| match error {
-        BatchError::TooMany => ApiError::Refused(
-            format!("A job has at most {limit} artifacts (limits.artifacts_per_job)").into(),
-        ),
-        other => other.into(),
-    })?;
+    let (most, expire_at) = (settings.artifacts_per_job, settings.default_expiry(ctx.now));
+    let uploads = ctx.access().declare_batch(&running, batch.clone(), files, most, expire_at).await?;
     let ids: Vec<String> = uploads.iter().map(|upload| upload.uuid.to_string()).collect();
     let mut own = BTreeMap::new();
     if request.multipart_supported {
@@ -128,6 +123,14 @@ pub(super) async fn create(
         "upload_instructions": template,
         "per_artifact_instructions": own,
     })))
+}
+
+/// Requires that a request has no more files than it may have.
+fn require_few(files: usize) -> Result<(), ApiError> {
+    if files <= MAX_FILES {
+        return Ok(());
+    }
+    Err(ApiError::Unprocessable(format!("artifacts: expected at most {MAX_FILES}").into()))
 }
 
 /// Returns the ID of the batch; one without an ID cannot be repeated. Refuses a destination elsewhere.
@@ -229,6 +232,7 @@ pub(super) async fn update(
     require_own(&running, id)?;
     ctx.audit.set_job(running.job.id);
     let request: EndsRequest = parse(&body.read_whole(MAX_REQUEST_BYTES).await?)?;
+    require_few(request.artifacts.len())?;
     let mut ends = Vec::with_capacity(request.artifacts.len());
     for (at, end) in request.artifacts.iter().enumerate() {
         let state = match end.state.as_str() {
@@ -240,7 +244,10 @@ pub(super) async fn update(
             }
         };
         // What is no UUID is the ID of no upload.
-        ends.push((end.id.parse().unwrap_or(Uuid::NIL), state));
+        ends.extend(end.id.parse().ok().map(|uuid| (uuid, state)));
+    }
+    if ends.is_empty() && !request.artifacts.is_empty() {
+        return Err(ApiError::missing("artifact"));
     }
     let ended = ctx.access().end_uploads(&running, ends).await?;
     for upload_id in ended.failed {
@@ -276,7 +283,9 @@ impl From<BatchError> for ApiError {
             BatchError::Differs => {
                 Self::Unprocessable("id: a batch of this ID was declared with other files".into())
             }
-            BatchError::TooMany => Self::Refused("The job has too many artifacts".into()),
+            BatchError::TooMany(most) => {
+                Self::Refused(format!("A job has at most {most} artifacts (limits.artifacts_per_job)").into())
+            }
             BatchError::TooLarge(path, limit) => {
                 let limit = byte_size::show(limit);
                 Error::new(

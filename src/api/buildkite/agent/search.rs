@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::io;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use actix_web::HttpResponse;
 use actix_web::web::{Bytes, Data};
@@ -15,18 +15,21 @@ use crate::api::buildkite::error::ApiError;
 use crate::api::buildkite::files::{self, Digesting, File};
 use crate::app::App;
 use crate::auth::signed_links::{Link, Purpose};
+use crate::catalog::uploads::PieceUpload;
 use crate::deliver::FileFilter;
 use crate::domain::artifact::ArtifactState;
 use crate::domain::path_pattern::PathPattern;
-use crate::domain::{Error, RowId, Timestamp};
+use crate::domain::{Error, RowId, Timestamp, Uuid};
 use crate::http::context::RequestContext;
 
 /// How many files are described at a time: the answer is never whole in memory.
 const FILES_AT_A_TIME: usize = 256;
 
-/// How often and how long a search waits for files that are being assembled; an agent waits for a minute.
+/// How often a search asks whether what it waits for was assembled.
 const PAUSE: Duration = Duration::from_millis(100);
-const PAUSES: usize = 400;
+
+/// How long a search waits for that; an agent waits for its answer for a minute.
+const PATIENCE: Duration = Duration::from_secs(40);
 
 /// `GET /v3/builds/ID/artifacts/search`
 pub(super) async fn search(ctx: &RequestContext, build: RowId) -> Result<HttpResponse, ApiError> {
@@ -66,26 +69,36 @@ async fn assembled(
     scope: &SearchScope,
     pattern: &PathPattern,
 ) -> Result<SearchedBuild, ApiError> {
-    for _ in 0..PAUSES {
-        let searched =
-            ctx.access().searched_build(running, build, scope.clone()).await.map_err(
-                |error| match error {
-                    SearchError::NoStep => {
-                        let step = scope.step.as_deref().unwrap_or_default();
-                        let text = format!("A step could not be found matching: `{step}`");
-                        ApiError::NotFound(text.into(), "no such step".into())
-                    }
-                    SearchError::NoBuild => ApiError::missing("build"),
-                    SearchError::Access(error) => error.into(),
-                },
-            )?;
-        let mut uploads = searched.found.uploads.iter();
-        if !uploads.any(|(upload, _)| upload.name.file_path().is_some_and(|path| pattern.matches(path))) {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let searching = ctx.access().searched_build(running, build, scope.clone());
+        let searched = searching.await.map_err(|error| refusal(error, scope))?;
+        let is_wanted =
+            |upload: &PieceUpload| upload.name.file_path().is_some_and(|path| pattern.matches(path));
+        let uploads = searched.found.uploads.iter().filter(|(upload, _)| is_wanted(upload));
+        let awaited: Vec<Uuid> = uploads.map(|(upload, _)| upload.uuid).collect();
+        if awaited.is_empty() {
             return Ok(searched);
         }
-        tokio::time::sleep(PAUSE).await;
+        while ctx.access().are_being_assembled(awaited.clone()).await? {
+            if Instant::now() > deadline {
+                return Err(Error::unavailable("artifacts are still being assembled").into());
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
     }
-    Err(Error::unavailable("artifacts are still being assembled").into())
+}
+
+fn refusal(error: SearchError, scope: &SearchScope) -> ApiError {
+    match error {
+        SearchError::NoStep => {
+            let step = scope.step.as_deref().unwrap_or_default();
+            let text = format!("A step could not be found matching: `{step}`");
+            ApiError::NotFound(text.into(), "no such step".into())
+        }
+        SearchError::NoBuild => ApiError::missing("build"),
+        SearchError::Access(error) => error.into(),
+    }
 }
 
 /// Keeps of the files of each path the one that was stored last; of one path in several jobs one of each job.

@@ -22,7 +22,6 @@ use crate::catalog::artifacts::NewArtifact;
 use crate::domain::artifact::{
     Accessibility, ArtifactFormat, ArtifactKind, ArtifactName, MediaType, check_archive_name,
 };
-use crate::domain::expiry::NotALifetime;
 use crate::domain::{Sha256Digest, Timestamp};
 use crate::http::body::RequestBody;
 use crate::http::context::RequestContext;
@@ -212,21 +211,14 @@ fn media_type(call: &Call) -> Result<Option<MediaType>, Refusal> {
 /// When the artifact expires: as the uploader says, at most as late as the settings allow.
 fn expire_at(ctx: &RequestContext, call: &Call) -> Result<Option<Timestamp>, Refusal> {
     let settings = &ctx.app.settings;
-    let wanted = match call.expires_at.as_deref().filter(|text| !text.is_empty()) {
-        Some(text) => {
-            let invalid = |why| Refusal::invalid(format!("expires_at: {why}"));
-            let time = Timestamp::parse(text).map_err(invalid)?;
-            if time <= ctx.now {
-                return Err(Refusal::invalid("expires_at: is in the past"));
-            }
-            Some(time)
-        }
-        None => {
-            let invalid = |why: NotALifetime| Refusal::invalid(format!("expires_at: {why}"));
-            settings.default_expire_in.expires_at(ctx.now).map_err(invalid)?
-        }
+    let Some(text) = call.expires_at.as_deref().filter(|text| !text.is_empty()) else {
+        return Ok(settings.default_expiry(ctx.now));
     };
-    Ok(settings.cap_expiry(wanted, ctx.now))
+    let time = Timestamp::parse(text).map_err(|why| Refusal::invalid(format!("expires_at: {why}")))?;
+    if time <= ctx.now {
+        return Err(Refusal::invalid("expires_at: is in the past"));
+    }
+    Ok(settings.cap_expiry(Some(time), ctx.now))
 }
 
 /// `FinalizeArtifact`: the digest is known since the list of blocks was answered, so nothing is read here.

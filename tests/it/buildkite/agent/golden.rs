@@ -7,6 +7,8 @@ use crate::support::fixtures::RUNNING;
 use crate::support::gateway::Gateway;
 use crate::support::http_client::Request;
 
+on_both_databases!(with behind_a_path: links_lead_to_where_the_gateway_is_mounted);
+
 on_both_databases!(
     a_batch_is_answered_with_ids_and_instructions,
     a_search_answers_with_a_list_of_files,
@@ -56,6 +58,22 @@ fn a_batch_is_answered_with_ids_and_instructions(gateway: Gateway) {
     );
 }
 
+fn behind_a_path(settings: &mut artigate::settings::Settings) {
+    settings.external_url = Some("https://ci.example.com/artigate".parse().unwrap());
+}
+
+fn links_lead_to_where_the_gateway_is_mounted(gateway: Gateway) {
+    let agent = Agent::of_small(&gateway);
+    let created = agent.declared("batch-1", &[("a", b"hello")]);
+    let id = created["artifact_ids"][0].as_str().unwrap();
+    let action = &created["upload_instructions"]["action"];
+    assert_eq!(action["path"], format!("/artigate/-/blobs/{id}"));
+    let here = format!("https://ci.example.com/artigate/-/blobs/{id}?for=");
+    for url in [&action["url"], &created["per_artifact_instructions"][id]["actions"][0]["url"]] {
+        assert!(url.as_str().unwrap().starts_with(&here), "{url}");
+    }
+}
+
 fn a_search_answers_with_a_list_of_files(gateway: Gateway) {
     let agent = Agent::of_small(&gateway);
     let ids = agent.upload("batch-1", &[("a/b.txt", b"hello")]);
@@ -86,9 +104,10 @@ fn an_agent_polls_its_job_and_gets_its_environment(gateway: Gateway) {
     let (job, build) = (value("BUILDKITE_JOB_ID"), value("BUILDKITE_BUILD_ID"));
     let polled = json_of(&agent.request("GET", "/jobs/20").send());
     assert_eq!(polled, json!({"id": job, "state": "running"}));
-    // The same job under all its names and tokens; agents write a dot as %2E.
+    // The same job under all its names and tokens; agents encode whatever is in a path.
     let named = Agent::new(gateway.address, &value("BUILDKITE_AGENT_ACCESS_TOKEN"), &job, &build);
     assert_eq!(json_of(&named.request("GET", &format!("/jobs/{job}")).send()), polled);
+    assert_eq!(json_of(&named.request("GET", "/jobs/%32%30/").send()), polled);
     named.upload("batch-1", &[("x.txt", b"x")]);
     assert_eq!(named.paths("*", ""), ["x.txt"]);
     assert_eq!(agent.paths("*", ""), ["x.txt"]);

@@ -18,7 +18,7 @@ use crate::support::gateway::Gateway;
 use crate::support::http_client::{Answer, Form, Request};
 
 /// The agent of a job.
-struct Agent {
+pub(crate) struct Agent {
     address: SocketAddr,
     token: String,
     job: String,
@@ -32,7 +32,7 @@ type Tag = (u64, String);
 
 impl Agent {
     /// The agent of job 20 of the small world.
-    fn of_small(gateway: &Gateway) -> Self {
+    pub(crate) fn of_small(gateway: &Gateway) -> Self {
         super::small(gateway);
         Self::new(gateway.address, RUNNING, "20", "200")
     }
@@ -138,7 +138,7 @@ impl Agent {
     }
 
     /// `artifact upload`: declares, sends and reports, and returns the IDs.
-    fn upload(&self, batch: &str, files: &[(&str, &[u8])]) -> Vec<String> {
+    pub(crate) fn upload(&self, batch: &str, files: &[(&str, &[u8])]) -> Vec<String> {
         let created = self.declared(batch, files);
         for (at, (path, bytes)) in files.iter().enumerate() {
             let sent = self.send(&created, at, path, bytes);

@@ -97,3 +97,46 @@ fn a_node_that_is_killed_between_two_requests_forgets_nothing() {
     assert_eq!(agent(&nodes, 0).report(&created, 0, "finished", &[]).status, 200);
     assert_nothing_is_left(&installation, nodes, 1);
 }
+
+#[test]
+fn a_batch_that_is_declared_on_two_nodes_at_once_is_one() {
+    let installation = install();
+    let nodes = Nodes::start(&installation, 2);
+    let files: Vec<(String, Vec<u8>)> = (0..30).map(|n| (n.to_string(), bytes(n, 100))).collect();
+    let files: Vec<(&str, &[u8])> =
+        files.iter().map(|(path, bytes)| (path.as_str(), bytes.as_slice())).collect();
+    for round in 0..8 {
+        let (barrier, batch) = (std::sync::Barrier::new(2), format!("batch-{round}"));
+        let declare = |node: usize| {
+            let (barrier, batch, files, agent) = (&barrier, &batch, &files, agent(&nodes, node));
+            move || {
+                barrier.wait();
+                agent.declared(batch, files)["artifact_ids"].clone()
+            }
+        };
+        let ids = std::thread::scope(|scope| {
+            [0, 1].map(|node| scope.spawn(declare(node))).map(|declared| declared.join().unwrap())
+        });
+        assert_eq!(ids[0], ids[1], "round {round}");
+    }
+}
+
+#[test]
+fn what_a_killed_node_was_assembling_is_assembled_by_another() {
+    let installation = install();
+    let nodes = Nodes::start(&installation, 2);
+    let large = bytes(1, 6 << 20);
+    for round in 0..4 {
+        let batch = format!("batch-{round}");
+        let created = agent(&nodes, 0).declared(&batch, &[(batch.as_str(), &large)]);
+        agent(&nodes, 0).send(&created, 0, &batch, &large).unwrap();
+        assert_eq!(agent(&nodes, 0).report(&created, 0, "finished", &[]).status, 200);
+        nodes.restart(0);
+        // As if the node had been silent for long.
+        let silence = "UPDATE uploads SET ordered_at = 0 WHERE ordered_at IS NOT NULL";
+        installation.database.as_ref().unwrap().execute(silence);
+        let found = agent(&nodes, 1).found(&batch, "").remove(0);
+        assert!(agent(&nodes, 1).download(&found).body == large, "round {round}");
+    }
+    assert_nothing_is_left(&installation, nodes, 4);
+}

@@ -17,11 +17,16 @@ on_both_databases!(
     a_job_that_has_ended_uploads_nothing
 );
 
+on_both_databases!(with without_a_limit: a_batch_has_a_bounded_number_of_parts);
 on_both_databases!(with few_and_small: a_job_has_no_more_and_no_larger_artifacts_than_allowed);
 
 fn few_and_small(settings: &mut artigate::settings::Settings) {
     settings.artifacts_per_job = 3;
     settings.max_artifact_bytes = Some(1000);
+}
+
+fn without_a_limit(settings: &mut artigate::settings::Settings) {
+    settings.max_artifact_bytes = None;
 }
 
 const TOKEN: &str =
@@ -143,6 +148,14 @@ fn files_that_cannot_be_stored_are_refused_when_they_are_declared(gateway: Gatew
 
 fn requests_that_cannot_be_read_are_refused(gateway: Gateway) {
     let agent = Agent::of_small(&gateway);
+    let many: Vec<Value> = (0..1001).map(|n| json!({"id": n.to_string(), "state": "error"})).collect();
+    let answer = agent.send_json("PUT", "/jobs/20/artifacts", &json!({"artifacts": many}));
+    assert_eq!(refusal(&answer), (422, "artifacts: expected at most 1000".into()));
+    for size in ["1.5", "\"5\"", "9223372036854775808", "1e3", "{}"] {
+        let body = format!("{{\"artifacts\":[{{\"path\":\"a\",\"file_size\":{size}}}]}}");
+        let answer = agent.request("POST", "/jobs/20/artifacts").body(body.into_bytes()).send();
+        assert!(refusal(&answer).1.starts_with("the request cannot be read: "), "{size}");
+    }
     for method in ["POST", "PUT"] {
         for body in [&b""[..], b"{", b"[]", b"null", b"{\"artifacts\":{}}", b"{\"artifacts\":[1]}", b"\xff"] {
             let answer = agent.request(method, "/jobs/20/artifacts").body(body.to_vec()).send();
@@ -238,6 +251,22 @@ fn a_job_that_has_ended_uploads_nothing(gateway: Gateway) {
     gateway.advance_clock(2 * 3600);
     gateway.sweep();
     gateway.until_blobs(1);
+}
+
+fn a_batch_has_a_bounded_number_of_parts(gateway: Gateway) {
+    let agent = Agent::of_small(&gateway);
+    let huge = json!({"path": "a", "file_size": i64::MAX});
+    let declare = |count: usize| {
+        let files: Vec<Value> = (0..count).map(|_| huge.clone()).collect();
+        let request = json!({"id": count.to_string(), "artifacts": files, "multipart_supported": true});
+        agent.send_json("POST", "/jobs/20/artifacts", &request)
+    };
+    // As many as an agent sends at a time, each of the largest size that there is.
+    let created = json_of(&declare(30));
+    let id = created["artifact_ids"][29].as_str().unwrap();
+    assert_eq!(created["per_artifact_instructions"][id]["actions"].as_array().unwrap().len(), 1000);
+    let text = "artifacts: expected at most 30000 parts in all, and not 31000";
+    assert_eq!(refusal(&declare(31)), (422, text.into()));
 }
 
 fn a_job_has_no_more_and_no_larger_artifacts_than_allowed(gateway: Gateway) {

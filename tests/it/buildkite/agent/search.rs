@@ -39,11 +39,12 @@ projects:
           - {{id: 13, name: test 3/3, step_key: tests, status: running, token: t13}}
           - {{id: 14, name: lint, status: running, retried: true, token: t14}}
           - {{id: 15, name: lint, status: running, token: t15}}
+          - {{id: 16, name: Deploy it, status: running, token: t16}}
           - {{id: 20, name: publish, status: running, token: {RUNNING}}}
 "
     ));
-    for (job, token) in [("11", "t11"), ("12", "t12"), ("13", "t13"), ("14", "t14"), ("15", "t15")] {
-        let agent = Agent::new(gateway.address, token, job, "200");
+    for job in ["11", "12", "13", "14", "15", "16"] {
+        let agent = Agent::new(gateway.address, &format!("t{job}"), job, "200");
         let name = format!("only-{job}.txt");
         agent.upload("batch", &[("result.xml", job.as_bytes()), (&name, job.as_bytes())]);
     }
@@ -125,6 +126,8 @@ fn steps_are_scoped_by_job_key_and_label(gateway: Gateway) {
         ("test", &["11", "12", "13"]),
         ("test%202/3", &["12"]),
         ("lint", &["15"]),
+        ("deploy-it", &["16"]),
+        ("Deploy%20it", &["16"]),
         ("publish", &[]),
     ] {
         let scope = format!("&scope={scope}");
@@ -132,9 +135,9 @@ fn steps_are_scoped_by_job_key_and_label(gateway: Gateway) {
         assert_eq!(contents(&agent, "only-*", &scope), expected, "{scope}");
     }
     // Of several jobs the most recent one, unless all are asked for; one path of several is not one.
-    assert_eq!(contents(&agent, "result.*", ""), ["15"]);
+    assert_eq!(contents(&agent, "result.*", ""), ["16"]);
     assert_eq!(contents(&agent, "result.*", "&scope=tests"), ["13"]);
-    assert_eq!(contents(&agent, "result.*", "&include_duplicates=true"), ["11", "12", "13", "15"]);
+    assert_eq!(contents(&agent, "result.*", "&include_duplicates=true"), ["11", "12", "13", "15", "16"]);
     assert_eq!(agent.search("result.xml", "").status, 400);
     let nowhere = agent.search("*", "&scope=nothing");
     assert_eq!(refusal(&nowhere), (404, "A step could not be found matching: `nothing`".into()));
@@ -149,6 +152,8 @@ fn attempts_that_were_replaced_are_found_only_when_asked_for(gateway: Gateway) {
     let all = "&scope=lint&include_retried_jobs=true&include_duplicates=true";
     assert_eq!(contents(&agent, "result.xml", all), ["14", "15"]);
     assert_eq!(contents(&agent, "result.xml", "&scope=14"), ["14"], "a job that is named is searched");
+    // Two attempts are not two parallel jobs.
+    assert_eq!(agent.search("result.xml", "&scope=lint&include_retried_jobs=true").status, 400);
 }
 
 fn other_projects_are_searched_as_their_allowlist_says(gateway: Gateway) {
