@@ -5,6 +5,7 @@
 //! connection to the catalog.
 
 mod account;
+mod agents;
 mod artifacts;
 mod builds;
 mod changes;
@@ -20,6 +21,10 @@ mod repository;
 mod running_job;
 mod uploads;
 
+pub use agents::{
+    AcceptedJob, AgentDetails, AgentError, GrowingLog, HeldJob, JobCredential, JobLog, MetaDataOf, Ping,
+    RegisteredAgent,
+};
 pub use artifacts::{JobArchive, RefLookup, RefSearch};
 pub use builds::{
     BuildArtifact, BuildArtifacts, BuildChange, BuildError, BuildPath, BuildScope, CreateBuild, JobPath,

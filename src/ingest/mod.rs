@@ -4,6 +4,7 @@
 //! end up without a row are deleted.
 
 mod hashes;
+mod log;
 mod pieces;
 mod rewrite;
 mod scan;

@@ -9,6 +9,7 @@ use crate::http::credentials::Authorization;
 ///
 /// # Errors
 /// [`AccessError::Credential`].
+#[allow(dead_code, reason = "the artifact commands use it")]
 pub(super) async fn running_job(ctx: &RequestContext) -> Result<RunningJob, AccessError> {
     let shown = token(ctx)?;
     let token = shown.token()?;

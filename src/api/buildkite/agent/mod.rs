@@ -1,10 +1,12 @@
 //! The agent's API: what `buildkite-agent` asks for its jobs and their artifacts.
 //!
-//! Its caller is a running job: with the job's own token, or one that its environment named.
+//! Its caller is a running job: with the job's own token, or one that its environment named; or the agent that runs
+//! jobs, with the token of its session.
 
 mod credentials;
 mod jobs;
 mod routes;
+mod worker;
 
 use actix_web::http::Method;
 use actix_web::web::{self, Data, Payload, ServiceConfig};
@@ -35,10 +37,11 @@ fn refuse(ctx: &RequestContext, error: ApiError) -> HttpResponse {
     ctx.limit_failures(error, is_failure).of_agent().into_response()
 }
 
-async fn dispatch(ctx: &RequestContext, _body: RequestBody) -> Result<HttpResponse, ApiError> {
+async fn dispatch(ctx: &RequestContext, body: RequestBody) -> Result<HttpResponse, ApiError> {
     let path = ctx.request.uri().path();
     match (ctx.request.method(), routes::parse(path)?) {
-        (&Method::GET, Route::Job(id)) => jobs::one(ctx, &id).await,
+        (&Method::GET, Route::Job(id)) => jobs::one(ctx, id).await,
+        (_, Route::Worker(route)) => worker::answer(ctx, route, body).await,
         _ => Err(ApiError::no_route(path)),
     }
 }
