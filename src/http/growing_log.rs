@@ -1,6 +1,7 @@
 //! Log that grows: sent as far as it has come in, piece by piece.
 
 use actix_web::HttpResponse;
+use actix_web::body::SizedStream;
 use actix_web::http::header;
 use bytes::Bytes;
 use futures_util::stream;
@@ -8,22 +9,27 @@ use futures_util::stream;
 use crate::access::GrowingLog;
 use crate::archive::gzip::gunzip;
 use crate::domain::{Error, Result};
-use crate::http::context::RequestContext;
 
 /// Sends a log as far as it has come in.
-pub fn send(ctx: &RequestContext, log: GrowingLog, media_type: &str) -> HttpResponse {
-    let mut response = HttpResponse::Ok();
-    response
+///
+/// # Errors
+/// `Internal` for a size that cannot be.
+pub fn send(log: GrowingLog, media_type: &str) -> Result<HttpResponse> {
+    let size = u64::try_from(log.size_bytes).map_err(Error::internal)?;
+    let pieces = stream::try_unfold((log, size), async |(mut log, left)| {
+        // What comes in meanwhile is not announced.
+        let piece = if left == 0 { None } else { next(&mut log).await? };
+        Ok::<_, Error>(piece.map(|piece| {
+            let piece = piece.slice(..usize::try_from(left).unwrap_or(usize::MAX).min(piece.len()));
+            let left = left - piece.len() as u64;
+            (piece, (log, left))
+        }))
+    });
+    Ok(HttpResponse::Ok()
         .insert_header((header::CONTENT_TYPE, media_type))
         .insert_header((header::CACHE_CONTROL, "private, no-cache"))
-        .insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"));
-    if ctx.is_head() {
-        return response.finish();
-    }
-    response.streaming(stream::try_unfold(log, async |mut log| {
-        let piece = next(&mut log).await?;
-        Ok::<_, Error>(piece.map(|piece| (piece, log)))
-    }))
+        .insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
+        .body(SizedStream::new(size, Box::pin(pieces))))
 }
 
 /// Reads a log as far as it has come in into memory; its caller bounds it.

@@ -58,7 +58,7 @@ pub(super) async fn log(
     if form == LogForm::Text {
         let log = match log {
             None => return Ok(HttpResponse::Ok().content_type(TEXT).body("")),
-            Some(JobLog::Growing(log)) => return Ok(growing_log::send(ctx, log, TEXT)),
+            Some(JobLog::Growing(log)) => return Ok(growing_log::send(log, TEXT)?),
             Some(JobLog::Stored(log)) => log,
         };
         let filename = "log.txt".into();

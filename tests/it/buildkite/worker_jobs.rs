@@ -261,7 +261,8 @@ projects: [{{id: 1, path: group/project, steps: {}}}]",
         json!(steps)
     );
     std::fs::write(installation.path().join("steps.yml"), steps).unwrap();
-    installation.run(&["load", "world.yml", "steps.yml"]);
+    installation.run(&["load", "world.yml"]);
+    installation.run(&["load", "steps.yml"]);
     let nodes = Nodes::start(&installation, 2);
     for _ in 0..4 {
         let body = json!({"commit": "HEAD", "branch": "main"});
