@@ -24,6 +24,7 @@ pub(super) fn run(settings: Settings, with_demo: bool) -> Result<(), CommandErro
         });
         let listening = server::listen(Arc::clone(&app)).map_err(CommandError::startup)?;
         actix_web::rt::spawn(app.retention.clone().sweep_forever(app.settings.sweep_interval));
+        actix_web::rt::spawn(app.retention.clone().watch_agents_forever());
         let logging = Arc::clone(&app);
         actix_web::rt::spawn(async move {
             let (clock, interval) = (logging.clock.clone(), logging.settings.sweep_interval);

@@ -85,7 +85,7 @@ impl Retention {
 
     /// Ends the sessions of agents that were not heard of for too long, whose jobs have failed then, and lets jobs wait
     /// again that agents took and did not begin.
-    async fn end_lost_agents(&self) -> Result<()> {
+    pub(super) async fn end_lost_agents(&self) -> Result<()> {
         let Self { catalog, clock, agents_lost_after, .. } = self;
         let silence = i64::try_from(agents_lost_after.as_millis()).unwrap_or(i64::MAX);
         loop {

@@ -86,9 +86,10 @@ pub fn end_lost(db: &mut Db, cutoff: Timestamp, now: Timestamp) -> Result<Lost> 
     Ok(lost)
 }
 
-/// Lets jobs wait again that an agent was given and did not accept within a minute, and ends those that were accepted
-/// and did not start within five: their agent has their token, and might still start them. Returns how many. Needs
-/// [`crate::catalog::Catalog::write`].
+/// Lets jobs wait again that an agent was given and did not accept within a minute. Returns how many changed.
+///
+/// Those that were accepted and did not start within five minutes have failed: their agent has their token, and might
+/// still start them. Needs [`crate::catalog::Catalog::write`].
 ///
 /// # Errors
 /// Those of the database.

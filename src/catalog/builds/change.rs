@@ -22,6 +22,9 @@ const CANCEL_MILLIS: i64 = 10 * 60 * 1000;
 /// The stage of jobs that are made from steps.
 const DEFAULT_STAGE: &str = "test";
 
+/// After how long a build that an agent was given a job of is looked at again, in milliseconds.
+const AGAIN_MILLIS: i64 = 60 * 1000;
+
 /// How many builds are ended at a time.
 const BATCH: i64 = 100;
 
@@ -270,6 +273,12 @@ pub fn cancel_due(db: &mut Db, now: Timestamp) -> Result<usize> {
             Status::Pending if is_untouched(db, *id)? => {
                 cancel(db, *id, Some("expired"), now)?;
             }
+            Status::Pending if waits_for_agents(db, *id)? => {
+                // An agent that was given a job of it may never accept it.
+                let later = Some(now.as_millis() + AGAIN_MILLIS);
+                diesel::update(pipelines::table.find(id)).set(pipelines::cancel_at.eq(later)).execute(db)?;
+                continue;
+            }
             // Somebody runs it.
             _ => {}
         }
@@ -286,6 +295,16 @@ fn is_untouched(db: &mut Db, id: i64) -> Result<bool> {
         .select(agent_jobs::job_id);
     let taken = jobs::table.filter(jobs::pipeline_id.eq(id)).filter(jobs::id.ne_all(waiting));
     Ok(taken.count().get_result::<i64>(db)? == 0)
+}
+
+/// Whether a job of a pipeline waits for an agent to accept it.
+fn waits_for_agents(db: &mut Db, id: i64) -> Result<bool> {
+    let waiting = agent_jobs::table
+        .inner_join(jobs::table)
+        .filter(jobs::pipeline_id.eq(id))
+        .filter(jobs::status.eq(Status::Pending.as_str()))
+        .filter(agent_jobs::waiting_queue.is_not_null());
+    Ok(waiting.select(agent_jobs::job_id).first::<i64>(db).optional()?.is_some())
 }
 
 /// Creates another attempt of a job that failed, which waits like a new one. Needs

@@ -263,6 +263,7 @@ fn check_environment(gateway: &Gateway, agent: &Agent, job: &Job, build: &Value)
     let accepted = &job.accepted;
     assert_eq!((&accepted["id"], &accepted["state"]), (&json!(job.id), &json!("accepted")));
     assert_eq!(accepted["endpoint"], format!("{base}/v3"));
+    assert_eq!(accepted["step"], json!({"key": "test", "label": "Test", "command": "make\nmake test"}));
     assert!(accepted["chunks_max_size_bytes"].is_u64() && accepted["log_max_size_bytes"].is_u64());
     assert_eq!(accepted["runnable_at"], "2026-02-01T12:00:00.000Z");
     let env = &accepted["env"];
@@ -326,6 +327,7 @@ fn a_log_is_read_while_it_grows(gateway: Gateway) {
     with_steps(&gateway, &json!([{"command": "make"}]));
     create(&gateway);
     let job = Agent::start(gateway.address, AGENTS, &[]).run();
+    assert_eq!(job.accepted["step"], json!({"label": "make", "command": "make"}), "no null");
     let (path, trace) =
         (format!("{BUILD}/jobs/{}/log", job.id), format!("/api/v4/projects/1/jobs/{}/trace", 1i64 << 50));
     assert_eq!(got(&gateway, &path)["content"], "");

@@ -211,6 +211,16 @@ fn a_build_of_steps_that_no_agent_takes_expires(gateway: Gateway) {
     let taken = agent.run();
     gateway.advance_clock(86_400);
     agent.call("POST", "heartbeat", Some(&json!({"sent_at": ""})));
+    // One of the second build was just given to another agent, which never accepts it.
+    let other = Agent::start(gateway.address, AGENTS, &[]);
+    other.ping().unwrap();
+    let last = Agent::start(gateway.address, AGENTS, &[]);
+    last.ping().unwrap();
+    gateway.sweep();
+    assert_eq!(got(&gateway, &format!("{PIPELINE}/builds/4"))["state"], "scheduled");
+    gateway.advance_clock(60);
+    gateway.sweep();
+    gateway.advance_clock(60);
     gateway.sweep();
     assert_eq!(states(&gateway), are("running", &["running", "scheduled"]));
     let build = got(&gateway, &format!("{PIPELINE}/builds/4"));

@@ -31,12 +31,17 @@ pub(super) async fn accept(ctx: &RequestContext, id: RowId) -> Result<HttpRespon
     let runtime = RuntimeToken { pipeline_id: build.build.id, job_id: job.id };
     let runtime = runtime.sign(&ctx.app.keys, ctx.now).await?;
     let base_url = ctx.base_url();
+    let mut step = json!({ "label": job.name, "command": job.command.as_deref().unwrap_or_default() });
+    // Agents decode no null here.
+    if let Some(key) = &job.step_key {
+        step["key"] = key.as_str().into();
+    }
     Ok(answer(&json!({
         "id": job.uuid.to_string(),
         "endpoint": format!("{base_url}{PREFIX}"),
         "state": "accepted",
         "env": environment::of(&accepted, job, &base_url),
-        "step": { "command": job.command, "key": job.step_key, "label": job.name },
+        "step": step,
         "chunks_max_size_bytes": MAX_CHUNK_BYTES,
         "log_max_size_bytes": MAX_LOG_BYTES,
         "token": runtime.expose_secret(),
