@@ -65,7 +65,13 @@ impl App {
         let deliver = Deliver::new(store.clone(), indexes, capacity, settings.direct_download);
         let access = Access::new(catalog.clone(), settings.max_artifact_bytes);
         let registry = Registry::new(catalog.clone(), store.clone(), limits, access.clone());
-        let retention = Retention::new(catalog.clone(), store.clone(), clock.clone(), settings.tombstones);
+        let retention = Retention::new(
+            catalog.clone(),
+            store.clone(),
+            clock.clone(),
+            settings.tombstones,
+            settings.agents_lost_after,
+        );
         let keys = SigningKeys::new(catalog.clone());
         let readiness = Readiness::default();
         let failed_auth = FailedLoginLimiter::new(settings.failed_auth_per_minute);

@@ -1,7 +1,9 @@
 //! Artifacts that a principal may read: by job, by ref and job name, and for a job that depends on another.
 
 use crate::access::project::{AuthorizedProject, find_project};
-use crate::access::{AcceptedCredentials, Access, AccessError, ArtifactAbsence, JobAbsence, Principal};
+use crate::access::{
+    AcceptedCredentials, Access, AccessError, ArtifactAbsence, JobAbsence, JobLog, Principal,
+};
 use crate::auth::{self, Actor};
 use crate::catalog::artifact_access::ArtifactAccess;
 use crate::catalog::artifacts::{self, Artifact};
@@ -168,7 +170,7 @@ impl Access {
         .await
     }
 
-    /// Finds a job's log; `None` if none was stored. Logs never expire.
+    /// Finds a job's log, as far as it has come in; `None` if there is none. Logs never expire.
     ///
     /// # Errors
     /// As [`Access::artifact_of_job`].
@@ -177,14 +179,14 @@ impl Access {
         principal: &Principal,
         project: ProjectRef,
         job_id: i64,
-    ) -> Result<Option<Artifact>, AccessError> {
-        let principal = principal.clone();
+    ) -> Result<Option<JobLog>, AccessError> {
+        let (principal, catalog) = (principal.clone(), self.catalog.clone());
         self.read(move |db| {
             let project = AuthorizedProject::find(db, &principal, &project, Action::ReadJobs)?;
             let job = project.job(db, job_id, true)?;
             project.audit.set_job(job.id);
-            let log = artifacts::find(db, job.id, &ArtifactName::LOG)?;
-            project.require_artifact(log.as_ref())?;
+            let log = Self::log(db, &catalog, job.id)?;
+            project.require_artifact(log.as_ref().and_then(JobLog::artifact))?;
             Ok(log)
         })
         .await

@@ -5,7 +5,7 @@ use crate::access::{Access, AccessError, Principal};
 use crate::auth::Actor;
 use crate::catalog::artifacts::{self, Artifact};
 use crate::catalog::jobs::{self, JobDetails};
-use crate::catalog::{Db, latest, tombstones};
+use crate::catalog::{Db, latest, logs, tombstones};
 use crate::domain::artifact::ArtifactName;
 use crate::domain::permissions::Action;
 use crate::domain::project::ProjectRef;
@@ -124,9 +124,11 @@ impl Access {
             if job.status.is_finished() { Ok((project, job)) } else { Err(AccessError::JobNotErasable) }
         };
         let erased = self.change(allow, move |db, (project, job)| {
-            if tombstones::soft_delete_job(db, job.id, true, now)? == 0 {
+            let has_log = logs::size(db, job.id)?.is_some();
+            if tombstones::soft_delete_job(db, job.id, true, now)? == 0 && !has_log {
                 return Err(AccessError::JobNotErasable);
             }
+            logs::delete(db, job.id)?;
             jobs::mark_erased(db, job.id, now)?;
             Ok((project.readable_job(db, job.id)?, project.project.path))
         });

@@ -5,6 +5,7 @@
 //! connection to the catalog.
 
 mod account;
+mod agents;
 mod artifacts;
 mod batches;
 mod builds;
@@ -22,6 +23,10 @@ mod running_job;
 mod search;
 mod uploads;
 
+pub use agents::{
+    AcceptedJob, AgentDetails, AgentError, GrowingLog, HeldJob, JobCredential, JobLog, MetaDataOf, Ping,
+    RegisteredAgent,
+};
 pub use artifacts::{JobArchive, RefLookup, RefSearch};
 pub use batches::{BatchError, DeclaredFile, EndedUploads, UploadEnd};
 pub use builds::{

@@ -8,7 +8,7 @@ use crate::auth::keys::SigningKeys;
 use crate::auth::{self, Actor, CredentialError, RuntimeToken};
 use crate::catalog::jobs::{self, Job};
 use crate::catalog::projects::{self, Project};
-use crate::catalog::{Db, users};
+use crate::catalog::{Db, agents, users};
 use crate::domain::Timestamp;
 use crate::domain::artifact::Accessibility;
 use crate::domain::permissions::{self, Action, Decision, Grant, TokenReach, authorize};
@@ -63,7 +63,8 @@ impl Access {
         .await
     }
 
-    /// Finds the running job that a token is for: its own, or a runtime token that was made for it.
+    /// Finds the running job that a token is for: its own, a runtime token that was made for it, or that of the agent
+    /// that runs it.
     ///
     /// # Errors
     /// [`AccessError::Credential`].
@@ -80,8 +81,16 @@ impl Access {
         audit.set_credential("job_token");
         let (token, audit) = (token.clone(), audit.clone());
         self.read_inline(move |db| {
-            let found = auth::find_job(db, &token, &audit)?.ok_or(CredentialError::Unknown)?;
-            running(db, found.job, &audit, now)
+            let job = match auth::find_job(db, &token, &audit)? {
+                Some(found) => found.job,
+                // Agents of old releases show the token of their session for the job that they run.
+                None => {
+                    let agent = auth::find_session(db, &token, &audit, now)?.agent;
+                    let id = agents::job_run_by(db, agent.uuid)?.ok_or(CredentialError::Unknown)?;
+                    jobs::find(db, id)?.ok_or(CredentialError::Unknown)?
+                }
+            };
+            running(db, job, &audit, now)
         })
         .await
     }

@@ -66,7 +66,7 @@ impl Access {
         let running = running.clone();
         self.catalog
             .read(move |db| {
-                let id = builds::id_of(db, build)?.ok_or(SearchError::NoBuild)?;
+                let (id, _) = builds::ids_of(db, &build)?.ok_or(SearchError::NoBuild)?;
                 let build = builds::find(db, id)?.ok_or(SearchError::NoBuild)?;
                 let reader = Reader::of(db, running, &build)?;
                 let jobs = scope.jobs(&build)?;

@@ -12,7 +12,10 @@ mod tokens;
 pub use credential::{Credential, Credentials, Shown, Unreadable};
 pub use error::{AuthError, CredentialError};
 pub use rate_limit::FailedLoginLimiter;
-pub use tokens::{NewToken, RuntimeToken, find_job, grant_with_token, new_job_token, new_personal_token};
+pub use tokens::{
+    NewToken, RuntimeToken, find_job, find_session, grant_with_token, new_job_token, new_personal_token,
+    new_session_token,
+};
 use tokens::{authenticate_job, authenticate_personal};
 
 use crate::catalog::projects::Project;

@@ -10,6 +10,7 @@
 //! bound to a `LIMIT`, so it plans such a statement again on each execution.
 
 pub mod absence;
+pub mod agents;
 pub mod artifact_access;
 pub mod artifacts;
 pub mod builds;
@@ -23,6 +24,7 @@ pub mod jobs;
 pub mod keys;
 pub mod latest;
 pub mod leases;
+pub mod logs;
 mod migrate;
 pub mod pipelines;
 pub mod projects;

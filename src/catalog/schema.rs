@@ -41,6 +41,7 @@ diesel::table! {
         created_at -> BigInt,
         organization_slug -> Nullable<Text>,
         pipeline_slug -> Nullable<Text>,
+        steps -> Nullable<Text>,
     }
 }
 
@@ -222,6 +223,47 @@ diesel::table! {
 }
 
 diesel::table! {
+    agents (uuid) {
+        uuid -> Binary,
+        token_id -> BigInt,
+        session_sha256 -> Binary,
+        name -> Text,
+        hostname -> Nullable<Text>,
+        version -> Nullable<Text>,
+        tags -> Text,
+        queue -> Text,
+        takes_jobs -> Bool,
+        action -> Nullable<Text>,
+        created_at -> BigInt,
+        seen_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    agent_jobs (job_id) {
+        job_id -> BigInt,
+        query_rules -> Text,
+        artifact_paths -> Nullable<Text>,
+        waiting_queue -> Nullable<Text>,
+        holder -> Nullable<Binary>,
+        assigned_at -> Nullable<BigInt>,
+        agent_uuid -> Nullable<Binary>,
+        signal -> Nullable<Text>,
+        signal_reason -> Nullable<Text>,
+        log_bytes -> BigInt,
+    }
+}
+
+diesel::table! {
+    log_chunks (job_id, starts_at) {
+        job_id -> BigInt,
+        starts_at -> BigInt,
+        size_bytes -> BigInt,
+        data -> Binary,
+    }
+}
+
+diesel::table! {
     signing_keys (id) {
         id -> BigInt,
         secret -> Binary,
@@ -272,6 +314,9 @@ diesel::joinable!(upload_pieces -> uploads (upload_id));
 diesel::joinable!(pipelines -> users (user_id));
 diesel::joinable!(meta_data -> pipelines (pipeline_id));
 diesel::joinable!(entry_digests -> artifacts (artifact_id));
+diesel::joinable!(agents -> access_tokens (token_id));
+diesel::joinable!(agent_jobs -> jobs (job_id));
+diesel::joinable!(log_chunks -> jobs (job_id));
 diesel::allow_tables_to_appear_in_same_query!(
     users,
     access_tokens,
@@ -285,4 +330,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     upload_pieces,
     meta_data,
     entry_digests,
+    agents,
+    agent_jobs,
+    log_chunks,
 );

@@ -19,6 +19,8 @@ use crate::domain::pipeline::Source;
 use crate::domain::project::Visibility;
 use crate::domain::role::Role;
 use crate::domain::status::Status;
+use crate::domain::step::Steps;
+use crate::domain::tags::Tags;
 use crate::domain::{Sha256Digest, Timestamp, Uuid};
 
 macro_rules! stored_by_name {
@@ -89,7 +91,7 @@ macro_rules! stored_as_json {
     )+};
 }
 
-stored_as_json!(Agent, Author, PullRequest, TextMap);
+stored_as_json!(Agent, Author, PullRequest, Steps, Tags, TextMap);
 
 /// [`ArtifactState::Finished`] as a literal.
 ///

@@ -224,7 +224,8 @@ impl Maintenance {
     fn with(catalog: Catalog, settings: &Settings) -> Result<Self, CommandError> {
         let store = Store::open(settings).map_err(CommandError::startup)?;
         let (kept, clock) = (settings.tombstones, Clock::System);
-        let retention = Retention::new(catalog.clone(), store.clone(), clock, kept);
+        let retention =
+            Retention::new(catalog.clone(), store.clone(), clock, kept, settings.agents_lost_after);
         Ok(Self { catalog, store, retention, runtime: runtime()? })
     }
 

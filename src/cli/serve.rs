@@ -26,6 +26,12 @@ pub(super) fn run(settings: Settings, with_demo: bool) -> Result<(), CommandErro
         actix_web::rt::spawn(app.retention.clone().sweep_forever(app.settings.sweep_interval));
         let assembling = Arc::clone(&app);
         actix_web::rt::spawn(async move { assembling.ingest.assemble_forever(&assembling.clock).await });
+        actix_web::rt::spawn(app.retention.clone().watch_agents_forever());
+        let logging = Arc::clone(&app);
+        actix_web::rt::spawn(async move {
+            let (clock, interval) = (logging.clock.clone(), logging.settings.sweep_interval);
+            logging.ingest.assemble_logs_forever(clock, interval).await;
+        });
         let node = StoreKey::random_writer();
         actix_web::rt::spawn(app.retention.clone().collect_forever(app.settings.clone(), node));
         let serving = actix_web::rt::spawn(listening.server);

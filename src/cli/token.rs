@@ -52,7 +52,7 @@ pub(super) struct Create {
     /// The name of the token.
     #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
     name: String,
-    /// Comma-separated scopes: `read_api` (read), `api` (read and write).
+    /// Comma-separated scopes: `read_api` (read), `api` (read and write), `agent` (register agents).
     #[arg(long, value_name = "SCOPE,…", required = true, value_delimiter = ',', value_parser = one_of(Scope::ALL, Scope::as_str))]
     scopes: Vec<Scope>,
     /// The lifetime of the token, or never for no expiry.

@@ -8,9 +8,11 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct TextMap(pub BTreeMap<String, String>);
 
-/// Most names, and the longest one in bytes.
-const MAX_NAMES: usize = 1000;
-const MAX_NAME_BYTES: usize = 255;
+/// Most names.
+pub const MAX_NAMES: usize = 1000;
+
+/// Longest name, in bytes.
+pub const MAX_NAME_BYTES: usize = 255;
 
 impl TextMap {
     /// Checks that every name and value can be stored and found again.
@@ -36,24 +38,31 @@ impl TextMap {
 /// Reads numbers and booleans as their text, because their senders mean that.
 impl<'de> Deserialize<'de> for TextMap {
     fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        #[derive(Deserialize)]
-        #[serde(untagged)]
-        enum Scalar {
-            Text(String),
-            Whole(i64),
-            Flag(bool),
-            Number(f64),
-            Nothing(()),
-        }
         let values: BTreeMap<String, Scalar> = BTreeMap::deserialize(from)?;
-        let text = |scalar| match scalar {
-            Scalar::Text(text) => text,
-            Scalar::Whole(number) => number.to_string(),
-            Scalar::Flag(flag) => flag.to_string(),
-            Scalar::Number(number) => number.to_string(),
-            Scalar::Nothing(()) => String::new(),
-        };
-        Ok(Self(values.into_iter().map(|(name, value)| (name, text(value))).collect()))
+        Ok(Self(values.into_iter().map(|(name, value)| (name, value.into_text())).collect()))
+    }
+}
+
+/// A text, number or boolean, whose sender means its text.
+#[derive(Deserialize)]
+#[serde(untagged)]
+pub(super) enum Scalar {
+    Text(String),
+    Whole(i64),
+    Flag(bool),
+    Number(f64),
+    Nothing(()),
+}
+
+impl Scalar {
+    pub(super) fn into_text(self) -> String {
+        match self {
+            Self::Text(text) => text,
+            Self::Whole(number) => number.to_string(),
+            Self::Flag(flag) => flag.to_string(),
+            Self::Number(number) => number.to_string(),
+            Self::Nothing(()) => String::new(),
+        }
     }
 }
 

@@ -24,6 +24,8 @@ pub mod role;
 mod row_id;
 pub mod scope;
 pub mod status;
+pub mod step;
+pub mod tags;
 pub mod time;
 pub mod user;
 mod uuid;

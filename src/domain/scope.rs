@@ -3,8 +3,8 @@
 use std::fmt;
 
 named! {
-    /// A right of a personal token. `api`, `read_api`, `registry`, and those of builds have an effect here; the
-    /// others exist for clients that request them by name.
+    /// A right of a personal token. `api`, `read_api`, `registry`, `agent`, and those of builds have an effect
+    /// here; the others exist for clients that request them by name.
     pub enum Scope ("scope") {
         /// Reads and changes.
         Api = "api",
@@ -36,6 +36,8 @@ named! {
         ReadPipelines = "read_pipelines",
         /// Reads organizations, in the dialect of builds.
         ReadOrganizations = "read_organizations",
+        /// Registers agents, which run the jobs of builds.
+        Agent = "agent",
     }
 }
 
@@ -58,6 +60,9 @@ impl Scopes {
 
     /// Scope that a token needs to change the registry.
     pub const REGISTRY: Self = Self::of(&[Scope::Registry]);
+
+    /// Scope that a token needs to register agents.
+    pub const AGENT: Self = Self::of(&[Scope::Agent]);
 
     /// Scopes that only the dialect of builds knows. A token that has one of them has no other right there.
     pub const OF_BUILDS: Self = Self::of(&[
@@ -163,7 +168,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_set_is_read_as_it_is_written(bits in 0u32..1 << 15) {
+        fn a_set_is_read_as_it_is_written(bits in 0u32..1 << Scope::ALL.len()) {
             let scopes: Scopes = Scope::ALL.iter().copied().filter(|s| bits >> *s as u16 & 1 == 1).collect();
             prop_assert_eq!(Scopes::parse_known(&scopes.to_string()), scopes);
             prop_assert_eq!(scopes.iter().count(), bits.count_ones() as usize);

@@ -14,6 +14,7 @@ pub mod disposition;
 pub mod download;
 pub mod error;
 pub mod forwarded;
+pub mod growing_log;
 pub mod handler;
 pub mod middleware;
 pub mod multipart;

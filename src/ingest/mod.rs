@@ -5,6 +5,7 @@
 
 mod declared;
 mod hashes;
+mod log;
 mod pieces;
 mod rewrite;
 mod scan;

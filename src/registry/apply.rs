@@ -23,6 +23,7 @@ use crate::domain::artifact::{Accessibility, clean_filename};
 use crate::domain::build::Slugs;
 use crate::domain::project::ProjectRef;
 use crate::domain::status::Status;
+use crate::domain::step::Steps;
 use crate::domain::{Error, ErrorKind, Sha256Digest, Timestamp};
 use crate::store::StoreKey;
 
@@ -141,6 +142,9 @@ impl Applying<'_> {
             let slugs = Slugs { organization: organization.clone(), pipeline: pipeline.clone() };
             projects::set_slugs(self.db, project.id, &slugs)?;
         }
+        if let Some(steps) = &project.steps {
+            projects::set_steps(self.db, project.id, steps.as_ref().unwrap_or(&Steps::default()))?;
+        }
         if let Some(members) = &project.members {
             let mut by_id = BTreeMap::new();
             for (username, role) in members {
@@ -229,7 +233,7 @@ impl Applying<'_> {
         };
         jobs::upsert(self.db, job.id, project_id, pipeline_id, &changes, self.now)?;
         of_job!(job).store(self.db, job.id)?;
-        Ok(builds::end_canceled(self.db, pipeline_id, self.now)?)
+        Ok(builds::follow_jobs(self.db, pipeline_id, self.now)?)
     }
 
     /// Applies an artifact. Different bytes replace the stored artifact; the same bytes change only the

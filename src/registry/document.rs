@@ -18,6 +18,7 @@ use crate::domain::pipeline::Source;
 use crate::domain::project::Visibility;
 use crate::domain::role::Role;
 use crate::domain::status::Status;
+use crate::domain::step::Steps;
 
 /// A field that is absent (`None`), `null` (`Some(None)`) or a value.
 pub(super) type Patch<T> = Option<Option<T>>;
@@ -70,6 +71,8 @@ pub(super) struct ProjectDocument {
     pub(super) max_artifact_size: Patch<Size>,
     pub(super) job_token_allowlist: Option<Vec<String>>,
     pub(super) buildkite: Option<SlugsDocument>,
+    #[serde(default, deserialize_with = "named")]
+    pub(super) steps: Patch<Steps>,
     #[serde(default, deserialize_with = "members")]
     pub(super) members: Option<BTreeMap<String, Role>>,
     #[serde(default)]

@@ -203,6 +203,9 @@ impl UniquenessCheck {
                 }
             }
         }
+        if let Some(Some(steps)) = &project.steps {
+            steps.check()?;
+        }
         // An entry that is no path would match no project, without any error.
         let entries = project.job_token_allowlist.as_deref().unwrap_or_default();
         for (place, entry) in numbered("job_token_allowlist", entries) {

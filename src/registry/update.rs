@@ -118,7 +118,7 @@ impl JobChange {
             finished_at: times.ended(status, self.finished_at, now),
         };
         let job = jobs::update(db, job, changes)?;
-        builds::end_canceled(db, job.pipeline_id, now)?;
+        builds::follow_jobs(db, job.pipeline_id, now)?;
         Ok(job)
     }
 }

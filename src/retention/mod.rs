@@ -31,12 +31,20 @@ pub struct Retention {
     clock: Clock,
     /// How long the tombstone of an expired artifact is kept after the expiry.
     tombstones: Duration,
+    /// How long an agent may send no heartbeat.
+    agents_lost_after: Duration,
 }
 
 impl Retention {
     /// Deletes from `catalog` and `store`; keeps tombstones of expired artifacts for `tombstones` after their
-    /// expiry.
-    pub fn new(catalog: Catalog, store: Store, clock: Clock, tombstones: Duration) -> Self {
-        Self { catalog, store, clock, tombstones }
+    /// expiry, and ends the sessions of agents that send no heartbeat for `agents_lost_after`.
+    pub fn new(
+        catalog: Catalog,
+        store: Store,
+        clock: Clock,
+        tombstones: Duration,
+        agents_lost_after: Duration,
+    ) -> Self {
+        Self { catalog, store, clock, tombstones, agents_lost_after }
     }
 }

@@ -3,7 +3,7 @@
 use super::Retention;
 use super::purge::Removed;
 use crate::catalog::tombstones::{self, Cursor};
-use crate::catalog::{Catalog, artifacts, builds, clock as database_clock, uploads};
+use crate::catalog::{Catalog, agents, artifacts, builds, clock as database_clock, uploads};
 use crate::domain::{Clock, Result, Timestamp};
 use crate::store::StoreKey;
 
@@ -64,6 +64,7 @@ impl Retention {
         self.delete_abandoned_uploads().await?;
         self.cancel_builds().await?;
         self.fill_shown_names().await?;
+        self.end_lost_agents().await?;
         loop {
             let now = earlier(catalog, clock).await?;
             if catalog.write(move |db| tombstones::delete_old(db, BATCH, now)).await? < BATCH as usize {
@@ -87,6 +88,32 @@ impl Retention {
         loop {
             let now = earlier(catalog, clock).await?;
             if catalog.write(move |db| builds::cancel_due(db, now)).await? == 0 {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Ends the sessions of agents that were not heard of for too long, whose jobs have failed then, and lets jobs wait
+    /// again that agents took and did not begin.
+    pub(super) async fn end_lost_agents(&self) -> Result<()> {
+        let Self { catalog, clock, agents_lost_after, .. } = self;
+        let silence = i64::try_from(agents_lost_after.as_millis()).unwrap_or(i64::MAX);
+        loop {
+            let now = earlier(catalog, clock).await?;
+            let cutoff = Timestamp::from_millis(now.as_millis().saturating_sub(silence));
+            let lost = catalog.write(move |db| agents::end_lost(db, cutoff, now)).await?;
+            if lost.agents == 0 {
+                break;
+            }
+            tracing::info!(
+                agents = lost.agents,
+                jobs = lost.jobs,
+                "agents were not heard of, their jobs failed"
+            );
+        }
+        loop {
+            let now = earlier(catalog, clock).await?;
+            if catalog.write(move |db| agents::return_unstarted(db, now)).await? == 0 {
                 return Ok(());
             }
         }

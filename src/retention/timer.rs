@@ -22,6 +22,9 @@ const JITTER_SECONDS: u64 = 10 * 60;
 /// shorter.
 const QUESTIONS: Duration = Duration::from_secs(10 * 60);
 
+/// How often lost agents are looked for at least.
+const LONGEST_WATCH: Duration = Duration::from_secs(60);
+
 /// Returns how long after its start a node first checks whether a collection is due; always the same for a
 /// node.
 pub fn first_after(node: i64) -> Duration {
@@ -48,6 +51,18 @@ impl Retention {
                     "expired artifacts swept"
                 ),
                 Err(error) => tracing::error!(causes = error.source_chain(), "the sweep failed"),
+            }
+        }
+    }
+
+    /// Looks for lost agents more often than `agents.lost_after`, for as long as it is polled: what they ran is shown as
+    /// running until then.
+    pub async fn watch_agents_forever(self) {
+        let interval = (self.agents_lost_after / 3).clamp(Duration::from_secs(1), LONGEST_WATCH);
+        loop {
+            tokio::time::sleep(interval).await;
+            if let Err(error) = self.end_lost_agents().await {
+                tracing::error!(causes = error.source_chain(), "lost agents were not looked for");
             }
         }
     }

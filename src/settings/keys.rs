@@ -250,6 +250,15 @@ pub(super) const KEYS: &[Key] = &[
         "Least size of the parts in which an agent uploads a file; up to twice that it is sent whole.",
         |s, text| part_size(text).map(|v| s.part_bytes = v),
     ),
+    key(
+        "agents.lost_after",
+        "3 minutes",
+        "How long an agent may send no heartbeat before it is lost and its job has failed.",
+        |s, text| timeout(text).map(|v| s.agents_lost_after = v),
+    ),
+    key("agents.per_token", "1000", "Most agents that may be connected with one token.", |s, text| {
+        at_least_one(text).map(|v| s.agents_per_token = v)
+    }),
 ];
 
 /// The names of keys in earlier releases, each with the current name.

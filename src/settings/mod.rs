@@ -104,6 +104,10 @@ pub struct Settings {
     pub artifacts_per_job: usize,
     /// Size of the parts in which an agent uploads a large file.
     pub part_bytes: u64,
+    /// Time without a heartbeat after which an agent is lost and its job has failed.
+    pub agents_lost_after: Duration,
+    /// Most agents that may be connected with one token.
+    pub agents_per_token: u32,
 }
 
 /// An invalid setting, with its key and its origin.
@@ -154,6 +158,8 @@ impl Default for Settings {
             build_wait: Duration::from_secs(86_400),
             artifacts_per_job: 5_000,
             part_bytes: 64 << 20,
+            agents_lost_after: Duration::from_secs(3 * 60),
+            agents_per_token: 1_000,
         }
     }
 }

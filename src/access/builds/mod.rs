@@ -11,14 +11,13 @@ pub use change::{BuildChange, CreateBuild};
 pub use lookup::{BuildPath, JobPath, JobScope};
 
 use super::lists::{Total, total};
-use super::{Access, AccessError, Principal};
+use super::{Access, AccessError, JobLog, Principal};
 use crate::auth::Actor;
 use crate::catalog::Db;
-use crate::catalog::artifacts::Artifact;
 use crate::catalog::builds::{self, Build, BuildList};
 use crate::catalog::projects::{self, ProjectDetails};
 use crate::catalog::slice::Slice;
-use crate::domain::artifact::ArtifactName;
+use crate::domain::artifact::Accessibility;
 use crate::domain::build::Slugs;
 use crate::domain::permissions::{self, Action, Decision, Grant, TokenReach, authorize};
 use crate::domain::status::Status;
@@ -147,7 +146,7 @@ impl Access {
             .await
     }
 
-    /// Finds the log of a job; `None` if none was stored.
+    /// Finds the log of a job, as far as it has come in; `None` if there is none.
     ///
     /// # Errors
     /// As [`Access::job_of_build`]; [`BuildError::NoJob`] too when the principal may not read the log.
@@ -155,18 +154,18 @@ impl Access {
         &self,
         principal: &Principal,
         path: JobPath,
-    ) -> Result<Option<Artifact>, BuildError> {
-        let principal = principal.clone();
+    ) -> Result<Option<JobLog>, BuildError> {
+        let (principal, catalog) = (principal.clone(), self.catalog.clone());
         self.catalog
             .read(move |db| {
                 let (project, job_id, _) = find_job(db, &principal, &path)?;
                 principal.audit().set_job(job_id);
-                let log = crate::catalog::artifacts::find(db, job_id, &ArtifactName::LOG)?;
-                let readable = |log: &Artifact| {
-                    project.decide(Action::ReadArtifact(log.accessibility)) == Decision::Allow
-                };
+                let log = Self::log(db, &catalog, job_id)?;
+                // One that is not whole yet has no accessibility of its own.
+                let accessibility = log.as_ref().and_then(JobLog::artifact).map(|log| log.accessibility);
+                let action = Action::ReadArtifact(accessibility.unwrap_or(Accessibility::Public));
                 match log {
-                    Some(log) if !readable(&log) => Err(BuildError::NoJob),
+                    Some(_) if project.decide(action) != Decision::Allow => Err(BuildError::NoJob),
                     log => Ok(log),
                 }
             })

@@ -6,10 +6,12 @@ use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use serde_json::{Value, json};
 
-use crate::access::{AccessError, BuildError};
+use crate::access::{AccessError, AgentError, BuildError};
 use crate::auth::CredentialError;
+use crate::domain::build::MAX_NAMES;
 use crate::domain::scope::{Scope, Scopes};
 use crate::domain::status::Status;
+use crate::domain::{Error, ErrorKind, byte_size};
 use crate::http::error::{RequestError, TOO_MANY_FAILURES, with_reason};
 
 /// Why a request is refused.
@@ -95,6 +97,7 @@ impl ApiError {
             | Self::BadRequest(text)
             | Self::Unprocessable(text)
             | Self::Refused(text) => said(text),
+            Self::AgentToken(CredentialError::MissingScope(_)) => said(AGENT_SCOPE),
             Self::AgentToken(_) => said(AGENT_TOKEN),
             Self::Validation(errors) => {
                 let errors: Vec<Value> =
@@ -115,6 +118,9 @@ impl ApiError {
 /// Agents print it, in one line.
 const AGENT_TOKEN: &str =
     "Authentication required. Expected 'Authorization: Token' with the token of a running job";
+
+/// Agents print it when they cannot register.
+const AGENT_SCOPE: &str = "The token does not have the scope agent, which registers agents";
 
 fn said(text: &str) -> Value {
     json!({ "message": text })
@@ -176,6 +182,31 @@ impl From<BuildError> for ApiError {
             BuildError::BuildCanceled => {
                 Self::Unprocessable("Jobs from canceled builds cannot be retried".into())
             }
+        }
+    }
+}
+
+impl From<AgentError> for ApiError {
+    fn from(error: AgentError) -> Self {
+        match error {
+            AgentError::Access(error) => error.into(),
+            AgentError::TooManyAgents(most) => {
+                Self::Unprocessable(format!("The token has {most} agents already (agents.per_token)").into())
+            }
+            AgentError::OtherJob => Self::Refused("The token is that of another job".into()),
+            // Agents do not try again after 422.
+            AgentError::NotHeld => Self::Unprocessable("The job is not assigned to this agent".into()),
+            AgentError::NotPossible(status) => {
+                Self::Unprocessable(format!("The job is {status}, which does not allow that").into())
+            }
+            AgentError::LogTooLong(most) => {
+                let most = byte_size::show(most.unsigned_abs());
+                Error::new(ErrorKind::TooLarge, format!("the log of the job is longer than {most}")).into()
+            }
+            AgentError::TooManyValues => {
+                Self::Unprocessable(format!("The build has {MAX_NAMES} values of meta-data already").into())
+            }
+            AgentError::NoBuild => Self::missing("build"),
         }
     }
 }

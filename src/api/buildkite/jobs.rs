@@ -11,16 +11,18 @@ use super::error::ApiError;
 use super::json::build::Shown;
 use super::json::job::JobJson;
 use super::routes::LogForm;
-use crate::access::{BuildPath, JobPath};
-use crate::catalog::artifacts::Artifact;
+use crate::access::{BuildPath, JobLog, JobPath};
 use crate::deliver::Redirects;
 use crate::domain::scope::Scope;
 use crate::domain::{Error, ErrorKind};
 use crate::http::context::RequestContext;
 use crate::http::download::{Download, send};
+use crate::http::growing_log;
 
 /// Largest log that is sent inside JSON or a page, in bytes; a larger one can be had as text.
 const MAX_LOG_BYTES: i64 = 2 << 20;
+
+const TEXT: &str = "text/plain; charset=utf-8";
 
 /// `GET …/builds/:number/jobs`
 pub(super) async fn list(ctx: &RequestContext, path: BuildPath) -> Result<HttpResponse, ApiError> {
@@ -54,15 +56,18 @@ pub(super) async fn log(
     let principal = reader(ctx, Scope::ReadBuildLogs);
     let log = ctx.access().log_of_build_job(&principal, path).await?;
     if form == LogForm::Text {
-        let Some(log) = &log else {
-            return Ok(HttpResponse::Ok().content_type("text/plain; charset=utf-8").body(""));
+        let log = match log {
+            None => return Ok(HttpResponse::Ok().content_type(TEXT).body("")),
+            Some(JobLog::Growing(log)) => return Ok(growing_log::send(log, TEXT)?),
+            Some(JobLog::Stored(log)) => log,
         };
-        let text = "text/plain; charset=utf-8".into();
-        let download = Download { media_type: text, filename: "log.txt".into(), ..Download::of_whole(log)? };
-        let delivery = ctx.app.deliver.whole(log, Redirects::Never).await?;
+        let filename = "log.txt".into();
+        let download = Download { media_type: TEXT.into(), filename, ..Download::of_whole(&log)? };
+        let delivery = ctx.app.deliver.whole(&log, Redirects::Never).await?;
         return Ok(send(&ctx.request, &download, delivery).await?);
     }
-    let text = match &log {
+    let size = log.as_ref().map_or(0, JobLog::size_bytes);
+    let text = match log {
         Some(log) => text(ctx, log).await?,
         None => String::new(),
     };
@@ -74,17 +79,19 @@ pub(super) async fn log(
             .body(format!("<pre>{escaped}</pre>\n")));
     }
     let url = ctx.url();
-    let size = log.map_or(0, |log| log.size_bytes);
     let body = json!({ "url": url, "content": text, "size": size, "header_times": [] });
     answer::json(ctx, HttpResponse::Ok(), Some(Scope::ReadBuildLogs), &body)
 }
 
 /// Reads a whole log that is not too large for that.
-async fn text(ctx: &RequestContext, log: &Artifact) -> Result<String, ApiError> {
-    if log.size_bytes > MAX_LOG_BYTES {
+async fn text(ctx: &RequestContext, log: JobLog) -> Result<String, ApiError> {
+    if log.size_bytes() > MAX_LOG_BYTES {
         let why = "The log is too large for this form; log.txt has all of it";
         return Err(Error::new(ErrorKind::Unprocessable, why).into());
     }
-    let bytes = ctx.app.deliver.small(log).await?;
+    let bytes = match log {
+        JobLog::Stored(log) => ctx.app.deliver.small(&log).await?.to_vec(),
+        JobLog::Growing(log) => growing_log::whole(log).await?,
+    };
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }

@@ -32,6 +32,12 @@ pub(super) fn of_build(build: &Build) -> (&'static str, bool) {
 
 /// The state of a job.
 pub(super) fn of_job(job: &BuildJob) -> &'static str {
+    let is_held = job.by_agents.as_ref().is_some_and(|it| it.holder.is_some());
+    match job.status {
+        Status::Pending if is_held => return "assigned",
+        Status::Preparing if is_held => return "accepted",
+        _ => {}
+    }
     of_job_status(job.status, job.failure_reason.as_deref())
 }
 

@@ -1,10 +1,11 @@
-//! Tokens: makes and looks up personal tokens and job tokens.
+//! Tokens: makes and looks up personal tokens, job tokens and those of agents.
 //!
 //! The text of a token exists only where it is made or sent: the catalog stores its SHA-256.
 
 mod job;
 mod personal;
 mod runtime;
+mod session;
 
 use secrecy::{ExposeSecret, SecretString};
 use subtle::ConstantTimeEq;
@@ -14,6 +15,7 @@ pub use job::{find_job, new_job_token};
 pub(super) use personal::authenticate_personal;
 pub use personal::{grant_with_token, new_personal_token};
 pub use runtime::RuntimeToken;
+pub use session::{find_session, new_session_token};
 
 use crate::domain::{Error, Result, Sha256Digest};
 

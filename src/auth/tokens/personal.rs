@@ -66,7 +66,11 @@ pub fn grant_with_token(
 }
 
 /// Requires that a known token is valid and has one of `scopes`.
-fn require_valid(known: &AccessToken, scopes: Scopes, now: Timestamp) -> Result<(), CredentialError> {
+pub(super) fn require_valid(
+    known: &AccessToken,
+    scopes: Scopes,
+    now: Timestamp,
+) -> Result<(), CredentialError> {
     if known.expires_at.is_some_and(|expiry| expiry <= now) {
         return Err(CredentialError::Expired);
     }

@@ -5,19 +5,25 @@
 use diesel::prelude::*;
 
 use super::{BuildFields, set_fields, set_meta_data};
-use crate::catalog::Db;
-use crate::catalog::schema::{jobs, pipelines};
+use crate::catalog::schema::{agent_jobs, jobs, pipelines};
 use crate::catalog::values::new_uuid;
+use crate::catalog::{Db, agents, projects};
 use crate::domain::build::TextMap;
 use crate::domain::pipeline::Source;
 use crate::domain::status::Status;
 use crate::domain::{Error, ErrorKind, Result, Timestamp};
 
 /// The first number of a pipeline or job that is given here.
-const FIRST_NUMBER: i64 = 1 << 50;
+pub(super) const FIRST_NUMBER: i64 = 1 << 50;
 
 /// How long jobs of a build that is being canceled may take to end, in milliseconds.
 const CANCEL_MILLIS: i64 = 10 * 60 * 1000;
+
+/// The stage of jobs that are made from steps.
+const DEFAULT_STAGE: &str = "test";
+
+/// After how long a build that an agent was given a job of is looked at again, in milliseconds.
+const AGAIN_MILLIS: i64 = 60 * 1000;
 
 /// How many builds are ended at a time.
 const BATCH: i64 = 100;
@@ -65,8 +71,8 @@ pub enum RetryOutcome {
     BuildCanceled,
 }
 
-/// Creates a build that waits for somebody to run it, and returns the ID of its pipeline. Needs
-/// [`crate::catalog::Catalog::write`].
+/// Creates a build that waits for somebody to run it, with a job for each step of its project, and returns the ID of
+/// its pipeline. Needs [`crate::catalog::Catalog::write`].
 ///
 /// # Errors
 /// Those of the database.
@@ -105,7 +111,39 @@ pub fn create(db: &mut Db, new: &NewBuild, now: Timestamp) -> Result<i64> {
         .execute(db)?;
     set_fields(db, id, &new.fields)?;
     set_meta_data(db, id, &new.meta_data)?;
+    add_jobs_of_steps(db, new, id, now)?;
     Ok(id)
+}
+
+/// Creates a job for each step of a build's project. Jobs are numbered under the lock of [`create`].
+fn add_jobs_of_steps(db: &mut Db, new: &NewBuild, pipeline_id: i64, now: Timestamp) -> Result<()> {
+    let Some(steps) = projects::steps(db, new.project_id)? else { return Ok(()) };
+    let last: Option<i64> = jobs::table.select(diesel::dsl::max(jobs::id)).first(db)?;
+    for (id, step) in (next(last)..).zip(&steps.0) {
+        diesel::insert_into(jobs::table)
+            .values((
+                (
+                    jobs::id.eq(id),
+                    jobs::uuid.eq(new_uuid()),
+                    jobs::project_id.eq(new.project_id),
+                    jobs::pipeline_id.eq(pipeline_id),
+                    jobs::name.eq(step.name()),
+                    jobs::stage.eq(DEFAULT_STAGE),
+                    jobs::status.eq(Status::Pending.as_str()),
+                ),
+                (
+                    jobs::allow_failure.eq(step.soft_fail),
+                    jobs::retried.eq(false),
+                    jobs::user_id.eq(new.user_id),
+                    jobs::created_at.eq(now.as_millis()),
+                    jobs::command.eq(&step.command),
+                    jobs::step_key.eq(&step.key),
+                ),
+            ))
+            .execute(db)?;
+        agents::add_job(db, id, step)?;
+    }
+    Ok(())
 }
 
 fn next(last: Option<i64>) -> i64 {
@@ -151,7 +189,7 @@ fn cancel_waiting(db: &mut Db, id: i64, now: Timestamp) -> Result<()> {
     diesel::update(waiting)
         .set((jobs::status.eq(Status::Canceled.as_str()), jobs::finished_at.eq(Some(now.as_millis()))))
         .execute(db)?;
-    Ok(())
+    agents::release_ended(db, id)
 }
 
 /// Whether a pipeline is being canceled by [`cancel`]: it ends when its jobs have ended, whatever is reported of it
@@ -229,13 +267,17 @@ pub fn cancel_due(db: &mut Db, now: Timestamp) -> Result<usize> {
                         jobs::finished_at.eq(Some(now.as_millis())),
                     ))
                     .execute(db)?;
+                agents::release_ended(db, *id)?;
                 end_canceled(db, *id, now)?;
             }
-            Status::Pending => {
-                let jobs: i64 = jobs::table.filter(jobs::pipeline_id.eq(id)).count().get_result(db)?;
-                if jobs == 0 {
-                    cancel(db, *id, Some("expired"), now)?;
-                }
+            Status::Pending if is_untouched(db, *id)? => {
+                cancel(db, *id, Some("expired"), now)?;
+            }
+            Status::Pending if waits_for_agents(db, *id)? => {
+                // An agent that was given a job of it may never accept it.
+                let later = Some(now.as_millis() + AGAIN_MILLIS);
+                diesel::update(pipelines::table.find(id)).set(pipelines::cancel_at.eq(later)).execute(db)?;
+                continue;
             }
             // Somebody runs it.
             _ => {}
@@ -243,6 +285,26 @@ pub fn cancel_due(db: &mut Db, now: Timestamp) -> Result<usize> {
         diesel::update(pipelines::table.find(id)).set(pipelines::cancel_at.eq(None::<i64>)).execute(db)?;
     }
     Ok(due.len())
+}
+
+/// Whether nobody has taken a pipeline: it has no job but those that wait for an agent.
+fn is_untouched(db: &mut Db, id: i64) -> Result<bool> {
+    let waiting = agent_jobs::table
+        .filter(agent_jobs::waiting_queue.is_not_null())
+        .filter(agent_jobs::holder.is_null())
+        .select(agent_jobs::job_id);
+    let taken = jobs::table.filter(jobs::pipeline_id.eq(id)).filter(jobs::id.ne_all(waiting));
+    Ok(taken.count().get_result::<i64>(db)? == 0)
+}
+
+/// Whether a job of a pipeline waits for an agent to accept it.
+fn waits_for_agents(db: &mut Db, id: i64) -> Result<bool> {
+    let waiting = agent_jobs::table
+        .inner_join(jobs::table)
+        .filter(jobs::pipeline_id.eq(id))
+        .filter(jobs::status.eq(Status::Pending.as_str()))
+        .filter(agent_jobs::waiting_queue.is_not_null());
+    Ok(waiting.select(agent_jobs::job_id).first::<i64>(db).optional()?.is_some())
 }
 
 /// Creates another attempt of a job that failed, which waits like a new one. Needs
@@ -303,6 +365,7 @@ pub fn retry(db: &mut Db, job_id: i64, now: Timestamp) -> Result<RetryOutcome> {
             jobs::parallel_group_total,
         ))
         .execute(db)?;
+    agents::retry(db, job_id, id)?;
     diesel::update(jobs::table.find(job_id)).set(jobs::retried.eq(true)).execute(db)?;
     diesel::update(pipelines::table.find(pipeline_id))
         .set((

@@ -1,6 +1,7 @@
 //! Builds: pipelines with what their starter said about them, with their meta-data and the steps of their jobs.
 
 mod change;
+mod follow;
 mod list;
 mod view;
 
@@ -12,9 +13,10 @@ pub use change::{
     CancelOutcome, NewBuild, RetryOutcome, cancel, cancel_due, create, end_canceled, is_being_canceled,
     require_not_canceled, retry,
 };
+pub use follow::follow_jobs;
 pub use list::{BuildCondition, BuildList, BuildState, listed};
 pub use view::{
-    Build, BuildJob, BuildProject, BuildView, all, find, find_by_number, id_of, job_by_uuid, project,
+    Build, BuildJob, BuildProject, BuildView, all, find, find_by_number, ids_of, job_by_uuid, project,
 };
 
 use super::Db;
@@ -102,6 +104,38 @@ pub fn set_meta_data(db: &mut Db, pipeline_id: i64, values: &TextMap) -> Result<
             .execute(db)?;
     }
     Ok(())
+}
+
+/// Sets one value of a pipeline's meta-data; returns whether there is room for it. Needs
+/// [`crate::catalog::Catalog::write`].
+///
+/// # Errors
+/// Those of the database.
+pub fn set_value(db: &mut Db, pipeline_id: i64, key: &str, value: &str, most: i64) -> Result<bool> {
+    // The jobs of a build set values one after the other.
+    diesel::update(pipelines::table.find(pipeline_id))
+        .set(pipelines::status.eq(pipelines::status))
+        .execute(db)?;
+    let changed = (meta_data::value.eq(value), meta_data::value_start.eq(start_of(value)));
+    if diesel::update(meta_data::table.find((pipeline_id, key))).set(changed.clone()).execute(db)? > 0 {
+        return Ok(true);
+    }
+    let all = meta_data::table.filter(meta_data::pipeline_id.eq(pipeline_id));
+    if all.count().get_result::<i64>(db)? >= most {
+        return Ok(false);
+    }
+    diesel::insert_into(meta_data::table)
+        .values((meta_data::pipeline_id.eq(pipeline_id), meta_data::key.eq(key), changed))
+        .execute(db)?;
+    Ok(true)
+}
+
+/// Returns one value of a pipeline's meta-data.
+///
+/// # Errors
+/// Those of the database.
+pub fn value(db: &mut Db, pipeline_id: i64, key: &str) -> Result<Option<String>> {
+    Ok(meta_data::table.find((pipeline_id, key)).select(meta_data::value).get_result(db).optional()?)
 }
 
 /// Returns the meta-data of some pipelines.

@@ -5,8 +5,9 @@ use std::collections::HashMap;
 use diesel::prelude::*;
 
 use crate::catalog::Db;
+use crate::catalog::agents::AgentJob;
 use crate::catalog::db::MultiBackend;
-use crate::catalog::schema::{commits, jobs, pipelines, projects, users};
+use crate::catalog::schema::{agent_jobs, commits, jobs, pipelines, projects, users};
 use crate::catalog::users::UserDetails;
 use crate::domain::build::{Agent, Author, PullRequest, Slugs, TextMap};
 use crate::domain::pipeline::Source;
@@ -97,6 +98,9 @@ pub struct BuildJob {
     pub parallel_group_total: Option<i64>,
     /// The agent that runs it.
     pub agent: Option<Agent>,
+    /// What it has beside other jobs, if agents run it.
+    #[diesel(embed)]
+    pub by_agents: Option<AgentJob>,
 }
 
 impl BuildJob {
@@ -188,6 +192,7 @@ pub fn all(db: &mut Db, ids: &[i64]) -> Result<Vec<Build>> {
         ))
         .load(db)?;
     let of_builds: Vec<BuildJob> = jobs::table
+        .left_join(agent_jobs::table)
         .filter(jobs::pipeline_id.eq_any(ids))
         .order(jobs::id.asc())
         .select(BuildJob::as_select())
@@ -241,21 +246,6 @@ pub fn find_by_number(db: &mut Db, project_id: i64, number: i64) -> Result<Optio
         .optional()?)
 }
 
-/// Returns the ID of the pipeline that a request names.
-///
-/// # Errors
-/// Those of the database.
-pub fn id_of(db: &mut Db, build: RowId) -> Result<Option<i64>> {
-    match build {
-        RowId::Number(id) => Ok(Some(id)),
-        RowId::Uuid(uuid) => Ok(pipelines::table
-            .filter(pipelines::uuid.eq(uuid.as_bytes().as_slice()))
-            .select(pipelines::id)
-            .first(db)
-            .optional()?),
-    }
-}
-
 /// Finds a job by its UUID: its ID, its pipeline's and its project's.
 ///
 /// # Errors
@@ -266,6 +256,21 @@ pub fn job_by_uuid(db: &mut Db, uuid: Uuid) -> Result<Option<(i64, i64, i64)>> {
         .select((jobs::id, jobs::pipeline_id, jobs::project_id))
         .first(db)
         .optional()?)
+}
+
+/// Finds a pipeline by its ID or UUID: its ID and its project's.
+///
+/// # Errors
+/// Those of the database.
+pub fn ids_of(db: &mut Db, id: &RowId) -> Result<Option<(i64, i64)>> {
+    let ids = (pipelines::id, pipelines::project_id);
+    let found = match id {
+        RowId::Number(number) => pipelines::table.find(*number).select(ids).get_result(db),
+        RowId::Uuid(uuid) => {
+            pipelines::table.filter(pipelines::uuid.eq(uuid.as_bytes().as_slice())).select(ids).get_result(db)
+        }
+    };
+    Ok(found.optional()?)
 }
 
 /// Finds a project of builds by ID.

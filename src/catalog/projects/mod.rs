@@ -13,6 +13,7 @@ use super::schema::{artifacts, jobs, pipelines, projects};
 use super::users::next_number;
 use super::values::{Finished, new_uuid};
 use crate::domain::project::{ProjectRef, Visibility};
+use crate::domain::step::Steps;
 use crate::domain::{Error, ErrorKind, Result, Timestamp, Uuid};
 
 pub use job_token_allowlist::{
@@ -91,6 +92,26 @@ pub struct ProjectChanges {
     pub keep_latest_artifact: Option<bool>,
     /// The upload limit in bytes; the instance's by default.
     pub max_artifact_bytes: Option<Option<i64>>,
+}
+
+/// Returns the steps of a project's builds; `None` if they are not run here.
+///
+/// # Errors
+/// Those of the database.
+pub fn steps(db: &mut Db, id: i64) -> Result<Option<Steps>> {
+    let steps: Option<Option<Steps>> =
+        projects::table.find(id).select(projects::steps).get_result(db).optional()?;
+    Ok(steps.flatten().filter(|steps| !steps.0.is_empty()))
+}
+
+/// Sets the steps of a project's builds; those that were created keep theirs.
+///
+/// # Errors
+/// Those of the database.
+pub fn set_steps(db: &mut Db, id: i64, steps: &Steps) -> Result<()> {
+    let text = crate::domain::build::as_json(steps)?;
+    diesel::update(projects::table.find(id)).set(projects::steps.eq(Some(text))).execute(db)?;
+    Ok(())
 }
 
 /// Finds a project by ID, or by path in any letter case.

@@ -6,6 +6,10 @@ mod builds;
 mod created;
 mod lists;
 mod refused;
+mod worker;
+mod worker_jobs;
+mod worker_lost;
+mod worker_refused;
 
 use serde_json::Value;
 

@@ -6,8 +6,7 @@ use actix_web::HttpResponse;
 use serde::{Deserialize, Deserializer};
 use serde_json::{Value, json};
 
-use super::credentials::running_job;
-use super::jobs::require_own;
+use super::credentials::own_job;
 use crate::access::{BatchError, Declared, DeclaredFile, UPLOAD_LIFETIME, UploadEnd};
 use crate::api::buildkite::error::ApiError;
 use crate::auth::signed_links::{FILE_FIELD, PATH_FIELD, Purpose};
@@ -86,8 +85,7 @@ pub(super) async fn create(
     mut body: RequestBody,
 ) -> Result<HttpResponse, ApiError> {
     ctx.audit.start("artifact.upload");
-    let running = running_job(ctx).await?;
-    require_own(&running, id)?;
+    let running = own_job(ctx, id).await?;
     ctx.audit.set_job(running.job.id);
     let request: BatchRequest = parse(&body.read_whole(MAX_REQUEST_BYTES).await?)?;
     let batch = batch_id(&request)?;
@@ -228,8 +226,7 @@ pub(super) async fn update(
     mut body: RequestBody,
 ) -> Result<HttpResponse, ApiError> {
     ctx.audit.start("artifact.upload");
-    let running = running_job(ctx).await?;
-    require_own(&running, id)?;
+    let running = own_job(ctx, id).await?;
     ctx.audit.set_job(running.job.id);
     let request: EndsRequest = parse(&body.read_whole(MAX_REQUEST_BYTES).await?)?;
     require_few(request.artifacts.len())?;

@@ -1,7 +1,9 @@
 //! Where agents put their tokens: `Authorization: Token`.
 
 use crate::access::{AccessError, RunningJob};
+use crate::api::buildkite::error::ApiError;
 use crate::auth::{CredentialError, Shown};
+use crate::domain::RowId;
 use crate::http::context::RequestContext;
 use crate::http::credentials::Authorization;
 
@@ -13,6 +15,19 @@ pub(super) async fn running_job(ctx: &RequestContext) -> Result<RunningJob, Acce
     let shown = token(ctx)?;
     let token = shown.token()?;
     ctx.access().job_of_any_token(&ctx.app.keys, token, &ctx.audit, ctx.now).await
+}
+
+/// Finds the running job that makes a request about itself.
+///
+/// # Errors
+/// As [`running_job`]; [`ApiError::Refused`] if `id` is that of another job.
+pub(super) async fn own_job(ctx: &RequestContext, id: &RowId) -> Result<RunningJob, ApiError> {
+    let running = running_job(ctx).await?;
+    let is_own = match id {
+        RowId::Number(number) => running.job.id == *number,
+        RowId::Uuid(uuid) => running.job.uuid == *uuid,
+    };
+    if is_own { Ok(running) } else { Err(ApiError::Refused("The token is that of another job".into())) }
 }
 
 /// Reads the token of a request.

@@ -3,30 +3,23 @@
 use actix_web::HttpResponse;
 use serde_json::json;
 
-use super::credentials::running_job;
-use crate::access::RunningJob;
+use super::credentials::token;
+use crate::access::JobCredential;
 use crate::api::buildkite::error::ApiError;
 use crate::api::buildkite::states;
 use crate::domain::RowId;
+use crate::domain::status::Status;
 use crate::http::context::RequestContext;
 
 /// `GET /v3/jobs/ID`: a job that is to stop is `canceling`.
-pub(super) async fn one(ctx: &RequestContext, id: &RowId) -> Result<HttpResponse, ApiError> {
-    let running = running_job(ctx).await?;
-    require_own(&running, id)?;
-    let job = &running.job;
-    let state = states::of_job_status(job.status, None);
-    Ok(HttpResponse::Ok().json(json!({ "id": job.uuid.to_string(), "state": state })))
-}
-
-/// Requires that the job in a path is the one that makes the request.
-///
-/// # Errors
-/// [`ApiError::Refused`].
-pub(super) fn require_own(running: &RunningJob, id: &RowId) -> Result<(), ApiError> {
-    let is_own = match id {
-        RowId::Number(number) => running.job.id == *number,
-        RowId::Uuid(uuid) => running.job.uuid == *uuid,
+pub(super) async fn one(ctx: &RequestContext, id: RowId) -> Result<HttpResponse, ApiError> {
+    let shown = token(ctx)?;
+    let credential = JobCredential::read(&ctx.app.keys, shown.token()?, ctx.now).await?;
+    let held = ctx.access().held_job(&credential, id, &ctx.audit, ctx.now).await?;
+    let state = match held.job.status {
+        Status::Pending => "assigned",
+        Status::Preparing => "accepted",
+        status => states::of_job_status(status, None),
     };
-    if is_own { Ok(()) } else { Err(ApiError::Refused("The token is that of another job".into())) }
+    Ok(HttpResponse::Ok().json(json!({ "id": held.job.uuid.to_string(), "state": state })))
 }

@@ -1,12 +1,14 @@
 //! The agent's API: what `buildkite-agent` asks for its jobs and their artifacts.
 //!
-//! Its caller is a running job: with the job's own token, or one that its environment named.
+//! Its caller is a running job: with the job's own token, or one that its environment named; or the agent that runs
+//! jobs, with the token of its session.
 
 mod artifacts;
 mod credentials;
 mod jobs;
 mod routes;
 mod search;
+mod worker;
 
 use actix_web::http::Method;
 use actix_web::web::{self, Data, Payload, ServiceConfig};
@@ -40,10 +42,11 @@ fn refuse(ctx: &RequestContext, error: ApiError) -> HttpResponse {
 async fn dispatch(ctx: &RequestContext, body: RequestBody) -> Result<HttpResponse, ApiError> {
     let path = ctx.request.uri().path();
     match (ctx.request.method(), routes::parse(path)?) {
-        (&Method::GET, Route::Job(id)) => jobs::one(ctx, &id).await,
+        (&Method::GET, Route::Job(id)) => jobs::one(ctx, id).await,
         (&Method::POST, Route::JobArtifacts(id)) => artifacts::create(ctx, &id, body).await,
         (&Method::PUT, Route::JobArtifacts(id)) => artifacts::update(ctx, &id, body).await,
         (&Method::GET, Route::Search(build)) => search::search(ctx, build).await,
+        (_, Route::Worker(route)) => worker::answer(ctx, route, body).await,
         _ => Err(ApiError::no_route(path)),
     }
 }

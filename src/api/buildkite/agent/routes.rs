@@ -3,6 +3,7 @@
 use percent_encoding::percent_decode_str;
 
 use super::PREFIX;
+use super::worker::WorkerRoute;
 use crate::api::buildkite::error::ApiError;
 use crate::domain::{RowId, Uuid};
 use crate::http::target;
@@ -16,6 +17,8 @@ pub(super) enum Route {
     JobArtifacts(RowId),
     /// The search among the artifacts of a build.
     Search(RowId),
+    /// What an agent calls to serve builds.
+    Worker(WorkerRoute),
 }
 
 /// Parses a raw path.
@@ -35,11 +38,15 @@ pub(super) fn parse(path: &str) -> Result<Route, ApiError> {
         ["builds", id, "artifacts", "search"] => {
             Ok(Route::Search(read_id(id).ok_or_else(|| ApiError::missing("build"))?))
         }
-        _ => Err(no_route()),
+        _ => WorkerRoute::parse(&segments)?.map(Route::Worker).ok_or_else(no_route),
     }
 }
 
-fn job(text: &str) -> Result<RowId, ApiError> {
+pub(super) fn build(text: &str) -> Result<RowId, ApiError> {
+    read_id(text).ok_or_else(|| ApiError::missing("build"))
+}
+
+pub(super) fn job(text: &str) -> Result<RowId, ApiError> {
     read_id(text).ok_or_else(|| ApiError::missing("job"))
 }
 

@@ -152,7 +152,7 @@ impl BuildJson {
 }
 
 /// The source of a build, of those that Buildkite knows.
-fn source(source: Source) -> &'static str {
+pub(in crate::api::buildkite) fn source(source: Source) -> &'static str {
     match source {
         Source::Push
         | Source::External

@@ -91,6 +91,7 @@ impl JobJson {
         let attempts = common.attempts(job);
         let state = states::of_job(job);
         let parallel = parallel(&job.name);
+        let by_agents = job.by_agents.as_ref();
         let is_manual = job.status == Status::Manual;
         let soft = job.soft_failed.unwrap_or(job.status == Status::Failed && job.may_fail());
         let after_success = (job.status == Status::Success).then_some(0);
@@ -102,7 +103,7 @@ impl JobJson {
             group_key: Some(slug(&job.stage)),
             step: json!({ "id": build.build.uuid.within(&job.name).to_string(), "signature": null }),
             priority: json!({ "number": 0 }),
-            agent_query_rules: Vec::new(),
+            agent_query_rules: by_agents.map(|it| it.query_rules.0.clone()).unwrap_or_default(),
             state,
             web_url: format!("{web_url}#{uuid}"),
             log_url: format!("{url}/log"),
@@ -111,12 +112,13 @@ impl JobJson {
             command: job.command.clone(),
             soft_failed: soft,
             exit_status: job.exit_status.or(after_success),
-            signal: None,
-            signal_reason: None,
+            signal: by_agents.and_then(|it| it.signal.clone()),
+            signal_reason: by_agents.and_then(|it| it.signal_reason.clone()),
             broken_reason: None,
-            artifact_paths: None,
+            artifact_paths: by_agents.and_then(|it| it.artifact_paths.clone()),
             agent: job.agent.as_ref().map(|agent| {
-                let id = build.project.uuid.within(&format!("agent {}", agent.name));
+                let derived = || build.project.uuid.within(&format!("agent {}", agent.name));
+                let id = by_agents.and_then(|it| it.agent_uuid).unwrap_or_else(derived);
                 json!({
                     "id": id.to_string(),
                     "graphql_id": graphql_id("Agent", id),

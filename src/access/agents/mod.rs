@@ -1,0 +1,43 @@
+//! Agents: who may register one, which jobs it gets, and what it may do with the job that it has.
+
+mod held_job;
+mod log;
+mod meta_data;
+mod sessions;
+mod work;
+
+pub use held_job::{HeldJob, JobCredential};
+pub use log::{GrowingLog, JobLog};
+pub use meta_data::MetaDataOf;
+pub use sessions::{AgentDetails, Ping, RegisteredAgent};
+pub use work::AcceptedJob;
+
+use super::{Access, AccessError};
+use crate::domain::status::Status;
+
+/// Why a request of an agent is refused.
+#[derive(Debug)]
+pub enum AgentError {
+    /// The credential is refused, or catalog or store failed.
+    Access(AccessError),
+    /// The token has as many agents as it may have.
+    TooManyAgents(u32),
+    /// The token is that of another job.
+    OtherJob,
+    /// The job is not, or no longer, this agent's.
+    NotHeld,
+    /// The job has this status, which does not allow what the agent does.
+    NotPossible(Status),
+    /// The log of the job would be longer than this, in bytes.
+    LogTooLong(i64),
+    /// The build has as many values as it may have.
+    TooManyValues,
+    /// There is no such build in the project of the job.
+    NoBuild,
+}
+
+impl<E: Into<AccessError>> From<E> for AgentError {
+    fn from(error: E) -> Self {
+        Self::Access(error.into())
+    }
+}

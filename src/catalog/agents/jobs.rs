@@ -1,0 +1,316 @@
+//! Jobs that agents run: they wait in a queue, are assigned to an agent, accepted, started and finished by it.
+//!
+//! What was assigned waits on until it is accepted: the answer that named it may have been lost. Changes lock the
+//! pipeline first, then the job, as a cancellation does.
+
+use diesel::dsl::exists;
+use diesel::prelude::*;
+
+use super::Agent;
+use crate::catalog::db::MultiBackend;
+use crate::catalog::schema::{agent_jobs, jobs, pipelines, project_members};
+use crate::catalog::{Db, builds};
+use crate::domain::build::{Agent as RanOn, as_json};
+use crate::domain::status::Status;
+use crate::domain::step::Step;
+use crate::domain::tags::Tags;
+use crate::domain::{Result, Timestamp, Uuid};
+
+/// How long an agent may take to accept a job, in milliseconds; after that others may have it.
+pub(super) const ACCEPT_MILLIS: i64 = 60 * 1000;
+
+/// How many waiting jobs are read at a time.
+const BATCH: i64 = 100;
+
+/// What a job that agents run has beside other jobs.
+#[derive(Debug, Clone, Queryable, Selectable)]
+#[diesel(table_name = agent_jobs, check_for_backend(MultiBackend))]
+pub struct AgentJob {
+    /// What its agent must have.
+    pub query_rules: Tags,
+    /// Patterns of the files that its agent uploads after it.
+    pub artifact_paths: Option<String>,
+    /// The agent that it is assigned to, that accepted it or runs it.
+    pub holder: Option<Uuid>,
+    /// The agent that runs it or ran it.
+    pub agent_uuid: Option<Uuid>,
+    /// The signal that ended its command.
+    pub signal: Option<String>,
+    /// Why its command was ended, or not run.
+    pub signal_reason: Option<String>,
+}
+
+/// The outcome of what an agent does with a job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Assignment {
+    /// It is done, or was done before.
+    Done,
+    /// The job is not, or no longer, this agent's.
+    NotHeld,
+    /// The job has this status, which does not allow it.
+    Refused(Status),
+}
+
+/// How a job ended, as its agent reports it.
+#[derive(Debug, Clone)]
+pub struct JobEnd {
+    /// The exit status of its command; `None` if it has none.
+    pub exit_status: Option<i64>,
+    /// The signal that ended its command.
+    pub signal: Option<String>,
+    /// Why its command was ended, or not run.
+    pub signal_reason: Option<String>,
+    /// When it ended.
+    pub finished_at: Timestamp,
+}
+
+impl JobEnd {
+    /// The end of a job that nobody saw end.
+    pub(super) const fn unseen(now: Timestamp) -> Self {
+        Self { exit_status: Some(-1), signal: None, signal_reason: None, finished_at: now }
+    }
+}
+
+/// Makes a job one that agents run.
+///
+/// # Errors
+/// Those of the database.
+pub fn add_job(db: &mut Db, job_id: i64, step: &Step) -> Result<()> {
+    let rules = step.rules();
+    diesel::insert_into(agent_jobs::table)
+        .values((
+            agent_jobs::job_id.eq(job_id),
+            agent_jobs::query_rules.eq(as_json(&rules)?),
+            agent_jobs::artifact_paths.eq(&step.artifact_paths),
+            agent_jobs::waiting_queue.eq(rules.queue()),
+            agent_jobs::log_bytes.eq(0),
+        ))
+        .execute(db)?;
+    Ok(())
+}
+
+/// Makes `new_id` another attempt of a job that agents run; nothing for any other job.
+///
+/// # Errors
+/// Those of the database.
+pub fn retry(db: &mut Db, job_id: i64, new_id: i64) -> Result<()> {
+    let original = agent_jobs::table.find(job_id);
+    let known: Option<(Tags, Option<String>)> =
+        original.select((agent_jobs::query_rules, agent_jobs::artifact_paths)).get_result(db).optional()?;
+    let Some((rules, artifact_paths)) = known else { return Ok(()) };
+    diesel::insert_into(agent_jobs::table)
+        .values((
+            agent_jobs::job_id.eq(new_id),
+            agent_jobs::query_rules.eq(as_json(&rules)?),
+            agent_jobs::artifact_paths.eq(artifact_paths),
+            agent_jobs::waiting_queue.eq(rules.queue()),
+            agent_jobs::log_bytes.eq(0),
+        ))
+        .execute(db)?;
+    Ok(())
+}
+
+/// Lists some jobs that wait in a queue after the job `after`, in the order of creation, with what each requires;
+/// those of all projects, or of those where the user has one of the roles.
+///
+/// # Errors
+/// Those of the database.
+pub fn waiting(
+    db: &mut Db,
+    queue: &str,
+    member: Option<(i64, &[&'static str])>,
+    after: i64,
+    now: Timestamp,
+) -> Result<Vec<(i64, Tags)>> {
+    let mut query = agent_jobs::table
+        .inner_join(jobs::table)
+        .filter(agent_jobs::waiting_queue.eq(queue))
+        .filter(agent_jobs::job_id.gt(after))
+        .filter(agent_jobs::holder.is_null().or(agent_jobs::assigned_at.le(now.as_millis() - ACCEPT_MILLIS)))
+        .filter(jobs::status.eq(Status::Pending.as_str()))
+        .order(agent_jobs::job_id.asc())
+        .limit(BATCH)
+        .select((agent_jobs::job_id, agent_jobs::query_rules))
+        .into_boxed();
+    if let Some((user_id, roles)) = member {
+        let projects = project_members::table
+            .filter(project_members::user_id.eq(user_id))
+            .filter(project_members::role.eq_any(roles.iter().copied()))
+            .select(project_members::project_id);
+        query = query.filter(jobs::project_id.eq_any(projects));
+    }
+    Ok(query.load(db)?)
+}
+
+/// Assigns a waiting job to an agent; returns whether it did. Of agents that try at once, on any node, one does:
+/// it is one statement.
+///
+/// # Errors
+/// Those of the database.
+pub fn claim(db: &mut Db, job_id: i64, agent: Uuid, now: Timestamp) -> Result<bool> {
+    let pending = jobs::table.filter(jobs::id.eq(job_id)).filter(jobs::status.eq(Status::Pending.as_str()));
+    let free = agent_jobs::table
+        .find(job_id)
+        .filter(agent_jobs::waiting_queue.is_not_null())
+        .filter(agent_jobs::holder.is_null().or(agent_jobs::assigned_at.le(now.as_millis() - ACCEPT_MILLIS)))
+        .filter(exists(pending));
+    let claimed = diesel::update(free).set((
+        agent_jobs::holder.eq(agent.as_bytes().as_slice()),
+        agent_jobs::agent_uuid.eq(agent.as_bytes().as_slice()),
+        agent_jobs::assigned_at.eq(now.as_millis()),
+    ));
+    Ok(claimed.execute(db)? == 1)
+}
+
+/// Lists the jobs that an agent holds: each with its pipeline and its status.
+///
+/// # Errors
+/// Those of the database.
+pub fn held(db: &mut Db, agent: Uuid) -> Result<Vec<(i64, i64, Status)>> {
+    Ok(agent_jobs::table
+        .inner_join(jobs::table)
+        .filter(agent_jobs::holder.eq(agent.as_bytes().as_slice()))
+        .order(agent_jobs::job_id.asc())
+        .select((jobs::id, jobs::pipeline_id, jobs::status))
+        .load(db)?)
+}
+
+/// Finds the job that an agent runs.
+///
+/// # Errors
+/// Those of the database.
+pub fn job_run_by(db: &mut Db, agent: Uuid) -> Result<Option<i64>> {
+    let held = held(db, agent)?;
+    Ok(held.into_iter().find(|(.., status)| status.is_executing()).map(|(id, ..)| id))
+}
+
+/// Finds the agent that holds a job, and the one that held it last; `None` for a job that agents do not run.
+///
+/// # Errors
+/// Those of the database.
+pub fn holder_of(db: &mut Db, job_id: i64) -> Result<Option<(Option<Uuid>, Option<Uuid>)>> {
+    let job = agent_jobs::table.find(job_id);
+    Ok(job.select((agent_jobs::holder, agent_jobs::agent_uuid)).get_result(db).optional()?)
+}
+
+/// Locks a job after its pipeline, and returns both statuses; `None` if the agent does not hold the job.
+fn lock(db: &mut Db, (pipeline_id, job_id): (i64, i64), agent: Uuid) -> Result<Option<(Status, Status)>> {
+    let pipeline = diesel::update(pipelines::table.find(pipeline_id));
+    let pipeline: Status =
+        pipeline.set(pipelines::status.eq(pipelines::status)).returning(pipelines::status).get_result(db)?;
+    let job = diesel::update(jobs::table.find(job_id));
+    let job: Status = job.set(jobs::status.eq(jobs::status)).returning(jobs::status).get_result(db)?;
+    let holder = holder_of(db, job_id)?.and_then(|(holder, _)| holder);
+    Ok((holder == Some(agent)).then_some((pipeline, job)))
+}
+
+/// Records that an agent accepts a job that was assigned to it. Needs [`crate::catalog::Catalog::write`].
+///
+/// # Errors
+/// Those of the database.
+pub fn accept(db: &mut Db, ids: (i64, i64), agent: &Agent, now: Timestamp) -> Result<Assignment> {
+    match lock(db, ids, agent.uuid)? {
+        None => return Ok(Assignment::NotHeld),
+        Some((_, Status::Pending)) => {}
+        // The answer was lost.
+        Some((_, Status::Preparing)) => return Ok(Assignment::Done),
+        Some((_, status)) => return Ok(Assignment::Refused(status)),
+    }
+    let ran_on = RanOn { name: agent.name.clone(), hostname: agent.hostname.clone() };
+    diesel::update(jobs::table.find(ids.1))
+        .set((jobs::status.eq(Status::Preparing.as_str()), jobs::agent.eq(as_json(&ran_on)?)))
+        .execute(db)?;
+    diesel::update(agent_jobs::table.find(ids.1))
+        .set((agent_jobs::waiting_queue.eq(None::<String>), agent_jobs::assigned_at.eq(now.as_millis())))
+        .execute(db)?;
+    Ok(Assignment::Done)
+}
+
+/// Records that an agent runs a job that it accepted. Needs [`crate::catalog::Catalog::write`].
+///
+/// # Errors
+/// Those of the database.
+pub fn start(
+    db: &mut Db,
+    ids: (i64, i64),
+    agent: Uuid,
+    started_at: Timestamp,
+    now: Timestamp,
+) -> Result<Assignment> {
+    match lock(db, ids, agent)? {
+        None => return Ok(Assignment::NotHeld),
+        Some((_, Status::Preparing)) => {}
+        Some((_, Status::Running | Status::Canceling)) => return Ok(Assignment::Done),
+        Some((_, status)) => return Ok(Assignment::Refused(status)),
+    }
+    diesel::update(jobs::table.find(ids.1))
+        .set((jobs::status.eq(Status::Running.as_str()), jobs::started_at.eq(started_at.as_millis())))
+        .execute(db)?;
+    builds::follow_jobs(db, ids.0, now)?;
+    Ok(Assignment::Done)
+}
+
+/// Records how a job ended. Needs [`crate::catalog::Catalog::write`].
+///
+/// # Errors
+/// Those of the database.
+pub fn finish(db: &mut Db, ids: (i64, i64), agent: Uuid, end: &JobEnd, now: Timestamp) -> Result<Assignment> {
+    let status = match lock(db, ids, agent)? {
+        None => return Ok(Assignment::NotHeld),
+        Some((_, Status::Canceling)) => Status::Canceled,
+        Some((_, Status::Preparing | Status::Running)) if end.exit_status == Some(0) => Status::Success,
+        Some((_, Status::Preparing | Status::Running)) => Status::Failed,
+        Some((_, status)) => return Ok(Assignment::Refused(status)),
+    };
+    end_job(db, ids, status, end, now)?;
+    Ok(Assignment::Done)
+}
+
+/// Ends a locked job.
+pub(super) fn end_job(
+    db: &mut Db,
+    (pipeline_id, job_id): (i64, i64),
+    status: Status,
+    end: &JobEnd,
+    now: Timestamp,
+) -> Result<()> {
+    // A command that did not run is the agent's fault, not the script's.
+    let reason = match (status, end.exit_status) {
+        (Status::Failed, Some(1..)) => Some("script_failure"),
+        (Status::Failed, _) => Some("runner_system_failure"),
+        _ => None,
+    };
+    diesel::update(jobs::table.find(job_id))
+        .set((
+            jobs::status.eq(status.as_str()),
+            jobs::exit_status.eq(end.exit_status),
+            jobs::failure_reason.eq(reason),
+            jobs::finished_at.eq(end.finished_at.as_millis()),
+        ))
+        .execute(db)?;
+    diesel::update(agent_jobs::table.find(job_id))
+        .set((
+            agent_jobs::waiting_queue.eq(None::<String>),
+            agent_jobs::holder.eq(None::<Vec<u8>>),
+            agent_jobs::signal.eq(&end.signal),
+            agent_jobs::signal_reason.eq(&end.signal_reason),
+        ))
+        .execute(db)?;
+    builds::follow_jobs(db, pipeline_id, now)
+}
+
+/// Takes the jobs of a pipeline that have ended from their agents and queues, however they ended.
+///
+/// # Errors
+/// Those of the database.
+pub fn release_ended(db: &mut Db, pipeline_id: i64) -> Result<()> {
+    let ended = jobs::table
+        .filter(jobs::pipeline_id.eq(pipeline_id))
+        .filter(jobs::status.eq_any(Status::words(Status::is_finished)))
+        .select(jobs::id);
+    let occupied = agent_jobs::holder.is_not_null().or(agent_jobs::waiting_queue.is_not_null());
+    diesel::update(agent_jobs::table.filter(agent_jobs::job_id.eq_any(ended)).filter(occupied))
+        .set((agent_jobs::waiting_queue.eq(None::<String>), agent_jobs::holder.eq(None::<Vec<u8>>)))
+        .execute(db)?;
+    Ok(())
+}
