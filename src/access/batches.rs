@@ -123,7 +123,9 @@ impl Access {
     /// # Errors
     /// [`AccessError::JobNotRunning`].
     pub async fn declared_upload(&self, uuid: Uuid) -> Result<Option<PieceUpload>, AccessError> {
-        self.catalog.read_inline(move |db| of_link(db, uuid)).await
+        self.catalog
+            .read_inline(move |db| Ok(of_running_job(db, uuid)?.filter(|it| takes_bytes(it.state))))
+            .await
     }
 
     /// Finds the uploads at `path` in the batch of a declared upload, for a link that carries the permission; none that
@@ -134,8 +136,9 @@ impl Access {
     pub async fn declared_at(&self, uuid: Uuid, path: String) -> Result<Vec<PieceUpload>, AccessError> {
         self.catalog
             .read_inline(move |db| {
-                let one = of_link(db, uuid)?;
-                let Some((job_id, batch)) = one.and_then(|it| Some((it.job_id, it.batch?))) else {
+                // The link names the first upload of the batch, which may have been given up.
+                let first = of_running_job(db, uuid)?;
+                let Some((job_id, batch)) = first.and_then(|it| Some((it.job_id, it.batch?))) else {
                     return Ok(Vec::new());
                 };
                 let mut all = uploads::of_batch(db, job_id, &batch)?;
@@ -194,7 +197,9 @@ impl EndedUploads {
     ) -> Result<(), BatchError> {
         let is_given_up = end == UploadEnd::Failed;
         match upload.state {
-            UploadState::Open | UploadState::Received if is_given_up => self.failed.push(upload.id),
+            UploadState::Open | UploadState::Ordered | UploadState::Received if is_given_up => {
+                self.failed.push(upload.id);
+            }
             UploadState::Received => {
                 uploads::complete(db, &upload, now)?;
                 self.stored += 1;
@@ -212,9 +217,9 @@ impl EndedUploads {
     }
 }
 
-/// Finds a declared upload of a running job.
-fn of_link(db: &mut Db, uuid: Uuid) -> Result<Option<PieceUpload>, AccessError> {
-    let upload = uploads::find(db, uuid)?.filter(|it| it.batch.is_some() && takes_bytes(it.state));
+/// Finds a declared upload of a running job, whatever its state.
+fn of_running_job(db: &mut Db, uuid: Uuid) -> Result<Option<PieceUpload>, AccessError> {
+    let upload = uploads::find(db, uuid)?.filter(|it| it.batch.is_some());
     let job = match &upload {
         Some(upload) => jobs::find(db, upload.job_id)?,
         None => None,

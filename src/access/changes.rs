@@ -5,8 +5,8 @@ use crate::access::{Access, AccessError, Principal};
 use crate::auth::Actor;
 use crate::catalog::artifacts::{self, Artifact};
 use crate::catalog::jobs::{self, JobDetails};
-use crate::catalog::{Db, latest, logs, tombstones};
-use crate::domain::artifact::ArtifactName;
+use crate::catalog::{Db, latest, logs, tombstones, uploads};
+use crate::domain::artifact::{ArtifactName, UploadState};
 use crate::domain::permissions::Action;
 use crate::domain::project::ProjectRef;
 
@@ -74,7 +74,10 @@ impl Access {
             project.job(db, job_id, false)
         };
         let deleted = self
-            .change(allow, move |db, job| Ok(tombstones::soft_delete_job(db, job.id, false, now)?))
+            .change(allow, move |db, job| {
+                uploads::abandon_of_job(db, job.id, &[UploadState::Ordered])?;
+                Ok(tombstones::soft_delete_job(db, job.id, false, now)?)
+            })
             .await?;
         tracing::info!(job.id = job_id, deleted, "artifacts of a job deleted");
         Ok(deleted)
@@ -124,6 +127,7 @@ impl Access {
             if job.status.is_finished() { Ok((project, job)) } else { Err(AccessError::JobNotErasable) }
         };
         let erased = self.change(allow, move |db, (project, job)| {
+            uploads::abandon_of_job(db, job.id, &UploadState::ALIVE)?;
             let has_log = logs::size(db, job.id)?.is_some();
             if tombstones::soft_delete_job(db, job.id, true, now)? == 0 && !has_log {
                 return Err(AccessError::JobNotErasable);

@@ -164,11 +164,12 @@ impl Reader {
     ) -> Result<BuildArtifacts, SearchError> {
         let ids: Vec<i64> = jobs.iter().map(|job| job.id).collect();
         // Uploads before artifacts: one that is completed meanwhile is found in one of the two.
-        let mut ordered = uploads::of_jobs(db, &ids)?;
-        ordered.retain(|it| it.state == UploadState::Ordered && self.may_read(it.job_id, it.accessibility));
+        let mut ordered = uploads::of_jobs(db, &ids, &[UploadState::Ordered])?;
+        ordered.retain(|upload| self.may_read(upload.job_id, upload.accessibility));
         let mut all = artifacts::of_jobs_in(db, &ids, &[ArtifactState::Finished])?;
         all.retain(|artifact| self.may_read(artifact.job_id, artifact.accessibility));
-        ordered.retain(|upload| !all.iter().any(|artifact| artifact.uuid == upload.uuid));
+        let complete: HashSet<Uuid> = all.iter().map(|artifact| artifact.uuid).collect();
+        ordered.retain(|upload| !complete.contains(&upload.uuid));
         let is_due = |artifact: &Artifact| !is_available(artifact.expire_at, false, self.running.now);
         if all.iter().any(is_due) && latest::locked_among(db, &[build.build.id])?.is_empty() {
             all.retain(|artifact| !is_due(artifact));

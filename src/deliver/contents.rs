@@ -84,6 +84,21 @@ impl FileFilter {
     }
 }
 
+/// Tells of artifacts that are files themselves whether a filter selects them; `false` of all others. Matched on another
+/// thread, because a hostile pattern takes milliseconds a path.
+async fn selected_files(sources: &[Source], filter: &FileFilter) -> Result<Vec<bool>> {
+    let path = |source: &Source| match &source.kind {
+        SourceKind::File(path) => Some(path.clone()),
+        SourceKind::Archive(_) => None,
+    };
+    let (paths, filter): (Vec<Option<String>>, _) = (sources.iter().map(path).collect(), filter.clone());
+    let select = move || {
+        let is_selected = |path: &Option<String>| path.as_ref().is_some_and(|it| filter.selects(it, || true));
+        paths.iter().map(is_selected).collect()
+    };
+    tokio::task::spawn_blocking(select).await.map_err(Error::internal)
+}
+
 impl Deliver {
     /// Lists the files in `window` of some artifacts, in their order, and returns how many there are in all. With
     /// a filter, only files that it selects count. An archive that cannot be read is one file itself.
@@ -97,7 +112,11 @@ impl Deliver {
         filter: &FileFilter,
         window: Range<usize>,
     ) -> Result<(usize, Vec<ListedFile>)> {
-        let counting = sources.iter().map(|source| self.count(source, filter));
+        let are_selected = selected_files(sources, filter).await?;
+        let counting = sources
+            .iter()
+            .zip(are_selected)
+            .map(|(source, is_selected)| self.count(source, filter, is_selected));
         let counts: Vec<usize> = stream::iter(counting).buffered(AT_A_TIME).try_collect().await?;
         let (mut total, mut listed) = (0, Vec::new());
         for (number, (source, count)) in sources.iter().zip(&counts).enumerate() {
@@ -194,9 +213,10 @@ impl Deliver {
         Ok((hashes.0.finalize().into(), hashes.1.into()))
     }
 
-    async fn count(&self, source: &Source, filter: &FileFilter) -> Result<usize> {
+    /// Counts the files of an artifact that a filter selects; of one that is a file itself that is known before.
+    async fn count(&self, source: &Source, filter: &FileFilter, is_selected: bool) -> Result<usize> {
         let prefix = match &source.kind {
-            SourceKind::File(path) => return Ok(usize::from(filter.selects(path, || true))),
+            SourceKind::File(_) => return Ok(usize::from(is_selected)),
             SourceKind::Archive(prefix) => prefix.clone(),
         };
         let wanted = filter.clone();

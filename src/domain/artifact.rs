@@ -293,8 +293,13 @@ named! {
 }
 
 impl UploadState {
-    /// The words of the states in which an upload may still become an artifact.
-    pub const ALIVE: [&str; 3] = [Self::Open.as_str(), Self::Ordered.as_str(), Self::Received.as_str()];
+    /// The states in which an upload may still become an artifact.
+    pub const ALIVE: [Self; 3] = [Self::Open, Self::Ordered, Self::Received];
+
+    /// The words of states.
+    pub fn words(states: &[Self]) -> impl Iterator<Item = &'static str> + Clone {
+        states.iter().map(|state| state.as_str())
+    }
 
     /// Whether an upload may still become an artifact.
     pub const fn is_alive(self) -> bool {

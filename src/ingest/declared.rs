@@ -10,13 +10,13 @@ use super::{ArtifactUpload, Ingest};
 use crate::catalog::artifacts::BlobInfo;
 use crate::catalog::uploads::{self, PieceUpload, ReceiveOutcome};
 use crate::domain::artifact::UploadState;
-use crate::domain::{Clock, Error, Result, Sha256Digest, Timestamp};
+use crate::domain::{Clock, Error, ErrorKind, Result, Sha256Digest, Timestamp};
 
 /// How often a node says that it still assembles an upload.
 const RENEWAL: Duration = Duration::from_secs(10);
 
 /// After how much silence another node takes over, in milliseconds.
-const SILENCE_MILLIS: i64 = 40_000;
+const SILENCE_MILLIS: i64 = 25_000;
 
 /// The outcome of [`Ingest::finish_declared`].
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -84,7 +84,10 @@ impl Ingest {
             assembled = self.assemble_ordered(upload, clock) => assembled,
             error = self.renew(upload_id, clock) => Err(error),
         };
-        if let Err(error) = assembled {
+        let Err(error) = assembled else { return };
+        // A piece that is not in the store any more does not come back.
+        let failed = if error.kind() == ErrorKind::NotFound { self.fail(upload_id).await } else { Ok(()) };
+        for error in [Some(error), failed.err()].into_iter().flatten() {
             tracing::error!(
                 job.id = job_id,
                 upload = %uuid,
@@ -107,7 +110,13 @@ impl Ingest {
     }
 
     async fn assemble_ordered(&self, upload: PieceUpload, clock: &Clock) -> Result<()> {
-        let _turn = self.turn(upload.project_id, upload.job_id).await?;
+        // Many files of a job may be assembled one after the other; its client does not wait for them.
+        let _turn = loop {
+            match self.turn(upload.project_id, upload.job_id).await {
+                Err(error) if error.kind() == ErrorKind::Unavailable => {}
+                turn => break turn?,
+            }
+        };
         let upload_id = upload.id;
         let mut arrived = self.catalog.read(move |db| uploads::pieces(db, upload_id)).await?;
         let parts = (1..=upload.parts.unwrap_or(0)).map(|part| arrived.remove(&part.to_string()));

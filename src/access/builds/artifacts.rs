@@ -1,6 +1,6 @@
 //! Artifacts of builds that a principal may read or delete, for the dialect that lists files.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::BuildError;
 use super::lookup::{BuildPath, JobPath, authorized, find_job};
@@ -12,7 +12,7 @@ use crate::catalog::builds::{self, Build};
 use crate::catalog::uploads::{self, PieceUpload};
 use crate::catalog::{Db, latest, tombstones};
 use crate::domain::Uuid;
-use crate::domain::artifact::ArtifactState;
+use crate::domain::artifact::{ArtifactState, UploadState};
 use crate::domain::build::Slugs;
 use crate::domain::expiry::is_available;
 use crate::domain::permissions::{Action, Decision};
@@ -171,12 +171,15 @@ pub(in crate::access) fn of_jobs(
     let mut states = vec![ArtifactState::Finished, ArtifactState::Expired];
     states.extend(deleted_too.then_some(ArtifactState::Deleted));
     // Uploads before artifacts: one that is completed meanwhile is found in one of the two.
-    let mut uploads = uploads::of_jobs(db, &ids)?;
+    let listed = [&UploadState::ALIVE[..], &[UploadState::Failed]].concat();
+    let mut uploads = uploads::of_jobs(db, &ids, &listed)?;
+    let mut complete: HashSet<Uuid> = HashSet::new();
     let mut by_job: HashMap<i64, Vec<Artifact>> = HashMap::new();
     for artifact in artifacts::of_jobs_in(db, &ids, &states)? {
-        uploads.retain(|upload| upload.uuid != artifact.uuid);
+        complete.insert(artifact.uuid);
         by_job.entry(artifact.job_id).or_default().push(artifact);
     }
+    uploads.retain(|upload| !complete.contains(&upload.uuid));
     let is_due = |artifact: &Artifact| !is_available(artifact.expire_at, false, project.now);
     let in_doubt = by_job.values().flatten().any(is_due);
     let locked = in_doubt && !latest::locked_among(db, &[build.build.id])?.is_empty();

@@ -7,6 +7,7 @@ use actix_web::http::{StatusCode, header};
 use futures_util::StreamExt;
 
 use super::error::Refusal;
+use crate::access::AccessError;
 use crate::auth::signed_links::{FILE_FIELD, Link, PATH_FIELD};
 use crate::catalog::uploads::{AddOutcome, PieceLimits, PieceUpload};
 use crate::domain::Error;
@@ -23,7 +24,7 @@ pub(super) async fn part(
     mut body: RequestBody,
 ) -> Result<HttpResponse, Refusal> {
     let number = link.path.as_deref().and_then(|text| text.parse::<u64>().ok()).unwrap_or(0);
-    let upload = ctx.access().declared_upload(link.uuid).await?.ok_or_else(given_up)?;
+    let upload = ctx.access().declared_upload(link.uuid).await.map_err(refusal)?.ok_or_else(given_up)?;
     ctx.audit.set_job(upload.job_id);
     let size = part_bytes(&upload, number).ok_or_else(|| Refusal::forbidden("there is no such part"))?;
     if upload.state != UploadState::Open {
@@ -40,7 +41,12 @@ pub(super) async fn part(
         ctx.app.ingest.begin_piece(project_id, job_id, Some(size)).await?
     };
     while let Some(bytes) = body.next().await {
-        received.write(&bytes.map_err(broken_off)?).await?;
+        let bytes = bytes.map_err(broken_off)?;
+        let arrived = received.size() + bytes.len() as u64;
+        if arrived > size {
+            return Err(wrong_size(arrived, size));
+        }
+        received.write(&bytes).await?;
     }
     if received.size() != size {
         return Err(wrong_size(received.size(), size));
@@ -79,7 +85,8 @@ pub(super) async fn form(
             Part::Text { .. } => {}
             Part::File { .. } if received.is_some() => return Err(invalid("the form has several files")),
             Part::File { content, .. } => {
-                let path = path.clone().ok_or_else(not_a_form)?;
+                let late = || invalid(format!("the field {PATH_FIELD} must come before the file"));
+                let path = path.clone().ok_or_else(late)?;
                 received = Some(receive_file(ctx, link, path, content).await?);
             }
         }
@@ -95,7 +102,7 @@ async fn receive_file(
     path: String,
     mut content: FileContent,
 ) -> Result<(ArtifactUpload, Vec<PieceUpload>), Refusal> {
-    let candidates = ctx.access().declared_at(link.uuid, path).await?;
+    let candidates = ctx.access().declared_at(link.uuid, path).await.map_err(refusal)?;
     let (project_id, job_id) = match candidates.first() {
         Some(first) => (first.project_id, first.job_id),
         None => return Err(given_up()),
@@ -141,6 +148,16 @@ fn part_bytes(upload: &PieceUpload, number: u64) -> Option<u64> {
 fn taken(upload: &PieceUpload, number: u64) -> HttpResponse {
     let tag = format!("\"{}-{number}\"", upload.uuid);
     HttpResponse::Ok().insert_header((header::ETAG, tag)).finish()
+}
+
+/// Tells people why, who see it in the log of their job.
+fn refusal(error: AccessError) -> Refusal {
+    match error {
+        AccessError::JobNotRunning(_) => {
+            Refusal::new(StatusCode::FORBIDDEN, "AuthenticationFailed", "The job does not run any more")
+        }
+        other => other.into(),
+    }
 }
 
 fn given_up() -> Refusal {

@@ -30,7 +30,13 @@ pub(super) fn mount(config: &mut ServiceConfig) {
 }
 
 async fn answer(app: Data<App>, request: HttpRequest, payload: Payload) -> HttpResponse {
-    handler::answer(app, request, payload, dispatch, |_, refusal: Refusal| refusal.into_response()).await
+    handler::answer(app, request, payload, dispatch, refuse).await
+}
+
+/// Renders a refusal: for an agent, which shows it to people, in JSON.
+fn refuse(ctx: &RequestContext, refusal: Refusal) -> HttpResponse {
+    let is_of_agent = matches!(ctx.query.get("for"), Some("part" | "form"));
+    if is_of_agent { refusal.in_json() } else { refusal }.into_response()
 }
 
 async fn dispatch(ctx: &RequestContext, body: RequestBody) -> Result<HttpResponse, Refusal> {
@@ -48,8 +54,8 @@ async fn dispatch(ctx: &RequestContext, body: RequestBody) -> Result<HttpRespons
     match (link.purpose, ctx.request.method()) {
         (Purpose::Download, &Method::GET | &Method::HEAD) => download(ctx, &link).await,
         (Purpose::Upload, &Method::PUT) => upload::take(ctx, &link, body).await,
-        (Purpose::Part, &Method::PUT) => declared::part(ctx, &link, body).await.map_err(Refusal::in_json),
-        (Purpose::Form, &Method::POST) => declared::form(ctx, &link, body).await.map_err(Refusal::in_json),
+        (Purpose::Part, &Method::PUT) => declared::part(ctx, &link, body).await,
+        (Purpose::Form, &Method::POST) => declared::form(ctx, &link, body).await,
         _ => Err(Refusal::new(
             StatusCode::METHOD_NOT_ALLOWED,
             "UnsupportedHttpVerb",

@@ -70,7 +70,7 @@ pub fn create_batch(
             });
         return Ok(if is_same { BatchOutcome::Uploads(before) } else { BatchOutcome::Differs });
     }
-    if count_alive(db, job_id)? + i64::try_from(files.len()).map_err(Error::internal)? > limit {
+    if count(db, job_id)? + i64::try_from(files.len()).map_err(Error::internal)? > limit {
         return Ok(BatchOutcome::TooMany);
     }
     let mut created = Vec::with_capacity(files.len());
@@ -105,8 +105,8 @@ pub fn of_batch(db: &mut Db, job_id: i64, batch: &str) -> Result<Vec<PieceUpload
         .load(db)?)
 }
 
-/// Counts the artifacts of a job and the uploads that may become some.
-fn count_alive(db: &mut Db, job_id: i64) -> Result<i64> {
+/// Counts the artifacts of a job, and the uploads that may become some or failed: their rows stay.
+fn count(db: &mut Db, job_id: i64) -> Result<i64> {
     let finished: i64 = artifacts::table
         .filter(artifacts::job_id.eq(job_id))
         .filter(artifacts::state.eq(Finished))
@@ -114,7 +114,7 @@ fn count_alive(db: &mut Db, job_id: i64) -> Result<i64> {
         .get_result(db)?;
     let under_way: i64 = uploads::table
         .filter(uploads::job_id.eq(job_id))
-        .filter(uploads::state.eq_any(UploadState::ALIVE))
+        .filter(uploads::state.ne(UploadState::Completed.as_str()))
         .count()
         .get_result(db)?;
     Ok(finished + under_way)
@@ -173,11 +173,16 @@ pub fn claim_ordered(db: &mut Db, before: Timestamp, now: Timestamp) -> Result<O
 /// # Errors
 /// Those of the database.
 pub fn are_ordered(db: &mut Db, uuids: &[Uuid]) -> Result<bool> {
-    let uuids: Vec<Vec<u8>> = uuids.iter().map(|uuid| uuid.as_bytes().to_vec()).collect();
-    let some = uploads::table
-        .filter(uploads::uuid.eq_any(uuids))
-        .filter(uploads::state.eq(UploadState::Ordered.as_str()));
-    Ok(diesel::select(diesel::dsl::exists(some)).get_result(db)?)
+    for some in uuids.chunks(1000) {
+        let uuids: Vec<Vec<u8>> = some.iter().map(|uuid| uuid.as_bytes().to_vec()).collect();
+        let ordered = uploads::table
+            .filter(uploads::uuid.eq_any(uuids))
+            .filter(uploads::state.eq(UploadState::Ordered.as_str()));
+        if diesel::select(diesel::dsl::exists(ordered)).get_result(db)? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// Records that a node still assembles an ordered upload.
@@ -196,7 +201,9 @@ pub fn renew_ordered(db: &mut Db, upload_id: i64, now: Timestamp) -> Result<()> 
 /// # Errors
 /// Those of the database.
 pub fn fail(db: &mut Db, upload_id: i64) -> Result<Vec<String>> {
-    let alive = || uploads::table.find(upload_id).filter(uploads::state.eq_any(UploadState::ALIVE));
+    let alive = || {
+        uploads::table.find(upload_id).filter(uploads::state.eq_any(UploadState::words(&UploadState::ALIVE)))
+    };
     let whole: Option<Option<String>> = alive().select(uploads::store_key).get_result(db).optional()?;
     let failed = diesel::update(alive()).set(uploads::state.eq(UploadState::Failed.as_str())).execute(db)?;
     if failed == 0 {

@@ -105,7 +105,7 @@ pub fn create(db: &mut Db, new: &NewArtifact, pipeline_id: i64, now: Timestamp) 
     let before = uploads::table
         .filter(uploads::job_id.eq(new.job_id))
         .filter(uploads::name.eq_any(names.iter().map(ArtifactName::as_str)))
-        .filter(uploads::state.eq_any(UploadState::ALIVE));
+        .filter(uploads::state.eq_any(UploadState::words(&UploadState::ALIVE)));
     diesel::update(before).set(uploads::state.eq(UploadState::Abandoned.as_str())).execute(db)?;
     insert(db, Uuid::for_row(), new, pipeline_id, now)
 }
@@ -160,7 +160,7 @@ pub fn find_by_name(db: &mut Db, job_id: i64, names: &[ArtifactName]) -> Result<
     Ok(uploads::table
         .filter(uploads::job_id.eq(job_id))
         .filter(uploads::name.eq_any(names.iter().map(ArtifactName::as_str)))
-        .filter(uploads::state.eq_any(UploadState::ALIVE))
+        .filter(uploads::state.eq_any(UploadState::words(&UploadState::ALIVE)))
         .order(uploads::id.desc())
         .limit(1)
         .select(PieceUpload::as_select())
@@ -168,19 +168,17 @@ pub fn find_by_name(db: &mut Db, job_id: i64, names: &[ArtifactName]) -> Result<
         .optional()?)
 }
 
-/// Lists the uploads of some jobs that are not complete, and those that failed, oldest first.
+/// Lists the uploads of some jobs in some states, oldest first.
 ///
 /// # Errors
 /// Those of the database.
-pub fn of_jobs(db: &mut Db, job_ids: &[i64]) -> Result<Vec<PieceUpload>> {
+pub fn of_jobs(db: &mut Db, job_ids: &[i64], states: &[UploadState]) -> Result<Vec<PieceUpload>> {
     let mut found = Vec::new();
     // A statement of SQLite has at most 32,766 parameters.
     for some in job_ids.chunks(10_000) {
         let of_some = uploads::table
             .filter(uploads::job_id.eq_any(some))
-            .filter(
-                uploads::state.eq_any(UploadState::ALIVE).or(uploads::state.eq(UploadState::Failed.as_str())),
-            )
+            .filter(uploads::state.eq_any(UploadState::words(states)))
             .select(PieceUpload::as_select());
         found.extend(of_some.load::<PieceUpload>(db)?);
     }
@@ -202,7 +200,7 @@ pub fn other_uploaders(
         .inner_join(jobs::table)
         .filter(uploads::pipeline_id.eq(pipeline_id))
         .filter(uploads::name.eq_any(names.iter().map(ArtifactName::as_str)))
-        .filter(uploads::state.eq_any(UploadState::ALIVE))
+        .filter(uploads::state.eq_any(UploadState::words(&UploadState::ALIVE)))
         .filter(uploads::job_id.ne(job_id))
         .select(jobs::status)
         .load(db)?)
@@ -289,7 +287,7 @@ pub struct UploadBlob {
 /// # Errors
 /// Those of the database.
 pub fn blobs(db: &mut Db) -> Result<Vec<UploadBlob>> {
-    let alive = || uploads::table.filter(uploads::state.eq_any(UploadState::ALIVE));
+    let alive = || uploads::table.filter(uploads::state.eq_any(UploadState::words(&UploadState::ALIVE)));
     type Whole = (i64, Option<String>, Option<i64>, Option<Sha256Digest>);
     let whole: Vec<Whole> = alive()
         .filter(uploads::store_key.is_not_null())
@@ -297,7 +295,7 @@ pub fn blobs(db: &mut Db) -> Result<Vec<UploadBlob>> {
         .load(db)?;
     let pieces: Vec<(i64, Piece)> = upload_pieces::table
         .inner_join(uploads::table)
-        .filter(uploads::state.eq_any(UploadState::ALIVE))
+        .filter(uploads::state.eq_any(UploadState::words(&UploadState::ALIVE)))
         .select((uploads::job_id, Piece::as_select()))
         .load(db)?;
     let of_whole = |(job_id, key, size, sha256): Whole| {
@@ -325,8 +323,23 @@ pub fn abandon_old(db: &mut Db, now: Timestamp) -> Result<usize> {
     // What is being assembled is complete for its client, and soon for everybody.
     let is_left = uploads::state.ne(UploadState::Ordered.as_str()).and(diesel::dsl::exists(finished));
     let is_old = uploads::created_at.lt(now.as_millis() - LIFETIME_MILLIS);
-    let old = uploads::table.filter(uploads::state.eq_any(UploadState::ALIVE)).filter(is_old.or(is_left));
+    let old = uploads::table
+        .filter(uploads::state.eq_any(UploadState::words(&UploadState::ALIVE)))
+        .filter(is_old.or(is_left));
     Ok(diesel::update(old).set(uploads::state.eq(UploadState::Abandoned.as_str())).execute(db)?)
+}
+
+/// Abandons the uploads of a job in some states, because its artifacts are deleted. Needs
+/// [`crate::catalog::Catalog::write`].
+///
+/// # Errors
+/// Those of the database.
+pub fn abandon_of_job(db: &mut Db, job_id: i64, states: &[UploadState]) -> Result<()> {
+    let of_job = uploads::table
+        .filter(uploads::job_id.eq(job_id))
+        .filter(uploads::state.eq_any(UploadState::words(states)));
+    diesel::update(of_job).set(uploads::state.eq(UploadState::Abandoned.as_str())).execute(db)?;
+    Ok(())
 }
 
 /// Returns abandoned uploads with IDs after `after`, at most `limit`, with the keys of all their blobs.

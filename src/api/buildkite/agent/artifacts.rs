@@ -144,9 +144,9 @@ fn batch_id(request: &BatchRequest) -> Result<String, ApiError> {
     match request.id.as_str() {
         "" => Ok(Uuid::for_row().to_string()),
         id if id.len() <= MAX_BATCH_BYTES && !id.contains(char::is_control) => Ok(id.to_owned()),
-        _ => {
-            Err(ApiError::Unprocessable(format!("id: expected at most {MAX_BATCH_BYTES} characters").into()))
-        }
+        _ => Err(ApiError::Unprocessable(
+            format!("id: expected at most {MAX_BATCH_BYTES} bytes and no control characters").into(),
+        )),
     }
 }
 
@@ -181,10 +181,8 @@ fn declared(
             Some(digest.ok_or_else(|| wrong("sha256sum", &"expected 64 hex digits"))?)
         }
     };
-    let media_type = match file.content_type.as_str() {
-        "" => None,
-        text => Some(text.parse().map_err(|why| wrong("content_type", &why))?),
-    };
+    // What is none is as if it was not said: the path's ending tells the type then.
+    let media_type = file.content_type.parse().ok();
     let parts = if takes_parts { parts(size, ctx.app.settings.part_bytes) } else { 1 };
     let (parts, size_bytes) = (i64::try_from(parts), i64::try_from(size));
     let (parts, size_bytes) = (parts.map_err(Error::internal)?, size_bytes.map_err(Error::internal)?);
@@ -202,6 +200,10 @@ async fn puts(ctx: &RequestContext, upload: &PieceUpload) -> Result<Value, ApiEr
     for number in 1..=upload.parts.unwrap_or(1) {
         let (part, lifetime) = (Some(number.to_string()), UPLOAD_LIFETIME);
         let url = ctx.signed_url_of_file(Purpose::Part, upload.uuid, part, lifetime).await?;
+        if number % 64 == 0 {
+            // Thousands of signatures are not made without a pause for others.
+            tokio::task::yield_now().await;
+        }
         actions.push(json!({ "url": url, "method": "PUT", "part_number": number }));
     }
     Ok(json!({ "actions": actions }))

@@ -25,17 +25,23 @@ use crate::http::context::RequestContext;
 /// How many files are described at a time: the answer is never whole in memory.
 const FILES_AT_A_TIME: usize = 256;
 
+/// Longest pattern, in bytes: no path is longer.
+const MAX_QUERY_BYTES: usize = 2048;
+
 /// How often a search asks whether what it waits for was assembled.
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// How long a search waits for that; an agent waits for its answer for a minute.
-const PATIENCE: Duration = Duration::from_secs(40);
+const PATIENCE: Duration = Duration::from_secs(50);
 
 /// `GET /v3/builds/ID/artifacts/search`
 pub(super) async fn search(ctx: &RequestContext, build: RowId) -> Result<HttpResponse, ApiError> {
     let running = running_job(ctx).await?;
     let query = ctx.query.get_filled("query");
     let query = query.ok_or_else(|| ApiError::BadRequest("query is missing".into()))?.to_owned();
+    if query.len() > MAX_QUERY_BYTES {
+        return Err(ApiError::BadRequest(format!("query is longer than {MAX_QUERY_BYTES} bytes").into()));
+    }
     let pattern = PathPattern::new(query.replace('\\', "/"));
     let flag = |name: &str| ctx.query.get(name).is_some_and(|text| text.eq_ignore_ascii_case("true"));
     let scope = SearchScope {
@@ -69,30 +75,32 @@ async fn assembled(
     scope: &SearchScope,
     pattern: &PathPattern,
 ) -> Result<SearchedBuild, ApiError> {
-    let deadline = Instant::now() + PATIENCE;
-    loop {
+    let search = || async {
         let searching = ctx.access().searched_build(running, build, scope.clone());
-        let searched = searching.await.map_err(|error| refusal(error, scope))?;
-        let is_wanted =
-            |upload: &PieceUpload| upload.name.file_path().is_some_and(|path| pattern.matches(path));
-        let uploads = searched.found.uploads.iter().filter(|(upload, _)| is_wanted(upload));
-        let awaited: Vec<Uuid> = uploads.map(|(upload, _)| upload.uuid).collect();
-        if awaited.is_empty() {
-            return Ok(searched);
-        }
-        while ctx.access().are_being_assembled(awaited.clone()).await? {
-            if Instant::now() > deadline {
-                return Err(Error::unavailable("artifacts are still being assembled").into());
-            }
-            tokio::time::sleep(PAUSE).await;
-        }
+        searching.await.map_err(|error| refusal(error, scope))
+    };
+    let searched = search().await?;
+    let is_wanted = |upload: &PieceUpload| upload.name.file_path().is_some_and(|path| pattern.matches(path));
+    let uploads = searched.found.uploads.iter().filter(|(upload, _)| is_wanted(upload));
+    let awaited: Vec<Uuid> = uploads.map(|(upload, _)| upload.uuid).collect();
+    if awaited.is_empty() {
+        return Ok(searched);
     }
+    let deadline = Instant::now() + PATIENCE;
+    while ctx.access().are_being_assembled(awaited.clone()).await? {
+        if Instant::now() > deadline {
+            return Err(Error::unavailable("artifacts are still being assembled").into());
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+    search().await
 }
 
 fn refusal(error: SearchError, scope: &SearchScope) -> ApiError {
     match error {
         SearchError::NoStep => {
-            let step = scope.step.as_deref().unwrap_or_default();
+            // Agents print one line.
+            let step = scope.step.as_deref().unwrap_or_default().replace(char::is_control, " ");
             let text = format!("A step could not be found matching: `{step}`");
             ApiError::NotFound(text.into(), "no such step".into())
         }

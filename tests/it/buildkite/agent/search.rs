@@ -88,6 +88,8 @@ fn patterns_match_whole_paths_and_only_the_star_has_a_meaning(gateway: Gateway) 
     ] {
         assert_eq!(agent.paths(query, ""), expected, "{query}");
     }
+    let long = agent.search(&"x".repeat(2049), "");
+    assert_eq!(refusal(&long), (400, "query is longer than 2048 bytes".into()));
     let answer = agent.request("GET", "/builds/200/artifacts/search?state=finished").send();
     assert_eq!(refusal(&answer), (400, "query is missing".into()));
 }
@@ -139,6 +141,8 @@ fn steps_are_scoped_by_job_key_and_label(gateway: Gateway) {
     assert_eq!(contents(&agent, "result.*", "&scope=tests"), ["13"]);
     assert_eq!(contents(&agent, "result.*", "&include_duplicates=true"), ["11", "12", "13", "15", "16"]);
     assert_eq!(agent.search("result.xml", "").status, 400);
+    let nowhere = agent.search("*", "&scope=no%0Athing");
+    assert_eq!(refusal(&nowhere), (404, "A step could not be found matching: `no thing`".into()));
     let nowhere = agent.search("*", "&scope=nothing");
     assert_eq!(refusal(&nowhere), (404, "A step could not be found matching: `nothing`".into()));
 }

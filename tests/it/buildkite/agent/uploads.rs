@@ -8,7 +8,7 @@ use zip::ZipArchive;
 use super::{Agent, bytes, described, json_of, part_of, refusal, sha1, sha256};
 use crate::buildkite::{FINISHED, RUNNING_BUILD, field, got};
 use crate::support::bucket;
-use crate::support::fixtures::{DEVELOPER, RUNNING, UPLOADED};
+use crate::support::fixtures::{DEVELOPER, MAINTAINER, RUNNING, UPLOADED};
 use crate::support::gateway::Gateway;
 
 on_both_databases!(
@@ -18,6 +18,7 @@ on_both_databases!(
     everything_may_be_sent_and_reported_again,
     two_files_of_one_path_are_two_artifacts,
     what_an_agent_gives_up_is_an_error_and_leaves_no_bytes,
+    a_file_that_is_given_up_hinders_no_other_of_its_batch,
     what_is_never_finished_is_an_error_after_a_day,
     files_expire_as_the_settings_say
 );
@@ -25,6 +26,8 @@ on_both_databases!(
 on_both_databases!(
     with small_parts:
     large_files_are_sent_in_parts,
+    what_an_erased_job_handed_over_is_assembled_no_more,
+    a_file_whose_part_is_lost_is_an_error,
     a_file_that_is_not_what_was_declared_is_never_stored,
     parts_that_a_stopped_node_left_are_assembled_by_another
 );
@@ -262,6 +265,71 @@ fn what_an_agent_gives_up_is_an_error_and_leaves_no_bytes(gateway: Gateway) {
     assert_eq!(gateway.get(UPLOADED).private_token(DEVELOPER).send().status, 404);
 }
 
+fn a_file_that_is_given_up_hinders_no_other_of_its_batch(gateway: Gateway) {
+    let mut agent = Agent::of_small(&gateway);
+    for in_parts in [true, false] {
+        agent.in_parts = in_parts;
+        let batch = format!("batch-{in_parts}");
+        let names = ["first", "second", "empty"].map(|name| format!("{name}-{in_parts}"));
+        let files: [(&str, &[u8]); 3] = [(&names[0], b"1"), (&names[1], b"2"), (&names[2], b"")];
+        let created = agent.declared(&batch, &files);
+        assert_eq!(agent.report(&created, 0, "error", &[]).status, 200);
+        for at in [1, 2] {
+            agent.send(&created, at, files[at].0, files[at].1).unwrap();
+            assert_eq!(agent.report(&created, at, "finished", &[]).status, 200);
+        }
+        assert_eq!(agent.paths(&format!("*-{in_parts}"), ""), names[1..]);
+    }
+}
+
+/// Leaves an upload as a node does that is killed after it answered its report.
+fn leave_ordered(gateway: &Gateway) {
+    let now = gateway.now().as_millis();
+    gateway.write_catalog(move |db| {
+        use diesel::RunQueryDsl;
+        let ordered = format!("UPDATE uploads SET state = 'ordered', ordered_at = {now}");
+        Ok(diesel::sql_query(ordered).execute(db).map(drop)?)
+    });
+    gateway.advance_clock(30);
+}
+
+fn assemble_left(gateway: &Gateway) {
+    gateway.block_on(gateway.app.ingest.assemble_left(&gateway.app.clock)).unwrap();
+}
+
+fn what_an_erased_job_handed_over_is_assembled_no_more(gateway: Gateway) {
+    let agent = Agent::of_small(&gateway);
+    let large = bytes(1, 50_000);
+    agent.upload("before", &[("small", b"small")]);
+    let created = agent.declared("batch", &[("large", &large)]);
+    agent.send(&created, 0, "large", &large).unwrap();
+    leave_ordered(&gateway);
+    gateway.load(
+        "projects: [{id: 1, path: group/project, pipelines: [{id: 200, ref: main, sha: bbbb, status: success,
+            jobs: [{id: 20, name: build, status: success}]}]}]",
+    );
+    let erased = gateway.post("/api/v4/projects/1/jobs/20/erase").private_token(MAINTAINER).send();
+    assert_eq!(erased.status, 201);
+    assemble_left(&gateway);
+    gateway.sweep();
+    assert_eq!(gateway.get(UPLOADED).private_token(DEVELOPER).send().status, 404);
+    gateway.until_blobs(1);
+}
+
+fn a_file_whose_part_is_lost_is_an_error(gateway: Gateway) {
+    let agent = Agent::of_small(&gateway);
+    let (large, before) = (bytes(1, 50_000), gateway.blobs());
+    let created = agent.declared("batch", &[("large", &large)]);
+    agent.send(&created, 0, "large", &large).unwrap();
+    let part = gateway.blobs().into_iter().find(|blob| !before.contains(blob)).unwrap();
+    std::fs::remove_file(part).unwrap();
+    leave_ordered(&gateway);
+    assemble_left(&gateway);
+    assert_eq!(agent.paths("*", ""), [] as [&str; 0], "it is not waited for");
+    assert_eq!(field(&got(&gateway, &format!("{RUNNING_BUILD}/artifacts")), "state"), ["error"]);
+    gateway.until_blobs(1);
+}
+
 fn what_is_never_finished_is_an_error_after_a_day(gateway: Gateway) {
     let agent = Agent::of_small(&gateway);
     let created = agent.declared("batch-1", &[("sent", b"bytes"), ("unsent", b"bytes")]);
@@ -285,16 +353,10 @@ fn parts_that_a_stopped_node_left_are_assembled_by_another(gateway: Gateway) {
     let large = bytes(1, 50_000);
     let created = agent.declared("batch-1", &[("large", &large)]);
     agent.send(&created, 0, "large", &large).unwrap();
-    // As a node leaves it that is killed after its answer.
-    let now = gateway.now().as_millis();
-    gateway.write_catalog(move |db| {
-        use diesel::RunQueryDsl;
-        let ordered = format!("UPDATE uploads SET state = 'ordered', ordered_at = {now}");
-        Ok(diesel::sql_query(ordered).execute(db).map(drop)?)
-    });
+    leave_ordered(&gateway);
+    gateway.advance_clock(-10);
     let states = || field(&got(&gateway, &format!("{RUNNING_BUILD}/artifacts")), "state");
-    let pass = || gateway.block_on(gateway.app.ingest.assemble_left(&gateway.app.clock)).unwrap();
-    pass();
+    assemble_left(&gateway);
     assert_eq!(states(), ["new"], "the other node may still be at it");
     // The end of the job ends nothing that was reported.
     gateway.load(&format!(
@@ -304,7 +366,7 @@ fn parts_that_a_stopped_node_left_are_assembled_by_another(gateway: Gateway) {
     gateway.advance_clock(2 * 3600);
     gateway.sweep();
     assert_eq!(states(), ["new"]);
-    pass();
+    assemble_left(&gateway);
     assert_eq!(states(), ["finished"]);
     assert!(gateway.get(&format!("{UPLOADED}/large")).private_token(DEVELOPER).send().body == large);
     gateway.until_blobs(2);
