@@ -163,6 +163,7 @@ diesel::table! {
         forget_after -> Nullable<BigInt>,
         sha1 -> Nullable<Binary>,
         crc32 -> Nullable<BigInt>,
+        bytes_kept_until -> Nullable<BigInt>,
     }
 }
 

@@ -133,7 +133,7 @@ pub(super) async fn delete(
     };
     let (archive, project_id) = ctx.access().deletable_artifact(&principal, path, artifact.id).await?;
     let turn = ctx.app.ingest.removal_turn(project_id, archive.job_id).await?;
-    match ctx.app.ingest.remove_file(&turn, &archive, &entry, ctx.now).await? {
+    match ctx.app.ingest.remove_file(&turn, &archive, &entry).await? {
         RemoveOutcome::Removed => Ok(gone()),
         RemoveOutcome::NotFound => Err(ApiError::missing("artifact")),
     }

@@ -7,7 +7,8 @@ mod named;
 use diesel::prelude::*;
 use diesel::result::{DatabaseErrorKind, Error as DieselError};
 
-pub use contents::{FileDigests, digests, forget_digests, keep_digests, of_jobs_in, swap_blob};
+pub(in crate::catalog) use contents::REPLACED_MILLIS;
+pub use contents::{FileDigests, delete_blob, digests, forget_digests, keep_digests, of_jobs_in, swap_blob};
 pub use list::{count, of_job, of_jobs, page};
 pub use named::{NamedArtifact, NamedArtifacts, named, named_and_count, shown_name};
 
