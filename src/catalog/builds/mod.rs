@@ -10,7 +10,7 @@ use diesel::prelude::*;
 
 pub use change::{
     CancelOutcome, NewBuild, RetryOutcome, cancel, cancel_due, create, end_canceled, is_being_canceled,
-    require_not_canceled, retry,
+    require_not_canceled, require_same_project, retry,
 };
 pub use list::{BuildCondition, BuildList, BuildState, listed};
 pub use view::{Build, BuildJob, BuildProject, BuildView, all, find, find_by_number, job_by_uuid, project};

@@ -197,21 +197,23 @@ pub fn all(db: &mut Db, ids: &[i64]) -> Result<Vec<Build>> {
         by_build.entry(job.pipeline_id).or_default().push(job);
     }
     let originals: Vec<i64> = rows.iter().filter_map(|(build, ..)| build.rebuilt_from).collect();
-    let originals: Vec<(i64, Uuid, i64)> = pipelines::table
+    let originals: Vec<(i64, i64, Uuid, i64)> = pipelines::table
         .filter(pipelines::id.eq_any(originals))
-        .select((pipelines::id, pipelines::uuid, pipelines::iid))
+        .select((pipelines::id, pipelines::project_id, pipelines::uuid, pipelines::iid))
         .load(db)?;
     let mut meta_data = super::meta_data(db, ids)?;
     let mut found: HashMap<i64, Build> = HashMap::with_capacity(rows.len());
     for (build, project, creator, commit_title) in rows {
         let id = build.id;
-        let original = originals.iter().find(|(original, ..)| Some(*original) == build.rebuilt_from);
+        // One of another project is not shown: the number may have been taken there after it was named.
+        let named = (build.rebuilt_from, build.project_id);
+        let original = originals.iter().find(|(id, project_id, ..)| (Some(*id), *project_id) == named);
         let details = Build {
             project,
             creator,
             jobs: by_build.remove(&id).unwrap_or_default(),
             meta_data: meta_data.remove(&id).unwrap_or_default(),
-            rebuilt_from: original.map(|(_, uuid, iid)| (*uuid, *iid)),
+            rebuilt_from: original.map(|(.., uuid, iid)| (*uuid, *iid)),
             commit_title,
             build,
         };
