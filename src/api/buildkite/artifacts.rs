@@ -73,9 +73,11 @@ async fn list(
     let (total, mut listed) = files::select(ctx, &found, state, filter, start..end).await?;
     files::add_digests(ctx, &mut listed, files::Digesting::OfSmallPages).await?;
     let shown = Shown::of(ctx);
-    let items: Vec<ArtifactJson> =
-        listed.iter().map(|file| ArtifactJson::new(file.parts(&found), &shown)).collect();
-    answer::list(ctx, Scope::ReadArtifacts, &items, page, Total::Known(total))
+    let bytes = listed.iter().map(File::json_bytes).sum();
+    let make = move || -> Vec<ArtifactJson> {
+        listed.iter().map(|file| ArtifactJson::new(file.parts(&found), &shown)).collect()
+    };
+    answer::list(ctx, Scope::ReadArtifacts, (page, Total::Known(total)), bytes, make).await
 }
 
 /// Finds a file of a job by its UUID.

@@ -1,11 +1,11 @@
 //! States of builds and jobs, as Buildkite names them.
 
-use crate::catalog::builds::{Build, BuildCondition, BuildJob, BuildState};
+use crate::catalog::builds::{Build, BuildCondition, BuildJob, BuildState, JobGroup, JobOutline};
 use crate::domain::status::Status;
 
 /// The state of a build, and whether it is blocked: a blocked one keeps the state that it had.
 pub(super) fn of_build(build: &Build) -> (&'static str, bool) {
-    let has_failed = || build.jobs.iter().any(BuildJob::fails_the_build);
+    let has_failed = || build.groups.iter().any(|group| group.fails);
     let state = match build.build.status {
         Status::Created => "creating",
         Status::WaitingForResource
@@ -21,7 +21,7 @@ pub(super) fn of_build(build: &Build) -> (&'static str, bool) {
         Status::Canceled => "canceled",
         Status::Skipped => {
             let all_skipped =
-                !build.jobs.is_empty() && build.jobs.iter().all(|it| it.status == Status::Skipped);
+                !build.groups.is_empty() && build.groups.iter().all(|it| it.status == Status::Skipped);
             if all_skipped { "not_run" } else { "skipped" }
         }
         Status::Manual if has_failed() => return ("failed", true),
@@ -32,7 +32,21 @@ pub(super) fn of_build(build: &Build) -> (&'static str, bool) {
 
 /// The state of a job.
 pub(super) fn of_job(job: &BuildJob) -> &'static str {
-    match job.status {
+    of_status(job.status, job.failure_reason.as_deref())
+}
+
+/// The state of the jobs of a group.
+pub(super) fn of_group(group: &JobGroup) -> &'static str {
+    of_status(group.status, group.failure_reason.as_deref())
+}
+
+/// The state of a job in outline.
+pub(super) fn of_outline(job: &JobOutline) -> &'static str {
+    of_status(job.status, job.failure_reason.as_deref())
+}
+
+fn of_status(status: Status, failure_reason: Option<&str>) -> &'static str {
+    match status {
         Status::Created => "pending",
         Status::WaitingForResource | Status::WaitingForCallback | Status::Pending | Status::Scheduled => {
             "scheduled"
@@ -40,7 +54,7 @@ pub(super) fn of_job(job: &BuildJob) -> &'static str {
         Status::Preparing => "assigned",
         Status::Running => "running",
         Status::Success => "passed",
-        Status::Failed => match job.failure_reason.as_deref() {
+        Status::Failed => match failure_reason {
             Some("job_execution_timeout") => "timed_out",
             Some("stuck_or_timeout_failure") => "expired",
             _ => "failed",
