@@ -5,9 +5,10 @@
 //! is read in the order of an index, one run of it for each project and value, which are merged.
 
 use diesel::prelude::*;
-use diesel::sql_types::{BigInt, Text};
+use diesel::sql_types::Text;
 
 use super::jobs::listed as numbers;
+use super::sql::Sql;
 use super::start_of;
 use crate::catalog::Db;
 use crate::catalog::db::MultiBackend;
@@ -90,74 +91,6 @@ impl BuildCondition {
             }
         }
     }
-}
-
-/// SQL on the rows of pipelines, called `b`; a NUL stands for each text that is bound, in their order.
-#[derive(Debug, Clone, Default)]
-struct Sql {
-    text: String,
-    bound: Vec<String>,
-}
-
-impl Sql {
-    fn new(text: impl Into<String>) -> Self {
-        Self { text: text.into(), bound: Vec::new() }
-    }
-
-    fn is_one_of(column: &str, values: &[String]) -> Self {
-        let places = vec!["\0"; values.len()].join(", ");
-        Self { text: format!("{column} IN ({places})"), bound: values.to_vec() }
-    }
-
-    fn push(&mut self, other: &Self) {
-        self.text.push_str(&other.text);
-        self.bound.extend_from_slice(&other.bound);
-    }
-
-    fn and(mut self, other: &Self) -> Self {
-        self.text.push_str(" AND ");
-        self.push(other);
-        self
-    }
-
-    /// Puts `before` and `after` around it.
-    fn within(self, before: &str, after: &str) -> Self {
-        Self { text: format!("{before}{}{after}", self.text), ..self }
-    }
-
-    /// Joins several, at least one.
-    fn join(all: &[Self], between: &str) -> Self {
-        let mut joined = Self::default();
-        for (number, one) in all.iter().enumerate() {
-            if number > 0 {
-                joined.text.push_str(between);
-            }
-            joined.push(one);
-        }
-        joined
-    }
-
-    fn load(self, db: &mut Db) -> Result<Vec<i64>> {
-        // SQLite numbers parameters as they appear, so they are used in order.
-        let mut pieces = self.text.split('\0');
-        let mut text = pieces.next().unwrap_or_default().to_owned();
-        for (number, piece) in (1..).zip(pieces) {
-            text.push_str(&format!("${number}{piece}"));
-        }
-        let mut query = diesel::sql_query(text).into_boxed::<MultiBackend>();
-        for value in self.bound {
-            query = query.bind::<Text, _>(value);
-        }
-        let rows: Vec<Row> = query.load(db)?;
-        Ok(rows.into_iter().map(|row| row.id).collect())
-    }
-}
-
-#[derive(QueryableByName)]
-#[diesel(check_for_backend(MultiBackend))]
-struct Row {
-    #[diesel(sql_type = BigInt)]
-    id: i64,
 }
 
 #[derive(QueryableByName)]

@@ -4,6 +4,7 @@ mod change;
 mod counters;
 mod jobs;
 mod list;
+mod sql;
 mod view;
 
 use std::collections::{BTreeMap, HashMap};
