@@ -148,9 +148,9 @@ impl Access {
                     }
                     BuildScope::All => ids(&readable(db, &principal, None)?),
                 };
-                let (found, count) = builds::listed(db, &project_ids, &list, page)?;
-                let total = total(count, found.len() as i64 == page.limit);
-                Ok(ListedBuilds { items: read(db, &found, jobs)?, total })
+                let found = builds::listed(db, &project_ids, &list, page)?;
+                let total = total(found.count, found.more);
+                Ok(ListedBuilds { items: read(db, &found.ids, jobs)?, total })
             })
             .await
     }

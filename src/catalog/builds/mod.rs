@@ -17,7 +17,7 @@ pub use change::{
 };
 pub use counters::{Counters, counters};
 pub use jobs::{JobGroup, JobOutline, attempts, job_count, jobs_by_id, outlines};
-pub use list::{BuildCondition, BuildList, BuildState, listed};
+pub use list::{BuildCondition, BuildList, BuildPage, BuildState, listed};
 pub use view::{
     Build, BuildJob, BuildProject, BuildView, all, find, find_by_number, in_outline, job_by_uuid, project,
 };

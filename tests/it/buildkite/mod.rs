@@ -1,10 +1,13 @@
 //! Buildkite's dialect: builds, jobs and artifacts of the REST API.
 
 mod artifacts;
+mod bounds;
 mod builds;
 mod created;
 mod lists;
+mod many;
 mod refused;
+mod rewriting;
 
 use serde_json::Value;
 
