@@ -19,7 +19,7 @@ use crate::domain::status::Status;
 use crate::domain::{Result, Timestamp, Uuid};
 
 /// How many builds are read and sorted at most.
-const FEW: i64 = 5_000;
+const FEW: i64 = 3_000;
 
 /// How many refs of all projects are looked at for those that match a pattern.
 const MOST_REFS: usize = 2_000;
@@ -103,9 +103,9 @@ struct RefRow {
 /// A filter that has an index of its own.
 struct Filter {
     condition: Sql,
-    /// Selects the IDs that it admits by its index.
+    /// Selects the IDs that it admits by its index; with the times of creation, if it is exact.
     ids: Sql,
-    /// Whether these are the builds that the condition admits, and no others.
+    /// Whether these are the builds of the projects that the condition admits, and no others.
     is_exact: bool,
     /// The conditions of the runs of an index that are each in the order of creation; empty if there is no such index.
     runs: Vec<Sql>,
@@ -143,13 +143,19 @@ pub fn listed(db: &mut Db, project_ids: &[i64], list: &BuildList, slice: Slice) 
             fewest = Some((count, filter));
         }
     }
-    if let Some((count, filter)) = fewest.filter(|(count, _)| *count <= FEW) {
-        // Read by their IDs and not otherwise: SQLite keeps to the order of a cross join.
-        let few = filter.ids.clone().within(
-            "SELECT b.id FROM (SELECT id FROM (",
-            &format!(" LIMIT {count}) AS some_of_them) AS few CROSS JOIN pipelines AS b WHERE b.id = few.id"),
-        );
-        let found = few.and(&conditions).within("", NEWEST_FIRST).load(db)?;
+    if let Some((_, filter)) = fewest.filter(|(count, _)| *count <= FEW) {
+        let is_alone = filter.is_exact && filters.len() == 1 && times.is_empty();
+        let few = filter.ids.clone();
+        let found = if is_alone {
+            few.within("SELECT b.id FROM (", &format!(" LIMIT {FEW}) AS b{NEWEST_FIRST}"))
+        } else {
+            // Read by their IDs and not otherwise: SQLite keeps to the order of a cross join.
+            let begin = "SELECT b.id FROM (SELECT id FROM (";
+            let end =
+                format!(" LIMIT {FEW}) AS listed) AS few CROSS JOIN pipelines AS b WHERE b.id = few.id");
+            few.within(begin, &end).and(&all).within("", NEWEST_FIRST)
+        };
+        let found = found.load(db)?;
         let count = Count::Exactly(found.len() as i64);
         let more = found.len() as i64 > slice.offset.saturating_add(slice.limit);
         let skip = usize::try_from(slice.offset).unwrap_or(usize::MAX);
@@ -225,7 +231,9 @@ fn times(list: &BuildList) -> Vec<Sql> {
 fn filters(db: &mut Db, project_ids: &[i64], list: &BuildList) -> Result<Option<Vec<Filter>>> {
     let own = format!("b.project_id IN ({})", numbers(project_ids));
     let of_project = |condition: &Sql| {
-        Sql::new(own.clone()).and(condition).within("SELECT b.id FROM pipelines AS b WHERE ", "")
+        Sql::new(own.clone())
+            .and(condition)
+            .within("SELECT b.id, b.created_at FROM pipelines AS b WHERE ", "")
     };
     let simple = |condition: Sql, runs: Vec<Sql>| Filter {
         ids: of_project(&condition),
@@ -269,7 +277,7 @@ fn filters(db: &mut Db, project_ids: &[i64], list: &BuildList) -> Result<Option<
         filters.push(Filter { condition, ids, is_exact: true, runs: Vec::new() });
     }
     for (key, value) in &list.meta_data {
-        filters.push(of_meta_data(key, value, &own));
+        filters.push(of_meta_data(key, value));
     }
     Ok(Some(filters))
 }
@@ -283,7 +291,10 @@ fn of_states(states: &[BuildState], own: &str) -> Filter {
     statuses.dedup();
     let of_status = |status: &&str| Sql::new(format!("b.status = '{status}'"));
     let names: Vec<String> = statuses.iter().map(|status| format!("'{status}'")).collect();
-    let ids = format!("SELECT b.id FROM pipelines AS b WHERE {own} AND b.status IN ({})", names.join(", "));
+    let ids = format!(
+        "SELECT b.id, b.created_at FROM pipelines AS b WHERE {own} AND b.status IN ({})",
+        names.join(", ")
+    );
     Filter {
         condition: Sql::new(format!("({})", any.join(" OR "))),
         ids: Sql::new(ids),
@@ -292,17 +303,17 @@ fn of_states(states: &[BuildState], own: &str) -> Filter {
     }
 }
 
-fn of_meta_data(key: &str, value: &str, own: &str) -> Filter {
+fn of_meta_data(key: &str, value: &str) -> Filter {
     let pair = Sql {
         text: "m.key = \0 AND m.value_start = \0 AND m.value = \0".to_owned(),
         bound: vec![key.to_owned(), start_of(value), value.to_owned()],
     };
     let of_build = "EXISTS (SELECT 1 FROM meta_data AS m WHERE m.pipeline_id = b.id AND ";
-    let ids = "SELECT b.id FROM meta_data AS m CROSS JOIN pipelines AS b WHERE b.id = m.pipeline_id AND ";
     Filter {
         condition: pair.clone().within(of_build, ")"),
-        ids: pair.and(&Sql::new(own)).within(ids, ""),
-        is_exact: true,
+        ids: pair.within("SELECT m.pipeline_id AS id FROM meta_data AS m WHERE ", ""),
+        // Those of other projects are among them.
+        is_exact: false,
         runs: Vec::new(),
     }
 }
