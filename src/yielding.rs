@@ -44,9 +44,10 @@ fn spawn(work: impl FnOnce() + Send + 'static) -> io::Result<()> {
 /// Those of the value.
 pub fn json(value: &impl serde::Serialize, pretty: bool) -> serde_json::Result<Vec<u8>> {
     let mut writer = YieldingWriter { text: Vec::new(), budget: YieldBudget::begin() };
-    match pretty {
-        true => serde_json::to_writer_pretty(&mut writer, value)?,
-        false => serde_json::to_writer(&mut writer, value)?,
+    if pretty {
+        serde_json::to_writer_pretty(&mut writer, value)?;
+    } else {
+        serde_json::to_writer(&mut writer, value)?;
     }
     Ok(writer.text)
 }

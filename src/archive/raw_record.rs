@@ -28,10 +28,9 @@ pub(super) struct OffsetField {
 impl OffsetField {
     /// Puts another offset, which is not larger, into a copy of the record.
     pub(super) fn put(&self, record: &mut [u8], offset: u64) {
-        match self.is_wide {
-            true => record[self.at..self.at + 8].copy_from_slice(&offset.to_le_bytes()),
-            false => record[self.at..self.at + 4].copy_from_slice(&(offset as u32).to_le_bytes()),
-        }
+        let bytes = offset.to_le_bytes();
+        let width = if self.is_wide { 8 } else { 4 };
+        record[self.at..self.at + width].copy_from_slice(&bytes[..width]);
     }
 
     fn of(record: &[u8], name_bytes: usize, extra_bytes: usize) -> Option<Self> {

@@ -323,7 +323,7 @@ fn of_meta_data(key: &str, value: &str) -> Filter {
 fn refs(db: &mut Db, project_ids: &[i64], wanted: &[String]) -> Result<Option<Vec<String>>> {
     let (patterns, mut found): (Vec<String>, Vec<String>) =
         wanted.iter().cloned().partition(|text| text.contains('*'));
-    let patterns: Vec<PathPattern> = patterns.iter().map(|text| PathPattern::new(text)).collect();
+    let patterns: Vec<PathPattern> = patterns.into_iter().map(PathPattern::new).collect();
     let mut left = if patterns.is_empty() { 0 } else { MOST_REFS };
     for project_id in project_ids.iter().take_while(|_| !patterns.is_empty()) {
         let names = all_refs(db, *project_id, left + 1)?;

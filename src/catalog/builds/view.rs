@@ -206,13 +206,11 @@ fn read(db: &mut Db, ids: &[i64], with_jobs: bool) -> Result<Vec<Build>> {
         ))
         .load(db)?;
     let mut groups = if with_jobs { HashMap::new() } else { groups(db, ids)? };
-    let of_builds: Vec<BuildJob> = match with_jobs {
-        true => jobs::table
-            .filter(jobs::pipeline_id.eq_any(ids))
-            .order(jobs::id.asc())
-            .select(BuildJob::as_select())
-            .load(db)?,
-        false => Vec::new(),
+    let of_builds: Vec<BuildJob> = if with_jobs {
+        let of_pipelines = jobs::table.filter(jobs::pipeline_id.eq_any(ids));
+        of_pipelines.order(jobs::id.asc()).select(BuildJob::as_select()).load(db)?
+    } else {
+        Vec::new()
     };
     let mut project_ids: Vec<i64> = rows.iter().map(|(build, ..)| build.project_id).collect();
     project_ids.sort_unstable();
