@@ -59,7 +59,8 @@ impl App {
         }
         let store = Store::open(&settings)?;
         let limits = archive_limits(&settings);
-        let ingest = Ingest::new(catalog.clone(), store.clone(), limits, settings.concurrent_uploads);
+        let concurrent = settings.concurrent_uploads;
+        let ingest = Ingest::new(catalog.clone(), store.clone(), limits, concurrent, clock.clone());
         let indexes = IndexCache::new(limits, settings.index_cache_bytes);
         let capacity = Capacity::new(settings.decompression_memory_bytes, settings.index_cache_bytes);
         let deliver = Deliver::new(store.clone(), indexes, capacity, settings.direct_download);

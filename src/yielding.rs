@@ -38,6 +38,36 @@ fn spawn(work: impl FnOnce() + Send + 'static) -> io::Result<()> {
     std::thread::Builder::new().name("background".into()).spawn(work).map(drop)
 }
 
+/// Writes a value as JSON, pretty ones in indentation by two spaces; yields the core at intervals.
+///
+/// # Errors
+/// Those of the value.
+pub fn json(value: &impl serde::Serialize, pretty: bool) -> serde_json::Result<Vec<u8>> {
+    let mut writer = YieldingWriter { text: Vec::new(), budget: YieldBudget::begin() };
+    if pretty {
+        serde_json::to_writer_pretty(&mut writer, value)?;
+    } else {
+        serde_json::to_writer(&mut writer, value)?;
+    }
+    Ok(writer.text)
+}
+
+struct YieldingWriter {
+    text: Vec<u8>,
+    budget: YieldBudget,
+}
+
+impl io::Write for YieldingWriter {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.budget.tick();
+        self.text.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
 /// Yields the core at intervals during long work. Otherwise a waiting thread gets the core at the end of the
 /// scheduler's time slice, which is longer than a small request takes.
 #[derive(Debug)]

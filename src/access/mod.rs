@@ -30,8 +30,8 @@ pub use agents::{
 pub use artifacts::{JobArchive, RefLookup, RefSearch};
 pub use batches::{BatchError, DeclaredFile, EndedUploads, UploadEnd};
 pub use builds::{
-    BuildArtifact, BuildArtifacts, BuildChange, BuildError, BuildPath, BuildScope, CreateBuild, JobPath,
-    JobScope, ListedBuilds, ListedPipeline,
+    BuildArtifact, BuildArtifacts, BuildChange, BuildError, BuildJobs, BuildPath, BuildScope, CreateBuild,
+    JobDetail, JobPath, JobPosition, JobScope, ListedBuilds, ListedPipeline, MOST_JOBS,
 };
 pub use environment::JobEnvironment;
 pub use error::{AccessError, ArtifactAbsence, CommitAbsence, JobAbsence, PipelineAbsence, ProjectAbsence};

@@ -101,14 +101,12 @@ impl Files {
         self.rows.get(start..end).unwrap_or_default().iter().filter_map(file).collect()
     }
 
-    /// Returns the rows of an index without every entry whose path is `path`, and how many of the remaining ones
-    /// are files.
-    pub(super) fn without(index: &Index, path: &str) -> (Vec<u32>, usize) {
-        let is_other = |row: &u32| path_of(index.name(*row)).is_none_or(|own| own != path);
-        let rows: Vec<u32> = (0..index.len() as u32).filter(is_other).collect();
+    /// Returns the rows of every entry whose path is `path`, in order, and how many of the other entries are files.
+    pub(super) fn at(index: &Index, path: &str) -> (Vec<u32>, usize) {
+        let is_here = |row: &u32| path_of(index.name(*row)).is_some_and(|own| own == path);
+        let (rows, others): (Vec<u32>, Vec<u32>) = (0..index.len() as u32).partition(is_here);
         let is_file = |row: &&u32| is_regular(&index.entry(**row)) && path_of(index.name(**row)).is_some();
-        let files = rows.iter().filter(is_file).count();
-        (rows, files)
+        (rows, others.iter().filter(is_file).count())
     }
 }
 

@@ -1,5 +1,5 @@
 //! ZIP archives: finds the central directory and lists it, reads one entry's bytes with all checks, lists a
-//! folder and makes a zip of it, and packs a directory on disk.
+//! folder and makes a zip of it, removes a file, and packs a directory on disk.
 //!
 //! The module does not know where an archive is stored. The caller passes a function that reads ranges to
 //! [`read_directory`] and [`Subset::into_stream`], the directory to [`Index::build`], and a reader at an
@@ -19,13 +19,16 @@ pub mod gzip;
 mod index;
 mod limits;
 mod listing;
+mod neighbours;
 mod oddity;
 mod overlay;
 mod pack;
 mod paths;
 mod range_reader;
 mod raw;
+mod raw_record;
 mod read_directory;
+mod rewrite;
 mod small_entry;
 mod subset;
 mod timestamp;
@@ -51,6 +54,7 @@ pub use overlay::Overlay;
 pub use pack::pack_directory;
 pub use raw::raw;
 pub use read_directory::{Directory, DirectoryError, read_directory};
+pub use rewrite::{PlannedRemoval, Removal, Rewriting};
 pub use small_entry::{compressed_range, decompress, is_small};
 pub use subset::{Subset, SubsetError};
 pub use zstd_frames::{Frame, Frames, MOST_WINDOW_BYTES, enough_window_bytes, needed_window_bytes};

@@ -10,7 +10,7 @@ use futures_util::{Stream, stream};
 use thiserror::Error;
 
 use super::{
-    CorruptEntry, Entry, Files, Index, Oddity,
+    CorruptEntry, Entry, Index, Oddity,
     damage::quoted,
     directory::LOCAL_HEADER_BYTES,
     entry::probable_bytes,
@@ -83,16 +83,6 @@ impl Subset {
             one.cmp(other)
         });
         Self::of_rows(index, &rows).map(Some)
-    }
-
-    /// Selects all entries but those whose path is `path`, and returns how many files are left.
-    ///
-    /// # Errors
-    ///
-    /// As [`Subset::plan`].
-    pub fn without(index: &Index, path: &str) -> Result<(Self, usize), SubsetError> {
-        let (rows, files) = Files::without(index, path);
-        Ok((Self::of_rows(index, &rows)?, files))
     }
 
     fn of_rows(index: &Index, rows: &[u32]) -> Result<Self, SubsetError> {

@@ -11,12 +11,12 @@ use crate::catalog::users::User;
 pub struct AuditContext(Arc<Mutex<AuditEvent>>);
 
 impl AuditContext {
-    /// Sets the action. Clears everything recorded for an earlier route candidate, except the actor and the
-    /// credential type.
+    /// Sets the action. Clears everything recorded for an earlier route candidate, except the actor, the
+    /// credential type and its scopes.
     pub fn start(&self, action: &'static str) {
         self.update(|event| {
-            let (who, credential) = (std::mem::take(&mut event.who), event.credential);
-            *event = AuditEvent { action: Some(action), who, credential, ..AuditEvent::default() };
+            let (who, credential, scopes) = (std::mem::take(&mut event.who), event.credential, event.scopes);
+            *event = AuditEvent { action: Some(action), who, credential, scopes, ..AuditEvent::default() };
         });
     }
 

@@ -1,5 +1,7 @@
 //! Audit event: who did what to which project, job and artifact.
 
+use crate::domain::scope::Scopes;
+
 /// The facts known at the end of a request or command.
 #[derive(Debug, Default)]
 pub struct AuditEvent {
@@ -9,6 +11,8 @@ pub struct AuditEvent {
     pub who: AuditActor,
     /// Credential type, such as `personal_token`; `None` if no credential was sent.
     pub credential: Option<&'static str>,
+    /// The scopes of a personal token, valid or not.
+    pub scopes: Option<Scopes>,
     /// The project's ID and full path.
     pub project: Option<(i64, String)>,
     /// The pipeline.

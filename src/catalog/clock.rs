@@ -5,7 +5,7 @@ use diesel::sql_types::BigInt;
 
 use super::Db;
 use super::db::MultiBackend;
-use crate::domain::{Result, Timestamp};
+use crate::domain::{Clock, Result, Timestamp};
 
 #[derive(QueryableByName)]
 #[diesel(check_for_backend(MultiBackend))]
@@ -26,4 +26,16 @@ pub fn now(db: &mut Db) -> Result<Timestamp> {
     };
     let now: Now = diesel::sql_query(statement).get_result(db)?;
     Ok(Timestamp::from_millis(now.millis))
+}
+
+/// Returns the time that all nodes agree on, for what one of them writes and another compares: the database's, unless a
+/// test moves the clock.
+///
+/// # Errors
+/// Those of the database.
+pub fn shared(db: &mut Db, clock: &Clock) -> Result<Timestamp> {
+    match clock {
+        Clock::Manual(_) => Ok(clock.now()),
+        Clock::System => now(db),
+    }
 }

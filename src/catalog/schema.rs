@@ -165,6 +165,7 @@ diesel::table! {
         sha1 -> Nullable<Binary>,
         crc32 -> Nullable<BigInt>,
         shown_name -> Nullable<Text>,
+        bytes_kept_until -> Nullable<BigInt>,
     }
 }
 

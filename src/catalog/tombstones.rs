@@ -10,6 +10,7 @@ use diesel::dsl::sql;
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Text};
 
+use super::artifacts::REPLACED_MILLIS;
 use super::latest::locked_among;
 use super::schema::{artifacts, jobs, projects, purges};
 use super::values::Finished;
@@ -254,15 +255,28 @@ fn unlocked(db: &mut Db, artifacts: impl Iterator<Item = (i64, i64)> + Clone) ->
 /// Leases at most `limit` tombstones for the deletion of their blobs; no other caller gets them until the
 /// lease expires.
 ///
-/// `leased_too` includes leased tombstones, whose holder may be dead. A time much further ahead than a lease
-/// was written under a wrong clock, and is due now.
+/// `leased_too` includes leased tombstones, whose holder may be dead. Bytes that readers may still read are left until
+/// their time is over by `shared`, the time that all nodes agree on. A time much further ahead than a lease, or than
+/// bytes are kept, was written under a wrong clock, and is due now.
 ///
 /// # Errors
 /// Those of the database.
-pub fn lease(db: &mut Db, limit: i64, leased_too: bool, now: Timestamp) -> Result<Vec<Tombstone>> {
+pub fn lease(
+    db: &mut Db,
+    limit: i64,
+    leased_too: bool,
+    now: Timestamp,
+    shared: Timestamp,
+) -> Result<Vec<Tombstone>> {
     let until = now.as_millis() + LEASE_MILLIS;
     let due = if leased_too { until } else { now.as_millis() };
-    let is_due = || artifacts::remove_after.le(due).or(artifacts::remove_after.gt(until + LEASE_MILLIS));
+    let shared = shared.as_millis();
+    let is_due = || {
+        let is_free = artifacts::remove_after.le(due).or(artifacts::remove_after.gt(until + LEASE_MILLIS));
+        let kept_until = artifacts::bytes_kept_until;
+        let is_over = kept_until.le(shared).or(kept_until.gt(shared + REPLACED_MILLIS));
+        is_free.and(kept_until.is_null().or(is_over))
+    };
     let next: Vec<i64> = artifacts::table
         .filter(is_due())
         .order(artifacts::remove_after.asc())

@@ -5,6 +5,7 @@ use std::thread::available_parallelism;
 
 use super::budget::{Budget, Patience};
 use super::skip::Skips;
+use super::text::TextTurns;
 
 /// The steps in which memory is counted, in bytes.
 const STEP_BYTES: u64 = 1 << 10;
@@ -17,10 +18,13 @@ const LEAST_ROWS_BYTES: u64 = 16 << 20;
 pub struct Capacity {
     /// Memory of decompressors.
     pub(super) decompression: Budget,
-    /// Memory of the parts of archives' directories that responses hold: the rows of folders, pages of trees.
+    /// Memory of the parts of archives' directories that responses hold: the rows of folders, pages of
+    /// trees, long texts.
     pub(super) rows: Budget,
     /// Skips to a part of a compressed entry.
     pub(super) skips: Skips,
+    /// Long texts that are being made.
+    pub(super) texts: TextTurns,
 }
 
 impl Capacity {
@@ -37,6 +41,7 @@ impl Capacity {
             decompression: Budget::new("memory for decompression", decompression_bytes, STEP_BYTES, patience),
             rows: Budget::new("memory for folder downloads", rows_bytes, STEP_BYTES, patience),
             skips: Skips::new(available_parallelism().map_or(1, NonZeroUsize::get)),
+            texts: TextTurns::default(),
         }
     }
 

@@ -2,12 +2,11 @@
 
 use std::ops::Range;
 
-use bytes::Bytes;
-use futures_util::{StreamExt, TryStreamExt, stream};
+use futures_util::{StreamExt, TryStreamExt};
 
 use super::budget::{Budget, Share};
 use super::index_cache::Indexed;
-use super::{Body, ByteStream, Sources, open_artifact, with_first_chunk};
+use super::{Body, ByteStream, Sources, TextShare, open_artifact, with_first_chunk};
 use crate::archive::{ArchiveError, Listing, Overlay, Subset};
 use crate::catalog::artifacts::Artifact;
 use crate::domain::{EntryPath, Error, ErrorKind, Result};
@@ -25,11 +24,9 @@ pub struct FolderDelivery {
 pub struct FolderPage {
     /// The items.
     pub listing: Listing,
-    held: Option<(Share, Budget)>,
+    /// What is counted for them, and for the text that is made of them.
+    pub share: TextShare,
 }
-
-/// The largest page that is not counted, in bytes.
-const SMALL_PAGE_BYTES: usize = 256 << 10;
 
 /// Lists the items in `window` of a folder of an archive, of the root without a `path`, and their total, with
 /// those of an overlay. `None` when there is no such folder.
@@ -53,41 +50,24 @@ pub async fn list_folder(
         return Ok(overlay.map(|overlay| FolderPage::small(overlay.alone(&window))));
     };
     let own_window = overlay.as_ref().map_or(window.clone(), |overlay| overlay.widen(&window));
-    // Held twice, as items and as the text that is made of them: names have up to 64 KiB each.
+    // Names have up to 64 KiB each.
     let overlay_bytes = overlay.as_ref().map_or(0, Overlay::heap_bytes);
-    let bytes = outline.page_bytes(&own_window).saturating_add(overlay_bytes).saturating_mul(2);
-    let held = if bytes > SMALL_PAGE_BYTES {
-        Some((capacity.rows.take(bytes as u64, client).await?, capacity.rows.clone()))
-    } else {
-        None
-    };
+    let bytes = outline.page_bytes(&own_window).saturating_add(overlay_bytes);
+    let share = capacity.count_text(bytes, client).await?;
     let mut listing = indexes.page(archive, &blob, outline, own_window).await?.map_err(unreadable)?;
     if let Some(overlay) = overlay {
         let merge = move |known: &Indexed| overlay.merge(&known.index, listing, &window);
         listing = indexes.work(archive, &blob, merge).await?.map_err(unreadable)?;
     }
-    Ok(Some(FolderPage { listing, held }))
+    Ok(Some(FolderPage { listing, share }))
 }
 
 impl FolderPage {
     /// A page whose memory is not counted.
     pub fn small(listing: Listing) -> Self {
-        Self { listing, held: None }
-    }
-
-    /// Makes a response body of the page's `text`; it holds what was counted for the page.
-    pub fn into_body(self, text: Bytes) -> Body {
-        let Some((share, budget)) = self.held else { return Body::Full(text) };
-        let pieces = stream::unfold(text, async |mut text| {
-            let piece = text.split_to(text.len().min(PIECE_BYTES));
-            (!piece.is_empty()).then_some((Ok(piece), text))
-        });
-        Body::Stream(budget.watch(share, |share| holding(Box::pin(pieces), share)))
+        Self { listing, share: TextShare::none() }
     }
 }
-
-/// How much of a text is sent at a time, in bytes.
-const PIECE_BYTES: usize = 64 << 10;
 
 /// Plans a zip of the folder at `path`. `None` when there is no such folder.
 ///

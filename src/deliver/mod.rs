@@ -12,6 +12,7 @@ mod entry;
 mod folder;
 mod index_cache;
 mod skip;
+mod text;
 mod zstd;
 
 use std::io;
@@ -30,6 +31,7 @@ pub use delivery::{Bytes as DeliveredBytes, Deliver, Delivery, Redirects};
 pub use entry::{EntryDelivery, StoredEncoding, find_entry};
 pub use folder::{FolderDelivery, FolderPage, list_folder, plan_folder};
 pub use index_cache::IndexCache;
+pub use text::TextShare;
 
 use crate::archive::{CorruptEntry, CorruptEntryError};
 use crate::catalog::artifacts::Artifact;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use chrono::{DateTime, NaiveDate, SecondsFormat, Utc};
+use chrono::{DateTime, NaiveDate, NaiveDateTime, SecondsFormat, Utc};
 
 /// A point in time: milliseconds since 1970-01-01T00:00:00Z. Displayed in RFC 3339 with milliseconds.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -46,6 +46,35 @@ impl Timestamp {
             }
         };
         parsed.map(|time| Self(time.timestamp_millis())).ok_or(NotATime)
+    }
+}
+
+/// The forms of times with a zone, and of those without one, that clients write besides RFC 3339.
+const WITH_ZONE: [&str; 4] =
+    ["%Y-%m-%dT%H:%M:%S%.f%#z", "%Y-%m-%d %H:%M:%S%.f%#z", "%Y-%m-%d %H:%M:%S%.f %#z", "%Y-%m-%dT%H:%M%#z"];
+const WITHOUT_ZONE: [&str; 4] =
+    ["%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M"];
+
+impl Timestamp {
+    /// Parses a time as clients write it in queries: as [`Timestamp::parse`] does, and also without a zone (then in UTC),
+    /// without seconds, with a space for the `T`, with a zone without its colon, or with `UTC` behind it. A space before the
+    /// zone is a plus that was not encoded.
+    ///
+    /// # Errors
+    /// [`NotATime`] for anything else.
+    pub fn parse_loosely(text: &str) -> Result<Self, NotATime> {
+        if let Ok(time) = Self::parse(text) {
+            return Ok(time);
+        }
+        let bare = text.strip_suffix(" UTC").or_else(|| text.strip_suffix('Z')).unwrap_or(text);
+        let naive = |form: &&str| NaiveDateTime::parse_from_str(bare, form).ok();
+        if let Some(time) = WITHOUT_ZONE.iter().find_map(naive) {
+            return Ok(Self(time.and_utc().timestamp_millis()));
+        }
+        let lost = text.rsplit_once(' ').map(|(time, zone)| format!("{time}+{zone}"));
+        let zoned = |text: &str| WITH_ZONE.iter().find_map(|form| DateTime::parse_from_str(text, form).ok());
+        let time = zoned(text).or_else(|| lost.as_deref().and_then(zoned));
+        time.map(|time| Self(time.timestamp_millis())).ok_or(NotATime)
     }
 }
 
@@ -110,6 +139,46 @@ mod tests {
         assert_eq!(time.to_string(), "2026-01-11T10:13:33.506Z");
         assert_eq!(Timestamp::parse("2026-01-11").unwrap().to_string(), "2026-01-11T00:00:00.000Z");
         assert_eq!(Timestamp::parse("yesterday"), Err(NotATime));
+    }
+
+    #[test]
+    fn times_are_read_as_clients_write_them() {
+        let expected = Timestamp::parse("2026-01-02T03:04:05Z").unwrap();
+        for text in [
+            "2026-01-02T03:04:05",
+            "2026-01-02 03:04:05",
+            "2026-01-02 03:04:05Z",
+            "2026-01-02 03:04:05 UTC",
+            "2026-01-02T03:04:05.000Z",
+            "2026-01-02T03:04:05+00:00",
+            "2026-01-02T03:04:05 00:00",
+            "2026-01-02T03:04:05+0000",
+            "2026-01-02T05:04:05+02",
+            "2026-01-02 05:04:05 +0200",
+            "2026-01-02T01:04:05-02:00",
+            "2026-01-02 05:04:05 02:00",
+        ] {
+            assert_eq!(Timestamp::parse_loosely(text), Ok(expected), "{text}");
+        }
+        let minute = Timestamp::parse("2026-01-02T03:04:00Z");
+        for text in
+            ["2026-01-02T03:04Z", "2026-01-02T03:04", "2026-01-02 03:04 UTC", "2026-01-02T04:04+01:00"]
+        {
+            assert_eq!(Timestamp::parse_loosely(text), minute, "{text}");
+        }
+        assert_eq!(Timestamp::parse_loosely("2026-01-02"), Timestamp::parse("2026-01-02T00:00:00Z"));
+        for text in
+            ["", "yesterday", "2026-13-01", "2026-01-02T25:00:00Z", "2026", "1767323045", "2026-01-02 UTC x"]
+        {
+            assert_eq!(Timestamp::parse_loosely(text), Err(NotATime), "{text}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_text_is_a_panic(text in "[0-9TZUC:+. -]{0,30}|.{0,12}") {
+            let _ = Timestamp::parse_loosely(&text);
+        }
     }
 
     #[test]

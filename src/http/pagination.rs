@@ -166,15 +166,20 @@ fn positive(text: &str) -> Option<usize> {
 
 /// Formats a link to another page: all filters, without the old pagination parameters.
 fn link(url: &str, query: &str, without: &[&str], paging: &str, relation: &str) -> String {
+    format!("<{}>; rel=\"{relation}\"", address(url, query, without, paging))
+}
+
+/// The address of another page: all filters without the parameters `without`, and `paging`.
+pub fn address(url: &str, query: &str, without: &[&str], paging: &str) -> String {
     let filters = query.split('&').filter(|pair| is_filter(pair, without));
-    let all: Vec<&str> = filters.chain([paging]).collect();
-    format!("<{url}?{}>; rel=\"{relation}\"", all.join("&"))
+    let all: Vec<&str> = filters.chain([paging]).filter(|pair| !pair.is_empty()).collect();
+    if all.is_empty() { url.to_owned() } else { format!("{url}?{}", all.join("&")) }
 }
 
 /// Whether a pair of the query is repeated in links. Credentials are not, because a URL may be logged or
-/// passed on.
+/// passed on; nor are names without a value, at which some clients stumble.
 fn is_filter(pair: &str, without: &[&str]) -> bool {
-    let name = pair.split('=').next().unwrap_or_default();
+    let Some((name, _)) = pair.split_once('=') else { return false };
     !matches!(name, "" | "per_page") && !without.contains(&name) && !redact::holds_secret(pair)
 }
 

@@ -96,19 +96,14 @@ impl Query {
         self.get_filled(name).map(number).transpose()
     }
 
-    /// Reads a time in ISO 8601. The zone may be missing, and an unencoded plus has become a space.
+    /// Reads a time in ISO 8601, in any form that clients write.
     ///
     /// # Errors
     /// [`InvalidParameter::Type`] for any other value.
     pub fn time(&self, name: &'static str) -> Result<Option<Timestamp>, InvalidParameter> {
         let Some(text) = self.get_filled(name) else { return Ok(None) };
-        let plus = text.replacen(' ', "+", 1);
-        let with_zone = format!("{text}Z");
-        // As old answers of Buildkite's API write it.
-        let in_words = text.strip_suffix(" UTC").map(|time| format!("{}Z", time.replacen(' ', "T", 1)));
-        let readings = [text, &plus, &with_zone, in_words.as_deref().unwrap_or_default()];
-        let time = readings.into_iter().find_map(|text| Timestamp::parse(text).ok());
-        time.map(Some).ok_or(InvalidParameter::Type(name))
+        let time = Timestamp::parse_loosely(text).map_err(|_| InvalidParameter::Type(name))?;
+        Ok(Some(time))
     }
 
     /// Reads one of the names of an enum.

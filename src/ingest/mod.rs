@@ -28,7 +28,7 @@ use crate::catalog::writers::Purpose;
 use crate::catalog::{Catalog, Db, jobs, tombstones};
 use crate::domain::artifact::ArtifactFormat;
 use crate::domain::status::Status;
-use crate::domain::{Error, ErrorKind, Result, Timestamp, byte_size};
+use crate::domain::{Clock, Error, ErrorKind, Result, Timestamp, byte_size};
 use crate::store::{Store, StoreKey, StoredBlob, Upload};
 use crate::writers::{Writer, Writers};
 use scan::lost;
@@ -49,6 +49,7 @@ pub struct Ingest {
     scans: Semaphore,
     turns: Turns,
     writers: Writers,
+    clock: Clock,
 }
 
 /// An artifact being received.
@@ -86,11 +87,11 @@ pub fn too_large(limit_bytes: u64) -> Error {
 
 impl Ingest {
     /// Receives into `store` and `catalog`, at most `concurrent` artifacts at a time, and scans archives
-    /// within `limits`.
-    pub fn new(catalog: Catalog, store: Store, limits: Limits, concurrent: usize) -> Self {
+    /// within `limits`. Of `clock` only a manual one counts; times are otherwise the database's.
+    pub fn new(catalog: Catalog, store: Store, limits: Limits, concurrent: usize, clock: Clock) -> Self {
         let (scans, turns) = (Semaphore::new(CONCURRENT_SCANS), Turns::new(concurrent));
         let writers = Writers::new(catalog.clone(), Purpose::Keys);
-        Self { catalog, store, limits, scans, turns, writers }
+        Self { catalog, store, limits, scans, turns, writers, clock }
     }
 
     /// Waits for a job's turn to send something. A job that sends many pieces at once over a slow line waits as

@@ -6,15 +6,16 @@ use futures_util::TryStreamExt;
 use super::hashes::blob_info;
 use super::scan::lost;
 use super::{Ingest, Turn};
-use crate::archive::{DirectoryError, Files, Index, Subset, read_directory};
+use crate::archive::{DirectoryError, Removal, Rewriting, read_directory};
 use crate::catalog::artifacts::{self, Artifact};
-use crate::catalog::tombstones;
-use crate::domain::{Error, ErrorKind, Result, Timestamp};
+use crate::catalog::clock;
+use crate::domain::{Error, ErrorKind, Result};
 use crate::store::{Blob, StoreKey};
 use crate::yielding;
 
-/// How often an archive is rewritten that others rewrite at the same time.
-const TRIES: usize = 5;
+/// How often an archive is rewritten that other nodes rewrite at the same time: each try that is lost is a removal that
+/// another node has made.
+const TRIES: usize = 50;
 
 /// The outcome of [`Ingest::remove_file`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,20 +33,14 @@ impl Ingest {
     /// # Errors
     /// `Unprocessable` when the archive cannot be read or copied; `Unavailable` after too many rewritings by others;
     /// those of store and catalog. The archive is as it was then.
-    pub async fn remove_file(
-        &self,
-        _turn: &Turn,
-        archive: &Artifact,
-        path: &str,
-        now: Timestamp,
-    ) -> Result<RemoveOutcome> {
+    pub async fn remove_file(&self, _turn: &Turn, archive: &Artifact, path: &str) -> Result<RemoveOutcome> {
         for _ in 0..TRIES {
             let (job_id, name, id) = (archive.job_id, archive.name.clone(), archive.id);
             let current = self.catalog.read(move |db| artifacts::find(db, job_id, &name)).await?;
             let Some(current) = current.filter(|current| current.id == id) else {
                 return Ok(RemoveOutcome::NotFound);
             };
-            if let Some(outcome) = self.remove_from(current, path, now).await? {
+            if let Some(outcome) = self.remove_from(current, path).await? {
                 return Ok(outcome);
             }
         }
@@ -53,43 +48,35 @@ impl Ingest {
     }
 
     /// Makes one try; `None` if another node rewrote the archive meanwhile.
-    async fn remove_from(
-        &self,
-        current: Artifact,
-        path: &str,
-        now: Timestamp,
-    ) -> Result<Option<RemoveOutcome>> {
+    async fn remove_from(&self, current: Artifact, path: &str) -> Result<Option<RemoveOutcome>> {
         let key: StoreKey = current.store_key.parse().map_err(Error::internal)?;
         let size = u64::try_from(current.size_bytes).map_err(Error::internal)?;
         let blob = self.store.open_blob(&key, size).await?;
-        let Some((subset, files)) = self.plan(&blob, &current, path).await? else {
+        let Some(removal) = self.find(&blob, &current, path).await? else {
             return Ok(Some(RemoveOutcome::NotFound));
         };
-        let uuid = current.uuid.within(path);
-        if files == 0 {
-            let deleted = self.catalog.write(move |db| {
-                let is_current =
-                    |found: &Artifact| (found.id, &found.store_key) == (current.id, &current.store_key);
-                let found = artifacts::find(db, current.job_id, &current.name)?;
-                let is_current = found.as_ref().is_some_and(is_current);
-                if is_current {
-                    tombstones::delete(db, current.id, now)?;
-                }
-                Ok::<_, Error>(is_current)
-            });
-            return Ok(deleted.await?.then_some(RemoveOutcome::Removed));
+        if removal.files_left() == 0 {
+            return Ok(self.delete_current(current).await?.then_some(RemoveOutcome::Removed));
         }
+        let rewriting = plan(removal, &blob).await?;
         let (writer, mut upload) = self.writers.begin(&self.store).await?;
-        let source = blob.clone();
-        let mut pieces = Box::pin(subset.into_stream(move |range| source.stream(range)));
-        while let Some(piece) = pieces.try_next().await? {
-            upload.write(&piece).await?;
+        for part in rewriting.kept {
+            let mut pieces = Box::pin(blob.stream(part));
+            while let Some(piece) = pieces.try_next().await? {
+                upload.write(&piece).await?;
+            }
         }
+        upload.write(&rewriting.tail).await?;
         let stored = upload.commit().await?;
-        let tail_bytes = self.scan(&stored, current.format, current.job_id).await?;
-        let contents = blob_info(&stored, tail_bytes, None);
+        let Some(tail_bytes) = self.scan(&stored, current.format, current.job_id).await? else {
+            self.discard(&stored.key).await;
+            return Err(unprocessable("the archive cannot be read without the file"));
+        };
+        let contents = blob_info(&stored, Some(tail_bytes), None);
+        let (uuid, clock) = (current.uuid.within(path), self.clock.clone());
         let swapping = self.catalog.write(move |db| {
             writer.hold(db)?;
+            let now = clock::shared(db, &clock)?;
             let swapped = artifacts::swap_blob(db, &current, &contents, now)?;
             if swapped {
                 artifacts::forget_digests(db, uuid)?;
@@ -103,27 +90,39 @@ impl Ingest {
         Ok(None)
     }
 
-    /// Plans the archive without the file, and counts the files that are left; `None` if it has no such file.
-    async fn plan(&self, blob: &Blob, archive: &Artifact, path: &str) -> Result<Option<(Subset, usize)>> {
+    /// Deletes the archive as it was read; returns whether it still was so.
+    async fn delete_current(&self, current: Artifact) -> Result<bool> {
+        let clock = self.clock.clone();
+        let deleting = self.catalog.write(move |db| {
+            let now = clock::shared(db, &clock)?;
+            artifacts::delete_blob(db, &current, now)
+        });
+        deleting.await
+    }
+
+    /// Finds what has to be removed; `None` if the archive has no such file.
+    async fn find(&self, blob: &Blob, archive: &Artifact, path: &str) -> Result<Option<Removal>> {
         let tail_bytes = archive.tail_bytes.and_then(|bytes| u64::try_from(bytes).ok());
         let read = async |range| blob.bytes(range).await;
-        let directory = match read_directory(read, blob.size(), &self.limits, tail_bytes).await {
-            Ok(directory) => directory,
-            Err(DirectoryError::ArchiveError(fault)) => return Err(unprocessable(fault)),
-            Err(DirectoryError::Read(error)) => return Err(lost(error.into())),
-        };
-        let path = path.to_owned();
-        let planned = yielding::run(move || {
-            let index = Index::build(&directory.bytes, &directory.span).map_err(unprocessable)?;
-            if !Files::of(&index).has(&index, &path) {
-                return Ok(None);
-            }
-            Subset::without(&index, &path).map(Some).map_err(unprocessable)
-        });
-        planned.await?
+        let directory = read_directory(read, blob.size(), &self.limits, tail_bytes).await.map_err(unread)?;
+        let (path, size) = (path.to_owned(), blob.size());
+        let found = yielding::run(move || Removal::find(directory, size, &path)).await?;
+        found.map_err(unprocessable)
     }
 }
 
-fn unprocessable(why: impl std::error::Error) -> Error {
+async fn plan(removal: Removal, blob: &Blob) -> Result<Rewriting> {
+    let planned = removal.plan(async |range| blob.bytes(range).await).await.map_err(unread)?;
+    yielding::run(move || planned.finish()).await?.map_err(unprocessable)
+}
+
+fn unread(error: DirectoryError) -> Error {
+    match error {
+        DirectoryError::ArchiveError(fault) => unprocessable(fault),
+        DirectoryError::Read(error) => lost(error.into()),
+    }
+}
+
+fn unprocessable(why: impl std::fmt::Display) -> Error {
     Error::new(ErrorKind::Unprocessable, why.to_string())
 }

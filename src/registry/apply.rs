@@ -58,6 +58,7 @@ pub(super) fn apply(
         }
     }
     applying.parents(sources)?;
+    applying.check_originals(sources)?;
     Ok(applying.used)
 }
 
@@ -317,6 +318,20 @@ impl Applying<'_> {
         for (source, place, project_id, id, parent) in named() {
             let Some(parent) = parent else { continue };
             self.parent(project_id, id, parent).map_err(|why| why.at(source, &format!("{place}.parent")))?;
+        }
+        Ok(())
+    }
+
+    /// Checks what pipelines are said to be rebuilt from, when all of them are there.
+    fn check_originals(&mut self, sources: &[Source]) -> Result<(), LoadError> {
+        for source in sources {
+            for (place, project) in numbered("projects", &source.document.projects) {
+                for (place, pipeline) in numbered(&format!("{place}.pipelines"), &project.pipelines) {
+                    let Some(Some(original)) = pipeline.rebuilt_from else { continue };
+                    let checked = builds::require_same_project(self.db, pipeline.id, original);
+                    checked.map_err(|why| ApplyError::from(why).at(source, &place))?;
+                }
+            }
         }
         Ok(())
     }

@@ -141,7 +141,8 @@ impl PipelineChange {
     /// retried. Needs [`crate::catalog::Catalog::write`].
     ///
     /// # Errors
-    /// `NotFound` if the pipeline does not exist; `Conflict` if it was created here and canceled.
+    /// `NotFound` if the pipeline does not exist; `Conflict` if it was created here and canceled; `Invalid` if it is said
+    /// to be rebuilt from one of another project.
     pub(super) fn apply(self, db: &mut Db, id: i64, now: Timestamp) -> Result<PipelineRecord> {
         let pipeline = pipelines::lock(db, id)?.ok_or_else(|| no_such("pipeline", id))?;
         builds::require_not_canceled(db, id, pipeline.status, self.status)?;
@@ -149,6 +150,9 @@ impl PipelineChange {
         let is_canceling = builds::is_being_canceled(db, id)?;
         let status = self.status.filter(|_| !is_canceling);
         let times = Times { began: pipeline.started_at, ended: pipeline.finished_at };
+        if let Some(Some(original)) = self.rebuilt_from {
+            builds::require_same_project(db, id, original)?;
+        }
         of_pipeline!(self).store(db, id)?;
         let changes = PipelineUpdate {
             status: status.map(Status::as_str),

@@ -1,6 +1,7 @@
 //! Purging deletes the blobs of tombstones, then the tombstones.
 
 use super::Retention;
+use crate::catalog::clock as database_clock;
 use crate::catalog::tombstones::{self, Tombstone};
 use crate::domain::Result;
 use crate::store::{Store, StoreKey};
@@ -31,7 +32,12 @@ impl Retention {
         let mut take_leased = leased_too;
         loop {
             let now = clock.now();
-            let claimed = catalog.write(move |db| tombstones::lease(db, BATCH, take_leased, now)).await?;
+            let shared_clock = clock.clone();
+            let claiming = catalog.write(move |db| {
+                let shared = database_clock::shared(db, &shared_clock)?;
+                tombstones::lease(db, BATCH, take_leased, now, shared)
+            });
+            let claimed = claiming.await?;
             if claimed.is_empty() {
                 return Ok(removed);
             }

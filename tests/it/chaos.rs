@@ -5,7 +5,7 @@
 //!
 //! `ARTIGATE_TEST_KILLS=200` makes a long run.
 
-mod clients;
+pub mod clients;
 pub mod nodes;
 
 use std::sync::atomic::{AtomicBool, Ordering};

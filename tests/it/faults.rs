@@ -236,7 +236,8 @@ fn a_clock_that_jumps_takes_nothing_that_is_locked_and_leaves_nothing_behind(gat
     gateway.write_catalog(move |db| {
         artigate::catalog::tombstones::expire_batch(db, Default::default(), 100, now)
     });
-    let claimed = gateway.write_catalog(move |db| artigate::catalog::tombstones::lease(db, 100, false, now));
+    let claimed =
+        gateway.write_catalog(move |db| artigate::catalog::tombstones::lease(db, 100, false, now, now));
     assert_eq!(claimed.len(), 1);
     gateway.advance_clock(-20 * 365 * day);
     assert!(gateway.now() > Timestamp::parse("2026-01-01").unwrap());

@@ -1,7 +1,7 @@
 //! Changes of builds: created, canceled, repeated, and their failed jobs tried again.
 
-use super::BuildError;
 use super::lookup::{BuildPath, JobPath, authorized, find_job};
+use super::{BuildError, BuildJobs, with_jobs};
 use crate::access::{Access, Principal};
 use crate::auth::Actor;
 use crate::catalog::Db;
@@ -150,12 +150,12 @@ impl Access {
         .await
     }
 
-    /// Tries one job again, and returns its build and the number of the new job.
+    /// Tries one job again, and returns the new job.
     ///
     /// # Errors
     /// As [`Access::job_of_build`], then [`crate::access::AccessError::Forbidden`],
     /// [`BuildError::JobNotFailed`], [`BuildError::JobSuperseded`], [`BuildError::BuildCanceled`].
-    pub async fn retry_job(&self, principal: &Principal, path: JobPath) -> Result<(Build, i64), BuildError> {
+    pub async fn retry_job(&self, principal: &Principal, path: JobPath) -> Result<BuildJobs, BuildError> {
         let (principal, now) = (principal.clone(), principal.now);
         let allow = move |db: &mut Db| {
             let (project, job_id, pipeline_id) = find_job(db, &principal, &path)?;
@@ -163,7 +163,7 @@ impl Access {
             Ok((job_id, pipeline_id))
         };
         self.change(allow, move |db, (job_id, pipeline_id)| match builds::retry(db, job_id, now)? {
-            RetryOutcome::Retried(id) => Ok((shown(db, pipeline_id)?, id)),
+            RetryOutcome::Retried(id) => with_jobs(db, pipeline_id, &[id], false),
             RetryOutcome::NotFailed => Err(BuildError::JobNotFailed),
             RetryOutcome::Superseded => Err(BuildError::JobSuperseded),
             RetryOutcome::BuildCanceled => Err(BuildError::BuildCanceled),

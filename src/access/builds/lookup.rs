@@ -38,9 +38,14 @@ pub enum JobScope {
 }
 
 impl BuildPath {
+    /// Finds the pipeline of the build in its project.
+    pub(super) fn id(&self, db: &mut Db, project: &AuthorizedProject) -> Result<i64, BuildError> {
+        builds::find_by_number(db, project.project.id, self.number)?.ok_or(BuildError::NoBuild)
+    }
+
     /// Finds the build in its project.
     pub(super) fn find(&self, db: &mut Db, project: &AuthorizedProject) -> Result<Build, BuildError> {
-        let id = builds::find_by_number(db, project.project.id, self.number)?.ok_or(BuildError::NoBuild)?;
+        let id = self.id(db, project)?;
         builds::find(db, id)?.ok_or(BuildError::NoBuild)
     }
 }

@@ -10,11 +10,13 @@ pub use artifacts::{BuildArtifact, BuildArtifacts};
 pub use change::{BuildChange, CreateBuild};
 pub use lookup::{BuildPath, JobPath, JobScope};
 
+use std::ops::Range;
+
 use super::lists::{Total, total};
 use super::{Access, AccessError, JobLog, Principal};
 use crate::auth::Actor;
 use crate::catalog::Db;
-use crate::catalog::builds::{self, Build, BuildList};
+use crate::catalog::builds::{self, Build, BuildList, Counters, JobOutline};
 use crate::catalog::projects::{self, ProjectDetails};
 use crate::catalog::slice::Slice;
 use crate::domain::artifact::Accessibility;
@@ -46,6 +48,42 @@ pub enum BuildError {
     JobSuperseded,
     /// The jobs of a canceled build cannot be tried again.
     BuildCanceled,
+    /// The builds have this number of jobs, more than one answer may hold.
+    TooManyJobs(i64),
+}
+
+/// The most jobs that one answer holds.
+pub const MOST_JOBS: i64 = 20_000;
+
+/// Whether builds are read with their jobs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum JobDetail {
+    /// With all.
+    All,
+    /// Without any.
+    None,
+}
+
+/// Where a page of jobs lies in the list of a build.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum JobPosition {
+    /// At its beginning.
+    First,
+    /// Right after the job with this number.
+    After(i64),
+    /// Right before the job with this number.
+    Before(i64),
+}
+
+/// Some jobs of a build.
+#[derive(Debug)]
+pub struct BuildJobs {
+    /// The build, with these jobs alone.
+    pub build: Build,
+    /// All attempts of the steps of these jobs, in the order of creation.
+    pub attempts: Vec<JobOutline>,
+    /// Whether there are jobs after them.
+    pub more: bool,
 }
 
 impl<E: Into<AccessError>> From<E> for BuildError {
@@ -81,19 +119,23 @@ pub struct ListedPipeline {
     pub details: ProjectDetails,
     /// Its slugs.
     pub slugs: Slugs,
+    /// What waits and runs in it.
+    pub counters: Counters,
 }
 
 impl Access {
     /// Lists a page of builds, newest first.
     ///
     /// # Errors
-    /// [`AccessError::Credential`], [`BuildError::NoOrganization`], [`BuildError::NoPipeline`].
+    /// [`AccessError::Credential`], [`BuildError::NoOrganization`], [`BuildError::NoPipeline`],
+    /// [`BuildError::TooManyJobs`].
     pub async fn builds(
         &self,
         principal: &Principal,
         scope: BuildScope,
         list: BuildList,
         page: Slice,
+        jobs: JobDetail,
     ) -> Result<ListedBuilds, BuildError> {
         let principal = principal.clone();
         self.catalog
@@ -105,9 +147,9 @@ impl Access {
                     }
                     BuildScope::All => ids(&readable(db, &principal, None)?),
                 };
-                let (found, count) = builds::listed(db, &project_ids, &list, page)?;
-                let total = total(count, found.len() as i64 == page.limit);
-                Ok(ListedBuilds { items: builds::all(db, &found)?, total })
+                let found = builds::listed(db, &project_ids, &list, page)?;
+                let total = total(found.count, found.more);
+                Ok(ListedBuilds { items: read(db, &found.ids, jobs)?, total })
             })
             .await
     }
@@ -116,32 +158,66 @@ impl Access {
     ///
     /// # Errors
     /// As [`Access::builds`], then [`BuildError::NoBuild`].
-    pub async fn build(&self, principal: &Principal, path: BuildPath) -> Result<Build, BuildError> {
+    pub async fn build(
+        &self,
+        principal: &Principal,
+        path: BuildPath,
+        jobs: JobDetail,
+    ) -> Result<Build, BuildError> {
         let principal = principal.clone();
         self.catalog
             .read(move |db| {
                 let project = authorized(db, &principal, &path.slugs)?;
-                path.find(db, &project)
+                let id = path.id(db, &project)?;
+                read(db, &[id], jobs)?.pop().ok_or(BuildError::NoBuild)
             })
             .await
     }
 
-    /// Finds a job and its build, and returns the job's number.
+    /// Lists at most `limit` of the jobs of a build that `wanted` selects, in the order of creation.
+    ///
+    /// # Errors
+    /// As [`Access::build`].
+    pub async fn jobs_of_build(
+        &self,
+        principal: &Principal,
+        path: BuildPath,
+        position: JobPosition,
+        limit: usize,
+        wanted: impl Fn(&JobOutline) -> bool + Send + 'static,
+    ) -> Result<BuildJobs, BuildError> {
+        let principal = principal.clone();
+        self.catalog
+            .read(move |db| {
+                let project = authorized(db, &principal, &path.slugs)?;
+                let id = path.id(db, &project)?;
+                let all: Vec<i64> =
+                    builds::outlines(db, id)?.iter().filter(|job| wanted(job)).map(|job| job.id).collect();
+                let start = match position {
+                    JobPosition::First => 0,
+                    JobPosition::After(last) => all.partition_point(|id| *id <= last),
+                    JobPosition::Before(next) => all.partition_point(|id| *id < next).saturating_sub(limit),
+                };
+                let end = match position {
+                    JobPosition::Before(next) => all.partition_point(|id| *id < next),
+                    _ => all.len().min(start.saturating_add(limit)),
+                };
+                with_jobs(db, id, &all[start..end], end < all.len())
+            })
+            .await
+    }
+
+    /// Finds a job of a build.
     ///
     /// # Errors
     /// As [`Access::build`], then [`BuildError::NoJob`].
-    pub async fn job_of_build(
-        &self,
-        principal: &Principal,
-        path: JobPath,
-    ) -> Result<(Build, i64), BuildError> {
+    pub async fn job_of_build(&self, principal: &Principal, path: JobPath) -> Result<BuildJobs, BuildError> {
         let principal = principal.clone();
         self.catalog
             .read(move |db| {
                 let (_, job_id, pipeline_id) = find_job(db, &principal, &path)?;
                 principal.audit().set_job(job_id);
-                let build = builds::find(db, pipeline_id)?.ok_or(BuildError::NoJob)?;
-                Ok((build, job_id))
+                with_jobs(db, pipeline_id, &[job_id], false)
             })
             .await
     }
@@ -190,7 +266,8 @@ impl Access {
             .await
     }
 
-    /// Lists the projects of an organization that the principal may read.
+    /// Lists the projects in `window` of an organization that the principal may read, and returns how many there are in
+    /// all; only the pipeline of a slug, if one is named.
     ///
     /// # Errors
     /// [`AccessError::Credential`], [`BuildError::NoOrganization`].
@@ -198,15 +275,48 @@ impl Access {
         &self,
         principal: &Principal,
         organization: String,
-    ) -> Result<Vec<ListedPipeline>, BuildError> {
+        pipeline: Option<String>,
+        window: Range<usize>,
+    ) -> Result<(Vec<ListedPipeline>, usize), BuildError> {
         let principal = principal.clone();
         self.catalog
             .read(move |db| {
-                let found = readable(db, &principal, Some(&organization))?;
-                Ok(found.into_iter().map(|(details, slugs)| ListedPipeline { details, slugs }).collect())
+                let mut found = readable(db, &principal, Some(&organization))?;
+                found.retain(|(_, slugs)| pipeline.as_ref().is_none_or(|wanted| *wanted == slugs.pipeline));
+                let total = found.len();
+                let page: Vec<_> = found.into_iter().skip(window.start).take(window.len()).collect();
+                let counters = builds::counters(db, &ids(&page))?;
+                let listed = page.into_iter().map(|(details, slugs)| ListedPipeline {
+                    counters: counters.get(&details.project.id).copied().unwrap_or_default(),
+                    details,
+                    slugs,
+                });
+                Ok((listed.collect(), total))
             })
             .await
     }
+}
+
+/// Reads builds; with their jobs, if one answer may hold so many.
+fn read(db: &mut Db, ids: &[i64], jobs: JobDetail) -> Result<Vec<Build>, BuildError> {
+    if jobs == JobDetail::None {
+        return Ok(builds::in_outline(db, ids)?);
+    }
+    match builds::job_count(db, ids)? {
+        count if count > MOST_JOBS => Err(BuildError::TooManyJobs(count)),
+        _ => Ok(builds::all(db, ids)?),
+    }
+}
+
+/// Reads a build with these jobs alone.
+fn with_jobs(db: &mut Db, pipeline_id: i64, job_ids: &[i64], more: bool) -> Result<BuildJobs, BuildError> {
+    let build = builds::in_outline(db, &[pipeline_id])?.pop().ok_or(BuildError::NoBuild)?;
+    let jobs = builds::jobs_by_id(db, job_ids)?;
+    let mut names: Vec<&str> = jobs.iter().map(|job| job.name.as_str()).collect();
+    names.sort_unstable();
+    names.dedup();
+    let attempts = builds::attempts(db, pipeline_id, &names)?;
+    Ok(BuildJobs { build: Build { jobs, ..build }, attempts, more })
 }
 
 /// Lists the projects whose jobs the principal may read, of one organization or of all.

@@ -73,9 +73,11 @@ async fn list(
     let (total, mut listed) = files::select(ctx, &found, state, filter, start..end).await?;
     files::add_digests(&ctx.app, &mut listed, files::Digesting::OfSmallPages).await?;
     let shown = Shown::of(ctx);
-    let items: Vec<ArtifactJson> =
-        listed.iter().map(|file| ArtifactJson::new(file.parts(&found), &shown)).collect();
-    answer::list(ctx, Scope::ReadArtifacts, &items, page, Total::Known(total))
+    let bytes = listed.iter().map(File::json_bytes).sum();
+    let make = move || -> Vec<ArtifactJson> {
+        listed.iter().map(|file| ArtifactJson::new(file.parts(&found), &shown)).collect()
+    };
+    answer::list(ctx, Scope::ReadArtifacts, (page, Total::Known(total)), bytes, make).await
 }
 
 /// Finds a file of a job by its UUID.
@@ -133,7 +135,7 @@ pub(super) async fn delete(
     };
     let (archive, project_id) = ctx.access().deletable_artifact(&principal, path, artifact.id).await?;
     let turn = ctx.app.ingest.removal_turn(project_id, archive.job_id).await?;
-    match ctx.app.ingest.remove_file(&turn, &archive, &entry, ctx.now).await? {
+    match ctx.app.ingest.remove_file(&turn, &archive, &entry).await? {
         RemoveOutcome::Removed => Ok(gone()),
         RemoveOutcome::NotFound => Err(ApiError::missing("artifact")),
     }

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use actix_web::HttpResponse;
-use actix_web::http::StatusCode;
+use actix_web::{HttpResponse, HttpResponseBuilder};
+use serde::Serialize;
 use serde_json::Value;
 
 use super::answer;
@@ -13,10 +13,10 @@ use super::filters;
 use super::json::build::{BuildJson, Shown};
 use super::states;
 use crate::access::{BuildChange, BuildPath, BuildScope, CreateBuild};
-use crate::catalog::builds::BuildFields;
+use crate::catalog::builds::{Build, BuildFields, BuildJob};
+use crate::domain::Timestamp;
 use crate::domain::build::{Author, PullRequest, TextMap, as_json};
 use crate::domain::scope::Scope;
-use crate::domain::{Error, Timestamp};
 use crate::http::body::RequestBody;
 use crate::http::context::RequestContext;
 
@@ -35,17 +35,32 @@ pub(super) async fn list(ctx: &RequestContext, scope: BuildScope) -> Result<Http
     let list = ctx.after_authentication(&principal, filters::read(ctx)).await?;
     let page = answer::page(ctx);
     ctx.after_authentication(&principal, filters::check_depth(page.range().start)).await?;
-    let listed = ctx.access().builds(&principal, scope, list, page.slice()).await?;
     let shown = Shown::of(ctx);
-    let builds: Vec<BuildJson> = listed.items.iter().map(|build| BuildJson::new(build, &shown)).collect();
-    answer::list(ctx, Scope::ReadBuilds, &builds, page, listed.total)
+    let listed = ctx.access().builds(&principal, scope, list, page.slice(), shown.detail()).await?;
+    let bytes = listed.items.iter().map(BuildJson::bytes).sum();
+    let builds = listed.items;
+    let make = move || builds.iter().map(|build| BuildJson::new(build, &shown)).collect::<Vec<_>>();
+    answer::list(ctx, Scope::ReadBuilds, (page, listed.total), bytes, make).await
 }
 
 /// `GET …/builds/:number`
 pub(super) async fn one(ctx: &RequestContext, path: BuildPath) -> Result<HttpResponse, ApiError> {
-    let build = ctx.access().build(&reader(ctx, Scope::ReadBuilds), path).await?;
-    let json = BuildJson::with_counts(&build, &Shown::of(ctx));
-    answer::json(ctx, HttpResponse::Ok(), Some(Scope::ReadBuilds), &json)
+    let shown = Shown::of(ctx);
+    let build = ctx.access().build(&reader(ctx, Scope::ReadBuilds), path, shown.detail()).await?;
+    let bytes = BuildJson::bytes(&build);
+    let make = move || BuildJson::with_counts(&build, &shown);
+    answer::long(ctx, HttpResponse::Ok(), Scope::ReadBuilds, bytes, make).await
+}
+
+/// Answers with a build that was changed.
+async fn changed(
+    ctx: &RequestContext,
+    response: HttpResponseBuilder,
+    build: Build,
+) -> Result<HttpResponse, ApiError> {
+    let (shown, bytes) = (Shown::of(ctx), BuildJson::bytes(&build));
+    let make = move || BuildJson::new(&build, &shown);
+    answer::long(ctx, response, Scope::WriteBuilds, bytes, make).await
 }
 
 /// `POST …/builds`
@@ -61,8 +76,7 @@ pub(super) async fn create(
     let body = object(&body.read_whole(MAX_BODY_BYTES).await?)?;
     let new = parse(&body, wait_until(ctx))?;
     let build = ctx.access().create_build(&principal, slugs, new).await?;
-    let json = BuildJson::new(&build, &Shown::of(ctx));
-    answer::json(ctx, HttpResponse::Created(), Some(Scope::WriteBuilds), &json)
+    changed(ctx, HttpResponse::Created(), build).await
 }
 
 /// `PUT …/builds/:number/cancel`, and what follows a repetition.
@@ -73,8 +87,7 @@ pub(super) async fn change(
 ) -> Result<HttpResponse, ApiError> {
     ctx.audit.start(if change == BuildChange::Cancel { "build.cancel" } else { "build.create" });
     let build = ctx.access().change_build(&writer(ctx, Scope::WriteBuilds), path, change).await?;
-    let json = BuildJson::new(&build, &Shown::of(ctx));
-    answer::json(ctx, HttpResponse::Ok(), Some(Scope::WriteBuilds), &json)
+    changed(ctx, HttpResponse::Ok(), build).await
 }
 
 /// `PUT …/builds/:number/rebuild`
@@ -93,18 +106,23 @@ pub(super) async fn retry_failed_jobs(
     ctx.access().authenticate(&principal).await?;
     let bytes = body.read_whole(MAX_BODY_BYTES).await?;
     let wanted = wanted_states(&bytes)?;
-    let is_wanted = move |job: &crate::catalog::builds::BuildJob| {
+    let is_wanted = move |job: &BuildJob| {
         let state = states::of_job(job);
         let state = if state == "failed" && job.may_fail() { "soft_failed" } else { state };
         wanted.iter().any(|it| it == state)
     };
     let (build, count) = ctx.access().retry_jobs(&principal, path, is_wanted).await?;
-    let json = BuildJson::new(&build, &Shown::of(ctx));
-    let mut json = serde_json::to_value(&json).map_err(Error::internal)?;
-    json["retried_jobs_count"] = count.into();
-    let mut response = HttpResponse::Ok();
-    response.status(StatusCode::ACCEPTED);
-    answer::json(ctx, response, Some(Scope::WriteBuilds), &json)
+    let (shown, bytes) = (Shown::of(ctx), BuildJson::bytes(&build));
+    let make = move || RetriedJson { build: BuildJson::new(&build, &shown), retried_jobs_count: count };
+    answer::long(ctx, HttpResponse::Accepted(), Scope::WriteBuilds, bytes, make).await
+}
+
+/// A build whose failed jobs were tried again.
+#[derive(Debug, Serialize)]
+struct RetriedJson {
+    #[serde(flatten)]
+    build: BuildJson,
+    retried_jobs_count: usize,
 }
 
 fn wanted_states(body: &[u8]) -> Result<Vec<String>, ApiError> {

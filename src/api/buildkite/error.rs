@@ -6,7 +6,7 @@ use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use serde_json::{Value, json};
 
-use crate::access::{AccessError, AgentError, BuildError};
+use crate::access::{AccessError, AgentError, BuildError, MOST_JOBS};
 use crate::auth::CredentialError;
 use crate::domain::build::MAX_NAMES;
 use crate::domain::scope::{Scope, Scopes};
@@ -175,6 +175,13 @@ impl From<BuildError> for ApiError {
             BuildError::NotCancelable(_) => {
                 Self::Unprocessable("Build can't be canceled because it's already finished.".into())
             }
+            BuildError::TooManyJobs(count) => Self::Unprocessable(
+                format!(
+                    "There are {count} jobs, more than the {MOST_JOBS} of one answer: use exclude_jobs=true, a smaller \
+                     per_page, or the list of jobs of a build"
+                )
+                .into(),
+            ),
             BuildError::JobNotFailed => {
                 Self::BadRequest("Only failed, timed out or canceled jobs can be retried".into())
             }

@@ -102,6 +102,12 @@ impl File {
         }
     }
 
+    /// About how many bytes the JSON of the file takes: its path is in it as a whole and in parts.
+    pub(super) fn json_bytes(&self) -> usize {
+        const WITHOUT_PATH: usize = 1 << 10;
+        WITHOUT_PATH + 2 * self.path.len()
+    }
+
     /// What the JSON of the file is made of.
     pub(super) fn parts<'a>(&'a self, found: &'a BuildArtifacts) -> Parts<'a> {
         Parts {

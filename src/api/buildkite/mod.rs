@@ -37,7 +37,13 @@ pub(super) fn mount(config: &mut ServiceConfig) {
 }
 
 async fn answer(app: Data<App>, request: HttpRequest, payload: Payload) -> HttpResponse {
-    handler::answer(app, request, payload, dispatch, refuse).await
+    handler::answer(app, request, payload, describe, refuse).await
+}
+
+/// Answers with the headers that every answer has.
+async fn describe(ctx: &RequestContext, body: RequestBody) -> Result<HttpResponse, ApiError> {
+    let answer = dispatch(ctx, body).await.unwrap_or_else(|error| refuse(ctx, error));
+    Ok(answer::describe_every(ctx, answer))
 }
 
 /// Renders a refusal; above the limit of failed authentications, refuses with that instead.

@@ -19,13 +19,14 @@ pub(super) async fn organizations(ctx: &RequestContext) -> Result<HttpResponse, 
     let page = answer::page(ctx);
     let some = names.iter().skip(page.range().start).take(page.size);
     let items: Vec<OrganizationJson> = some.map(|name| OrganizationJson::new(name, &shown)).collect();
-    answer::list(ctx, Scope::ReadOrganizations, &items, page, Total::Known(names.len()))
+    let total = (page, Total::Known(names.len()));
+    answer::list(ctx, Scope::ReadOrganizations, total, 0, move || items).await
 }
 
 /// `GET /v2/organizations/:organization`
 pub(super) async fn organization(ctx: &RequestContext, name: String) -> Result<HttpResponse, ApiError> {
     let principal = reader(ctx, Scope::ReadOrganizations);
-    ctx.access().pipelines_of_organization(&principal, name.clone()).await?;
+    ctx.access().pipelines_of_organization(&principal, name.clone(), None, 0..0).await?;
     let json = OrganizationJson::new(&name, &Shown::of(ctx));
     answer::json(ctx, HttpResponse::Ok(), Some(Scope::ReadOrganizations), &json)
 }
@@ -33,20 +34,20 @@ pub(super) async fn organization(ctx: &RequestContext, name: String) -> Result<H
 /// `GET /v2/organizations/:organization/pipelines`
 pub(super) async fn list(ctx: &RequestContext, organization: String) -> Result<HttpResponse, ApiError> {
     let principal = reader(ctx, Scope::ReadPipelines);
-    let found = ctx.access().pipelines_of_organization(&principal, organization).await?;
-    let shown = Shown::of(ctx);
     let page = answer::page(ctx);
-    let some = found.iter().skip(page.range().start).take(page.size);
-    let items: Vec<PipelineJson> = some.map(|it| PipelineJson::listed(it, &shown)).collect();
-    answer::list(ctx, Scope::ReadPipelines, &items, page, Total::Known(found.len()))
+    let found = ctx.access().pipelines_of_organization(&principal, organization, None, page.range());
+    let (found, total) = found.await?;
+    let shown = Shown::of(ctx);
+    let items: Vec<PipelineJson> = found.iter().map(|it| PipelineJson::listed(it, &shown)).collect();
+    answer::list(ctx, Scope::ReadPipelines, (page, Total::Known(total)), 0, move || items).await
 }
 
 /// `GET /v2/organizations/:organization/pipelines/:pipeline`
 pub(super) async fn one(ctx: &RequestContext, slugs: Slugs) -> Result<HttpResponse, ApiError> {
     let principal = reader(ctx, Scope::ReadPipelines);
-    let found = ctx.access().pipelines_of_organization(&principal, slugs.organization).await?;
-    let found = found.into_iter().find(|it| it.slugs.pipeline == slugs.pipeline);
-    let found = found.ok_or(ApiError::missing("pipeline"))?;
+    let Slugs { organization, pipeline } = slugs;
+    let found = ctx.access().pipelines_of_organization(&principal, organization, Some(pipeline), 0..1);
+    let found = found.await?.0.pop().ok_or(ApiError::missing("pipeline"))?;
     let json = PipelineJson::listed(&found, &Shown::of(ctx));
     answer::json(ctx, HttpResponse::Ok(), Some(Scope::ReadPipelines), &json)
 }

@@ -1,11 +1,11 @@
 //! States of builds and jobs, as Buildkite names them.
 
-use crate::catalog::builds::{Build, BuildCondition, BuildJob, BuildState};
+use crate::catalog::builds::{Build, BuildCondition, BuildJob, BuildState, JobGroup, JobOutline};
 use crate::domain::status::Status;
 
 /// The state of a build, and whether it is blocked: a blocked one keeps the state that it had.
 pub(super) fn of_build(build: &Build) -> (&'static str, bool) {
-    let has_failed = || build.jobs.iter().any(BuildJob::fails_the_build);
+    let has_failed = || build.groups.iter().any(|group| group.fails);
     let state = match build.build.status {
         Status::Created => "creating",
         Status::WaitingForResource
@@ -21,7 +21,7 @@ pub(super) fn of_build(build: &Build) -> (&'static str, bool) {
         Status::Canceled => "canceled",
         Status::Skipped => {
             let all_skipped =
-                !build.jobs.is_empty() && build.jobs.iter().all(|it| it.status == Status::Skipped);
+                !build.groups.is_empty() && build.groups.iter().all(|it| it.status == Status::Skipped);
             if all_skipped { "not_run" } else { "skipped" }
         }
         Status::Manual if has_failed() => return ("failed", true),
@@ -33,12 +33,27 @@ pub(super) fn of_build(build: &Build) -> (&'static str, bool) {
 /// The state of a job.
 pub(super) fn of_job(job: &BuildJob) -> &'static str {
     let is_held = job.by_agents.as_ref().is_some_and(|it| it.holder.is_some());
-    match job.status {
-        Status::Pending if is_held => return "assigned",
-        Status::Preparing if is_held => return "accepted",
-        _ => {}
+    of_held(job.status, job.failure_reason.as_deref(), is_held)
+}
+
+/// The state of the jobs of a group.
+pub(super) fn of_group(group: &JobGroup) -> &'static str {
+    of_held(group.status, group.failure_reason.as_deref(), group.is_held)
+}
+
+/// The state of a job in outline.
+pub(super) fn of_outline(job: &JobOutline) -> &'static str {
+    let is_held = job.by_agents.as_ref().is_some_and(|it| it.holder.is_some());
+    of_held(job.status, job.failure_reason.as_deref(), is_held)
+}
+
+/// The state of a job that an agent may hold before it runs it.
+fn of_held(status: Status, failure_reason: Option<&str>, is_held: bool) -> &'static str {
+    match status {
+        Status::Pending if is_held => "assigned",
+        Status::Preparing if is_held => "accepted",
+        _ => of_job_status(status, failure_reason),
     }
-    of_job_status(job.status, job.failure_reason.as_deref())
 }
 
 /// The state of a job with this status, which failed for this reason if it failed.

@@ -16,7 +16,7 @@ use crate::domain::artifact::Availability;
 use crate::http::context::RequestContext;
 use crate::http::download::redirect;
 use crate::http::pagination::{BadNumbers, Page, PageHeaders, PageRules};
-use crate::http::representation;
+use crate::http::representation::{self, Representation};
 
 /// How GitHub paginates its lists.
 pub(super) const PAGE_RULES: PageRules = PageRules {
@@ -107,7 +107,7 @@ pub(super) fn respond(
     body: &impl Serialize,
     listed: Option<(Page, Total)>,
 ) -> Result<HttpResponse, ApiError> {
-    let body = serde_json::to_vec(body).map_err(crate::domain::Error::internal)?;
+    let body = Representation::of(serde_json::to_vec(body).map_err(crate::domain::Error::internal)?);
     Ok(representation::answer(ctx, HttpResponse::Ok(), body, |response| {
         response
             .insert_header((header::CACHE_CONTROL, "private, max-age=0, must-revalidate"))

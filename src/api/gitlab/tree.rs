@@ -16,6 +16,7 @@ use crate::domain::project::ProjectRef;
 use crate::domain::{EntryPath, Error};
 use crate::http::context::RequestContext;
 use crate::http::download;
+use crate::yielding;
 
 #[derive(Debug, Serialize)]
 struct TreeItem {
@@ -50,16 +51,17 @@ pub(super) async fn list(
             listing.map(FolderPage::small)
         }
     };
-    let mut found = found.ok_or(ApiError::absent("Path Not Found", "folder is not in the archive"))?;
+    let found = found.ok_or(ApiError::absent("Path Not Found", "folder is not in the archive"))?;
+    let FolderPage { listing, share } = found;
     let mut response = HttpResponse::Ok();
-    let total = Total::Known(found.listing.total);
-    page.write_headers(&mut response, total, &ctx.url(), ctx.request.query_string());
-    let items: Vec<TreeItem> =
-        std::mem::take(&mut found.listing.items).into_iter().map(TreeItem::from).collect();
-    let text = Bytes::from(serde_json::to_vec(&items).map_err(Error::internal)?);
-    drop(items);
+    page.write_headers(&mut response, Total::Known(listing.total), &ctx.url(), ctx.request.query_string());
+    let making = deliver.capacity().make_text(&share, move || {
+        let items: Vec<TreeItem> = listing.items.into_iter().map(TreeItem::from).collect();
+        yielding::json(&items, false)
+    });
+    let text = Bytes::from(making.await?.map_err(Error::internal)?);
     response.content_type(ContentType::json());
-    Ok(download::with_body(&mut response, text.len() as u64, found.into_body(text)))
+    Ok(download::with_body(&mut response, text.len() as u64, share.into_body(text)))
 }
 
 impl From<ListingEntry> for TreeItem {

@@ -14,6 +14,7 @@ mod moved;
 mod pack;
 mod reading;
 mod records;
+mod rewrite;
 mod subset;
 mod subset_damage;
 mod zstd_frames;

@@ -38,6 +38,7 @@ pub(in crate::auth) fn authenticate_personal(
     let found = tokens::find(db, digest)?.filter(|(known, _)| is_same(known.sha256, digest));
     let Some((known, user)) = found else { return Ok(None) };
     audit.set_user_actor(&user);
+    audit.update(|event| event.scopes = Some(Scopes::parse_known(&known.scopes)));
     require_valid(&known, scopes, now)?;
     Ok(Some(Actor::User(user)))
 }

@@ -7,12 +7,13 @@ use diesel::prelude::*;
 use super::{Artifact, BlobInfo, shown_names};
 use crate::catalog::schema::{artifacts, entry_digests};
 use crate::catalog::values::{Finished, new_uuid};
-use crate::catalog::{Db, gc_marks};
+use crate::catalog::{Db, gc_marks, tombstones};
 use crate::domain::artifact::{ArtifactKind, ArtifactState};
 use crate::domain::{Error, Result, Sha256Digest, Timestamp, Uuid};
 
-/// How long a blob is kept after another took its place, in milliseconds: readers may be in the middle of it.
-const REPLACED_MILLIS: i64 = 15 * 60 * 1000;
+/// How long a blob is kept after another took its place, in milliseconds: readers may be in the middle of it, or have a
+/// URL of the store, which is valid for ten minutes.
+pub(in crate::catalog) const REPLACED_MILLIS: i64 = 15 * 60 * 1000;
 
 /// How many jobs a statement asks for.
 const JOBS_AT_A_TIME: usize = 10_000;
@@ -89,7 +90,8 @@ pub fn keep_digests(db: &mut Db, artifact_id: i64, computed: &[(Uuid, FileDigest
 
 /// Puts another blob in the place of a finished artifact's, if that is still the one of `before`.
 ///
-/// The former blob becomes a tombstone. Returns whether it did. Needs [`crate::catalog::Catalog::write`].
+/// The former blob becomes a tombstone, whose bytes stay for a while. `now` is the time that all nodes agree on.
+/// Returns whether it did. Needs [`crate::catalog::Catalog::write`].
 ///
 /// # Errors
 /// `Unavailable` when `gc` has taken the new bytes; those of the database.
@@ -104,6 +106,8 @@ pub fn swap_blob(db: &mut Db, before: &Artifact, contents: &BlobInfo, now: Times
         artifacts::sha256.eq(contents.sha256.as_bytes().as_slice()),
         artifacts::store_key.eq(&contents.store_key),
         artifacts::tail_bytes.eq(contents.tail_bytes.and_then(|bytes| i64::try_from(bytes).ok())),
+        artifacts::sha1.eq(contents.sha1.map(|sha1| sha1.to_vec())),
+        artifacts::crc32.eq(contents.crc32.map(i64::from)),
         artifacts::updated_at.eq(now.as_millis()),
     ));
     let project_id: Option<i64> = swapped.returning(artifacts::project_id).get_result(db).optional()?;
@@ -124,11 +128,31 @@ pub fn swap_blob(db: &mut Db, before: &Artifact, contents: &BlobInfo, now: Times
             artifacts::store_key.eq(&before.store_key),
             artifacts::created_at.eq(before.created_at.as_millis()),
             artifacts::updated_at.eq(now.as_millis()),
+            // Nodes of the release before know only this one.
             artifacts::remove_after.eq(Some(now.as_millis() + REPLACED_MILLIS)),
             artifacts::shown_name.eq(shown_names::UNLISTED),
+            artifacts::bytes_kept_until.eq(Some(now.as_millis() + REPLACED_MILLIS)),
         ))
         .execute(db)?;
     Ok(true)
+}
+
+/// Deletes a finished artifact, if its blob is still the one of `before`, and returns whether it did. Needs
+/// [`crate::catalog::Catalog::write`].
+///
+/// # Errors
+/// Those of the database.
+pub fn delete_blob(db: &mut Db, before: &Artifact, now: Timestamp) -> Result<bool> {
+    let current = artifacts::table
+        .find(before.id)
+        .filter(artifacts::state.eq(Finished))
+        .filter(artifacts::store_key.eq(&before.store_key));
+    // A row that is locked so cannot get another blob until the transaction ends.
+    let locked = diesel::update(current).set(artifacts::state.eq(artifacts::state)).execute(db)?;
+    if locked > 0 {
+        tombstones::delete(db, before.id, now)?;
+    }
+    Ok(locked > 0)
 }
 
 /// Forgets the digests of a file that an archive has no more.

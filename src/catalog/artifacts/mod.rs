@@ -10,7 +10,8 @@ use std::collections::HashMap;
 use diesel::prelude::*;
 use diesel::result::{DatabaseErrorKind, Error as DieselError};
 
-pub use contents::{FileDigests, digests, forget_digests, keep_digests, of_jobs_in, swap_blob};
+pub(in crate::catalog) use contents::REPLACED_MILLIS;
+pub use contents::{FileDigests, delete_blob, digests, forget_digests, keep_digests, of_jobs_in, swap_blob};
 pub use list::{count, of_job, of_jobs, page};
 pub use named::{NamedArtifact, NamedArtifacts, named, named_and_count};
 pub use shown_names::{fill_shown_names, shown_name};

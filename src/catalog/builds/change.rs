@@ -16,6 +16,10 @@ use crate::domain::{Error, ErrorKind, Result, Timestamp};
 /// The first number of a pipeline or job that is given here.
 pub(super) const FIRST_NUMBER: i64 = 1 << 50;
 
+/// The number from which on none is given. A document may name any number, even the largest: those from here on are
+/// passed over, so that one of them does not use up all.
+const END_OF_NUMBERS: i64 = 1 << 62;
+
 /// How long jobs of a build that is being canceled may take to end, in milliseconds.
 const CANCEL_MILLIS: i64 = 10 * 60 * 1000;
 
@@ -75,17 +79,17 @@ pub enum RetryOutcome {
 /// its pipeline. Needs [`crate::catalog::Catalog::write`].
 ///
 /// # Errors
-/// Those of the database.
+/// `Unprocessable` when a document has used up the numbers; those of the database.
 pub fn create(db: &mut Db, new: &NewBuild, now: Timestamp) -> Result<i64> {
     // Its number in the project and its ID are the next ones on all nodes.
     db.lock_whole_catalog()?;
-    let last: Option<i64> = pipelines::table.select(diesel::dsl::max(pipelines::id)).first(db)?;
-    let id = next(last);
+    let given = pipelines::table.filter(pipelines::id.lt(END_OF_NUMBERS));
+    let id = next(given.select(diesel::dsl::max(pipelines::id)).first(db)?)?;
     let last: Option<i64> = pipelines::table
         .filter(pipelines::project_id.eq(new.project_id))
         .select(diesel::dsl::max(pipelines::iid))
         .first(db)?;
-    let iid = last.unwrap_or(0).checked_add(1).ok_or_else(|| Error::internal("no number is left"))?;
+    let iid = last.unwrap_or(0).checked_add(1).ok_or_else(no_number)?;
     diesel::insert_into(pipelines::table)
         .values((
             (
@@ -119,7 +123,7 @@ pub fn create(db: &mut Db, new: &NewBuild, now: Timestamp) -> Result<i64> {
 fn add_jobs_of_steps(db: &mut Db, new: &NewBuild, pipeline_id: i64, now: Timestamp) -> Result<()> {
     let Some(steps) = projects::steps(db, new.project_id)? else { return Ok(()) };
     let last: Option<i64> = jobs::table.select(diesel::dsl::max(jobs::id)).first(db)?;
-    for (id, step) in (next(last)..).zip(&steps.0) {
+    for (id, step) in (next(last)?..).zip(&steps.0) {
         diesel::insert_into(jobs::table)
             .values((
                 (
@@ -146,8 +150,31 @@ fn add_jobs_of_steps(db: &mut Db, new: &NewBuild, pipeline_id: i64, now: Timesta
     Ok(())
 }
 
-fn next(last: Option<i64>) -> i64 {
-    last.map_or(FIRST_NUMBER, |last| last.saturating_add(1).max(FIRST_NUMBER))
+fn next(last: Option<i64>) -> Result<i64> {
+    let next = last.map_or(FIRST_NUMBER, |last| last.saturating_add(1).max(FIRST_NUMBER));
+    if next < END_OF_NUMBERS { Ok(next) } else { Err(no_number()) }
+}
+
+fn no_number() -> Error {
+    Error::new(ErrorKind::Unprocessable, "No number is left: the largest possible one is taken")
+}
+
+/// Requires that the pipeline `original`, of which the pipeline `id` is said to be a repetition, belongs to the same
+/// project, if there is one: readers of one project need not see another.
+///
+/// # Errors
+/// `Invalid`, with a text that names both.
+pub fn require_same_project(db: &mut Db, id: i64, original: i64) -> Result<()> {
+    let project = |db: &mut Db, id: i64| -> Result<Option<i64>> {
+        Ok(pipelines::table.find(id).select(pipelines::project_id).first(db).optional()?)
+    };
+    match (project(db, id)?, project(db, original)?) {
+        (Some(own), Some(other)) if own != other => {
+            let why = format!("rebuilt_from: pipeline {original} belongs to another project");
+            Err(Error::new(ErrorKind::Invalid, why))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Cancels a pipeline: at once if none of its jobs runs, else as soon as they have ended. Needs
@@ -311,7 +338,7 @@ fn waits_for_agents(db: &mut Db, id: i64) -> Result<bool> {
 /// [`crate::catalog::Catalog::write`].
 ///
 /// # Errors
-/// Those of the database.
+/// As [`create`].
 pub fn retry(db: &mut Db, job_id: i64, now: Timestamp) -> Result<RetryOutcome> {
     db.lock_whole_catalog()?;
     let (pipeline_id, status, retried): (i64, Status, bool) =
@@ -326,8 +353,8 @@ pub fn retry(db: &mut Db, job_id: i64, now: Timestamp) -> Result<RetryOutcome> {
     if matches!(build, Status::Canceled | Status::Canceling) {
         return Ok(RetryOutcome::BuildCanceled);
     }
-    let last: Option<i64> = jobs::table.select(diesel::dsl::max(jobs::id)).first(db)?;
-    let id = next(last);
+    let given = jobs::table.filter(jobs::id.lt(END_OF_NUMBERS));
+    let id = next(given.select(diesel::dsl::max(jobs::id)).first(db)?)?;
     let original = jobs::table.find(job_id).select((
         id.into_sql::<diesel::sql_types::BigInt>(),
         new_uuid().into_sql::<diesel::sql_types::Binary>(),

@@ -1,8 +1,11 @@
 //! Builds: pipelines with what their starter said about them, with their meta-data and the steps of their jobs.
 
 mod change;
+mod counters;
 mod follow;
+mod jobs;
 mod list;
+mod sql;
 mod view;
 
 use std::collections::{BTreeMap, HashMap};
@@ -11,16 +14,19 @@ use diesel::prelude::*;
 
 pub use change::{
     CancelOutcome, NewBuild, RetryOutcome, cancel, cancel_due, create, end_canceled, is_being_canceled,
-    require_not_canceled, retry,
+    require_not_canceled, require_same_project, retry,
 };
+pub use counters::{Counters, counters};
 pub use follow::follow_jobs;
-pub use list::{BuildCondition, BuildList, BuildState, listed};
+pub use jobs::{JobGroup, JobOutline, attempts, job_count, jobs_by_id, outlines};
+pub use list::{BuildCondition, BuildList, BuildPage, BuildState, listed};
 pub use view::{
-    Build, BuildJob, BuildProject, BuildView, all, find, find_by_number, ids_of, job_by_uuid, project,
+    Build, BuildJob, BuildProject, BuildView, all, find, find_by_number, ids_of, in_outline, job_by_uuid,
+    project,
 };
 
 use super::Db;
-use super::schema::{jobs, meta_data, pipelines};
+use super::schema::{jobs as job_rows, meta_data, pipelines};
 use crate::domain::Result;
 use crate::domain::build::TextMap;
 
@@ -47,7 +53,7 @@ pub struct BuildFields {
 
 /// The columns of a job that say what its step is; `None` leaves a column unchanged.
 #[derive(Debug, Default, Clone, PartialEq, Eq, AsChangeset)]
-#[diesel(table_name = jobs)]
+#[diesel(table_name = job_rows)]
 pub struct StepFields {
     /// The command.
     pub command: Option<Option<String>>,
@@ -82,7 +88,7 @@ pub fn set_fields(db: &mut Db, pipeline_id: i64, fields: &BuildFields) -> Result
 /// Those of the database.
 pub fn set_step(db: &mut Db, job_id: i64, fields: &StepFields) -> Result<()> {
     if *fields != StepFields::default() {
-        diesel::update(jobs::table.find(job_id)).set(fields).execute(db)?;
+        diesel::update(job_rows::table.find(job_id)).set(fields).execute(db)?;
     }
     Ok(())
 }

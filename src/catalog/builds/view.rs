@@ -4,6 +4,8 @@ use std::collections::HashMap;
 
 use diesel::prelude::*;
 
+use super::counters::{Counters, counters};
+use super::jobs::{JobGroup, groups};
 use crate::catalog::Db;
 use crate::catalog::agents::AgentJob;
 use crate::catalog::db::MultiBackend;
@@ -158,8 +160,12 @@ pub struct Build {
     pub project: BuildProject,
     /// The user who started it.
     pub creator: Option<UserDetails>,
-    /// All its jobs, retried ones too, in the order of creation.
+    /// All its jobs, retried ones too, in the order of creation; none if it is read in outline.
     pub jobs: Vec<BuildJob>,
+    /// All its jobs, as far as they decide its state.
+    pub groups: Vec<JobGroup>,
+    /// What waits and runs in its project.
+    pub counters: Counters,
     /// Its meta-data.
     pub meta_data: TextMap,
     /// UUID and number of the build of which it is a repetition.
@@ -168,12 +174,24 @@ pub struct Build {
     pub commit_title: Option<String>,
 }
 
-/// Finds the builds with these pipeline IDs, in this order, without those that do not exist: four statements,
+/// Finds the builds with these pipeline IDs, in this order, without those that do not exist: a few statements,
 /// however many there are.
 ///
 /// # Errors
 /// Those of the database.
 pub fn all(db: &mut Db, ids: &[i64]) -> Result<Vec<Build>> {
+    read(db, ids, true)
+}
+
+/// Like [`all`], without the jobs themselves.
+///
+/// # Errors
+/// Those of the database.
+pub fn in_outline(db: &mut Db, ids: &[i64]) -> Result<Vec<Build>> {
+    read(db, ids, false)
+}
+
+fn read(db: &mut Db, ids: &[i64], with_jobs: bool) -> Result<Vec<Build>> {
     if ids.is_empty() {
         return Ok(Vec::new());
     }
@@ -191,32 +209,42 @@ pub fn all(db: &mut Db, ids: &[i64]) -> Result<Vec<Build>> {
             commits::title.nullable(),
         ))
         .load(db)?;
-    let of_builds: Vec<BuildJob> = jobs::table
-        .left_join(agent_jobs::table)
-        .filter(jobs::pipeline_id.eq_any(ids))
-        .order(jobs::id.asc())
-        .select(BuildJob::as_select())
-        .load(db)?;
+    let mut groups = if with_jobs { HashMap::new() } else { groups(db, ids)? };
+    let of_builds: Vec<BuildJob> = if with_jobs {
+        let of_pipelines = jobs::table.left_join(agent_jobs::table).filter(jobs::pipeline_id.eq_any(ids));
+        of_pipelines.order(jobs::id.asc()).select(BuildJob::as_select()).load(db)?
+    } else {
+        Vec::new()
+    };
+    let mut project_ids: Vec<i64> = rows.iter().map(|(build, ..)| build.project_id).collect();
+    project_ids.sort_unstable();
+    project_ids.dedup();
+    let counters = counters(db, &project_ids)?;
     let mut by_build: HashMap<i64, Vec<BuildJob>> = HashMap::new();
     for job in of_builds {
         by_build.entry(job.pipeline_id).or_default().push(job);
     }
     let originals: Vec<i64> = rows.iter().filter_map(|(build, ..)| build.rebuilt_from).collect();
-    let originals: Vec<(i64, Uuid, i64)> = pipelines::table
+    let originals: Vec<(i64, i64, Uuid, i64)> = pipelines::table
         .filter(pipelines::id.eq_any(originals))
-        .select((pipelines::id, pipelines::uuid, pipelines::iid))
+        .select((pipelines::id, pipelines::project_id, pipelines::uuid, pipelines::iid))
         .load(db)?;
     let mut meta_data = super::meta_data(db, ids)?;
     let mut found: HashMap<i64, Build> = HashMap::with_capacity(rows.len());
     for (build, project, creator, commit_title) in rows {
         let id = build.id;
-        let original = originals.iter().find(|(original, ..)| Some(*original) == build.rebuilt_from);
+        // One of another project is not shown: the number may have been taken there after it was named.
+        let named = (build.rebuilt_from, build.project_id);
+        let original = originals.iter().find(|(id, project_id, ..)| (Some(*id), *project_id) == named);
+        let jobs = by_build.remove(&id).unwrap_or_default();
         let details = Build {
+            groups: if with_jobs { JobGroup::of(&jobs) } else { groups.remove(&id).unwrap_or_default() },
+            counters: counters.get(&build.project_id).copied().unwrap_or_default(),
             project,
             creator,
-            jobs: by_build.remove(&id).unwrap_or_default(),
+            jobs,
             meta_data: meta_data.remove(&id).unwrap_or_default(),
-            rebuilt_from: original.map(|(_, uuid, iid)| (*uuid, *iid)),
+            rebuilt_from: original.map(|(.., uuid, iid)| (*uuid, *iid)),
             commit_title,
             build,
         };

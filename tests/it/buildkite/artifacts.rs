@@ -22,7 +22,7 @@ on_both_databases!(
     odd_archives_are_listed_as_far_as_they_can_be
 );
 
-const ARTIFACTS: &str = "/v2/organizations/group/pipelines/project/builds/1/artifacts";
+pub(super) const ARTIFACTS: &str = "/v2/organizations/group/pipelines/project/builds/1/artifacts";
 
 fn every_file_of_an_archive_is_an_artifact(gateway: Gateway) {
     small(&gateway);
@@ -110,7 +110,7 @@ fn a_download_is_a_link_in_header_and_body(gateway: Gateway) {
     assert_eq!(gateway.get(&link).send().status, 403);
 }
 
-fn names_of(archive: &[u8]) -> Vec<String> {
+pub(super) fn names_of(archive: &[u8]) -> Vec<String> {
     let archive = ZipArchive::new(Cursor::new(archive)).unwrap();
     archive.file_names().map(|name| name.unwrap().into_owned()).collect()
 }

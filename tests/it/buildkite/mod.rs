@@ -2,10 +2,13 @@
 
 pub(crate) mod agent;
 mod artifacts;
+mod bounds;
 mod builds;
 mod created;
 mod lists;
+mod many;
 mod refused;
+mod rewriting;
 mod worker;
 mod worker_jobs;
 mod worker_lost;

@@ -312,7 +312,7 @@ fn path(job: usize, more: &str) -> String {
 }
 
 /// Returns the answer of a node; `None` without one, as the node is being killed.
-fn ask(node: SocketAddr, method: &str, target: &str, head: &str, body: &[u8]) -> Option<Answer> {
+pub fn ask(node: SocketAddr, method: &str, target: &str, head: &str, body: &[u8]) -> Option<Answer> {
     let mut stream = TcpStream::connect(node).ok()?;
     stream.set_read_timeout(Some(Duration::from_secs(60))).ok()?;
     stream.set_write_timeout(Some(Duration::from_secs(60))).ok()?;

@@ -9,6 +9,7 @@ use super::graphql_id;
 use super::job::JobJson;
 use super::pipeline::PipelineJson;
 use super::user::UserJson;
+use crate::access::JobDetail;
 use crate::api::buildkite::{PREFIX, states};
 use crate::catalog::builds::Build;
 use crate::domain::Timestamp;
@@ -21,11 +22,11 @@ use crate::http::context::RequestContext;
 pub(in crate::api::buildkite) struct Shown {
     pub(super) base_url: String,
     /// Whether jobs that a later attempt replaced are shown.
-    pub(super) retried: bool,
+    retried: bool,
     jobs: bool,
     pipeline: bool,
     /// States of the jobs that are shown; all when empty.
-    pub(super) job_states: Vec<String>,
+    job_states: Vec<String>,
 }
 
 impl Shown {
@@ -39,6 +40,17 @@ impl Shown {
             pipeline: !flag("exclude_pipeline"),
             job_states: ctx.query.list("job_states").into_iter().map(str::to_owned).collect(),
         }
+    }
+
+    /// Whether the jobs have to be read.
+    pub(in crate::api::buildkite) fn detail(&self) -> JobDetail {
+        if self.jobs { JobDetail::All } else { JobDetail::None }
+    }
+
+    /// Whether a job of this state is shown in lists.
+    pub(in crate::api::buildkite) fn selects(&self, state: &str, retried: bool) -> bool {
+        let is_wanted = || self.job_states.is_empty() || self.job_states.iter().any(|it| it == state);
+        (self.retried || !retried) && is_wanted()
     }
 
     pub(super) fn organization_url(&self, organization: &str) -> String {
@@ -97,10 +109,21 @@ pub(in crate::api::buildkite) struct BuildJson {
 }
 
 impl BuildJson {
+    /// About how many bytes the text of a build takes.
+    pub(in crate::api::buildkite) fn bytes(build: &Build) -> usize {
+        const OF_ITSELF: usize = 4 << 10;
+        let texts = |map: &BTreeMap<String, String>| -> usize {
+            map.iter().map(|(name, value)| name.len() + value.len()).sum()
+        };
+        let env = build.build.env.as_ref().map_or(0, |env| texts(&env.0));
+        let message = build.build.message.as_ref().map_or(0, String::len);
+        OF_ITSELF + env + message + texts(&build.meta_data.0) + JobJson::bytes(&build.jobs)
+    }
+
     pub(in crate::api::buildkite) fn new(build: &Build, shown: &Shown) -> Self {
         let view = &build.build;
         let (state, blocked) = states::of_build(build);
-        let hard_failures = build.jobs.iter().filter(|job| job.fails_the_build());
+        let hard_failures = build.groups.iter().filter(|group| group.fails);
         let pipeline_url = shown.pipeline_url(&build.project.slugs());
         let url = format!("{pipeline_url}/builds/{}", view.iid);
         Self {
@@ -123,7 +146,7 @@ impl BuildJson {
             created_at: view.created_at,
             scheduled_at: view.created_at,
             started_at: view.started_at,
-            failing_at: hard_failures.filter_map(|job| job.finished_at).min(),
+            failing_at: hard_failures.filter_map(|group| group.first_finished).min(),
             finished_at: view.finished_at,
             meta_data: build.meta_data.0.clone(),
             pull_request: view.pull_request.as_ref().map(|it| {
@@ -133,7 +156,7 @@ impl BuildJson {
             rebuilt_from: build.rebuilt_from.map(|(uuid, number)| {
                 json!({ "id": uuid.to_string(), "number": number, "url": format!("{pipeline_url}/builds/{number}") })
             }),
-            pipeline: shown.pipeline.then(|| PipelineJson::of_build(&build.project, shown)),
+            pipeline: shown.pipeline.then(|| PipelineJson::of_build(build, shown)),
             job_state_counts: None,
             url,
         }
@@ -142,8 +165,8 @@ impl BuildJson {
     /// Like [`BuildJson::new`], with the number of jobs in each state, whatever is left out of the list.
     pub(in crate::api::buildkite) fn with_counts(build: &Build, shown: &Shown) -> Self {
         let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
-        for job in build.jobs.iter().filter(|job| shown.retried || !job.retried) {
-            *counts.entry(states::of_job(job)).or_default() += 1;
+        for group in build.groups.iter().filter(|group| shown.retried || !group.retried) {
+            *counts.entry(states::of_group(group)).or_default() += group.count;
         }
         let total: usize = counts.values().sum();
         let counts = json!({ "total": total, "states": counts });

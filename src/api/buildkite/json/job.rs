@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::build::Shown;
 use super::graphql_id;
+use crate::access::BuildJobs;
 use crate::api::buildkite::states;
 use crate::catalog::builds::{Build, BuildJob};
 use crate::domain::build::{parallel, slug, step_label};
@@ -67,21 +68,28 @@ struct Attempts {
 }
 
 impl JobJson {
+    /// About how many bytes the text of some jobs takes.
+    pub(in crate::api::buildkite) fn bytes(jobs: &[BuildJob]) -> usize {
+        const OF_ITSELF: usize = 2 << 10;
+        let command = |job: &BuildJob| job.command.as_ref().map_or(0, String::len);
+        jobs.iter().map(|job| OF_ITSELF + command(job) + 3 * job.name.len()).sum()
+    }
+
     /// Shows the jobs of a build: of each step the newest attempt, or all.
     pub(in crate::api::buildkite) fn all(build: &Build, shown: &Shown) -> Vec<Self> {
-        let is_shown = |job: &&BuildJob| {
-            let state = states::of_job(job);
-            (shown.retried || !job.retried)
-                && (shown.job_states.is_empty() || shown.job_states.iter().any(|it| it == state))
-        };
-        let common = Common::of(build, shown);
+        let attempts =
+            build.jobs.iter().map(|job| (job.name.as_str(), Attempt::of(job.id, job.uuid, job.retried)));
+        let common = Common::of(build, attempts, shown);
+        let is_shown = |job: &&BuildJob| shown.selects(states::of_job(job), job.retried);
         build.jobs.iter().filter(is_shown).map(|job| Self::new(job, &common)).collect()
     }
 
-    /// Shows one job of a build.
-    pub(in crate::api::buildkite) fn one(build: &Build, id: i64, shown: &Shown) -> Option<Self> {
-        let common = Common::of(build, shown);
-        build.jobs.iter().find(|job| job.id == id).map(|job| Self::new(job, &common))
+    /// Shows the jobs that were read of a build, whatever they are.
+    pub(in crate::api::buildkite) fn of_page(page: &BuildJobs, shown: &Shown) -> Vec<Self> {
+        let attempts =
+            page.attempts.iter().map(|job| (job.name.as_str(), Attempt::of(job.id, job.uuid, job.retried)));
+        let common = Common::of(&page.build, attempts, shown);
+        page.build.jobs.iter().map(|job| Self::new(job, &common)).collect()
     }
 
     fn new(job: &BuildJob, common: &Common<'_>) -> Self {
@@ -152,20 +160,34 @@ impl JobJson {
     }
 }
 
+/// A job as an attempt of its step.
+#[derive(Clone, Copy)]
+struct Attempt {
+    id: i64,
+    uuid: Uuid,
+    retried: bool,
+}
+
+impl Attempt {
+    fn of(id: i64, uuid: Uuid, retried: bool) -> Self {
+        Self { id, uuid, retried }
+    }
+}
+
 /// What the jobs of a build have in common.
 struct Common<'a> {
     build: &'a Build,
     build_url: String,
     web_url: String,
     /// The jobs by their names, each in the order of creation: the attempts of one step.
-    steps: HashMap<&'a str, Vec<&'a BuildJob>>,
+    steps: HashMap<&'a str, Vec<Attempt>>,
 }
 
 impl<'a> Common<'a> {
-    fn of(build: &'a Build, shown: &Shown) -> Self {
-        let mut steps: HashMap<&str, Vec<&BuildJob>> = HashMap::new();
-        for job in &build.jobs {
-            steps.entry(&job.name).or_default().push(job);
+    fn of(build: &'a Build, attempts: impl Iterator<Item = (&'a str, Attempt)>, shown: &Shown) -> Self {
+        let mut steps: HashMap<&str, Vec<Attempt>> = HashMap::new();
+        for (name, attempt) in attempts {
+            steps.entry(name).or_default().push(attempt);
         }
         Self { build, build_url: shown.build_url(build), web_url: shown.web_url(build), steps }
     }
@@ -173,7 +195,7 @@ impl<'a> Common<'a> {
     /// Finds the attempts before and after a job. One that was not tried again has none after it.
     fn attempts(&self, job: &BuildJob) -> Attempts {
         let same = self.steps.get(job.name.as_str()).map_or(&[][..], Vec::as_slice);
-        let at = same.iter().position(|other| other.id == job.id).unwrap_or(0);
+        let at = same.partition_point(|other| other.id < job.id);
         let before = same[..at].iter().rev().find(|other| other.retried);
         let number = same[..at].iter().filter(|other| other.retried).count();
         let after = same.get(at + 1).filter(|_| job.retried);

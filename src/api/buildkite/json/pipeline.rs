@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::build::Shown;
 use super::graphql_id;
 use crate::access::ListedPipeline;
-use crate::catalog::builds::BuildProject;
+use crate::catalog::builds::{Build, Counters};
 use crate::domain::build::Slugs;
 use crate::domain::{Timestamp, Uuid};
 
@@ -30,6 +30,11 @@ pub(in crate::api::buildkite) struct PipelineJson {
     builds_url: String,
     badge_url: String,
     created_at: Timestamp,
+    scheduled_builds_count: i64,
+    running_builds_count: i64,
+    scheduled_jobs_count: i64,
+    running_jobs_count: i64,
+    waiting_jobs_count: i64,
 }
 
 /// What a pipeline's JSON is made of.
@@ -40,11 +45,13 @@ struct Parts<'a> {
     default_branch: Option<&'a str>,
     created_at: Timestamp,
     slugs: &'a Slugs,
+    counters: Counters,
 }
 
 impl PipelineJson {
     /// Shows the project of a build.
-    pub(super) fn of_build(project: &BuildProject, shown: &Shown) -> Self {
+    pub(super) fn of_build(build: &Build, shown: &Shown) -> Self {
+        let project = &build.project;
         Self::new(
             Parts {
                 uuid: project.uuid,
@@ -53,6 +60,7 @@ impl PipelineJson {
                 default_branch: project.default_branch.as_deref(),
                 created_at: project.created_at,
                 slugs: &project.slugs(),
+                counters: build.counters,
             },
             shown,
         )
@@ -69,13 +77,14 @@ impl PipelineJson {
                 default_branch: details.default_branch.as_deref(),
                 created_at: details.created_at,
                 slugs: &listed.slugs,
+                counters: listed.counters,
             },
             shown,
         )
     }
 
     fn new(parts: Parts<'_>, shown: &Shown) -> Self {
-        let Parts { uuid, path, name, default_branch, created_at, slugs } = parts;
+        let Parts { uuid, path, name, default_branch, created_at, slugs, counters } = parts;
         let url = shown.pipeline_url(slugs);
         let web_url = format!("{}/{path}", shown.base_url);
         Self {
@@ -94,6 +103,11 @@ impl PipelineJson {
             builds_url: format!("{url}/builds"),
             badge_url: format!("{web_url}/badges/{}/pipeline.svg", default_branch.unwrap_or("main")),
             created_at,
+            scheduled_builds_count: counters.scheduled_builds,
+            running_builds_count: counters.running_builds,
+            scheduled_jobs_count: counters.scheduled_jobs,
+            running_jobs_count: counters.running_jobs,
+            waiting_jobs_count: counters.waiting_jobs,
             url,
             web_url,
         }
