@@ -1,6 +1,6 @@
 //! Search: the artifacts of a build that a running job may read, in the jobs of one step or of all.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use super::builds::{BuildArtifact, BuildArtifacts};
 use super::{Access, AccessError, RunningJob};
@@ -66,9 +66,9 @@ impl Access {
         let running = running.clone();
         self.catalog
             .read(move |db| {
-                let (id, _) = builds::ids_of(db, &build)?.ok_or(SearchError::NoBuild)?;
+                let (id, project_id) = builds::ids_of(db, &build)?.ok_or(SearchError::NoBuild)?;
+                let reader = Reader::of(db, running, project_id)?;
                 let build = builds::find(db, id)?.ok_or(SearchError::NoBuild)?;
-                let reader = Reader::of(db, running, &build)?;
                 let jobs = scope.jobs(&build)?;
                 let is_parallel = scope.step.is_some() && are_parallel(&jobs);
                 Ok(SearchedBuild { found: reader.artifacts(db, &build, &jobs)?, is_parallel })
@@ -132,11 +132,11 @@ struct Reader {
 }
 
 impl Reader {
-    fn of(db: &mut Db, running: RunningJob, build: &Build) -> Result<Self, SearchError> {
-        if build.project.id == running.project.id {
+    fn of(db: &mut Db, running: RunningJob, project_id: i64) -> Result<Self, SearchError> {
+        if project_id == running.project.id {
             return Ok(Self { running, other: None });
         }
-        let project = projects::find(db, &ProjectRef::Id(build.project.id))?.ok_or(SearchError::NoBuild)?;
+        let project = projects::find(db, &ProjectRef::Id(project_id))?.ok_or(SearchError::NoBuild)?;
         let actor: Option<&Actor> = running.actor.as_ref();
         let grant = auth::grant_in(db, actor.ok_or(SearchError::NoBuild)?, &project)?;
         let (visibility, public_jobs) = (project.visibility, project.public_jobs);
@@ -174,9 +174,10 @@ impl Reader {
         if all.iter().any(is_due) && latest::locked_among(db, &[build.build.id])?.is_empty() {
             all.retain(|artifact| !is_due(artifact));
         }
-        let place = |job_id: i64| jobs.iter().position(|job| job.id == job_id);
-        all.sort_by_key(|artifact| (place(artifact.job_id), artifact.id));
-        let uuid_of = |job_id: i64| place(job_id).and_then(|at| jobs.get(at)).map(|job| job.uuid);
+        let places: HashMap<i64, (usize, Uuid)> =
+            jobs.iter().enumerate().map(|(at, job)| (job.id, (at, job.uuid))).collect();
+        all.sort_by_key(|artifact| (places.get(&artifact.job_id).map(|(at, _)| *at), artifact.id));
+        let uuid_of = |job_id: i64| places.get(&job_id).map(|(_, uuid)| *uuid);
         let artifacts = all.into_iter().filter_map(|artifact| {
             let job_uuid = uuid_of(artifact.job_id)?;
             Some(BuildArtifact { artifact, job_uuid, state: ArtifactState::Finished })

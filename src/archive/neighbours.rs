@@ -14,6 +14,9 @@ use super::directory::LOCAL_HEADER_BYTES;
 use super::entry::local_lengths;
 use super::range_reader::SKIP_BYTES;
 
+/// The most bytes of an archive that one read of headers takes.
+const MOST_BYTES_OF_A_READ: u64 = 1 << 20;
+
 /// The most that name and extra fields of a local header take.
 const MOST_NAME_AND_EXTRA: u64 = 2 * u16::MAX as u64;
 
@@ -153,7 +156,8 @@ impl Neighbours {
         let mut found = HashMap::with_capacity(starts.len());
         let mut rest = starts;
         while let Some((&first, _)) = rest.split_first() {
-            let apart = |pair: &[u64]| pair[1] - pair[0] > SKIP_BYTES;
+            let apart =
+                |pair: &[u64]| pair[1] - pair[0] > SKIP_BYTES || pair[1] - first > MOST_BYTES_OF_A_READ;
             let run = rest.windows(2).position(apart).map_or(rest.len(), |at| at + 1);
             let (some, others) = rest.split_at(run);
             rest = others;

@@ -2,6 +2,7 @@
 //! until it is sent, and it is made on a thread of its own, few at a time.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -29,11 +30,11 @@ const PIECE_BYTES: usize = 64 << 10;
 
 /// Turns to make a long text.
 #[derive(Debug)]
-pub(super) struct TextTurns(Semaphore);
+pub(super) struct TextTurns(Arc<Semaphore>);
 
 impl Default for TextTurns {
     fn default() -> Self {
-        Self(Semaphore::new(AT_A_TIME))
+        Self(Arc::new(Semaphore::new(AT_A_TIME)))
     }
 }
 
@@ -55,21 +56,28 @@ impl Capacity {
         Ok(TextShare(Some((share, self.rows.clone()))))
     }
 
-    /// Makes a text that was counted.
+    /// Makes a text that was counted. Turn and memory are given back when it is made, even if nobody waits for it any
+    /// more.
     ///
     /// # Errors
     /// `Unavailable` when too many others are made; `Internal` when `make` panics.
     pub async fn make_text<T: Send + 'static>(
         &self,
-        share: &TextShare,
+        share: TextShare,
         make: impl FnOnce() -> T + Send + 'static,
-    ) -> Result<T> {
+    ) -> Result<(T, TextShare)> {
         if share.0.is_none() {
-            return Ok(make());
+            return Ok((make(), share));
         }
         let busy = |_| Error::unavailable("too many long answers are being made");
-        let _turn = timeout(WAIT, self.texts.0.acquire()).await.map_err(busy)?.map_err(Error::internal)?;
-        Ok(yielding::run(make).await?)
+        let turn = timeout(WAIT, Arc::clone(&self.texts.0).acquire_owned()).await;
+        let turn = turn.map_err(busy)?.map_err(Error::internal)?;
+        let making = move || {
+            let made = make();
+            drop(turn);
+            (made, share)
+        };
+        Ok(yielding::run(making).await?)
     }
 }
 

@@ -35,7 +35,8 @@ impl Representation {
         let capacity = ctx.app.deliver.capacity();
         let share = capacity.count_text(bytes, ctx.client_ip()).await?;
         let with_etag = move || make().map(|text| (etag(&text), text));
-        let (etag, text) = capacity.make_text(&share, with_etag).await??;
+        let (made, share) = capacity.make_text(share, with_etag).await?;
+        let (etag, text) = made?;
         Ok(Self { text: text.into(), etag, share })
     }
 }

@@ -55,11 +55,12 @@ pub(super) async fn list(
     let FolderPage { listing, share } = found;
     let mut response = HttpResponse::Ok();
     page.write_headers(&mut response, Total::Known(listing.total), &ctx.url(), ctx.request.query_string());
-    let making = deliver.capacity().make_text(&share, move || {
+    let making = deliver.capacity().make_text(share, move || {
         let items: Vec<TreeItem> = listing.items.into_iter().map(TreeItem::from).collect();
         yielding::json(&items, false)
     });
-    let text = Bytes::from(making.await?.map_err(Error::internal)?);
+    let (made, share) = making.await?;
+    let text = Bytes::from(made.map_err(Error::internal)?);
     response.content_type(ContentType::json());
     Ok(download::with_body(&mut response, text.len() as u64, share.into_body(text)))
 }

@@ -4,10 +4,10 @@
 
 use diesel::prelude::*;
 
-use super::{BuildFields, set_fields, set_meta_data};
+use super::{BuildFields, set_fields, set_meta_data, steps};
 use crate::catalog::schema::{agent_jobs, jobs, pipelines};
 use crate::catalog::values::new_uuid;
-use crate::catalog::{Db, agents, projects};
+use crate::catalog::{Db, agents};
 use crate::domain::build::TextMap;
 use crate::domain::pipeline::Source;
 use crate::domain::status::Status;
@@ -18,13 +18,10 @@ pub(super) const FIRST_NUMBER: i64 = 1 << 50;
 
 /// The number from which on none is given. A document may name any number, even the largest: those from here on are
 /// passed over, so that one of them does not use up all.
-const END_OF_NUMBERS: i64 = 1 << 62;
+pub(super) const END_OF_NUMBERS: i64 = 1 << 62;
 
 /// How long jobs of a build that is being canceled may take to end, in milliseconds.
 const CANCEL_MILLIS: i64 = 10 * 60 * 1000;
-
-/// The stage of jobs that are made from steps.
-const DEFAULT_STAGE: &str = "test";
 
 /// After how long a build that an agent was given a job of is looked at again, in milliseconds.
 const AGAIN_MILLIS: i64 = 60 * 1000;
@@ -115,42 +112,12 @@ pub fn create(db: &mut Db, new: &NewBuild, now: Timestamp) -> Result<i64> {
         .execute(db)?;
     set_fields(db, id, &new.fields)?;
     set_meta_data(db, id, &new.meta_data)?;
-    add_jobs_of_steps(db, new, id, now)?;
+    steps::add_jobs(db, new, id, now)?;
     Ok(id)
 }
 
-/// Creates a job for each step of a build's project. Jobs are numbered under the lock of [`create`].
-fn add_jobs_of_steps(db: &mut Db, new: &NewBuild, pipeline_id: i64, now: Timestamp) -> Result<()> {
-    let Some(steps) = projects::steps(db, new.project_id)? else { return Ok(()) };
-    let last: Option<i64> = jobs::table.select(diesel::dsl::max(jobs::id)).first(db)?;
-    for (id, step) in (next(last)?..).zip(&steps.0) {
-        diesel::insert_into(jobs::table)
-            .values((
-                (
-                    jobs::id.eq(id),
-                    jobs::uuid.eq(new_uuid()),
-                    jobs::project_id.eq(new.project_id),
-                    jobs::pipeline_id.eq(pipeline_id),
-                    jobs::name.eq(step.name()),
-                    jobs::stage.eq(DEFAULT_STAGE),
-                    jobs::status.eq(Status::Pending.as_str()),
-                ),
-                (
-                    jobs::allow_failure.eq(step.soft_fail),
-                    jobs::retried.eq(false),
-                    jobs::user_id.eq(new.user_id),
-                    jobs::created_at.eq(now.as_millis()),
-                    jobs::command.eq(&step.command),
-                    jobs::step_key.eq(&step.key),
-                ),
-            ))
-            .execute(db)?;
-        agents::add_job(db, id, step)?;
-    }
-    Ok(())
-}
-
-fn next(last: Option<i64>) -> Result<i64> {
+/// Returns the number after the last one that was given here or by others.
+pub(super) fn next(last: Option<i64>) -> Result<i64> {
     let next = last.map_or(FIRST_NUMBER, |last| last.saturating_add(1).max(FIRST_NUMBER));
     if next < END_OF_NUMBERS { Ok(next) } else { Err(no_number()) }
 }
@@ -341,8 +308,11 @@ fn waits_for_agents(db: &mut Db, id: i64) -> Result<bool> {
 /// As [`create`].
 pub fn retry(db: &mut Db, job_id: i64, now: Timestamp) -> Result<RetryOutcome> {
     db.lock_whole_catalog()?;
-    let (pipeline_id, status, retried): (i64, Status, bool) =
-        jobs::table.find(job_id).select((jobs::pipeline_id, jobs::status, jobs::retried)).first(db)?;
+    let pipeline_id: i64 = jobs::table.find(job_id).select(jobs::pipeline_id).first(db)?;
+    // A cancellation is before it or after it.
+    super::super::pipelines::lock(db, pipeline_id)?;
+    let (status, retried): (Status, bool) =
+        jobs::table.find(job_id).select((jobs::status, jobs::retried)).first(db)?;
     let build: Status = pipelines::table.find(pipeline_id).select(pipelines::status).first(db)?;
     if !matches!(status, Status::Failed | Status::Canceled) {
         return Ok(RetryOutcome::NotFailed);

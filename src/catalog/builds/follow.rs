@@ -53,7 +53,7 @@ fn status_of_jobs(db: &mut Db, id: i64) -> Result<Option<Status>> {
         .select((jobs::status, jobs::allow_failure, jobs::soft_failed))
         .load(db)?;
     let fails = |(status, allow_failure, soft_failed): &(Status, bool, Option<bool>)| {
-        *status == Status::Failed && !soft_failed.unwrap_or(*allow_failure)
+        *status == Status::Failed && !allow_failure && !soft_failed.unwrap_or(false)
     };
     let any = |wanted: fn(Status) -> bool| newest.iter().any(|(status, ..)| wanted(*status));
     Ok(if !any(|status| status.is_executing() || status.is_finished()) {

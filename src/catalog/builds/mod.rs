@@ -6,6 +6,7 @@ mod follow;
 mod jobs;
 mod list;
 mod sql;
+mod steps;
 mod view;
 
 use std::collections::{BTreeMap, HashMap};

@@ -72,7 +72,13 @@ impl JobJson {
     pub(in crate::api::buildkite) fn bytes(jobs: &[BuildJob]) -> usize {
         const OF_ITSELF: usize = 2 << 10;
         let command = |job: &BuildJob| job.command.as_ref().map_or(0, String::len);
-        jobs.iter().map(|job| OF_ITSELF + command(job) + 3 * job.name.len()).sum()
+        let by_agents = |job: &BuildJob| {
+            job.by_agents.as_ref().map_or(0, |it| {
+                let rules: usize = it.query_rules.0.iter().map(String::len).sum();
+                rules + it.artifact_paths.as_ref().map_or(0, String::len)
+            })
+        };
+        jobs.iter().map(|job| OF_ITSELF + command(job) + by_agents(job) + 3 * job.name.len()).sum()
     }
 
     /// Shows the jobs of a build: of each step the newest attempt, or all.
