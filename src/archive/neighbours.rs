@@ -14,14 +14,16 @@ use super::directory::LOCAL_HEADER_BYTES;
 use super::entry::local_lengths;
 use super::range_reader::SKIP_BYTES;
 
-/// The most bytes of an archive that one read of headers takes.
-const MOST_BYTES_OF_A_READ: u64 = 1 << 20;
-
 /// The most that name and extra fields of a local header take.
 const MOST_NAME_AND_EXTRA: u64 = 2 * u16::MAX as u64;
 
-/// How many local headers are read at most; what more would be needed for stays where it is.
+/// How many local headers are read at most, and in how many reads for one entry; what more would be needed for stays where
+/// it is. Headers that matter lie close to each other, unless somebody has made up their lengths.
 const MOST_HEADERS: usize = 20_000;
+const MOST_READS: usize = 16;
+
+/// The longest of these reads, in bytes.
+const READ_BYTES: u64 = 1024 * 1024;
 
 /// The longest data descriptor: a signature, a CRC-32 and two sizes of 64 bits.
 const MOST_DESCRIPTOR: u64 = 24;
@@ -119,9 +121,12 @@ impl Neighbours {
             return Ok(None);
         }
         // Those that reach into it if their headers are long enough.
-        let near =
-            (0..behind).rev().take_while(|at| self.furthest[*at] + MOST_NAME_AND_EXTRA > removed.start);
-        let near: Vec<(u64, u64)> = near.take(*left).map(|at| before[at]).collect();
+        let reaches = |(start, bytes): &(u64, u64)| {
+            start + LOCAL_HEADER_BYTES + bytes + MOST_NAME_AND_EXTRA > removed.start
+        };
+        let any_before = |at: &usize| self.furthest[*at] + MOST_NAME_AND_EXTRA > removed.start;
+        let near = (0..behind).rev().take_while(any_before).map(|at| before[at]).filter(reaches);
+        let near: Vec<(u64, u64)> = near.take(*left).collect();
         if near.len() + 1 >= *left {
             return Ok(None);
         }
@@ -129,7 +134,7 @@ impl Neighbours {
         let mut starts: Vec<u64> = near.iter().map(|(start, _)| *start).chain([removed.start]).collect();
         starts.sort_unstable();
         starts.dedup();
-        let headers = self.headers(&starts, read).await?;
+        let Some(headers) = self.headers(&starts, read).await? else { return Ok(None) };
         let end = |start: u64, bytes: u64| Some(start + LOCAL_HEADER_BYTES + headers.get(&start)? + bytes);
         let reaches_in =
             |(start, bytes): &(u64, u64)| end(*start, *bytes).is_some_and(|end| end > removed.start);
@@ -147,29 +152,40 @@ impl Neighbours {
     }
 
     /// Reads how long name and extra fields of local headers are, those that lie near each other in one read. What is no
-    /// header is left out.
+    /// header is left out; `None` if that takes too many reads.
     async fn headers(
         &self,
         starts: &[u64],
         read: &impl AsyncFn(Range<u64>) -> io::Result<Bytes>,
-    ) -> io::Result<HashMap<u64, u64>> {
+    ) -> io::Result<Option<HashMap<u64, u64>>> {
+        let runs: Vec<&[u64]> = runs(starts).take(MOST_READS + 1).collect();
+        if runs.len() > MOST_READS {
+            return Ok(None);
+        }
         let mut found = HashMap::with_capacity(starts.len());
-        let mut rest = starts;
-        while let Some((&first, _)) = rest.split_first() {
-            let apart =
-                |pair: &[u64]| pair[1] - pair[0] > SKIP_BYTES || pair[1] - first > MOST_BYTES_OF_A_READ;
-            let run = rest.windows(2).position(apart).map_or(rest.len(), |at| at + 1);
-            let (some, others) = rest.split_at(run);
-            rest = others;
-            let end = some.last().map_or(first, |last| last + LOCAL_HEADER_BYTES).min(self.directory_start);
-            let bytes = read(first..end).await?;
-            for start in some {
+        for run in runs {
+            let (Some(first), Some(last)) = (run.first(), run.last()) else { continue };
+            let bytes = read(*first..self.directory_start.min(last + LOCAL_HEADER_BYTES)).await?;
+            for start in run {
                 let header = bytes.get((start - first) as usize..).unwrap_or_default();
                 if let Some((name, extra)) = local_lengths(header) {
                     found.insert(*start, u64::from(name) + u64::from(extra));
                 }
             }
         }
-        Ok(found)
+        Ok(Some(found))
     }
+}
+
+/// Divides sorted offsets into runs that are worth one read each.
+fn runs(starts: &[u64]) -> impl Iterator<Item = &[u64]> {
+    let mut rest = starts;
+    std::iter::from_fn(move || {
+        let first = *rest.first()?;
+        let is_next = |pair: &[u64]| pair[1] - pair[0] <= SKIP_BYTES && pair[1] - first <= READ_BYTES;
+        let length = 1 + rest.windows(2).take_while(|pair| is_next(pair)).count();
+        let (run, others) = rest.split_at(length);
+        rest = others;
+        Some(run)
+    })
 }

@@ -102,6 +102,8 @@ struct RefRow {
 
 /// A filter that has an index of its own.
 struct Filter {
+    /// What it admits, written so that no database looks for an index: that of another filter, or the order, decides what
+    /// is read.
     condition: Sql,
     /// Selects the IDs that it admits by its index; with the times of creation, if it is exact.
     ids: Sql,
@@ -147,13 +149,13 @@ pub fn listed(db: &mut Db, project_ids: &[i64], list: &BuildList, slice: Slice) 
         let is_alone = filter.is_exact && filters.len() == 1 && times.is_empty();
         let few = filter.ids.clone();
         let found = if is_alone {
-            few.within("SELECT b.id FROM (", &format!(" LIMIT {FEW}) AS b{NEWEST_FIRST}"))
+            few.within("SELECT b.id FROM (", &format!(" LIMIT {FEW}) AS b{SORTED}"))
         } else {
             // Read by their IDs and not otherwise: SQLite keeps to the order of a cross join.
             let begin = "SELECT b.id FROM (SELECT id FROM (";
             let end =
                 format!(" LIMIT {FEW}) AS listed) AS few CROSS JOIN pipelines AS b WHERE b.id = few.id");
-            few.within(begin, &end).and(&all).within("", NEWEST_FIRST)
+            few.within(begin, &end).and(&all).within("", SORTED)
         };
         let found = found.load(db)?;
         let count = Count::Exactly(found.len() as i64);
@@ -182,6 +184,9 @@ pub fn listed(db: &mut Db, project_ids: &[i64], list: &BuildList, slice: Slice) 
 }
 
 const NEWEST_FIRST: &str = " ORDER BY b.created_at DESC, b.id DESC";
+
+/// The same order, of builds that are sorted: the sum keeps SQLite from reading all in the order of an index instead.
+const SORTED: &str = " ORDER BY b.created_at + 0 DESC, b.id DESC";
 
 /// Counts IDs, one more than [`COUNT_LIMIT`] at most.
 fn count(db: &mut Db, ids: &Sql) -> Result<i64> {
@@ -237,7 +242,7 @@ fn filters(db: &mut Db, project_ids: &[i64], list: &BuildList) -> Result<Option<
     };
     let simple = |condition: Sql, runs: Vec<Sql>| Filter {
         ids: of_project(&condition),
-        condition,
+        condition: unindexed(condition),
         is_exact: true,
         runs,
     };
@@ -271,15 +276,26 @@ fn filters(db: &mut Db, project_ids: &[i64], list: &BuildList) -> Result<Option<
         filters.push(simple(Sql::is_one_of("b.sha", &list.commits), Vec::new()));
     }
     if let Some(time) = list.finished_from {
-        let ids = of_project(&Sql::new(format!("b.finished_at >= {}", time.as_millis())));
-        // The sum keeps databases from sorting what they find by its index.
-        let condition = Sql::new(format!("b.finished_at + 0 >= {}", time.as_millis()));
-        filters.push(Filter { condition, ids, is_exact: true, runs: Vec::new() });
+        filters.push(simple(Sql::new(format!("b.finished_at >= {}", time.as_millis())), Vec::new()));
     }
     for (key, value) in &list.meta_data {
         filters.push(of_meta_data(key, value));
     }
     Ok(Some(filters))
+}
+
+/// Writes a condition so that no index serves for it.
+fn unindexed(mut condition: Sql) -> Sql {
+    for (column, same) in [
+        ("b.ref ", "(b.ref || '') "),
+        ("b.sha ", "(b.sha || '') "),
+        ("b.status ", "(b.status || '') "),
+        ("b.user_id ", "b.user_id + 0 "),
+        ("b.finished_at ", "b.finished_at + 0 "),
+    ] {
+        condition.text = condition.text.replace(column, same);
+    }
+    condition
 }
 
 /// The statuses and conditions are constants and need no quoting.
@@ -296,7 +312,7 @@ fn of_states(states: &[BuildState], own: &str) -> Filter {
         names.join(", ")
     );
     Filter {
-        condition: Sql::new(format!("({})", any.join(" OR "))),
+        condition: unindexed(Sql::new(format!("({})", any.join(" OR ")))),
         ids: Sql::new(ids),
         is_exact: states.iter().all(|state| state.condition == BuildCondition::Any),
         runs: statuses.iter().map(of_status).collect(),
