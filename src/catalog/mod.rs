@@ -213,7 +213,8 @@ impl Catalog {
                 projects::give_missing_slugs(db)
             })?;
         }
-        let mut next = Some(0);
+        // Whoever only looks does not wait for whoever writes.
+        let mut next = artifacts::lacks_shown_names(db)?.then_some(0);
         while let Some(after) = next {
             next = db.write(|db| artifacts::fill_shown_names(db, after, FILLED_AT_ONCE))?;
         }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::hashes::blob_info;
 use super::{ArtifactUpload, Ingest};
 use crate::catalog::artifacts::BlobInfo;
-use crate::catalog::uploads::{self, PieceUpload, ReceiveOutcome};
+use crate::catalog::uploads::{self, Piece, PieceUpload, ReceiveOutcome};
 use crate::domain::artifact::UploadState;
 use crate::domain::{Clock, Error, ErrorKind, Result, Sha256Digest, Timestamp};
 
@@ -124,7 +124,12 @@ impl Ingest {
             // Another node has assembled them.
             return Ok(());
         };
-        let (writer, stored, hashes) = self.join(&pieces, Some(super::Hashes::default())).await?;
+        let (writer, stored, hashes) = match self.join(&pieces, Some(super::Hashes::default())).await {
+            Err(_) if self.is_one_lost(&pieces).await? => {
+                return Err(Error::new(ErrorKind::NotFound, "a part of it is not in the store any more"));
+            }
+            joined => joined?,
+        };
         let contents = blob_info(&stored, None, hashes);
         if let Some(differs) = difference(&upload, &contents) {
             tracing::warn!(
@@ -157,6 +162,17 @@ impl Ingest {
             ReceiveOutcome::Closed | ReceiveOutcome::Changed => self.discard(&key).await,
         }
         Ok(())
+    }
+
+    /// Whether the store has not all of these pieces.
+    async fn is_one_lost(&self, pieces: &[Piece]) -> Result<bool> {
+        for piece in pieces {
+            let key = piece.store_key.parse().map_err(Error::internal)?;
+            if self.store.size_of(&key).await?.is_none() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// Gives up an upload, and deletes what arrived of it.

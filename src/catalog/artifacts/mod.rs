@@ -14,7 +14,7 @@ pub(in crate::catalog) use contents::REPLACED_MILLIS;
 pub use contents::{FileDigests, delete_blob, digests, forget_digests, keep_digests, of_jobs_in, swap_blob};
 pub use list::{count, of_job, of_jobs, page};
 pub use named::{NamedArtifact, NamedArtifacts, named, named_and_count};
-pub use shown_names::{fill_shown_names, shown_name};
+pub use shown_names::{fill_shown_names, lacks_shown_names, shown_name};
 pub(super) use shown_names::{job_was_renamed, keep_from_showing};
 
 use super::db::MultiBackend;

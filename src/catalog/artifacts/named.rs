@@ -145,7 +145,7 @@ fn ids(
         let rows: Vec<Row> = query.bind::<BigInt, _>(project_id).bind::<Text, _>(&name).load(db)?;
         Ok(rows.into_iter().map(|row| row.id).collect())
     };
-    if !shown_names::any_is_missing(db)? {
+    if !shown_names::lacks_shown_names(db)? {
         return filled(db, slice);
     }
     let unfilled: Vec<Unfilled> = diesel::sql_query(ids_text(list, Part::Unfilled, direction))
@@ -169,7 +169,7 @@ fn limited(text: String, Slice { offset, limit }: Slice) -> String {
 fn count_by_name(db: &mut Db, project_id: i64, list: &NamedArtifacts) -> Result<Option<i64>> {
     let Some(name) = list.name.as_deref().map(key) else { return Ok(None) };
     let is_other = list.pipeline_id.is_some() || list.accessibilities.is_empty();
-    if is_other || shown_names::any_is_missing(db)? {
+    if is_other || shown_names::lacks_shown_names(db)? {
         return Ok(None);
     }
     let all = ids_text(list, Part::Filled, Direction::Descending);

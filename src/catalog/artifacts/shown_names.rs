@@ -123,7 +123,10 @@ impl Unfilled {
 }
 
 /// Whether the column of any artifact is NULL.
-pub(super) fn any_is_missing(db: &mut Db) -> QueryResult<bool> {
+///
+/// # Errors
+/// Those of the database.
+pub fn lacks_shown_names(db: &mut Db) -> QueryResult<bool> {
     let missing = artifacts::table.filter(artifacts::shown_name.is_null()).select(artifacts::id);
     Ok(missing.first::<i64>(db).optional()?.is_some())
 }
