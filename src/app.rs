@@ -64,7 +64,7 @@ impl App {
         let indexes = IndexCache::new(limits, settings.index_cache_bytes);
         let capacity = Capacity::new(settings.decompression_memory_bytes, settings.index_cache_bytes);
         let deliver = Deliver::new(store.clone(), indexes, capacity, settings.direct_download);
-        let access = Access::new(catalog.clone(), settings.max_artifact_bytes);
+        let access = Access::new(catalog.clone(), clock.clone(), settings.max_artifact_bytes);
         let registry = Registry::new(catalog.clone(), store.clone(), limits, access.clone());
         let retention = Retention::new(
             catalog.clone(),

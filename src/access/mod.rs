@@ -49,19 +49,24 @@ pub use crate::auth::AcceptedCredentials;
 use crate::auth::Actor;
 pub use crate::catalog::uploads::{Declared, LIFETIME as UPLOAD_LIFETIME};
 use crate::catalog::{Catalog, Db};
+use crate::domain::Clock;
 
 /// The service layer: the one way from a dialect to the catalog.
 #[derive(Debug, Clone)]
 pub struct Access {
     catalog: Catalog,
+    /// For times that nodes compare with those of others; see [`crate::catalog::clock::shared`].
+    clock: Clock,
+    /// How far agents have looked for jobs.
+    searches: agents::Searches,
     /// The instance's limit for one artifact in bytes, 0 or `None` for none.
     max_artifact_bytes: Option<u64>,
 }
 
 impl Access {
     /// Creates the service layer on `catalog`. `max_artifact_bytes` is the instance's limit for one artifact.
-    pub fn new(catalog: Catalog, max_artifact_bytes: Option<u64>) -> Self {
-        Self { catalog, max_artifact_bytes }
+    pub fn new(catalog: Catalog, clock: Clock, max_artifact_bytes: Option<u64>) -> Self {
+        Self { catalog, clock, searches: agents::Searches::default(), max_artifact_bytes }
     }
 
     /// Authenticates the principal, and does nothing else.

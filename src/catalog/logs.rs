@@ -2,7 +2,9 @@
 //!
 //! A piece is small, comes about once a second and lives as long as its job runs, so it is a row and not a blob.
 
+use diesel::dsl::sql;
 use diesel::prelude::*;
+use diesel::sql_types::{BigInt, Nullable};
 
 use super::Db;
 use super::schema::{agent_jobs, jobs, log_chunks};
@@ -11,6 +13,9 @@ use crate::domain::status::Status;
 
 /// How many pieces are read at a time.
 const BATCH: i64 = 16;
+
+/// What a piece counts at least, in bytes: a row of its own takes room, however short its text.
+const MIN_CHARGE: i64 = 1 << 10;
 
 /// A piece of a log.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,8 +39,8 @@ pub enum AddOutcome {
     NotRunning,
 }
 
-/// Adds a piece to the log of a job that runs; one that begins where another does is there already. Needs
-/// [`super::Catalog::write`].
+/// Adds a piece to the log of a job that runs; one that begins where another does is there already. Each counts as at
+/// least 1 KiB of the `max_bytes` that a log may have. Needs [`super::Catalog::write`].
 ///
 /// # Errors
 /// Those of the database.
@@ -53,7 +58,7 @@ pub fn add(db: &mut Db, job_id: i64, chunk: &LogChunk, max_bytes: i64) -> Result
     if known.get_result::<i64>(db).optional()?.is_some() {
         return Ok(AddOutcome::Added);
     }
-    let log_bytes = log_bytes.saturating_add(chunk.size_bytes);
+    let log_bytes = log_bytes.saturating_add(chunk.size_bytes.max(MIN_CHARGE));
     if log_bytes > max_bytes {
         return Ok(AddOutcome::TooLong);
     }
@@ -74,12 +79,9 @@ pub fn add(db: &mut Db, job_id: i64, chunk: &LogChunk, max_bytes: i64) -> Result
 /// # Errors
 /// Those of the database.
 pub fn size(db: &mut Db, job_id: i64) -> Result<Option<i64>> {
-    let bytes = agent_jobs::table.find(job_id).select(agent_jobs::log_bytes);
-    let pieces = log_chunks::table.filter(log_chunks::job_id.eq(job_id)).select(log_chunks::job_id);
-    if pieces.first::<i64>(db).optional()?.is_none() {
-        return Ok(None);
-    }
-    Ok(bytes.get_result(db).optional()?)
+    let pieces = log_chunks::table.filter(log_chunks::job_id.eq(job_id));
+    let bytes = sql::<Nullable<BigInt>>("CAST(SUM(size_bytes) AS BIGINT)");
+    Ok(pieces.select(bytes).get_result(db)?)
 }
 
 /// Reads some pieces of a log that begin after `after`, in the order of the log.

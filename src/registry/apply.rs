@@ -199,7 +199,11 @@ impl Applying<'_> {
             finished_at: millis(pipeline.finished_at),
         };
         pipelines::upsert(self.db, pipeline.id, project_id, &changes, self.now)?;
-        Ok(of_pipeline!(pipeline).store(self.db, pipeline.id)?)
+        of_pipeline!(pipeline).store(self.db, pipeline.id)?;
+        if status.is_finished() {
+            builds::follow_jobs(self.db, pipeline.id, self.now)?;
+        }
+        Ok(())
     }
 
     fn job(&mut self, project_id: i64, pipeline_id: i64, job: &JobDocument) -> Result<(), ApplyError> {

@@ -164,6 +164,9 @@ impl PipelineChange {
             builds::end_canceled(db, id, now)?;
             return pipelines::lock(db, id)?.ok_or_else(|| no_such("pipeline", id));
         }
+        if status.is_some_and(Status::is_finished) {
+            builds::follow_jobs(db, id, now)?;
+        }
         Ok(pipeline)
     }
 }

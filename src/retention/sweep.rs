@@ -99,21 +99,26 @@ impl Retention {
         let Self { catalog, clock, agents_lost_after, .. } = self;
         let silence = i64::try_from(agents_lost_after.as_millis()).unwrap_or(i64::MAX);
         loop {
-            let now = earlier(catalog, clock).await?;
-            let cutoff = Timestamp::from_millis(now.as_millis().saturating_sub(silence));
-            let lost = catalog.write(move |db| agents::end_lost(db, cutoff, now)).await?;
+            let clock = clock.clone();
+            // The clock by which heartbeats are recorded, on whatever node.
+            let ending = catalog.write(move |db| {
+                let now = database_clock::shared(db, &clock)?;
+                let cutoff = Timestamp::from_millis(now.as_millis().saturating_sub(silence));
+                agents::end_lost(db, cutoff, now)
+            });
+            let lost = ending.await?;
             if lost.agents == 0 {
                 break;
             }
-            tracing::info!(
-                agents = lost.agents,
-                jobs = lost.jobs,
-                "agents were not heard of, their jobs failed"
-            );
+            tracing::info!(jobs = lost.jobs, "an agent was not heard of, its jobs failed");
         }
         loop {
-            let now = earlier(catalog, clock).await?;
-            if catalog.write(move |db| agents::return_unstarted(db, now)).await? == 0 {
+            let clock = clock.clone();
+            let returning = catalog.write(move |db| {
+                let now = database_clock::shared(db, &clock)?;
+                agents::return_unstarted(db, now)
+            });
+            if returning.await? == 0 {
                 return Ok(());
             }
         }

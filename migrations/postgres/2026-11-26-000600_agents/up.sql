@@ -27,7 +27,7 @@ CREATE TABLE agent_jobs (
     agent_uuid     BYTEA, -- the agent that runs it or ran it
     signal         TEXT,
     signal_reason  TEXT,
-    log_bytes      BIGINT NOT NULL -- length of the log that has come in
+    log_bytes      BIGINT NOT NULL -- how much of the bound of a log has come in
 );
 CREATE INDEX agent_jobs_waiting ON agent_jobs (waiting_queue, job_id) WHERE waiting_queue IS NOT NULL;
 CREATE INDEX agent_jobs_held ON agent_jobs (holder) WHERE holder IS NOT NULL;

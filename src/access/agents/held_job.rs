@@ -64,6 +64,29 @@ impl JobCredential {
         begun(db, job, audit)
     }
 
+    /// Finds the job whose end is reported, as [`JobCredential::find`] does, even if it has ended: the answer to an earlier
+    /// report may have been lost, and the job may have been ended by others.
+    ///
+    /// # Errors
+    /// As [`JobCredential::find`].
+    pub(super) fn find_to_finish(
+        &self,
+        db: &mut Db,
+        id: &RowId,
+        audit: &AuditContext,
+        now: Timestamp,
+    ) -> Result<HeldJob, AgentError> {
+        let Some(job) = self.own_job(db, audit)? else { return self.find_of_session(db, id, audit, now) };
+        require_own(&job, id)?;
+        if job.status.is_finished()
+            && let Some((_, agent @ Some(_))) = agents::holder_of(db, job.id)?
+        {
+            audit.set_job(job.id);
+            return Ok(HeldJob { job, agent });
+        }
+        begun(db, job, audit)
+    }
+
     /// Finds the credential's own job, or the one that its agent runs.
     ///
     /// # Errors
@@ -158,6 +181,21 @@ impl Access {
     ) -> Result<HeldJob, AgentError> {
         let (credential, audit) = (credential.clone(), audit.clone());
         self.catalog.read_inline(move |db| credential.find(db, &id, &audit, now)).await
+    }
+
+    /// Finds the job whose end an agent reports, as [`Access::held_job`] does, even if it has ended.
+    ///
+    /// # Errors
+    /// As [`Access::held_job`].
+    pub async fn job_to_finish(
+        &self,
+        credential: &JobCredential,
+        id: RowId,
+        audit: &AuditContext,
+        now: Timestamp,
+    ) -> Result<HeldJob, AgentError> {
+        let (credential, audit) = (credential.clone(), audit.clone());
+        self.catalog.read_inline(move |db| credential.find_to_finish(db, &id, &audit, now)).await
     }
 
     /// Finds the agent that makes a request, or that runs the job which makes it.

@@ -43,13 +43,18 @@ pub struct GrowingLog {
     job_id: i64,
     /// Its size in bytes.
     pub size_bytes: i64,
+    /// Where the last piece began that was read.
     after: i64,
+    /// Where the pieces that were read end.
+    ends_at: i64,
+    /// Whether a piece was missing before one that was read.
+    has_gap: bool,
     ready: VecDeque<LogChunk>,
     ended: bool,
 }
 
 impl GrowingLog {
-    /// Reads the next piece, compressed with gzip; `None` after the last.
+    /// Reads the next piece, compressed with gzip; `None` after the last, and when the log has become an artifact.
     ///
     /// # Errors
     /// Those of the catalog.
@@ -61,9 +66,24 @@ impl GrowingLog {
         }
         let chunk = self.ready.pop_front();
         if let Some(chunk) = &chunk {
+            self.has_gap |= chunk.starts_at > self.ends_at;
             self.after = chunk.starts_at;
+            self.ends_at = chunk.starts_at.saturating_add(chunk.size_bytes).max(self.ends_at);
         }
         Ok(chunk)
+    }
+
+    /// Finds the artifact that the log has become while it was read, which goes on where the pieces ran out; `None` if
+    /// there is none, or if pieces may have come in before others that were read.
+    ///
+    /// # Errors
+    /// Those of the catalog.
+    pub async fn stored(&self) -> Result<Option<Artifact>> {
+        if self.has_gap {
+            return Ok(None);
+        }
+        let job_id = self.job_id;
+        self.catalog.read(move |db| artifacts::find(db, job_id, &ArtifactName::LOG)).await
     }
 }
 
@@ -78,9 +98,15 @@ impl Access {
             job_id,
             size_bytes,
             after: -1,
+            ends_at: 0,
+            has_gap: false,
             ready: VecDeque::new(),
             ended: false,
         });
-        Ok(growing.map(JobLog::Growing))
+        Ok(match growing {
+            Some(log) => Some(JobLog::Growing(log)),
+            // It may have become an artifact after none was found.
+            None => artifacts::find(db, job_id, &ArtifactName::LOG)?.map(JobLog::Stored),
+        })
     }
 }

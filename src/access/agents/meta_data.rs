@@ -2,9 +2,13 @@
 
 use super::{Access, AgentError, HeldJob, JobCredential};
 use crate::audit::AuditContext;
-use crate::catalog::{Db, builds};
-use crate::domain::build::{MAX_NAMES, TextMap};
+use crate::catalog::Db;
+use crate::catalog::builds::{self, SetOutcome};
+use crate::domain::build::MAX_NAMES;
 use crate::domain::{RowId, Timestamp};
+
+/// Most bytes of all names and values of a build that its jobs set: they are read as a whole.
+const MAX_BYTES: i64 = 1 << 20;
 
 /// Whose meta-data is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,7 +43,7 @@ impl Access {
     /// Sets a value of the meta-data of a job's build.
     ///
     /// # Errors
-    /// As [`Access::held_job`], [`AgentError::TooManyValues`].
+    /// As [`Access::held_job`], [`AgentError::TooManyValues`], [`AgentError::ValuesTooLarge`].
     pub async fn set_meta_data(
         &self,
         credential: &JobCredential,
@@ -53,10 +57,10 @@ impl Access {
             .write(move |db| {
                 let held = credential.find(db, &job, &audit, now)?;
                 let most = i64::try_from(MAX_NAMES).unwrap_or(i64::MAX);
-                if builds::set_value(db, held.job.pipeline_id, &key, &value, most)? {
-                    Ok(())
-                } else {
-                    Err(AgentError::TooManyValues)
+                match builds::set_value(db, held.job.pipeline_id, (&key, &value), (most, MAX_BYTES))? {
+                    SetOutcome::Set => Ok(()),
+                    SetOutcome::TooMany => Err(AgentError::TooManyValues),
+                    SetOutcome::TooLarge => Err(AgentError::ValuesTooLarge(MAX_BYTES)),
                 }
             })
             .await
@@ -83,22 +87,22 @@ impl Access {
             .await
     }
 
-    /// Lists the meta-data of a build.
+    /// Lists the names of the values of a build's meta-data.
     ///
     /// # Errors
     /// As [`Access::meta_data_value`].
-    pub async fn meta_data(
+    pub async fn meta_data_keys(
         &self,
         credential: &JobCredential,
         of: MetaDataOf,
         audit: &AuditContext,
         now: Timestamp,
-    ) -> Result<TextMap, AgentError> {
+    ) -> Result<Vec<String>, AgentError> {
         let (credential, audit) = (credential.clone(), audit.clone());
         self.catalog
             .read(move |db| {
                 let id = of.find(db, &credential, &audit, now)?;
-                Ok(builds::meta_data(db, &[id])?.remove(&id).unwrap_or_default())
+                Ok(builds::keys(db, id)?)
             })
             .await
     }

@@ -3,12 +3,14 @@
 mod held_job;
 mod log;
 mod meta_data;
+mod search;
 mod sessions;
 mod work;
 
 pub use held_job::{HeldJob, JobCredential};
 pub use log::{GrowingLog, JobLog};
 pub use meta_data::MetaDataOf;
+pub(super) use search::Searches;
 pub use sessions::{AgentDetails, Ping, RegisteredAgent};
 pub use work::AcceptedJob;
 
@@ -32,6 +34,10 @@ pub enum AgentError {
     LogTooLong(i64),
     /// The build has as many values as it may have.
     TooManyValues,
+    /// The values of the build would be larger in all than this, in bytes.
+    ValuesTooLarge(i64),
+    /// The build has this status, in which none of its jobs begins.
+    BuildNotRunning(Status),
     /// There is no such build in the project of the job.
     NoBuild,
 }

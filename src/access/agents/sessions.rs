@@ -7,10 +7,7 @@ use crate::access::{AcceptedCredentials, Principal};
 use crate::audit::AuditContext;
 use crate::auth::{self, Actor, CredentialError};
 use crate::catalog::agents::{self, NewAgent, Session};
-use crate::catalog::{Db, builds, jobs, tokens};
-use crate::domain::permissions::{self, Action, Decision, Grant, TokenReach, authorize};
-use crate::domain::project::Visibility;
-use crate::domain::role::Role;
+use crate::catalog::{Db, builds, clock, jobs, tokens};
 use crate::domain::status::Status;
 use crate::domain::tags::Tags;
 use crate::domain::{Error, Timestamp, Uuid};
@@ -62,7 +59,7 @@ impl Access {
         most: u32,
     ) -> Result<RegisteredAgent, AgentError> {
         let token = auth::new_session_token()?;
-        let (uuid, now) = (Uuid::for_row(), principal.now);
+        let (uuid, clock) = (Uuid::for_row(), self.clock.clone());
         let AgentDetails { name, hostname, version, tags, takes_jobs } = details;
         let new = NewAgent { uuid, session: token.sha256, name, hostname, version, tags, takes_jobs };
         let principal = Principal { accepted: AcceptedCredentials::UserOnly, ..principal.clone() };
@@ -74,8 +71,10 @@ impl Access {
             let (token, _) = tokens::details(db, digest)?.ok_or(CredentialError::Unknown)?;
             Ok::<_, AgentError>(token.id)
         };
-        let registered =
-            self.change(allow, move |db, token_id| Ok(agents::register(db, token_id, &new, most, now)?));
+        let registered = self.change(allow, move |db, token_id| {
+            let now = clock::shared(db, &clock)?;
+            Ok(agents::register(db, token_id, &new, most, now)?)
+        });
         if registered.await? {
             Ok(RegisteredAgent { uuid, token: token.text })
         } else {
@@ -109,7 +108,12 @@ impl Access {
         now: Timestamp,
     ) -> Result<(), AccessError> {
         let uuid = self.agent_session(token, audit, now).await?.agent.uuid;
-        let seen = self.catalog.write(move |db| agents::see(db, uuid, now)).await?;
+        let clock = self.clock.clone();
+        let seeing = self.catalog.write(move |db| {
+            let seen_at = clock::shared(db, &clock)?;
+            agents::see(db, uuid, seen_at)
+        });
+        let seen = seeing.await?;
         if seen { Ok(()) } else { Err(CredentialError::Unknown.into()) }
     }
 
@@ -142,7 +146,7 @@ impl Access {
 
     /// Finds what an agent is to do: the job that it was given before and has not accepted, or else the oldest one
     /// that waits for an agent like it in a project whose pipelines its user may run. While none waits in its queue,
-    /// that is one statement.
+    /// that is one statement; in a long one, it may need several pings.
     ///
     /// # Errors
     /// [`AccessError::Credential`].
@@ -173,55 +177,10 @@ impl Access {
         if !session.waits || !session.agent.takes_jobs {
             return Ok(Ping::Nothing);
         }
-        let candidates = self.read(move |db| matching(db, &session, now)).await?;
-        if candidates.is_empty() {
-            return Ok(Ping::Nothing);
-        }
-        let claimed = self.catalog.write(move |db| claim_first(db, &candidates, agent, now)).await?;
-        Ok(claimed.map_or(Ping::Nothing, Ping::Job))
+        Ok(self.search_job(session).await?.map_or(Ping::Nothing, Ping::Job))
     }
 }
 
 fn follow_all(db: &mut Db, held: Vec<(i64, i64, Status)>, now: Timestamp) -> Result<(), Error> {
     held.into_iter().try_for_each(|(_, pipeline_id, _)| builds::follow_jobs(db, pipeline_id, now))
-}
-
-/// The most jobs that are tried to be claimed at one ping: others take what this agent does not.
-const MAX_CANDIDATES: usize = 20;
-
-/// Lists waiting jobs that the agent may take, oldest first.
-fn matching(db: &mut Db, session: &Session, now: Timestamp) -> Result<Vec<i64>, AccessError> {
-    let roles = roles_that_run_pipelines();
-    let member = (!session.user.admin).then_some((session.user.id, roles.as_slice()));
-    let (mut found, mut after) = (Vec::new(), 0);
-    loop {
-        let some = agents::waiting(db, &session.agent.queue, member, after, now)?;
-        let Some((last, _)) = some.last() else { return Ok(found) };
-        after = *last;
-        let mine = some.iter().filter(|(_, rules)| session.agent.tags.satisfy(rules));
-        found.extend(mine.map(|(id, _)| *id));
-        if found.len() >= MAX_CANDIDATES {
-            found.truncate(MAX_CANDIDATES);
-            return Ok(found);
-        }
-    }
-}
-
-fn claim_first(db: &mut Db, ids: &[i64], agent: Uuid, now: Timestamp) -> Result<Option<Uuid>, Error> {
-    for id in ids {
-        if agents::claim(db, *id, agent, now)? {
-            return Ok(jobs::find(db, *id)?.map(|job| job.uuid));
-        }
-    }
-    Ok(None)
-}
-
-/// The names of the roles whose members may run pipelines of a project.
-fn roles_that_run_pipelines() -> Vec<&'static str> {
-    let may = |role: &Role| {
-        let grant = Grant::User { admin: false, role: Some(*role), reach: TokenReach::Unrestricted };
-        let project = permissions::Project { visibility: Visibility::Private, public_jobs: true };
-        authorize(grant, Action::RunPipelines, project) == Decision::Allow
-    };
-    Role::ALL.iter().copied().filter(may).map(Role::as_str).collect()
 }

@@ -7,6 +7,7 @@ use crate::audit::AuditContext;
 use crate::auth;
 use crate::catalog::agents::{self, Agent, Assignment, JobEnd};
 use crate::catalog::builds::{self, Build};
+use crate::catalog::clock;
 use crate::catalog::logs::{self, AddOutcome, LogChunk};
 use crate::domain::{RowId, Timestamp};
 
@@ -25,7 +26,8 @@ impl Access {
     /// Records that the agent of a session accepts the job that it was given; again, when the answer was lost.
     ///
     /// # Errors
-    /// [`crate::access::AccessError::Credential`], [`AgentError::NotHeld`], [`AgentError::NotPossible`].
+    /// [`crate::access::AccessError::Credential`], [`AgentError::NotHeld`], [`AgentError::NotPossible`],
+    /// [`AgentError::BuildNotRunning`].
     pub async fn accept_job(
         &self,
         token: &SecretString,
@@ -33,12 +35,13 @@ impl Access {
         audit: &AuditContext,
         now: Timestamp,
     ) -> Result<AcceptedJob, AgentError> {
-        let (token, audit) = (token.clone(), audit.clone());
+        let (token, audit, clock) = (token.clone(), audit.clone(), self.clock.clone());
         self.catalog
             .write(move |db| {
                 let agent = auth::find_session(db, &token, &audit, now)?.agent;
                 let held = JobCredential::Opaque(token).find(db, &id, &audit, now)?;
-                done(agents::accept(db, held.ids(), &agent, now)?)?;
+                let assigned_at = clock::shared(db, &clock)?;
+                done(agents::accept(db, held.ids(), &agent, assigned_at)?)?;
                 let build = builds::find(db, held.job.pipeline_id)?.ok_or(AgentError::NotHeld)?;
                 Ok(AcceptedJob { build, job_id: held.job.id, agent })
             })
@@ -48,7 +51,7 @@ impl Access {
     /// Records that an agent starts the job that it accepted.
     ///
     /// # Errors
-    /// As [`Access::held_job`], [`AgentError::NotPossible`].
+    /// As [`Access::held_job`], [`AgentError::NotPossible`], [`AgentError::BuildNotRunning`].
     pub async fn start_job(
         &self,
         credential: &JobCredential,
@@ -67,10 +70,11 @@ impl Access {
             .await
     }
 
-    /// Records how a job ended; after the last one the agent takes no more jobs. Returns the job.
+    /// Records how a job ended; after the last one the agent takes no more jobs. Returns the job. One that has ended in
+    /// this way already is left as it is.
     ///
     /// # Errors
-    /// As [`Access::start_job`].
+    /// As [`Access::start_job`]; [`AgentError::NotPossible`] for a job that has ended in another way.
     pub async fn finish_job(
         &self,
         credential: &JobCredential,
@@ -82,7 +86,7 @@ impl Access {
         let (credential, audit) = (credential.clone(), audit.clone());
         self.catalog
             .write(move |db| {
-                let held = credential.find(db, &id, &audit, now)?;
+                let held = credential.find_to_finish(db, &id, &audit, now)?;
                 let agent = held.agent.ok_or(AgentError::NotHeld)?;
                 done(agents::finish(db, held.ids(), agent, &end, now)?)?;
                 if is_last {
@@ -127,5 +131,6 @@ fn done(outcome: Assignment) -> Result<(), AgentError> {
         Assignment::Done => Ok(()),
         Assignment::NotHeld => Err(AgentError::NotHeld),
         Assignment::Refused(status) => Err(AgentError::NotPossible(status)),
+        Assignment::BuildRefused(status) => Err(AgentError::BuildNotRunning(status)),
     }
 }

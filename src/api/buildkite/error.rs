@@ -213,6 +213,13 @@ impl From<AgentError> for ApiError {
             AgentError::TooManyValues => {
                 Self::Unprocessable(format!("The build has {MAX_NAMES} values of meta-data already").into())
             }
+            AgentError::ValuesTooLarge(most) => {
+                let most = byte_size::show(most.unsigned_abs());
+                Self::Unprocessable(format!("The meta-data of the build is larger than {most}").into())
+            }
+            AgentError::BuildNotRunning(status) => {
+                Self::Unprocessable(format!("The build is {status}, in which no job begins").into())
+            }
             AgentError::NoBuild => Self::missing("build"),
         }
     }

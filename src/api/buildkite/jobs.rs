@@ -113,7 +113,7 @@ pub(super) async fn log(
     if form == LogForm::Text {
         let log = match log {
             None => return Ok(HttpResponse::Ok().content_type(TEXT).body("")),
-            Some(JobLog::Growing(log)) => return Ok(growing_log::send(log, TEXT)?),
+            Some(JobLog::Growing(log)) => return Ok(growing_log::send(&ctx.app.store, log, TEXT)?),
             Some(JobLog::Stored(log)) => log,
         };
         let filename = "log.txt".into();
@@ -147,7 +147,7 @@ async fn text(ctx: &RequestContext, log: JobLog) -> Result<String, ApiError> {
     }
     let bytes = match log {
         JobLog::Stored(log) => ctx.app.deliver.small(&log).await?.to_vec(),
-        JobLog::Growing(log) => growing_log::whole(log).await?,
+        JobLog::Growing(log) => growing_log::whole(&ctx.app.store, log).await?,
     };
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }

@@ -25,7 +25,7 @@ pub(super) async fn read(
     let job_id = ctx.after_authentication(&principal, id(job_id, "job_id").map_err(ApiError::from)).await?;
     let log = match ctx.access().log_of_job(&principal, project, job_id).await? {
         Some(JobLog::Stored(log)) => log,
-        Some(JobLog::Growing(log)) => return Ok(growing_log::send(log, TEXT)?),
+        Some(JobLog::Growing(log)) => return Ok(growing_log::send(&ctx.app.store, log, TEXT)?),
         None => {
             return Ok(HttpResponse::Ok()
                 .insert_header((header::CONTENT_TYPE, TEXT))

@@ -49,6 +49,8 @@ pub enum Assignment {
     NotHeld,
     /// The job has this status, which does not allow it.
     Refused(Status),
+    /// The pipeline of the job has this status, in which none of its jobs begins.
+    BuildRefused(Status),
 }
 
 /// How a job ended, as its agent reports it.
@@ -110,36 +112,64 @@ pub fn retry(db: &mut Db, job_id: i64, new_id: i64) -> Result<()> {
     Ok(())
 }
 
-/// Lists some jobs that wait in a queue after the job `after`, in the order of creation, with what each requires;
-/// those of all projects, or of those where the user has one of the roles.
+/// A job that waits in a queue.
+#[derive(Debug, Clone, Queryable)]
+pub struct WaitingJob {
+    /// Its ID.
+    pub id: i64,
+    /// What its agent must have.
+    pub rules: Tags,
+    assigned_at: Option<i64>,
+    status: Status,
+    pipeline: Status,
+    /// Whether the user who was asked for has one of the roles in its project.
+    pub is_of_member: bool,
+}
+
+impl WaitingJob {
+    /// Whether an agent may have it now.
+    pub fn is_free(&self, now: Timestamp) -> bool {
+        self.assigned_at.is_none_or(|time| time <= now.as_millis() - ACCEPT_MILLIS)
+            && self.status == Status::Pending
+            && is_open(self.pipeline)
+    }
+}
+
+/// Whether jobs of a pipeline with this status begin.
+const fn is_open(pipeline: Status) -> bool {
+    matches!(pipeline, Status::Pending | Status::Running)
+}
+
+/// Lists up to 100 jobs in a queue after the job `after`, in the order of creation, whether or not they are free and of
+/// a project where the user has one of the roles: so many rows are read at most.
 ///
 /// # Errors
 /// Those of the database.
 pub fn waiting(
     db: &mut Db,
     queue: &str,
-    member: Option<(i64, &[&'static str])>,
+    (user_id, roles): (i64, &[&'static str]),
     after: i64,
-    now: Timestamp,
-) -> Result<Vec<(i64, Tags)>> {
-    let mut query = agent_jobs::table
-        .inner_join(jobs::table)
+) -> Result<Vec<WaitingJob>> {
+    let membership = project_members::table
+        .filter(project_members::project_id.eq(jobs::project_id))
+        .filter(project_members::user_id.eq(user_id))
+        .filter(project_members::role.eq_any(roles.to_vec()));
+    Ok(agent_jobs::table
+        .inner_join(jobs::table.inner_join(pipelines::table))
         .filter(agent_jobs::waiting_queue.eq(queue))
         .filter(agent_jobs::job_id.gt(after))
-        .filter(agent_jobs::holder.is_null().or(agent_jobs::assigned_at.le(now.as_millis() - ACCEPT_MILLIS)))
-        .filter(jobs::status.eq(Status::Pending.as_str()))
         .order(agent_jobs::job_id.asc())
         .limit(BATCH)
-        .select((agent_jobs::job_id, agent_jobs::query_rules))
-        .into_boxed();
-    if let Some((user_id, roles)) = member {
-        let projects = project_members::table
-            .filter(project_members::user_id.eq(user_id))
-            .filter(project_members::role.eq_any(roles.iter().copied()))
-            .select(project_members::project_id);
-        query = query.filter(jobs::project_id.eq_any(projects));
-    }
-    Ok(query.load(db)?)
+        .select((
+            agent_jobs::job_id,
+            agent_jobs::query_rules,
+            agent_jobs::assigned_at,
+            jobs::status,
+            pipelines::status,
+            exists(membership),
+        ))
+        .load(db)?)
 }
 
 /// Assigns a waiting job to an agent; returns whether it did. Of agents that try at once, on any node, one does:
@@ -148,7 +178,11 @@ pub fn waiting(
 /// # Errors
 /// Those of the database.
 pub fn claim(db: &mut Db, job_id: i64, agent: Uuid, now: Timestamp) -> Result<bool> {
-    let pending = jobs::table.filter(jobs::id.eq(job_id)).filter(jobs::status.eq(Status::Pending.as_str()));
+    let pending = jobs::table
+        .inner_join(pipelines::table)
+        .filter(jobs::id.eq(job_id))
+        .filter(jobs::status.eq(Status::Pending.as_str()))
+        .filter(pipelines::status.eq_any(Status::words(is_open)));
     let free = agent_jobs::table
         .find(job_id)
         .filter(agent_jobs::waiting_queue.is_not_null())
@@ -162,7 +196,8 @@ pub fn claim(db: &mut Db, job_id: i64, agent: Uuid, now: Timestamp) -> Result<bo
     Ok(claimed.execute(db)? == 1)
 }
 
-/// Lists the jobs that an agent holds: each with its pipeline and its status.
+/// Lists the jobs that an agent holds: each with its pipeline and its status, in the order of the pipelines, in which all
+/// lock several.
 ///
 /// # Errors
 /// Those of the database.
@@ -170,7 +205,7 @@ pub fn held(db: &mut Db, agent: Uuid) -> Result<Vec<(i64, i64, Status)>> {
     Ok(agent_jobs::table
         .inner_join(jobs::table)
         .filter(agent_jobs::holder.eq(agent.as_bytes().as_slice()))
-        .order(agent_jobs::job_id.asc())
+        .order((jobs::pipeline_id.asc(), jobs::id.asc()))
         .select((jobs::id, jobs::pipeline_id, jobs::status))
         .load(db)?)
 }
@@ -211,6 +246,9 @@ fn lock(db: &mut Db, (pipeline_id, job_id): (i64, i64), agent: Uuid) -> Result<O
 pub fn accept(db: &mut Db, ids: (i64, i64), agent: &Agent, now: Timestamp) -> Result<Assignment> {
     match lock(db, ids, agent.uuid)? {
         None => return Ok(Assignment::NotHeld),
+        Some((pipeline, Status::Pending | Status::Preparing)) if !is_open(pipeline) => {
+            return Ok(Assignment::BuildRefused(pipeline));
+        }
         Some((_, Status::Pending)) => {}
         // The answer was lost.
         Some((_, Status::Preparing)) => return Ok(Assignment::Done),
@@ -239,6 +277,9 @@ pub fn start(
 ) -> Result<Assignment> {
     match lock(db, ids, agent)? {
         None => return Ok(Assignment::NotHeld),
+        Some((pipeline, Status::Preparing)) if !is_open(pipeline) => {
+            return Ok(Assignment::BuildRefused(pipeline));
+        }
         Some((_, Status::Preparing)) => {}
         Some((_, Status::Running | Status::Canceling)) => return Ok(Assignment::Done),
         Some((_, status)) => return Ok(Assignment::Refused(status)),
@@ -250,20 +291,44 @@ pub fn start(
     Ok(Assignment::Done)
 }
 
-/// Records how a job ended. Needs [`crate::catalog::Catalog::write`].
+/// Records how a job ended; a job that its agent has ended in this way is left as it is. Needs
+/// [`crate::catalog::Catalog::write`].
 ///
 /// # Errors
 /// Those of the database.
 pub fn finish(db: &mut Db, ids: (i64, i64), agent: Uuid, end: &JobEnd, now: Timestamp) -> Result<Assignment> {
     let status = match lock(db, ids, agent)? {
-        None => return Ok(Assignment::NotHeld),
+        None => return ended_before(db, ids.1, agent, end),
         Some((_, Status::Canceling)) => Status::Canceled,
         Some((_, Status::Preparing | Status::Running)) if end.exit_status == Some(0) => Status::Success,
         Some((_, Status::Preparing | Status::Running)) => Status::Failed,
+        Some((_, status)) if status.is_finished() => return ended_before(db, ids.1, agent, end),
         Some((_, status)) => return Ok(Assignment::Refused(status)),
     };
     end_job(db, ids, status, end, now)?;
     Ok(Assignment::Done)
+}
+
+/// Compares how an agent says that its job ended with how it has ended.
+fn ended_before(db: &mut Db, job_id: i64, agent: Uuid, end: &JobEnd) -> Result<Assignment> {
+    type Ended = (Status, Option<i64>, Option<Uuid>, Option<String>, Option<String>);
+    let (status, exit_status, last, signal, signal_reason): Ended = agent_jobs::table
+        .find(job_id)
+        .inner_join(jobs::table)
+        .select((
+            jobs::status,
+            jobs::exit_status,
+            agent_jobs::agent_uuid,
+            agent_jobs::signal,
+            agent_jobs::signal_reason,
+        ))
+        .get_result(db)?;
+    if last != Some(agent) || !status.is_finished() {
+        return Ok(Assignment::NotHeld);
+    }
+    let is_same =
+        exit_status == end.exit_status && signal == end.signal && signal_reason == end.signal_reason;
+    Ok(if is_same { Assignment::Done } else { Assignment::Refused(status) })
 }
 
 /// Ends a locked job.
@@ -297,6 +362,22 @@ pub(super) fn end_job(
         ))
         .execute(db)?;
     builds::follow_jobs(db, pipeline_id, now)
+}
+
+/// Cancels the jobs of an ended pipeline that agents have not begun. The pipeline is locked.
+///
+/// # Errors
+/// Those of the database.
+pub fn cancel_unbegun(db: &mut Db, pipeline_id: i64, now: Timestamp) -> Result<()> {
+    let by_agents = agent_jobs::table.select(agent_jobs::job_id);
+    let unbegun = jobs::table
+        .filter(jobs::pipeline_id.eq(pipeline_id))
+        .filter(jobs::status.eq_any([Status::Pending.as_str(), Status::Preparing.as_str()]))
+        .filter(jobs::id.eq_any(by_agents));
+    diesel::update(unbegun)
+        .set((jobs::status.eq(Status::Canceled.as_str()), jobs::finished_at.eq(now.as_millis())))
+        .execute(db)?;
+    release_ended(db, pipeline_id)
 }
 
 /// Takes the jobs of a pipeline that have ended from their agents and queues, however they ended.

@@ -12,7 +12,7 @@ use crate::domain::{Result, Timestamp, Uuid};
 /// How long an agent may take to start a job that it accepted, in milliseconds.
 const START_MILLIS: i64 = 5 * 60 * 1000;
 
-/// How many agents or jobs are looked at in one transaction.
+/// How many jobs are looked at in one transaction.
 const BATCH: i64 = 100;
 
 /// What [`end_lost`] did.
@@ -62,28 +62,30 @@ fn end_unseen(db: &mut Db, ids: (i64, i64), status: Status, now: Timestamp) -> R
     Ok(true)
 }
 
-/// Disconnects some agents whose last heartbeat was at `cutoff` or before. Needs
+/// Disconnects the agent that was not heard of for longest, if its last heartbeat was at `cutoff` or before: one in a
+/// transaction, because the pipelines of several would be locked in an order of their own. Needs
 /// [`crate::catalog::Catalog::write`].
 ///
 /// # Errors
 /// Those of the database.
 pub fn end_lost(db: &mut Db, cutoff: Timestamp, now: Timestamp) -> Result<Lost> {
-    let silent: Vec<Uuid> = agents::table
+    let silent: Option<Uuid> = agents::table
         .filter(agents::seen_at.le(cutoff.as_millis()))
         .order(agents::seen_at.asc())
-        .limit(BATCH)
         .select(agents::uuid)
-        .load(db)?;
-    let mut lost = Lost { agents: silent.len(), jobs: 0 };
-    for agent in silent {
-        // It may have been heard of meanwhile.
-        let locked =
-            agents::table.find(agent.as_bytes().as_slice()).filter(agents::seen_at.le(cutoff.as_millis()));
-        if diesel::update(locked).set(agents::takes_jobs.eq(false)).execute(db)? > 0 {
-            lost.jobs += disconnect(db, agent, now)?;
-        }
+        .first(db)
+        .optional()?;
+    let Some(agent) = silent else { return Ok(Lost::default()) };
+    // Pipelines are locked before agents, as when a job ends.
+    for (job_id, pipeline_id, _) in held(db, agent)? {
+        lock(db, pipeline_id, job_id)?;
     }
-    Ok(lost)
+    // It may have been heard of meanwhile.
+    let locked =
+        agents::table.find(agent.as_bytes().as_slice()).filter(agents::seen_at.le(cutoff.as_millis()));
+    let is_silent = diesel::update(locked).set(agents::takes_jobs.eq(false)).execute(db)? > 0;
+    let jobs = if is_silent { disconnect(db, agent, now)? } else { 0 };
+    Ok(Lost { agents: 1, jobs })
 }
 
 /// Lets jobs wait again that an agent was given and did not accept within a minute. Returns how many changed.
@@ -95,7 +97,7 @@ pub fn end_lost(db: &mut Db, cutoff: Timestamp, now: Timestamp) -> Result<Lost> 
 /// Those of the database.
 pub fn return_unstarted(db: &mut Db, now: Timestamp) -> Result<usize> {
     let earliest = now.as_millis() - ACCEPT_MILLIS;
-    let late: Vec<(i64, i64, Option<i64>)> = agent_jobs::table
+    let mut late: Vec<(i64, i64, Option<i64>)> = agent_jobs::table
         .inner_join(jobs::table)
         .filter(agent_jobs::holder.is_not_null())
         .filter(agent_jobs::assigned_at.le(earliest))
@@ -104,6 +106,8 @@ pub fn return_unstarted(db: &mut Db, now: Timestamp) -> Result<usize> {
         .limit(BATCH)
         .select((jobs::id, jobs::pipeline_id, agent_jobs::assigned_at))
         .load(db)?;
+    // All lock several pipelines in this order.
+    late.sort_unstable_by_key(|(job_id, pipeline_id, _)| (*pipeline_id, *job_id));
     let mut changed = 0;
     for (job_id, pipeline_id, assigned_at) in late {
         let is_done = match lock(db, pipeline_id, job_id)? {

@@ -6,8 +6,8 @@ mod lost;
 use diesel::prelude::*;
 
 pub use jobs::{
-    AgentJob, Assignment, JobEnd, accept, add_job, claim, finish, held, holder_of, job_run_by, release_ended,
-    retry, start, waiting,
+    AgentJob, Assignment, JobEnd, WaitingJob, accept, add_job, cancel_unbegun, claim, finish, held,
+    holder_of, job_run_by, release_ended, retry, start, waiting,
 };
 pub use lost::{Lost, disconnect, end_lost, return_unstarted};
 

@@ -243,13 +243,15 @@ pub fn end_canceled(db: &mut Db, id: i64, now: Timestamp) -> Result<()> {
 /// # Errors
 /// Those of the database.
 pub fn cancel_due(db: &mut Db, now: Timestamp) -> Result<usize> {
-    let due: Vec<(i64, Status)> = pipelines::table
-        .filter(pipelines::cancel_at.le(now.as_millis()))
-        .order(pipelines::cancel_at.asc())
-        .limit(BATCH)
-        .select((pipelines::id, pipelines::status))
-        .load(db)?;
-    for (id, status) in &due {
+    let is_due = pipelines::cancel_at.le(now.as_millis());
+    let due = pipelines::table.filter(is_due).order(pipelines::cancel_at.asc()).limit(BATCH);
+    let mut due: Vec<i64> = due.select(pipelines::id).load(db)?;
+    // All lock several pipelines in this order, and each before its jobs.
+    due.sort_unstable();
+    for id in &due {
+        let locked = diesel::update(pipelines::table.find(id).filter(is_due));
+        let locked = locked.set(pipelines::status.eq(pipelines::status)).returning(pipelines::status);
+        let Some(status) = locked.get_result::<Status>(db).optional()? else { continue };
         match status {
             Status::Canceling => {
                 let executing = Status::words(Status::is_executing);

@@ -9,7 +9,8 @@ use crate::domain::status::Status;
 use crate::domain::{Result, Timestamp};
 
 /// Gives a pipeline the status that follows from its jobs: one that is being canceled ends with them, and one whose
-/// jobs agents run goes with them. Needs [`crate::catalog::Catalog::write`].
+/// jobs agents run goes with them. Jobs that no agent has begun are canceled when their pipeline has ended without them.
+/// Needs [`crate::catalog::Catalog::write`].
 ///
 /// # Errors
 /// Those of the database.
@@ -19,11 +20,14 @@ pub fn follow_jobs(db: &mut Db, id: i64, now: Timestamp) -> Result<()> {
     if id < FIRST_NUMBER || !is_run_by_agents(db, id)? {
         return Ok(());
     }
-    agents::release_ended(db, id)?;
     // Jobs that end at once on two nodes must see each other.
     let locked = diesel::update(pipelines::table.find(id)).set(pipelines::status.eq(pipelines::status));
     let known = locked.returning((pipelines::status, pipelines::started_at)).get_result(db)?;
     let (known, started_at): (Status, Option<Timestamp>) = known;
+    agents::release_ended(db, id)?;
+    if known.is_finished() {
+        return agents::cancel_unbegun(db, id, now);
+    }
     if !matches!(known, Status::Pending | Status::Running) {
         return Ok(());
     }
@@ -37,7 +41,8 @@ pub fn follow_jobs(db: &mut Db, id: i64, now: Timestamp) -> Result<()> {
             pipelines::cancel_at.eq(None::<i64>),
         ))
         .execute(db)?;
-    Ok(())
+    // One that is not counted any more may still wait.
+    if status.is_finished() { agents::cancel_unbegun(db, id, now) } else { Ok(()) }
 }
 
 fn is_run_by_agents(db: &mut Db, id: i64) -> Result<bool> {

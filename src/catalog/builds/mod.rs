@@ -113,28 +113,71 @@ pub fn set_meta_data(db: &mut Db, pipeline_id: i64, values: &TextMap) -> Result<
     Ok(())
 }
 
-/// Sets one value of a pipeline's meta-data; returns whether there is room for it. Needs
+/// The outcome of [`set_value`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SetOutcome {
+    /// It is set.
+    Set,
+    /// The pipeline has as many values as it may have.
+    TooMany,
+    /// All values, with their names, would be larger than they may be.
+    TooLarge,
+}
+
+/// Sets one value of a pipeline's meta-data, of which there may be so many values and so many bytes in all. Needs
 /// [`crate::catalog::Catalog::write`].
 ///
 /// # Errors
 /// Those of the database.
-pub fn set_value(db: &mut Db, pipeline_id: i64, key: &str, value: &str, most: i64) -> Result<bool> {
+pub fn set_value(
+    db: &mut Db,
+    pipeline_id: i64,
+    (key, value): (&str, &str),
+    (most, most_bytes): (i64, i64),
+) -> Result<SetOutcome> {
     // The jobs of a build set values one after the other.
     diesel::update(pipelines::table.find(pipeline_id))
         .set(pipelines::status.eq(pipelines::status))
         .execute(db)?;
+    let added = i64::try_from(key.len() + value.len()).unwrap_or(i64::MAX);
+    if bytes_of_others(db, pipeline_id, key)?.saturating_add(added) > most_bytes {
+        return Ok(SetOutcome::TooLarge);
+    }
     let changed = (meta_data::value.eq(value), meta_data::value_start.eq(start_of(value)));
     if diesel::update(meta_data::table.find((pipeline_id, key))).set(changed.clone()).execute(db)? > 0 {
-        return Ok(true);
+        return Ok(SetOutcome::Set);
     }
     let all = meta_data::table.filter(meta_data::pipeline_id.eq(pipeline_id));
     if all.count().get_result::<i64>(db)? >= most {
-        return Ok(false);
+        return Ok(SetOutcome::TooMany);
     }
     diesel::insert_into(meta_data::table)
         .values((meta_data::pipeline_id.eq(pipeline_id), meta_data::key.eq(key), changed))
         .execute(db)?;
-    Ok(true)
+    Ok(SetOutcome::Set)
+}
+
+/// The size of all names and values of a pipeline but those of one key, in bytes.
+fn bytes_of_others(db: &mut Db, pipeline_id: i64, key: &str) -> Result<i64> {
+    let bytes = match db {
+        Db::Sqlite(_) => "COALESCE(SUM(LENGTH(CAST(key AS BLOB)) + LENGTH(CAST(value AS BLOB))), 0)",
+        Db::Postgres(_) => "COALESCE(SUM(OCTET_LENGTH(key) + OCTET_LENGTH(value)), 0)",
+    };
+    let others =
+        meta_data::table.filter(meta_data::pipeline_id.eq(pipeline_id)).filter(meta_data::key.ne(key));
+    Ok(others.select(diesel::dsl::sql::<diesel::sql_types::BigInt>(bytes)).get_result(db)?)
+}
+
+/// Returns the names of the values of a pipeline's meta-data, in their order.
+///
+/// # Errors
+/// Those of the database.
+pub fn keys(db: &mut Db, pipeline_id: i64) -> Result<Vec<String>> {
+    let all = meta_data::table.filter(meta_data::pipeline_id.eq(pipeline_id)).select(meta_data::key);
+    let mut keys: Vec<String> = all.load(db)?;
+    // Databases order texts each in its way.
+    keys.sort_unstable();
+    Ok(keys)
 }
 
 /// Returns one value of a pipeline's meta-data.

@@ -11,6 +11,7 @@ mod refused;
 mod rewriting;
 mod worker;
 mod worker_jobs;
+mod worker_logs;
 mod worker_lost;
 mod worker_refused;
 

@@ -18,6 +18,8 @@ on_both_databases!(
     a_cancellation_reaches_the_agent,
     agents_get_what_their_tags_and_users_allow,
     agents_are_paused_and_stopped,
+    jobs_of_a_build_that_was_ended_do_not_begin,
+    a_long_queue_is_searched_in_parts,
     steps_are_registered_and_apply_to_new_builds,
     a_build_of_steps_that_no_agent_takes_expires,
     agents_that_ask_at_once_get_different_jobs
@@ -110,7 +112,9 @@ fn a_cancellation_reaches_the_agent(gateway: Gateway) {
     running.call("PUT", "finish", &end);
     assert_eq!(states(&gateway), are("canceled", &["canceled", "canceled", "canceled", "canceled"]));
     assert_eq!(agents[0].call("GET", &format!("jobs/{}", running.id), None)["state"], "canceled");
-    assert_eq!(running.send("PUT", "finish", &end).status, 401, "its token ended with it");
+    running.call("PUT", "finish", &end);
+    assert_eq!(running.finish("0").status, 422, "it ended otherwise");
+    assert_eq!(running.chunk(2, 8, b"late\n").status, 401, "its token ended with it");
 }
 
 fn agents_get_what_their_tags_and_users_allow(gateway: Gateway) {
@@ -147,6 +151,69 @@ fn agents_are_paused_and_stopped(gateway: Gateway) {
     assert_eq!(agent.call("GET", "ping", None), json!({}), "it takes no more jobs");
     agent.call("POST", "disconnect", None);
     assert_eq!(agent.send("GET", "ping", None).status, 401);
+}
+
+fn jobs_of_a_build_that_was_ended_do_not_begin(gateway: Gateway) {
+    with_steps(&gateway, &json!([{"command": "a"}, {"command": "b"}, {"command": "c"}]));
+    create(&gateway);
+    gateway.load("users: [{id: 1, username: admin, tokens: [{value: registrar, scopes: [registry]}]}]");
+    let id = 1i64 << 50;
+    let report = |status: &str| {
+        let answer = gateway
+            .request("PATCH", &format!("/api/registry/v1/pipelines/{id}"))
+            .private_token("registrar")
+            .header("Content-Type", "application/json")
+            .body(json!({ "status": status }).to_string().into_bytes())
+            .send();
+        assert_eq!(answer.status, 200, "{}", answer.text());
+    };
+    let agents: Vec<Agent> = (0..3).map(|_| Agent::start(gateway.address, AGENTS, &[])).collect();
+    let accepted = agents[0].take();
+    let assigned = format!("jobs/{}/accept", agents[1].ping().unwrap());
+    report("manual");
+    let why = (422, "The build is manual, in which no job begins".to_owned());
+    assert_eq!(refused(&accepted.send("PUT", "start", &json!({}))), why);
+    assert_eq!(refused(&agents[1].send("PUT", &assigned, None)), why);
+    assert_eq!(agents[2].ping(), None);
+    report("running");
+    agents[1].call("PUT", &assigned, None);
+    accepted.call("PUT", "start", &json!({}));
+    report("success");
+    assert_eq!(states(&gateway).1, ["running", "canceled", "canceled"]);
+    assert_eq!((agents[1].ping(), agents[2].ping()), (None, None));
+    assert_eq!(accepted.finish("0").status, 200);
+    // A document ends a build as well.
+    create(&gateway);
+    gateway.load(&format!(
+        "projects: [{{id: 1, path: group/project, pipelines: [
+        {{id: {}, ref: main, sha: HEAD, status: failed}}]}}]",
+        id + 1
+    ));
+    let build = got(&gateway, &format!("{PIPELINE}/builds/4"));
+    assert_eq!(super::field(&build["jobs"], "state"), ["canceled", "canceled", "canceled"]);
+    assert_eq!(agents[2].ping(), None);
+}
+
+fn a_long_queue_is_searched_in_parts(gateway: Gateway) {
+    let others = vec![json!({"command": "a", "agents": {"gpu": "*"}}); 100];
+    let others: Vec<Value> = (0..).zip(others).map(|(n, step)| labeled(step, n)).collect();
+    with_steps(&gateway, &json!(others));
+    for _ in 0..6 {
+        create(&gateway);
+    }
+    gateway.load("projects: [{id: 1, path: group/project, steps: [{command: mine}]}]");
+    let mine = create(&gateway)["jobs"][0]["id"].as_str().unwrap().to_owned();
+    let agent = Agent::start(gateway.address, AGENTS, &[]);
+    assert_eq!(agent.ping(), None, "it is the 601st");
+    assert_eq!(agent.ping(), Some(mine));
+    assert_eq!(agent.run().finish("0").status, 200);
+    // Those that are for another agent are for it at once.
+    assert!(Agent::start(gateway.address, AGENTS, &["gpu=1"]).ping().is_some());
+}
+
+fn labeled(mut step: Value, number: usize) -> Value {
+    step["label"] = json!(format!("step {number}"));
+    step
 }
 
 fn steps_are_registered_and_apply_to_new_builds(gateway: Gateway) {

@@ -56,7 +56,8 @@ fn a_job_of_a_lost_agent_has_failed(gateway: Gateway) {
     // Neither the agent nor its job come back.
     assert_eq!(agent.send("GET", "ping", None).status, 401);
     assert_eq!(agent.send("POST", "heartbeat", Some(&json!({}))).status, 401);
-    assert_eq!(job.finish("0").status, 401);
+    assert_eq!(job.finish("0").status, 422, "agents do not repeat that");
+    assert_eq!(job.finish("-1").status, 200);
     assert_eq!(job_state(&gateway), "failed");
     // The job is tried again by another.
     assert_eq!(put(&gateway, &format!("{BUILD}/retry_failed_jobs")).status, 202);
@@ -135,4 +136,27 @@ fn agents_end_with_their_token(gateway: Gateway) {
         "users: [{id: 3, username: developer, tokens: [{value: agents-of-developer, scopes: [api], expires_at: null}]}]",
     );
     assert_eq!(agent.send("GET", "ping", None).status, 401, "its token lost the scope");
+}
+
+#[test]
+fn an_end_that_is_reported_again_is_no_failed_authentication() {
+    let gateway = Gateway::on_sqlite_with(|settings| settings.failed_auth_per_minute = 3);
+    one_step(&gateway);
+    let agent = Agent::start(gateway.address, AGENTS, &[]);
+    let job = agent.run();
+    for _ in 0..5 {
+        assert_eq!(job.finish("1").status, 200, "the answer was lost");
+        assert_eq!(job_state(&gateway), "failed");
+    }
+    for _ in 0..5 {
+        assert_eq!(super::refused(&job.finish("0")).0, 422, "it ended otherwise");
+    }
+    let by_session = |status: &str| {
+        let path = format!("jobs/{}/finish", job.id);
+        agent.send("PUT", &path, Some(&json!({ "exit_status": status }))).status
+    };
+    assert_eq!((by_session("1"), by_session("0")), (200, 422));
+    // Nothing else is open to the token.
+    assert_eq!(job.send("POST", "data/keys", &json!(null)).status, 401);
+    assert_eq!(job_state(&gateway), "failed");
 }

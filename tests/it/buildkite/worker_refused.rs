@@ -173,7 +173,15 @@ fn what_a_job_reports_is_checked(gateway: Gateway) {
     assert_eq!(said("POST", "data/set", json!({"key": "k", "value": "v".repeat((100 << 10) + 1)})).0, 422);
     assert_eq!(said("POST", "data/set", json!({"key": "k", "value": {}})).0, 422);
     assert_eq!(job.send("POST", "data/set", &json!({"key": "k", "x": "v".repeat(1 << 20)})).status, 413);
-    // A build has only so many values.
+    // A build has only so many values, and so many bytes of them.
+    let large = |n: usize| json!({"key": format!("large {n}"), "value": "v".repeat(100 << 10)});
+    for n in (0..10).chain([3]) {
+        assert_eq!(job.send("POST", "data/set", &large(n)).status, 200, "{n}");
+    }
+    let (status, why) = said("POST", "data/set", large(10));
+    assert!(status == 422 && why.starts_with("The meta-data of the build is larger than 1"), "{why}");
+    assert_eq!(job.send("POST", "data/set", &json!({"key": "small", "value": "v"})).status, 200);
+    assert_eq!(job.call("POST", "data/keys", &json!(null)).as_array().unwrap().len(), 12);
     let values: String = (0..1000).map(|n| format!("v{n}: x, ")).collect();
     let id = 1i64 << 50;
     gateway.load(&format!(

@@ -19,8 +19,11 @@ pub(super) const MAX_CHUNK_BYTES: usize = 1 << 20;
 /// Longest log of a job, in bytes.
 pub(super) const MAX_LOG_BYTES: i64 = 100 << 20;
 
-/// What compression may add to a piece, in bytes.
+/// What compression may add to a piece that is received, in bytes.
 const OVERHEAD_BYTES: usize = 64 << 10;
+
+/// What compression may add to a piece that is stored as it was received, in bytes: more than it ever needs.
+const STORED_OVERHEAD_BYTES: usize = 1 << 10;
 
 /// `POST /v3/jobs/ID/chunks?sequence=N&offset=O&size=S`
 pub(super) async fn add(
@@ -63,18 +66,37 @@ fn bounds(ctx: &RequestContext) -> Result<(i64, usize), ApiError> {
     Ok((starts_at, size_bytes))
 }
 
-/// Checks the size of a piece, and returns it compressed.
+/// Checks the size of a piece, and returns it compressed: anew, if what the client made of it is larger than it needs to
+/// be, because the bound of a log counts bytes before compression.
 fn compressed(sent: Vec<u8>, size_bytes: usize, is_gzip: bool) -> Result<Vec<u8>, ApiError> {
     let wrong = |why: String| ApiError::BadRequest(why.into());
-    let found = if is_gzip {
-        gunzip(&sent, size_bytes)
-            .map_err(|why| wrong(format!("The piece cannot be decompressed: {why}")))?
-            .len()
+    let (plain, kept) = if is_gzip {
+        let plain = gunzip(&sent, size_bytes)
+            .map_err(|why| wrong(format!("The piece cannot be decompressed: {why}")))?;
+        (plain, Some(sent).filter(|sent| sent.len() <= size_bytes + STORED_OVERHEAD_BYTES))
     } else {
-        sent.len()
+        (sent, None)
     };
-    if found != size_bytes {
-        return Err(wrong(format!("size: expected {size_bytes} bytes, received {found}")));
+    if plain.len() != size_bytes {
+        return Err(wrong(format!("size: expected {size_bytes} bytes, received {}", plain.len())));
     }
-    if is_gzip { Ok(sent) } else { gzip(&sent).map_err(|error| Error::internal(error).into()) }
+    kept.map_or_else(|| gzip(&plain).map_err(|error| Error::internal(error).into()), Ok)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_piece_is_stored_no_larger_than_it_needs_to_be() {
+        let sent = gzip(b"hello").unwrap();
+        assert_eq!(compressed(sent.clone(), 5, true).unwrap(), sent);
+        // Members that hold nothing.
+        let padded = [sent, gzip(b"").unwrap().repeat(1000)].concat();
+        for (sent, is_gzip) in [(padded, true), (b"hello".to_vec(), false)] {
+            let stored = compressed(sent, 5, is_gzip).unwrap();
+            assert!(stored.len() < 100, "{}", stored.len());
+            assert_eq!(gunzip(&stored, 5).unwrap(), b"hello");
+        }
+    }
 }

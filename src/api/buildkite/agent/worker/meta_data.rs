@@ -54,8 +54,8 @@ async fn read(
 ) -> Result<HttpResponse, ApiError> {
     let (access, credential) = (ctx.access(), credential(ctx).await?);
     if route == DataRoute::Keys {
-        let all = access.meta_data(&credential, of, &ctx.audit, ctx.now).await?;
-        return Ok(answer(&json!(all.0.keys().collect::<Vec<_>>())));
+        let keys = access.meta_data_keys(&credential, of, &ctx.audit, ctx.now).await?;
+        return Ok(answer(&json!(keys)));
     }
     // Who may not ask sends no body.
     access.meta_data_value(&credential, of, String::new(), &ctx.audit, ctx.now).await?;

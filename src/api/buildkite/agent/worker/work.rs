@@ -63,7 +63,7 @@ pub(super) async fn start(
     Ok(done())
 }
 
-/// `PUT /v3/jobs/ID/finish`
+/// `PUT /v3/jobs/ID/finish`, as often as the agent sends it: agents repeat it for days when they are refused.
 pub(super) async fn finish(
     ctx: &RequestContext,
     id: RowId,
@@ -71,7 +71,7 @@ pub(super) async fn finish(
 ) -> Result<HttpResponse, ApiError> {
     ctx.audit.start("job.finish");
     let credential = credential(ctx).await?;
-    ctx.access().held_job(&credential, id, &ctx.audit, ctx.now).await?;
+    ctx.access().job_to_finish(&credential, id, &ctx.audit, ctx.now).await?;
     let body = object(body, MAX_BODY_BYTES).await?;
     let end = JobEnd {
         exit_status: exit_status(&body["exit_status"])?,
