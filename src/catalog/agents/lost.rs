@@ -62,8 +62,9 @@ fn end_unseen(db: &mut Db, ids: (i64, i64), status: Status, now: Timestamp) -> R
     Ok(true)
 }
 
-/// Disconnects the agent that was not heard of for longest, if its last heartbeat was at `cutoff` or before: one in a
-/// transaction, because the pipelines of several would be locked in an order of their own. Needs
+/// Disconnects the agent that was not heard of for longest, if its last heartbeat was at `cutoff` or before.
+///
+/// It is one in a transaction, because the pipelines of several would be locked in an order of their own. Needs
 /// [`crate::catalog::Catalog::write`].
 ///
 /// # Errors

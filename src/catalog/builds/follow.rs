@@ -8,9 +8,10 @@ use crate::catalog::{Db, agents};
 use crate::domain::status::Status;
 use crate::domain::{Result, Timestamp};
 
-/// Gives a pipeline the status that follows from its jobs: one that is being canceled ends with them, and one whose
-/// jobs agents run goes with them. Jobs that no agent has begun are canceled when their pipeline has ended without them.
-/// Needs [`crate::catalog::Catalog::write`].
+/// Gives a pipeline the status that follows from its jobs.
+///
+/// One that is being canceled ends with them, and one whose jobs agents run goes with them. Jobs that no agent has begun
+/// are canceled when their pipeline has ended without them. Needs [`crate::catalog::Catalog::write`].
 ///
 /// # Errors
 /// Those of the database.
