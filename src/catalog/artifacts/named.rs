@@ -84,8 +84,8 @@ impl Part {
 /// Builds the query for the IDs of a part of a list. The first parameter is the project.
 ///
 /// SQLite keeps no statistics, and its planner would read all artifacts of the project to find those of a pipeline;
-/// `CROSS JOIN` keeps it to the order of the tables. Without a pipeline each state has its own run in the index,
-/// and both databases merge the runs as they read them.
+/// `CROSS JOIN` keeps it to the order of the tables, and `+` from reading all jobs of the project. Without a pipeline each
+/// state has its own run in the index, and both databases merge the runs as they read them.
 fn ids_text(list: &NamedArtifacts, part: Part, direction: Direction) -> String {
     let order = match direction {
         Direction::Ascending => "ASC",
@@ -106,7 +106,7 @@ fn ids_text(list: &NamedArtifacts, part: Part, direction: Direction) -> String {
     if let Some(pipeline_id) = list.pipeline_id {
         let states = quoted(states.to_vec());
         return format!(
-            "SELECT {columns} FROM jobs CROSS JOIN artifacts WHERE jobs.project_id = $1 \
+            "SELECT {columns} FROM jobs CROSS JOIN artifacts WHERE +jobs.project_id = $1 \
              AND jobs.pipeline_id = {pipeline_id} AND artifacts.job_id = jobs.id AND artifacts.state IN ({states}) \
              AND {conditions} ORDER BY artifacts.id {order}"
         );
