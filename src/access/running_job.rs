@@ -2,7 +2,7 @@
 
 use secrecy::{ExposeSecret, SecretString};
 
-use super::{Access, AccessError};
+use super::{Access, AccessError, JobCredential};
 use crate::audit::AuditContext;
 use crate::auth::keys::SigningKeys;
 use crate::auth::{self, Actor, CredentialError, RuntimeToken};
@@ -55,12 +55,7 @@ impl Access {
     ) -> Result<RunningJob, AccessError> {
         audit.set_credential("runtime_token");
         let token = RuntimeToken::verify(keys, token, now).await?;
-        let audit = audit.clone();
-        self.read_inline(move |db| {
-            let job = jobs::find(db, token.job_id)?.filter(|job| job.pipeline_id == token.pipeline_id);
-            running(db, job.ok_or(CredentialError::Unknown)?, &audit, now)
-        })
-        .await
+        self.running_job(JobCredential::Runtime(token), audit, now).await
     }
 
     /// Finds the running job that a token is for: its own, a runtime token that was made for it, or that of the agent
@@ -79,13 +74,23 @@ impl Access {
             return self.job_of_runtime_token(keys, token, audit, now).await;
         }
         audit.set_credential("job_token");
-        let (token, audit) = (token.clone(), audit.clone());
+        self.running_job(JobCredential::Opaque(token.clone()), audit, now).await
+    }
+
+    async fn running_job(
+        &self,
+        credential: JobCredential,
+        audit: &AuditContext,
+        now: Timestamp,
+    ) -> Result<RunningJob, AccessError> {
+        let audit = audit.clone();
         self.read_inline(move |db| {
-            let job = match auth::find_job(db, &token, &audit)? {
-                Some(found) => found.job,
+            let job = match (credential.own_job(db, &audit)?, &credential) {
+                (Some(job), _) => job,
+                (None, JobCredential::Runtime(_)) => return Err(CredentialError::Unknown.into()),
                 // Agents of old releases show the token of their session for the job that they run.
-                None => {
-                    let agent = auth::find_session(db, &token, &audit, now)?.agent;
+                (None, JobCredential::Opaque(token)) => {
+                    let agent = auth::find_session(db, token, &audit, now)?.agent;
                     let id = agents::job_run_by(db, agent.uuid)?.ok_or(CredentialError::Unknown)?;
                     jobs::find(db, id)?.ok_or(CredentialError::Unknown)?
                 }

@@ -109,7 +109,15 @@ impl JobCredential {
         }
     }
 
-    fn own_job(&self, db: &mut Db, audit: &AuditContext) -> Result<Option<Job>, AgentError> {
+    /// Finds the job that the credential was made for; `None` for one that is no job's.
+    ///
+    /// # Errors
+    /// [`AccessError::Credential`].
+    pub(in crate::access) fn own_job(
+        &self,
+        db: &mut Db,
+        audit: &AuditContext,
+    ) -> Result<Option<Job>, AccessError> {
         Ok(match self {
             Self::Runtime(token) => {
                 audit.set_credential("runtime_token");
@@ -160,11 +168,7 @@ fn begun(db: &mut Db, job: Job, audit: &AuditContext) -> Result<HeldJob, AgentEr
 
 /// Requires that the job in a path is the credential's own.
 fn require_own(job: &Job, id: &RowId) -> Result<(), AgentError> {
-    let is_own = match id {
-        RowId::Number(number) => job.id == *number,
-        RowId::Uuid(uuid) => job.uuid == *uuid,
-    };
-    if is_own { Ok(()) } else { Err(AgentError::OtherJob) }
+    if job.is_named(id) { Ok(()) } else { Err(AgentError::OtherJob) }
 }
 
 impl Access {

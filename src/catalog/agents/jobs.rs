@@ -78,12 +78,15 @@ impl JobEnd {
 /// # Errors
 /// Those of the database.
 pub fn add_job(db: &mut Db, job_id: i64, step: &Step) -> Result<()> {
-    let rules = step.rules();
+    insert(db, job_id, &step.rules(), step.artifact_paths.as_deref())
+}
+
+fn insert(db: &mut Db, job_id: i64, rules: &Tags, artifact_paths: Option<&str>) -> Result<()> {
     diesel::insert_into(agent_jobs::table)
         .values((
             agent_jobs::job_id.eq(job_id),
-            agent_jobs::query_rules.eq(as_json(&rules)?),
-            agent_jobs::artifact_paths.eq(&step.artifact_paths),
+            agent_jobs::query_rules.eq(as_json(rules)?),
+            agent_jobs::artifact_paths.eq(artifact_paths),
             agent_jobs::waiting_queue.eq(rules.queue()),
             agent_jobs::log_bytes.eq(0),
         ))
@@ -100,16 +103,7 @@ pub fn retry(db: &mut Db, job_id: i64, new_id: i64) -> Result<()> {
     let known: Option<(Tags, Option<String>)> =
         original.select((agent_jobs::query_rules, agent_jobs::artifact_paths)).get_result(db).optional()?;
     let Some((rules, artifact_paths)) = known else { return Ok(()) };
-    diesel::insert_into(agent_jobs::table)
-        .values((
-            agent_jobs::job_id.eq(new_id),
-            agent_jobs::query_rules.eq(as_json(&rules)?),
-            agent_jobs::artifact_paths.eq(artifact_paths),
-            agent_jobs::waiting_queue.eq(rules.queue()),
-            agent_jobs::log_bytes.eq(0),
-        ))
-        .execute(db)?;
-    Ok(())
+    insert(db, new_id, &rules, artifact_paths.as_deref())
 }
 
 /// A job that waits in a queue.

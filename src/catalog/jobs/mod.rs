@@ -16,7 +16,7 @@ use super::users::User;
 use super::values::new_uuid;
 use super::{Db, artifacts, pipelines};
 use crate::domain::status::Status;
-use crate::domain::{Result, Sha256Digest, Timestamp, Uuid};
+use crate::domain::{Result, RowId, Sha256Digest, Timestamp, Uuid};
 
 /// A job, with the columns that lookups and permission checks need.
 #[derive(Debug, Clone, Queryable, Selectable)]
@@ -38,6 +38,16 @@ pub struct Job {
     pub user_id: Option<i64>,
     /// When its results were erased.
     pub erased_at: Option<Timestamp>,
+}
+
+impl Job {
+    /// Whether this is the job that a request names.
+    pub fn is_named(&self, id: &RowId) -> bool {
+        match id {
+            RowId::Number(number) => self.id == *number,
+            RowId::Uuid(uuid) => self.uuid == *uuid,
+        }
+    }
 }
 
 /// A job that was found by its token.

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::Path;
-use std::sync::Mutex;
+use std::sync::{Barrier, Mutex};
 use std::time::{Duration, Instant};
 
 use artigate::settings::StorageUrl;
@@ -11,6 +11,8 @@ use diesel::prelude::*;
 use diesel::sql_types::Text;
 
 use crate::program::Serving;
+use crate::support::bucket;
+use crate::support::fixtures::RUNNING;
 use crate::support::gateway::PostgresDatabase;
 
 /// The resources that all nodes share.
@@ -35,8 +37,30 @@ impl Installation {
         Self { folder, database, store }
     }
 
+    /// With PostgreSQL and a bucket, and job 20 of pipeline 200 running.
+    pub fn with_running_job() -> Self {
+        let installation = Self::new(Some(PostgresDatabase::create()), Some(bucket::fresh(bucket::server())));
+        let document = format!(
+            "projects: [{{id: 1, path: group/project, pipelines: [{{id: 200, ref: main, sha: bbbb, status: running,
+            jobs: [{{id: 20, name: build, status: running, token: {RUNNING}}}]}}]}}]"
+        );
+        std::fs::write(installation.path().join("registry.yml"), document).unwrap();
+        installation.run(&["load", "registry.yml"]);
+        installation
+    }
+
     pub fn path(&self) -> &Path {
         self.folder.path()
+    }
+
+    /// No blob is left but those of the artifacts, once all who store bytes have ended.
+    pub fn assert_nothing_is_left(&self, nodes: Nodes, artifacts: usize) {
+        drop(nodes);
+        self.run(&["fsck"]);
+        self.silence_writers();
+        self.run(&["gc", "--grace", "0s", "--force"]);
+        assert_eq!(self.blobs(), self.rows());
+        assert_eq!(self.rows().len(), artifacts);
     }
 
     /// The keys that rows reference, tombstones included.
@@ -84,6 +108,21 @@ impl<'a> Nodes<'a> {
     pub fn address(&self, number: usize) -> SocketAddr {
         let node = &self.running[number % self.running.len()];
         node.lock().unwrap().as_ref().expect("it is held while it is down").address()
+    }
+
+    /// Asks the first two nodes at once.
+    pub fn both_at_once<T: Send>(&self, ask: impl Fn(usize, SocketAddr) -> T + Sync) -> [T; 2] {
+        let (barrier, ask) = (Barrier::new(2), &ask);
+        let one = |node: usize| {
+            let (barrier, address) = (&barrier, self.address(node));
+            move || {
+                barrier.wait();
+                ask(node, address)
+            }
+        };
+        std::thread::scope(|scope| {
+            [0, 1].map(|node| scope.spawn(one(node))).map(|asked| asked.join().unwrap())
+        })
     }
 
     /// Kills a node at some moment and starts it again. The others go on meanwhile.

@@ -1,32 +1,15 @@
 //! Pieces of one upload on several nodes, which share PostgreSQL and a bucket, and of which each may be killed.
 
-use std::sync::Barrier;
-
 use artigate::auth::signed_links::{Link, Purpose};
 use serde_json::{Value, json};
 
 use super::{block_id, called, create, of_job, put_block, put_list, runtime_token, signed, with};
 use crate::chaos::nodes::{Installation, Nodes};
-use crate::support::bucket;
 use crate::support::fixtures::RUNNING;
-use crate::support::gateway::PostgresDatabase;
-use crate::support::http_client::{Answer, Request};
+use crate::support::http_client::Request;
 
 /// How often two requests are sent at once.
 const ROUNDS: usize = 12;
-
-/// The job of the tests and nothing else.
-fn install() -> Installation {
-    let installation =
-        Installation::new(Some(PostgresDatabase::create()), Some(bucket::fresh(bucket::server())));
-    let document = format!(
-        "projects: [{{id: 1, path: group/project, pipelines: [{{id: 200, ref: main, sha: bbbb, status: running,
-            jobs: [{{id: 20, name: build, status: running, token: {RUNNING}}}]}}]}}]"
-    );
-    std::fs::write(installation.path().join("registry.yml"), document).unwrap();
-    installation.run(&["load", "registry.yml"]);
-    installation
-}
 
 /// Finalizes on one node and returns what a node answers with.
 fn finalize(nodes: &Nodes, node: usize, token: &str, name: &str, size: usize) -> Value {
@@ -40,36 +23,13 @@ fn download(nodes: &Nodes, node: usize, token: &str, name: &str) -> Vec<u8> {
     Request::new(address, "GET", &signed(&address, token, name)).send().body
 }
 
-/// Sends to the two nodes at once.
-fn to_both(nodes: &Nodes, send: impl Fn(usize, std::net::SocketAddr) -> Answer + Sync) -> [Answer; 2] {
-    let (barrier, send) = (Barrier::new(2), &send);
-    let one = |node: usize| {
-        let (barrier, address) = (&barrier, nodes.address(node));
-        move || {
-            barrier.wait();
-            send(node, address)
-        }
-    };
-    std::thread::scope(|scope| [0, 1].map(|node| scope.spawn(one(node))).map(|sent| sent.join().unwrap()))
-}
-
-/// No blob is left but those of the artifacts, once all who store bytes have ended.
-fn assert_nothing_is_left(installation: &Installation, nodes: Nodes, artifacts: usize) {
-    drop(nodes);
-    installation.run(&["fsck"]);
-    installation.silence_writers();
-    installation.run(&["gc", "--grace", "0s", "--force"]);
-    assert_eq!(installation.blobs(), installation.rows());
-    assert_eq!(installation.rows().len(), artifacts);
-}
-
 fn piece(number: usize) -> Vec<u8> {
     (0..40_000 + number).map(|n| (n * 7 + number * 13) as u8).collect()
 }
 
 #[test]
 fn every_request_of_an_upload_may_go_to_another_node() {
-    let installation = install();
+    let installation = Installation::with_running_job();
     let nodes = Nodes::start(&installation, 2);
     let token = runtime_token(&nodes.address(0), "20", RUNNING);
     let link = create(&nodes.address(0), &token, "bin", json!({}));
@@ -84,12 +44,12 @@ fn every_request_of_an_upload_may_go_to_another_node() {
     let done = finalize(&nodes, 0, &token, "bin", expected.len());
     assert_eq!(finalize(&nodes, 1, &token, "bin", expected.len()), done);
     assert!(download(&nodes, 1, &token, "bin") == expected);
-    assert_nothing_is_left(&installation, nodes, 1);
+    installation.assert_nothing_is_left(nodes, 1);
 }
 
 #[test]
 fn a_node_that_is_killed_between_two_requests_forgets_nothing() {
-    let installation = install();
+    let installation = Installation::with_running_job();
     let nodes = Nodes::start(&installation, 2);
     let token = runtime_token(&nodes.address(0), "20", RUNNING);
     let link = create(&nodes.address(0), &token, "bin", json!({}));
@@ -113,12 +73,12 @@ fn a_node_that_is_killed_between_two_requests_forgets_nothing() {
     assert_eq!(finalize(&nodes, 0, &token, "bin", expected.len()), done);
     assert!(download(&nodes, 0, &token, "bin") == expected);
     assert!(download(&nodes, 1, &token, "bin") == expected);
-    assert_nothing_is_left(&installation, nodes, 1);
+    installation.assert_nothing_is_left(nodes, 1);
 }
 
 #[test]
 fn a_link_is_valid_on_every_node_at_once_after_a_rotation() {
-    let installation = install();
+    let installation = Installation::with_running_job();
     let nodes = Nodes::start(&installation, 2);
     let token = runtime_token(&nodes.address(0), "20", RUNNING);
     let link = create(&nodes.address(0), &token, "bin", json!({}));
@@ -158,14 +118,15 @@ fn a_link_is_valid_on_every_node_at_once_after_a_rotation() {
 
 #[test]
 fn a_block_that_both_nodes_receive_at_once_is_one_of_the_two() {
-    let installation = install();
+    let installation = Installation::with_running_job();
     let nodes = Nodes::start(&installation, 2);
     let token = runtime_token(&nodes.address(0), "20", RUNNING);
     for round in 0..ROUNDS {
         let name = format!("bin-{round}");
         let link = create(&nodes.address(round), &token, &name, json!({}));
         let sent = [piece(1), piece(2)];
-        let answers = to_both(&nodes, |node, address| put_block(&address, &link, &block_id(0), &sent[node]));
+        let answers =
+            nodes.both_at_once(|node, address| put_block(&address, &link, &block_id(0), &sent[node]));
         assert_eq!(answers.map(|answer| answer.status), [201, 201], "round {round}");
         assert_eq!(put_block(&nodes.address(round), &link, &block_id(1), b"end").status, 201);
         let ids = [block_id(0), block_id(1)];
@@ -178,12 +139,12 @@ fn a_block_that_both_nodes_receive_at_once_is_one_of_the_two() {
         let kept = kept.unwrap_or_else(|| panic!("round {round}: it is neither"));
         assert!(download(&nodes, 1, &token, &name) == [&sent[kept][..], b"end"].concat());
     }
-    assert_nothing_is_left(&installation, nodes, ROUNDS);
+    installation.assert_nothing_is_left(nodes, ROUNDS);
 }
 
 #[test]
 fn a_list_that_both_nodes_receive_at_once_is_carried_out_once() {
-    let installation = install();
+    let installation = Installation::with_running_job();
     let nodes = Nodes::start(&installation, 2);
     let token = runtime_token(&nodes.address(0), "20", RUNNING);
     for round in 0..ROUNDS {
@@ -196,13 +157,13 @@ fn a_list_that_both_nodes_receive_at_once_is_carried_out_once() {
             assert_eq!(put_block(&nodes.address(number), &link, id, &piece(number)).status, 201);
         }
         let list = |address| put_list(&address, &link, &ids);
-        for (node, answer) in to_both(&nodes, |_, address| list(address)).into_iter().enumerate() {
+        for (node, answer) in nodes.both_at_once(|_, address| list(address)).into_iter().enumerate() {
             // What the other one was faster with is asked for once more.
             let answer = if answer.status == 503 { list(nodes.address(node)) } else { answer };
             assert_eq!(answer.status, 201, "round {round}: {}", answer.text());
         }
         let expected: Vec<u8> = (0..ids.len()).flat_map(piece).collect();
-        let answers = to_both(&nodes, |_, address| {
+        let answers = nodes.both_at_once(|_, address| {
             let request = with(of_job(&name), json!({"size": expected.len().to_string()}));
             super::call(&address, &token, "FinalizeArtifact", &request)
         });
@@ -210,5 +171,5 @@ fn a_list_that_both_nodes_receive_at_once_is_carried_out_once() {
         assert_eq!((one.0, &one), (200, &other), "round {round}");
         assert!(download(&nodes, round, &token, &name) == expected);
     }
-    assert_nothing_is_left(&installation, nodes, ROUNDS);
+    installation.assert_nothing_is_left(nodes, ROUNDS);
 }

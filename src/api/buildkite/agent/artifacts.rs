@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 
 use actix_web::HttpResponse;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
 use serde_json::{Value, json};
 
 use super::credentials::own_job;
-use crate::access::{BatchError, Declared, DeclaredFile, UPLOAD_LIFETIME, UploadEnd};
+use crate::access::{BatchError, Declared, DeclaredFile, RunningJob, UPLOAD_LIFETIME, UploadEnd};
 use crate::api::buildkite::error::ApiError;
 use crate::auth::signed_links::{FILE_FIELD, PATH_FIELD, Purpose};
 use crate::catalog::uploads::PieceUpload;
@@ -82,12 +83,9 @@ fn nullable<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
 pub(super) async fn create(
     ctx: &RequestContext,
     id: &RowId,
-    mut body: RequestBody,
+    body: RequestBody,
 ) -> Result<HttpResponse, ApiError> {
-    ctx.audit.start("artifact.upload");
-    let running = own_job(ctx, id).await?;
-    ctx.audit.set_job(running.job.id);
-    let request: BatchRequest = parse(&body.read_whole(MAX_REQUEST_BYTES).await?)?;
+    let (running, request): (_, BatchRequest) = read(ctx, id, body).await?;
     let batch = batch_id(&request)?;
     require_few(request.artifacts.len())?;
     let files: Vec<DeclaredFile> = request
@@ -225,12 +223,9 @@ async fn form(ctx: &RequestContext, first: Uuid) -> Result<Value, ApiError> {
 pub(super) async fn update(
     ctx: &RequestContext,
     id: &RowId,
-    mut body: RequestBody,
+    body: RequestBody,
 ) -> Result<HttpResponse, ApiError> {
-    ctx.audit.start("artifact.upload");
-    let running = own_job(ctx, id).await?;
-    ctx.audit.set_job(running.job.id);
-    let request: EndsRequest = parse(&body.read_whole(MAX_REQUEST_BYTES).await?)?;
+    let (running, request): (_, EndsRequest) = read(ctx, id, body).await?;
     require_few(request.artifacts.len())?;
     let mut ends = Vec::with_capacity(request.artifacts.len());
     for (at, end) in request.artifacts.iter().enumerate() {
@@ -265,7 +260,19 @@ pub(super) async fn update(
     Ok(HttpResponse::Ok().json(json!({})))
 }
 
-fn parse<T: for<'de> Deserialize<'de>>(body: &[u8]) -> Result<T, ApiError> {
+/// Finds the job that makes a request about its own artifacts, and then reads what it sends.
+async fn read<T: DeserializeOwned>(
+    ctx: &RequestContext,
+    id: &RowId,
+    mut body: RequestBody,
+) -> Result<(RunningJob, T), ApiError> {
+    ctx.audit.start("artifact.upload");
+    let running = own_job(ctx, id).await?;
+    ctx.audit.set_job(running.job.id);
+    Ok((running, parse(&body.read_whole(MAX_REQUEST_BYTES).await?)?))
+}
+
+fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
     let unreadable = |why: &dyn std::fmt::Display| {
         ApiError::Unprocessable(format!("the request cannot be read: {why}").into())
     };

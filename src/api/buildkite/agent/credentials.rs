@@ -23,11 +23,11 @@ pub(super) async fn running_job(ctx: &RequestContext) -> Result<RunningJob, Acce
 /// As [`running_job`]; [`ApiError::Refused`] if `id` is that of another job.
 pub(super) async fn own_job(ctx: &RequestContext, id: &RowId) -> Result<RunningJob, ApiError> {
     let running = running_job(ctx).await?;
-    let is_own = match id {
-        RowId::Number(number) => running.job.id == *number,
-        RowId::Uuid(uuid) => running.job.uuid == *uuid,
-    };
-    if is_own { Ok(running) } else { Err(ApiError::Refused("The token is that of another job".into())) }
+    if running.job.is_named(id) {
+        Ok(running)
+    } else {
+        Err(ApiError::Refused("The token is that of another job".into()))
+    }
 }
 
 /// Reads the token of a request.

@@ -2,36 +2,17 @@
 
 use super::{Agent, bytes, part_of, sha256};
 use crate::chaos::nodes::{Installation, Nodes};
-use crate::support::bucket;
 use crate::support::fixtures::RUNNING;
-use crate::support::gateway::PostgresDatabase;
 
 /// The job of the tests, and small parts.
 fn install() -> Installation {
-    let installation =
-        Installation::new(Some(PostgresDatabase::create()), Some(bucket::fresh(bucket::server())));
-    let document = format!(
-        "projects: [{{id: 1, path: group/project, pipelines: [{{id: 200, ref: main, sha: bbbb, status: running,
-            jobs: [{{id: 20, name: build, status: running, token: {RUNNING}}}]}}]}}]"
-    );
-    std::fs::write(installation.path().join("registry.yml"), document).unwrap();
+    let installation = Installation::with_running_job();
     std::fs::write(installation.path().join("artigate.toml"), "[agents]\npart_size = '1 MiB'\n").unwrap();
-    installation.run(&["load", "registry.yml"]);
     installation
 }
 
 fn agent(nodes: &Nodes, node: usize) -> Agent {
     Agent::new(nodes.address(node), RUNNING, "20", "200")
-}
-
-/// No blob is left but those of the artifacts, once all who store bytes have ended.
-fn assert_nothing_is_left(installation: &Installation, nodes: Nodes, artifacts: usize) {
-    drop(nodes);
-    installation.run(&["fsck"]);
-    installation.silence_writers();
-    installation.run(&["gc", "--grace", "0s", "--force"]);
-    assert_eq!(installation.blobs(), installation.rows());
-    assert_eq!(installation.rows().len(), artifacts);
 }
 
 #[test]
@@ -66,7 +47,7 @@ fn every_request_of_a_batch_may_go_to_another_node() {
         let found = agent(&nodes, node).found("small", "").remove(0);
         assert!(agent(&nodes, node).download(&found).body == small);
     }
-    assert_nothing_is_left(&installation, nodes, 2);
+    installation.assert_nothing_is_left(nodes, 2);
 }
 
 #[test]
@@ -95,7 +76,7 @@ fn a_node_that_is_killed_between_two_requests_forgets_nothing() {
     let found = agent(&nodes, 0).found("*", "");
     assert!(agent(&nodes, 0).download(&found[0]).body == small);
     assert_eq!(agent(&nodes, 0).report(&created, 0, "finished", &[]).status, 200);
-    assert_nothing_is_left(&installation, nodes, 1);
+    installation.assert_nothing_is_left(nodes, 1);
 }
 
 #[test]
@@ -106,17 +87,9 @@ fn a_batch_that_is_declared_on_two_nodes_at_once_is_one() {
     let files: Vec<(&str, &[u8])> =
         files.iter().map(|(path, bytes)| (path.as_str(), bytes.as_slice())).collect();
     for round in 0..8 {
-        let (barrier, batch) = (std::sync::Barrier::new(2), format!("batch-{round}"));
-        let declare = |node: usize| {
-            let (barrier, batch, files, agent) = (&barrier, &batch, &files, agent(&nodes, node));
-            move || {
-                barrier.wait();
-                agent.declared(batch, files)["artifact_ids"].clone()
-            }
-        };
-        let ids = std::thread::scope(|scope| {
-            [0, 1].map(|node| scope.spawn(declare(node))).map(|declared| declared.join().unwrap())
-        });
+        let batch = format!("batch-{round}");
+        let ids = nodes
+            .both_at_once(|node, _| agent(&nodes, node).declared(&batch, &files)["artifact_ids"].clone());
         assert_eq!(ids[0], ids[1], "round {round}");
     }
 }
@@ -138,5 +111,5 @@ fn what_a_killed_node_was_assembling_is_assembled_by_another() {
         let found = agent(&nodes, 1).found(&batch, "").remove(0);
         assert!(agent(&nodes, 1).download(&found).body == large, "round {round}");
     }
-    assert_nothing_is_left(&installation, nodes, 4);
+    installation.assert_nothing_is_left(nodes, 4);
 }
