@@ -2,6 +2,7 @@
 
 mod change;
 mod counters;
+mod filters;
 mod jobs;
 mod list;
 mod sql;
