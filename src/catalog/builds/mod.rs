@@ -2,6 +2,7 @@
 
 mod change;
 mod counters;
+mod filters;
 mod follow;
 mod jobs;
 mod list;
