@@ -98,7 +98,7 @@ impl JobChange {
     /// # Errors
     /// `NotFound` if the job does not exist; `Conflict` if it has ended and the new status is not final.
     pub(super) fn apply(self, db: &mut Db, id: i64, now: Timestamp) -> Result<JobRecord> {
-        let job = jobs::lock(db, id)?.ok_or_else(|| no_such("job", id))?;
+        let job = jobs::lock_with_pipeline(db, id)?.ok_or_else(|| no_such("job", id))?;
         if let Some(status) = self.status.filter(|status| job.status.is_final() && !status.is_final()) {
             let why = format!("status: job {id} has ended with {} and cannot be {status} again", job.status);
             return Err(Error::new(ErrorKind::Conflict, why));

@@ -2,8 +2,8 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::BuildError;
 use super::lookup::{BuildPath, JobPath, authorized, find_job};
+use super::{BuildError, with_jobs};
 use crate::access::project::AuthorizedProject;
 use crate::access::{Access, Principal};
 use crate::auth::Actor;
@@ -56,8 +56,9 @@ impl Access {
         self.catalog
             .read(move |db| {
                 let project = authorized(db, &principal, &path.slugs)?;
-                let build = path.find(db, &project)?;
-                of_jobs(db, &project, &build, None, deleted_too)
+                let id = path.id(db, &project)?;
+                let build = builds::find(db, id)?.ok_or(BuildError::NoBuild)?;
+                of_jobs(db, &project, &build, deleted_too)
             })
             .await
     }
@@ -77,8 +78,8 @@ impl Access {
             .read(move |db| {
                 let (project, job_id, pipeline_id) = find_job(db, &principal, &path)?;
                 principal.audit().set_job(job_id);
-                let build = builds::find(db, pipeline_id)?.ok_or(BuildError::NoJob)?;
-                of_jobs(db, &project, &build, Some(job_id), deleted_too)
+                let build = with_jobs(db, pipeline_id, &[job_id], false)?.build;
+                of_jobs(db, &project, &build, deleted_too)
             })
             .await
     }
@@ -153,20 +154,14 @@ fn deletable(
     }
 }
 
-/// Lists the artifacts of a build, of one of its jobs if `job_id` is given.
+/// Lists the artifacts of the jobs of a build that were read with it.
 pub(in crate::access) fn of_jobs(
     db: &mut Db,
     project: &AuthorizedProject,
     build: &Build,
-    job_id: Option<i64>,
     deleted_too: bool,
 ) -> Result<BuildArtifacts, BuildError> {
-    let jobs: Vec<(i64, Uuid)> = build
-        .jobs
-        .iter()
-        .filter(|job| job_id.is_none_or(|wanted| wanted == job.id))
-        .map(|job| (job.id, job.uuid))
-        .collect();
+    let jobs: Vec<(i64, Uuid)> = build.jobs.iter().map(|job| (job.id, job.uuid)).collect();
     let ids: Vec<i64> = jobs.iter().map(|(id, _)| *id).collect();
     let mut states = vec![ArtifactState::Finished, ArtifactState::Expired];
     states.extend(deleted_too.then_some(ArtifactState::Deleted));

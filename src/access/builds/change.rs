@@ -1,7 +1,7 @@
 //! Changes of builds: created, canceled, repeated, and their failed jobs tried again.
 
 use super::lookup::{BuildPath, JobPath, authorized, find_job};
-use super::{BuildError, BuildJobs, with_jobs};
+use super::{BuildError, BuildJobs, JobDetail, read, with_jobs};
 use crate::access::{Access, Principal};
 use crate::auth::Actor;
 use crate::catalog::Db;
@@ -79,7 +79,8 @@ impl Access {
         let (principal, now) = (principal.clone(), principal.now);
         let allow = move |db: &mut Db| {
             let project = authorized(db, &principal, &path.slugs)?;
-            let build = path.find(db, &project)?;
+            let id = path.id(db, &project)?;
+            let build = read(db, &[id], JobDetail::None)?.pop().ok_or(BuildError::NoBuild)?;
             project.require(Action::RunPipelines)?;
             let Actor::User(user) = &project.actor else { return Err(BuildError::NoPipeline) };
             Ok((build, user.id))
@@ -121,7 +122,7 @@ impl Access {
     /// Tries the jobs of a build again that `wanted` selects, and returns the build and how many they are.
     ///
     /// # Errors
-    /// As [`Access::change_build`]; [`BuildError::BuildCanceled`].
+    /// As [`Access::change_build`]; [`BuildError::TooManyJobs`], [`BuildError::BuildCanceled`].
     pub async fn retry_jobs(
         &self,
         principal: &Principal,
@@ -131,9 +132,9 @@ impl Access {
         let (principal, now) = (principal.clone(), principal.now);
         let allow = move |db: &mut Db| {
             let project = authorized(db, &principal, &path.slugs)?;
-            let build = path.find(db, &project)?;
+            let id = path.id(db, &project)?;
             project.require(Action::RunPipelines)?;
-            Ok(build)
+            read(db, &[id], JobDetail::All)?.pop().ok_or(BuildError::NoBuild)
         };
         self.change(allow, move |db, build| {
             if matches!(build.build.status, Status::Canceled | Status::Canceling) {
@@ -182,6 +183,11 @@ fn runner(db: &mut Db, principal: &Principal, slugs: &Slugs) -> Result<(i64, i64
     }
 }
 
+/// Reads a changed build: without its jobs if it has more than one answer may hold, because the change is done.
 fn shown(db: &mut Db, id: i64) -> Result<Build, BuildError> {
-    builds::find(db, id)?.ok_or(BuildError::NoBuild)
+    let found = match read(db, &[id], JobDetail::All) {
+        Err(BuildError::TooManyJobs(_)) => read(db, &[id], JobDetail::None),
+        found => found,
+    };
+    found?.pop().ok_or(BuildError::NoBuild)
 }

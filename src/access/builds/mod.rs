@@ -309,7 +309,12 @@ fn read(db: &mut Db, ids: &[i64], jobs: JobDetail) -> Result<Vec<Build>, BuildEr
 }
 
 /// Reads a build with these jobs alone.
-fn with_jobs(db: &mut Db, pipeline_id: i64, job_ids: &[i64], more: bool) -> Result<BuildJobs, BuildError> {
+pub(in crate::access) fn with_jobs(
+    db: &mut Db,
+    pipeline_id: i64,
+    job_ids: &[i64],
+    more: bool,
+) -> Result<BuildJobs, BuildError> {
     let build = builds::in_outline(db, &[pipeline_id])?.pop().ok_or(BuildError::NoBuild)?;
     let jobs = builds::jobs_by_id(db, job_ids)?;
     let mut names: Vec<&str> = jobs.iter().map(|job| job.name.as_str()).collect();

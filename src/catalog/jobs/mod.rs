@@ -7,7 +7,7 @@ mod view;
 use diesel::prelude::*;
 
 pub use list::{PipelineJobs, ProjectJobs, of_pipeline, of_project};
-pub use update::{JobRecord, JobUpdate, lock, set_token, update};
+pub use update::{JobRecord, JobUpdate, lock, lock_with_pipeline, set_token, update};
 pub use view::{JobDetails, JobView, all_details, find_details};
 
 use super::db::MultiBackend;

@@ -1,5 +1,6 @@
 //! Test support: servers, requests, archives.
 
+pub mod beside;
 pub mod bucket;
 pub mod disk;
 pub mod ended;
