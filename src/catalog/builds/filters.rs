@@ -203,7 +203,8 @@ fn refs(db: &mut Db, project_ids: &[i64], wanted: &[String]) -> Result<Option<Ve
 fn all_refs(db: &mut Db, project_id: i64, most: usize) -> Result<Vec<String>> {
     let text = format!(
         "WITH RECURSIVE names (name) AS (SELECT min(b.ref) FROM pipelines AS b WHERE b.project_id = {project_id} \
-         UNION ALL SELECT (SELECT min(b.ref) FROM pipelines AS b WHERE b.project_id = {project_id} AND b.ref > names.name) \
+         UNION ALL SELECT (SELECT b.ref FROM pipelines AS b WHERE b.project_id = {project_id} AND b.ref > names.name \
+         ORDER BY b.ref LIMIT 1) \
          FROM names WHERE names.name IS NOT NULL) SELECT name FROM names WHERE name IS NOT NULL LIMIT {most}"
     );
     let rows: Vec<RefRow> = diesel::sql_query(text).load(db)?;
