@@ -14,6 +14,7 @@ use crate::registry::Registry;
 use crate::retention::Retention;
 use crate::settings::Settings;
 use crate::store::Store;
+use crate::upstream::Upstream;
 
 /// The parts that a request may need.
 #[derive(Debug)]
@@ -63,7 +64,8 @@ impl App {
         let indexes = IndexCache::new(limits, settings.index_cache_bytes);
         let capacity = Capacity::new(settings.decompression_memory_bytes, settings.index_cache_bytes);
         let deliver = Deliver::new(store.clone(), indexes, capacity, settings.direct_download);
-        let access = Access::new(catalog.clone(), settings.max_artifact_bytes);
+        let upstream = Upstream::open(&settings, clock.clone())?;
+        let access = Access::new(catalog.clone(), settings.max_artifact_bytes, upstream);
         let registry = Registry::new(catalog.clone(), store.clone(), limits, access.clone());
         let retention = Retention::new(catalog.clone(), store.clone(), clock.clone(), settings.tombstones);
         let keys = SigningKeys::new(catalog.clone());

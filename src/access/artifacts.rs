@@ -1,11 +1,13 @@
 //! Artifacts that a principal may read: by job, by ref and job name, and for a job that depends on another.
 
-use crate::access::project::{AuthorizedProject, find_project};
+use crate::access::foreign::rights_in;
+use crate::access::project::{AuthorizedProject, Rights, find_project};
 use crate::access::{AcceptedCredentials, Access, AccessError, ArtifactAbsence, JobAbsence, Principal};
 use crate::auth::{self, Actor};
 use crate::catalog::artifact_access::ArtifactAccess;
 use crate::catalog::artifacts::{self, Artifact};
 use crate::catalog::jobs::{self, Job};
+use crate::catalog::projects::Project;
 use crate::catalog::{Db, absence, latest, tombstones};
 use crate::domain::artifact::{Accessibility, ArtifactName, Availability};
 use crate::domain::permissions::{Action, Decision};
@@ -67,7 +69,7 @@ impl Access {
         name: ArtifactName,
     ) -> Result<Artifact, AccessError> {
         let principal = principal.clone();
-        self.read_inline(move |db| {
+        self.read_inline(principal.asked(), move |db| {
             let project = AuthorizedProject::find(db, &principal, &project, Action::ReadJobs)?;
             let job = project.job(db, job_id, true)?;
             project.artifact(db, &job, &name)
@@ -86,7 +88,7 @@ impl Access {
         job_id: i64,
     ) -> Result<JobArchive, AccessError> {
         let principal = principal.clone();
-        self.read_inline(move |db| {
+        self.read_inline(principal.asked(), move |db| {
             if let Some(archive) = archive_fast_path(db, &principal, &project, job_id)? {
                 return Ok(JobArchive::stored(archive));
             }
@@ -108,7 +110,8 @@ impl Access {
         project: ProjectRef,
         lookup: RefLookup,
     ) -> Result<JobArchive, AccessError> {
-        let (principal, RefLookup { ref_name, job_name, search }) = (principal.clone(), lookup);
+        let RefLookup { ref_name, job_name, search } = lookup;
+        let (asked, principal) = (principal.asked(), principal.clone());
         let find = move |db: &mut Db| {
             if search == RefSearch::Newest
                 && let Some(archive) =
@@ -130,8 +133,8 @@ impl Access {
             found.archive(db, &job, artifacts)
         };
         match search {
-            RefSearch::Newest => self.read_inline(find).await,
-            RefSearch::Recent => self.read(find).await,
+            RefSearch::Newest => self.read_inline(asked, find).await,
+            RefSearch::Recent => self.read(asked, find).await,
         }
     }
 
@@ -147,7 +150,7 @@ impl Access {
         job_id: i64,
     ) -> Result<JobArchive, AccessError> {
         let principal = Principal { accepted: AcceptedCredentials::UserOrJob, ..principal.clone() };
-        self.read(move |db| {
+        self.read(principal.asked(), move |db| {
             let actor = principal.authenticate(db)?;
             if !matches!(actor, Actor::Job { .. }) {
                 return Err(AccessError::JobTokenRequired);
@@ -179,7 +182,7 @@ impl Access {
         job_id: i64,
     ) -> Result<Option<Artifact>, AccessError> {
         let principal = principal.clone();
-        self.read(move |db| {
+        self.read(principal.asked(), move |db| {
             let project = AuthorizedProject::find(db, &principal, &project, Action::ReadJobs)?;
             let job = project.job(db, job_id, true)?;
             project.audit.set_job(job.id);
@@ -321,7 +324,8 @@ fn archive_fast_path(
     project: &ProjectRef,
     job_id: i64,
 ) -> Result<Option<Artifact>, AccessError> {
-    let found = fast_path(db, principal, |db, digest| ArtifactAccess::find(db, project, job_id, digest))?;
+    let found =
+        fast_path(db, principal, project, |db, digest| ArtifactAccess::find(db, project, job_id, digest))?;
     let Some((project, job, archive)) = found else { return Ok(None) };
     // The job may have another archive that has not expired.
     if latest::availability(db, &project.project, &job, &archive, project.now)? == Availability::Expired {
@@ -338,7 +342,7 @@ fn archive_of_ref_fast_path(
     project: &ProjectRef,
     (ref_name, job_name): (&str, &str),
 ) -> Result<Option<Artifact>, AccessError> {
-    let found = fast_path(db, principal, |db, digest| {
+    let found = fast_path(db, principal, project, |db, digest| {
         ArtifactAccess::find_by_ref(db, project, ref_name, job_name, digest, principal.now)
     })?;
     let Some((project, _, archive)) = found else { return Ok(None) };
@@ -351,6 +355,7 @@ fn archive_of_ref_fast_path(
 fn fast_path(
     db: &mut Db,
     principal: &Principal,
+    meant: &ProjectRef,
     find: impl FnOnce(&mut Db, Option<Sha256Digest>) -> domain::Result<Option<ArtifactAccess>>,
 ) -> Result<Option<(AuthorizedProject, Job, Artifact)>, AccessError> {
     if !has_fast_path(principal) {
@@ -366,24 +371,56 @@ fn fast_path(
         return Ok(None);
     };
     let Principal { scopes, now, .. } = principal;
-    let (actor, grant) = match (digest, token) {
+    let (actor, rights) = match (digest, token) {
+        // The token, if there is one, is not known here. A project of the upstream has to be the one that is meant.
+        (None, _) | (Some(_), None) if project.upstream.is_some() => {
+            match foreign_fast_path(db, principal, meant, &project)? {
+                Some(found) => found,
+                None => return Ok(None),
+            }
+        }
         (None, _) => {
             let actor = principal.authenticate(db)?;
-            let grant = auth::grant_in(db, &actor, &project)?;
-            (actor, grant)
+            let rights = Rights::Registered(auth::grant_in(db, &actor, &project)?);
+            (actor, rights)
         }
         (Some(_), None) => return Ok(None),
         (Some(digest), Some((token, user))) => {
             let audit = principal.audit();
             let grant = auth::grant_with_token((token, digest), &user, role, *scopes, *now, audit)?;
             let Some(grant) = grant else { return Ok(None) };
-            (Actor::User(user), grant)
+            (Actor::User(user), Rights::Registered(grant))
         }
     };
     principal.audit().set_project(&project);
-    let project = AuthorizedProject::with_grant(principal, actor, grant, project);
+    let project = AuthorizedProject::with_rights(principal, actor, rights, project);
     project.require(Action::ReadJobs)?;
     principal.audit().set_job(job.id);
     project.require_artifact(Some(&artifact))?;
     Ok(Some((project, job, artifact)))
+}
+
+/// Returns the actor behind a credential that is not known here, or nobody, with the rights in a project of the
+/// upstream. `None` where that takes more than one statement: for a token that may be a job's, and for a path that the
+/// upstream has not confirmed lately.
+fn foreign_fast_path(
+    db: &mut Db,
+    principal: &Principal,
+    meant: &ProjectRef,
+    project: &Project,
+) -> Result<Option<(Actor, Rights)>, AccessError> {
+    let is_meant = match meant {
+        ProjectRef::Id(_) => true,
+        ProjectRef::Path(path) => principal.asked().project_at(path) == Some(project.id),
+    };
+    if !is_meant || principal.asked().upstream() != project.upstream.as_deref() {
+        return Ok(None);
+    }
+    let actor = match auth::known_to_be_foreign(&principal.credentials, principal.scopes)? {
+        Some(actor) => actor,
+        None if principal.credentials.list.is_empty() => principal.authenticate(db)?,
+        None => return Ok(None),
+    };
+    let rights = rights_in(db, principal, &actor, project)?;
+    Ok(Some((actor, rights)))
 }

@@ -95,30 +95,31 @@ impl Access {
         audit.set_credential("runtime_token");
         let token = RuntimeToken::verify(keys, token, now).await?;
         let audit = audit.clone();
-        self.read_inline(move |db| {
-            let job = jobs::find(db, token.job_id)?.filter(|job| job.pipeline_id == token.pipeline_id);
-            let job = job.ok_or(CredentialError::Unknown)?;
-            let project = projects::find(db, &ProjectRef::Id(job.project_id))?;
-            let project = project.ok_or(CredentialError::Unknown)?;
-            audit.set_job_actor(job.id, &project.path, None);
-            audit.set_project(&project);
-            if !job.status.is_executing() {
-                return Err(CredentialError::JobIdle(job.status).into());
-            }
-            if job.erased_at.is_some() {
-                return Err(CredentialError::JobErased.into());
-            }
-            let user = job.user_id.map(|id| users::find(db, id)).transpose()?.flatten();
-            let grant = match user {
-                Some(user) => {
-                    let role = projects::role_of(db, project.id, user.id)?;
-                    Some(Grant::User { admin: user.admin, role, reach: TokenReach::AllowedJob })
+        self.catalog
+            .read_inline(move |db| {
+                let job = jobs::find(db, token.job_id)?.filter(|job| job.pipeline_id == token.pipeline_id);
+                let job = job.ok_or(CredentialError::Unknown)?;
+                let project = projects::find(db, &ProjectRef::Id(job.project_id))?;
+                let project = project.ok_or(CredentialError::Unknown)?;
+                audit.set_job_actor(job.id, &project.path, None);
+                audit.set_project(&project);
+                if !job.status.is_executing() {
+                    return Err(CredentialError::JobIdle(job.status).into());
                 }
-                None => None,
-            };
-            Ok(RuntimeJob { job, project, grant, now })
-        })
-        .await
+                if job.erased_at.is_some() {
+                    return Err(CredentialError::JobErased.into());
+                }
+                let user = job.user_id.map(|id| users::find(db, id)).transpose()?.flatten();
+                let grant = match user {
+                    Some(user) => {
+                        let role = projects::role_of(db, project.id, user.id)?;
+                        Some(Grant::User { admin: user.admin, role, reach: TokenReach::AllowedJob })
+                    }
+                    None => None,
+                };
+                Ok(RuntimeJob { job, project, grant, now })
+            })
+            .await
     }
 
     /// Creates the upload of a new artifact of a job.
@@ -200,7 +201,7 @@ impl Access {
         id: Option<i64>,
     ) -> Result<Vec<ListedArtifact>, AccessError> {
         let runtime = runtime.clone();
-        self.read(move |db| readable_of_run(db, &runtime, name, id)).await
+        self.catalog.read(move |db| readable_of_run(db, &runtime, name, id)).await
     }
 
     /// Finds the artifact of this name that the job `job_id` of the same pipeline uploaded.

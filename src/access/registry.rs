@@ -13,7 +13,7 @@ impl Access {
     /// [`AccessError::Credential`], [`AccessError::NotAdministrator`].
     pub async fn admit_to_registry(&self, principal: &Principal) -> Result<(), AccessError> {
         let principal = principal.clone();
-        self.read(move |db| require_registry(db, &principal)).await
+        self.read(principal.asked(), move |db| require_registry(db, &principal)).await
     }
 }
 
@@ -23,12 +23,12 @@ impl Access {
 /// As [`Access::admit_to_registry`].
 pub fn require_registry(db: &mut Db, principal: &Principal) -> Result<(), AccessError> {
     let user_only = Principal { accepted: AcceptedCredentials::UserOnly, ..principal.clone() };
-    let grant = match user_only.authenticate(db)? {
+    let grant = match user_only.authenticate_alone(db)? {
         Actor::User(user) => Grant::User { admin: user.admin, role: None, reach: TokenReach::Unrestricted },
         Actor::Job { user, .. } => {
             Grant::User { admin: user.admin, role: None, reach: TokenReach::ForeignJob }
         }
-        Actor::Anonymous => Grant::Anonymous,
+        Actor::Anonymous | Actor::Foreign(_) => Grant::Anonymous,
     };
     if can_manage_registry(grant) { Ok(()) } else { Err(AccessError::NotAdministrator) }
 }

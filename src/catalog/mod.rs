@@ -17,6 +17,7 @@ pub mod clock;
 pub mod commits;
 mod crew;
 mod db;
+pub mod foreign;
 pub mod gc_marks;
 pub mod instance;
 pub mod jobs;

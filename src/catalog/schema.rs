@@ -9,6 +9,7 @@ diesel::table! {
         email -> Nullable<Text>,
         admin -> Bool,
         created_at -> BigInt,
+        upstream -> Nullable<Text>,
     }
 }
 
@@ -41,6 +42,7 @@ diesel::table! {
         created_at -> BigInt,
         organization_slug -> Nullable<Text>,
         pipeline_slug -> Nullable<Text>,
+        upstream -> Nullable<Text>,
     }
 }
 

@@ -8,6 +8,7 @@ mod file;
 mod keys;
 mod text;
 mod unknown;
+mod upstreams;
 mod urls;
 mod values;
 mod variables;
@@ -20,6 +21,10 @@ use crate::domain::expiry::Lifetime;
 use crate::domain::network::Network;
 pub use explained::{Explained, Origin, Setting};
 pub use text::{open_without_waiting, read_text};
+pub use upstreams::{
+    HookMode, HookSettings, KeySource, OidcSettings, PullMode, UPSTREAM_KEYS, UpstreamKey, UpstreamKind,
+    UpstreamSettings,
+};
 pub use urls::{BucketUrl, DatabaseUrl, StorageUrl};
 
 /// The configuration file that is read without `--config`.
@@ -104,6 +109,8 @@ pub struct Settings {
     pub artifacts_per_job: usize,
     /// Size of the parts in which an agent uploads a large file.
     pub part_bytes: u64,
+    /// The CI systems that projects, jobs and tokens are learnt from.
+    pub upstreams: Vec<UpstreamSettings>,
 }
 
 /// An invalid setting, with its key and its origin.
@@ -154,6 +161,7 @@ impl Default for Settings {
             build_wait: Duration::from_secs(86_400),
             artifacts_per_job: 5_000,
             part_bytes: 64 << 20,
+            upstreams: Vec::new(),
         }
     }
 }

@@ -97,20 +97,19 @@ impl Access {
         page: Slice,
     ) -> Result<ListedBuilds, BuildError> {
         let principal = principal.clone();
-        self.catalog
-            .read(move |db| {
-                let project_ids = match scope {
-                    BuildScope::Pipeline(slugs) => vec![authorized(db, &principal, &slugs)?.project.id],
-                    BuildScope::Organization(organization) => {
-                        ids(&readable(db, &principal, Some(&organization))?)
-                    }
-                    BuildScope::All => ids(&readable(db, &principal, None)?),
-                };
-                let (found, count) = builds::listed(db, &project_ids, &list, page)?;
-                let total = total(count, found.len() as i64 == page.limit);
-                Ok(ListedBuilds { items: builds::all(db, &found)?, total })
-            })
-            .await
+        self.read(principal.asked(), move |db| {
+            let project_ids = match scope {
+                BuildScope::Pipeline(slugs) => vec![authorized(db, &principal, &slugs)?.project.id],
+                BuildScope::Organization(organization) => {
+                    ids(&readable(db, &principal, Some(&organization))?)
+                }
+                BuildScope::All => ids(&readable(db, &principal, None)?),
+            };
+            let (found, count) = builds::listed(db, &project_ids, &list, page)?;
+            let total = total(count, found.len() as i64 == page.limit);
+            Ok(ListedBuilds { items: builds::all(db, &found)?, total })
+        })
+        .await
     }
 
     /// Finds a build.
@@ -119,12 +118,11 @@ impl Access {
     /// As [`Access::builds`], then [`BuildError::NoBuild`].
     pub async fn build(&self, principal: &Principal, path: BuildPath) -> Result<Build, BuildError> {
         let principal = principal.clone();
-        self.catalog
-            .read(move |db| {
-                let project = authorized(db, &principal, &path.slugs)?;
-                path.find(db, &project)
-            })
-            .await
+        self.read(principal.asked(), move |db| {
+            let project = authorized(db, &principal, &path.slugs)?;
+            path.find(db, &project)
+        })
+        .await
     }
 
     /// Finds a job and its build, and returns the job's number.
@@ -137,14 +135,13 @@ impl Access {
         path: JobPath,
     ) -> Result<(Build, i64), BuildError> {
         let principal = principal.clone();
-        self.catalog
-            .read(move |db| {
-                let (_, job_id, pipeline_id) = find_job(db, &principal, &path)?;
-                principal.audit().set_job(job_id);
-                let build = builds::find(db, pipeline_id)?.ok_or(BuildError::NoJob)?;
-                Ok((build, job_id))
-            })
-            .await
+        self.read(principal.asked(), move |db| {
+            let (_, job_id, pipeline_id) = find_job(db, &principal, &path)?;
+            principal.audit().set_job(job_id);
+            let build = builds::find(db, pipeline_id)?.ok_or(BuildError::NoJob)?;
+            Ok((build, job_id))
+        })
+        .await
     }
 
     /// Finds the log of a job; `None` if none was stored.
@@ -157,20 +154,18 @@ impl Access {
         path: JobPath,
     ) -> Result<Option<Artifact>, BuildError> {
         let principal = principal.clone();
-        self.catalog
-            .read(move |db| {
-                let (project, job_id, _) = find_job(db, &principal, &path)?;
-                principal.audit().set_job(job_id);
-                let log = crate::catalog::artifacts::find(db, job_id, &ArtifactName::LOG)?;
-                let readable = |log: &Artifact| {
-                    project.decide(Action::ReadArtifact(log.accessibility)) == Decision::Allow
-                };
-                match log {
-                    Some(log) if !readable(&log) => Err(BuildError::NoJob),
-                    log => Ok(log),
-                }
-            })
-            .await
+        self.read(principal.asked(), move |db| {
+            let (project, job_id, _) = find_job(db, &principal, &path)?;
+            principal.audit().set_job(job_id);
+            let log = crate::catalog::artifacts::find(db, job_id, &ArtifactName::LOG)?;
+            let readable =
+                |log: &Artifact| project.decide(Action::ReadArtifact(log.accessibility)) == Decision::Allow;
+            match log {
+                Some(log) if !readable(&log) => Err(BuildError::NoJob),
+                log => Ok(log),
+            }
+        })
+        .await
     }
 
     /// Lists the organizations that have a project which the principal may read.
@@ -179,16 +174,13 @@ impl Access {
     /// [`AccessError::Credential`].
     pub async fn organizations(&self, principal: &Principal) -> Result<Vec<String>, BuildError> {
         let principal = principal.clone();
-        self.catalog
-            .read(move |db| {
-                let mut names: Vec<String> = readable(db, &principal, None)?
-                    .into_iter()
-                    .map(|(_, slugs)| slugs.organization)
-                    .collect();
-                names.dedup();
-                Ok(names)
-            })
-            .await
+        self.read(principal.asked(), move |db| {
+            let mut names: Vec<String> =
+                readable(db, &principal, None)?.into_iter().map(|(_, slugs)| slugs.organization).collect();
+            names.dedup();
+            Ok(names)
+        })
+        .await
     }
 
     /// Lists the projects of an organization that the principal may read.
@@ -201,12 +193,11 @@ impl Access {
         organization: String,
     ) -> Result<Vec<ListedPipeline>, BuildError> {
         let principal = principal.clone();
-        self.catalog
-            .read(move |db| {
-                let found = readable(db, &principal, Some(&organization))?;
-                Ok(found.into_iter().map(|(details, slugs)| ListedPipeline { details, slugs }).collect())
-            })
-            .await
+        self.read(principal.asked(), move |db| {
+            let found = readable(db, &principal, Some(&organization))?;
+            Ok(found.into_iter().map(|(details, slugs)| ListedPipeline { details, slugs }).collect())
+        })
+        .await
     }
 }
 
@@ -216,7 +207,7 @@ fn readable(
     principal: &Principal,
     organization: Option<&str>,
 ) -> Result<Vec<(ProjectDetails, Slugs)>, BuildError> {
-    let actor = principal.authenticate(db)?;
+    let actor = principal.authenticate_alone(db)?;
     let Actor::User(user) = &actor else { return Ok(Vec::new()) };
     let mut found = projects::of_organization(db, organization)?;
     let all: Vec<i64> = found.iter().map(|(details, _)| details.project.id).collect();
