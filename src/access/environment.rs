@@ -37,27 +37,28 @@ impl Access {
         principal: Principal,
         job_id: i64,
     ) -> Result<JobEnvironment, AccessError> {
-        self.read(principal.asked(), move |db| {
-            let missing = || AccessError::JobNotFound { why: JobAbsence::Nonexistent, may_be_told: true };
-            let (token, job) = match own_token(db, &principal.credentials, job_id)? {
-                Some((token, job)) => (Some(token), job),
-                None => {
-                    require_registry(db, &principal)?;
-                    (None, jobs::find(db, job_id)?.ok_or_else(missing)?)
+        self.catalog
+            .read(move |db| {
+                let missing = || AccessError::JobNotFound { why: JobAbsence::Nonexistent, may_be_told: true };
+                let (token, job) = match own_token(db, &principal.credentials, job_id)? {
+                    Some((token, job)) => (Some(token), job),
+                    None => {
+                        require_registry(db, &principal)?;
+                        (None, jobs::find(db, job_id)?.ok_or_else(missing)?)
+                    }
+                };
+                if let Some(upstream) = foreign::upstream_of_job(db, job.id)? {
+                    return Err(of_upstream("job", job.id, &upstream));
                 }
-            };
-            if let Some(upstream) = foreign::upstream_of_job(db, job.id)? {
-                return Err(of_upstream("job", job.id, &upstream));
-            }
-            require_running(&job)?;
-            let project = projects::find(db, &ProjectRef::Id(job.project_id))?;
-            let pipeline = pipelines::all_views(db, &[job.pipeline_id])?.pop();
-            match (project, pipeline) {
-                (Some(project), Some(pipeline)) => Ok(JobEnvironment { job, project, pipeline, token }),
-                _ => Err(missing()),
-            }
-        })
-        .await
+                require_running(&job)?;
+                let project = projects::find(db, &ProjectRef::Id(job.project_id))?;
+                let pipeline = pipelines::all_views(db, &[job.pipeline_id])?.pop();
+                match (project, pipeline) {
+                    (Some(project), Some(pipeline)) => Ok(JobEnvironment { job, project, pipeline, token }),
+                    _ => Err(missing()),
+                }
+            })
+            .await
     }
 }
 

@@ -39,9 +39,15 @@ impl ForeignRights {
         let asked = principal.asked();
         let is_own = asker.is_job() && own_project == Some(project.id);
         let rights = Self { asker, project_id: project.id, is_own, asked };
-        // A member who may read jobs by his role needs no further question in the job's own project.
-        if is_own && rights.standing().role.is_some_and(|role| role >= Role::Reporter) {
-            return Ok(rights);
+        if is_own {
+            match rights.asked.ask(Question::Role(rights.asker.clone(), project.id)) {
+                None => return Err(AccessError::ProjectNotFound(ProjectAbsence::Hidden)),
+                // A member who may read jobs by his role needs no further question.
+                Some(Answer::Role(standing)) if standing.role.is_some_and(|role| role >= Role::Reporter) => {
+                    return Ok(rights);
+                }
+                Some(_) => {}
+            }
         }
         let question = Question::MayRead(rights.asker.clone(), ProjectKey::Id(project.id));
         match rights.asked.ask(question) {

@@ -72,11 +72,15 @@ pub fn find_foreign_job(
 ) -> Result<Option<TokenJob>, AuthError> {
     let Ok(asker) = asker(credentials, Place::Job, token) else { return Ok(None) };
     let Some(Answer::Job(told)) = credentials.asked.ask(Question::Job(asker)) else { return Ok(None) };
-    let Some(job) = jobs::find(db, told.id)? else { return Ok(None) };
-    let Some(project) = projects::find(db, &ProjectRef::Id(job.project_id))? else { return Ok(None) };
-    if project.upstream.as_deref() != credentials.asked.upstream() || job.project_id != told.project_id {
+    let is_told = |job: &jobs::Job| job.project_id == told.project_id && job.pipeline_id == told.pipeline.id;
+    let job = jobs::find(db, told.id)?.filter(is_told);
+    let project = projects::find(db, &ProjectRef::Id(told.project_id))?;
+    let project = project.filter(|project| project.upstream.as_deref() == credentials.asked.upstream());
+    let (Some(job), Some(project)) = (job, project) else {
+        // The answer is another request's, which has not stored it yet, or it cannot be stored.
+        credentials.asked.require_stored(told);
         return Ok(None);
-    }
+    };
     // The number of an upstream's user may be that of another user here, who is not meant.
     let user =
         told.user.as_ref().map(|user| User { id: user.id, username: user.username.clone(), admin: false });

@@ -18,6 +18,7 @@ mod project;
 mod serve;
 mod sweep;
 mod token;
+mod upstream;
 mod user;
 
 use std::ffi::OsString;
@@ -128,6 +129,9 @@ enum Command {
     /// Create, show and change projects, their members and their job token allowlists.
     #[command(subcommand, after_help = project::EXAMPLES)]
     Project(project::ProjectCommand),
+    /// Check an upstream.
+    #[command(subcommand, after_help = upstream::EXAMPLES)]
+    Upstream(upstream::UpstreamCommand),
     /// Show and check the settings.
     #[command(subcommand, after_help = config::EXAMPLES)]
     Config(config::ConfigCommand),
@@ -278,6 +282,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Result<(), CommandE
         Command::Token(command) => token::run(&settings, command),
         Command::User(command) => user::run(&settings, command),
         Command::Project(command) => project::run(&settings, command),
+        Command::Upstream(command) => upstream::run(&settings, &command),
     }
 }
 

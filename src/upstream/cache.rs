@@ -100,13 +100,9 @@ impl Cache {
             return;
         }
         let mut key = question.key();
-        let lasting = |time: Duration| {
-            let millis = i64::try_from(time.as_millis()).unwrap_or(i64::MAX);
-            Timestamp::from_millis(now.as_millis().saturating_add(millis))
-        };
+        let lasting = |time: Duration| later(now, time);
         if let Answer::Refused(refusal) = answer {
-            self.map(key.kind).remove(&key);
-            self.refusals.insert(key, Kept { value: *refusal, since: now, until: lasting(REFUSED) });
+            self.refuse(&key, *refusal, now, remember);
             return;
         }
         let mut until = match key.asker {
@@ -131,6 +127,15 @@ impl Cache {
         self.map(key.kind).insert(key, Kept { value: answer.clone(), since: now, until });
     }
 
+    /// Keeps a refusal in place of any other answer; nothing if `remember` is zero.
+    pub(super) fn refuse(&self, key: &Key, refusal: Refusal, now: Timestamp, remember: Duration) {
+        self.map(key.kind).remove(key);
+        if !remember.is_zero() {
+            let until = later(now, REFUSED);
+            self.refusals.insert(key.clone(), Kept { value: refusal, since: now, until });
+        }
+    }
+
     fn keep_path(&self, path: &str, id: i64, now: Timestamp, until: Timestamp) {
         self.paths.insert(path.to_lowercase(), Kept { value: id, since: now, until });
     }
@@ -142,6 +147,11 @@ impl Cache {
         self.roles.retain(|key, _| is_other(key));
         self.paths.retain(|_, kept| kept.value != id);
     }
+}
+
+fn later(now: Timestamp, time: Duration) -> Timestamp {
+    let millis = i64::try_from(time.as_millis()).unwrap_or(i64::MAX);
+    Timestamp::from_millis(now.as_millis().saturating_add(millis))
 }
 
 #[cfg(test)]

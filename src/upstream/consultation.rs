@@ -13,6 +13,7 @@ use super::Upstream;
 use super::answer::{Answer, Outage, Refusal};
 use super::question::{Key, ProjectKey, Question};
 use crate::audit::AuditContext;
+use crate::catalog::foreign::ForeignJob;
 
 /// The consultation of one request. Clones share it; the default one has no upstream.
 #[derive(Clone, Default)]
@@ -33,6 +34,8 @@ struct State {
     /// Numbers of projects by their paths, in lower case.
     paths: HashMap<String, i64>,
     open: Vec<Question>,
+    /// Jobs that are known and have no rows.
+    unstored: Vec<Arc<ForeignJob>>,
     /// What was answered, in words for the log.
     said: Vec<String>,
 }
@@ -99,16 +102,26 @@ impl Consultation {
         known.or_else(|| shared.upstream.0.cache.project_at(&path, shared.upstream.0.clock.now()))
     }
 
-    /// Asks the open questions, and returns what was answered; empty if none is open.
+    /// Notes that a job has no rows, so that it is stored before the work is done again.
+    pub fn require_stored(&self, job: Arc<ForeignJob>) {
+        let Some(shared) = &self.0 else { return };
+        let mut state = shared.state();
+        if !state.unstored.iter().any(|other| other.id == job.id) {
+            state.unstored.push(job);
+        }
+    }
+
+    /// Asks the open questions, and returns what was answered, and what is to be stored; empty if there is neither.
     ///
     /// # Errors
     /// [`Outage`], with the name of the upstream, when there is no answer.
     pub async fn answer_open(&self) -> Result<Vec<Answer>, (String, Outage)> {
         let Some(shared) = &self.0 else { return Ok(Vec::new()) };
         let open = std::mem::take(&mut shared.state().open);
-        let mut answers = Vec::new();
+        let unstored = std::mem::take(&mut shared.state().unstored);
+        let mut answers: Vec<Answer> = unstored.into_iter().map(Answer::Job).collect();
         for question in open {
-            match shared.upstream.answer(&question, shared.client).await {
+            match shared.upstream.answer(&question, shared.client, shared.max_age_millis).await {
                 Ok(answer) => {
                     shared.state().learn(&question, question.key(), &answer);
                     answers.push(answer);
@@ -126,9 +139,11 @@ impl Consultation {
     /// Takes an answer back that cannot be true here: whoever has asked for it is refused.
     pub fn contradict(&self, job_id: i64) {
         let Some(shared) = &self.0 else { return };
-        for answer in shared.state().answers.values_mut() {
+        let inner = &shared.upstream.0;
+        for (key, answer) in &mut shared.state().answers {
             if matches!(answer, Answer::Job(job) if job.id == job_id) {
                 *answer = Answer::Refused(Refusal::Contradicted);
+                inner.cache.refuse(key, Refusal::Contradicted, inner.clock.now(), inner.remember);
             }
         }
     }

@@ -27,7 +27,7 @@ use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, Shared};
 
 pub use answer::{Answer, Outage, Refusal, Standing, TokenFacts};
-pub use check::{CheckLine, CheckOutcome, Checked};
+pub use check::{CheckLine, CheckOutcome, Checked, RateLimit};
 pub use consultation::Consultation;
 pub use counters::Counts;
 pub use question::{Asker, Place, ProjectKey, Question};
@@ -106,7 +106,8 @@ impl Upstream {
     }
 
     /// Answers a question. Everybody who asks the same at the same time gets the same answer to one call, which goes
-    /// on if the one who asked first has gone.
+    /// on if the one who asked first has gone. What was answered meanwhile, and is not older than `max_age_millis`, is
+    /// not asked again.
     ///
     /// # Errors
     /// [`Outage`] when there is no answer.
@@ -114,10 +115,16 @@ impl Upstream {
         &self,
         question: &Question,
         client: Option<IpAddr>,
+        max_age_millis: i64,
     ) -> std::result::Result<Answer, Outage> {
         let key = question.key();
         let flight = {
             let mut flights = self.0.flights.lock().unwrap_or_else(PoisonError::into_inner);
+            // A flight is remembered before it ends, so it is in one of the two.
+            if let Some(answer) = self.0.cache.find(&key, self.0.clock.now(), max_age_millis) {
+                self.0.counters.remembered();
+                return Ok(answer);
+            }
             match flights.get(&key) {
                 Some(flight) => {
                     self.0.counters.joined();

@@ -1,15 +1,15 @@
 //! A GitLab as far as a gateway asks it: users, projects, pipelines, jobs and tokens in memory, behind the API's own
 //! words. It counts what it is asked, and keeps every question that no gateway should send.
 
+use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread::JoinHandle;
-use std::time::Duration;
 
-use serde_json::{Value, json};
+use super::until;
 
 /// A stub on loopback. Dropped, it fails the test if it was asked anything strange.
 pub struct StubGitLab {
@@ -32,8 +32,8 @@ pub struct State {
     pub tokens: BTreeMap<String, StubToken>,
     /// What is answered in place of an answer.
     pub failure: Option<Failure>,
-    /// How long every answer takes.
-    pub delay: Duration,
+    /// Whether every answer waits.
+    pub held: bool,
     /// Whether job tokens may list jobs, as in newer releases.
     pub lists_jobs_for_jobs: bool,
     calls: Vec<Call>,
@@ -139,6 +139,11 @@ impl StubGitLab {
         self.calls().iter().map(|call| prefix(&call.path).unwrap_or_else(|| call.path.clone())).collect()
     }
 
+    /// How many questions have come since the last time that they were looked at.
+    pub fn count(&self) -> usize {
+        self.state().calls.len()
+    }
+
     /// What it was asked since the last time.
     pub fn calls(&self) -> Vec<Call> {
         std::mem::take(&mut self.state().calls)
@@ -178,14 +183,8 @@ fn serve(stream: TcpStream, state: &Mutex<State>) {
             let Some((name, value)) = line.trim_end().split_once(": ") else { break };
             headers.push((name.to_ascii_lowercase(), value.to_owned()));
         }
-        let (answer, delay) = {
-            let mut state = state.lock().unwrap();
-            (state.answer(first.trim_end(), &headers), state.delay)
-        };
-        // The one place where a test waits: for a GitLab that is slow.
-        if !delay.is_zero() {
-            std::thread::park_timeout(delay);
-        }
+        let answer = state.lock().unwrap().answer(first.trim_end(), &headers);
+        until(60_000, "the GitLab is let go", || !state.lock().unwrap().held);
         let Some(answer) = answer else { return };
         if writing.write_all(&answer).is_err() {
             return;

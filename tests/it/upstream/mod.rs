@@ -1,6 +1,15 @@
 //! A gateway in front of a GitLab that nobody has registered anything of.
 
+mod at_once;
+mod check;
 mod jobs;
+mod moved;
+mod outages;
+mod readers;
+mod registered;
+mod secrets;
+mod settings;
+mod slow;
 
 use std::time::Duration;
 
@@ -63,7 +72,7 @@ pub fn upstream(url: &str) -> UpstreamSettings {
         ca_certificates: None,
         service_token: None,
         remember: Duration::from_secs(30),
-        timeout: Duration::from_secs(5),
+        timeout: Duration::from_secs(60),
         concurrency: 32,
         hooks: Vec::new(),
         oidc: None,
@@ -110,6 +119,11 @@ impl World {
         self
     }
 
+    /// Lets everything be forgotten that is remembered.
+    pub fn forget(&self) {
+        self.gateway.advance_clock(301);
+    }
+
     /// The status of a read by a user.
     pub fn status(&self, path: &str, token: &str) -> u16 {
         self.gateway.get(path).private_token(token).send().status
@@ -121,7 +135,13 @@ fn small() -> StubGitLab {
     let gitlab = StubGitLab::start();
     {
         let mut state = gitlab.state();
-        let users = [(40, "maintainer"), (30, "developer"), (20, "reporter"), (10, "guest"), (5, "outsider")];
+        let users = [
+            (40, "up-maintainer"),
+            (30, "up-developer"),
+            (20, "up-reporter"),
+            (10, "up-guest"),
+            (5, "up-outsider"),
+        ];
         for (id, username) in users {
             state.users.insert(id, StubUser { username, admin: false });
         }
