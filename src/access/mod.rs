@@ -10,6 +10,7 @@ mod builds;
 mod changes;
 mod environment;
 mod error;
+mod fast_path;
 mod foreign;
 mod lists;
 mod named;
