@@ -117,6 +117,7 @@ impl Access {
                 return Ok(JobArchive::stored(archive));
             }
             let found = AuthorizedProject::find(db, &principal, &project, Action::ReadJobs)?;
+            found.learn_ref(&ref_name, &job_name)?;
             let (project, now) = (&found.project, principal.now);
             let job = match search {
                 RefSearch::Newest => latest::job_by_ref(db, project, &ref_name, &job_name, now)?,

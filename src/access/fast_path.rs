@@ -32,8 +32,9 @@ pub(super) fn archive_fast_path(
     project: &ProjectRef,
     job_id: i64,
 ) -> Result<Option<Artifact>, AccessError> {
-    let found =
-        fast_path(db, principal, project, |db, digest| ArtifactAccess::find(db, project, job_id, digest))?;
+    let found = fast_path(db, principal, Some(project), |db, digest| {
+        ArtifactAccess::find(db, project, job_id, digest)
+    })?;
     let Some((project, job, archive)) = found else { return Ok(None) };
     // The job may have another archive that has not expired.
     if latest::availability(db, &project.project, &job, &archive, project.now)? == Availability::Expired {
@@ -50,7 +51,8 @@ pub(super) fn archive_of_ref_fast_path(
     project: &ProjectRef,
     (ref_name, job_name): (&str, &str),
 ) -> Result<Option<Artifact>, AccessError> {
-    let found = fast_path(db, principal, project, |db, digest| {
+    // What a ref leads to in a project of the upstream is asked there first.
+    let found = fast_path(db, principal, None, |db, digest| {
         ArtifactAccess::find_by_ref(db, project, ref_name, job_name, digest, principal.now)
     })?;
     let Some((project, _, archive)) = found else { return Ok(None) };
@@ -63,7 +65,7 @@ pub(super) fn archive_of_ref_fast_path(
 fn fast_path(
     db: &mut Db,
     principal: &Principal,
-    meant: &ProjectRef,
+    meant: Option<&ProjectRef>,
     find: impl FnOnce(&mut Db, Option<Sha256Digest>) -> domain::Result<Option<ArtifactAccess>>,
 ) -> Result<Option<(AuthorizedProject, Job, Artifact)>, AccessError> {
     if !has_fast_path(principal) {
@@ -82,7 +84,7 @@ fn fast_path(
     let (actor, rights) = match (digest, token) {
         // The token, if there is one, is not known here. A project of the upstream has to be the one that is meant.
         (None, _) | (Some(_), None) if project.upstream.is_some() => {
-            match foreign_fast_path(db, principal, meant, &project)? {
+            match meant.map_or(Ok(None), |meant| foreign_fast_path(db, principal, meant, &project))? {
                 Some(found) => found,
                 None => return Ok(None),
             }

@@ -12,7 +12,7 @@ use crate::catalog::projects::{self, Project};
 use crate::domain::permissions::{self, Action, Decision, Grant, TokenReach, authorize};
 use crate::domain::project::{ProjectRef, Visibility};
 use crate::domain::role::Role;
-use crate::upstream::{Answer, Asker, Consultation, ProjectKey, Question, Refusal, Standing};
+use crate::upstream::{Answer, Asker, Consultation, ProjectKey, Question, RefJob, Refusal, Standing};
 
 /// A project whose jobs the upstream lets everybody read who comes so far.
 const OPEN: permissions::Project = permissions::Project { visibility: Visibility::Public, public_jobs: true };
@@ -67,6 +67,14 @@ impl ForeignRights {
         // The role of a job's user in another project is nobody's to tell.
         let is_told = !self.asker.is_job() || self.is_own;
         if without == best || !is_told { without } else { authorize(grant(self.standing()), action, OPEN) }
+    }
+
+    /// Asks what a ref leads to; what is told is stored before the work is done again. `false` as long as it is not
+    /// told.
+    pub(super) fn ask_newest(&self, ref_name: &str, job_name: &str) -> bool {
+        let ref_job = RefJob { ref_name: ref_name.to_owned(), job_name: job_name.to_owned() };
+        let question = Question::Newest(self.asker.clone(), self.project_id, ref_job);
+        matches!(self.asked.ask(question), Some(Answer::Newest(_)))
     }
 
     /// Returns the number of the asker's user, if it is known.

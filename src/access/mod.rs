@@ -163,7 +163,7 @@ impl Access {
         let answers = asked.answer_open().await.map_err(|(name, outage)| outage.into_error(&name))?;
         let Some(upstream) = asked.upstream().map(str::to_owned) else { return Ok(false) };
         let has_learnt = !answers.is_empty();
-        for answer in answers {
+        for (question, answer) in answers {
             match answer {
                 Answer::Job(job) => {
                     let id = job.id;
@@ -174,6 +174,14 @@ impl Access {
                 }
                 Answer::MayRead { project_id, path: Some(path) } => {
                     self.store_path(upstream.clone(), project_id, path).await?;
+                }
+                Answer::Newest(told) => {
+                    let (name, now) = (upstream.clone(), self.now());
+                    let storing = Arc::clone(&told);
+                    self.catalog.write(move |db| foreign_rows::store_ref(db, &name, &storing, now)).await?;
+                    if let Some(question) = question {
+                        asked.stored(&question, &Answer::Newest(told));
+                    }
                 }
                 Answer::MayRead { path: None, .. }
                 | Answer::Token(_)

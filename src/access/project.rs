@@ -88,6 +88,16 @@ impl AuthorizedProject {
         }
     }
 
+    /// Has the upstream tell what a ref leads to in its project, so that the catalog knows it.
+    pub(super) fn learn_ref(&self, ref_name: &str, job_name: &str) -> Result<(), AccessError> {
+        match &self.rights {
+            Rights::Foreign(rights) if !rights.ask_newest(ref_name, job_name) => {
+                Err(AccessError::ProjectNotFound(ProjectAbsence::Hidden))
+            }
+            Rights::Foreign(_) | Rights::Registered(_) => Ok(()),
+        }
+    }
+
     /// Returns the number of the principal's user, if it is a user in person.
     pub(super) fn user_id(&self) -> Option<i64> {
         match (&self.actor, &self.rights) {

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use crate::catalog::foreign::ForeignJob;
+use crate::catalog::foreign::{ForeignJob, ForeignRef};
 use crate::domain::role::Role;
 use crate::domain::scope::Scopes;
 use crate::domain::{Error, Timestamp};
@@ -24,6 +24,8 @@ pub enum Answer {
     Token(TokenFacts),
     /// The asker's role in the project.
     Role(Standing),
+    /// What a ref leads to.
+    Newest(Arc<ForeignRef>),
     /// The upstream refuses.
     Refused(Refusal),
 }
@@ -88,6 +90,10 @@ impl Answer {
             Self::Role(Standing { admin: true, .. }) => "administrator".into(),
             Self::Role(Standing { role: Some(role), .. }) => role.as_str().into(),
             Self::Role(Standing { role: None, .. }) => "none".into(),
+            Self::Newest(found) => match found.pipelines.first() {
+                Some(newest) => format!("pipeline {}", newest.pipeline.id).into(),
+                None => "none".into(),
+            },
             Self::Refused(refusal) => refusal.as_str().into(),
         }
     }

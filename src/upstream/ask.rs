@@ -27,10 +27,11 @@ impl Upstream {
             Question::Token(_) => self.token(errand).await,
             Question::Role(asker, id) if asker.is_job() => self.role_of_job(errand, *id).await,
             Question::Role(_, id) => self.role(errand, *id).await,
+            Question::Newest(_, id, wanted) => self.newest(errand, *id, wanted).await,
         }
     }
 
-    async fn get(&self, errand: Errand<'_>, route: Route<'_>) -> Result<Reply, Outage> {
+    pub(super) async fn get(&self, errand: Errand<'_>, route: Route<'_>) -> Result<Reply, Outage> {
         self.0.counters.called();
         self.0.client.get(errand, route).await
     }
@@ -136,7 +137,7 @@ impl Upstream {
         let user_id = match token {
             Answer::Token(facts) => facts.user_id,
             Answer::Refused(refusal) => return Ok(Answer::Refused(refusal)),
-            Answer::Job(_) | Answer::MayRead { .. } | Answer::Role(_) => {
+            Answer::Job(_) | Answer::MayRead { .. } | Answer::Role(_) | Answer::Newest(_) => {
                 return Err(Outage::new("broken answer: not about a token"));
             }
         };
@@ -172,7 +173,7 @@ impl Upstream {
 }
 
 /// Reads how the upstream refuses; `None` if it does not.
-fn refusal(reply: &Reply) -> Result<Option<Refusal>, Outage> {
+pub(super) fn refusal(reply: &Reply) -> Result<Option<Refusal>, Outage> {
     match reply.status {
         200 => Ok(None),
         401 => Ok(Some(Refusal::Unauthenticated)),

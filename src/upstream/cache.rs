@@ -20,6 +20,12 @@ const PROJECTS: usize = 50_000;
 /// Most refusals.
 const REFUSALS: usize = 20_000;
 
+/// Most refs.
+const REFS: usize = 20_000;
+
+/// How long it is used what a ref leads to.
+const REF: Duration = Duration::from_secs(10);
+
 /// How long a refusal is used.
 const REFUSED: Duration = Duration::from_secs(10);
 
@@ -43,6 +49,7 @@ pub(super) struct Cache {
     tokens: Map<Key, Kept<Answer>>,
     verdicts: Map<Key, Kept<Answer>>,
     roles: Map<Key, Kept<Answer>>,
+    refs: Map<Key, Kept<Answer>>,
     refusals: Map<Key, Kept<Refusal>>,
     paths: Map<String, Kept<i64>>,
 }
@@ -54,6 +61,7 @@ impl Default for Cache {
             tokens: Map::new(TOKENS),
             verdicts: Map::new(PROJECTS),
             roles: Map::new(PROJECTS),
+            refs: Map::new(REFS),
             refusals: Map::new(REFUSALS),
             paths: Map::new(PROJECTS),
         }
@@ -76,6 +84,7 @@ impl Cache {
             Kind::Token => &self.tokens,
             Kind::MayRead => &self.verdicts,
             Kind::Role => &self.roles,
+            Kind::Newest => &self.refs,
         }
     }
 
@@ -105,9 +114,10 @@ impl Cache {
             self.refuse(&key, *refusal, now, remember);
             return;
         }
-        let mut until = match key.asker {
-            None => lasting(ANYBODY),
-            Some(_) => lasting(remember),
+        let mut until = match (key.kind, key.asker) {
+            (Kind::Newest, _) => lasting(REF.min(remember)),
+            (_, None) => lasting(ANYBODY),
+            (_, Some(_)) => lasting(remember),
         };
         match answer {
             Answer::Token(facts) => until = facts.expires_at.map_or(until, |end| until.min(end)),
@@ -121,7 +131,7 @@ impl Cache {
                 }
                 key.project = Some(ProjectKey::Id(*project_id));
             }
-            Answer::Role(_) | Answer::Refused(_) => {}
+            Answer::Role(_) | Answer::Newest(_) | Answer::Refused(_) => {}
         }
         self.refusals.remove(&key);
         self.map(key.kind).insert(key, Kept { value: answer.clone(), since: now, until });
@@ -145,6 +155,7 @@ impl Cache {
         let is_other = |key: &Key| key.project != Some(ProjectKey::Id(id));
         self.verdicts.retain(|key, _| is_other(key));
         self.roles.retain(|key, _| is_other(key));
+        self.refs.retain(|key, _| is_other(key));
         self.paths.retain(|_, kept| kept.value != id);
     }
 }

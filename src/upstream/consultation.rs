@@ -115,16 +115,16 @@ impl Consultation {
     ///
     /// # Errors
     /// [`Outage`], with the name of the upstream, when there is no answer.
-    pub async fn answer_open(&self) -> Result<Vec<Answer>, (String, Outage)> {
+    pub async fn answer_open(&self) -> Result<Vec<(Option<Question>, Answer)>, (String, Outage)> {
         let Some(shared) = &self.0 else { return Ok(Vec::new()) };
         let open = std::mem::take(&mut shared.state().open);
         let unstored = std::mem::take(&mut shared.state().unstored);
-        let mut answers: Vec<Answer> = unstored.into_iter().map(Answer::Job).collect();
+        let mut answers: Vec<_> = unstored.into_iter().map(|job| (None, Answer::Job(job))).collect();
         for question in open {
             match shared.upstream.answer(&question, shared.client, shared.max_age_millis).await {
                 Ok(answer) => {
                     shared.state().learn(&question, question.key(), &answer);
-                    answers.push(answer);
+                    answers.push((Some(question), answer));
                 }
                 Err(outage) => {
                     let line = format!("{}: {}", question.kind().as_str(), outage.reason);
@@ -134,6 +134,13 @@ impl Consultation {
             }
         }
         Ok(answers)
+    }
+
+    /// Remembers an answer whose rows are stored now.
+    pub fn stored(&self, question: &Question, answer: &Answer) {
+        let Some(shared) = &self.0 else { return };
+        let inner = &shared.upstream.0;
+        inner.cache.keep(question, answer, inner.clock.now(), inner.remember);
     }
 
     /// Takes an answer back that cannot be true here: whoever has asked for it is refused.
@@ -178,7 +185,7 @@ impl State {
                 let by_id = Key { project: Some(ProjectKey::Id(*project_id)), ..key.clone() };
                 self.answers.insert(by_id, answer.clone());
             }
-            Answer::Token(_) | Answer::Role(_) | Answer::Refused(_) => {}
+            Answer::Token(_) | Answer::Role(_) | Answer::Newest(_) | Answer::Refused(_) => {}
         }
         self.answers.insert(key, answer.clone());
     }

@@ -8,6 +8,7 @@
 mod answer;
 mod ask;
 mod breaker;
+mod by_ref;
 mod cache;
 mod check;
 mod client;
@@ -30,7 +31,7 @@ pub use answer::{Answer, Outage, Refusal, Standing, TokenFacts};
 pub use check::{CheckLine, CheckOutcome, Checked, RateLimit};
 pub use consultation::Consultation;
 pub use counters::Counts;
-pub use question::{Asker, Place, ProjectKey, Question};
+pub use question::{Asker, Place, ProjectKey, Question, RefJob};
 
 use crate::domain::{Clock, Error, Result, Timestamp};
 use crate::settings::{Settings, UpstreamKind, UpstreamSettings};
@@ -54,6 +55,8 @@ struct Inner {
     counters: Counters,
     clock: Clock,
     remember: Duration,
+    /// The upstream's own asker, if it has a token for this server.
+    service: Option<Asker>,
 }
 
 impl Upstream {
@@ -82,6 +85,10 @@ impl Upstream {
             counters: Counters::default(),
             clock,
             remember: settings.remember,
+            service: settings
+                .service_token
+                .as_ref()
+                .and_then(|token| Asker::with_token(Place::Bearer, token)),
         })))
     }
 
@@ -159,7 +166,10 @@ impl Upstream {
         match answered {
             Ok(answer) => {
                 self.0.counters.answered(answer);
-                self.0.cache.keep(question, answer, self.0.clock.now(), self.0.remember);
+                // What a ref leads to is of use when it is stored, and remembered then.
+                if !matches!(answer, Answer::Newest(_)) {
+                    self.0.cache.keep(question, answer, self.0.clock.now(), self.0.remember);
+                }
             }
             Err(_) => self.0.counters.failed(),
         }

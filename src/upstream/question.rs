@@ -123,8 +123,20 @@ pub enum Question {
     MayRead(Asker, ProjectKey),
     /// Whose token is it, and what is it for?
     Token(Asker),
+    /// Which is the newest successful pipeline of a ref in the project with this number, and which of its jobs, or of
+    /// the pipelines below it, have this name?
+    Newest(Asker, i64, RefJob),
     /// Which role has the asker in the project with this number? A job's token is answered in its own project only.
     Role(Asker, i64),
+}
+
+/// A ref and the name of a job, as they stand in a request.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct RefJob {
+    /// The branch or tag.
+    pub ref_name: String,
+    /// The name of the job.
+    pub job_name: String,
 }
 
 /// A question as it is remembered: with the digest of the token in place of the token.
@@ -133,6 +145,7 @@ pub(super) struct Key {
     pub(super) kind: Kind,
     pub(super) asker: AskerKey,
     pub(super) project: Option<ProjectKey>,
+    pub(super) ref_job: Option<RefJob>,
 }
 
 /// The kind of a question.
@@ -142,21 +155,35 @@ pub(super) enum Kind {
     MayRead,
     Token,
     Role,
+    Newest,
 }
 
 impl Question {
     pub(super) fn key(&self) -> Key {
         let project = match self {
             Self::MayRead(_, project) => Some(project.clone()),
-            Self::Role(_, id) => Some(ProjectKey::Id(*id)),
+            Self::Role(_, id) | Self::Newest(_, id, _) => Some(ProjectKey::Id(*id)),
             Self::Job(_) | Self::Token(_) => None,
         };
-        Key { kind: self.kind(), asker: self.asker().key(), project }
+        let ref_job = match self {
+            Self::Newest(_, _, ref_job) => Some(ref_job.clone()),
+            _ => None,
+        };
+        // Everybody who may read a project's jobs is told the same of its refs. A job's token is told less.
+        let asker = match self {
+            Self::Newest(asker, ..) if !asker.is_job() => None,
+            other => other.asker().key(),
+        };
+        Key { kind: self.kind(), asker, project, ref_job }
     }
 
     pub(super) fn asker(&self) -> &Asker {
         match self {
-            Self::Job(asker) | Self::MayRead(asker, _) | Self::Token(asker) | Self::Role(asker, _) => asker,
+            Self::Job(asker)
+            | Self::MayRead(asker, _)
+            | Self::Token(asker)
+            | Self::Role(asker, _)
+            | Self::Newest(asker, ..) => asker,
         }
     }
 
@@ -166,6 +193,7 @@ impl Question {
             Self::MayRead(..) => Kind::MayRead,
             Self::Token(_) => Kind::Token,
             Self::Role(..) => Kind::Role,
+            Self::Newest(..) => Kind::Newest,
         }
     }
 }
@@ -178,6 +206,7 @@ impl Kind {
             Self::MayRead => "may read",
             Self::Token => "token",
             Self::Role => "role",
+            Self::Newest => "newest",
         }
     }
 }

@@ -3,6 +3,8 @@
 
 use std::fmt;
 
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+
 use super::question::ProjectKey;
 
 /// A route, displayed as its path and query.
@@ -26,6 +28,15 @@ pub(super) enum Route<'a> {
     TokenInfo,
     /// The token's owner.
     User,
+    /// The newest successful pipelines of a ref.
+    Successful(i64, &'a str),
+    /// The jobs of a pipeline, without those that were tried again: the numbers of the project, the pipeline and the
+    /// page.
+    PipelineJobs(i64, i64, usize),
+    /// The pipelines that a pipeline has started.
+    Bridges(i64, i64),
+    /// A page of the successful jobs of a project.
+    SuccessfulJobs(i64, usize),
     /// A user's membership in a project: the numbers of both.
     Member(i64, i64),
 }
@@ -44,6 +55,20 @@ impl fmt::Display for Route<'_> {
             Self::TokenSelf => f.write_str("/api/v4/personal_access_tokens/self"),
             Self::TokenInfo => f.write_str("/oauth/token/info"),
             Self::User => f.write_str("/api/v4/user"),
+            Self::Successful(project, ref_name) => write!(
+                f,
+                "/api/v4/projects/{project}/pipelines?ref={}&status=success&order_by=id&sort=desc&per_page=20",
+                utf8_percent_encode(ref_name, NON_ALPHANUMERIC)
+            ),
+            Self::PipelineJobs(project, pipeline, page) => {
+                write!(f, "/api/v4/projects/{project}/pipelines/{pipeline}/jobs?per_page=100&page={page}")
+            }
+            Self::Bridges(project, pipeline) => {
+                write!(f, "/api/v4/projects/{project}/pipelines/{pipeline}/bridges?per_page=100")
+            }
+            Self::SuccessfulJobs(project, page) => {
+                write!(f, "/api/v4/projects/{project}/jobs?scope[]=success&per_page=100&page={page}")
+            }
             Self::Member(project, user) => write!(f, "/api/v4/projects/{project}/members/all/{user}"),
         }
     }
@@ -90,6 +115,16 @@ mod tests {
             prop_assert_eq!(url.host_str(), Some("gitlab.example.com"));
             prop_assert_eq!(url.query(), Some("per_page=1"));
             prop_assert!(url.fragment().is_none() && url.username().is_empty());
+        }
+
+        #[test]
+        fn a_ref_stays_one_value_of_the_query(ref_name in ".{0,24}") {
+            let route = Route::Successful(7, &ref_name).to_string();
+            let url = reqwest::Url::parse(&format!("https://gitlab.example.com{route}")).unwrap();
+            prop_assert_eq!(url.path(), "/api/v4/projects/7/pipelines");
+            let pairs: Vec<_> = url.query_pairs().collect();
+            prop_assert_eq!(pairs.len(), 5);
+            prop_assert_eq!(pairs[0].1.as_ref(), ref_name.as_str());
         }
 
         #[test]

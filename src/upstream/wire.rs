@@ -4,7 +4,7 @@
 use serde_json::Value;
 
 use super::answer::{Outage, Standing, TokenFacts};
-use crate::catalog::foreign::{ForeignJob, ForeignPipeline, ForeignUser};
+use crate::catalog::foreign::{ForeignJob, ForeignPipeline, ForeignUser, ListedForeignJob};
 use crate::domain::Timestamp;
 use crate::domain::pipeline::Source;
 use crate::domain::project::is_valid_path;
@@ -71,6 +71,40 @@ fn user(json: &Value) -> Option<ForeignUser> {
     let username = text(&json["username"], "username").ok().filter(|name| !name.is_empty())?;
     let name = text(&json["name"], "name").unwrap_or_else(|_| username.clone());
     Some(ForeignUser { id: id(&json["id"], "id of a user").ok()?, username, name })
+}
+
+/// Reads the rows of a list.
+pub(super) fn rows(json: &Value) -> Result<&[Value], Outage> {
+    json.as_array().map(Vec::as_slice).ok_or_else(|| broken("expected a list"))
+}
+
+/// Reads a pipeline of a project; another project's is a broken answer.
+pub(super) fn pipeline(json: &Value, project_id: i64) -> Result<ForeignPipeline, Outage> {
+    if json["project_id"].as_i64() != Some(project_id) {
+        return Err(broken("another project's pipeline"));
+    }
+    Ok(ForeignPipeline {
+        id: id(&json["id"], "id of a pipeline")?,
+        iid: json["iid"].as_i64().filter(|iid| *iid > 0),
+        ref_name: text(&json["ref"], "ref of a pipeline")?,
+        tag: None,
+        sha: text(&json["sha"], "sha of a pipeline")?,
+        status: json["status"].as_str().and_then(|word| word.parse().ok()).unwrap_or(Status::Running),
+        source: json["source"].as_str().and_then(|word| word.parse().ok()).unwrap_or(Source::Unknown),
+        created_at: time(&json["created_at"]),
+    })
+}
+
+/// Reads a job in a list: its number, name, stage and status. One whose status is a word of a later release has not
+/// succeeded.
+pub(super) fn listed_job(json: &Value) -> Result<ListedForeignJob, Outage> {
+    Ok(ListedForeignJob {
+        id: id(&json["id"], "id of a job")?,
+        name: text(&json["name"], "name of a job")?,
+        stage: text(&json["stage"], "stage of a job").unwrap_or_else(|_| "test".to_owned()),
+        status: json["status"].as_str().and_then(|word| word.parse().ok()).unwrap_or(Status::Running),
+        finished_at: time(&json["finished_at"]),
+    })
 }
 
 /// Returns the full path of the project of a page: what stands between the upstream's address and `end`.

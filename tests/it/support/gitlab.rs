@@ -63,6 +63,8 @@ pub struct StubPipeline {
     pub project: i64,
     pub ref_name: &'static str,
     pub status: &'static str,
+    pub source: &'static str,
+    pub parent: Option<i64>,
 }
 
 #[derive(Clone)]
@@ -396,7 +398,7 @@ impl State {
         let path = &self.projects[&pipeline.project].path;
         json!({
             "id": id, "iid": id % 100, "project_id": pipeline.project, "sha": "a".repeat(40),
-            "ref": pipeline.ref_name, "status": pipeline.status, "source": "push",
+            "ref": pipeline.ref_name, "status": pipeline.status, "source": pipeline.source,
             "created_at": "2026-02-01T11:59:00.000Z", "updated_at": "2026-02-01T11:59:00.000Z",
             "web_url": format!("{}/{path}/-/pipelines/{id}", self.url)
         })
@@ -441,6 +443,56 @@ impl State {
                     (false, _) => not_found(),
                 }
             }
+            (["pipelines"], _) if query.ends_with("&status=success&order_by=id&sort=desc&per_page=20") => {
+                let asker = match self.asker(credential) {
+                    Ok(asker) if self.reach(&project, asker).1 => asker,
+                    _ => return not_found(),
+                };
+                assert!(asker.is_some() || project.public_jobs);
+                let named = query.strip_prefix("ref=").and_then(|rest| rest.split('&').next()).unwrap();
+                let named = percent_encoding::percent_decode_str(named).decode_utf8().unwrap().into_owned();
+                // As in GitLab, pipelines of merge requests from a branch of that name are among them.
+                let is_of_ref = |it: &StubPipeline| {
+                    it.ref_name == named || it.ref_name.starts_with("refs/merge-requests/")
+                };
+                let of_ref = |it: &&(i64, StubPipeline)| {
+                    it.1.project == id
+                        && it.1.status == "success"
+                        && is_of_ref(&it.1)
+                        && it.1.parent.is_none()
+                };
+                let all: Vec<_> = self.pipelines.iter().rev().map(|(id, it)| (*id, it.clone())).collect();
+                (200, all.iter().filter(of_ref).map(|(id, _)| self.pipeline_json(*id)).collect())
+            }
+            (["pipelines", pipeline, "jobs"], "per_page=100&page=1") => {
+                let pipeline: i64 = pipeline.parse().unwrap();
+                let of_it: Vec<i64> =
+                    self.jobs.iter().filter(|(_, job)| job.pipeline == pipeline).map(|(id, _)| *id).collect();
+                match self.may_list(&project, credential) {
+                    true => (200, of_it.into_iter().rev().map(|id| self.job_json(id)).collect()),
+                    false => not_found(),
+                }
+            }
+            (["pipelines", parent, "bridges"], "per_page=100") => {
+                let parent: i64 = parent.parse().unwrap();
+                match self.asker(credential) {
+                    Ok(asker) if self.reach(&project, asker).1 => {
+                        let children = self.pipelines.iter().filter(|(_, it)| it.parent == Some(parent));
+                        let bridge = |(id, _): (&i64, _)| json!({"id": 1, "name": "b", "downstream_pipeline": self.pipeline_json(*id)});
+                        (200, children.map(bridge).collect())
+                    }
+                    _ => unauthorized(),
+                }
+            }
+            (["jobs"], "scope[]=success&per_page=100&page=1") => match self.may_list(&project, credential) {
+                true => {
+                    let succeeded = self.jobs.iter().rev().filter(|(_, job)| {
+                        job.status == "success" && self.pipelines[&job.pipeline].project == id
+                    });
+                    (200, succeeded.map(|(id, _)| self.job_json(*id)).collect())
+                }
+                false => not_found(),
+            },
             ([], "") => {
                 let asker = match self.asker(credential) {
                     Ok(asker) => asker,
@@ -474,6 +526,18 @@ impl State {
             }
             _ => self.strange(&format!("projects/{named}/{rest:?}?{query}")),
         }
+    }
+
+    /// Whether a user, or the user of a job, may list a project's jobs.
+    fn may_list(&self, project: &StubProject, credential: Option<&(String, String)>) -> bool {
+        let user = match self.running_job(credential) {
+            Some(job) => self.jobs[&job].user,
+            None => match self.asker(credential) {
+                Ok(asker) => asker,
+                Err(_) => return false,
+            },
+        };
+        self.reach(project, user).1
     }
 
     /// A list for a job's token, which is no credential here in older releases.

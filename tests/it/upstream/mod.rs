@@ -1,6 +1,7 @@
 //! A gateway in front of a GitLab that nobody has registered anything of.
 
 mod at_once;
+mod by_ref;
 mod check;
 mod jobs;
 mod moved;
@@ -157,7 +158,13 @@ fn small() -> StubGitLab {
         state.projects.insert(7, project("group/app", "private", &all));
         state.projects.insert(8, project("group/open", "public", &[(30, 30)]));
         state.projects.insert(9, project("other/lib", "private", &[(30, 30)]));
-        let pipeline = |project| StubPipeline { project, ref_name: "main", status: "running" };
+        let pipeline = |project| StubPipeline {
+            project,
+            ref_name: "main",
+            status: "running",
+            source: "push",
+            parent: None,
+        };
         for (id, project) in [(701, 7), (801, 8), (901, 9)] {
             state.pipelines.insert(id, pipeline(project));
         }

@@ -3,7 +3,11 @@
 //! They have the upstream's numbers. A row that is registered here is never overwritten, and what is known is only
 //! filled or moved forward: a job that has ended stays as it ended.
 
+mod refs;
+
 use diesel::prelude::*;
+
+pub use refs::{ForeignRef, ListedForeignJob, ListedForeignPipeline, store_ref};
 
 use super::Db;
 use super::jobs::{self, JobChanges};
@@ -249,8 +253,8 @@ fn store_pipeline(
         created_at: pipeline.created_at.map(Timestamp::as_millis),
         updated_at: now.as_millis(),
         started_at: None,
-        // A job that runs keeps its pipeline from having ended, whatever was known before.
-        finished_at: Some(None),
+        // A pipeline that runs has not ended, whatever was known before.
+        finished_at: (!pipeline.status.is_finished()).then_some(None),
     };
     let source = changes.source.unwrap_or(Source::Unknown.as_str());
     let source = if is_known { changes.source } else { Some(source) };
