@@ -58,9 +58,12 @@ impl ForeignRights {
 
     /// Decides by the table, asking for the role only where it makes a difference.
     pub(super) fn decide(&self, action: Action) -> Decision {
-        let grant = |standing: Standing| match self.asker.is_nobody() {
-            true => Grant::Anonymous,
-            false => Grant::User { admin: standing.admin, role: standing.role, reach: self.reach() },
+        let grant = |standing: Standing| {
+            if self.asker.is_nobody() {
+                Grant::Anonymous
+            } else {
+                Grant::User { admin: standing.admin, role: standing.role, reach: self.reach() }
+            }
         };
         let without = authorize(grant(Standing::default()), action, OPEN);
         let best = authorize(grant(Standing { admin: true, ..Standing::default() }), action, OPEN);

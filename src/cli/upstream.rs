@@ -20,7 +20,7 @@ Examples:
 
 #[derive(Debug, Subcommand)]
 pub(super) enum UpstreamCommand {
-    /// Ask an upstream everything once, with the token in ARTIGATE_UPSTREAM_TOKEN.
+    /// Ask an upstream everything once, with the token in `ARTIGATE_UPSTREAM_TOKEN`.
     ///
     /// Prints what works, what the token may not ask, how far the upstream's clock is ahead, and how many calls are
     /// left within its limits. The token is a user's, or that of a running job. Changes nothing; exits with code 1
@@ -66,9 +66,9 @@ fn find<'a>(settings: &'a Settings, name: &str) -> Result<&'a UpstreamSettings, 
     let found = settings.upstreams.iter().find(|upstream| upstream.name == name);
     let upstream = found.ok_or_else(|| {
         let names: Vec<&str> = settings.upstreams.iter().map(|upstream| upstream.name.as_str()).collect();
-        wrong(match names.is_empty() {
-            true => "the settings name no upstream".to_owned(),
-            false => format!("there is no upstream {name:?}; the settings name {}", names.join(", ")),
+        wrong(match names[..] {
+            [] => "the settings name no upstream".to_owned(),
+            _ => format!("there is no upstream {name:?}; the settings name {}", names.join(", ")),
         })
     })?;
     match upstream.kind {

@@ -39,12 +39,13 @@ impl Upstream {
             None => errand,
         };
         let is_of_job = errand.asker.is_job();
-        let newest = match is_of_job {
-            true => self.newest_for_job(errand, project_id, &wanted.ref_name).await?,
-            false => match self.newest_for_user(errand, project_id, &wanted.ref_name).await? {
+        let newest = if is_of_job {
+            self.newest_for_job(errand, project_id, &wanted.ref_name).await?
+        } else {
+            match self.newest_for_user(errand, project_id, &wanted.ref_name).await? {
                 Ok(newest) => newest,
                 Err(refused) => return Ok(refused),
-            },
+            }
         };
         let mut found = ForeignRef {
             project_id,

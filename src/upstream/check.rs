@@ -66,9 +66,10 @@ impl Upstream {
             match Asker::with_token(Place::Bearer, &token) {
                 Some(asker) => {
                     let mut check = Check { upstream: &upstream, asker: &asker, checked: &mut checked };
-                    match asker.is_job() {
-                        true => check.job(project.as_ref()).await,
-                        false => check.user(project.as_ref()).await,
+                    if asker.is_job() {
+                        check.job(project.as_ref()).await;
+                    } else {
+                        check.user(project.as_ref()).await;
                     }
                 }
                 None => checked.lines.push(CheckLine {

@@ -134,9 +134,10 @@ impl Client {
     ) -> Result<(SemaphorePermit<'_>, Option<SemaphorePermit<'_>>), Outage> {
         let late = || Outage::not_asked("too many questions at the same time", 1);
         let waiting = async {
-            let anonymous = match asker.is_nobody() {
-                true => Some(self.anonymous_turns.acquire().await.map_err(|_| late())?),
-                false => None,
+            let anonymous = if asker.is_nobody() {
+                Some(self.anonymous_turns.acquire().await.map_err(|_| late())?)
+            } else {
+                None
             };
             Ok((self.turns.acquire().await.map_err(|_| late())?, anonymous))
         };

@@ -77,7 +77,7 @@ impl Consultation {
         let mut state = shared.state();
         let known = match state.answers.get(&key) {
             Some(answer) => Some(answer.clone()),
-            None => shared.from_memory(&key).inspect(|answer| state.learn(&question, key.clone(), answer)),
+            None => shared.remembered(&key).inspect(|answer| state.learn(&question, key.clone(), answer)),
         };
         if let Some(answer) = known {
             let line = format!("{}: {}", question.kind().as_str(), answer.as_str());
@@ -161,7 +161,7 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn from_memory(&self, key: &Key) -> Option<Answer> {
+    fn remembered(&self, key: &Key) -> Option<Answer> {
         let inner = &self.upstream.0;
         let answer = inner.cache.find(key, inner.clock.now(), self.max_age_millis)?;
         inner.counters.remembered();

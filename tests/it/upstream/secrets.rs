@@ -16,9 +16,10 @@ fn all_files(folder: &Path) -> Vec<(String, Vec<u8>)> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
-        match path.is_dir() {
-            true => found.extend(all_files(&path)),
-            false => found.push((path.display().to_string(), std::fs::read(&path).unwrap())),
+        if path.is_dir() {
+            found.extend(all_files(&path));
+        } else {
+            found.push((path.display().to_string(), std::fs::read(&path).unwrap()));
         }
     }
     found
