@@ -2,7 +2,8 @@
 
 use crate::access::fast_path::{archive_fast_path, archive_of_ref_fast_path};
 use crate::access::project::{AuthorizedProject, find_project};
-use crate::access::{AcceptedCredentials, Access, AccessError, ArtifactAbsence, JobAbsence, Principal};
+use crate::access::pulled::unknown_dependency;
+use crate::access::{AcceptedCredentials, Access, AccessError, ArtifactAbsence, Principal};
 use crate::auth::Actor;
 use crate::catalog::artifacts::{self, Artifact};
 use crate::catalog::jobs::{self, Job};
@@ -10,6 +11,7 @@ use crate::catalog::{Db, absence, latest, tombstones};
 use crate::domain::artifact::{Accessibility, ArtifactName, Availability};
 use crate::domain::permissions::{Action, Decision};
 use crate::domain::project::ProjectRef;
+use crate::ingest::pull::PullOrder;
 
 /// What stands for a job's archive: an archive, single files, or both.
 #[derive(Debug, Clone)]
@@ -29,6 +31,15 @@ impl JobArchive {
     pub fn file(&self, path: &[u8]) -> Option<&Artifact> {
         self.files.iter().find(|file| file.name.file_path().is_some_and(|own| own.as_bytes() == path))
     }
+}
+
+/// Where a job's archive is.
+#[derive(Debug)]
+pub enum ArchiveLookup {
+    /// Here.
+    Here(JobArchive),
+    /// At the upstream, which lets the principal fetch it.
+    Upstream(PullOrder),
 }
 
 /// A lookup of an artifact without its job's ID.
@@ -83,16 +94,18 @@ impl Access {
         principal: &Principal,
         project: ProjectRef,
         job_id: i64,
-    ) -> Result<JobArchive, AccessError> {
+    ) -> Result<ArchiveLookup, AccessError> {
         let principal = principal.clone();
         self.read_inline(principal.asked(), move |db| {
             if let Some(archive) = archive_fast_path(db, &principal, &project, job_id)? {
-                return Ok(JobArchive::stored(archive));
+                return Ok(ArchiveLookup::Here(JobArchive::stored(archive)));
             }
             let project = AuthorizedProject::find(db, &principal, &project, Action::ReadJobs)?;
-            let job = project.job(db, job_id, true)?;
-            let artifacts = artifacts::of_job(db, job.id)?;
-            project.archive(db, &job, artifacts)
+            let found = project.job(db, job_id, true).and_then(|job| {
+                let artifacts = artifacts::of_job(db, job.id)?;
+                project.archive(db, &job, artifacts)
+            });
+            project.or_upstream(found, job_id)
         })
         .await
     }
@@ -106,7 +119,7 @@ impl Access {
         principal: &Principal,
         project: ProjectRef,
         lookup: RefLookup,
-    ) -> Result<JobArchive, AccessError> {
+    ) -> Result<ArchiveLookup, AccessError> {
         let RefLookup { ref_name, job_name, search } = lookup;
         let (asked, principal) = (principal.asked(), principal.clone());
         let find = move |db: &mut Db| {
@@ -114,7 +127,7 @@ impl Access {
                 && let Some(archive) =
                     archive_of_ref_fast_path(db, &principal, &project, (&ref_name, &job_name))?
             {
-                return Ok(JobArchive::stored(archive));
+                return Ok(ArchiveLookup::Here(JobArchive::stored(archive)));
             }
             let found = AuthorizedProject::find(db, &principal, &project, Action::ReadJobs)?;
             found.learn_ref(&ref_name, &job_name)?;
@@ -126,9 +139,14 @@ impl Access {
             let Some((job, artifacts)) = job else {
                 let recent = search == RefSearch::Recent;
                 let why = absence::by_ref(db, project.id, &ref_name, &job_name, recent)?;
-                return Err(AccessError::ArtifactOfRefNotFound { why, recent });
+                let absent = Err(AccessError::ArtifactOfRefNotFound { why, recent });
+                return match found.newest_job(&ref_name, &job_name) {
+                    Some(job_id) => found.or_upstream(absent, job_id),
+                    None => absent.map(ArchiveLookup::Here),
+                };
             };
-            found.archive(db, &job, artifacts)
+            let archive = found.archive(db, &job, artifacts);
+            found.or_upstream(archive, job.id)
         };
         match search {
             RefSearch::Newest => self.read_inline(asked, find).await,
@@ -146,25 +164,22 @@ impl Access {
         &self,
         principal: &Principal,
         job_id: i64,
-    ) -> Result<JobArchive, AccessError> {
+    ) -> Result<ArchiveLookup, AccessError> {
         let principal = Principal { accepted: AcceptedCredentials::UserOrJob, ..principal.clone() };
         self.read(principal.asked(), move |db| {
             let actor = principal.authenticate(db)?;
-            if !matches!(actor, Actor::Job { .. }) {
+            let Actor::Job { job_id: own_id, .. } = actor else {
                 return Err(AccessError::JobTokenRequired);
-            }
+            };
             principal.audit().set_job(job_id);
-            let missing = AccessError::JobNotFound { why: JobAbsence::Nonexistent, may_be_told: false };
-            let job = jobs::find(db, job_id)?.ok_or(missing)?;
+            let Some(job) = jobs::find(db, job_id)? else {
+                return unknown_dependency(db, &principal, actor, own_id, job_id);
+            };
             let project = find_project(db, &ProjectRef::Id(job.project_id))?;
             let project = AuthorizedProject::new(db, &principal, actor, project, Action::ReadJobs)?;
             let artifacts = artifacts::of_job(db, job.id)?;
-            let archive = project.standing_archive(db, &job, &artifacts)?;
-            project.require(Action::FetchDependency(accessibility(archive.as_ref())))?;
-            let may_fetch = |file: &Artifact| {
-                project.decide(Action::FetchDependency(file.accessibility)) == Decision::Allow
-            };
-            project.archive_or_files(db, &job, archive, artifacts, may_fetch)
+            let found = project.dependency(db, &job, artifacts);
+            project.dependency_or_upstream(db, found, own_id, job_id)
         })
         .await
     }
@@ -205,6 +220,23 @@ impl AuthorizedProject {
         self.require_artifact(artifact.as_ref())?;
         self.record(artifact.as_ref());
         self.require_available(db, job, name, artifact)
+    }
+
+    /// Finds what stands for a job's archive among its artifacts, for a job that depends on it.
+    fn dependency(
+        &self,
+        db: &mut Db,
+        job: &Job,
+        artifacts: Vec<Artifact>,
+    ) -> Result<JobArchive, AccessError> {
+        let archive = self.standing_archive(db, job, &artifacts)?;
+        match &archive {
+            Some(copy) if copy.is_copy() => self.require_copy(copy, true)?,
+            archive => self.require(Action::FetchDependency(accessibility(archive.as_ref())))?,
+        }
+        let may_fetch =
+            |file: &Artifact| self.decide(Action::FetchDependency(file.accessibility)) == Decision::Allow;
+        self.archive_or_files(db, job, archive, artifacts, may_fetch)
     }
 
     /// Finds what stands for a job's archive among its artifacts, if the principal may read it.
@@ -267,6 +299,9 @@ impl AuthorizedProject {
 
     /// Requires the right to read an artifact. A missing one is left to [`AuthorizedProject::require_available`].
     pub(super) fn require_artifact(&self, artifact: Option<&Artifact>) -> Result<(), AccessError> {
+        if let Some(copy) = artifact.filter(|artifact| artifact.is_copy()) {
+            return self.require_copy(copy, false);
+        }
         let action = Action::ReadArtifact(accessibility(artifact));
         match self.decide(action) {
             Decision::Allow => Ok(()),

@@ -12,7 +12,11 @@ use crate::catalog::projects::{self, Project};
 use crate::domain::permissions::{self, Action, Decision, Grant, TokenReach, authorize};
 use crate::domain::project::{ProjectRef, Visibility};
 use crate::domain::role::Role;
-use crate::upstream::{Answer, Asker, Consultation, ProjectKey, Question, RefJob, Refusal, Standing};
+use crate::domain::status::Status;
+use crate::ingest::pull::PullOrder;
+use crate::upstream::{
+    Answer, ArchiveAt, Asker, Consultation, ProjectKey, Question, RefJob, Refusal, Standing,
+};
 
 /// A project whose jobs the upstream lets everybody read who comes so far.
 const OPEN: permissions::Project = permissions::Project { visibility: Visibility::Public, public_jobs: true };
@@ -78,6 +82,47 @@ impl ForeignRights {
         let ref_job = RefJob { ref_name: ref_name.to_owned(), job_name: job_name.to_owned() };
         let question = Question::Newest(self.asker.clone(), self.project_id, ref_job);
         matches!(self.asked.ask(question), Some(Answer::Newest(_)))
+    }
+
+    /// Returns the job to which a ref leads at the upstream, once it has told that: in the nearest pipeline that has one.
+    pub(super) fn newest_job(&self, ref_name: &str, job_name: &str) -> Option<i64> {
+        let ref_job = RefJob { ref_name: ref_name.to_owned(), job_name: job_name.to_owned() };
+        let question = Question::Newest(self.asker.clone(), self.project_id, ref_job);
+        let Some(Answer::Newest(told)) = self.asked.ask(question) else { return None };
+        let of_pipeline = told.pipelines.iter().filter_map(|listed| {
+            let succeeded = listed.jobs.iter().filter(|job| job.status == Status::Success);
+            succeeded.map(|job| job.id).max()
+        });
+        of_pipeline.into_iter().next()
+    }
+
+    /// Asks whether the asker may fetch a job's archive from the upstream; `None` as long as it is not told.
+    pub(super) fn may_fetch(&self, job_id: i64, as_dependency: bool) -> Option<Result<(), Refusal>> {
+        let archive = self.archive(job_id, as_dependency);
+        match self.asked.ask(Question::Artifact(self.asker.clone(), archive))? {
+            Answer::Archive => Some(Ok(())),
+            Answer::Refused(refusal) => Some(Err(refusal)),
+            _ => None,
+        }
+    }
+
+    /// Returns what is to be fetched if there is no such archive here; `None` if nothing is fetched.
+    pub(super) fn order(
+        &self,
+        job_id: i64,
+        as_dependency: bool,
+        pipeline_id: Option<i64>,
+    ) -> Option<PullOrder> {
+        self.asked.pulls().then(|| PullOrder {
+            asker: self.asker.clone(),
+            client: self.asked.client(),
+            archive: self.archive(job_id, as_dependency),
+            pipeline_id,
+        })
+    }
+
+    fn archive(&self, job_id: i64, as_dependency: bool) -> ArchiveAt {
+        ArchiveAt { project_id: self.project_id, job_id, as_dependency }
     }
 
     /// Returns the number of the asker's user, if it is known.

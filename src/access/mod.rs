@@ -17,11 +17,12 @@ mod named;
 mod pieces;
 mod principal;
 mod project;
+mod pulled;
 mod registry;
 mod repository;
 mod uploads;
 
-pub use artifacts::{JobArchive, RefLookup, RefSearch};
+pub use artifacts::{ArchiveLookup, JobArchive, RefLookup, RefSearch};
 pub use builds::{
     BuildArtifact, BuildArtifacts, BuildChange, BuildError, BuildPath, BuildScope, CreateBuild, JobPath,
     JobScope, ListedBuilds, ListedPipeline,
@@ -186,6 +187,7 @@ impl Access {
                 Answer::MayRead { path: None, .. }
                 | Answer::Token(_)
                 | Answer::Role(_)
+                | Answer::Archive
                 | Answer::Refused(_) => {}
             }
         }

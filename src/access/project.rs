@@ -15,7 +15,7 @@ use crate::domain::{Error, ErrorKind, Timestamp};
 pub(super) struct AuthorizedProject {
     pub(super) project: Project,
     pub(super) actor: Actor,
-    rights: Rights,
+    pub(super) rights: Rights,
     pub(super) now: Timestamp,
     pub(super) audit: AuditContext,
 }

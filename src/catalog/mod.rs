@@ -15,6 +15,7 @@ pub mod artifacts;
 pub mod builds;
 pub mod clock;
 pub mod commits;
+pub mod copies;
 mod crew;
 mod db;
 pub mod foreign;

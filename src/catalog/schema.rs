@@ -165,6 +165,7 @@ diesel::table! {
         forget_after -> Nullable<BigInt>,
         sha1 -> Nullable<Binary>,
         crc32 -> Nullable<BigInt>,
+        origin -> Nullable<Text>,
     }
 }
 

@@ -129,7 +129,7 @@ enum Command {
     /// Create, show and change projects, their members and their job token allowlists.
     #[command(subcommand, after_help = project::EXAMPLES)]
     Project(project::ProjectCommand),
-    /// Check an upstream.
+    /// Check an upstream, and fetch archives from it.
     #[command(subcommand, after_help = upstream::EXAMPLES)]
     Upstream(upstream::UpstreamCommand),
     /// Show and check the settings.
@@ -228,7 +228,8 @@ impl Maintenance {
     fn with(catalog: Catalog, settings: &Settings) -> Result<Self, CommandError> {
         let store = Store::open(settings).map_err(CommandError::startup)?;
         let (kept, clock) = (settings.tombstones, Clock::System);
-        let retention = Retention::new(catalog.clone(), store.clone(), clock, kept);
+        let retention = Retention::new(catalog.clone(), store.clone(), clock, kept)
+            .with_cache(crate::app::cache_bytes(settings));
         Ok(Self { catalog, store, retention, runtime: runtime()? })
     }
 

@@ -5,6 +5,7 @@
 
 mod hashes;
 mod pieces;
+pub mod pull;
 mod rewrite;
 mod scan;
 mod turns;

@@ -31,12 +31,20 @@ pub struct Retention {
     clock: Clock,
     /// How long the tombstone of an expired artifact is kept after the expiry.
     tombstones: Duration,
+    /// Bytes of copies from an upstream that are kept, if there is one.
+    cache_bytes: Option<u64>,
 }
 
 impl Retention {
     /// Deletes from `catalog` and `store`; keeps tombstones of expired artifacts for `tombstones` after their
     /// expiry.
     pub fn new(catalog: Catalog, store: Store, clock: Clock, tombstones: Duration) -> Self {
-        Self { catalog, store, clock, tombstones }
+        Self { catalog, store, clock, tombstones, cache_bytes: None }
+    }
+
+    /// Keeps at most so many bytes of copies from an upstream.
+    #[must_use]
+    pub fn with_cache(self, cache_bytes: Option<u64>) -> Self {
+        Self { cache_bytes, ..self }
     }
 }

@@ -24,7 +24,7 @@ impl Retention {
     /// # Errors
     /// Those of the catalog.
     pub async fn remove_bytes(&self, leased_too: bool, progress: impl Fn(usize)) -> Result<Removed> {
-        let Self { catalog, store, clock, tombstones } = self;
+        let Self { catalog, store, clock, tombstones, .. } = self;
         let keep_for = *tombstones;
         let mut removed = Removed::default();
         // Failed ones are leased, too: taken over again in this pass, they would fail for ever.

@@ -3,7 +3,7 @@
 use super::Retention;
 use super::purge::Removed;
 use crate::catalog::tombstones::{self, Cursor};
-use crate::catalog::{Catalog, builds, clock as database_clock, uploads};
+use crate::catalog::{Catalog, builds, clock as database_clock, copies, uploads};
 use crate::domain::{Clock, Result, Timestamp};
 use crate::store::StoreKey;
 
@@ -60,6 +60,7 @@ impl Retention {
                 next = batch.next;
             }
         }
+        expired += self.evict_copies(&progress).await?;
         let removed = self.remove_bytes(false, progress).await?;
         self.delete_abandoned_uploads().await?;
         self.cancel_builds().await?;
@@ -68,6 +69,21 @@ impl Retention {
             if catalog.write(move |db| tombstones::delete_old(db, BATCH, now)).await? < BATCH as usize {
                 return Ok(Swept { expired, removed });
             }
+        }
+    }
+
+    /// Gives copies from the upstream up, oldest first, until the others fit into their room.
+    async fn evict_copies(&self, progress: impl Fn(usize)) -> Result<usize> {
+        let Some(cache_bytes) = self.cache_bytes else { return Ok(0) };
+        let mut all = 0;
+        loop {
+            let now = self.clock.now();
+            let gone = self.catalog.write(move |db| copies::evict_batch(db, cache_bytes, BATCH, now)).await?;
+            if gone == 0 {
+                return Ok(all);
+            }
+            all += gone;
+            progress(gone);
         }
     }
 

@@ -26,6 +26,8 @@ pub enum Answer {
     Role(Standing),
     /// What a ref leads to.
     Newest(Arc<ForeignRef>),
+    /// The asker may fetch the archive.
+    Archive,
     /// The upstream refuses.
     Refused(Refusal),
 }
@@ -85,7 +87,7 @@ impl Answer {
     pub(super) fn as_str(&self) -> Cow<'static, str> {
         match self {
             Self::Job(job) => format!("job {}", job.id).into(),
-            Self::MayRead { .. } => "yes".into(),
+            Self::MayRead { .. } | Self::Archive => "yes".into(),
             Self::Token(facts) => format!("of user {}", facts.user_id).into(),
             Self::Role(Standing { admin: true, .. }) => "administrator".into(),
             Self::Role(Standing { role: Some(role), .. }) => role.as_str().into(),
@@ -117,6 +119,11 @@ impl Outage {
     /// A failure of the upstream.
     pub(super) fn new(reason: impl Into<Cow<'static, str>>) -> Self {
         Self { reason: reason.into(), retry_after: RETRY_AFTER, is_failure: true }
+    }
+
+    /// An answer that is none.
+    pub(crate) fn broken(what: &'static str) -> Self {
+        Self::new(format!("broken answer: {what}"))
     }
 
     /// A question that was not asked.

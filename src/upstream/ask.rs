@@ -27,6 +27,7 @@ impl Upstream {
             Question::Token(_) => self.token(errand).await,
             Question::Role(asker, id) if asker.is_job() => self.role_of_job(errand, *id).await,
             Question::Role(_, id) => self.role(errand, *id).await,
+            Question::Artifact(_, archive) => self.may_fetch(errand, *archive).await,
             Question::Newest(_, id, wanted) => self.newest(errand, *id, wanted).await,
         }
     }
@@ -137,7 +138,11 @@ impl Upstream {
         let user_id = match token {
             Answer::Token(facts) => facts.user_id,
             Answer::Refused(refusal) => return Ok(Answer::Refused(refusal)),
-            Answer::Job(_) | Answer::MayRead { .. } | Answer::Role(_) | Answer::Newest(_) => {
+            Answer::Job(_)
+            | Answer::MayRead { .. }
+            | Answer::Role(_)
+            | Answer::Newest(_)
+            | Answer::Archive => {
                 return Err(Outage::new("broken answer: not about a token"));
             }
         };

@@ -50,6 +50,7 @@ pub(super) struct Cache {
     verdicts: Map<Key, Kept<Answer>>,
     roles: Map<Key, Kept<Answer>>,
     refs: Map<Key, Kept<Answer>>,
+    archives: Map<Key, Kept<Answer>>,
     refusals: Map<Key, Kept<Refusal>>,
     paths: Map<String, Kept<i64>>,
 }
@@ -62,6 +63,7 @@ impl Default for Cache {
             verdicts: Map::new(PROJECTS),
             roles: Map::new(PROJECTS),
             refs: Map::new(REFS),
+            archives: Map::new(PROJECTS),
             refusals: Map::new(REFUSALS),
             paths: Map::new(PROJECTS),
         }
@@ -85,6 +87,7 @@ impl Cache {
             Kind::MayRead => &self.verdicts,
             Kind::Role => &self.roles,
             Kind::Newest => &self.refs,
+            Kind::Artifact => &self.archives,
         }
     }
 
@@ -131,7 +134,7 @@ impl Cache {
                 }
                 key.project = Some(ProjectKey::Id(*project_id));
             }
-            Answer::Role(_) | Answer::Newest(_) | Answer::Refused(_) => {}
+            Answer::Role(_) | Answer::Newest(_) | Answer::Archive | Answer::Refused(_) => {}
         }
         self.refusals.remove(&key);
         self.map(key.kind).insert(key, Kept { value: answer.clone(), since: now, until });
@@ -156,6 +159,7 @@ impl Cache {
         self.verdicts.retain(|key, _| is_other(key));
         self.roles.retain(|key, _| is_other(key));
         self.refs.retain(|key, _| is_other(key));
+        self.archives.retain(|key, _| is_other(key));
         self.paths.retain(|_, kept| kept.value != id);
     }
 }

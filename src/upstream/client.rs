@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION, RETRY_AFTER};
-use reqwest::{Certificate, redirect, retry};
+use reqwest::{Certificate, Response, Url, redirect, retry};
 use secrecy::ExposeSecret;
 use serde_json::Value;
 use tokio::sync::{Semaphore, SemaphorePermit};
@@ -25,6 +25,15 @@ const QUEUE: Duration = Duration::from_secs(1);
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 
+/// How long a download may send nothing, at least.
+const SILENCE: Duration = Duration::from_secs(30);
+
+/// The number of downloads at the same time.
+const DOWNLOADS: usize = 8;
+
+/// How long a download may wait for its turn.
+const DOWNLOAD_QUEUE: Duration = Duration::from_secs(60);
+
 /// The largest answer, in bytes.
 const MAX_BODY: usize = 1 << 20;
 
@@ -35,6 +44,10 @@ pub(super) struct Client {
     name: String,
     base: String,
     http: reqwest::Client,
+    /// Without a bound on the time that a whole answer takes.
+    downloads: reqwest::Client,
+    download_turns: Semaphore,
+    pull_hosts: Vec<String>,
     turns: Semaphore,
     anonymous_turns: Semaphore,
     breaker: Breaker,
@@ -66,32 +79,39 @@ impl Client {
     pub(super) fn new(settings: &UpstreamSettings) -> Result<Self, String> {
         // There is one provider; an earlier call installed the same.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let mut builder = reqwest::Client::builder()
-            .user_agent(concat!("artigate/", env!("CARGO_PKG_VERSION")))
-            .redirect(redirect::Policy::none())
-            .retry(retry::never())
-            .no_proxy()
-            .http1_only()
-            .connect_timeout(CONNECT_TIMEOUT)
-            .timeout(settings.timeout)
-            .pool_max_idle_per_host(settings.concurrency);
         let own = match &settings.ca_certificates {
             Some(pem) => {
                 Certificate::from_pem_bundle(pem.as_bytes()).map_err(|_| "ca_file: no PEM certificates")?
             }
             None => Vec::new(),
         };
-        builder = if settings.url.starts_with("http://") {
-            // Without TLS no certificates are needed, and a machine without any must not fail.
-            builder.tls_certs_only(own)
-        } else {
-            builder.tls_certs_merge(own)
+        let builder = || {
+            let builder = reqwest::Client::builder()
+                .user_agent(concat!("artigate/", env!("CARGO_PKG_VERSION")))
+                .redirect(redirect::Policy::none())
+                .retry(retry::never())
+                .no_proxy()
+                .http1_only()
+                .connect_timeout(CONNECT_TIMEOUT)
+                .pool_max_idle_per_host(settings.concurrency);
+            if settings.url.starts_with("http://") {
+                // Without TLS no certificates are needed, and a machine without any must not fail.
+                builder.tls_certs_only(own.clone())
+            } else {
+                builder.tls_certs_merge(own.clone())
+            }
         };
+        let http = builder().timeout(settings.timeout).build().map_err(|error| one_line(&error))?;
+        let silence = settings.timeout.max(SILENCE);
+        let downloads = builder().read_timeout(silence).build().map_err(|error| one_line(&error))?;
         let runtime = Runtime::start().map_err(|error| error.to_string())?;
         Ok(Self {
             name: settings.name.clone(),
             base: settings.url.clone(),
-            http: builder.build().map_err(|error| one_line(&error))?,
+            http,
+            downloads,
+            download_turns: Semaphore::new(DOWNLOADS),
+            pull_hosts: settings.pull_hosts.clone(),
             turns: Semaphore::new(settings.concurrency),
             anonymous_turns: Semaphore::new(settings.concurrency.div_ceil(ANONYMOUS_PART)),
             breaker: Breaker::default(),
@@ -114,17 +134,92 @@ impl Client {
 
     /// Asks once. A refusal of any kind is a reply; an answer that no GitLab gives is an outage.
     pub(super) async fn get(&self, errand: Errand<'_>, route: Route<'_>) -> Result<Reply, Outage> {
+        self.ask(errand, self.http.get(format!("{}{route}", self.base)), false).await
+    }
+
+    /// Asks once whether there is something to be had, without having it.
+    pub(super) async fn head(&self, errand: Errand<'_>, route: Route<'_>) -> Result<Reply, Outage> {
+        self.ask(errand, self.http.head(format!("{}{route}", self.base)), true).await
+    }
+
+    async fn ask(
+        &self,
+        errand: Errand<'_>,
+        request: reqwest::RequestBuilder,
+        is_head: bool,
+    ) -> Result<Reply, Outage> {
         self.breaker.check(errand.kind, errand.now)?;
         let outcome = match self.turn(errand.asker).await {
-            Ok(_turns) => self.send(errand, route).await,
+            Ok(_turns) => self.send(errand, request).await,
             Err(outage) => Err(outage),
         };
-        let outcome = outcome.and_then(|reply| self.judge(errand, reply));
+        let judge = if is_head { Self::judge_head } else { Self::judge };
+        let outcome = outcome.and_then(|reply| judge(self, errand, reply));
         match &outcome {
             Ok(_) => self.breaker.succeeded(),
             Err(outage) => self.breaker.failed(&self.name, outage, errand.now),
         }
         outcome
+    }
+
+    /// Begins a download, which may be redirected once to one of the hosts in the settings. Nothing of a credential
+    /// goes there. A refusal is a reply.
+    pub(super) async fn download(
+        &self,
+        errand: Errand<'_>,
+        route: Route<'_>,
+    ) -> Result<Result<Response, Reply>, Outage> {
+        self.breaker.check(errand.kind, errand.now)?;
+        let outcome = self.begin_download(errand, route).await;
+        match &outcome {
+            Ok(_) => self.breaker.succeeded(),
+            Err(outage) => self.breaker.failed(&self.name, outage, errand.now),
+        }
+        outcome
+    }
+
+    async fn begin_download(
+        &self,
+        errand: Errand<'_>,
+        route: Route<'_>,
+    ) -> Result<Result<Response, Reply>, Outage> {
+        let request = self.downloads.get(format!("{}{route}", self.base));
+        let response = addressed(request, errand)?.send().await.map_err(|error| failure(&error))?;
+        let response = match response.status().as_u16() {
+            200 => response,
+            302 | 303 | 307 => {
+                let target = self.allowed_target(&response)?;
+                let request = self.downloads.get(target);
+                let response = request.send().await.map_err(|error| failure(&error))?;
+                if response.status().as_u16() != 200 {
+                    return Err(Outage::new(format!("status {} of its bucket", response.status().as_u16())));
+                }
+                response
+            }
+            _ => return self.judge(errand, read(response).await?).map(Err),
+        };
+        Ok(Ok(response))
+    }
+
+    /// Returns where a download is redirected to, if that is one of the hosts in the settings.
+    fn allowed_target(&self, response: &Response) -> Result<Url, Outage> {
+        let text = response.headers().get(LOCATION).and_then(|value| value.to_str().ok());
+        let target = text.and_then(|text| Url::parse(text).ok());
+        let target = target.ok_or_else(|| Outage::new("redirect to no address"))?;
+        let host = target.host_str().unwrap_or_default().to_owned();
+        let host = target.port().map_or(host.clone(), |port| format!("{host}:{port}"));
+        let is_secure = target.scheme() == "https" || self.base.starts_with("http://");
+        if !self.pull_hosts.contains(&host) || !is_secure {
+            return Err(Outage::new(format!("redirect to {host}, which is not among its pull_hosts")));
+        }
+        Ok(target)
+    }
+
+    /// Waits for the turn to download something.
+    pub(super) async fn download_turn(&self) -> Result<SemaphorePermit<'_>, Outage> {
+        let late = || Outage::not_asked("too many downloads at the same time", 5);
+        let waiting = tokio::time::timeout(DOWNLOAD_QUEUE, self.download_turns.acquire()).await;
+        waiting.map_err(|_| late())?.map_err(|_| late())
     }
 
     /// Waits for a turn. Questions for nobody in particular have only a part of all turns.
@@ -144,29 +239,21 @@ impl Client {
         tokio::time::timeout(QUEUE, waiting).await.unwrap_or_else(|_| Err(late()))
     }
 
-    async fn send(&self, errand: Errand<'_>, route: Route<'_>) -> Result<Reply, Outage> {
-        let mut request = self.http.get(format!("{}{route}", self.base)).headers(credential(errand.asker)?);
-        if let Some(client) = errand.client {
-            // Of use where the upstream trusts this server as a proxy: its limits by address are the client's then.
-            request = request.header("X-Forwarded-For", client.to_string());
+    async fn send(&self, errand: Errand<'_>, request: reqwest::RequestBuilder) -> Result<Reply, Outage> {
+        read(addressed(request, errand)?.send().await.map_err(|error| failure(&error))?).await
+    }
+
+    /// Like [`Client::judge`], for an answer without a body.
+    fn judge_head(&self, errand: Errand<'_>, reply: Reply) -> Result<Reply, Outage> {
+        match reply.status {
+            // The redirect to a bucket is not followed: that it is offered is the answer.
+            200 | 302 | 303 | 307 if !reply.has_media("text/html") || reply.location.is_some() => Ok(reply),
+            401 | 403 | 404 if reply.has_media("application/json") => Ok(reply),
+            200 => Err(Outage::new("200 with a page in place of an archive")),
+            401 | 403 | 404 => Err(Outage::new(format!("{} without JSON", reply.status))),
+            301 => Err(Outage::new("redirect to another place")),
+            _ => self.judge(errand, reply),
         }
-        let mut response = request.send().await.map_err(|error| failure(&error))?;
-        let status = response.status().as_u16();
-        let headers = response.headers().clone();
-        let text = |name| headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
-        let location = text(LOCATION).map(str::to_owned);
-        let is_json = text(CONTENT_TYPE).is_some_and(|media| {
-            media.split(';').next().is_some_and(|media| media.trim().eq_ignore_ascii_case("application/json"))
-        });
-        let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(|error| failure(&error))? {
-            if body.len() + chunk.len() > MAX_BODY {
-                return Err(Outage::new("the answer is too large"));
-            }
-            body.extend_from_slice(&chunk);
-        }
-        let json = if is_json { serde_json::from_slice(&body).ok() } else { None };
-        Ok(Reply { status, json: json.unwrap_or(Value::Null), location, headers })
     }
 
     /// Tells what GitLab says from what stands before it.
@@ -186,6 +273,49 @@ impl Client {
             status => Err(Outage::new(format!("status {status}"))),
         }
     }
+}
+
+impl Reply {
+    fn has_media(&self, wanted: &str) -> bool {
+        has_media(&self.headers, wanted)
+    }
+}
+
+fn has_media(headers: &HeaderMap, wanted: &str) -> bool {
+    let media = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let essence = media.and_then(|media| media.split(';').next());
+    essence.is_some_and(|media| media.trim().eq_ignore_ascii_case(wanted))
+}
+
+/// Adds whose question it is.
+fn addressed(
+    request: reqwest::RequestBuilder,
+    errand: Errand<'_>,
+) -> Result<reqwest::RequestBuilder, Outage> {
+    let request = request.headers(credential(errand.asker)?);
+    Ok(match errand.client {
+        // Of use where the upstream trusts this server as a proxy: its limits by address are the client's then.
+        Some(client) => request.header("X-Forwarded-For", client.to_string()),
+        None => request,
+    })
+}
+
+/// Reads an answer to its end.
+async fn read(mut response: Response) -> Result<Reply, Outage> {
+    let status = response.status().as_u16();
+    let headers = response.headers().clone();
+    let location = headers.get(LOCATION).and_then(|value: &HeaderValue| value.to_str().ok());
+    let location = location.map(str::to_owned);
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(|error| failure(&error))? {
+        if body.len() + chunk.len() > MAX_BODY {
+            return Err(Outage::new("the answer is too large"));
+        }
+        body.extend_from_slice(&chunk);
+    }
+    let is_json = has_media(&headers, "application/json");
+    let json = if is_json { serde_json::from_slice(&body).ok() } else { None };
+    Ok(Reply { status, json: json.unwrap_or(Value::Null), location, headers })
 }
 
 /// Returns the header with the asker's token.
@@ -209,7 +339,7 @@ fn credential(asker: &Asker) -> Result<HeaderMap, Outage> {
 }
 
 /// Returns why a request failed: the kind, and the innermost cause. The address is the operator's, and in the log.
-fn failure(error: &reqwest::Error) -> Outage {
+pub(super) fn failure(error: &reqwest::Error) -> Outage {
     let kind = match error {
         error if error.is_timeout() => "timeout",
         error if error.is_connect() => "no connection",

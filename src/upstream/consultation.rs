@@ -70,6 +70,16 @@ impl Consultation {
         self.0.as_deref().map(|shared| shared.upstream.name())
     }
 
+    /// Whether what is not here may be fetched from the upstream.
+    pub fn pulls(&self) -> bool {
+        self.0.as_deref().is_some_and(|shared| shared.upstream.pulls())
+    }
+
+    /// Returns the address of the client, if it is known.
+    pub fn client(&self) -> Option<IpAddr> {
+        self.0.as_deref().and_then(|shared| shared.client)
+    }
+
     /// Returns the answer to a question; `None` leaves it open, and the caller is to decide against the asker.
     pub fn ask(&self, question: Question) -> Option<Answer> {
         let Some(shared) = &self.0 else { return Some(Answer::Refused(Refusal::Unauthenticated)) };
@@ -185,7 +195,8 @@ impl State {
                 let by_id = Key { project: Some(ProjectKey::Id(*project_id)), ..key.clone() };
                 self.answers.insert(by_id, answer.clone());
             }
-            Answer::Token(_) | Answer::Role(_) | Answer::Newest(_) | Answer::Refused(_) => {}
+            Answer::Token(_) | Answer::Role(_) | Answer::Newest(_) | Answer::Archive | Answer::Refused(_) => {
+            }
         }
         self.answers.insert(key, answer.clone());
     }

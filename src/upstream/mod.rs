@@ -6,6 +6,7 @@
 //! while a connection to the database is held: a [`Consultation`] collects what a request has to ask.
 
 mod answer;
+mod archives;
 mod ask;
 mod breaker;
 mod by_ref;
@@ -28,13 +29,14 @@ use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, Shared};
 
 pub use answer::{Answer, Outage, Refusal, Standing, TokenFacts};
+pub use archives::{ArchivePage, Download, ListedArchive};
 pub use check::{CheckLine, CheckOutcome, Checked, RateLimit};
 pub use consultation::Consultation;
 pub use counters::Counts;
-pub use question::{Asker, Place, ProjectKey, Question, RefJob};
+pub use question::{ArchiveAt, Asker, Place, ProjectKey, Question, RefJob};
 
 use crate::domain::{Clock, Error, Result, Timestamp};
-use crate::settings::{Settings, UpstreamKind, UpstreamSettings};
+use crate::settings::{PullMode, Settings, UpstreamKind, UpstreamSettings};
 use cache::Cache;
 use client::Client;
 use counters::Counters;
@@ -55,6 +57,7 @@ struct Inner {
     counters: Counters,
     clock: Clock,
     remember: Duration,
+    pulls: bool,
     /// The upstream's own asker, if it has a token for this server.
     service: Option<Asker>,
 }
@@ -85,6 +88,7 @@ impl Upstream {
             counters: Counters::default(),
             clock,
             remember: settings.remember,
+            pulls: settings.pull == PullMode::Archives,
             service: settings
                 .service_token
                 .as_ref()
@@ -95,6 +99,19 @@ impl Upstream {
     /// Returns its name in the settings.
     pub fn name(&self) -> &str {
         &self.0.name
+    }
+
+    /// Whether archives are fetched from it.
+    pub fn pulls(&self) -> bool {
+        self.0.pulls
+    }
+
+    /// Runs work on its own thread, to its end.
+    pub(crate) fn spawn<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = T> + Send + 'static,
+    ) -> tokio::task::JoinHandle<T> {
+        self.0.client.spawn(work)
     }
 
     /// Returns the time by which it counts what it remembers.

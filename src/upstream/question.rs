@@ -126,6 +126,8 @@ pub enum Question {
     /// Which is the newest successful pipeline of a ref in the project with this number, and which of its jobs, or of
     /// the pipelines below it, have this name?
     Newest(Asker, i64, RefJob),
+    /// May the asker fetch the archive of a job?
+    Artifact(Asker, ArchiveAt),
     /// Which role has the asker in the project with this number? A job's token is answered in its own project only.
     Role(Asker, i64),
 }
@@ -139,6 +141,17 @@ pub struct RefJob {
     pub job_name: String,
 }
 
+/// The archive of a job at the upstream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct ArchiveAt {
+    /// The number of the project.
+    pub project_id: i64,
+    /// The number of the job.
+    pub job_id: i64,
+    /// Whether it is asked for as a runner does, for a job that depends on this one.
+    pub as_dependency: bool,
+}
+
 /// A question as it is remembered: with the digest of the token in place of the token.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Key {
@@ -146,6 +159,7 @@ pub(super) struct Key {
     pub(super) asker: AskerKey,
     pub(super) project: Option<ProjectKey>,
     pub(super) ref_job: Option<RefJob>,
+    pub(super) archive: Option<ArchiveAt>,
 }
 
 /// The kind of a question.
@@ -156,6 +170,7 @@ pub(super) enum Kind {
     Token,
     Role,
     Newest,
+    Artifact,
 }
 
 impl Question {
@@ -163,10 +178,15 @@ impl Question {
         let project = match self {
             Self::MayRead(_, project) => Some(project.clone()),
             Self::Role(_, id) | Self::Newest(_, id, _) => Some(ProjectKey::Id(*id)),
+            Self::Artifact(_, archive) => Some(ProjectKey::Id(archive.project_id)),
             Self::Job(_) | Self::Token(_) => None,
         };
         let ref_job = match self {
             Self::Newest(_, _, ref_job) => Some(ref_job.clone()),
+            _ => None,
+        };
+        let archive = match self {
+            Self::Artifact(_, archive) => Some(*archive),
             _ => None,
         };
         // Everybody who may read a project's jobs is told the same of its refs. A job's token is told less.
@@ -174,7 +194,7 @@ impl Question {
             Self::Newest(asker, ..) if !asker.is_job() => None,
             other => other.asker().key(),
         };
-        Key { kind: self.kind(), asker, project, ref_job }
+        Key { kind: self.kind(), asker, project, ref_job, archive }
     }
 
     pub(super) fn asker(&self) -> &Asker {
@@ -183,6 +203,7 @@ impl Question {
             | Self::MayRead(asker, _)
             | Self::Token(asker)
             | Self::Role(asker, _)
+            | Self::Artifact(asker, _)
             | Self::Newest(asker, ..) => asker,
         }
     }
@@ -194,6 +215,7 @@ impl Question {
             Self::Token(_) => Kind::Token,
             Self::Role(..) => Kind::Role,
             Self::Newest(..) => Kind::Newest,
+            Self::Artifact(..) => Kind::Artifact,
         }
     }
 }
@@ -207,6 +229,7 @@ impl Kind {
             Self::Token => "token",
             Self::Role => "role",
             Self::Newest => "newest",
+            Self::Artifact => "may fetch",
         }
     }
 }

@@ -5,7 +5,7 @@ use std::fmt;
 
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
-use super::question::ProjectKey;
+use super::question::{ArchiveAt, ProjectKey};
 
 /// A route, displayed as its path and query.
 #[derive(Debug, Clone, Copy)]
@@ -37,6 +37,12 @@ pub(super) enum Route<'a> {
     Bridges(i64, i64),
     /// A page of the successful jobs of a project.
     SuccessfulJobs(i64, usize),
+    /// The archive of a job.
+    Archive(ArchiveAt),
+    /// A job: the numbers of the project and the job.
+    ProjectJob(i64, i64),
+    /// A page of the jobs of a project that have ended.
+    EndedJobs(i64, usize),
     /// A user's membership in a project: the numbers of both.
     Member(i64, i64),
 }
@@ -68,6 +74,17 @@ impl fmt::Display for Route<'_> {
             }
             Self::SuccessfulJobs(project, page) => {
                 write!(f, "/api/v4/projects/{project}/jobs?scope[]=success&per_page=100&page={page}")
+            }
+            Self::Archive(ArchiveAt { job_id, as_dependency: true, .. }) => {
+                write!(f, "/api/v4/jobs/{job_id}/artifacts")
+            }
+            Self::Archive(ArchiveAt { project_id, job_id, .. }) => {
+                write!(f, "/api/v4/projects/{project_id}/jobs/{job_id}/artifacts")
+            }
+            Self::ProjectJob(project, job) => write!(f, "/api/v4/projects/{project}/jobs/{job}"),
+            Self::EndedJobs(project, page) => {
+                write!(f, "/api/v4/projects/{project}/jobs?scope[]=success&scope[]=failed")?;
+                write!(f, "&scope[]=canceled&per_page=100&page={page}")
             }
             Self::Member(project, user) => write!(f, "/api/v4/projects/{project}/members/all/{user}"),
         }

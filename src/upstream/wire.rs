@@ -34,6 +34,14 @@ fn time(json: &Value) -> Option<Timestamp> {
 
 /// Reads the job of a token. Its status may be a word of a later release: the token is valid, so it runs.
 pub(super) fn job(json: &Value, base: &str) -> Result<ForeignJob, Outage> {
+    let job = known_job(json, base)?;
+    // One that is not executing waits until its runner begins.
+    let status = if job.status.is_executing() { job.status } else { Status::Running };
+    Ok(ForeignJob { status, ..job })
+}
+
+/// Reads a job as it is.
+pub(super) fn known_job(json: &Value, base: &str) -> Result<ForeignJob, Outage> {
     let job_id = id(&json["id"], "id of a job")?;
     let pipeline = &json["pipeline"];
     let status = |json: &Value| json.as_str().and_then(|word| word.parse().ok()).unwrap_or(Status::Running);
@@ -43,11 +51,7 @@ pub(super) fn job(json: &Value, base: &str) -> Result<ForeignJob, Outage> {
         id: job_id,
         name: text(&json["name"], "name of a job")?,
         stage: text(&json["stage"], "stage of a job").unwrap_or_else(|_| "test".to_owned()),
-        status: match status(&json["status"]) {
-            executing if executing.is_executing() => executing,
-            // Its runner is about to begin.
-            _ => Status::Running,
-        },
+        status: status(&json["status"]),
         allow_failure: json["allow_failure"].as_bool().unwrap_or(false),
         created_at: time(&json["created_at"]),
         started_at: time(&json["started_at"]),
@@ -111,6 +115,20 @@ pub(super) fn listed_job(json: &Value) -> Result<ListedForeignJob, Outage> {
 fn project_path(web_url: &Value, base: &str, end: &str) -> Option<String> {
     let path = web_url.as_str()?.strip_prefix(base)?.strip_prefix('/')?.strip_suffix(end)?;
     is_valid_path(path).then(|| path.to_owned())
+}
+
+/// Reads when the archive of a job expires, if it does.
+pub(super) fn archive_expiry(json: &Value) -> Option<Timestamp> {
+    time(&json["artifacts_expire_at"])
+}
+
+/// Reads a job of a list that may have an archive.
+pub(super) fn listed_archive(json: &Value, base: &str) -> Result<super::ListedArchive, Outage> {
+    Ok(super::ListedArchive {
+        job: std::sync::Arc::new(known_job(json, base)?),
+        expire_at: archive_expiry(json),
+        has_archive: json["artifacts_file"].is_object(),
+    })
 }
 
 /// Reads the first of a project's pipelines, or jobs with their pipelines: the number of the project, and its path if

@@ -3,6 +3,7 @@
 
 use serde_json::Value;
 mod answers;
+mod archives;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, BufReader, Write};
@@ -38,6 +39,12 @@ pub struct State {
     pub held: bool,
     /// Whether job tokens may list jobs, as in newer releases.
     pub lists_jobs_for_jobs: bool,
+    /// Where downloads are redirected to.
+    pub bucket: Option<String>,
+    /// How many bytes of a download are sent before it waits until it is let go.
+    pub stalls_after: Option<usize>,
+    /// Whether downloads end early.
+    pub breaks_off: bool,
     calls: Vec<Call>,
     strange: Vec<String>,
     url: String,
@@ -75,6 +82,16 @@ pub struct StubJob {
     pub name: &'static str,
     pub status: &'static str,
     pub user: Option<i64>,
+    /// The archive that the GitLab itself holds.
+    pub archive: Option<Vec<u8>>,
+    /// The lowest level that may read it.
+    pub archive_level: i64,
+}
+
+impl StubJob {
+    pub fn of(pipeline: i64, name: &'static str, status: &'static str, user: Option<i64>) -> Self {
+        Self { pipeline, name, status, user, archive: None, archive_level: 0 }
+    }
 }
 
 #[derive(Clone)]
@@ -148,6 +165,11 @@ impl StubGitLab {
         self.state().calls.len()
     }
 
+    /// The paths that it was asked for since the last time, which stay to be looked at.
+    pub fn seen(&self) -> Vec<String> {
+        self.state().calls.iter().map(|call| call.path.clone()).collect()
+    }
+
     /// What it was asked since the last time.
     pub fn calls(&self) -> Vec<Call> {
         std::mem::take(&mut self.state().calls)
@@ -190,6 +212,26 @@ fn serve(stream: TcpStream, state: &Mutex<State>) {
         let answer = state.lock().unwrap().answer(first.trim_end(), &headers);
         until(60_000, "the GitLab is let go", || !state.lock().unwrap().held);
         let Some(answer) = answer else { return };
+        if first.contains("/artifacts ") && first.starts_with("GET") {
+            let (stalls_after, breaks_off) = {
+                let state = state.lock().unwrap();
+                (state.stalls_after, state.breaks_off)
+            };
+            if let Some(after) = stalls_after.filter(|after| *after < answer.len()) {
+                if writing.write_all(&answer[..after]).is_err() {
+                    return;
+                }
+                until(60_000, "the download is let go", || state.lock().unwrap().stalls_after.is_none());
+                if writing.write_all(&answer[after..]).is_err() {
+                    return;
+                }
+                continue;
+            }
+            if breaks_off {
+                let _ = writing.write_all(&answer[..answer.len() - 10]);
+                return;
+            }
+        }
         if writing.write_all(&answer).is_err() {
             return;
         }

@@ -23,7 +23,7 @@ fn add(world: &World, id: i64, ref_name: &'static str, parent: Option<i64>, job:
     let mut state = world.gitlab.state();
     let source = if parent.is_some() { "parent_pipeline" } else { "push" };
     state.pipelines.insert(id, StubPipeline { project: 7, ref_name, status: "success", source, parent });
-    let job = StubJob { pipeline: id, name: job, status: "success", user: Some(30) };
+    let job = StubJob::of(id, job, "success", Some(30));
     state.jobs.insert(id * 10 + 1, job);
 }
 

@@ -6,6 +6,7 @@ mod check;
 mod jobs;
 mod moved;
 mod outages;
+mod pulling;
 mod readers;
 mod registered;
 mod secrets;
@@ -77,7 +78,8 @@ pub fn upstream(url: &str) -> UpstreamSettings {
         concurrency: 32,
         hooks: Vec::new(),
         oidc: None,
-        pull: PullMode::Archives,
+        // What is not here is absent; `pulling` has the other case.
+        pull: PullMode::Off,
         pull_hosts: Vec::new(),
         cache_bytes: 10 << 30,
         poll_timeout: Duration::from_secs(70),
@@ -168,7 +170,7 @@ fn small() -> StubGitLab {
         for (id, project) in [(701, 7), (801, 8), (901, 9)] {
             state.pipelines.insert(id, pipeline(project));
         }
-        let job = |pipeline, name| StubJob { pipeline, name, status: "running", user: Some(30) };
+        let job = |pipeline, name| StubJob::of(pipeline, name, "running", Some(30));
         state.jobs.insert(7001, job(701, "build"));
         state.jobs.insert(7002, job(701, "test"));
         state.jobs.insert(8001, job(801, "build"));

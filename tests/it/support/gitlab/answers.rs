@@ -15,18 +15,25 @@ impl State {
             .filter_map(|name| Some((name.to_owned(), header(name)?)))
             .collect();
         let agent = header("user-agent").unwrap_or_default();
-        if method != "GET" || credentials.len() > 1 || !agent.starts_with("artigate/") || path.contains("..")
+        let is_look = method == "HEAD" && path.ends_with("/artifacts");
+        if !(method == "GET" || is_look)
+            || credentials.len() > 1
+            || !agent.starts_with("artigate/")
+            || path.contains("..")
         {
             self.strange.push(format!("{first} {headers:?}"));
         }
         let credential = credentials.into_iter().next();
         self.calls.push(Call {
-            path: path.clone(),
+            path: if is_look { format!("{path} HEAD") } else { path.clone() },
             credential: credential.clone(),
             forwarded_for: header("x-forwarded-for"),
         });
         if let Some(failure) = self.failure.clone() {
             return failure.answer();
+        }
+        if path.ends_with("/artifacts") {
+            return Some(self.archive(&path, credential.as_ref(), is_look));
         }
         let (status, body) = self.route(&path, credential.as_ref());
         if status == 301 {
@@ -84,12 +91,12 @@ impl State {
         }
     }
 
-    fn strange(&mut self, path: &str) -> (u16, Value) {
+    pub(super) fn strange(&mut self, path: &str) -> (u16, Value) {
         self.strange.push(path.to_owned());
         not_found()
     }
 
-    fn user_token(&self, credential: Option<&(String, String)>) -> Option<StubToken> {
+    pub(super) fn user_token(&self, credential: Option<&(String, String)>) -> Option<StubToken> {
         let (place, text) = credential?;
         let (text, is_private) = match (place.as_str(), text.strip_prefix("Bearer ")) {
             ("authorization", Some(text)) => (text, false),
@@ -103,7 +110,7 @@ impl State {
         }
     }
 
-    fn running_job(&self, credential: Option<&(String, String)>) -> Option<i64> {
+    pub(super) fn running_job(&self, credential: Option<&(String, String)>) -> Option<i64> {
         let (place, text) = credential?;
         match self.tokens.get(text)? {
             StubToken::Job(id) if place == "job-token" => {
@@ -114,7 +121,7 @@ impl State {
     }
 
     /// The user of a read, whose token needs the scope for it; nobody without a credential.
-    fn asker(&self, credential: Option<&(String, String)>) -> Result<Option<i64>, (u16, Value)> {
+    pub(super) fn asker(&self, credential: Option<&(String, String)>) -> Result<Option<i64>, (u16, Value)> {
         if credential.is_none() {
             return Ok(None);
         }
@@ -131,14 +138,14 @@ impl State {
         }
     }
 
-    fn level(&self, project: &StubProject, user: i64) -> i64 {
+    pub(super) fn level(&self, project: &StubProject, user: i64) -> i64 {
         let is_admin = self.users.get(&user).is_some_and(|user| user.admin);
         let level = project.members.get(&user).and_then(Value::as_i64).unwrap_or(0);
         if is_admin { 50 } else { level }
     }
 
     /// Whether a user sees a project, and whether he may read its jobs.
-    fn reach(&self, project: &StubProject, user: Option<i64>) -> (bool, bool) {
+    pub(super) fn reach(&self, project: &StubProject, user: Option<i64>) -> (bool, bool) {
         let level = user.map_or(0, |user| self.level(project, user));
         let sees = match project.visibility {
             "public" => true,
@@ -175,7 +182,7 @@ impl State {
         )
     }
 
-    fn job_json(&self, id: i64) -> Value {
+    pub(super) fn job_json(&self, id: i64) -> Value {
         let job = &self.jobs[&id];
         let pipeline = &self.pipelines[&job.pipeline];
         let path = &self.projects[&pipeline.project].path;
@@ -189,7 +196,11 @@ impl State {
             "finished_at": null, "user": user, "commit": null,
             "pipeline": self.pipeline_json(job.pipeline),
             "web_url": format!("{}/{path}/-/jobs/{id}", self.url),
-            "project": {"ci_job_token_scope_enabled": false}
+            "project": {"ci_job_token_scope_enabled": false},
+            "artifacts_file": job.archive.as_ref().map(|archive| {
+                json!({"filename": "artifacts.zip", "size": archive.len()})
+            }),
+            "artifacts_expire_at": null
         })
     }
 
@@ -285,6 +296,10 @@ impl State {
                     _ => unauthorized(),
                 }
             }
+            (["jobs", job], "") => self.job_of(id, &project, job, credential),
+            (["jobs"], query) if query.starts_with("scope[]=success&scope[]=failed&scope[]=canceled") => {
+                self.ended_jobs(id, &project, query, credential)
+            }
             (["jobs"], "scope[]=success&per_page=100&page=1") => {
                 if self.may_list(&project, credential) {
                     let succeeded = self.jobs.iter().rev().filter(|(_, job)| {
@@ -331,7 +346,7 @@ impl State {
     }
 
     /// Whether a user, or the user of a job, may list a project's jobs.
-    fn may_list(&self, project: &StubProject, credential: Option<&(String, String)>) -> bool {
+    pub(super) fn may_list(&self, project: &StubProject, credential: Option<&(String, String)>) -> bool {
         let user = match self.running_job(credential) {
             Some(job) => self.jobs[&job].user,
             None => match self.asker(credential) {
@@ -375,10 +390,10 @@ impl State {
     }
 }
 
-fn unauthorized() -> (u16, Value) {
+pub(super) fn unauthorized() -> (u16, Value) {
     (401, json!({"message": "401 Unauthorized"}))
 }
 
-fn not_found() -> (u16, Value) {
+pub(super) fn not_found() -> (u16, Value) {
     (404, json!({"message": "404 Project Not Found"}))
 }
