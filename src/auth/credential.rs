@@ -6,6 +6,7 @@ use secrecy::SecretString;
 
 use super::error::CredentialError;
 use crate::audit::AuditContext;
+use crate::upstream::Consultation;
 
 /// A credential of a request, by the kinds of token that it may be.
 #[derive(Debug, Clone)]
@@ -27,6 +28,8 @@ pub struct Credentials {
     pub list: Vec<Credential>,
     /// The audit record of the request, to which their owner is added.
     pub audit: AuditContext,
+    /// What the request asks of the upstream, if there is one.
+    pub asked: Consultation,
 }
 
 /// A credential as sent in one place.

@@ -4,6 +4,7 @@
 
 mod credential;
 mod error;
+mod foreign;
 pub mod keys;
 mod rate_limit;
 pub mod signed_links;
@@ -11,6 +12,7 @@ mod tokens;
 
 pub use credential::{Credential, Credentials, Shown, Unreadable};
 pub use error::{AuthError, CredentialError};
+pub use foreign::{find_foreign_job, known_to_be_foreign, require_known};
 pub use rate_limit::FailedLoginLimiter;
 pub use tokens::{
     NewToken, RuntimeToken, find_job, find_session, grant_with_token, new_job_token, new_personal_token,
@@ -24,6 +26,7 @@ use crate::catalog::{Db, projects};
 use crate::domain::permissions::{Grant, TokenReach};
 use crate::domain::scope::Scopes;
 use crate::domain::{Error, Sha256Digest, Timestamp};
+use crate::upstream::{Asker, Place};
 
 /// The user or job that makes a request.
 #[derive(Debug, Clone)]
@@ -40,7 +43,25 @@ pub enum Actor {
         project_path: String,
         /// The user whose rights it has.
         user: User,
+        /// The job's token, if only the upstream knows it.
+        asker: Option<Asker>,
     },
+    /// The owner of a token that only the upstream can know. That it knows it is not certain before it has answered
+    /// anything about it with more than a refusal.
+    Foreign(Asker),
+}
+
+impl Actor {
+    /// Returns whose credential the upstream is asked with; `None` for an actor that is registered here, whose
+    /// credential no upstream ever gets.
+    pub fn asker(&self) -> Option<Asker> {
+        match self {
+            Self::Anonymous => Some(Asker::NOBODY),
+            Self::Job { asker, .. } => asker.clone(),
+            Self::Foreign(asker) => Some(asker.clone()),
+            Self::User(_) => None,
+        }
+    }
 }
 
 /// Which credentials a request may use, besides a personal token with one of the scopes.
@@ -83,21 +104,27 @@ pub fn authenticate(
         match credential {
             Credential::Personal(shown) => {
                 audit.set_credential("personal_token");
-                let actor = authenticate_personal(db, shown.token()?, scopes, now, audit)?;
-                return actor.ok_or(CredentialError::Unknown.into());
+                let token = shown.token()?;
+                let actor = authenticate_personal(db, token, scopes, now, audit)?;
+                return actor.map_or_else(|| foreign::user(credentials, Place::Personal, token, scopes), Ok);
             }
             Credential::PersonalOrJob(shown) => {
                 audit.set_credential("bearer");
                 let token = shown.token()?;
                 return match authenticate_personal(db, token, scopes, now, audit)? {
                     Some(actor) => Ok(actor),
-                    None if jobs => authenticate_job(db, token, audit),
-                    None => Err(CredentialError::Unknown.into()),
+                    None if jobs => match authenticate_job(db, token, audit)? {
+                        Some(actor) => Ok(actor),
+                        None => foreign::user_or_job(db, credentials, token, scopes),
+                    },
+                    None => foreign::user(credentials, Place::Bearer, token, scopes),
                 };
             }
             Credential::Job(shown) if jobs => {
                 audit.set_credential("job_token");
-                return authenticate_job(db, shown.token()?, audit);
+                let token = shown.token()?;
+                let actor = authenticate_job(db, token, audit)?;
+                return actor.map_or_else(|| foreign::job(db, credentials, token), Ok);
             }
             Credential::Job(Shown::Unreadable(why)) | Credential::Unreadable(why) => {
                 audit.set_credential("unknown_form");
@@ -127,7 +154,9 @@ pub fn grant_in(db: &mut Db, actor: &Actor, project: &Project) -> Result<Grant, 
     let (user, reach) = match actor {
         Actor::Anonymous => return Ok(Grant::Anonymous),
         Actor::User(user) => (user, TokenReach::Unrestricted),
-        Actor::Job { user, project_path, .. } => {
+        // The upstream's users have no rights in what is registered here, whatever their numbers are.
+        Actor::Foreign(_) | Actor::Job { asker: Some(_), .. } => return Ok(Grant::Anonymous),
+        Actor::Job { user, project_path, asker: None, .. } => {
             if projects::allows_job_token(db, project, project_path)? {
                 (user, TokenReach::AllowedJob)
             } else {

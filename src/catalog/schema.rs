@@ -9,6 +9,7 @@ diesel::table! {
         email -> Nullable<Text>,
         admin -> Bool,
         created_at -> BigInt,
+        upstream -> Nullable<Text>,
     }
 }
 
@@ -42,6 +43,7 @@ diesel::table! {
         organization_slug -> Nullable<Text>,
         pipeline_slug -> Nullable<Text>,
         steps -> Nullable<Text>,
+        upstream -> Nullable<Text>,
     }
 }
 
@@ -166,6 +168,7 @@ diesel::table! {
         crc32 -> Nullable<BigInt>,
         shown_name -> Nullable<Text>,
         bytes_kept_until -> Nullable<BigInt>,
+        origin -> Nullable<Text>,
     }
 }
 

@@ -20,6 +20,7 @@ use crate::http::error::RequestError;
 use crate::http::query::Query;
 use crate::http::reason::Reason;
 use crate::http::{base_url, client_ip, redact};
+use crate::upstream::Consultation;
 
 /// A request and the application that answers it.
 pub struct RequestContext {
@@ -33,18 +34,19 @@ pub struct RequestContext {
     pub now: Timestamp,
     /// The record for the audit log.
     pub audit: AuditContext,
+    /// What the request asks of the upstream, if there is one.
+    pub asked: Consultation,
 }
 
 impl RequestContext {
     /// Reads a request's head.
     pub fn new(app: Data<App>, request: &HttpRequest) -> Self {
-        Self {
-            query: Query::parse(request.query_string()),
-            now: app.clock.now(),
-            request: request.clone(),
-            audit: AuditContext::default(),
-            app,
-        }
+        let (now, audit) = (app.clock.now(), AuditContext::default());
+        let client = client_ip::of(request);
+        // An address that fails too often asks no upstream about tokens that nobody has shown lately.
+        let may_ask = client.is_none_or(|client| !app.failed_auth.is_reached(client, now));
+        let asked = app.access.consultation(&audit, client, may_ask);
+        Self { query: Query::parse(request.query_string()), now, request: request.clone(), audit, asked, app }
     }
 
     /// Returns the service layer.
@@ -70,7 +72,14 @@ impl RequestContext {
         accepted: AcceptedCredentials,
         scopes: Scopes,
     ) -> Principal {
+        let credentials = Credentials { asked: self.asked.clone(), ..credentials };
         Principal { credentials, accepted, scopes, now: self.now }
+    }
+
+    /// Returns no credentials, with what every credential of the request shares: its audit record and what it asks of
+    /// the upstream. For a function that takes its token by itself.
+    pub fn bare_credentials(&self) -> Credentials {
+        Credentials { list: Vec::new(), audit: self.audit.clone(), asked: self.asked.clone() }
     }
 
     /// Returns the value of a checked parameter. An invalid one is reported only to an authenticated

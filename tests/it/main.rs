@@ -68,4 +68,5 @@ mod unreadable_credentials;
 mod unreadable_requests;
 mod uploads;
 mod uploads_broken;
+mod upstream;
 mod waiting_writers;

@@ -60,7 +60,7 @@ fn from(headers: &HeaderMap, query: &Query, audit: AuditContext) -> Credentials 
         job.map(Credential::Job),
         other.or_else(unread).map(Credential::Unreadable),
     ];
-    Credentials { list: list.into_iter().flatten().collect(), audit }
+    Credentials { list: list.into_iter().flatten().collect(), audit, ..Credentials::default() }
 }
 
 /// Reads the token of a runner's upload, where only a job token is accepted.

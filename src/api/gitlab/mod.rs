@@ -17,6 +17,7 @@ mod json;
 mod parameters;
 mod pipelines;
 mod projects;
+mod pulled;
 mod repository;
 pub mod routes;
 mod trace;

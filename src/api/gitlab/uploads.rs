@@ -74,11 +74,15 @@ pub(super) async fn receive(
 
 /// Finds the job of a token, if it may upload.
 async fn authorize(ctx: &RequestContext, job_id: i64, token: Shown) -> Result<AuthorizedUpload, ApiError> {
-    let found = ctx.access().upload_of_job(job_id, token, &ctx.audit).await;
-    found.map_err(|error| match error {
+    let found = ctx.access().upload_of_job(job_id, token, ctx.bare_credentials(), ctx.now).await;
+    found.map_err(refused)
+}
+
+fn refused(error: AccessError) -> ApiError {
+    match error {
         AccessError::Credential(refusal) => ApiError::JobToken(refusal),
         other => other.into(),
-    })
+    }
 }
 
 fn no_token() -> ApiError {
@@ -135,6 +139,7 @@ async fn commit_upload(
 ) -> Result<HttpResponse, ApiError> {
     let kind = parameters.kind()?;
     let now = ctx.app.clock.now();
+    ctx.access().confirm_upload(uploader, &ctx.bare_credentials(), now).await.map_err(refused)?;
     let declared = NewArtifact {
         project_id: uploader.job.project_id,
         job_id: uploader.job.id,

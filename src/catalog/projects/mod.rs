@@ -39,6 +39,8 @@ pub struct Project {
     pub keep_latest_artifact: bool,
     /// The project's own upload limit in bytes; the instance's if `None`.
     pub max_artifact_bytes: Option<i64>,
+    /// The upstream that it is learnt from, and that decides who may read it; `None` if it is registered here.
+    pub upstream: Option<String>,
 }
 
 /// The columns of a project that are shown.
@@ -136,6 +138,21 @@ pub fn find(db: &mut Db, project: &ProjectRef) -> Result<Option<Project>> {
 pub fn find_by_path(db: &mut Db, path: &str) -> Result<Project> {
     find(db, &ProjectRef::Path(path.to_owned()))?
         .ok_or_else(|| Error::new(ErrorKind::NotFound, format!("there is no project {path:?}")))
+}
+
+impl Project {
+    /// Returns a project of an upstream of which nothing is known but its ID: it has no pipelines here.
+    pub fn unknown(id: i64, upstream: &str) -> Self {
+        Self {
+            id,
+            path: String::new(),
+            visibility: Visibility::Private,
+            public_jobs: false,
+            keep_latest_artifact: true,
+            max_artifact_bytes: None,
+            upstream: Some(upstream.to_owned()),
+        }
+    }
 }
 
 /// Lists all projects by ID, or only the project `id`.

@@ -6,6 +6,7 @@ pub mod ended;
 pub mod fixture;
 pub mod fixtures;
 pub mod gateway;
+pub mod gitlab;
 pub mod http_client;
 pub mod raw;
 pub mod tcp_proxy;
