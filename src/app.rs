@@ -2,8 +2,8 @@
 
 use crate::access::Access;
 use crate::archive::Limits;
-use crate::auth::FailedLoginLimiter;
 use crate::auth::keys::SigningKeys;
+use crate::auth::{FailedLoginLimiter, IdTokens};
 use crate::catalog::Catalog;
 use crate::deliver::{Capacity, Deliver, IndexCache};
 use crate::domain::{Clock, Result};
@@ -38,6 +38,8 @@ pub struct App {
     pub registry: Registry,
     /// Sign links and tokens.
     pub keys: SigningKeys,
+    /// Verifies the ID tokens of other CI systems' jobs.
+    pub id_tokens: IdTokens,
     /// Counts failed authentications.
     pub failed_auth: FailedLoginLimiter,
     /// Whether catalog and store answer.
@@ -67,6 +69,7 @@ impl App {
         let registry = Registry::new(catalog.clone(), store.clone(), limits, access.clone());
         let retention = Retention::new(catalog.clone(), store.clone(), clock.clone(), settings.tombstones);
         let keys = SigningKeys::new(catalog.clone());
+        let id_tokens = IdTokens::new(&settings)?;
         let readiness = Readiness::default();
         let failed_auth = FailedLoginLimiter::new(settings.failed_auth_per_minute);
         let belonging = Belonging::default();
@@ -81,6 +84,7 @@ impl App {
             retention,
             registry,
             keys,
+            id_tokens,
             failed_auth,
             readiness,
             belonging,

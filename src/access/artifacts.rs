@@ -43,6 +43,15 @@ pub struct RefLookup {
     pub search: RefSearch,
 }
 
+/// A job in a request by a job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NumberedJob {
+    /// The job with this number.
+    Id(i64),
+    /// The one that makes the request.
+    Current,
+}
+
 /// The pipelines of a ref that are searched for an artifact.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RefSearch {
@@ -144,14 +153,23 @@ impl Access {
     pub async fn archive_for_dependent_job(
         &self,
         principal: &Principal,
-        job_id: i64,
+        job: NumberedJob,
     ) -> Result<JobArchive, AccessError> {
         let principal = Principal { accepted: AcceptedCredentials::UserOrJob, ..principal.clone() };
         self.read(move |db| {
             let actor = principal.authenticate(db)?;
-            if !matches!(actor, Actor::Job { .. }) {
-                return Err(AccessError::JobTokenRequired);
-            }
+            let own = match &actor {
+                Actor::Job { job_id, .. } => Some(*job_id),
+                Actor::VouchedJob { job_id, .. } => *job_id,
+                Actor::Anonymous | Actor::User(_) => return Err(AccessError::JobTokenRequired),
+            };
+            let job_id = match job {
+                NumberedJob::Id(id) => id,
+                // A job without a row has uploaded nothing.
+                NumberedJob::Current => {
+                    own.ok_or(AccessError::ArtifactNotFound(ArtifactAbsence::NoneOfName))?
+                }
+            };
             principal.audit().set_job(job_id);
             let missing = AccessError::JobNotFound { why: JobAbsence::Nonexistent, may_be_told: false };
             let job = jobs::find(db, job_id)?.ok_or(missing)?;

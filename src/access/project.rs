@@ -28,8 +28,12 @@ impl AuthorizedProject {
         action: Action,
     ) -> Result<Self, AccessError> {
         let actor = principal.authenticate(db)?;
-        let found = find_project(db, project)?;
-        Self::new(db, principal, actor, found, action)
+        let found = find_project(db, project);
+        if matches!(actor, Actor::VouchedJob { .. }) && found.is_err() {
+            // It is not the job's own.
+            return Err(AccessError::Forbidden(action));
+        }
+        Self::new(db, principal, actor, found?, action)
     }
 
     /// Requires the right for `action` in a known project.
@@ -61,7 +65,7 @@ impl AuthorizedProject {
             Decision::JobTokenNotAllowed => Err(AccessError::JobTokenNotAllowed {
                 source: match &self.actor {
                     Actor::Job { project_path, .. } => last_segment(project_path),
-                    Actor::Anonymous | Actor::User(_) => String::new(),
+                    Actor::Anonymous | Actor::User(_) | Actor::VouchedJob { .. } => String::new(),
                 },
                 target: last_segment(&self.project.path),
             }),

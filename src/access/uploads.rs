@@ -1,6 +1,6 @@
 //! Uploads: whether a job may upload artifacts now, and how large they may be.
 
-use crate::access::{Access, AccessError};
+use crate::access::{Access, AccessError, NumberedJob};
 use crate::audit::AuditContext;
 use crate::auth::{self, CredentialError, Shown};
 use crate::catalog::jobs::Job;
@@ -15,14 +15,14 @@ pub struct AuthorizedUpload {
 }
 
 impl Access {
-    /// Requires that `token` is that of the job `job_id`, and that the job is running and not erased.
+    /// Requires that `token` is that of the job, and that the job is running and not erased.
     ///
     /// # Errors
     /// [`AccessError::Credential`], [`AccessError::TokenOfAnotherJob`], [`AccessError::JobNotRunning`],
     /// [`AccessError::JobErased`], in this order.
     pub async fn upload_of_job(
         &self,
-        job_id: i64,
+        job: NumberedJob,
         token: Shown,
         audit: &AuditContext,
     ) -> Result<AuthorizedUpload, AccessError> {
@@ -31,7 +31,7 @@ impl Access {
         self.read(move |db| {
             let token = token.token()?;
             let found = auth::find_job(db, token, &audit)?.ok_or(CredentialError::Unknown)?;
-            if found.job.id != job_id {
+            if job != NumberedJob::Current && job != NumberedJob::Id(found.job.id) {
                 return Err(AccessError::TokenOfAnotherJob);
             }
             audit.update(|event| event.project = Some((found.job.project_id, found.project_path.clone())));

@@ -5,19 +5,22 @@
 mod credential;
 mod error;
 pub mod keys;
+pub mod oidc;
 mod rate_limit;
 pub mod signed_links;
 mod tokens;
 
 pub use credential::{Credential, Credentials, Shown, Unreadable};
 pub use error::{AuthError, CredentialError};
+pub use oidc::{IdTokens, VouchedJob};
 pub use rate_limit::FailedLoginLimiter;
 pub use tokens::{NewToken, RuntimeToken, find_job, grant_with_token, new_job_token, new_personal_token};
 use tokens::{authenticate_job, authenticate_personal};
 
+use crate::audit::AuditContext;
 use crate::catalog::projects::Project;
 use crate::catalog::users::User;
-use crate::catalog::{Db, projects};
+use crate::catalog::{Db, projects, reports};
 use crate::domain::permissions::{Grant, TokenReach};
 use crate::domain::scope::Scopes;
 use crate::domain::{Error, Sha256Digest, Timestamp};
@@ -37,6 +40,13 @@ pub enum Actor {
         project_path: String,
         /// The user whose rights it has.
         user: User,
+    },
+    /// A job for which its CI system vouches, with rights in its own project and nobody's else.
+    VouchedJob {
+        /// The number of its project; `None` if nothing of it is kept here.
+        project_id: Option<i64>,
+        /// The job; `None` if it has not uploaded yet.
+        job_id: Option<i64>,
     },
 }
 
@@ -96,6 +106,13 @@ pub fn authenticate(
                 audit.set_credential("job_token");
                 return authenticate_job(db, shown.token()?, audit);
             }
+            Credential::IdToken(job) => {
+                audit.set_credential("id_token");
+                if !jobs {
+                    return Err(CredentialError::NotForJobs.into());
+                }
+                return authenticate_vouched(db, job, audit);
+            }
             Credential::Job(Shown::Unreadable(why)) | Credential::Unreadable(why) => {
                 audit.set_credential("unknown_form");
                 return Err(CredentialError::Unreadable(*why).into());
@@ -111,6 +128,25 @@ pub fn authenticate(
     Err(if has_job_token { CredentialError::NotForJobs } else { CredentialError::Missing }.into())
 }
 
+/// Finds the rows of a vouched job, which must not have ended.
+fn authenticate_vouched(db: &mut Db, job: &VouchedJob, audit: &AuditContext) -> Result<Actor, AuthError> {
+    let rows = reports::find(db, &job.project, &job.pipeline.id, &job.id)?;
+    if let Some(job) = &rows.job {
+        let path = rows.project.as_ref().map_or("", |project| project.path.as_str());
+        audit.set_vouched_job(job.id, path);
+        if !job.status.is_executing() {
+            return Err(CredentialError::JobIdle(job.status).into());
+        }
+        if job.erased_at.is_some() {
+            return Err(CredentialError::JobErased.into());
+        }
+    }
+    Ok(Actor::VouchedJob {
+        project_id: rows.project.map(|project| project.id),
+        job_id: rows.job.map(|job| job.id),
+    })
+}
+
 /// Returns the digest of the token that is looked up as a personal token first, if it is readable.
 pub fn personal_digest(credentials: &Credentials) -> Option<Sha256Digest> {
     credentials.personal()?.token().ok().map(tokens::digest)
@@ -124,6 +160,9 @@ pub fn grant_in(db: &mut Db, actor: &Actor, project: &Project) -> Result<Grant, 
     let (user, reach) = match actor {
         Actor::Anonymous => return Ok(Grant::Anonymous),
         Actor::User(user) => (user, TokenReach::Unrestricted),
+        Actor::VouchedJob { project_id, .. } => {
+            return Ok(Grant::VouchedJob { own: *project_id == Some(project.id) });
+        }
         Actor::Job { user, project_path, .. } => {
             if projects::allows_job_token(db, project, project_path)? {
                 (user, TokenReach::AllowedJob)

@@ -27,6 +27,7 @@ mod migrate;
 pub mod pipelines;
 pub mod projects;
 pub mod refs;
+pub mod reports;
 mod schema;
 pub mod slice;
 mod sqlite_file;

@@ -44,6 +44,10 @@ named! {
     }
 }
 
+/// The ref of a pipeline of which only a claim is known that may not be taken for the ref's own: that of a merge request
+/// claims its branch, which may be another project's branch of the same name. No lookup finds it.
+pub const UNKNOWN_REF: &str = "refs/unknown";
+
 /// The kind of ref on which a pipeline ran.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RefKind {

@@ -1,6 +1,7 @@
 //! Request context: what every dialect reads from a request before it decides anything.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::http::Method;
@@ -11,8 +12,8 @@ use actix_web::{HttpRequest, HttpResponse};
 use crate::access::{AcceptedCredentials, Access, AccessError, Principal};
 use crate::app::App;
 use crate::audit::AuditContext;
-use crate::auth::Credentials;
 use crate::auth::signed_links::{Link, Purpose};
+use crate::auth::{Credentials, VouchedJob};
 use crate::domain::scope::Scopes;
 use crate::domain::{Result, Timestamp, Uuid};
 use crate::http::credentials::text;
@@ -33,6 +34,8 @@ pub struct RequestContext {
     pub now: Timestamp,
     /// The record for the audit log.
     pub audit: AuditContext,
+    /// The job of the ID token that the request has.
+    pub vouched: Option<Arc<VouchedJob>>,
 }
 
 impl RequestContext {
@@ -43,6 +46,7 @@ impl RequestContext {
             now: app.clock.now(),
             request: request.clone(),
             audit: AuditContext::default(),
+            vouched: None,
             app,
         }
     }

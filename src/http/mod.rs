@@ -15,6 +15,7 @@ pub mod download;
 pub mod error;
 pub mod forwarded;
 pub mod handler;
+pub mod id_token;
 pub mod middleware;
 pub mod multipart;
 pub mod pagination;

@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use super::keys::{KEYS, Key};
-use super::{DEFAULT_FILE, Settings, SettingsError, StorageUrl, blanked, file, variables};
+use super::{DEFAULT_FILE, Settings, SettingsError, StorageUrl, blanked, file, upstreams, variables};
 
 /// The origin of a setting's text.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,13 +64,15 @@ impl Explained {
         let environment: Vec<(String, String)> = environment.into_iter().collect();
         let path = file.unwrap_or(Path::new(DEFAULT_FILE));
         let mut explained = Self::defaults();
-        if let Some((given, faults)) = file::read(path, file.is_some()) {
+        if let Some(found) = file::read(path, file.is_some()) {
             explained.settings.file = Some(path.to_owned());
-            explained.add(given, faults);
+            explained.settings.upstreams = found.upstreams;
+            explained.add(found.given, found.faults);
         }
         let (given, faults) = variables::read(&environment);
         explained.add(given, faults);
         explained.add_bucket(&environment);
+        explained.faults.extend(upstreams::faults(&explained.settings).map(SettingsError));
         explained
     }
 

@@ -9,24 +9,44 @@ use super::explained::Given;
 use super::keys::Key;
 use super::text::read_text;
 use super::unknown::{did_you_mean, similar, there_are};
+use super::upstreams::{self, Upstream};
 
-/// Reads the settings of the file, sorted by key, and the faults in it. Returns `None` if the file does not
-/// exist and `must_be` is false.
-pub(super) fn read(path: &Path, must_be: bool) -> Option<(Vec<Given>, Vec<String>)> {
+/// The name of the tables of upstreams, which are no section.
+const UPSTREAM: &str = "upstream";
+
+/// What a file sets, and the faults in it.
+#[derive(Default)]
+pub(super) struct FileSettings {
+    /// The settings, sorted by key.
+    pub(super) given: Vec<Given>,
+    /// The upstreams.
+    pub(super) upstreams: Vec<Upstream>,
+    /// The faults.
+    pub(super) faults: Vec<String>,
+}
+
+/// Reads the settings of the file. Returns `None` if the file does not exist and `must_be` is false.
+pub(super) fn read(path: &Path, must_be: bool) -> Option<FileSettings> {
+    let fault = |fault| FileSettings { faults: vec![fault], ..FileSettings::default() };
     let text = match read_text(path) {
         Ok(text) => text,
         Err(error) if error.kind() == ErrorKind::NotFound && !must_be => return None,
-        Err(error) => return Some((vec![], vec![format!("{}: cannot be read: {error}", path.display())])),
+        Err(error) => return Some(fault(format!("{}: cannot be read: {error}", path.display()))),
     };
     let parsed = Config::builder().add_source(File::from_str(&text, FileFormat::Toml)).build();
     Some(match parsed {
         Ok(parsed) => settings(&parsed.cache, path),
-        Err(error) => (vec![], vec![format!("{}: {}", path.display(), one_line(&error))]),
+        Err(error) => fault(format!("{}: {}", path.display(), one_line(&error))),
     })
 }
 
-fn settings(parsed: &Value, path: &Path) -> (Vec<Given>, Vec<String>) {
-    let (mut given, mut faults) = (Vec::new(), Vec::new());
+fn settings(parsed: &Value, path: &Path) -> FileSettings {
+    let tables = match &parsed.kind {
+        ValueKind::Table(sections) => sections.get(UPSTREAM),
+        _ => None,
+    };
+    let (upstreams, mut faults) = upstreams::read(tables, path);
+    let mut given = Vec::new();
     for (name, value) in leaves(parsed) {
         match Key::find(&name) {
             Some(key) => match text(&value) {
@@ -36,14 +56,14 @@ fn settings(parsed: &Value, path: &Path) -> (Vec<Given>, Vec<String>) {
             None => faults.push(unknown(&name, path)),
         }
     }
-    (given, faults)
+    FileSettings { given, upstreams, faults }
 }
 
 /// Returns the values of the sections, named `section.key`, and the values outside a section, sorted by name.
 fn leaves(parsed: &Value) -> Vec<(String, Value)> {
     let ValueKind::Table(sections) = &parsed.kind else { return Vec::new() };
     let mut found = Vec::new();
-    for (section, value) in sections {
+    for (section, value) in sections.iter().filter(|(name, _)| *name != UPSTREAM) {
         match &value.kind {
             ValueKind::Table(keys) => {
                 found.extend(keys.iter().map(|(key, value)| (format!("{section}.{key}"), value.clone())));

@@ -8,6 +8,7 @@ mod file;
 mod keys;
 mod text;
 mod unknown;
+mod upstreams;
 mod urls;
 mod values;
 mod variables;
@@ -20,6 +21,9 @@ use crate::domain::expiry::Lifetime;
 use crate::domain::network::Network;
 pub use explained::{Explained, Origin, Setting};
 pub use text::{open_without_waiting, read_text};
+pub use upstreams::{
+    AllowRule, HookMode, HookScope, HookSecret, KeyLocation, TokenIssuer, Upstream, UpstreamKind,
+};
 pub use urls::{BucketUrl, DatabaseUrl, StorageUrl};
 
 /// The configuration file that is read without `--config`.
@@ -104,6 +108,8 @@ pub struct Settings {
     pub artifacts_per_job: usize,
     /// Size of the parts in which an agent uploads a large file.
     pub part_bytes: u64,
+    /// The CI systems whose jobs and news are trusted.
+    pub upstreams: Vec<Upstream>,
 }
 
 /// An invalid setting, with its key and its origin.
@@ -154,6 +160,7 @@ impl Default for Settings {
             build_wait: Duration::from_secs(86_400),
             artifacts_per_job: 5_000,
             part_bytes: 64 << 20,
+            upstreams: Vec::new(),
         }
     }
 }

@@ -37,8 +37,8 @@ const KEPT_TO: &[(&str, &[&str])] = &[
     ("serde_saphyr::", &["registry"]),
     ("object_store::", &["store"]),
     ("quick_xml::", &["api", "store"]),
-    ("reqwest::", &["store", "upstream"]),
-    ("rustls::", &["store"]),
+    ("reqwest::", &["auth", "store", "upstream"]),
+    ("rustls::", &["auth", "store", "upstream"]),
     ("use zip::", &["archive"]),
 ];
 

@@ -178,7 +178,7 @@ fn runner(db: &mut Db, principal: &Principal, slugs: &Slugs) -> Result<(i64, i64
     project.require(Action::RunPipelines)?;
     match &project.actor {
         Actor::User(user) => Ok((project.project.id, user.id)),
-        Actor::Anonymous | Actor::Job { .. } => Err(BuildError::NoPipeline),
+        Actor::Anonymous | Actor::Job { .. } | Actor::VouchedJob { .. } => Err(BuildError::NoPipeline),
     }
 }
 

@@ -113,7 +113,7 @@ impl Access {
             let id = found.project.id;
             let role = match found.actor {
                 Actor::User(user) => Some(projects::role_of(db, id, user.id)?),
-                Actor::Anonymous | Actor::Job { .. } => None,
+                Actor::Anonymous | Actor::Job { .. } | Actor::VouchedJob { .. } => None,
             };
             let missing = AccessError::ProjectNotFound(ProjectAbsence::Nonexistent);
             Ok((projects::details(db, Some(id))?.pop().ok_or(missing)?, role))
@@ -132,6 +132,6 @@ fn viewer(actor: &Actor) -> Viewer {
     match actor {
         Actor::User(user) if user.admin => Viewer::Admin(user.id),
         Actor::User(user) => Viewer::User(user.id),
-        Actor::Anonymous | Actor::Job { .. } => Viewer::Anonymous,
+        Actor::Anonymous | Actor::Job { .. } | Actor::VouchedJob { .. } => Viewer::Anonymous,
     }
 }

@@ -29,7 +29,8 @@ pub(super) fn mount(config: &mut ServiceConfig) {
 }
 
 async fn answer(app: Data<App>, request: HttpRequest, payload: Payload) -> HttpResponse {
-    handler::answer(app, request, payload, dispatch, |_, refusal: Refusal| refusal.into_response()).await
+    let refuse = |_: &RequestContext, refusal: Refusal| refusal.into_response();
+    handler::answer_without_credential(app, request, payload, dispatch, refuse).await
 }
 
 async fn dispatch(ctx: &RequestContext, body: RequestBody) -> Result<HttpResponse, Refusal> {

@@ -38,6 +38,8 @@ pub struct Project {
     pub keep_latest_artifact: bool,
     /// The project's own upload limit in bytes; the instance's if `None`.
     pub max_artifact_bytes: Option<i64>,
+    /// The upstream that it is learnt from, and that decides who may read it; `None` if it is registered here.
+    pub upstream: Option<String>,
 }
 
 /// The columns of a project that are shown.

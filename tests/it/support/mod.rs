@@ -7,6 +7,7 @@ pub mod fixture;
 pub mod fixtures;
 pub mod gateway;
 pub mod http_client;
+pub mod issuers;
 pub mod raw;
 pub mod tcp_proxy;
 mod until;

@@ -1,0 +1,336 @@
+//! Rows of what an upstream reports: its projects, and the states of pipelines and jobs in the order of its own clock.
+
+use diesel::prelude::*;
+
+use super::numbers::{self, Kind};
+use super::{ForeignId, Report, ReportedJob, ReportedPipeline, ReportedProject, ReportedState};
+use crate::catalog::Db;
+use crate::catalog::jobs::{self, JobChanges};
+use crate::catalog::pipelines::{self, PipelineChanges};
+use crate::catalog::projects::{self, Project, ProjectChanges};
+use crate::catalog::schema::{jobs as jobs_table, pipelines as pipelines_table, projects as projects_table};
+use crate::domain::pipeline::UNKNOWN_REF;
+use crate::domain::project::ProjectRef;
+use crate::domain::status::Status;
+use crate::domain::{Error, Result, Timestamp};
+
+/// What became of a report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Applied {
+    /// It changed something, or confirmed it.
+    Taken,
+    /// What is known is newer.
+    Older,
+    /// Nothing of the project is kept here, or the report contradicts what is.
+    Ignored(&'static str),
+}
+
+/// The columns that a report changes; `None` leaves one unchanged.
+struct Known {
+    status: Status,
+    told_at: Option<Timestamp>,
+    finished_at: Option<Timestamp>,
+}
+
+/// Stores the project of a report, and returns it, or why it cannot be stored. Another project of the upstream that has
+/// the path loses it. Needs [`crate::catalog::Catalog::write`] and the lock of the whole catalog.
+pub(super) fn store_project(
+    db: &mut Db,
+    reported: &ReportedProject,
+    now: Timestamp,
+) -> Result<std::result::Result<Project, String>> {
+    let upstream = Some(reported.upstream.as_str());
+    let id = numbers::find(db, &reported.upstream, Kind::Project, &reported.id)?;
+    let known = match id {
+        Some(id) => projects::find(db, &ProjectRef::Id(id))?,
+        None => None,
+    };
+    if let Some(known) = known.as_ref().filter(|known| known.upstream.as_deref() != upstream) {
+        return Ok(Err(format!("project {} is registered here as {}", known.id, known.path)));
+    }
+    let holder = projects::find(db, &ProjectRef::Path(reported.path.clone()))?;
+    if let Some(holder) = holder.filter(|holder| holder.upstream.as_deref() != upstream) {
+        return Ok(Err(format!("path {} is registered here for project {}", holder.path, holder.id)));
+    }
+    let id = numbers::find_or_give(db, &reported.upstream, Kind::Project, &reported.id)?;
+    if known.is_none_or(|known| known.path != reported.path) {
+        write_project(db, id, reported, now)?;
+    }
+    let stored = projects::find(db, &ProjectRef::Id(id))?;
+    Ok(Ok(stored.ok_or_else(|| Error::internal("the project has no row"))?))
+}
+
+fn write_project(db: &mut Db, id: i64, reported: &ReportedProject, now: Timestamp) -> Result<()> {
+    let holder = projects::find(db, &ProjectRef::Path(reported.path.clone()))?;
+    if let Some(other) = holder.filter(|other| other.id != id) {
+        let nowhere = nowhere(other.id);
+        diesel::update(projects_table::table.find(other.id))
+            .set((projects_table::path.eq(&nowhere), projects_table::path_lower.eq(&nowhere)))
+            .execute(db)?;
+    }
+    let is_new = projects::find(db, &ProjectRef::Id(id))?.is_none();
+    let changes = ProjectChanges {
+        path: reported.path.clone(),
+        path_lower: reported.path.to_lowercase(),
+        name: reported.path.rsplit('/').next().map(str::to_owned),
+        visibility: None,
+        // What the upstream shows to whom is not known from what it reports.
+        public_jobs: is_new.then_some(false),
+        default_branch: None,
+        keep_latest_artifact: None,
+        max_artifact_bytes: None,
+    };
+    projects::upsert(db, id, &changes, now)?;
+    let upstream = projects_table::upstream.eq(Some(&reported.upstream));
+    diesel::update(projects_table::table.find(id)).set(upstream).execute(db)?;
+    Ok(())
+}
+
+/// A path that leads nowhere until the project's own is learnt: no path begins with a hyphen.
+fn nowhere(id: i64) -> String {
+    format!("-/{id}")
+}
+
+/// Moves a project to the path that its upstream reports; to none with `None`, because it was deleted there. A project
+/// that has no row here stays without one. Needs [`crate::catalog::Catalog::write`].
+///
+/// # Errors
+/// Those of the database.
+pub fn move_project(
+    db: &mut Db,
+    reported: &ReportedProject,
+    to: Option<&str>,
+    now: Timestamp,
+) -> Result<Applied> {
+    db.lock_whole_catalog()?;
+    let Some(known) = known_project(db, reported)? else {
+        return Ok(Applied::Ignored("project is not kept here"));
+    };
+    match to {
+        Some(path) => {
+            let reported = ReportedProject { path: path.to_owned(), ..reported.clone() };
+            match store_project(db, &reported, now)? {
+                Ok(_) => Ok(Applied::Taken),
+                Err(_) => Ok(Applied::Ignored("path is registered here")),
+            }
+        }
+        None => {
+            let nowhere = nowhere(known.id);
+            diesel::update(projects_table::table.find(known.id))
+                .set((projects_table::path.eq(&nowhere), projects_table::path_lower.eq(&nowhere)))
+                .execute(db)?;
+            Ok(Applied::Taken)
+        }
+    }
+}
+
+/// Returns the row of a reported project, if it is one of this upstream.
+pub(super) fn known_project(db: &mut Db, reported: &ReportedProject) -> Result<Option<Project>> {
+    let Some(id) = numbers::find(db, &reported.upstream, Kind::Project, &reported.id)? else {
+        return Ok(None);
+    };
+    let known = projects::find(db, &ProjectRef::Id(id))?;
+    Ok(known.filter(|known| known.upstream.as_deref() == Some(&reported.upstream)))
+}
+
+/// Takes a report over into the rows of a project that is kept here. Needs [`crate::catalog::Catalog::write`].
+///
+/// # Errors
+/// Those of the database.
+pub fn apply(db: &mut Db, report: &Report, now: Timestamp) -> Result<Applied> {
+    db.lock_whole_catalog()?;
+    let Some(project) = known_project(db, &report.project)? else {
+        return Ok(Applied::Ignored("nothing of the project is kept here"));
+    };
+    let upstream = &report.project.upstream;
+    let kind = Kind::Pipeline(project.id);
+    let pipeline_id = match &report.of_pipeline {
+        Some(_) => numbers::find_or_give(db, upstream, kind, &report.pipeline)?,
+        None => match numbers::find(db, upstream, kind, &report.pipeline)? {
+            Some(id) => id,
+            None => return Ok(Applied::Ignored("pipeline is not known")),
+        },
+    };
+    let owner = pipelines::project_of(db, pipeline_id)?;
+    if owner.is_some_and(|owner| owner != project.id) {
+        return Ok(Applied::Ignored("pipeline belongs to another project"));
+    }
+    let mut applied = Applied::Older;
+    match &report.of_pipeline {
+        Some((pipeline, state)) => {
+            if apply_pipeline(db, (project.id, pipeline_id), pipeline, state, now)? {
+                applied = Applied::Taken;
+            }
+            apply_parent(db, project.id, pipeline_id, report.parent)?;
+        }
+        None if owner.is_none() => return Ok(Applied::Ignored("pipeline is not known")),
+        None => {}
+    }
+    for job in &report.jobs {
+        if apply_job(db, upstream, (project.id, pipeline_id), job, now)? {
+            applied = Applied::Taken;
+        }
+    }
+    Ok(applied)
+}
+
+/// Whether a report is to be taken over what is known: it is newer by the upstream's clock, or of the same time and
+/// tells the end.
+fn is_newer(known: &Known, state: &ReportedState) -> bool {
+    let told = known.told_at.max(known.finished_at.filter(|_| known.status.is_final()));
+    match told {
+        Some(told) if state.clock == told => state.status.is_final() || !known.status.is_final(),
+        Some(told) => state.clock > told,
+        None => true,
+    }
+}
+
+fn apply_pipeline(
+    db: &mut Db,
+    (project_id, id): (i64, i64),
+    pipeline: &ReportedPipeline,
+    state: &ReportedState,
+    now: Timestamp,
+) -> Result<bool> {
+    type Row = (Status, Option<Timestamp>, Option<Timestamp>, String);
+    let known: Option<Row> = pipelines_table::table
+        .find(id)
+        .select((
+            pipelines_table::status,
+            pipelines_table::told_at,
+            pipelines_table::finished_at,
+            pipelines_table::ref_name,
+        ))
+        .first(db)
+        .optional()?;
+    if let Some((status, told_at, finished_at, _)) = known
+        && !is_newer(&Known { status, told_at, finished_at }, state)
+    {
+        return Ok(false);
+    }
+    // What a hook calls the ref of a merge request is a claim: what is known of it stays.
+    let ref_name = match known {
+        Some((.., ref_name)) if pipeline.ref_name == UNKNOWN_REF => ref_name,
+        _ => pipeline.ref_name.clone(),
+    };
+    let ends = state.status.is_final();
+    let changes = PipelineChanges {
+        iid: iid_of(db, project_id, id, pipeline)?,
+        ref_name,
+        tag: Some(pipeline.tag),
+        sha: pipeline.sha.clone(),
+        status: state.status.as_str(),
+        source: Some(pipeline.source.as_str()),
+        user_id: None,
+        created_at: state.created_at.map(Timestamp::as_millis),
+        updated_at: now.as_millis(),
+        started_at: state.started_at.map(|time| Some(time.as_millis())),
+        finished_at: Some(
+            state.finished_at.or(ends.then_some(state.clock)).filter(|_| ends).map(Timestamp::as_millis),
+        ),
+    };
+    pipelines::upsert(db, id, project_id, &changes, now)?;
+    diesel::update(pipelines_table::table.find(id))
+        .set(pipelines_table::told_at.eq(Some(state.clock.as_millis())))
+        .execute(db)?;
+    Ok(true)
+}
+
+/// Sets the parent of a pipeline once, within its project.
+fn apply_parent(db: &mut Db, project_id: i64, id: i64, parent: Option<i64>) -> Result<()> {
+    let Some(parent) = parent.filter(|parent| *parent != id) else { return Ok(()) };
+    if pipelines::parent_of(db, id)?.is_some() || pipelines::project_of(db, parent)? != Some(project_id) {
+        return Ok(());
+    }
+    match pipelines::set_parent(db, id, Some(parent)) {
+        // A cycle: the report is wrong about it.
+        Err(error) if error.kind() == crate::domain::ErrorKind::Invalid => Ok(()),
+        done => done,
+    }
+}
+
+fn apply_job(
+    db: &mut Db,
+    upstream: &str,
+    (project_id, pipeline_id): (i64, i64),
+    job: &ReportedJob,
+    now: Timestamp,
+) -> Result<bool> {
+    let id = numbers::find_or_give(db, upstream, Kind::Job(pipeline_id), &job.id)?;
+    type Row = (i64, Status, Option<Timestamp>, Option<Timestamp>, String);
+    let known: Option<Row> = jobs_table::table
+        .find(id)
+        .select((
+            jobs_table::pipeline_id,
+            jobs_table::status,
+            jobs_table::told_at,
+            jobs_table::finished_at,
+            jobs_table::name,
+        ))
+        .first(db)
+        .optional()?;
+    let state = &job.state;
+    if let Some((owner, status, told_at, finished_at, _)) = &known {
+        let known = Known { status: *status, told_at: *told_at, finished_at: *finished_at };
+        // A job that has ended never changes again; what else the report says of it is of use only once.
+        let has_ended = status.is_final() && (told_at.is_some() || state.status != *status);
+        if *owner != pipeline_id || has_ended || !is_newer(&known, state) && told_at.is_some() {
+            return Ok(false);
+        }
+    }
+    let name = job.name.clone().or(known.map(|(.., name)| name)).unwrap_or_else(|| "job".to_owned());
+    let ends = state.status.is_final();
+    let changes = JobChanges {
+        name,
+        stage: job.stage.clone(),
+        status: state.status.as_str(),
+        allow_failure: job.allow_failure,
+        retried: None,
+        user_id: None,
+        token_sha256: None,
+        coverage: None,
+        failure_reason: None,
+        created_at: state.created_at.map(Timestamp::as_millis),
+        started_at: state.started_at.map(|time| Some(time.as_millis())),
+        finished_at: ends.then(|| Some(state.finished_at.unwrap_or(state.clock).as_millis())),
+        erased_at: None,
+    };
+    jobs::upsert(db, id, project_id, pipeline_id, &changes, now)?;
+    diesel::update(jobs_table::table.find(id))
+        .set(jobs_table::told_at.eq(Some(state.clock.as_millis())))
+        .execute(db)?;
+    Ok(true)
+}
+
+/// Returns the number in its project that a pipeline gets: the reported one if it is free, none for a row that has one
+/// or gets the next, and else one that no upstream gives.
+pub(super) fn iid_of(
+    db: &mut Db,
+    project_id: i64,
+    id: i64,
+    pipeline: &ReportedPipeline,
+) -> Result<Option<i64>> {
+    let of_row: Option<i64> =
+        pipelines_table::table.find(id).select(pipelines_table::iid).first(db).optional()?;
+    let other = match pipeline.id {
+        ForeignId::Number(_) if of_row.is_none() => Some(-id),
+        // The upstream has no such number, or the row has one.
+        ForeignId::Number(_) | ForeignId::Text { .. } => None,
+    };
+    let Some(iid) = pipeline.iid else { return Ok(other) };
+    let holder: Option<i64> = pipelines_table::table
+        .filter(pipelines_table::project_id.eq(project_id))
+        .filter(pipelines_table::iid.eq(iid))
+        .select(pipelines_table::id)
+        .first(db)
+        .optional()?;
+    Ok(if holder.is_none() { Some(iid) } else { other })
+}
+
+/// Requires that a project is an upstream's, as the last line of defence of those that are registered here.
+pub(super) fn require_foreign(project: &Project) -> Result<()> {
+    match project.upstream {
+        Some(_) => Ok(()),
+        None => Err(Error::internal("a report reached a registered project")),
+    }
+}
