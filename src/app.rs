@@ -1,5 +1,7 @@
 //! The application: its long-lived parts, built once from the settings and passed down; there are no globals.
 
+use tokio::sync::Semaphore;
+
 use crate::access::Access;
 use crate::archive::Limits;
 use crate::auth::keys::SigningKeys;
@@ -14,6 +16,9 @@ use crate::registry::Registry;
 use crate::retention::Retention;
 use crate::settings::Settings;
 use crate::store::Store;
+
+/// How many bodies of hooks are held at once; each may be 25 MiB.
+const HOOK_TURNS: usize = 8;
 
 /// The parts that a request may need.
 #[derive(Debug)]
@@ -42,6 +47,8 @@ pub struct App {
     pub id_tokens: IdTokens,
     /// Counts failed authentications.
     pub failed_auth: FailedLoginLimiter,
+    /// Turns of hooks, whose bodies are held in memory.
+    pub hook_turns: Semaphore,
     /// Whether catalog and store answer.
     pub readiness: Readiness,
     /// Whether catalog and store are known to belong together; until they are, no writes are accepted.
@@ -86,6 +93,7 @@ impl App {
             keys,
             id_tokens,
             failed_auth,
+            hook_turns: Semaphore::new(HOOK_TURNS),
             readiness,
             belonging,
         })

@@ -4,6 +4,7 @@
 
 mod credential;
 mod error;
+pub mod hook_signature;
 pub mod keys;
 pub mod oidc;
 mod rate_limit;

@@ -44,7 +44,7 @@ pub(super) fn job(upstream: &Upstream, claims: Claims<'_>) -> Result<VouchedJob,
 }
 
 /// Returns the source of a build.
-pub(in crate::auth) fn source(name: &str) -> Source {
+pub fn source(name: &str) -> Source {
     match name {
         "webhook" => Source::Push,
         "ui" => Source::Web,

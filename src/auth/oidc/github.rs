@@ -51,7 +51,7 @@ pub(super) fn job(upstream: &Upstream, claims: Claims<'_>) -> Result<VouchedJob,
 }
 
 /// Returns the ref of a run as lookups know it, and whether it is a tag.
-pub(in crate::auth) fn ref_of(event: &str, name: &str) -> (String, bool) {
+fn ref_of(event: &str, name: &str) -> (String, bool) {
     let unknown = (UNKNOWN_REF.to_owned(), false);
     if name.starts_with("refs/pull/") {
         return (name.to_owned(), false);

@@ -55,17 +55,19 @@ impl KeySource {
     pub(super) async fn find(&self, id: &str, algorithm: Algorithm, now: Timestamp) -> Result<Option<Key>> {
         let held = self.held();
         let known = held.find(id, algorithm, now);
-        if known.is_some() && held.is_fresh(now) || held.is_cooling(now) {
-            return held.answer(known, now);
-        }
         if known.is_some() {
+            if held.is_fresh(now) || held.is_cooling(now) {
+                return Ok(known);
+            }
             // The others go on with the keys there are.
             if let Ok(_turn) = self.flight.try_lock() {
                 self.fetch(now).await;
             }
         } else {
+            // A fetch that has begun may bring the key.
             let _turn = self.flight.lock().await;
-            if !self.held().is_cooling(now) {
+            let held = self.held();
+            if held.find(id, algorithm, now).is_none() && !held.is_cooling(now) {
                 self.fetch(now).await;
             }
         }

@@ -24,7 +24,8 @@ use self::key_source::KeySource;
 use super::error::{AuthError, CredentialError};
 use crate::domain::{Error, Result, Timestamp};
 use crate::settings::{AllowRule, Settings, Upstream, UpstreamKind};
-pub use vouched::VouchedJob;
+pub use buildkite::source as source_of_build;
+pub use vouched::{VouchedJob, path_below, plain_ref, text_id};
 
 /// Verifies ID tokens.
 pub struct IdTokens {

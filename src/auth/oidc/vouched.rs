@@ -20,13 +20,13 @@ pub struct VouchedJob {
 }
 
 /// Returns an ID that is a text.
-pub(super) fn text_id(id: impl ToString) -> ForeignId {
+pub fn text_id(id: impl ToString) -> ForeignId {
     ForeignId::Text { id: Some(id.to_string()), name: None }
 }
 
 /// Returns the name of a branch or tag as lookups know it. A name that begins like another kind of ref, and one that
 /// git does not accept, cannot be told from that ref.
-pub(super) fn plain_ref(name: &str) -> String {
+pub fn plain_ref(name: &str) -> String {
     let is_plain = !name.is_empty()
         && !name.starts_with("refs/")
         && !name.contains([':', '?', '*', '[', '\\', '^', '~', ' ']);
@@ -35,7 +35,7 @@ pub(super) fn plain_ref(name: &str) -> String {
 
 /// Returns the path of a project below that of its upstream, made of names if they can be segments, and else of
 /// `otherwise`.
-pub(super) fn path_below(prefix: &str, names: &[&str], otherwise: &str) -> String {
+pub fn path_below(prefix: &str, names: &[&str], otherwise: &str) -> String {
     let path = format!("{prefix}/{}", names.join("/"));
     let is_good = names.iter().all(|name| !name.contains('/')) && is_valid_path(&path);
     if is_good { path } else { format!("{prefix}/{otherwise}") }

@@ -9,7 +9,7 @@ mod rows;
 mod vouched;
 
 pub use events::{EventKey, is_new, pending, remember};
-pub use rows::{Applied, apply, move_project};
+pub use rows::{Applied, apply, known_project, move_project};
 pub use vouched::{StoreOutcome, VouchedRows, find, finish, store};
 
 use crate::domain::Timestamp;
@@ -99,6 +99,8 @@ pub struct Report {
     pub pipeline: ForeignId,
     /// The pipeline and its state.
     pub of_pipeline: Option<(ReportedPipeline, ReportedState)>,
+    /// Whether the ref is another project's, whatever is known of it.
+    pub ref_is_foreign: bool,
     /// The parent of the pipeline in the same project.
     pub parent: Option<i64>,
     /// Jobs.

@@ -9,7 +9,7 @@ use crate::catalog::jobs::{self, JobChanges};
 use crate::catalog::pipelines::{self, PipelineChanges};
 use crate::catalog::projects::{self, Project, ProjectChanges};
 use crate::catalog::schema::{jobs as jobs_table, pipelines as pipelines_table, projects as projects_table};
-use crate::domain::pipeline::UNKNOWN_REF;
+use crate::domain::pipeline::{Source, UNKNOWN_REF};
 use crate::domain::project::ProjectRef;
 use crate::domain::status::Status;
 use crate::domain::{Error, Result, Timestamp};
@@ -125,7 +125,10 @@ pub fn move_project(
 }
 
 /// Returns the row of a reported project, if it is one of this upstream.
-pub(super) fn known_project(db: &mut Db, reported: &ReportedProject) -> Result<Option<Project>> {
+///
+/// # Errors
+/// Those of the database.
+pub fn known_project(db: &mut Db, reported: &ReportedProject) -> Result<Option<Project>> {
     let Some(id) = numbers::find(db, &reported.upstream, Kind::Project, &reported.id)? else {
         return Ok(None);
     };
@@ -160,6 +163,13 @@ pub fn apply(db: &mut Db, report: &Report, now: Timestamp) -> Result<Applied> {
         Some((pipeline, state)) => {
             if apply_pipeline(db, (project.id, pipeline_id), pipeline, state, now)? {
                 applied = Applied::Taken;
+            }
+            if report.ref_is_foreign {
+                let of_pipeline = pipelines_table::table.find(pipeline_id);
+                let source = Source::ExternalPullRequestEvent.as_str();
+                diesel::update(of_pipeline)
+                    .set((pipelines_table::ref_name.eq(UNKNOWN_REF), pipelines_table::source.eq(source)))
+                    .execute(db)?;
             }
             apply_parent(db, project.id, pipeline_id, report.parent)?;
         }
@@ -208,19 +218,20 @@ fn apply_pipeline(
     {
         return Ok(false);
     }
-    // What a hook calls the ref of a merge request is a claim: what is known of it stays.
+    // What is known of a ref and a source stays where the report does not tell them.
+    let tells_ref = known.is_none() || pipeline.ref_name != UNKNOWN_REF;
     let ref_name = match known {
-        Some((.., ref_name)) if pipeline.ref_name == UNKNOWN_REF => ref_name,
+        Some((.., ref_name)) if !tells_ref => ref_name,
         _ => pipeline.ref_name.clone(),
     };
     let ends = state.status.is_final();
     let changes = PipelineChanges {
         iid: iid_of(db, project_id, id, pipeline)?,
         ref_name,
-        tag: Some(pipeline.tag),
+        tag: tells_ref.then_some(pipeline.tag),
         sha: pipeline.sha.clone(),
         status: state.status.as_str(),
-        source: Some(pipeline.source.as_str()),
+        source: (tells_ref || pipeline.source != Source::Unknown).then_some(pipeline.source.as_str()),
         user_id: None,
         created_at: state.created_at.map(Timestamp::as_millis),
         updated_at: now.as_millis(),
@@ -233,7 +244,26 @@ fn apply_pipeline(
     diesel::update(pipelines_table::table.find(id))
         .set(pipelines_table::told_at.eq(Some(state.clock.as_millis())))
         .execute(db)?;
+    if state.status == Status::Success {
+        end_untold_jobs(db, id, state.finished_at.unwrap_or(state.clock))?;
+    }
     Ok(true)
+}
+
+/// Ends the jobs of a successful pipeline of which only they themselves told: they ran, and did not fail it.
+fn end_untold_jobs(db: &mut Db, pipeline_id: i64, finished_at: Timestamp) -> Result<()> {
+    let executing = Status::words(Status::is_executing);
+    let untold = jobs_table::table
+        .filter(jobs_table::pipeline_id.eq(pipeline_id))
+        .filter(jobs_table::told_at.is_null())
+        .filter(jobs_table::status.eq_any(executing));
+    diesel::update(untold)
+        .set((
+            jobs_table::status.eq(Status::Success.as_str()),
+            jobs_table::finished_at.eq(Some(finished_at.as_millis())),
+        ))
+        .execute(db)?;
+    Ok(())
 }
 
 /// Sets the parent of a pipeline once, within its project.
@@ -256,7 +286,13 @@ fn apply_job(
     job: &ReportedJob,
     now: Timestamp,
 ) -> Result<bool> {
-    let id = numbers::find_or_give(db, upstream, Kind::Job(pipeline_id), &job.id)?;
+    let kind = Kind::Job(pipeline_id);
+    let id = match (&job.name, numbers::find(db, upstream, kind, &job.id)?) {
+        (_, Some(id)) => id,
+        (Some(_), None) => numbers::find_or_give(db, upstream, kind, &job.id)?,
+        // Only its own upload tells the name of such a job.
+        (None, None) => return Ok(false),
+    };
     type Row = (i64, Status, Option<Timestamp>, Option<Timestamp>, String);
     let known: Option<Row> = jobs_table::table
         .find(id)

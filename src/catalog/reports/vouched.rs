@@ -13,6 +13,7 @@ use crate::catalog::jobs::{self, Job, JobChanges};
 use crate::catalog::pipelines::{self, PipelineChanges};
 use crate::catalog::projects::{self, Project};
 use crate::catalog::schema::{jobs as jobs_table, pipelines as pipelines_table};
+use crate::domain::pipeline::{Source, UNKNOWN_REF};
 use crate::domain::project::ProjectRef;
 use crate::domain::status::Status;
 use crate::domain::{Result, Timestamp};
@@ -153,7 +154,24 @@ fn store_pipeline(
         Some(owner) if owner != project_id => {
             return Ok(Err(format!("pipeline {id} belongs to another project here")));
         }
-        Some(_) => return Ok(Ok(())),
+        Some(_) => {
+            // A hook may have told of the pipeline without telling its ref.
+            let foreign = [Source::MergeRequestEvent, Source::ExternalPullRequestEvent].map(Source::as_str);
+            let untold = pipelines_table::table
+                .find(id)
+                .filter(pipelines_table::ref_name.eq(UNKNOWN_REF))
+                .filter(pipelines_table::source.ne_all(foreign));
+            if pipeline.ref_name != UNKNOWN_REF {
+                diesel::update(untold)
+                    .set((
+                        pipelines_table::ref_name.eq(&pipeline.ref_name),
+                        pipelines_table::tag.eq(pipeline.tag),
+                        pipelines_table::source.eq(pipeline.source.as_str()),
+                    ))
+                    .execute(db)?;
+            }
+            return Ok(Ok(()));
+        }
         None => {}
     }
     let changes = PipelineChanges {

@@ -1,5 +1,7 @@
 //! Jobs without a secret: ID tokens of GitLab, GitHub and Buildkite.
 
+mod hooks;
+mod tokens;
 mod uploads;
 
 use artigate::settings::{Settings, UpstreamKind};
