@@ -1,7 +1,9 @@
 //! Artifacts that a principal may read: by job, by ref and job name, and for a job that depends on another.
 
 use crate::access::project::{AuthorizedProject, find_project};
-use crate::access::{AcceptedCredentials, Access, AccessError, ArtifactAbsence, JobAbsence, Principal};
+use crate::access::{
+    AcceptedCredentials, Access, AccessError, ArtifactAbsence, JobAbsence, NumberedJob, Principal,
+};
 use crate::auth::{self, Actor};
 use crate::catalog::artifact_access::ArtifactAccess;
 use crate::catalog::artifacts::{self, Artifact};
@@ -41,15 +43,6 @@ pub struct RefLookup {
     pub job_name: String,
     /// Which pipelines are searched.
     pub search: RefSearch,
-}
-
-/// A job in a request by a job.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum NumberedJob {
-    /// The job with this number.
-    Id(i64),
-    /// The one that makes the request.
-    Current,
 }
 
 /// The pipelines of a ref that are searched for an artifact.

@@ -22,7 +22,7 @@ mod running_job;
 mod uploads;
 mod vouched;
 
-pub use artifacts::{JobArchive, NumberedJob, RefLookup, RefSearch};
+pub use artifacts::{JobArchive, RefLookup, RefSearch};
 pub use builds::{
     BuildArtifact, BuildArtifacts, BuildChange, BuildError, BuildPath, BuildScope, CreateBuild, JobPath,
     JobScope, ListedBuilds, ListedPipeline,
@@ -37,7 +37,7 @@ pub use principal::Principal;
 pub use registry::require_registry;
 pub use repository::{ListedRefs, RefList, RefOrder, RefSearchText};
 pub use running_job::RunningJob;
-pub use uploads::AuthorizedUpload;
+pub use uploads::{AuthorizedUpload, NumberedJob};
 pub use vouched::Statement;
 
 pub use crate::auth::AcceptedCredentials;

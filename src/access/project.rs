@@ -29,11 +29,12 @@ impl AuthorizedProject {
     ) -> Result<Self, AccessError> {
         let actor = principal.authenticate(db)?;
         let found = find_project(db, project);
-        if matches!(actor, Actor::VouchedJob { .. }) && found.is_err() {
+        let found = found.map_err(|error| match (&actor, error) {
             // It is not the job's own.
-            return Err(AccessError::Forbidden(action));
-        }
-        Self::new(db, principal, actor, found?, action)
+            (Actor::VouchedJob { .. }, AccessError::ProjectNotFound(_)) => AccessError::Forbidden(action),
+            (_, error) => error,
+        })?;
+        Self::new(db, principal, actor, found, action)
     }
 
     /// Requires the right for `action` in a known project.

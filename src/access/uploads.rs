@@ -1,9 +1,18 @@
 //! Uploads: whether a job may upload artifacts now, and how large they may be.
 
-use crate::access::{Access, AccessError, NumberedJob};
+use crate::access::{Access, AccessError};
 use crate::audit::AuditContext;
 use crate::auth::{self, CredentialError, Shown};
 use crate::catalog::jobs::Job;
+
+/// A job in a request by a job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NumberedJob {
+    /// The job with this number.
+    Id(i64),
+    /// The one that makes the request.
+    Current,
+}
 
 /// A job that may upload.
 #[derive(Debug, Clone)]

@@ -176,7 +176,8 @@ mod tests {
         let timestamp = NOW.to_string();
         let proof = |signatures, id| Proof::Standard { id, timestamp: &timestamp, signatures };
         assert!(is_proven(proof(&signature, "delivery-1"), &text, b"body"));
-        assert!(is_proven(proof(&format!("v1,AAAA v2,BBBB {signature}"), "delivery-1"), &text, b"body"));
+        let several = format!("v1,AAAA v2,BBBB {signature}");
+        assert!(is_proven(proof(&several, "delivery-1"), &text, b"body"));
         assert!(!is_proven(proof(&signature, "delivery-2"), &text, b"body"));
         assert!(!is_proven(proof("v1,", "delivery-1"), &text, b"body"));
         assert!(!is_proven(Proof::Token(&text), &text, b"body"));

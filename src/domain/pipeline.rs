@@ -44,8 +44,9 @@ named! {
     }
 }
 
-/// The ref of a pipeline of which only a claim is known that may not be taken for the ref's own: that of a merge request
-/// claims its branch, which may be another project's branch of the same name. No lookup finds it.
+/// The ref of a pipeline whose own is not known. No lookup finds it.
+///
+/// The pipeline of a merge request claims a branch that may be another project's branch of the same name.
 pub const UNKNOWN_REF: &str = "refs/unknown";
 
 /// The kind of ref on which a pipeline ran.

@@ -151,7 +151,7 @@ struct OidcTable {
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Text {
-    Text(String),
+    Words(String),
     Number(i64),
     Truth(bool),
 }
@@ -159,7 +159,7 @@ enum Text {
 impl Text {
     fn into_text(self) -> String {
         match self {
-            Self::Text(text) => text,
+            Self::Words(text) => text,
             Self::Number(number) => number.to_string(),
             Self::Truth(yes) => yes.to_string(),
         }
@@ -255,9 +255,9 @@ fn issuer(kind: UpstreamKind, url: Option<&str>, table: OidcTable) -> Result<Tok
     };
     let shared = kind != UpstreamKind::Gitlab;
     if shared && table.allow.is_empty() {
-        return Err(format!(
-            "oidc.allow: everybody's jobs have this issuer; expected the claims that yours have"
-        ));
+        return Err(
+            "oidc.allow: everybody's jobs have this issuer; expected the claims that yours have".into()
+        );
     }
     if table.allow.iter().any(BTreeMap::is_empty) {
         return Err("oidc.allow: a table without claims would allow everything".into());

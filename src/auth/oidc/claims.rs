@@ -104,7 +104,7 @@ impl<'a> Claims<'a> {
     }
 
     /// Returns the first of these rules whose claims the token has; a list has each of its texts.
-    pub(super) fn first_allowed<'r>(self, rules: &'r [AllowRule]) -> Option<&'r AllowRule> {
+    pub(super) fn first_allowed(self, rules: &[AllowRule]) -> Option<&AllowRule> {
         let has = |name: &str, wanted: &str| match self.0.get(name) {
             Some(Value::Array(list)) => list.iter().any(|value| is_text(value, wanted)),
             Some(value) => is_text(value, wanted),

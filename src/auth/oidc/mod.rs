@@ -1,4 +1,4 @@
-//! ID tokens: what a CI system signs for one of its jobs, so that the job needs no secret (OpenID Connect).
+//! ID tokens: what a CI system signs for one of its jobs, so that the job needs no secret (`OpenID` Connect).
 //!
 //! A token is verified here and sent nowhere. It stands for its one job: it gives no user's rights.
 

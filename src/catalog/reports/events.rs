@@ -25,8 +25,9 @@ pub fn is_new(db: &mut Db, key: EventKey) -> Result<bool> {
     Ok(known.select(feed_events::project_id).first::<i64>(db).optional()?.is_none())
 }
 
-/// Remembers an event about a project that is kept here, and forgets those of a week ago. `hint` is the pipeline that
-/// the upstream is to be asked about, of an event that is not believed. Returns `false`, and remembers nothing, for a
+/// Remembers an event about a project that is kept here, and forgets those of a week ago.
+///
+/// `hint` is the pipeline that the upstream is to be asked about, of an event that is not believed. Returns `false`, and remembers nothing, for a
 /// project that is not kept here. Needs [`crate::catalog::Catalog::write`].
 ///
 /// # Errors

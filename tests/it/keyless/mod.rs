@@ -1,6 +1,7 @@
 //! Jobs without a secret: ID tokens of GitLab, GitHub and Buildkite.
 
 mod hooks;
+mod settings;
 mod tokens;
 mod uploads;
 

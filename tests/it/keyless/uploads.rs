@@ -167,6 +167,22 @@ fn a_project_follows_its_number_and_not_its_path(world: World) {
     assert_eq!(world.by_ref("group/site", "main", "pages").status, 404, "never the old project's artifacts");
     let by_number = world.by_ref("20", "main", "pages");
     assert_eq!((by_number.status, by_number.text()), (200, "old"));
+    // Numbers that are given here stay far from those of registered projects.
+    let changes = artigate::catalog::projects::ProjectChanges {
+        path: "ours".into(),
+        path_lower: "ours".into(),
+        name: None,
+        visibility: None,
+        public_jobs: None,
+        default_branch: None,
+        keep_latest_artifact: None,
+        max_artifact_bytes: None,
+    };
+    let now = world.gateway.now();
+    assert_eq!(world.upload(CURRENT, &world.github_token(json!({"check_run_id": "1"})), b"x").status, 201);
+    let ours =
+        world.gateway.write_catalog(move |db| artigate::catalog::projects::create(db, None, &changes, now));
+    assert!(ours < 1 << 50, "{ours}");
     // A repository that was renamed keeps its artifacts.
     let finished = format!("{CURRENT}?finished=true");
     assert_eq!(world.upload(&finished, &world.github_token(json!({})), b"kept").status, 201);
