@@ -55,7 +55,10 @@ impl Access {
                 (found, project)
             }
             (found, _) => {
-                if let Some(found) = &found {
+                // One that was only told to be waiting runs: its token shows that.
+                if let Some(found) =
+                    found.as_ref().filter(|found| found.status.is_final() || found.erased_at.is_some())
+                {
                     require_running(found)?;
                 }
                 self.store_vouched_job(job, statement, now).await?

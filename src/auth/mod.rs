@@ -135,7 +135,8 @@ fn authenticate_vouched(db: &mut Db, job: &VouchedJob, audit: &AuditContext) -> 
     if let Some(job) = &rows.job {
         let path = rows.project.as_ref().map_or("", |project| project.path.as_str());
         audit.set_vouched_job(job.id, path);
-        if !job.status.is_executing() {
+        // What is told of a job that waits is old: its token shows that it runs.
+        if job.status.is_final() {
             return Err(CredentialError::JobIdle(job.status).into());
         }
         if job.erased_at.is_some() {

@@ -10,7 +10,7 @@ use super::{CURRENT, World, changed, start};
 use crate::support::gateway::Gateway;
 use crate::support::http_client::{Answer, Request};
 
-const INSTANCE: &str = "secret-of-the-instance";
+pub(super) const INSTANCE: &str = "secret-of-the-instance";
 const GROUP: &str = "secret-of-the-group-x";
 const HINT: &str = "secret-of-a-maintainer";
 const SIGNED: &str = "whsec_c2VjcmV0LXRoYXQtb25seS1zaWducy0wMDAwMDA=";
@@ -18,7 +18,7 @@ const SIGNED: &str = "whsec_c2VjcmV0LXRoYXQtb25seS1zaWducy0wMDAwMDA=";
 impl World {
     /// Like [`World::new`], with hooks: of the instance and of a group, which are believed, of somebody, which is not,
     /// and one that signs.
-    fn with_hooks(start: impl FnOnce(Box<dyn FnOnce(&mut Settings)>) -> Gateway) -> Self {
+    pub(super) fn with_hooks(start: impl FnOnce(Box<dyn FnOnce(&mut Settings)>) -> Gateway) -> Self {
         Self::new(|change| {
             start(Box::new(move |settings| {
                 change(settings);
@@ -36,7 +36,7 @@ impl World {
         })
     }
 
-    fn gitlab_hook(&self, secret: &str, event: &Value) -> Answer {
+    pub(super) fn gitlab_hook(&self, secret: &str, event: &Value) -> Answer {
         let name = match (event["object_kind"].as_str(), event["event_name"].as_str()) {
             (Some("pipeline"), _) => "Pipeline Hook",
             (Some("build"), _) => "Job Hook",
@@ -47,14 +47,14 @@ impl World {
         request.header("X-Gitlab-Token", secret).body(event.to_string().into_bytes()).send()
     }
 
-    fn github_hook(&self, event: &str, body: &Value) -> Answer {
+    pub(super) fn github_hook(&self, event: &str, body: &Value) -> Answer {
         let signature = hex::encode(mac(INSTANCE.as_bytes(), &[body.to_string().as_bytes()]));
         let request = self.gateway.post("/api/feeds/v1/github").header("X-GitHub-Event", event);
         let request = request.header("X-Hub-Signature-256", &format!("sha256={signature}"));
         request.body(body.to_string().into_bytes()).send()
     }
 
-    fn buildkite_hook(&self, event: &str, body: &Value) -> Answer {
+    pub(super) fn buildkite_hook(&self, event: &str, body: &Value) -> Answer {
         let request = self.gateway.post("/api/feeds/v1/buildkite").header("X-Buildkite-Event", event);
         let (time, body) = (self.gateway.now().as_millis() / 1000, body.to_string());
         let signature =
@@ -64,7 +64,7 @@ impl World {
     }
 
     /// The status of a pipeline, and those of its jobs by name.
-    fn states(&self, project: &str, pipeline: i64) -> (String, Vec<(String, String)>) {
+    pub(super) fn states(&self, project: &str, pipeline: i64) -> (String, Vec<(String, String)>) {
         let path = format!("/api/v4/projects/{project}/pipelines/{pipeline}");
         let get = |path: &str| -> Value {
             let answer = self.gateway.get(path).private_token("glpat-admin").send();
@@ -89,7 +89,7 @@ fn at(seconds: i64) -> String {
     format!("2026-02-01T12:{minutes:02}:{seconds:02}Z")
 }
 
-fn pipeline(status: &str, clock: i64, change: Value) -> Value {
+pub(super) fn pipeline(status: &str, clock: i64, change: Value) -> Value {
     let finished = ["success", "failed", "canceled"].contains(&status).then(|| at(clock));
     let attributes = json!({
         "id": 574, "iid": 12, "ref": "main", "tag": false, "sha": "714a629c0b401fdce83e847fc9589983fc6f46bc",
@@ -110,7 +110,7 @@ fn pipeline(status: &str, clock: i64, change: Value) -> Value {
     )
 }
 
-fn run(status: &str, conclusion: Value, clock: i64) -> Value {
+pub(super) fn run(status: &str, conclusion: Value, clock: i64) -> Value {
     json!({
         "action": "completed",
         "workflow_run": {
@@ -122,7 +122,7 @@ fn run(status: &str, conclusion: Value, clock: i64) -> Value {
     })
 }
 
-fn build(state: &str, clock: i64, change: Value) -> Value {
+pub(super) fn build(state: &str, clock: i64, change: Value) -> Value {
     let finished = ["passed", "failed"].contains(&state).then(|| at(clock));
     let build = json!({
         "id": "0184990a-2222-4fa8-9968-496074483cee", "number": 7, "state": state, "blocked": false,

@@ -1,5 +1,6 @@
 //! Jobs without a secret: ID tokens of GitLab, GitHub and Buildkite.
 
+mod early_hooks;
 mod hooks;
 mod settings;
 mod tokens;
