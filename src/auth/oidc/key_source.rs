@@ -3,7 +3,7 @@
 //! Fetches are a minute apart, failed ones too, and one at a time, so tokens with invented keys cost an issuer nothing.
 //! Keys that are known verify meanwhile.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use super::fetch::KeyFetcher;
@@ -38,7 +38,7 @@ struct Held {
 
 #[derive(Debug, Clone)]
 struct HeldKeys {
-    set: KeySet,
+    set: Arc<KeySet>,
     fresh_until: Timestamp,
     usable_until: Timestamp,
 }
@@ -87,7 +87,11 @@ impl KeySource {
             Ok((set, max_age)) => {
                 let fresh = max_age.unwrap_or(SHORTEST).clamp(SHORTEST, LONGEST);
                 let after = |time: Duration| now.plus_seconds(time.as_secs()).unwrap_or(now);
-                let keys = HeldKeys { set, fresh_until: after(fresh), usable_until: after(fresh + STALE) };
+                let keys = HeldKeys {
+                    set: Arc::new(set),
+                    fresh_until: after(fresh),
+                    usable_until: after(fresh + STALE),
+                };
                 self.change(|held| held.keys = Some(keys));
             }
             Err(why) => tracing::warn!(why, "the keys of an issuer of ID tokens cannot be fetched"),
