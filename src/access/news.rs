@@ -5,7 +5,7 @@ use crate::catalog::Db;
 use crate::catalog::reports::{self, Applied, EventKey, ForeignId, Report, ReportedProject};
 use crate::domain::Timestamp;
 use crate::domain::project::path_covers;
-use crate::settings::{HookMode, HookScope, HookSecret};
+use crate::settings::{HookMode, HookSettings};
 
 /// What a hook reports.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,7 +29,7 @@ pub struct ProvenDelivery {
     /// Where the upstream's projects are below, if they do not have its own paths.
     pub prefix: Option<String>,
     /// The secrets that it was made with.
-    pub secrets: Vec<(HookScope, HookMode)>,
+    pub secrets: Vec<(String, HookMode)>,
 }
 
 /// What became of news.
@@ -45,7 +45,7 @@ pub enum NewsOutcome {
 
 impl ProvenDelivery {
     /// Returns how far a delivery made with these secrets is believed.
-    pub fn secrets_of(secrets: &[&HookSecret]) -> Vec<(HookScope, HookMode)> {
+    pub fn secrets_of(secrets: &[&HookSettings]) -> Vec<(String, HookMode)> {
         secrets.iter().map(|secret| (secret.scope.clone(), secret.mode)).collect()
     }
 
@@ -59,10 +59,7 @@ impl ProvenDelivery {
             Some(prefix) => below(prefix).unwrap_or(path),
             None => path,
         };
-        let covers = |scope: &HookScope| match scope {
-            HookScope::Everything => true,
-            HookScope::Path(entry) => path_covers(entry, own) && path_covers(entry, said),
-        };
+        let covers = |scope: &str| scope == "*" || path_covers(scope, own) && path_covers(scope, said);
         let modes = self.secrets.iter().filter(|(scope, _)| covers(scope)).map(|(_, mode)| *mode);
         modes.max_by_key(|mode| *mode == HookMode::Trust)
     }

@@ -10,7 +10,7 @@ use secrecy::ExposeSecret;
 use subtle::ConstantTimeEq;
 
 use crate::domain::{Sha256Digest, Timestamp};
-use crate::settings::HookSecret;
+use crate::settings::HookSettings;
 
 /// How far the time in a signature may be from ours, in seconds.
 const TOLERANCE_SECONDS: i64 = 300;
@@ -42,18 +42,23 @@ pub enum Proof<'a> {
 }
 
 /// Whether a secret only signs.
-pub fn only_signs(secret: &HookSecret) -> bool {
+pub fn only_signs(secret: &HookSettings) -> bool {
     secret.secret.expose_secret().starts_with(SIGNING_PREFIX)
 }
 
 impl Proof<'_> {
     /// Returns those of `secrets` that the delivery was made with.
-    pub fn secrets<'s>(self, secrets: &'s [HookSecret], body: &[u8], now: Timestamp) -> Vec<&'s HookSecret> {
+    pub fn secrets<'s>(
+        self,
+        secrets: &'s [HookSettings],
+        body: &[u8],
+        now: Timestamp,
+    ) -> Vec<&'s HookSettings> {
         // Every secret is compared, whichever is the right one.
         secrets.iter().filter(|secret| self.is_made_with(secret, body, now)).collect()
     }
 
-    fn is_made_with(self, secret: &HookSecret, body: &[u8], now: Timestamp) -> bool {
+    fn is_made_with(self, secret: &HookSettings, body: &[u8], now: Timestamp) -> bool {
         let text = secret.secret.expose_secret();
         match self {
             Self::Token(shown) => {
@@ -112,12 +117,12 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::settings::{HookMode, HookScope};
+    use crate::settings::HookMode;
 
     const NOW: i64 = 1_800_000_000;
 
-    fn secret(text: &str) -> HookSecret {
-        HookSecret { scope: HookScope::Everything, secret: text.into(), mode: HookMode::Hint }
+    fn secret(text: &str) -> HookSettings {
+        HookSettings { scope: "*".into(), secret: text.into(), mode: HookMode::Hint }
     }
 
     fn is_proven(proof: Proof<'_>, text: &str, body: &[u8]) -> bool {

@@ -9,45 +9,45 @@ use super::explained::Given;
 use super::keys::Key;
 use super::text::read_text;
 use super::unknown::{did_you_mean, similar, there_are};
-use super::upstreams::{self, Upstream};
 
-/// The name of the tables of upstreams, which are no section.
+/// The one section that is a list of tables.
 const UPSTREAM: &str = "upstream";
 
-/// What a file sets, and the faults in it.
+/// What a file holds.
 #[derive(Default)]
-pub(super) struct FileSettings {
-    /// The settings, sorted by key.
+pub(super) struct Contents {
+    /// The settings of the sections, sorted by key.
     pub(super) given: Vec<Given>,
-    /// The upstreams.
-    pub(super) upstreams: Vec<Upstream>,
+    /// The value of `upstream`, which is a list of tables.
+    pub(super) upstreams: Option<Value>,
     /// The faults.
     pub(super) faults: Vec<String>,
 }
 
-/// Reads the settings of the file. Returns `None` if the file does not exist and `must_be` is false.
-pub(super) fn read(path: &Path, must_be: bool) -> Option<FileSettings> {
-    let fault = |fault| FileSettings { faults: vec![fault], ..FileSettings::default() };
+/// Reads the settings of the file and the faults in it. Returns `None` if the file does not exist and `must_be` is
+/// false.
+pub(super) fn read(path: &Path, must_be: bool) -> Option<Contents> {
+    let fault =
+        |why: String| Contents { faults: vec![format!("{}: {why}", path.display())], ..Contents::default() };
     let text = match read_text(path) {
         Ok(text) => text,
         Err(error) if error.kind() == ErrorKind::NotFound && !must_be => return None,
-        Err(error) => return Some(fault(format!("{}: cannot be read: {error}", path.display()))),
+        Err(error) => return Some(fault(format!("cannot be read: {error}"))),
     };
     let parsed = Config::builder().add_source(File::from_str(&text, FileFormat::Toml)).build();
     Some(match parsed {
         Ok(parsed) => settings(&parsed.cache, path),
-        Err(error) => fault(format!("{}: {}", path.display(), one_line(&error))),
+        Err(error) => fault(one_line(&error)),
     })
 }
 
-fn settings(parsed: &Value, path: &Path) -> FileSettings {
-    let tables = match &parsed.kind {
-        ValueKind::Table(sections) => sections.get(UPSTREAM),
-        _ => None,
-    };
-    let (upstreams, mut faults) = upstreams::read(tables, path);
-    let mut given = Vec::new();
+fn settings(parsed: &Value, path: &Path) -> Contents {
+    let (mut given, mut upstreams, mut faults) = (Vec::new(), None, Vec::new());
     for (name, value) in leaves(parsed) {
+        if name == UPSTREAM {
+            upstreams = Some(value);
+            continue;
+        }
         match Key::find(&name) {
             Some(key) => match text(&value) {
                 Some(text) => given.push(Given::file(key, path, text)),
@@ -56,16 +56,16 @@ fn settings(parsed: &Value, path: &Path) -> FileSettings {
             None => faults.push(unknown(&name, path)),
         }
     }
-    FileSettings { given, upstreams, faults }
+    Contents { given, upstreams, faults }
 }
 
 /// Returns the values of the sections, named `section.key`, and the values outside a section, sorted by name.
 fn leaves(parsed: &Value) -> Vec<(String, Value)> {
     let ValueKind::Table(sections) = &parsed.kind else { return Vec::new() };
     let mut found = Vec::new();
-    for (section, value) in sections.iter().filter(|(name, _)| *name != UPSTREAM) {
+    for (section, value) in sections {
         match &value.kind {
-            ValueKind::Table(keys) => {
+            ValueKind::Table(keys) if section != UPSTREAM => {
                 found.extend(keys.iter().map(|(key, value)| (format!("{section}.{key}"), value.clone())));
             }
             _ => found.push((section.clone(), value.clone())),

@@ -22,7 +22,8 @@ use crate::domain::network::Network;
 pub use explained::{Explained, Origin, Setting};
 pub use text::{open_without_waiting, read_text};
 pub use upstreams::{
-    AllowRule, HookMode, HookScope, HookSecret, KeyLocation, TokenIssuer, Upstream, UpstreamKind,
+    HookMode, HookSettings, KeySource, OidcSettings, PullMode, UPSTREAM_KEYS, UpstreamKey, UpstreamKind,
+    UpstreamSettings,
 };
 pub use urls::{BucketUrl, DatabaseUrl, StorageUrl};
 
@@ -108,8 +109,8 @@ pub struct Settings {
     pub artifacts_per_job: usize,
     /// Size of the parts in which an agent uploads a large file.
     pub part_bytes: u64,
-    /// The CI systems whose jobs and news are trusted.
-    pub upstreams: Vec<Upstream>,
+    /// The CI systems that projects, jobs and tokens are learnt from.
+    pub upstreams: Vec<UpstreamSettings>,
 }
 
 /// An invalid setting, with its key and its origin.

@@ -14,7 +14,7 @@ use crate::auth::hook_signature::{Proof, only_signs};
 use crate::domain::{Error, ErrorKind};
 use crate::http::body::RequestBody;
 use crate::http::context::RequestContext;
-use crate::settings::{HookMode, HookScope, HookSecret, Upstream, UpstreamKind};
+use crate::settings::{HookMode, HookSettings, UpstreamKind, UpstreamSettings};
 
 /// Longest body, in bytes: no sender's is longer.
 const MAX_BODY_BYTES: u64 = 25 << 20;
@@ -28,13 +28,13 @@ pub(super) struct Received {
     pub(super) event: Option<String>,
     pub(super) body: Vec<u8>,
     /// How far it is believed, by the secrets that it was made with.
-    pub(super) secrets: Vec<(HookScope, HookMode)>,
+    pub(super) secrets: Vec<(String, HookMode)>,
 }
 
 /// Receives a delivery.
 pub(super) async fn receive(
     ctx: &RequestContext,
-    upstream: &Upstream,
+    upstream: &UpstreamSettings,
     mut body: RequestBody,
 ) -> Result<Received, Refusal> {
     let headers = ctx.request.headers();
@@ -60,24 +60,24 @@ pub(super) async fn receive(
 
 const fn event_header(kind: UpstreamKind) -> &'static str {
     match kind {
-        UpstreamKind::Gitlab => "x-gitlab-event",
-        UpstreamKind::Github => "x-github-event",
+        UpstreamKind::GitLab => "x-gitlab-event",
+        UpstreamKind::GitHub => "x-github-event",
         UpstreamKind::Buildkite => "x-buildkite-event",
     }
 }
 
 /// Finds how a delivery proves its secret. A signature is never passed over for a secret in the clear.
-fn proof<'h>(kind: UpstreamKind, headers: &'h HeaderMap, secrets: &[HookSecret]) -> Option<Proof<'h>> {
+fn proof<'h>(kind: UpstreamKind, headers: &'h HeaderMap, secrets: &[HookSettings]) -> Option<Proof<'h>> {
     let header = |name| text(headers, name);
     match kind {
-        UpstreamKind::Gitlab => match header("webhook-signature") {
+        UpstreamKind::GitLab => match header("webhook-signature") {
             Some(signatures) if secrets.iter().any(only_signs) => {
                 let (id, timestamp) = (header("webhook-id")?, header("webhook-timestamp")?);
                 Some(Proof::Standard { id, timestamp, signatures })
             }
             _ => header("x-gitlab-token").map(Proof::Token),
         },
-        UpstreamKind::Github => header("x-hub-signature-256").map(Proof::Hex),
+        UpstreamKind::GitHub => header("x-hub-signature-256").map(Proof::Hex),
         UpstreamKind::Buildkite => {
             let signed = header("x-buildkite-signature").map(Proof::Timestamped);
             signed.or_else(|| header("x-buildkite-token").map(Proof::Token))

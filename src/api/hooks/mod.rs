@@ -23,7 +23,7 @@ use crate::http::body::RequestBody;
 use crate::http::context::RequestContext;
 use crate::http::error::with_reason;
 use crate::http::handler;
-use crate::settings::{Upstream, UpstreamKind};
+use crate::settings::{UpstreamKind, UpstreamSettings};
 use error::Refusal;
 
 pub use buildkite::read as read_buildkite;
@@ -67,7 +67,7 @@ async fn dispatch(ctx: &RequestContext, body: RequestBody) -> Result<HttpRespons
     };
     let delivery = ProvenDelivery {
         key: key(upstream, &received),
-        prefix: (upstream.kind != UpstreamKind::Gitlab).then(|| upstream.path.clone()),
+        prefix: (upstream.kind != UpstreamKind::GitLab).then(|| upstream.path.clone()),
         secrets: received.secrets,
     };
     let outcome = ctx.access().take_news(delivery, news, ctx.now).await?;
@@ -79,18 +79,18 @@ async fn dispatch(ctx: &RequestContext, body: RequestBody) -> Result<HttpRespons
 }
 
 /// Reads the news out of an event; `None` if it is of no use.
-fn read(upstream: &Upstream, received: &delivery::Received) -> Result<Option<News>, Refusal> {
+fn read(upstream: &UpstreamSettings, received: &delivery::Received) -> Result<Option<News>, Refusal> {
     let (event, body) = (received.event.as_deref().unwrap_or_default(), received.body.as_slice());
     let news = match upstream.kind {
-        UpstreamKind::Gitlab => gitlab::read(&upstream.name, event, body),
-        UpstreamKind::Github => github::read(&upstream.name, &upstream.path, event, body),
+        UpstreamKind::GitLab => gitlab::read(&upstream.name, event, body),
+        UpstreamKind::GitHub => github::read(&upstream.name, &upstream.path, event, body),
         UpstreamKind::Buildkite => buildkite::read(&upstream.name, &upstream.path, event, body),
     };
     news.map_err(Refusal::Malformed)
 }
 
 /// Tells a delivery from others by everything that is signed: its ID in a header can be changed by whoever repeats it.
-fn key(upstream: &Upstream, received: &delivery::Received) -> EventKey {
+fn key(upstream: &UpstreamSettings, received: &delivery::Received) -> EventKey {
     let event = received.event.as_deref().unwrap_or_default();
     let mut text = format!("{}\n{event}\n", upstream.name).into_bytes();
     text.extend_from_slice(Sha256Digest::of(&received.body).as_bytes());

@@ -7,13 +7,13 @@ use super::claims::Claims;
 use super::vouched::{VouchedJob, path_below, plain_ref, text_id};
 use crate::catalog::reports::{ForeignId, ReportedPipeline, ReportedProject};
 use crate::domain::pipeline::Source;
-use crate::settings::Upstream;
+use crate::settings::UpstreamSettings;
 
 /// The claims that say which pipeline a build is of.
 pub(super) const WORKFLOW_CLAIMS: &[&str] = &["pipeline_slug", "pipeline_id"];
 
 /// Reads the job of a token.
-pub(super) fn job(upstream: &Upstream, claims: Claims<'_>) -> Result<VouchedJob, IdTokenRefusal> {
+pub(super) fn job(upstream: &UpstreamSettings, claims: Claims<'_>) -> Result<VouchedJob, IdTokenRefusal> {
     let (organization, pipeline) = (claims.text("organization_slug")?, claims.text("pipeline_slug")?);
     let tag = claims.optional("build_tag")?;
     let build = claims.number("build_number")?;

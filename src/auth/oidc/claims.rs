@@ -1,10 +1,14 @@
 //! Claims of a token whose signature was verified: whether they are in force, and what they say.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Map, Value};
 
 use super::IdTokenRefusal;
 use crate::domain::Timestamp;
-use crate::settings::AllowRule;
+
+/// Claims, by name, that must be equal.
+pub(super) type AllowRule = BTreeMap<String, String>;
 
 /// How far the clocks of an issuer and of this node may differ, in seconds.
 const LEEWAY_SECONDS: i64 = 60;

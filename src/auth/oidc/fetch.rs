@@ -1,13 +1,12 @@
 //! Documents of an issuer: its description and its keys, fetched without a credential.
 
-use std::path::Path;
 use std::time::Duration;
 
 use reqwest::redirect::Policy;
 use reqwest::{Certificate, Client, Url};
 
 use super::json::object;
-use crate::settings::{KeyLocation, Upstream};
+use crate::settings::{KeySource as KeyLocation, UpstreamSettings};
 
 /// Longest document, in bytes.
 const MAX_DOCUMENT_BYTES: usize = 256 * 1024;
@@ -35,7 +34,11 @@ impl KeyFetcher {
     ///
     /// # Errors
     /// A text for a certificate that cannot be read.
-    pub(super) fn new(upstream: &Upstream, issuer: &str, location: &KeyLocation) -> Result<Self, String> {
+    pub(super) fn new(
+        upstream: &UpstreamSettings,
+        issuer: &str,
+        location: &KeyLocation,
+    ) -> Result<Self, String> {
         // There is one provider; an earlier call installed the same.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let mut builder = Client::builder()
@@ -47,13 +50,13 @@ impl KeyFetcher {
         let is_plain = match location {
             KeyLocation::Discovery => issuer.starts_with("http://"),
             KeyLocation::Url(url) => url.starts_with("http://"),
-            KeyLocation::File(_) => true,
+            KeyLocation::File(..) => true,
         };
         if is_plain {
             // Without TLS no certificates are needed, and a machine without any must not fail.
             builder = builder.tls_certs_only([]);
-        } else if let Some(file) = &upstream.ca_file {
-            builder = builder.tls_certs_merge(certificates(file)?);
+        } else if let Some(text) = &upstream.ca_certificates {
+            builder = builder.tls_certs_merge(certificates(text)?);
         }
         let client = builder.build().map_err(|error| error.to_string())?;
         Ok(Self { client, issuer: issuer.to_owned(), location: location.clone() })
@@ -65,7 +68,7 @@ impl KeyFetcher {
     /// A text for the log.
     pub(super) async fn keys(&self) -> Result<Document, String> {
         match &self.location {
-            KeyLocation::File(path) => read_file(path),
+            KeyLocation::File(_, text) => Ok(Document { bytes: text.clone().into_bytes(), max_age: None }),
             KeyLocation::Url(url) => self.get(url).await,
             KeyLocation::Discovery => {
                 let url = format!("{}/{DISCOVERY}", self.issuer.trim_end_matches('/'));
@@ -115,22 +118,8 @@ impl KeyFetcher {
     }
 }
 
-fn read_file(path: &Path) -> Result<Document, String> {
-    use std::io::Read;
-    let failed = |error: std::io::Error| format!("{}: {error}", path.display());
-    let mut bytes = Vec::new();
-    let file = std::fs::File::open(path).map_err(failed)?;
-    file.take(MAX_DOCUMENT_BYTES as u64 + 1).read_to_end(&mut bytes).map_err(failed)?;
-    if bytes.len() > MAX_DOCUMENT_BYTES {
-        return Err(format!("{}: more than {MAX_DOCUMENT_BYTES} bytes", path.display()));
-    }
-    Ok(Document { bytes, max_age: None })
-}
-
-fn certificates(file: &Path) -> Result<Vec<Certificate>, String> {
-    let failed = |why: String| format!("ca_file: {}: {why}", file.display());
-    let text = std::fs::read(file).map_err(|error| failed(error.to_string()))?;
-    Certificate::from_pem_bundle(&text).map_err(|error| failed(error.to_string()))
+fn certificates(text: &str) -> Result<Vec<Certificate>, String> {
+    Certificate::from_pem_bundle(text.as_bytes()).map_err(|error| format!("ca_file: {error}"))
 }
 
 /// Reads `max-age` of `Cache-Control`.

@@ -9,7 +9,7 @@ use super::claims::Claims;
 use super::vouched::{VouchedJob, path_below, plain_ref, text_id};
 use crate::catalog::reports::{ReportedPipeline, ReportedProject};
 use crate::domain::pipeline::{Source, UNKNOWN_REF};
-use crate::settings::Upstream;
+use crate::settings::UpstreamSettings;
 
 /// The claims that say which file defines a workflow, with its repository and ref.
 pub(super) const WORKFLOW_CLAIMS: &[&str] = &["workflow_ref", "job_workflow_ref"];
@@ -19,7 +19,7 @@ const EVENTS_OF_REFS: &[&str] =
     &["push", "schedule", "workflow_dispatch", "repository_dispatch", "release", "create", "merge_group"];
 
 /// Reads the job of a token.
-pub(super) fn job(upstream: &Upstream, claims: Claims<'_>) -> Result<VouchedJob, IdTokenRefusal> {
+pub(super) fn job(upstream: &UpstreamSettings, claims: Claims<'_>) -> Result<VouchedJob, IdTokenRefusal> {
     let id = claims.number("repository_id")?;
     let names: Vec<&str> = claims.text("repository")?.split('/').collect();
     let event = claims.optional("event_name")?.unwrap_or_default();

@@ -9,13 +9,13 @@ use super::vouched::{VouchedJob, plain_ref};
 use crate::catalog::reports::{ForeignId, ReportedPipeline, ReportedProject};
 use crate::domain::pipeline::{Source, UNKNOWN_REF};
 use crate::domain::project::is_valid_path;
-use crate::settings::Upstream;
+use crate::settings::UpstreamSettings;
 
 /// The claims that say which file defines a pipeline.
 pub(super) const WORKFLOW_CLAIMS: &[&str] = &["ci_config_ref_uri"];
 
 /// Reads the job of a token.
-pub(super) fn job(upstream: &Upstream, claims: Claims<'_>) -> Result<VouchedJob, IdTokenRefusal> {
+pub(super) fn job(upstream: &UpstreamSettings, claims: Claims<'_>) -> Result<VouchedJob, IdTokenRefusal> {
     let source =
         claims.optional("pipeline_source")?.and_then(|name| name.parse().ok()).unwrap_or(Source::Unknown);
     let is_request = matches!(source, Source::MergeRequestEvent | Source::ExternalPullRequestEvent);

@@ -17,13 +17,13 @@ use std::fmt;
 
 use secrecy::{ExposeSecret, SecretString};
 
-use self::claims::{Claims, Terms};
+use self::claims::{AllowRule, Claims, Terms};
 use self::fetch::KeyFetcher;
 use self::jwt::{Malformed, UnverifiedToken};
 use self::key_source::KeySource;
 use super::error::{AuthError, CredentialError};
 use crate::domain::{Error, Result, Timestamp};
-use crate::settings::{AllowRule, Settings, Upstream, UpstreamKind};
+use crate::settings::{Settings, UpstreamKind, UpstreamSettings};
 pub use buildkite::source as source_of_build;
 pub use vouched::{VouchedJob, path_below, plain_ref, text_id};
 
@@ -34,7 +34,7 @@ pub struct IdTokens {
 
 /// An issuer whose tokens are accepted.
 struct Issuer {
-    upstream: Upstream,
+    upstream: UpstreamSettings,
     name: String,
     audience: String,
     allow: Vec<AllowRule>,
@@ -82,20 +82,16 @@ impl IdTokens {
     /// Returns a verifier of the tokens of the issuers in the settings. Nothing is fetched yet.
     ///
     /// # Errors
-    /// `Internal` for an issuer without an audience, or whose certificates cannot be read.
+    /// `Internal` for an issuer whose certificates cannot be read.
     pub fn new(settings: &Settings) -> Result<Self> {
         let issuers = settings.upstreams.iter().filter_map(|upstream| {
             let oidc = upstream.oidc.as_ref()?;
             let fault = |why: String| Error::internal(format!("upstream {}: {why}", upstream.name));
-            let audience = oidc.audience.clone().or_else(|| settings.external_url.clone());
-            let Some(audience) = audience else {
-                return Some(Err(fault("oidc needs an audience or server.external_url".to_owned())));
-            };
             let fetcher = KeyFetcher::new(upstream, &oidc.issuer, &oidc.keys).map_err(fault);
             Some(fetcher.map(|fetcher| Issuer {
                 upstream: upstream.clone(),
                 name: oidc.issuer.clone(),
-                audience,
+                audience: oidc.audience.clone(),
                 allow: oidc.allow.clone(),
                 max_lifetime_seconds: i64::try_from(oidc.max_lifetime.as_secs()).unwrap_or(i64::MAX),
                 keys: KeySource::new(fetcher),
@@ -152,8 +148,8 @@ impl Issuer {
             return Err(IdTokenRefusal::NotAllowed);
         }
         let (job, workflow_claims) = match self.upstream.kind {
-            UpstreamKind::Gitlab => (gitlab::job(&self.upstream, claims)?, gitlab::WORKFLOW_CLAIMS),
-            UpstreamKind::Github => (github::job(&self.upstream, claims)?, github::WORKFLOW_CLAIMS),
+            UpstreamKind::GitLab => (gitlab::job(&self.upstream, claims)?, gitlab::WORKFLOW_CLAIMS),
+            UpstreamKind::GitHub => (github::job(&self.upstream, claims)?, github::WORKFLOW_CLAIMS),
             UpstreamKind::Buildkite => (buildkite::job(&self.upstream, claims)?, buildkite::WORKFLOW_CLAIMS),
         };
         let names_workflow = |rule: &AllowRule| workflow_claims.iter().any(|name| rule.contains_key(*name));

@@ -1,6 +1,6 @@
 //! Hooks: what they prove, what they teach, and in which order.
 
-use artigate::settings::{HookMode, HookScope, HookSecret, Settings};
+use artigate::settings::{HookMode, HookSettings, Settings};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use ring::hmac;
@@ -23,13 +23,16 @@ impl World {
             start(Box::new(move |settings| {
                 change(settings);
                 for upstream in &mut settings.upstreams {
-                    let hook = |scope, secret: &str, mode| HookSecret { scope, secret: secret.into(), mode };
-                    let group = HookScope::Path("group".into());
+                    let hook = |scope: &str, secret: &str, mode| HookSettings {
+                        scope: scope.into(),
+                        secret: secret.into(),
+                        mode,
+                    };
                     upstream.hooks = vec![
-                        hook(HookScope::Everything, INSTANCE, HookMode::Trust),
-                        hook(group.clone(), GROUP, HookMode::Trust),
-                        hook(group, HINT, HookMode::Hint),
-                        hook(HookScope::Everything, SIGNED, HookMode::Trust),
+                        hook("*", INSTANCE, HookMode::Trust),
+                        hook("group", GROUP, HookMode::Trust),
+                        hook("group", HINT, HookMode::Hint),
+                        hook("*", SIGNED, HookMode::Trust),
                     ];
                 }
             }))

@@ -52,14 +52,14 @@ impl World {
         let upstreams = vec![
             gitlab.upstream(
                 "gitlab",
-                UpstreamKind::Gitlab,
+                UpstreamKind::GitLab,
                 json!([{"namespace_path": "group"}, {
                     "ci_config_ref_uri": "gitlab.example.com/group/site//.gitlab-ci.yml@refs/heads/main",
                 }]),
             ),
             github.upstream(
                 "github",
-                UpstreamKind::Github,
+                UpstreamKind::GitHub,
                 json!([{"repository_owner_id": "99"}, {
                     "repository_owner_id": "99",
                     "workflow_ref": "octo/site/.github/workflows/build.yml@refs/heads/main",

@@ -1,6 +1,6 @@
 //! Which ID tokens are accepted, and where.
 
-use artigate::settings::{HookMode, HookScope, HookSecret, UpstreamKind};
+use artigate::settings::{HookMode, HookSettings, UpstreamKind};
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
@@ -278,7 +278,7 @@ fn keys_of_another_host_are_not_the_issuers() {
         json!([]),
     ] {
         issuer.serve_discovery(&description);
-        let upstream = issuer.upstream("gitlab", UpstreamKind::Gitlab, json!([]));
+        let upstream = issuer.upstream("gitlab", UpstreamKind::GitLab, json!([]));
         let gateway = Gateway::on_sqlite_with(|settings| settings.upstreams = vec![upstream]);
         let token = issuer.pair.token(&gitlab_claims(&issuer.url()));
         let form = Form::default().file("a", b"x");
@@ -359,6 +359,6 @@ fn nothing_of_a_token_is_in_a_table_a_log_or_an_answer(world: World) {
             }
         }
     }
-    let secret = HookSecret { scope: HookScope::Everything, secret: "s3cret".into(), mode: HookMode::Hint };
+    let secret = HookSettings { scope: "*".into(), secret: "s3cret".into(), mode: HookMode::Hint };
     assert!(!format!("{secret:?}").contains("s3cret"));
 }

@@ -8,7 +8,7 @@ use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 
-use artigate::settings::{KeyLocation, TokenIssuer, Upstream, UpstreamKind};
+use artigate::settings::{KeySource, OidcSettings, PullMode, UpstreamKind, UpstreamSettings};
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use ring::rand::SystemRandom;
@@ -206,18 +206,26 @@ impl Issuer {
     }
 
     /// Settings that trust this issuer; `allow` is a list of tables of claims.
-    pub fn upstream(&self, name: &str, kind: UpstreamKind, allow: Value) -> Upstream {
-        Upstream {
+    pub fn upstream(&self, name: &str, kind: UpstreamKind, allow: Value) -> UpstreamSettings {
+        UpstreamSettings {
             name: name.to_owned(),
             kind,
             path: name.to_owned(),
-            ca_file: None,
+            url: self.url(),
+            ca_certificates: None,
+            service_token: None,
+            remember: std::time::Duration::ZERO,
+            concurrency: 32,
+            pull: PullMode::Off,
+            pull_hosts: Vec::new(),
+            cache_bytes: 0,
+            poll_timeout: std::time::Duration::from_secs(70),
             timeout: std::time::Duration::from_secs(5),
             hooks: Vec::new(),
-            oidc: Some(TokenIssuer {
+            oidc: Some(OidcSettings {
                 issuer: self.url(),
-                keys: KeyLocation::Discovery,
-                audience: Some(AUDIENCE.to_owned()),
+                keys: KeySource::Discovery,
+                audience: AUDIENCE.to_owned(),
                 allow: serde_json::from_value(allow).unwrap(),
                 max_lifetime: std::time::Duration::from_secs(86_400),
             }),
