@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
+use tokio::sync::Semaphore;
+
 use crate::access::Access;
 use crate::archive::Limits;
-use crate::auth::FailedLoginLimiter;
 use crate::auth::keys::SigningKeys;
+use crate::auth::{FailedLoginLimiter, IdTokens};
 use crate::catalog::Catalog;
 use crate::deliver::{Capacity, Deliver, IndexCache};
 use crate::domain::{Clock, Result};
@@ -18,6 +20,9 @@ use crate::retention::Retention;
 use crate::settings::{Settings, UpstreamKind};
 use crate::store::Store;
 use crate::upstream::Upstream;
+
+/// How many bodies of hooks are held at once; each may be 25 MiB.
+const HOOK_TURNS: usize = 8;
 
 /// The parts that a request may need.
 #[derive(Debug)]
@@ -44,8 +49,12 @@ pub struct App {
     pub registry: Registry,
     /// Sign links and tokens.
     pub keys: SigningKeys,
+    /// Verifies the ID tokens of other CI systems' jobs.
+    pub id_tokens: IdTokens,
     /// Counts failed authentications.
     pub failed_auth: FailedLoginLimiter,
+    /// Turns of hooks, whose bodies are held in memory.
+    pub hook_turns: Semaphore,
     /// Whether catalog and store answer.
     pub readiness: Readiness,
     /// Whether catalog and store are known to belong together; until they are, no writes are accepted.
@@ -84,6 +93,7 @@ impl App {
         )
         .with_cache(cache_bytes(&settings));
         let keys = SigningKeys::new(catalog.clone());
+        let id_tokens = IdTokens::new(&settings)?;
         let readiness = Readiness::default();
         let failed_auth = FailedLoginLimiter::new(settings.failed_auth_per_minute);
         let belonging = Belonging::default();
@@ -99,7 +109,9 @@ impl App {
             retention,
             registry,
             keys,
+            id_tokens,
             failed_auth,
+            hook_turns: Semaphore::new(HOOK_TURNS),
             readiness,
             belonging,
         })

@@ -3,7 +3,9 @@
 use crate::access::fast_path::{archive_fast_path, archive_of_ref_fast_path};
 use crate::access::project::{AuthorizedProject, find_project};
 use crate::access::pulled::unknown_dependency;
-use crate::access::{AcceptedCredentials, Access, AccessError, ArtifactAbsence, JobLog, Principal};
+use crate::access::{
+    AcceptedCredentials, Access, AccessError, ArtifactAbsence, JobLog, NumberedJob, Principal,
+};
 use crate::auth::Actor;
 use crate::catalog::artifacts::{self, Artifact};
 use crate::catalog::jobs::{self, Job};
@@ -163,23 +165,34 @@ impl Access {
     pub async fn archive_for_dependent_job(
         &self,
         principal: &Principal,
-        job_id: i64,
+        job: NumberedJob,
     ) -> Result<ArchiveLookup, AccessError> {
         let principal = Principal { accepted: AcceptedCredentials::UserOrJob, ..principal.clone() };
         self.read(principal.asked(), move |db| {
             let actor = principal.authenticate(db)?;
-            let Actor::Job { job_id: own_id, .. } = actor else {
-                return Err(AccessError::JobTokenRequired);
+            let own = match &actor {
+                Actor::Job { job_id, .. } => Some(*job_id),
+                Actor::VouchedJob { job_id, .. } => *job_id,
+                Actor::Anonymous | Actor::User(_) | Actor::Foreign(_) => {
+                    return Err(AccessError::JobTokenRequired);
+                }
+            };
+            let job_id = match job {
+                NumberedJob::Id(id) => id,
+                // A job without a row has uploaded nothing.
+                NumberedJob::Current => {
+                    own.ok_or(AccessError::ArtifactNotFound(ArtifactAbsence::NoneOfName))?
+                }
             };
             principal.audit().set_job(job_id);
             let Some(job) = jobs::find(db, job_id)? else {
-                return unknown_dependency(db, &principal, actor, own_id, job_id);
+                return unknown_dependency(db, &principal, actor, own, job_id);
             };
             let project = find_project(db, &ProjectRef::Id(job.project_id))?;
             let project = AuthorizedProject::new(db, &principal, actor, project, Action::ReadJobs)?;
             let artifacts = artifacts::of_job(db, job.id)?;
             let found = project.dependency(db, &job, artifacts);
-            project.dependency_or_upstream(db, found, own_id, job_id)
+            project.dependency_or_upstream(db, found, own, job_id)
         })
         .await
     }

@@ -236,7 +236,7 @@ pub(super) fn rights_in(
                 Actor::Job { job_id, .. } => {
                     crate::catalog::jobs::find(db, *job_id)?.map(|job| job.project_id)
                 }
-                Actor::Anonymous | Actor::User(_) | Actor::Foreign(_) => None,
+                Actor::Anonymous | Actor::User(_) | Actor::Foreign(_) | Actor::VouchedJob { .. } => None,
             };
             ForeignRights::find(principal, actor, own, asker, project).map(Rights::Foreign)
         }

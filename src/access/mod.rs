@@ -16,6 +16,7 @@ mod fast_path;
 mod foreign;
 mod lists;
 mod named;
+mod news;
 mod pieces;
 mod principal;
 mod project;
@@ -25,6 +26,7 @@ mod repository;
 mod running_job;
 mod search;
 mod uploads;
+mod vouched;
 
 pub use agents::{
     AcceptedJob, AgentDetails, AgentError, GrowingLog, HeldJob, JobCredential, JobLog, MetaDataOf, Ping,
@@ -40,13 +42,15 @@ pub use environment::JobEnvironment;
 pub use error::{AccessError, ArtifactAbsence, CommitAbsence, JobAbsence, PipelineAbsence, ProjectAbsence};
 pub use lists::{ChildPipelines, Listed, ListedProjects, Total};
 pub use named::ListedArtifact;
+pub use news::{News, NewsOutcome, ProvenDelivery};
 pub use pieces::UploadError;
 pub use principal::Principal;
 pub use registry::require_registry;
 pub use repository::{ListedRefs, RefList, RefOrder, RefSearchText};
 pub use running_job::RunningJob;
 pub use search::{SearchError, SearchScope, SearchedBuild};
-pub use uploads::AuthorizedUpload;
+pub use uploads::{AuthorizedUpload, NumberedJob};
+pub use vouched::Statement;
 
 pub use crate::auth::AcceptedCredentials;
 use std::net::IpAddr;
@@ -54,7 +58,7 @@ use std::sync::Arc;
 
 use crate::audit::AuditContext;
 use crate::auth::Actor;
-use crate::catalog::foreign::{self as foreign_rows, ForeignJob, StoreOutcome};
+use crate::catalog::foreign::{self as foreign_rows, ForeignId, ForeignJob, ReportedProject, StoreOutcome};
 pub use crate::catalog::uploads::{Declared, LIFETIME as UPLOAD_LIFETIME};
 use crate::catalog::{Catalog, Db, projects};
 use crate::domain::project::ProjectRef;
@@ -216,8 +220,9 @@ impl Access {
 
     async fn store_job(&self, upstream: String, job: Arc<ForeignJob>) -> Result<StoreOutcome, Error> {
         let (name, known) = (upstream.clone(), Arc::clone(&job));
-        if self.catalog.read(move |db| foreign_rows::is_stored(db, &name, &known)).await? {
-            return Ok(StoreOutcome::Stored);
+        let stored = self.catalog.read(move |db| foreign_rows::find_stored(db, &name, &known)).await?;
+        if let Some((job, project)) = stored {
+            return Ok(StoreOutcome::Stored(job, project));
         }
         let now = self.now();
         self.catalog.write(move |db| foreign_rows::store_job(db, &upstream, &job, now)).await
@@ -229,7 +234,9 @@ impl Access {
             return Ok(());
         }
         let now = self.now();
-        self.catalog.write(move |db| foreign_rows::store_path(db, &upstream, id, &path, now)).await
+        let project = ReportedProject { upstream, id: ForeignId::Number(id), path: path.clone() };
+        self.catalog.write(move |db| foreign_rows::move_project(db, &project, Some(&path), now)).await?;
+        Ok(())
     }
 
     fn now(&self) -> Timestamp {

@@ -38,7 +38,12 @@ impl AuthorizedProject {
         action: Action,
     ) -> Result<Self, AccessError> {
         let actor = principal.authenticate(db)?;
-        let found = find_meant(db, principal, &actor, project)?;
+        let found = find_meant(db, principal, &actor, project);
+        let found = found.map_err(|error| match (&actor, error) {
+            // It is not the job's own.
+            (Actor::VouchedJob { .. }, AccessError::ProjectNotFound(_)) => AccessError::Forbidden(action),
+            (_, error) => error,
+        })?;
         Self::new(db, principal, actor, found, action)
     }
 
@@ -71,7 +76,9 @@ impl AuthorizedProject {
             Decision::JobTokenNotAllowed => Err(AccessError::JobTokenNotAllowed {
                 source: match &self.actor {
                     Actor::Job { project_path, .. } => last_segment(project_path),
-                    Actor::Anonymous | Actor::User(_) | Actor::Foreign(_) => String::new(),
+                    Actor::Anonymous | Actor::User(_) | Actor::Foreign(_) | Actor::VouchedJob { .. } => {
+                        String::new()
+                    }
                 },
                 target: last_segment(&self.project.path),
             }),

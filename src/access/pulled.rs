@@ -42,16 +42,16 @@ impl AuthorizedProject {
         self.look_further(found, job_id, false, None)
     }
 
-    /// Like [`AuthorizedProject::or_upstream`], for the archive of a job on which the job `own_id` depends.
+    /// Like [`AuthorizedProject::or_upstream`], for the archive of a job on which the job `own` depends.
     pub(super) fn dependency_or_upstream(
         &self,
         db: &mut Db,
         found: Result<JobArchive, AccessError>,
-        own_id: i64,
+        own: Option<i64>,
         job_id: i64,
     ) -> Result<ArchiveLookup, AccessError> {
-        let own = jobs::find(db, own_id)?.map(|own| own.pipeline_id);
-        self.look_further(found, job_id, true, own)
+        let own = own.map(|id| jobs::find(db, id)).transpose()?.flatten();
+        self.look_further(found, job_id, true, own.map(|own| own.pipeline_id))
     }
 
     fn look_further(
@@ -82,21 +82,21 @@ impl AuthorizedProject {
     }
 }
 
-/// Looks at the upstream for the archive of a job that nobody knows here, on which the job `own_id` depends: it can
+/// Looks at the upstream for the archive of a job that nobody knows here, on which the job `own` depends: it can
 /// only be one of the same project.
 pub(super) fn unknown_dependency(
     db: &mut Db,
     principal: &Principal,
     actor: Actor,
-    own_id: i64,
+    own: Option<i64>,
     job_id: i64,
 ) -> Result<ArchiveLookup, AccessError> {
     let missing = || AccessError::JobNotFound { why: JobAbsence::Nonexistent, may_be_told: false };
-    let own = jobs::find(db, own_id)?.ok_or_else(missing)?;
-    let project = find_project(db, &ProjectRef::Id(own.project_id))?;
+    let known = own.map(|id| jobs::find(db, id)).transpose()?.flatten().ok_or_else(missing)?;
+    let project = find_project(db, &ProjectRef::Id(known.project_id))?;
     if project.upstream.is_none() {
         return Err(missing());
     }
     let project = AuthorizedProject::new(db, principal, actor, project, Action::ReadJobs)?;
-    project.dependency_or_upstream(db, Err(missing()), own_id, job_id)
+    project.dependency_or_upstream(db, Err(missing()), own, job_id)
 }

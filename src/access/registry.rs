@@ -31,6 +31,7 @@ pub fn require_registry(db: &mut Db, principal: &Principal) -> Result<(), Access
         Actor::Job { user, .. } => {
             Grant::User { admin: user.admin, role: None, reach: TokenReach::ForeignJob }
         }
+        Actor::VouchedJob { .. } => Grant::VouchedJob { own: false },
         Actor::Anonymous | Actor::Foreign(_) => Grant::Anonymous,
     };
     if can_manage_registry(grant) { Ok(()) } else { Err(AccessError::NotAdministrator) }

@@ -6,6 +6,15 @@ use crate::catalog::jobs::Job;
 use crate::domain::Timestamp;
 use secrecy::SecretString;
 
+/// A job in a request by a job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NumberedJob {
+    /// The job with this number.
+    Id(i64),
+    /// The one that makes the request.
+    Current,
+}
+
 /// A job that may upload.
 #[derive(Debug, Clone)]
 pub struct AuthorizedUpload {
@@ -14,21 +23,21 @@ pub struct AuthorizedUpload {
     /// The limit for one artifact in bytes: the smaller one of instance and project; `None` for none.
     pub limit_bytes: Option<u64>,
     /// The token, if only the upstream knows it, and when it was asked about it.
-    foreign: Option<(SecretString, Timestamp)>,
+    pub(super) foreign: Option<(SecretString, Timestamp)>,
 }
 
 /// How old the upstream's word about a job may be when its upload is complete, in milliseconds.
 const MAX_AGE_MILLIS: i64 = 60_000;
 
 impl Access {
-    /// Requires that `token` is that of the job `job_id`, and that the job is running and not erased.
+    /// Requires that `token` is that of the job, and that the job is running and not erased.
     ///
     /// # Errors
     /// [`AccessError::Credential`], [`AccessError::TokenOfAnotherJob`], [`AccessError::JobNotRunning`],
     /// [`AccessError::JobErased`], in this order.
     pub async fn upload_of_job(
         &self,
-        job_id: i64,
+        job: NumberedJob,
         token: Shown,
         credentials: Credentials,
         now: Timestamp,
@@ -44,7 +53,7 @@ impl Access {
                     (found.ok_or(CredentialError::Unknown)?, Some((token.clone(), now)))
                 }
             };
-            if found.job.id != job_id {
+            if job != NumberedJob::Current && job != NumberedJob::Id(found.job.id) {
                 return Err(AccessError::TokenOfAnotherJob);
             }
             audit.update(|event| event.project = Some((found.job.project_id, found.project_path.clone())));
@@ -73,7 +82,7 @@ impl Access {
         let asked = credentials.asked.anew(MAX_AGE_MILLIS);
         let credentials = Credentials { asked, ..credentials.clone() };
         let token = Shown::Token(token.clone());
-        self.upload_of_job(upload.job.id, token, credentials, now).await.map(drop)
+        self.upload_of_job(NumberedJob::Id(upload.job.id), token, credentials, now).await.map(drop)
     }
 }
 

@@ -44,6 +44,13 @@ impl AuditContext {
         self.update(|event| event.who = AuditActor::Job { id, project_path, username });
     }
 
+    /// Sets the job of an ID token as the actor.
+    pub fn set_vouched_job(&self, id: i64, project_path: &str) {
+        self.set_credential("id_token");
+        let project_path = project_path.to_owned();
+        self.update(|event| event.who = AuditActor::Job { id, project_path, username: None });
+    }
+
     /// Sets the project that the request is about.
     pub fn set_project(&self, project: &Project) {
         self.update(|event| event.project = Some((project.id, project.path.clone())));

@@ -101,6 +101,7 @@ diesel::table! {
         cancel_reason -> Nullable<Text>,
         rebuilt_from -> Nullable<BigInt>,
         cancel_at -> Nullable<BigInt>,
+        told_at -> Nullable<BigInt>,
     }
 }
 
@@ -139,6 +140,7 @@ diesel::table! {
         parallel_group_index -> Nullable<BigInt>,
         parallel_group_total -> Nullable<BigInt>,
         agent -> Nullable<Text>,
+        told_at -> Nullable<BigInt>,
     }
 }
 
@@ -303,6 +305,26 @@ diesel::table! {
         project_id -> BigInt,
         requested_at -> BigInt,
         through_id -> BigInt,
+    }
+}
+
+diesel::table! {
+    foreign_numbers (upstream, kind, foreign_id) {
+        upstream -> Text,
+        kind -> Text,
+        foreign_id -> Text,
+        number -> BigInt,
+    }
+}
+
+diesel::table! {
+    feed_events (sha256) {
+        sha256 -> Binary,
+        upstream -> Text,
+        project_id -> BigInt,
+        pipeline_id -> Nullable<BigInt>,
+        hint -> Bool,
+        received_at -> BigInt,
     }
 }
 

@@ -1,6 +1,7 @@
 //! Request context: what every dialect reads from a request before it decides anything.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::http::Method;
@@ -11,8 +12,8 @@ use actix_web::{HttpRequest, HttpResponse};
 use crate::access::{AcceptedCredentials, Access, AccessError, Principal};
 use crate::app::App;
 use crate::audit::AuditContext;
-use crate::auth::Credentials;
 use crate::auth::signed_links::{Link, Purpose};
+use crate::auth::{Credentials, VouchedJob};
 use crate::domain::scope::Scopes;
 use crate::domain::{Result, Timestamp, Uuid};
 use crate::http::credentials::text;
@@ -36,6 +37,8 @@ pub struct RequestContext {
     pub audit: AuditContext,
     /// What the request asks of the upstream, if there is one.
     pub asked: Consultation,
+    /// The job of the ID token that the request has.
+    pub vouched: Option<Arc<VouchedJob>>,
 }
 
 impl RequestContext {
@@ -46,7 +49,8 @@ impl RequestContext {
         // An address that fails too often asks no upstream about tokens that nobody has shown lately.
         let may_ask = client.is_none_or(|client| !app.failed_auth.is_reached(client, now));
         let asked = app.access.consultation(&audit, client, may_ask);
-        Self { query: Query::parse(request.query_string()), now, request: request.clone(), audit, asked, app }
+        let query = Query::parse(request.query_string());
+        Self { query, now, request: request.clone(), audit, asked, vouched: None, app }
     }
 
     /// Returns the service layer.

@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION, RETRY_AFTER};
-use reqwest::{Certificate, Response, Url, redirect, retry};
+use reqwest::{Response, Url};
 use secrecy::ExposeSecret;
 use serde_json::Value;
 use tokio::sync::{Semaphore, SemaphorePermit};
@@ -15,6 +15,7 @@ use tokio::task::JoinHandle;
 
 use super::answer::Outage;
 use super::breaker::Breaker;
+use super::http_client;
 use super::question::{Asker, Kind, Place};
 use super::route::Route;
 use crate::domain::Timestamp;
@@ -77,33 +78,15 @@ pub(super) struct Errand<'a> {
 
 impl Client {
     pub(super) fn new(settings: &UpstreamSettings) -> Result<Self, String> {
-        // There is one provider; an earlier call installed the same.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let own = match &settings.ca_certificates {
-            Some(pem) => {
-                Certificate::from_pem_bundle(pem.as_bytes()).map_err(|_| "ca_file: no PEM certificates")?
-            }
-            None => Vec::new(),
-        };
         let builder = || {
-            let builder = reqwest::Client::builder()
-                .user_agent(concat!("artigate/", env!("CARGO_PKG_VERSION")))
-                .redirect(redirect::Policy::none())
-                .retry(retry::never())
-                .no_proxy()
-                .http1_only()
-                .connect_timeout(CONNECT_TIMEOUT)
-                .pool_max_idle_per_host(settings.concurrency);
-            if settings.url.starts_with("http://") {
-                // Without TLS no certificates are needed, and a machine without any must not fail.
-                builder.tls_certs_only(own.clone())
-            } else {
-                builder.tls_certs_merge(own.clone())
-            }
+            let is_plain = settings.url.starts_with("http://");
+            let builder = http_client::builder(settings.ca_certificates.as_deref(), is_plain)?;
+            let builder = builder.no_proxy().connect_timeout(CONNECT_TIMEOUT);
+            Ok::<_, String>(builder.pool_max_idle_per_host(settings.concurrency))
         };
-        let http = builder().timeout(settings.timeout).build().map_err(|error| one_line(&error))?;
+        let http = builder()?.timeout(settings.timeout).build().map_err(|error| one_line(&error))?;
         let silence = settings.timeout.max(SILENCE);
-        let downloads = builder().read_timeout(silence).build().map_err(|error| one_line(&error))?;
+        let downloads = builder()?.read_timeout(silence).build().map_err(|error| one_line(&error))?;
         let runtime = Runtime::start().map_err(|error| error.to_string())?;
         Ok(Self {
             name: settings.name.clone(),

@@ -15,6 +15,8 @@ mod check;
 mod client;
 mod consultation;
 mod counters;
+mod documents;
+mod http_client;
 mod question;
 mod route;
 mod wire;
@@ -33,6 +35,7 @@ pub use archives::{ArchivePage, Download, ListedArchive};
 pub use check::{CheckLine, CheckOutcome, Checked, RateLimit};
 pub use consultation::Consultation;
 pub use counters::Counts;
+pub use documents::{Document, Documents, is_same_origin};
 pub use question::{ArchiveAt, Asker, Place, ProjectKey, Question, RefJob};
 
 use crate::domain::{Clock, Error, Result, Timestamp};

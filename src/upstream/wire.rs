@@ -55,6 +55,7 @@ pub(super) fn known_job(json: &Value, base: &str) -> Result<ForeignJob, Outage> 
         allow_failure: json["allow_failure"].as_bool().unwrap_or(false),
         created_at: time(&json["created_at"]),
         started_at: time(&json["started_at"]),
+        finished_at: time(&json["finished_at"]),
         project_id: id(&pipeline["project_id"], "project_id of a pipeline")?,
         project_path,
         pipeline: ForeignPipeline {
@@ -66,6 +67,7 @@ pub(super) fn known_job(json: &Value, base: &str) -> Result<ForeignJob, Outage> 
             status: status(&pipeline["status"]),
             source: pipeline["source"].as_str().and_then(|word| word.parse().ok()).unwrap_or(Source::Unknown),
             created_at: time(&pipeline["created_at"]),
+            updated_at: time(&pipeline["updated_at"]),
         },
         user: user(&json["user"]),
     })
@@ -96,6 +98,7 @@ pub(super) fn pipeline(json: &Value, project_id: i64) -> Result<ForeignPipeline,
         status: json["status"].as_str().and_then(|word| word.parse().ok()).unwrap_or(Status::Running),
         source: json["source"].as_str().and_then(|word| word.parse().ok()).unwrap_or(Source::Unknown),
         created_at: time(&json["created_at"]),
+        updated_at: time(&json["updated_at"]),
     })
 }
 

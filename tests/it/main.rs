@@ -38,6 +38,7 @@ mod github;
 mod half_closed;
 mod hostile_paths;
 mod identity;
+mod keyless;
 mod limits;
 mod logs;
 mod migrations;

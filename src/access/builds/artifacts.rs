@@ -148,7 +148,7 @@ fn deletable(
     project.require(Action::DeleteArtifacts)?;
     match &project.actor {
         Actor::User(_) | Actor::Foreign(_) => Ok((artifact, project.project.id)),
-        Actor::Anonymous | Actor::Job { .. } => Err(BuildError::NoArtifact),
+        Actor::Anonymous | Actor::Job { .. } | Actor::VouchedJob { .. } => Err(BuildError::NoArtifact),
     }
 }
 

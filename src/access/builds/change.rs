@@ -182,7 +182,9 @@ fn runner(db: &mut Db, principal: &Principal, slugs: &Slugs) -> Result<(i64, i64
     project.require_registered()?;
     match &project.actor {
         Actor::User(user) => Ok((project.project.id, user.id)),
-        Actor::Anonymous | Actor::Job { .. } | Actor::Foreign(_) => Err(BuildError::NoPipeline),
+        Actor::Anonymous | Actor::Job { .. } | Actor::Foreign(_) | Actor::VouchedJob { .. } => {
+            Err(BuildError::NoPipeline)
+        }
     }
 }
 

@@ -114,7 +114,7 @@ impl Access {
             let id = found.project.id;
             let role = match found.actor {
                 Actor::User(user) => Some(projects::role_of(db, id, user.id)?),
-                Actor::Anonymous | Actor::Job { .. } | Actor::Foreign(_) => None,
+                Actor::Anonymous | Actor::Job { .. } | Actor::Foreign(_) | Actor::VouchedJob { .. } => None,
             };
             let missing = AccessError::ProjectNotFound(ProjectAbsence::Nonexistent);
             Ok((projects::details(db, Some(id))?.pop().ok_or(missing)?, role))
@@ -134,6 +134,8 @@ fn viewer(actor: &Actor) -> Viewer {
         Actor::User(user) if user.admin => Viewer::Admin(user.id),
         Actor::User(user) => Viewer::User(user.id),
         // Projects of an upstream are listed there.
-        Actor::Anonymous | Actor::Job { .. } | Actor::Foreign(_) => Viewer::Anonymous,
+        Actor::Anonymous | Actor::Job { .. } | Actor::Foreign(_) | Actor::VouchedJob { .. } => {
+            Viewer::Anonymous
+        }
     }
 }

@@ -7,7 +7,7 @@ use crate::api::gitlab::artifact_types::can_be_fetched;
 use crate::api::gitlab::credentials::reader;
 use crate::api::gitlab::downloads::{file, whole, whole_archive, whole_or_folder};
 use crate::api::gitlab::error::ApiError;
-use crate::api::gitlab::parameters::id;
+use crate::api::gitlab::parameters::{id, numbered_job};
 use crate::api::gitlab::pulled::{Found, here, here_or_coming};
 use crate::domain::artifact::ArtifactKind;
 use crate::domain::project::ProjectRef;
@@ -91,11 +91,11 @@ fn refuse_folder(ctx: &RequestContext) -> Result<(), ApiError> {
 
 /// `GET /jobs/:id/artifacts`
 pub(super) async fn for_dependent_job(ctx: &RequestContext, job_id: &str) -> Result<HttpResponse, ApiError> {
-    let job_id = id(job_id, "id")?;
+    let job = numbered_job(job_id)?;
     let follows = ctx.query.flag("direct_download")?;
     let principal = reader(ctx, AcceptedCredentials::UserOrJob);
     let find = async || {
-        let found = ctx.access().archive_for_dependent_job(&principal, job_id).await;
+        let found = ctx.access().archive_for_dependent_job(&principal, job).await;
         found.map_err(final_for_a_runner)
     };
     match here_or_coming(ctx, find).await? {

@@ -2,9 +2,10 @@
 
 use diesel::prelude::*;
 
-use super::{ForeignPipeline, store_pipeline};
+use super::asked::store_pipeline;
+use super::rows::{Telling, apply_job};
+use super::{ForeignPipeline, ListedForeignJob};
 use crate::catalog::Db;
-use crate::catalog::jobs::{self, JobChanges};
 use crate::catalog::pipelines;
 use crate::catalog::projects;
 use crate::catalog::schema::{jobs as jobs_table, pipelines as pipelines_table};
@@ -39,21 +40,6 @@ pub struct ListedForeignPipeline {
     pub jobs: Vec<ListedForeignJob>,
 }
 
-/// A job in a list.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ListedForeignJob {
-    /// Its number.
-    pub id: i64,
-    /// Its name.
-    pub name: String,
-    /// Its stage.
-    pub stage: String,
-    /// Its status.
-    pub status: Status,
-    /// When it finished.
-    pub finished_at: Option<Timestamp>,
-}
-
 /// Stores what is told of a ref, for a project that has a row here: others have nothing to find. Needs
 /// [`crate::catalog::Catalog::write`].
 ///
@@ -77,7 +63,7 @@ pub fn store_ref(db: &mut Db, upstream: &str, told: &ForeignRef, now: Timestamp)
         if listed.parent.is_some() && pipelines::parent_of(db, listed.pipeline.id)? != listed.parent {
             pipelines::set_parent(db, listed.pipeline.id, listed.parent)?;
         }
-        store_jobs(db, told, listed, now)?;
+        store_jobs(db, upstream, told, listed, now)?;
     }
     Ok(())
 }
@@ -102,30 +88,17 @@ fn reopen_newer(db: &mut Db, told: &ForeignRef, now: Timestamp) -> Result<()> {
     Ok(())
 }
 
-fn store_jobs(db: &mut Db, told: &ForeignRef, listed: &ListedForeignPipeline, now: Timestamp) -> Result<()> {
+fn store_jobs(
+    db: &mut Db,
+    upstream: &str,
+    told: &ForeignRef,
+    listed: &ListedForeignPipeline,
+    now: Timestamp,
+) -> Result<()> {
     let pipeline_id = listed.pipeline.id;
+    let telling = Telling { is_current: true, ..Telling::default() };
     for job in &listed.jobs {
-        let known = jobs::find(db, job.id)?;
-        let is_others = known.as_ref().is_some_and(|known| known.pipeline_id != pipeline_id);
-        if is_others || known.is_some_and(|known| known.status.is_final()) {
-            continue;
-        }
-        let changes = JobChanges {
-            name: job.name.clone(),
-            stage: Some(job.stage.clone()),
-            status: job.status.as_str(),
-            allow_failure: None,
-            retried: None,
-            user_id: None,
-            token_sha256: None,
-            coverage: None,
-            failure_reason: None,
-            created_at: None,
-            started_at: None,
-            finished_at: job.finished_at.map(|time| Some(time.as_millis())),
-            erased_at: None,
-        };
-        jobs::upsert(db, job.id, told.project_id, pipeline_id, &changes, now)?;
+        apply_job(db, upstream, (told.project_id, pipeline_id), &job.reported(now), telling, now)?;
     }
     // A job that is not told any more was tried again.
     let told_ids = listed.jobs.iter().map(|job| job.id);

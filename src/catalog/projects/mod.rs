@@ -215,7 +215,9 @@ pub fn create(db: &mut Db, id: Option<i64>, new: &ProjectChanges, now: Timestamp
             id
         }
         None => {
-            let last: Option<i64> = projects::table.select(diesel::dsl::max(projects::id)).first(db)?;
+            // Those of upstreams have numbers far above, which are given apart.
+            let ours = projects::table.filter(projects::id.lt(1 << 50));
+            let last: Option<i64> = ours.select(diesel::dsl::max(projects::id)).first(db)?;
             next_number(last, "project")?
         }
     };

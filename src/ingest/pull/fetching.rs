@@ -146,7 +146,7 @@ impl Inner {
         let (upstream, job, now) = (self.upstream.name().to_owned(), told.job.clone(), self.now());
         let storing = move |db: &mut crate::catalog::Db| foreign::store_job(db, &upstream, &job, now);
         match self.ingest.catalog.write(storing).await? {
-            StoreOutcome::Stored => Ok(()),
+            StoreOutcome::Stored(..) => Ok(()),
             StoreOutcome::InTheWay(why) => {
                 Err(Error::new(ErrorKind::NotFound, "Not Found").with_source(why).into())
             }

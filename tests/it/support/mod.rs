@@ -8,6 +8,7 @@ pub mod fixtures;
 pub mod gateway;
 pub mod gitlab;
 pub mod http_client;
+pub mod issuers;
 pub mod raw;
 pub mod tcp_proxy;
 mod until;
