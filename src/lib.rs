@@ -6,7 +6,7 @@
 //!
 //! ```text
 //! cli → server → api → http → app → registry → access
-//!     → ingest · deliver · retention · readiness → auth → audit → writers · identity
+//!     → ingest · deliver · retention · readiness → auth → upstream → audit → writers · identity
 //!     → catalog · store · archive → settings · telemetry · yielding → domain
 //! ```
 //!
@@ -34,5 +34,6 @@ pub mod server;
 pub mod settings;
 pub mod store;
 pub mod telemetry;
+pub mod upstream;
 pub mod writers;
 pub mod yielding;

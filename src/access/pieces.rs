@@ -131,7 +131,7 @@ impl Access {
         id: Option<i64>,
     ) -> Result<Vec<ListedArtifact>, AccessError> {
         let running = running.clone();
-        self.read(move |db| readable_of_run(db, &running, name, id)).await
+        self.catalog.read(move |db| readable_of_run(db, &running, name, id)).await
     }
 
     /// Finds the artifact of this name that the job `job_id` of the same pipeline uploaded.

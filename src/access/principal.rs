@@ -6,6 +6,7 @@ use crate::auth::{self, AcceptedCredentials, Actor, Credentials};
 use crate::catalog::Db;
 use crate::domain::Timestamp;
 use crate::domain::scope::Scopes;
+use crate::upstream::Consultation;
 
 /// The maker of a request, not yet authenticated.
 #[derive(Debug, Clone)]
@@ -24,6 +25,18 @@ impl Principal {
     /// Authenticates the principal.
     pub(super) fn authenticate(&self, db: &mut Db) -> Result<Actor, AccessError> {
         Ok(auth::authenticate(db, &self.credentials, self.accepted, self.scopes, self.now)?)
+    }
+
+    /// Authenticates the principal where no project decides about it: a foreign credential is known then.
+    pub(super) fn authenticate_alone(&self, db: &mut Db) -> Result<Actor, AccessError> {
+        let actor = self.authenticate(db)?;
+        auth::require_known(&self.credentials, &actor, self.scopes)?;
+        Ok(actor)
+    }
+
+    /// Returns what the request asks of the upstream.
+    pub(super) fn asked(&self) -> Consultation {
+        self.credentials.asked.clone()
     }
 
     /// Returns the audit record of the request.

@@ -84,20 +84,21 @@ impl Access {
         now: Timestamp,
     ) -> Result<RunningJob, AccessError> {
         let audit = audit.clone();
-        self.read_inline(move |db| {
-            let job = match (credential.own_job(db, &audit)?, &credential) {
-                (Some(job), _) => job,
-                (None, JobCredential::Runtime(_)) => return Err(CredentialError::Unknown.into()),
-                // Agents of old releases show the token of their session for the job that they run.
-                (None, JobCredential::Opaque(token)) => {
-                    let agent = auth::find_session(db, token, &audit, now)?.agent;
-                    let id = agents::job_run_by(db, agent.uuid)?.ok_or(CredentialError::Unknown)?;
-                    jobs::find(db, id)?.ok_or(CredentialError::Unknown)?
-                }
-            };
-            running(db, job, &audit, now)
-        })
-        .await
+        self.catalog
+            .read_inline(move |db| {
+                let job = match (credential.own_job(db, &audit)?, &credential) {
+                    (Some(job), _) => job,
+                    (None, JobCredential::Runtime(_)) => return Err(CredentialError::Unknown.into()),
+                    // Agents of old releases show the token of their session for the job that they run.
+                    (None, JobCredential::Opaque(token)) => {
+                        let agent = auth::find_session(db, token, &audit, now)?.agent;
+                        let id = agents::job_run_by(db, agent.uuid)?.ok_or(CredentialError::Unknown)?;
+                        jobs::find(db, id)?.ok_or(CredentialError::Unknown)?
+                    }
+                };
+                running(db, job, &audit, now)
+            })
+            .await
     }
 }
 
@@ -122,6 +123,6 @@ fn running(db: &mut Db, job: Job, audit: &AuditContext, now: Timestamp) -> Resul
         None => None,
     };
     let (job_id, project_path) = (job.id, project.path.clone());
-    let actor = user.map(|user| Actor::Job { job_id, project_path, user });
+    let actor = user.map(|user| Actor::Job { job_id, project_path, user, asker: None });
     Ok(RunningJob { job, project, grant, actor, now })
 }

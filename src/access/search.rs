@@ -83,7 +83,7 @@ impl Access {
     /// # Errors
     /// Those of the catalog.
     pub async fn are_being_assembled(&self, uploads: Vec<Uuid>) -> Result<bool, AccessError> {
-        self.read(move |db| Ok(uploads::are_ordered(db, &uploads)?)).await
+        self.catalog.read(move |db| Ok(uploads::are_ordered(db, &uploads)?)).await
     }
 }
 

@@ -31,11 +31,24 @@ impl AuditContext {
         self.update(|event| event.who = AuditActor::User { id: user.id, username: user.username.clone() });
     }
 
+    /// Sets the user of an upstream, by its ID there, as the actor.
+    pub fn set_foreign_actor(&self, id: i64, upstream: &str) {
+        let upstream = upstream.to_owned();
+        self.update(|event| event.who = AuditActor::Foreign { id, upstream });
+    }
+
     /// Sets the job of a job token, valid or not, as the actor.
     pub fn set_job_actor(&self, id: i64, project_path: &str, user: Option<&User>) {
         self.set_credential("job_token");
         let (project_path, username) = (project_path.to_owned(), user.map(|user| user.username.clone()));
         self.update(|event| event.who = AuditActor::Job { id, project_path, username });
+    }
+
+    /// Sets the job of an ID token as the actor.
+    pub fn set_vouched_job(&self, id: i64, project_path: &str) {
+        self.set_credential("id_token");
+        let project_path = project_path.to_owned();
+        self.update(|event| event.who = AuditActor::Job { id, project_path, username: None });
     }
 
     /// Sets the project that the request is about.

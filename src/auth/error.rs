@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use super::credential::Unreadable;
+use super::oidc::IdTokenRefusal;
 use crate::domain::Error;
 use crate::domain::scope::Scopes;
 use crate::domain::status::Status;
@@ -24,6 +25,8 @@ pub enum CredentialError {
     JobErased,
     /// The token of a job without a user.
     JobOfNobody,
+    /// An ID token that is not accepted.
+    IdToken(IdTokenRefusal),
     /// The token has expired.
     Expired,
     /// The token was revoked.
@@ -42,6 +45,7 @@ impl CredentialError {
             | Self::JobIdle(_)
             | Self::JobErased
             | Self::JobOfNobody
+            | Self::IdToken(_)
             | Self::Expired
             | Self::Revoked => true,
             Self::Missing | Self::NotForJobs | Self::MissingScope(_) => false,
@@ -63,6 +67,7 @@ impl CredentialError {
             Self::JobIdle(status) => format!("job of the token is not running: {status}").into(),
             Self::JobErased => "job of the token was erased".into(),
             Self::JobOfNobody => "job of the token has no user".into(),
+            Self::IdToken(why) => why.reason().into(),
             Self::Expired => "token is expired".into(),
             Self::Revoked => "token is revoked".into(),
             Self::MissingScope(scopes) => format!("token lacks scope {}", scopes.join(" or ")).into(),

@@ -89,7 +89,7 @@ impl RequestBody {
     }
 
     /// Restarts the wait for the client: the time since the last piece was the server's.
-    pub(super) fn wait_from_now(&self) {
+    pub fn wait_from_now(&self) {
         self.0.borrow_mut().waiting = None;
     }
 

@@ -16,6 +16,7 @@ pub mod error;
 pub mod forwarded;
 pub mod growing_log;
 pub mod handler;
+pub mod id_token;
 pub mod middleware;
 pub mod multipart;
 pub mod pagination;

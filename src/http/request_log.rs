@@ -26,6 +26,10 @@ const MAX_ID_BYTES: usize = 128;
 #[derive(Debug, Clone)]
 pub struct RequestId(pub String);
 
+/// What an upstream answered about a request, in a few words.
+#[derive(Debug, Clone)]
+pub struct UpstreamSaid(pub String);
+
 /// When a request began.
 #[derive(Clone, Copy)]
 struct Began(Instant);
@@ -70,12 +74,14 @@ fn log<B>(span: &Span, response: &ServiceResponse<B>) {
     let took_ms = (began.elapsed().as_secs_f64() * 1e6).round() / 1e3;
     let (path, query) = (redact::tokens(request.path()), redact::query(request.query_string()));
     let reason = Reason::of(response);
+    let said = request.extensions().get::<UpstreamSaid>().map(|said| said.0.clone());
     let mark = if query.is_empty() { "" } else { "?" };
     tracing::info!(
         parent: span,
         status,
         took_ms,
         reason = reason.as_ref().map(Reason::as_str),
+        upstream = said,
         "{} {path}{mark}{query} {status}",
         request.method(),
     );

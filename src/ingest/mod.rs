@@ -7,6 +7,7 @@ mod declared;
 mod hashes;
 mod log;
 mod pieces;
+pub mod pull;
 mod rewrite;
 mod scan;
 mod turns;

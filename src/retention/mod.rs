@@ -33,6 +33,8 @@ pub struct Retention {
     tombstones: Duration,
     /// How long an agent may send no heartbeat.
     agents_lost_after: Duration,
+    /// Bytes of copies from an upstream that are kept, if there is one.
+    cache_bytes: Option<u64>,
 }
 
 impl Retention {
@@ -45,6 +47,12 @@ impl Retention {
         tombstones: Duration,
         agents_lost_after: Duration,
     ) -> Self {
-        Self { catalog, store, clock, tombstones, agents_lost_after }
+        Self { catalog, store, clock, tombstones, agents_lost_after, cache_bytes: None }
+    }
+
+    /// Keeps at most so many bytes of copies from an upstream.
+    #[must_use]
+    pub fn with_cache(self, cache_bytes: Option<u64>) -> Self {
+        Self { cache_bytes, ..self }
     }
 }

@@ -3,7 +3,7 @@
 use super::Retention;
 use super::purge::Removed;
 use crate::catalog::tombstones::{self, Cursor};
-use crate::catalog::{Catalog, agents, artifacts, builds, clock as database_clock, uploads};
+use crate::catalog::{Catalog, agents, artifacts, builds, clock as database_clock, copies, uploads};
 use crate::domain::{Clock, Result, Timestamp};
 use crate::store::StoreKey;
 
@@ -60,6 +60,7 @@ impl Retention {
                 next = batch.next;
             }
         }
+        expired += self.evict_copies(&progress).await?;
         let removed = self.remove_bytes(false, progress).await?;
         self.delete_abandoned_uploads().await?;
         self.cancel_builds().await?;
@@ -80,6 +81,21 @@ impl Retention {
             next = self.catalog.write(move |db| artifacts::fill_shown_names(db, after, BATCH)).await?;
         }
         Ok(())
+    }
+
+    /// Gives copies from the upstream up, oldest first, until the others fit into their room.
+    async fn evict_copies(&self, progress: impl Fn(usize)) -> Result<usize> {
+        let Some(cache_bytes) = self.cache_bytes else { return Ok(0) };
+        let mut all = 0;
+        loop {
+            let now = self.clock.now();
+            let gone = self.catalog.write(move |db| copies::evict_batch(db, cache_bytes, BATCH, now)).await?;
+            if gone == 0 {
+                return Ok(all);
+            }
+            all += gone;
+            progress(gone);
+        }
     }
 
     /// Cancels builds that nobody took in time, and ends those whose jobs do not end after a cancellation.

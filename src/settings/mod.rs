@@ -8,6 +8,7 @@ mod file;
 mod keys;
 mod text;
 mod unknown;
+mod upstreams;
 mod urls;
 mod values;
 mod variables;
@@ -20,6 +21,10 @@ use crate::domain::expiry::Lifetime;
 use crate::domain::network::Network;
 pub use explained::{Explained, Origin, Setting};
 pub use text::{open_without_waiting, read_text};
+pub use upstreams::{
+    HookMode, HookSettings, KeySource, OidcSettings, PullMode, UPSTREAM_KEYS, UpstreamKey, UpstreamKind,
+    UpstreamSettings,
+};
 pub use urls::{BucketUrl, DatabaseUrl, StorageUrl};
 
 /// The configuration file that is read without `--config`.
@@ -108,6 +113,8 @@ pub struct Settings {
     pub agents_lost_after: Duration,
     /// Most agents that may be connected with one token.
     pub agents_per_token: u32,
+    /// The CI systems that projects, jobs and tokens are learnt from.
+    pub upstreams: Vec<UpstreamSettings>,
 }
 
 /// An invalid setting, with its key and its origin.
@@ -160,6 +167,7 @@ impl Default for Settings {
             part_bytes: 64 << 20,
             agents_lost_after: Duration::from_secs(3 * 60),
             agents_per_token: 1_000,
+            upstreams: Vec::new(),
         }
     }
 }

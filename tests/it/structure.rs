@@ -16,6 +16,7 @@ const LAYERS: &[&[&str]] = &[
     &["access"],
     &["ingest", "deliver", "retention", "readiness"],
     &["auth"],
+    &["upstream"],
     &["audit"],
     &["writers", "identity"],
     &["catalog", "store", "archive"],
@@ -38,7 +39,7 @@ const KEPT_TO: &[(&str, &[&str])] = &[
     ("object_store::", &["store"]),
     ("quick_xml::", &["api", "store"]),
     ("reqwest::", &["store", "upstream"]),
-    ("rustls::", &["store"]),
+    ("rustls::", &["store", "upstream"]),
     ("use zip::", &["archive"]),
 ];
 

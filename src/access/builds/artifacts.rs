@@ -53,14 +53,13 @@ impl Access {
         deleted_too: bool,
     ) -> Result<BuildArtifacts, BuildError> {
         let principal = principal.clone();
-        self.catalog
-            .read(move |db| {
-                let project = authorized(db, &principal, &path.slugs)?;
-                let id = path.id(db, &project)?;
-                let build = builds::find(db, id)?.ok_or(BuildError::NoBuild)?;
-                of_jobs(db, &project, &build, deleted_too)
-            })
-            .await
+        self.read(principal.asked(), move |db| {
+            let project = authorized(db, &principal, &path.slugs)?;
+            let id = path.id(db, &project)?;
+            let build = builds::find(db, id)?.ok_or(BuildError::NoBuild)?;
+            of_jobs(db, &project, &build, deleted_too)
+        })
+        .await
     }
 
     /// Lists the artifacts of a job; tombstones of deleted ones only with `deleted_too`.
@@ -74,14 +73,13 @@ impl Access {
         deleted_too: bool,
     ) -> Result<BuildArtifacts, BuildError> {
         let principal = principal.clone();
-        self.catalog
-            .read(move |db| {
-                let (project, job_id, pipeline_id) = find_job(db, &principal, &path)?;
-                principal.audit().set_job(job_id);
-                let build = with_jobs(db, pipeline_id, &[job_id], false)?.build;
-                of_jobs(db, &project, &build, deleted_too)
-            })
-            .await
+        self.read(principal.asked(), move |db| {
+            let (project, job_id, pipeline_id) = find_job(db, &principal, &path)?;
+            principal.audit().set_job(job_id);
+            let build = with_jobs(db, pipeline_id, &[job_id], false)?.build;
+            of_jobs(db, &project, &build, deleted_too)
+        })
+        .await
     }
 
     /// Finds an artifact of a job that the principal may delete, and the ID of its project.
@@ -95,7 +93,7 @@ impl Access {
         artifact_id: i64,
     ) -> Result<(Artifact, i64), BuildError> {
         let principal = principal.clone();
-        self.catalog.read(move |db| deletable(db, &principal, &path, artifact_id)).await
+        self.read(principal.asked(), move |db| deletable(db, &principal, &path, artifact_id)).await
     }
 
     /// Deletes an artifact of a job, locked or not; it is not found any more before this returns.
@@ -108,9 +106,10 @@ impl Access {
         path: JobPath,
         artifact_id: i64,
     ) -> Result<(), BuildError> {
-        let (principal, now) = (principal.clone(), principal.now);
+        let (asked, principal, now) = (principal.asked(), principal.clone(), principal.now);
         let allow = move |db: &mut Db| deletable(db, &principal, &path, artifact_id);
-        self.change(allow, move |db, (artifact, _)| Ok(tombstones::delete(db, artifact.id, now)?)).await
+        self.change(asked, allow, move |db, (artifact, _)| Ok(tombstones::delete(db, artifact.id, now)?))
+            .await
     }
 
     /// Returns the digests of files that are known, by the UUIDs of the files.
@@ -149,8 +148,8 @@ fn deletable(
     let artifact = found.filter(may_read).ok_or(BuildError::NoArtifact)?;
     project.require(Action::DeleteArtifacts)?;
     match &project.actor {
-        Actor::User(_) => Ok((artifact, project.project.id)),
-        Actor::Anonymous | Actor::Job { .. } => Err(BuildError::NoArtifact),
+        Actor::User(_) | Actor::Foreign(_) => Ok((artifact, project.project.id)),
+        Actor::Anonymous | Actor::Job { .. } | Actor::VouchedJob { .. } => Err(BuildError::NoArtifact),
     }
 }
 

@@ -30,7 +30,7 @@ pub(super) fn mount(config: &mut ServiceConfig) {
 }
 
 async fn answer(app: Data<App>, request: HttpRequest, payload: Payload) -> HttpResponse {
-    handler::answer(app, request, payload, dispatch, refuse).await
+    handler::answer_without_credential(app, request, payload, dispatch, refuse).await
 }
 
 /// Renders a refusal: for an agent, which shows it to people, in JSON.

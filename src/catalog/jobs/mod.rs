@@ -139,6 +139,17 @@ pub fn mark_erased(db: &mut Db, id: i64, now: Timestamp) -> Result<()> {
     Ok(())
 }
 
+/// Gives a job another name. Needs [`crate::catalog::Catalog::write`], and that nobody else renames jobs meanwhile
+/// (`Db::lock_whole_catalog`).
+///
+/// # Errors
+/// Those of the database.
+pub fn rename(db: &mut Db, id: i64, name: &str) -> Result<()> {
+    artifacts::keep_from_showing(db, id)?;
+    diesel::update(jobs::table.find(id)).set(jobs::name.eq(name)).execute(db)?;
+    artifacts::job_was_renamed(db, id, name)
+}
+
 /// Creates or updates the job `id` of a pipeline. Needs [`crate::catalog::Catalog::write`], and that nobody else
 /// renames jobs meanwhile (`Db::lock_whole_catalog`).
 ///

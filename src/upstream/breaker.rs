@@ -1,0 +1,140 @@
+//! Breaker: leaves an upstream alone that fails, or that said when to come back.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use super::answer::Outage;
+use super::question::Kind;
+use crate::domain::Timestamp;
+
+/// Failures in a row after which the upstream is left alone.
+const FAILURES: u32 = 5;
+
+/// How long it is left alone, in milliseconds.
+const PAUSE_MILLIS: i64 = 5_000;
+
+/// How often failures are logged, in milliseconds.
+const LOG_INTERVAL_MILLIS: i64 = 60_000;
+
+/// The longest time that an upstream may ask to be left alone, in seconds.
+const MAX_RETRY_AFTER: u32 = 60;
+
+/// The state of an upstream. A question is asked only if [`Breaker::check`] admits it.
+#[derive(Debug, Default)]
+pub(super) struct Breaker(Mutex<State>);
+
+#[derive(Debug, Default)]
+struct State {
+    failures: u32,
+    pause_until: Option<Timestamp>,
+    /// Kinds of questions whose limit of calls is reached, and until when.
+    limited: HashMap<Kind, Timestamp>,
+    logged_at: Option<Timestamp>,
+    not_logged: u64,
+}
+
+impl Breaker {
+    /// Requires that a question may be asked.
+    pub(super) fn check(&self, kind: Kind, now: Timestamp) -> Result<(), Outage> {
+        let state = self.state();
+        if let Some(seconds) = state.pause_until.and_then(|until| left(until, now)) {
+            return Err(Outage::not_asked("left alone after failures", seconds));
+        }
+        match state.limited.get(&kind).and_then(|until| left(*until, now)) {
+            Some(seconds) => Err(Outage::not_asked("left alone, because its rate limit is reached", seconds)),
+            None => Ok(()),
+        }
+    }
+
+    /// Notes that the upstream has answered.
+    pub(super) fn succeeded(&self) {
+        let mut state = self.state();
+        state.failures = 0;
+        state.pause_until = None;
+    }
+
+    /// Notes a failure, and logs it if none was logged within a minute.
+    pub(super) fn failed(&self, name: &str, outage: &Outage, now: Timestamp) {
+        let mut state = self.state();
+        if outage.is_failure {
+            state.failures = state.failures.saturating_add(1);
+            if state.failures >= FAILURES {
+                state.pause_until = Some(Timestamp::from_millis(now.as_millis() + PAUSE_MILLIS));
+            }
+        }
+        state.not_logged += 1;
+        let since = state.logged_at.map(|at| now.as_millis() - at.as_millis());
+        if since.is_some_and(|millis| (0..LOG_INTERVAL_MILLIS).contains(&millis)) {
+            return;
+        }
+        let failures = std::mem::take(&mut state.not_logged);
+        state.logged_at = Some(now);
+        drop(state);
+        tracing::warn!(
+            upstream = name,
+            failures,
+            reason = %outage.reason,
+            "the upstream gives no answers; requests that need them get 503"
+        );
+    }
+
+    /// Notes that the upstream refuses more calls for so many seconds, and returns the outage.
+    pub(super) fn limited(&self, kind: Kind, retry_after: Option<u32>, now: Timestamp) -> Outage {
+        let seconds = retry_after.unwrap_or(MAX_RETRY_AFTER).clamp(1, MAX_RETRY_AFTER);
+        let until = Timestamp::from_millis(now.as_millis() + i64::from(seconds) * 1000);
+        self.state().limited.insert(kind, until);
+        Outage::not_asked("429: its rate limit is reached", seconds)
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Returns the whole seconds until then; `None` if it has passed. A clock that was set back ends the pause.
+fn left(until: Timestamp, now: Timestamp) -> Option<u32> {
+    let millis = until.as_millis() - now.as_millis();
+    let longest = i64::from(MAX_RETRY_AFTER) * 1000;
+    if !(1..=longest).contains(&millis) {
+        return None;
+    }
+    u32::try_from(millis.div_euclid(1000) + i64::from(millis % 1000 != 0)).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(millis: i64) -> Timestamp {
+        Timestamp::from_millis(millis)
+    }
+
+    #[test]
+    fn five_failures_in_a_row_leave_it_alone_for_five_seconds() {
+        let breaker = Breaker::default();
+        for _ in 0..4 {
+            breaker.failed("gitlab", &Outage::new("timeout"), at(0));
+        }
+        breaker.succeeded();
+        for _ in 0..4 {
+            breaker.failed("gitlab", &Outage::new("timeout"), at(0));
+        }
+        assert!(breaker.check(Kind::Job, at(0)).is_ok());
+        breaker.failed("gitlab", &Outage::new("timeout"), at(0));
+        assert_eq!(breaker.check(Kind::Job, at(1)).unwrap_err().retry_after, 5);
+        assert_eq!(breaker.check(Kind::MayRead, at(4_001)).unwrap_err().retry_after, 1);
+        assert!(breaker.check(Kind::Job, at(5_000)).is_ok());
+        // One more failure is enough then.
+        breaker.failed("gitlab", &Outage::new("timeout"), at(5_000));
+        assert!(breaker.check(Kind::Job, at(5_001)).is_err());
+    }
+
+    #[test]
+    fn a_limit_stops_its_kind_of_question_for_as_long_as_was_said() {
+        let breaker = Breaker::default();
+        assert_eq!(breaker.limited(Kind::Job, Some(7), at(0)).retry_after, 7);
+        assert_eq!(breaker.limited(Kind::Token, Some(7_000), at(0)).retry_after, 60);
+        assert!(breaker.check(Kind::Job, at(6_999)).is_err() && breaker.check(Kind::Job, at(7_000)).is_ok());
+        assert!(breaker.check(Kind::MayRead, at(0)).is_ok());
+    }
+}
