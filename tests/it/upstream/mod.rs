@@ -3,6 +3,7 @@
 mod at_once;
 mod by_ref;
 mod check;
+mod hints;
 mod jobs;
 mod moved;
 mod outages;
