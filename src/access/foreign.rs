@@ -130,6 +130,12 @@ impl ForeignRights {
         self.standing().user_id
     }
 
+    /// Returns the grant for the permission table, and the properties of the project that go with it.
+    pub(super) fn grant(&self) -> (Grant, permissions::Project) {
+        let Standing { admin, role, .. } = self.standing();
+        (Grant::User { admin, role, reach: self.reach() }, OPEN)
+    }
+
     fn reach(&self) -> TokenReach {
         match (self.asker.is_job(), self.is_own) {
             (false, _) => TokenReach::Unrestricted,

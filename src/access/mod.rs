@@ -14,6 +14,7 @@ mod environment;
 mod error;
 mod fast_path;
 mod foreign;
+mod hints;
 mod lists;
 mod named;
 mod news;
@@ -56,6 +57,8 @@ pub use crate::auth::AcceptedCredentials;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use tokio::sync::Notify;
+
 use crate::audit::AuditContext;
 use crate::auth::Actor;
 use crate::catalog::foreign::{self as foreign_rows, ForeignId, ForeignJob, ReportedProject, StoreOutcome};
@@ -77,6 +80,8 @@ pub struct Access {
     max_artifact_bytes: Option<u64>,
     /// Knows the tokens and projects that are not registered here.
     upstream: Option<Upstream>,
+    /// Tells that there are hints to follow.
+    hints: Arc<Notify>,
 }
 
 /// How often work is done again for what it has asked: a credential, a project by its path, a verdict and a role,
@@ -91,7 +96,14 @@ impl Access {
         max_artifact_bytes: Option<u64>,
         upstream: Option<Upstream>,
     ) -> Self {
-        Self { catalog, clock, searches: agents::Searches::default(), max_artifact_bytes, upstream }
+        Self {
+            catalog,
+            clock,
+            searches: agents::Searches::default(),
+            max_artifact_bytes,
+            upstream,
+            hints: Arc::default(),
+        }
     }
 
     /// Begins what a request asks of the upstream; without one, nothing can be asked. A client that may not ask gets

@@ -81,18 +81,37 @@ impl Access {
         if let Err(why) = self.catalog.read(move |db| admit(db, &asked, &about)).await? {
             return Ok(NewsOutcome::Ignored(why));
         }
-        self.catalog
-            .write(move |db| {
-                let mode = match admit(db, &delivery, &news)? {
-                    Ok(mode) => mode,
-                    Err(why) => return Ok(NewsOutcome::Ignored(why)),
-                };
-                match mode {
-                    HookMode::Hint => note(db, &delivery, &news, now),
-                    HookMode::Trust => take(db, &delivery, &news, now),
-                }
-            })
-            .await
+        let (upstream, about) = (self.upstream.clone(), news.project().clone());
+        let taking = self.catalog.write(move |db| {
+            let mode = match admit(db, &delivery, &news)? {
+                Ok(mode) => mode,
+                Err(why) => return Ok(NewsOutcome::Ignored(why)),
+            };
+            match mode {
+                HookMode::Hint => note(db, &delivery, &news, now),
+                HookMode::Trust => take(db, &delivery, &news, now),
+            }
+        });
+        let outcome: Result<NewsOutcome, AccessError> = taking.await;
+        // Believed or not, what is remembered of the project may be old.
+        let is_of_use = matches!(outcome, Ok(NewsOutcome::Taken | NewsOutcome::Noted));
+        if let (Some(upstream), ForeignId::Number(id)) = (&upstream, &about.id)
+            && is_of_use
+            && upstream.name() == about.upstream
+        {
+            upstream.forget_project(*id);
+            self.hints.notify_one();
+        }
+        outcome
+    }
+}
+
+impl News {
+    fn project(&self) -> &ReportedProject {
+        match self {
+            Self::Report(report) => &report.project,
+            Self::Moved { project, .. } => project,
+        }
     }
 }
 
@@ -102,9 +121,10 @@ fn admit(
     delivery: &ProvenDelivery,
     news: &News,
 ) -> Result<Result<HookMode, &'static str>, AccessError> {
-    let (project, said) = match news {
-        News::Report(report) => (&report.project, report.foreign_path.as_str()),
-        News::Moved { project, .. } => (project, project.path.as_str()),
+    let project = news.project();
+    let said = match news {
+        News::Report(report) => report.foreign_path.as_str(),
+        News::Moved { project, .. } => project.path.as_str(),
     };
     let Some(known) = foreign::known_project(db, project)? else {
         return Ok(Err("nothing of the project is kept here"));
@@ -124,9 +144,8 @@ fn note(
     news: &News,
     now: Timestamp,
 ) -> Result<NewsOutcome, AccessError> {
-    let News::Report(report) = news else {
-        return Ok(NewsOutcome::Ignored("hook is only believed as a hint"));
-    };
+    // What has moved is asked by its path again.
+    let News::Report(report) = news else { return Ok(NewsOutcome::Noted) };
     let ForeignId::Number(pipeline) = report.pipeline else {
         return Ok(NewsOutcome::Ignored("nobody can be asked about a hint of this upstream"));
     };

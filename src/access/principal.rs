@@ -2,11 +2,12 @@
 
 use crate::access::AccessError;
 use crate::audit::AuditContext;
-use crate::auth::{self, AcceptedCredentials, Actor, Credentials};
+use crate::auth::{self, AcceptedCredentials, Actor, Credential, Credentials, Shown};
 use crate::catalog::Db;
 use crate::domain::Timestamp;
 use crate::domain::scope::Scopes;
 use crate::upstream::Consultation;
+use secrecy::SecretString;
 
 /// The maker of a request, not yet authenticated.
 #[derive(Debug, Clone)]
@@ -37,6 +38,12 @@ impl Principal {
     /// Returns what the request asks of the upstream.
     pub(super) fn asked(&self) -> Consultation {
         self.credentials.asked.clone()
+    }
+
+    /// Returns the principal with a job's token as its only credential.
+    pub(super) fn with_job_token(&self, token: &SecretString) -> Self {
+        let list = vec![Credential::Job(Shown::Token(token.clone()))];
+        Self { credentials: Credentials { list, ..self.credentials.clone() }, ..self.clone() }
     }
 
     /// Returns the audit record of the request.

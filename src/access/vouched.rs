@@ -5,9 +5,10 @@ use crate::access::uploads::{require_running, smaller_limit};
 use crate::access::{Access, AccessError, AuthorizedUpload, NumberedJob};
 use crate::audit::AuditContext;
 use crate::auth::VouchedJob;
-use crate::catalog::foreign::{self, ForeignId, StoreOutcome};
+use crate::catalog::foreign::{self, ForeignId, StoreOutcome, VouchedRows};
 use crate::catalog::jobs::Job;
 use crate::domain::{Error, ErrorKind, Timestamp};
+use crate::upstream::{ArchiveAt, Asker};
 
 /// What a vouched job says of itself.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -34,18 +35,10 @@ impl Access {
     ) -> Result<AuthorizedUpload, AccessError> {
         audit.set_credential("id_token");
         require_may_finish(job, statement)?;
-        let asked = job.clone();
-        let known = self
-            .catalog
-            .read(move |db| {
-                Ok::<_, AccessError>(foreign::find_vouched(
-                    db,
-                    &asked.project,
-                    &asked.pipeline.id,
-                    &asked.id,
-                )?)
-            })
-            .await?;
+        let mut known = self.rows_of_vouched_job(job).await?;
+        if known.job.is_none() && statement.name.is_none() && self.learn_vouched_job(job, now).await? {
+            known = self.rows_of_vouched_job(job).await?;
+        }
         let number = match (&known.job, &job.id) {
             (Some(known), _) => Some(known.id),
             (None, ForeignId::Number(number)) => Some(*number),
@@ -102,6 +95,34 @@ impl Access {
                 }
             })
             .await
+    }
+
+    async fn rows_of_vouched_job(&self, job: &VouchedJob) -> Result<VouchedRows, Error> {
+        let job = job.clone();
+        self.catalog.read(move |db| foreign::find_vouched(db, &job.project, &job.pipeline.id, &job.id)).await
+    }
+
+    /// Has the upstream tell a job whose ID token does not tell its name, as far as its own token may read it; `false`
+    /// if nothing was learnt, and the job goes by the name that such jobs have.
+    async fn learn_vouched_job(&self, job: &VouchedJob, now: Timestamp) -> Result<bool, Error> {
+        let upstream = self.upstream.clone().filter(|upstream| upstream.name() == job.project.upstream);
+        let (Some(upstream), &ForeignId::Number(project_id), &ForeignId::Number(job_id)) =
+            (upstream, &job.project.id, &job.id)
+        else {
+            return Ok(false);
+        };
+        let asked = upstream.clone();
+        let archive = ArchiveAt { project_id, job_id, as_dependency: false };
+        let asking =
+            upstream.spawn(async move { asked.job_facts(&Asker::NOBODY, None, archive, None).await });
+        let told = match asking.await.map_err(Error::internal)? {
+            Ok(Some(told)) if ForeignId::Number(told.job.pipeline.id) == job.pipeline.id => told.job,
+            // Whoever asks has said in the log why there is no answer.
+            Ok(_) | Err(_) => return Ok(false),
+        };
+        let name = upstream.name().to_owned();
+        let storing = self.catalog.write(move |db| foreign::store_job(db, &name, &told, now));
+        Ok(matches!(storing.await?, StoreOutcome::Stored(..)))
     }
 
     async fn store_vouched_job(

@@ -32,6 +32,8 @@ pub(super) fn run(settings: Settings, with_demo: bool) -> Result<(), CommandErro
             let (clock, interval) = (logging.clock.clone(), logging.settings.sweep_interval);
             logging.ingest.assemble_logs_forever(clock, interval).await;
         });
+        let following = Arc::clone(&app);
+        actix_web::rt::spawn(async move { following.access.follow_hints_forever().await });
         let node = StoreKey::random_writer();
         actix_web::rt::spawn(app.retention.clone().collect_forever(app.settings.clone(), node));
         let serving = actix_web::rt::spawn(listening.server);

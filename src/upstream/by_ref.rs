@@ -154,7 +154,7 @@ impl Upstream {
     }
 
     /// Lists the pipelines of the same project that a pipeline has started, with it as their parent.
-    async fn children(
+    pub(super) async fn children(
         &self,
         errand: Errand<'_>,
         project_id: i64,

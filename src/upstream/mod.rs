@@ -17,6 +17,7 @@ mod consultation;
 mod counters;
 mod documents;
 mod http_client;
+mod pipelines;
 mod question;
 mod route;
 mod wire;
@@ -36,6 +37,7 @@ pub use check::{CheckLine, CheckOutcome, Checked, RateLimit};
 pub use consultation::Consultation;
 pub use counters::Counts;
 pub use documents::{Document, Documents, is_same_origin};
+pub use pipelines::PipelineFacts;
 pub use question::{ArchiveAt, Asker, Place, ProjectKey, Question, RefJob};
 
 use crate::domain::{Clock, Error, Result, Timestamp};

@@ -1,4 +1,4 @@
-//! Numbers of what an upstream calls by a text: given here, once, from 2^50 on.
+//! Numbers of what an upstream calls by a text: given here, once, among those that created builds get, too.
 //!
 //! A name may come to mean another thing at the upstream, an ID not. A row that was found by its name alone takes the
 //! first ID that comes with the name; from then on the name means the row whose ID came last.
@@ -7,11 +7,9 @@ use diesel::prelude::*;
 
 use super::ForeignId;
 use crate::catalog::Db;
+use crate::catalog::builds::{END_OF_NUMBERS, next_given};
 use crate::catalog::schema::{foreign_numbers, jobs, pipelines, projects};
 use crate::domain::Result;
-
-/// The first number that is given here.
-const FIRST_NUMBER: i64 = 1 << 50;
 
 /// What a number is of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -127,9 +125,18 @@ fn has_id(db: &mut Db, kind: Kind, number: i64) -> Result<bool> {
 /// Returns a number that no row and no foreign thing has.
 fn next(db: &mut Db, kind: Kind) -> Result<i64> {
     let last: Option<i64> = match kind {
-        Kind::Project => projects::table.select(diesel::dsl::max(projects::id)).first(db)?,
-        Kind::Pipeline(_) => pipelines::table.select(diesel::dsl::max(pipelines::id)).first(db)?,
-        Kind::Job(_) => jobs::table.select(diesel::dsl::max(jobs::id)).first(db)?,
+        Kind::Project => {
+            let given = projects::table.filter(projects::id.lt(END_OF_NUMBERS));
+            given.select(diesel::dsl::max(projects::id)).first(db)?
+        }
+        Kind::Pipeline(_) => {
+            let given = pipelines::table.filter(pipelines::id.lt(END_OF_NUMBERS));
+            given.select(diesel::dsl::max(pipelines::id)).first(db)?
+        }
+        Kind::Job(_) => {
+            let given = jobs::table.filter(jobs::id.lt(END_OF_NUMBERS));
+            given.select(diesel::dsl::max(jobs::id)).first(db)?
+        }
     };
-    Ok(last.unwrap_or(0).saturating_add(1).max(FIRST_NUMBER))
+    next_given(last)
 }

@@ -2,9 +2,9 @@
 
 use diesel::prelude::*;
 
-use super::asked::store_pipeline;
+use super::asked::{store_job, store_pipeline};
 use super::rows::{Telling, apply_job};
-use super::{ForeignPipeline, ListedForeignJob};
+use super::{ForeignJob, ForeignPipeline, ListedForeignJob, StoreOutcome};
 use crate::catalog::Db;
 use crate::catalog::pipelines;
 use crate::catalog::projects;
@@ -55,17 +55,56 @@ pub fn store_ref(db: &mut Db, upstream: &str, told: &ForeignRef, now: Timestamp)
         reopen_newer(db, told, now)?;
     }
     for listed in &told.pipelines {
-        let owner = pipelines::project_of(db, listed.pipeline.id)?;
-        if owner.is_some_and(|owner| owner != told.project_id) {
-            continue;
+        if store_below(db, told.project_id, &listed.pipeline, listed.parent, now)? {
+            store_jobs(db, upstream, told, listed, now)?;
         }
-        store_pipeline(db, told.project_id, &listed.pipeline, None, now)?;
-        if listed.parent.is_some() && pipelines::parent_of(db, listed.pipeline.id)? != listed.parent {
-            pipelines::set_parent(db, listed.pipeline.id, listed.parent)?;
-        }
-        store_jobs(db, upstream, told, listed, now)?;
     }
     Ok(())
+}
+
+/// Stores what is told of a pipeline with its jobs and the pipelines that it started. Needs
+/// [`crate::catalog::Catalog::write`].
+///
+/// # Errors
+/// Those of the database.
+pub fn store_facts(
+    db: &mut Db,
+    upstream: &str,
+    (project_id, pipeline_id): (i64, i64),
+    (jobs, children): (&[ForeignJob], &[ForeignPipeline]),
+    now: Timestamp,
+) -> Result<()> {
+    db.lock_whole_catalog()?;
+    for job in jobs {
+        if let StoreOutcome::InTheWay(why) = store_job(db, upstream, job, now)? {
+            tracing::warn!(upstream, job.id, why, "a job of the upstream is not taken over");
+        }
+    }
+    if pipelines::project_of(db, pipeline_id)? == Some(project_id) {
+        for child in children {
+            store_below(db, project_id, child, Some(pipeline_id), now)?;
+        }
+    }
+    Ok(())
+}
+
+/// Stores a pipeline below its parent; `false` if its number is that of another project's here.
+fn store_below(
+    db: &mut Db,
+    project_id: i64,
+    pipeline: &ForeignPipeline,
+    parent: Option<i64>,
+    now: Timestamp,
+) -> Result<bool> {
+    let owner = pipelines::project_of(db, pipeline.id)?;
+    if owner.is_some_and(|owner| owner != project_id) {
+        return Ok(false);
+    }
+    store_pipeline(db, project_id, pipeline, None, now)?;
+    if parent.is_some() && pipelines::parent_of(db, pipeline.id)? != parent {
+        pipelines::set_parent(db, pipeline.id, parent)?;
+    }
+    Ok(true)
 }
 
 /// Takes the success back from pipelines that are newer than the newest successful one: a job of theirs is tried again.

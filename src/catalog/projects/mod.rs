@@ -8,6 +8,7 @@ mod slugs;
 use diesel::prelude::*;
 
 use super::Db;
+use super::builds::FIRST_NUMBER;
 use super::db::MultiBackend;
 use super::schema::{artifacts, jobs, pipelines, projects};
 use super::users::next_number;
@@ -216,7 +217,7 @@ pub fn create(db: &mut Db, id: Option<i64>, new: &ProjectChanges, now: Timestamp
         }
         None => {
             // Those of upstreams have numbers far above, which are given apart.
-            let ours = projects::table.filter(projects::id.lt(1 << 50));
+            let ours = projects::table.filter(projects::id.lt(FIRST_NUMBER));
             let last: Option<i64> = ours.select(diesel::dsl::max(projects::id)).first(db)?;
             next_number(last, "project")?
         }

@@ -2,6 +2,8 @@
 
 mod early_hooks;
 mod hooks;
+mod names;
+mod proofs;
 mod settings;
 mod tokens;
 mod uploads;

@@ -15,8 +15,20 @@ in_worlds!(
     the_pipeline_of_a_merge_request_is_found_by_no_branch,
     what_is_registered_here_is_never_taken_over,
     a_name_stands_in_the_query_in_the_form_or_nowhere,
-    a_project_follows_its_number_and_not_its_path
+    a_project_follows_its_number_and_not_its_path,
+    the_largest_numbers_in_a_document_leave_some_for_other_vendors,
 );
+
+fn the_largest_numbers_in_a_document_leave_some_for_other_vendors(world: World) {
+    let largest = i64::MAX;
+    world.gateway.load(&format!(
+        "projects: [{{id: {largest}, path: a/b, pipelines: [{{id: {largest}, ref: x, sha: a, status: running, \
+         jobs: [{{id: {largest}, name: x, status: running}}]}}]}}]"
+    ));
+    for token in [world.github_token(json!({})), world.buildkite_token(json!({}))] {
+        assert_eq!(world.upload(CURRENT, &token, b"x").error(), (201, "201"));
+    }
+}
 
 fn a_job_of_each_vendor_uploads_with_no_secret_and_is_found_by_its_ref(world: World) {
     for (token, project, job) in [

@@ -1,6 +1,7 @@
 //! Issuers of ID tokens: each has a key of its own, made for the test, and serves its description and its key set on a
 //! loopback port, counting what it is asked.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener};
@@ -37,10 +38,13 @@ fn encoded(bytes: impl AsRef<[u8]>) -> String {
 }
 
 impl SigningPair {
-    /// A new RSA pair. Making one takes a while, so all of a run share four.
+    /// An RSA pair. Making one takes a while, so all tests of a run share four, of which each test takes one after the
+    /// other, whatever runs beside it.
     pub fn rsa(kid: &str) -> Self {
         static MADE: OnceLock<Vec<Vec<u8>>> = OnceLock::new();
-        static NEXT: AtomicUsize = AtomicUsize::new(0);
+        thread_local! {
+            static NEXT: Cell<usize> = const { Cell::new(0) };
+        }
         let made = MADE.get_or_init(|| {
             let make = |_| {
                 let arguments = [
@@ -59,7 +63,7 @@ impl SigningPair {
             };
             (0..4).map(make).collect()
         });
-        let der = &made[NEXT.fetch_add(1, Ordering::Relaxed) % made.len()];
+        let der = &made[NEXT.replace(NEXT.get() + 1) % made.len()];
         let keys = RsaKeyPair::from_pkcs8(der).or_else(|_| RsaKeyPair::from_der(der)).unwrap();
         Self { kid: kid.to_owned(), keys: Pair::Rsa(keys) }
     }

@@ -43,8 +43,8 @@ fn a_token_uploads_to_its_own_job_and_only_while_it_runs(world: World) {
     assert_eq!(world.upload(7001, "glcbt-64_nobodys", "", "x").status, 403);
     assert_eq!(world.gitlab.asked(), [""; 0], "a refusal is remembered, too");
     // A user's token, an ID token and what cannot be a token are no questions.
-    for token in ["eyJhbGciOiJSUzI1NiJ9.e30.c2ln", "glcbt-64_\u{e9}"] {
-        assert_eq!(world.upload(7001, token, "", "x").status, 403, "{token}");
+    for (token, status) in [("eyJhbGciOiJSUzI1NiJ9.e30.c2ln", 401), ("glcbt-64_\u{e9}", 403)] {
+        assert_eq!(world.upload(7001, token, "", "x").status, status, "{token}");
     }
     assert_eq!(world.gitlab.asked(), [""; 0]);
     world.gitlab.state().jobs.get_mut(&7001).unwrap().status = "success";

@@ -3,6 +3,8 @@
 mod at_once;
 mod by_ref;
 mod check;
+mod dialects;
+mod hints;
 mod jobs;
 mod moved;
 mod outages;

@@ -81,7 +81,8 @@ async fn dispatch(ctx: &RequestContext, mut body: RequestBody) -> Result<Value, 
     let no_route = Refusal::new(StatusCode::NOT_FOUND, "bad_route", "no such method");
     let rpc = rpc.ok_or(no_route)?;
     let token = token(ctx)?;
-    let runtime = ctx.access().job_of_runtime_token(&ctx.app.keys, &token, &ctx.audit, ctx.now).await?;
+    let credentials = ctx.bare_credentials();
+    let runtime = ctx.access().job_of_runtime_token(&ctx.app.keys, &token, credentials, ctx.now).await?;
     let request = body.read_whole(MAX_REQUEST_BYTES).await?;
     match rpc {
         Rpc::Create => create(ctx, &runtime, parse(&request)?).await,
