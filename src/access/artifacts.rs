@@ -135,6 +135,8 @@ impl Access {
             found.learn_ref(&ref_name, &job_name)?;
             let (project, now) = (&found.project, principal.now);
             let job = match search {
+                // What is known of a ref here may be older than what the upstream has told.
+                RefSearch::Newest if found.leads_nowhere(&ref_name, &job_name) => None,
                 RefSearch::Newest => latest::job_by_ref(db, project, &ref_name, &job_name, now)?,
                 RefSearch::Recent => latest::job_by_recent_ref(db, project, &ref_name, &job_name, now)?,
             };

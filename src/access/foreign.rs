@@ -84,6 +84,14 @@ impl ForeignRights {
         matches!(self.asked.ask(question), Some(Answer::Newest(_)))
     }
 
+    /// Whether the upstream has told that a ref leads to no successful pipeline.
+    pub(super) fn leads_nowhere(&self, ref_name: &str, job_name: &str) -> bool {
+        let ref_job = RefJob { ref_name: ref_name.to_owned(), job_name: job_name.to_owned() };
+        let question = Question::Newest(self.asker.clone(), self.project_id, ref_job);
+        let Some(Answer::Newest(told)) = self.asked.ask(question) else { return false };
+        told.is_complete && told.pipelines.is_empty()
+    }
+
     /// Returns the job to which a ref leads at the upstream, once it has told that: in the nearest pipeline that has one.
     pub(super) fn newest_job(&self, ref_name: &str, job_name: &str) -> Option<i64> {
         let ref_job = RefJob { ref_name: ref_name.to_owned(), job_name: job_name.to_owned() };

@@ -105,6 +105,11 @@ impl AuthorizedProject {
         }
     }
 
+    /// Whether the upstream has told that a ref leads to no successful pipeline in its project.
+    pub(super) fn leads_nowhere(&self, ref_name: &str, job_name: &str) -> bool {
+        matches!(&self.rights, Rights::Foreign(rights) if rights.leads_nowhere(ref_name, job_name))
+    }
+
     /// Returns the number of the principal's user, if it is a user in person.
     pub(super) fn user_id(&self) -> Option<i64> {
         match (&self.actor, &self.rights) {

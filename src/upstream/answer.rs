@@ -121,6 +121,11 @@ impl Outage {
         Self { reason: reason.into(), retry_after: RETRY_AFTER, is_failure: true }
     }
 
+    /// A question that the upstream does not answer, where it may answer others.
+    pub(super) fn of_question(reason: impl Into<Cow<'static, str>>) -> Self {
+        Self { is_failure: false, ..Self::new(reason) }
+    }
+
     /// An answer that is none.
     pub(crate) fn broken(what: &'static str) -> Self {
         Self::new(format!("broken answer: {what}"))

@@ -27,6 +27,9 @@ const LEVELS: usize = 3;
 /// Pipelines that are read below the newest one.
 const BELOW: usize = 20;
 
+/// Longest ref that is asked for, in bytes: each may take three in an address.
+const MAX_REF_BYTES: usize = 1024;
+
 impl Upstream {
     pub(super) async fn newest(
         &self,
@@ -39,7 +42,9 @@ impl Upstream {
             None => errand,
         };
         let is_of_job = errand.asker.is_job();
-        let newest = if is_of_job {
+        let newest = if wanted.ref_name.len() > MAX_REF_BYTES {
+            None
+        } else if is_of_job {
             self.newest_for_job(errand, project_id, &wanted.ref_name).await?
         } else {
             match self.newest_for_user(errand, project_id, &wanted.ref_name).await? {

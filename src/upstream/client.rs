@@ -35,8 +35,8 @@ const DOWNLOADS: usize = 8;
 /// How long a download may wait for its turn.
 const DOWNLOAD_QUEUE: Duration = Duration::from_secs(60);
 
-/// The largest answer, in bytes.
-const MAX_BODY: usize = 1 << 20;
+/// The largest answer, in bytes: a page of jobs holds the whole message of each commit.
+const MAX_BODY: usize = 4 << 20;
 
 /// The part of the questions that may be asked for nobody in particular at the same time: one in so many.
 const ANONYMOUS_PART: usize = 4;
@@ -131,7 +131,7 @@ impl Client {
         request: reqwest::RequestBuilder,
         is_head: bool,
     ) -> Result<Reply, Outage> {
-        self.breaker.check(errand.kind, errand.now)?;
+        self.breaker.check((errand.kind, errand.asker.key()), errand.now)?;
         let outcome = match self.turn(errand.asker).await {
             Ok(_turns) => self.send(errand, request).await,
             Err(outage) => Err(outage),
@@ -152,7 +152,7 @@ impl Client {
         errand: Errand<'_>,
         route: Route<'_>,
     ) -> Result<Result<Response, Reply>, Outage> {
-        self.breaker.check(errand.kind, errand.now)?;
+        self.breaker.check((errand.kind, errand.asker.key()), errand.now)?;
         let outcome = self.begin_download(errand, route).await;
         match &outcome {
             Ok(_) => self.breaker.succeeded(),
@@ -171,7 +171,8 @@ impl Client {
         let response = match response.status().as_u16() {
             200 => response,
             302 | 303 | 307 => {
-                let target = self.allowed_target(&response)?;
+                let location = response.headers().get(LOCATION).and_then(|value| value.to_str().ok());
+                let target = self.allowed_target(location)?;
                 let request = self.downloads.get(target);
                 let response = request.send().await.map_err(|error| failure(&error))?;
                 if response.status().as_u16() != 200 {
@@ -185,15 +186,15 @@ impl Client {
     }
 
     /// Returns where a download is redirected to, if that is one of the hosts in the settings.
-    fn allowed_target(&self, response: &Response) -> Result<Url, Outage> {
-        let text = response.headers().get(LOCATION).and_then(|value| value.to_str().ok());
-        let target = text.and_then(|text| Url::parse(text).ok());
-        let target = target.ok_or_else(|| Outage::new("redirect to no address"))?;
+    fn allowed_target(&self, location: Option<&str>) -> Result<Url, Outage> {
+        let target = location.and_then(|text| Url::parse(text).ok());
+        let target = target.ok_or_else(|| Outage::of_question("redirect to no address"))?;
         let host = target.host_str().unwrap_or_default().to_owned();
         let host = target.port().map_or(host.clone(), |port| format!("{host}:{port}"));
         let is_secure = target.scheme() == "https" || self.base.starts_with("http://");
         if !self.pull_hosts.contains(&host) || !is_secure {
-            return Err(Outage::new(format!("redirect to {host}, which is not among its pull_hosts")));
+            let why = format!("redirect to {host}, which is not among its pull_hosts");
+            return Err(Outage::of_question(why));
         }
         Ok(target)
     }
@@ -229,8 +230,10 @@ impl Client {
     /// Like [`Client::judge`], for an answer without a body.
     fn judge_head(&self, errand: Errand<'_>, reply: Reply) -> Result<Reply, Outage> {
         match reply.status {
-            // The redirect to a bucket is not followed: that it is offered is the answer.
-            200 | 302 | 303 | 307 if !reply.has_media("text/html") || reply.location.is_some() => Ok(reply),
+            200 if !reply.has_media("text/html") => Ok(reply),
+            // The redirect to a bucket is not followed: that it is offered is the answer. One to elsewhere, such as a page
+            // to sign in, is none.
+            302 | 303 | 307 => self.allowed_target(reply.location.as_deref()).map(|_| reply),
             401 | 403 | 404 if reply.has_media("application/json") => Ok(reply),
             200 => Err(Outage::new("200 with a page in place of an archive")),
             401 | 403 | 404 => Err(Outage::new(format!("{} without JSON", reply.status))),
@@ -251,8 +254,10 @@ impl Client {
             429 => {
                 let text = reply.headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok());
                 let seconds = text.and_then(|text| text.trim().parse().ok());
-                Err(self.breaker.limited(errand.kind, seconds, errand.now))
+                Err(self.breaker.limited((errand.kind, errand.asker.key()), seconds, errand.now))
             }
+            // It refuses this question, and answers others.
+            status @ 402..=499 => Err(Outage::of_question(format!("status {status}"))),
             status => Err(Outage::new(format!("status {status}"))),
         }
     }
@@ -292,7 +297,7 @@ async fn read(mut response: Response) -> Result<Reply, Outage> {
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await.map_err(|error| failure(&error))? {
         if body.len() + chunk.len() > MAX_BODY {
-            return Err(Outage::new("the answer is too large"));
+            return Err(Outage::of_question("the answer is too large"));
         }
         body.extend_from_slice(&chunk);
     }

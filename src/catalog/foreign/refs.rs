@@ -108,8 +108,9 @@ fn store_below(
 }
 
 /// Takes the success back from pipelines that are newer than the newest successful one: a job of theirs is tried again.
+/// Where none is told, all are left as they are: the upstream may have deleted old pipelines, whose artifacts stay here.
 fn reopen_newer(db: &mut Db, told: &ForeignRef, now: Timestamp) -> Result<()> {
-    let newest = told.pipelines.first().map_or(0, |listed| listed.pipeline.id);
+    let Some(newest) = told.pipelines.first().map(|listed| listed.pipeline.id) else { return Ok(()) };
     let dangling = Source::DANGLING.iter().map(|source| source.as_str());
     diesel::update(
         pipelines_table::table

@@ -259,7 +259,7 @@ impl Failure {
             }
             Self::Body(media, body) => response(200, media, "", body),
             Self::Redirect(to) => response(302, "text/html", &format!("Location: {to}\r\n"), page),
-            Self::Flood => response(200, "application/json", "", &format!("[{}1]", "1,".repeat(600_000))),
+            Self::Flood => response(200, "application/json", "", &format!("[{}1]", "1,".repeat(2_200_000))),
         })
     }
 }

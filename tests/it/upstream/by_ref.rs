@@ -8,6 +8,8 @@ in_front_on_both!(
     a_merge_request_from_a_branch_of_that_name_is_not_the_ref,
     a_childs_job_is_found_below_its_parent,
     a_success_that_is_taken_back_leads_nowhere,
+    a_pipeline_that_is_deleted_there_keeps_its_artifacts_here,
+    a_ref_that_is_too_long_is_no_question,
     a_job_finds_what_its_project_made,
 );
 
@@ -87,6 +89,31 @@ fn a_success_that_is_taken_back_leads_nowhere(world: World) {
     world.gateway.advance_clock(10);
     assert_eq!(world.status(BY_REF, DEVELOPER), 404, "one of its jobs is tried again");
     assert_eq!(world.status(APP, DEVELOPER), 200, "by its number it is there");
+}
+
+fn a_pipeline_that_is_deleted_there_keeps_its_artifacts_here(world: World) {
+    let world = world.with_archive("public");
+    finish(&world, 701, 7001);
+    assert_eq!(world.status(BY_REF, DEVELOPER), 200);
+    {
+        let mut state = world.gitlab.state();
+        state.pipelines.retain(|id, _| *id != 701);
+        state.jobs.retain(|_, job| job.pipeline != 701);
+    }
+    world.gateway.advance_clock(10);
+    assert_eq!(world.status(BY_REF, DEVELOPER), 404, "as there");
+    let pipeline = world.gateway.get("/api/v4/projects/7/pipelines/701").private_token(DEVELOPER).send();
+    assert!(pipeline.text().contains(r#""status":"success""#), "it keeps its artifacts: {}", pipeline.text());
+    assert_eq!(world.status(APP, DEVELOPER), 200);
+}
+
+fn a_ref_that_is_too_long_is_no_question(world: World) {
+    let world = world.with_archive("public");
+    assert_eq!(world.status(APP, DEVELOPER), 200);
+    world.gitlab.calls();
+    let long = format!("/api/v4/projects/7/jobs/artifacts/{}/download?job=build", "-".repeat(4000));
+    assert_eq!(world.status(&long, DEVELOPER), 404);
+    assert_eq!(world.gitlab.asked(), [""; 0]);
 }
 
 fn a_job_finds_what_its_project_made(world: World) {

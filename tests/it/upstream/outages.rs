@@ -11,6 +11,7 @@ in_front_on_both!(
     what_is_registered_here_is_served_as_ever,
     what_is_remembered_is_served_until_it_has_run_out,
     a_limit_of_calls_is_passed_on_and_kept_to,
+    what_it_does_not_answer_to_one_is_answered_to_others,
 );
 
 fn fail(world: &World, failure: impl Into<Option<Failure>>) {
@@ -101,6 +102,19 @@ fn what_is_remembered_is_served_until_it_has_run_out(world: World) {
     world.gateway.advance_clock(1);
     assert_eq!((world.status(APP, MAINTAINER), world.status(APP, REPORTER)), (503, 503));
     assert_eq!(world.upload(7001, BUILD, "", "x").status, 503, "a runner tries again");
+}
+
+fn what_it_does_not_answer_to_one_is_answered_to_others(world: World) {
+    let world = world.with_archive("public");
+    for failure in [Failure::Status(414), Failure::Flood, Failure::Limited(17)] {
+        fail(&world, failure);
+        for _ in 0..6 {
+            assert_eq!(world.status(APP, "glpat-others"), 503);
+        }
+        fail(&world, None);
+        assert_eq!(world.status(APP, DEVELOPER), 200);
+        world.forget();
+    }
 }
 
 fn a_limit_of_calls_is_passed_on_and_kept_to(world: World) {
