@@ -19,6 +19,7 @@ pub mod handler;
 pub mod middleware;
 pub mod multipart;
 pub mod pagination;
+pub mod passing;
 pub mod query;
 pub mod reason;
 pub mod redact;

@@ -36,12 +36,17 @@ struct State {
 impl Breaker {
     /// Requires that a question may be asked.
     pub(super) fn check(&self, kind: Kind, now: Timestamp) -> Result<(), Outage> {
-        let state = self.state();
-        if let Some(seconds) = state.pause_until.and_then(|until| left(until, now)) {
-            return Err(Outage::not_asked("left alone after failures", seconds));
-        }
-        match state.limited.get(&kind).and_then(|until| left(*until, now)) {
+        self.check_failures(now)?;
+        match self.state().limited.get(&kind).and_then(|until| left(*until, now)) {
             Some(seconds) => Err(Outage::not_asked("left alone, because its rate limit is reached", seconds)),
+            None => Ok(()),
+        }
+    }
+
+    /// Requires that the upstream is not left alone after failures, whatever it is asked.
+    pub(super) fn check_failures(&self, now: Timestamp) -> Result<(), Outage> {
+        match self.state().pause_until.and_then(|until| left(until, now)) {
+            Some(seconds) => Err(Outage::not_asked("left alone after failures", seconds)),
             None => Ok(()),
         }
     }

@@ -15,8 +15,10 @@ mod check;
 mod client;
 mod consultation;
 mod counters;
+mod passing;
 mod question;
 mod route;
+mod runtime;
 mod wire;
 
 use std::collections::HashMap;
@@ -33,6 +35,7 @@ pub use archives::{ArchivePage, Download, ListedArchive};
 pub use check::{CheckLine, CheckOutcome, Checked, RateLimit};
 pub use consultation::Consultation;
 pub use counters::Counts;
+pub use passing::{PassedAnswer, PassedRequest, VIA, passed_at_once};
 pub use question::{ArchiveAt, Asker, Place, ProjectKey, Question, RefJob};
 
 use crate::domain::{Clock, Error, Result, Timestamp};
