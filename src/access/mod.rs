@@ -10,6 +10,7 @@ mod artifacts;
 mod batches;
 mod builds;
 mod changes;
+mod dependencies;
 mod environment;
 mod error;
 mod fast_path;
@@ -39,6 +40,7 @@ pub use builds::{
     BuildArtifact, BuildArtifacts, BuildChange, BuildError, BuildJobs, BuildPath, BuildScope, CreateBuild,
     JobDetail, JobPath, JobPosition, JobScope, ListedBuilds, ListedPipeline, MOST_JOBS,
 };
+pub use dependencies::HeldArchive;
 pub use environment::JobEnvironment;
 pub use error::{AccessError, ArtifactAbsence, CommitAbsence, JobAbsence, PipelineAbsence, ProjectAbsence};
 pub use lists::{ChildPipelines, Listed, ListedProjects, Total};

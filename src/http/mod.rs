@@ -20,6 +20,7 @@ pub mod id_token;
 pub mod middleware;
 pub mod multipart;
 pub mod pagination;
+pub mod passing;
 pub mod query;
 pub mod reason;
 pub mod redact;

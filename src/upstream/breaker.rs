@@ -43,17 +43,19 @@ struct State {
 impl Breaker {
     /// Requires that a question may be asked.
     pub(super) fn check(&self, limit: Limit, now: Timestamp) -> Result<(), Outage> {
+        self.check_failures(now)?;
         let state = self.state();
-        if let Some(seconds) = state.pause_until.and_then(|until| left(until, now)) {
-            return Err(Outage::not_asked("left alone after failures", seconds));
-        }
-        match state
-            .limited
-            .get(&limit)
-            .and_then(|until| left(*until, now))
-            .or_else(|| state.all_limited(limit.0, now))
-        {
+        let own = state.limited.get(&limit).and_then(|until| left(*until, now));
+        match own.or_else(|| state.all_limited(limit.0, now)) {
             Some(seconds) => Err(Outage::not_asked("left alone, because its rate limit is reached", seconds)),
+            None => Ok(()),
+        }
+    }
+
+    /// Requires that the upstream is not left alone after failures, whatever it is asked.
+    pub(super) fn check_failures(&self, now: Timestamp) -> Result<(), Outage> {
+        match self.state().pause_until.and_then(|until| left(until, now)) {
+            Some(seconds) => Err(Outage::not_asked("left alone after failures", seconds)),
             None => Ok(()),
         }
     }

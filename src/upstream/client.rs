@@ -6,18 +6,20 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION, RETRY_AFTER};
+use reqwest::header::{self, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION, RETRY_AFTER};
 use reqwest::{Response, Url};
 use secrecy::ExposeSecret;
 use serde_json::Value;
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
 use tokio::task::JoinHandle;
 
 use super::answer::Outage;
 use super::breaker::Breaker;
 use super::http_client;
+use super::passing::{PassedAnswer, PassedRequest, Passing, VIA};
 use super::question::{Asker, Kind, Place};
 use super::route::Route;
+use super::runtime::Runtime;
 use crate::domain::Timestamp;
 use crate::settings::UpstreamSettings;
 
@@ -52,6 +54,7 @@ pub(super) struct Client {
     turns: Semaphore,
     anonymous_turns: Semaphore,
     breaker: Breaker,
+    passing: Passing,
     runtime: Runtime,
 }
 
@@ -78,15 +81,18 @@ pub(super) struct Errand<'a> {
 
 impl Client {
     pub(super) fn new(settings: &UpstreamSettings) -> Result<Self, String> {
+        let sent_by = HeaderMap::from_iter([(header::VIA, HeaderValue::from_static(VIA))]);
         let builder = || {
             let is_plain = settings.url.starts_with("http://");
             let builder = http_client::builder(settings.ca_certificates.as_deref(), is_plain)?;
-            let builder = builder.no_proxy().connect_timeout(CONNECT_TIMEOUT);
+            let builder =
+                builder.no_proxy().default_headers(sent_by.clone()).connect_timeout(CONNECT_TIMEOUT);
             Ok::<_, String>(builder.pool_max_idle_per_host(settings.concurrency))
         };
         let http = builder()?.timeout(settings.timeout).build().map_err(|error| one_line(&error))?;
         let silence = settings.timeout.max(SILENCE);
         let downloads = builder()?.read_timeout(silence).build().map_err(|error| one_line(&error))?;
+        let polls = builder()?.timeout(settings.poll_timeout).build().map_err(|error| one_line(&error))?;
         let runtime = Runtime::start().map_err(|error| error.to_string())?;
         Ok(Self {
             name: settings.name.clone(),
@@ -98,6 +104,7 @@ impl Client {
             turns: Semaphore::new(settings.concurrency),
             anonymous_turns: Semaphore::new(settings.concurrency.div_ceil(ANONYMOUS_PART)),
             breaker: Breaker::default(),
+            passing: Passing::new(polls),
             runtime,
         })
     }
@@ -183,6 +190,24 @@ impl Client {
             _ => return self.judge(errand, read(response).await?).map(Err),
         };
         Ok(Ok(response))
+    }
+
+    /// Takes one of the turns to pass a request on, without waiting, if the upstream is not left alone.
+    pub(super) fn passing_turn(&self, now: Timestamp) -> Result<OwnedSemaphorePermit, Outage> {
+        self.breaker.check_failures(now)?;
+        self.passing.turn()
+    }
+
+    /// Passes a request on, and returns what is answered, whatever that is.
+    pub(super) async fn pass(&self, request: PassedRequest, now: Timestamp) -> Result<PassedAnswer, Outage> {
+        let outcome = self.passing.send(&format!("{}{}", self.base, Route::JobRequest), request).await;
+        match &outcome {
+            // An error of the upstream's own says nothing about its other answers.
+            Ok(answer) if answer.status >= 500 => {}
+            Ok(_) => self.breaker.succeeded(),
+            Err(outage) => self.breaker.failed(&self.name, outage, now),
+        }
+        outcome
     }
 
     /// Returns where a download is redirected to, if that is one of the hosts in the settings.
@@ -343,28 +368,4 @@ fn one_line(error: &dyn std::error::Error) -> String {
         cause = inner;
     }
     cause.to_string().split_whitespace().collect::<Vec<_>>().join(" ")
-}
-
-/// A runtime that may be dropped anywhere.
-struct Runtime(Option<tokio::runtime::Runtime>);
-
-impl Runtime {
-    fn start() -> std::io::Result<Self> {
-        let mut builder = tokio::runtime::Builder::new_multi_thread();
-        let runtime = builder.worker_threads(1).thread_name("upstream").enable_all().build()?;
-        Ok(Self(Some(runtime)))
-    }
-
-    fn spawn<T: Send + 'static>(&self, work: impl Future<Output = T> + Send + 'static) -> JoinHandle<T> {
-        self.0.as_ref().expect("it is there until it is dropped").spawn(work)
-    }
-}
-
-impl Drop for Runtime {
-    fn drop(&mut self) {
-        // Waiting for the thread would panic inside another runtime.
-        if let Some(runtime) = self.0.take() {
-            runtime.shutdown_background();
-        }
-    }
 }

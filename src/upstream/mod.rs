@@ -17,9 +17,11 @@ mod consultation;
 mod counters;
 mod documents;
 mod http_client;
+mod passing;
 mod pipelines;
 mod question;
 mod route;
+mod runtime;
 mod wire;
 
 use std::collections::HashMap;
@@ -37,6 +39,7 @@ pub use check::{CheckLine, CheckOutcome, Checked, RateLimit};
 pub use consultation::Consultation;
 pub use counters::Counts;
 pub use documents::{Document, Documents, is_same_origin};
+pub use passing::{PassedAnswer, PassedRequest, VIA, passed_at_once};
 pub use pipelines::PipelineFacts;
 pub use question::{ArchiveAt, Asker, Place, ProjectKey, Question, RefJob};
 

@@ -10,6 +10,8 @@ use super::question::{ArchiveAt, ProjectKey};
 /// A route, displayed as its path and query.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Route<'a> {
+    /// A job for a runner.
+    JobRequest,
     /// The job of the token.
     Job,
     /// The job of the token, with the roles of its user.
@@ -50,6 +52,7 @@ pub(super) enum Route<'a> {
 impl fmt::Display for Route<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::JobRequest => f.write_str("/api/v4/jobs/request"),
             Self::Job => f.write_str("/api/v4/job"),
             Self::AllowedAgents => f.write_str("/api/v4/job/allowed_agents"),
             Self::Pipelines(project) => {

@@ -12,6 +12,8 @@ mod credentials;
 mod dotenv;
 mod downloads;
 mod error;
+mod job_requests;
+mod job_text;
 mod jobs;
 mod json;
 mod parameters;
@@ -121,7 +123,8 @@ async fn dispatch_get(ctx: &RequestContext, route: Route) -> Result<HttpResponse
         Route::CurrentToken => account::token(ctx).await,
         Route::Version => account::version(ctx).await,
         Route::Metadata => account::metadata(ctx).await,
-        Route::AuthorizeUpload { .. }
+        Route::JobRequests
+        | Route::AuthorizeUpload { .. }
         | Route::Keep { .. }
         | Route::Erase { .. }
         | Route::ProjectArtifacts { .. } => Err(ApiError::NoRoute),
@@ -146,6 +149,7 @@ async fn write(
             (&Method::POST, Route::JobArtifacts { job_id }) => {
                 uploads::receive(ctx, request.headers(), &job_id, body).await
             }
+            (&Method::POST, Route::JobRequests) => job_requests::pass(ctx, body).await,
             // Only for GitLab's own proxy, with a signature that nobody else can make.
             (&Method::POST, Route::AuthorizeUpload { .. }) => {
                 Err(ApiError::forbidden("only GitLab's own proxy may send this request"))
@@ -185,6 +189,7 @@ impl Route {
             | Self::FileOfJob { .. }
             | Self::FileOfRef { .. }
             | Self::JobArtifacts { .. }
+            | Self::JobRequests
             | Self::Keep { .. }
             | Self::Erase { .. }
             | Self::ProjectArtifacts { .. }

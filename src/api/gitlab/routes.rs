@@ -79,6 +79,8 @@ pub enum Route {
         /// The job's ID.
         job_id: String,
     },
+    /// `/jobs/request`, for runners.
+    JobRequests,
     /// `/jobs/:id/artifacts/authorize`, for GitLab's proxy.
     AuthorizeUpload {
         /// The job's ID.

@@ -4,6 +4,7 @@
 use serde_json::Value;
 mod answers;
 mod archives;
+pub mod polls;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, BufReader, Write};
@@ -45,6 +46,10 @@ pub struct State {
     pub stalls_after: Option<usize>,
     /// Whether downloads end early.
     pub breaks_off: bool,
+    /// Runners that ask for a job.
+    pub polls: polls::Polls,
+    /// Whether a proxy sends it whatever is not for the gateway, below no relative root.
+    stands_behind_a_proxy: bool,
     calls: Vec<Call>,
     strange: Vec<String>,
     url: String,
@@ -160,6 +165,18 @@ impl StubGitLab {
         self.calls().iter().map(|call| prefix(&call.path).unwrap_or_else(|| call.path.clone())).collect()
     }
 
+    /// Its address and port.
+    pub fn authority(&self) -> &str {
+        self.url.trim_start_matches("http://").trim_end_matches("/base")
+    }
+
+    /// Takes whatever a proxy sends it, and the proxy's address for its own.
+    pub fn stand_behind(&self, url: &str) {
+        let mut state = self.state();
+        state.stands_behind_a_proxy = true;
+        state.url = url.to_owned();
+    }
+
     /// How many questions have come since the last time that they were looked at.
     pub fn count(&self) -> usize {
         self.state().calls.len()
@@ -179,8 +196,7 @@ impl StubGitLab {
 impl Drop for StubGitLab {
     fn drop(&mut self) {
         self.stopping.store(true, Ordering::SeqCst);
-        let address = self.url.trim_start_matches("http://").trim_end_matches("/base");
-        let _ = TcpStream::connect(address);
+        let _ = TcpStream::connect(self.authority());
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }
@@ -208,6 +224,15 @@ fn serve(stream: TcpStream, state: &Mutex<State>) {
             }
             let Some((name, value)) = line.trim_end().split_once(": ") else { break };
             headers.push((name.to_ascii_lowercase(), value.to_owned()));
+        }
+        if state.lock().unwrap().stands_behind_a_proxy {
+            first = first.replacen(" /", " /base/", 1);
+        }
+        if polls::is_poll(&first) {
+            if polls::serve(first.trim_end(), &headers, &mut reading, &mut writing, state) {
+                continue;
+            }
+            return;
         }
         let answer = state.lock().unwrap().answer(first.trim_end(), &headers);
         until(60_000, "the GitLab is let go", || !state.lock().unwrap().held);

@@ -8,6 +8,7 @@ mod hints;
 mod jobs;
 mod moved;
 mod outages;
+mod passing;
 mod pulling;
 mod readers;
 mod registered;
@@ -136,7 +137,7 @@ impl World {
 }
 
 /// A GitLab with a private project 7, a public one 8 and a private one 9, and users of every role in 7.
-fn small() -> StubGitLab {
+pub fn small() -> StubGitLab {
     let gitlab = StubGitLab::start();
     {
         let mut state = gitlab.state();

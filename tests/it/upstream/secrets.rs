@@ -9,6 +9,9 @@ use crate::program::Serving;
 use crate::support::gitlab::Failure;
 use crate::support::http_client::{Answer, Form, Request};
 
+const RUNNER: &str = "glrt-up-runner";
+const OF_PAYLOAD: &str = "glcbt-64_up-payload";
+
 const JUNK: [&str; 3] = ["glpat-up-junk", "glcbt-64_up-junk", "eyJ.up-junk.x"];
 
 /// The files below a folder, with their contents.
@@ -57,6 +60,22 @@ fn no_token_that_is_sent_on_reaches_a_log_a_database_or_an_answer() {
             }
             answers.push(request("POST", &format!("{APP}/keep?private_token={token}")).send());
         }
+        for answers_runners in [true, false] {
+            {
+                let mut state = gitlab.state();
+                let job = format!(
+                    r#"{{"token":"{OF_PAYLOAD}","job_info":{{"project_id":7}},"dependencies":[{{"id":7001,"token":"{TEST}"}}]}}"#
+                );
+                state.polls.answer(201, &[("Content-Type", "application/json")], job.as_bytes());
+                if !answers_runners {
+                    state.polls.answer.clear();
+                }
+            }
+            let poll = request("POST", &format!("/api/v4/jobs/request?token={RUNNER}"));
+            let poll = poll.header("Runner-Token", RUNNER).header("Content-Type", "application/json");
+            let answer = poll.body(format!(r#"{{"token":"{RUNNER}"}}"#).into()).send();
+            assert!(matches!(answer.status, 201 | 503), "{answer:?}");
+        }
     };
     all(&mut answers);
     for failure in [Failure::Status(500), Failure::Hangup, Failure::Body("application/json", "{}")] {
@@ -65,7 +84,7 @@ fn no_token_that_is_sent_on_reaches_a_log_a_database_or_an_answer() {
     }
     assert!(answers.iter().any(|answer| answer.status == 200) && answers.iter().any(|it| it.status == 503));
     assert_eq!(serving.stop(), Some(0));
-    let tokens = [BUILD, TEST, DEVELOPER, GUEST, OUTSIDER, "glpat-up-service"];
+    let tokens = [BUILD, TEST, DEVELOPER, GUEST, OUTSIDER, "glpat-up-service", RUNNER, OF_PAYLOAD];
     let secret = |bytes: &[u8]| {
         let holds = |token: &&str| bytes.windows(token.len()).any(|window| window == token.as_bytes());
         tokens.into_iter().chain(JUNK).find(holds)
@@ -88,6 +107,7 @@ fn no_token_that_is_sent_on_reaches_a_log_a_database_or_an_answer() {
         ("actor", "user 30 of gitlab"),
         ("actor", "job 7001 of group/app for up-developer"),
         ("upstream", "job token: status 500"),
+        ("upstream", "job request: 201, archives of 1 dependencies"),
     ] {
         assert!(log.contains(&format!("\"{name}\":\"{value}\"")), "{name} {value}: {log}");
     }
