@@ -117,16 +117,17 @@ pub fn store_vouched(
 pub fn finish_vouched(db: &mut Db, job: &Job, now: Timestamp) -> Result<()> {
     let unfinished = Status::words(|status| !status.is_final());
     let success = Status::Success.as_str();
-    diesel::update(jobs_table::table.find(job.id).filter(jobs_table::status.eq_any(unfinished.clone())))
-        .set((jobs_table::status.eq(success), jobs_table::finished_at.eq(Some(now.as_millis()))))
-        .execute(db)?;
+    // A pipeline is locked before its jobs, everywhere.
     let pipeline = pipelines_table::table.find(job.pipeline_id);
-    diesel::update(pipeline.filter(pipelines_table::status.eq_any(unfinished)))
+    diesel::update(pipeline.filter(pipelines_table::status.eq_any(unfinished.clone())))
         .set((
             pipelines_table::status.eq(success),
             pipelines_table::finished_at.eq(Some(now.as_millis())),
             pipelines_table::updated_at.eq(now.as_millis()),
         ))
+        .execute(db)?;
+    diesel::update(jobs_table::table.find(job.id).filter(jobs_table::status.eq_any(unfinished)))
+        .set((jobs_table::status.eq(success), jobs_table::finished_at.eq(Some(now.as_millis()))))
         .execute(db)?;
     Ok(())
 }
