@@ -7,7 +7,7 @@
 //! ```text
 //! cli → server → api → http → app → registry → access
 //!     → ingest · deliver · retention · readiness → auth → upstream → audit → writers · identity
-//!     → catalog · store · archive → settings · telemetry · yielding → domain
+//!     → catalog · store · archive → settings · telemetry · threads · yielding → domain
 //! ```
 //!
 //! A module may use itself and any module to its right. A test checks this.
@@ -34,6 +34,7 @@ pub mod server;
 pub mod settings;
 pub mod store;
 pub mod telemetry;
+pub mod threads;
 pub mod upstream;
 pub mod writers;
 pub mod yielding;

@@ -4,10 +4,13 @@
 //! Nothing here waits: a question that is not answered yet stays open in the request's consultation, and the answer
 //! is no until then.
 
+use std::sync::Arc;
+
 use super::project::{Rights, find_project};
 use super::{AccessError, Principal, ProjectAbsence};
 use crate::auth::{Actor, CredentialError, require_known};
 use crate::catalog::Db;
+use crate::catalog::foreign::ForeignRef;
 use crate::catalog::projects::{self, Project};
 use crate::domain::permissions::{self, Action, Decision, Grant, TokenReach, authorize};
 use crate::domain::project::{ProjectRef, Visibility};
@@ -79,24 +82,26 @@ impl ForeignRights {
     /// Asks what a ref leads to; what is told is stored before the work is done again. `false` as long as it is not
     /// told.
     pub(super) fn ask_newest(&self, ref_name: &str, job_name: &str) -> bool {
+        self.newest(ref_name, job_name).is_some()
+    }
+
+    /// Returns what the upstream has told of a ref; `None` as long as it is not told.
+    fn newest(&self, ref_name: &str, job_name: &str) -> Option<Arc<ForeignRef>> {
         let ref_job = RefJob { ref_name: ref_name.to_owned(), job_name: job_name.to_owned() };
-        let question = Question::Newest(self.asker.clone(), self.project_id, ref_job);
-        matches!(self.asked.ask(question), Some(Answer::Newest(_)))
+        match self.asked.ask(Question::Newest(self.asker.clone(), self.project_id, ref_job))? {
+            Answer::Newest(told) => Some(told),
+            _ => None,
+        }
     }
 
     /// Whether the upstream has told that a ref leads to no successful pipeline.
     pub(super) fn leads_nowhere(&self, ref_name: &str, job_name: &str) -> bool {
-        let ref_job = RefJob { ref_name: ref_name.to_owned(), job_name: job_name.to_owned() };
-        let question = Question::Newest(self.asker.clone(), self.project_id, ref_job);
-        let Some(Answer::Newest(told)) = self.asked.ask(question) else { return false };
-        told.is_complete && told.pipelines.is_empty()
+        self.newest(ref_name, job_name).is_some_and(|told| told.is_complete && told.pipelines.is_empty())
     }
 
     /// Returns the job to which a ref leads at the upstream, once it has told that: in the nearest pipeline that has one.
     pub(super) fn newest_job(&self, ref_name: &str, job_name: &str) -> Option<i64> {
-        let ref_job = RefJob { ref_name: ref_name.to_owned(), job_name: job_name.to_owned() };
-        let question = Question::Newest(self.asker.clone(), self.project_id, ref_job);
-        let Some(Answer::Newest(told)) = self.asked.ask(question) else { return None };
+        let told = self.newest(ref_name, job_name)?;
         let of_pipeline = told.pipelines.iter().filter_map(|listed| {
             let succeeded = listed.jobs.iter().filter(|job| job.status == Status::Success);
             succeeded.map(|job| job.id).max()

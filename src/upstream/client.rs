@@ -19,9 +19,9 @@ use super::http_client;
 use super::passing::{PassedAnswer, PassedRequest, Passing, VIA};
 use super::question::{Asker, Kind, Place};
 use super::route::Route;
-use super::runtime::Runtime;
 use crate::domain::Timestamp;
 use crate::settings::UpstreamSettings;
+use crate::threads::Threads;
 
 /// How long a question may wait for its turn.
 const QUEUE: Duration = Duration::from_secs(1);
@@ -55,7 +55,7 @@ pub(super) struct Client {
     anonymous_turns: Semaphore,
     breaker: Breaker,
     passing: Passing,
-    runtime: Runtime,
+    runtime: Threads,
 }
 
 /// An answer as it was received.
@@ -93,7 +93,7 @@ impl Client {
         let silence = settings.timeout.max(SILENCE);
         let downloads = builder()?.read_timeout(silence).build().map_err(|error| one_line(&error))?;
         let polls = builder()?.timeout(settings.poll_timeout).build().map_err(|error| one_line(&error))?;
-        let runtime = Runtime::start().map_err(|error| error.to_string())?;
+        let runtime = Threads::start("upstream", 1).map_err(|error| error.to_string())?;
         Ok(Self {
             name: settings.name.clone(),
             base: settings.url.clone(),

@@ -21,7 +21,6 @@ mod passing;
 mod pipelines;
 mod question;
 mod route;
-mod runtime;
 mod wire;
 
 use std::collections::HashMap;

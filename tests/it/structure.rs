@@ -20,7 +20,7 @@ const LAYERS: &[&[&str]] = &[
     &["audit"],
     &["writers", "identity"],
     &["catalog", "store", "archive"],
-    &["settings", "telemetry", "yielding"],
+    &["settings", "telemetry", "threads", "yielding"],
     &["domain"],
 ];
 

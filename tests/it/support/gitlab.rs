@@ -1,7 +1,7 @@
 //! A GitLab as far as a gateway asks it: users, projects, pipelines, jobs and tokens in memory, behind the API's own
 //! words. It counts what it is asked, and keeps every question that no gateway should send.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 mod answers;
 mod archives;
 pub mod polls;
@@ -271,6 +271,14 @@ fn response(status: u16, media: &str, extra: &str, body: &str) -> Vec<u8> {
         body.len()
     )
     .into_bytes()
+}
+
+fn unauthorized() -> (u16, Value) {
+    (401, json!({"message": "401 Unauthorized"}))
+}
+
+fn not_found() -> (u16, Value) {
+    (404, json!({"message": "404 Project Not Found"}))
 }
 
 impl Failure {

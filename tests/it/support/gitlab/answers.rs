@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Call, State, StubPipeline, StubProject, StubToken, response};
+use super::{Call, State, StubPipeline, StubProject, StubToken, not_found, response, unauthorized};
 
 impl State {
     pub(super) fn answer(&mut self, first: &str, headers: &[(String, String)]) -> Option<Vec<u8>> {
@@ -391,12 +391,4 @@ impl State {
             (false, _) => not_found(),
         }
     }
-}
-
-pub(super) fn unauthorized() -> (u16, Value) {
-    (401, json!({"message": "401 Unauthorized"}))
-}
-
-pub(super) fn not_found() -> (u16, Value) {
-    (404, json!({"message": "404 Project Not Found"}))
 }

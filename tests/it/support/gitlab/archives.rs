@@ -2,8 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::answers::{not_found, unauthorized};
-use super::{State, StubProject, response};
+use super::{State, StubProject, not_found, response, unauthorized};
 
 impl State {
     /// An archive that is held here, as bytes or as a redirect to where they are.
