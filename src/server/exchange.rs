@@ -67,6 +67,11 @@ where
     }
 }
 
+/// Returns the response to a request of which no handler knows.
+pub(super) fn failed(answer: Response<BoxBody>) -> Response<Followed> {
+    answer.map_body(|_, body| Followed { body, exchange: Exchange::default() })
+}
+
 /// A response body that tracks the phase: the HTTP library drops it as soon as it has all of it.
 pub(super) struct Followed {
     body: BoxBody,

@@ -6,7 +6,7 @@ use super::Settings;
 use super::urls::{database_url, storage_url};
 use super::values::{
     at_least_one, boolean, count, document_size, duration, external_url, interval, lifetime, listen,
-    networks, part_size, size, timeout,
+    networks, part_size, path, size, timeout,
 };
 
 /// A key of a section.
@@ -52,6 +52,14 @@ pub(super) const KEYS: &[Key] = &[
         "Reverse proxies whose `X-Forwarded-*` and `Forwarded` headers are trusted: addresses or networks.",
         |s, text| networks(text).map(|v| s.trusted_proxies = v),
     ),
+    unset(
+        "server.tls_certificate",
+        "PEM file with the certificate and those that lead to its authority; the listener then speaks TLS.",
+        |s, text| path(text).map(|v| s.tls_certificate = v),
+    ),
+    unset("server.tls_key", "PEM file with the private key of `server.tls_certificate`.", |s, text| {
+        path(text).map(|v| s.tls_key = v)
+    }),
     key(
         "server.drain_timeout",
         "30 seconds",

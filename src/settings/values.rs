@@ -1,5 +1,6 @@
 //! Parsers of setting values. Their errors state the expected value.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::domain::byte_size;
@@ -27,6 +28,14 @@ pub(super) fn external_url(text: &str) -> Result<Option<String>, String> {
         Some(host) if !host.is_empty() && !host.contains(['?', '#', ' ']) => Ok(Some(text.to_owned())),
         _ => Err("expected an http or https URL without a query".into()),
     }
+}
+
+/// Parses the path of a file; an empty one is none.
+pub(super) fn path(text: &str) -> Result<Option<PathBuf>, String> {
+    if text.contains('\0') {
+        return Err("expected the path of a file".into());
+    }
+    Ok(Some(text).filter(|text| !text.is_empty()).map(PathBuf::from))
 }
 
 pub(super) fn networks(text: &str) -> Result<Vec<Network>, String> {

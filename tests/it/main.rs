@@ -63,6 +63,7 @@ mod stores;
 mod structure;
 mod stuck_disks;
 mod taken_away;
+mod tls;
 mod traces;
 mod unreadable_credentials;
 mod unreadable_requests;

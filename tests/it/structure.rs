@@ -38,7 +38,9 @@ const KEPT_TO: &[(&str, &[&str])] = &[
     ("object_store::", &["store"]),
     ("quick_xml::", &["api", "store"]),
     ("reqwest::", &["store", "upstream"]),
-    ("rustls::", &["store"]),
+    ("rustls::", &["server", "store"]),
+    ("h2::", &["server"]),
+    ("use http::", &["server"]),
     ("use zip::", &["archive"]),
 ];
 

@@ -233,6 +233,11 @@ impl Gateway {
         panic!("expected {count} files in the store, there are {:?}", self.blobs());
     }
 
+    /// Stops it as SIGTERM does; ready when it has stopped.
+    pub fn stop_gracefully(&self) -> impl Future<Output = ()> + use<> {
+        self.handle.stop(true)
+    }
+
     pub fn get(&self, path: &str) -> Request {
         Request::new(self.address, "GET", path)
     }

@@ -9,6 +9,7 @@ pub mod gateway;
 pub mod http_client;
 pub mod raw;
 pub mod tcp_proxy;
+pub mod tls;
 mod until;
 pub mod zips;
 
