@@ -8,6 +8,7 @@ mod exchange;
 mod farewell;
 mod http2;
 mod http_service;
+mod monitoring;
 mod presence;
 pub mod request;
 mod request_stream;
@@ -26,15 +27,18 @@ use std::time::Duration;
 use actix_http::KeepAlive;
 use actix_web::dev::{Server, fn_factory};
 use actix_web::web;
+use tokio::sync::Semaphore;
 
 use crate::api;
 use crate::app::App;
 use crate::domain::{Clock, Error, Result};
+use crate::metrics::Exposition;
 use crate::settings::Settings;
 use admission::Admission;
 use connection::Connections;
 use http_service::{HttpConnections, http_service, routes};
 use http2::Http2;
+use monitoring::monitoring;
 use request_stream::Patience;
 use spare::{Places, SPARE_CONNECTIONS, Spare};
 use tls::Tls;
@@ -50,6 +54,8 @@ const BACKLOG: i32 = 1024;
 pub struct Listening {
     /// Bound address.
     pub address: SocketAddr,
+    /// Bound address of the listener for metrics, if there is one.
+    pub metrics: Option<SocketAddr>,
     /// Runs until SIGTERM or SIGINT when awaited.
     pub server: Server,
 }
@@ -73,6 +79,7 @@ pub fn listen(app: Arc<App>) -> Result<Listening> {
     let workers = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
     let most = descriptors::bounded_connections(&settings);
     let admission = Arc::new(Admission::new(&settings, most));
+    let exposition = settings.metrics_listen.as_ref().map(|_| exposition(&app, &admission, tls.as_ref()));
     let shared = Shared {
         app: web::Data::from(app),
         admission,
@@ -107,7 +114,43 @@ pub fn listen(app: Arc<App>) -> Result<Listening> {
         };
         builder = builder.listen("artigate", listener, serve).map_err(cannot)?;
     }
-    Ok(Listening { address, server: builder.run() })
+    let mut metrics = None;
+    if let (Some(listen), Some(exposition)) = (&settings.metrics_listen, exposition) {
+        let cannot = |e| Error::internal(format!("metrics.listen: cannot listen on {listen}: {e}"));
+        let shown = (Arc::new(exposition), Arc::new(Semaphore::new(monitoring::CONNECTIONS)));
+        let listeners = bind(listen).map_err(cannot)?;
+        metrics = listeners.first().map(TcpListener::local_addr).transpose().map_err(cannot)?;
+        for listener in listeners {
+            let (shown, stopping) = (shown.clone(), stopping.clone());
+            let serve = move || {
+                let ((exposition, places), stopping) = (shown.clone(), stopping.clone());
+                fn_factory(move || monitoring(Arc::clone(&exposition), Arc::clone(&places), stopping.clone()))
+            };
+            builder = builder.listen("metrics", listener, serve).map_err(cannot)?;
+        }
+    }
+    Ok(Listening { address, metrics, server: builder.run() })
+}
+
+/// Returns all metrics, those of connections included.
+fn exposition(app: &Arc<App>, admission: &Arc<Admission>, tls: Option<&Arc<Tls>>) -> Exposition {
+    let (open, most) = (Arc::clone(admission), Arc::clone(admission));
+    let exposition = app
+        .exposition()
+        .reading("artigate_connections", "Open connections", None, move || {
+            vec![("", open.connections().0 as f64)]
+        })
+        .reading("artigate_connections_max", "How many connections may be open", None, move || {
+            vec![("", most.connections().1 as f64)]
+        });
+    let Some(tls) = tls.map(Arc::clone) else { return exposition };
+    let (name, help) = (
+        "artigate_certificate_expiry_timestamp_seconds",
+        "When the certificate expires, in seconds since 1970",
+    );
+    exposition.reading(name, help, None, move || {
+        tls.ends_at().map(|end| ("", (end.as_millis() / 1000) as f64)).into_iter().collect()
+    })
 }
 
 /// What the workers share.

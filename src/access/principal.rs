@@ -2,7 +2,7 @@
 
 use crate::access::AccessError;
 use crate::audit::AuditContext;
-use crate::auth::{self, AcceptedCredentials, Actor, Credentials};
+use crate::auth::{self, AcceptedCredentials, Actor, AuthError, Credentials};
 use crate::catalog::Db;
 use crate::domain::Timestamp;
 use crate::domain::scope::Scopes;
@@ -23,7 +23,13 @@ pub struct Principal {
 impl Principal {
     /// Authenticates the principal.
     pub(super) fn authenticate(&self, db: &mut Db) -> Result<Actor, AccessError> {
-        Ok(auth::authenticate(db, &self.credentials, self.accepted, self.scopes, self.now)?)
+        let actor = auth::authenticate(db, &self.credentials, self.accepted, self.scopes, self.now);
+        if let Err(AuthError::Refused(refusal)) = &actor
+            && let Some(reason) = refusal.failure()
+        {
+            self.credentials.audit.set_refusal(reason);
+        }
+        Ok(actor?)
     }
 
     /// Returns the audit record of the request.

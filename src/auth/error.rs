@@ -6,6 +6,7 @@ use super::credential::Unreadable;
 use crate::domain::Error;
 use crate::domain::scope::Scopes;
 use crate::domain::status::Status;
+use crate::metrics::FailureReason;
 
 /// Why a credential is not accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,15 +37,18 @@ impl CredentialError {
     /// Whether a credential was sent that is not, or no longer, valid. A missing one or one without the
     /// needed scope is no failure.
     pub const fn is_failure(self) -> bool {
+        self.failure().is_some()
+    }
+
+    /// Returns what kind of failure it is; `None` if it is none.
+    pub const fn failure(self) -> Option<FailureReason> {
         match self {
-            Self::Unreadable(_)
-            | Self::Unknown
-            | Self::JobIdle(_)
-            | Self::JobErased
-            | Self::JobOfNobody
-            | Self::Expired
-            | Self::Revoked => true,
-            Self::Missing | Self::NotForJobs | Self::MissingScope(_) => false,
+            Self::Unreadable(_) | Self::Unknown => Some(FailureReason::Unknown),
+            Self::JobIdle(_) | Self::JobErased | Self::JobOfNobody | Self::Expired => {
+                Some(FailureReason::Expired)
+            }
+            Self::Revoked => Some(FailureReason::Revoked),
+            Self::Missing | Self::NotForJobs | Self::MissingScope(_) => None,
         }
     }
 

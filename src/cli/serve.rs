@@ -32,6 +32,10 @@ pub(super) fn run(settings: Settings, with_demo: bool) -> Result<(), CommandErro
             let (clock, interval) = (logging.clock.clone(), logging.settings.sweep_interval);
             logging.ingest.assemble_logs_forever(clock, interval).await;
         });
+        if let Some(address) = listening.metrics {
+            tracing::info!(%address, "metrics are at http://{address}/metrics");
+            actix_web::rt::spawn(app.retention.clone().count_forever());
+        }
         let node = StoreKey::random_writer();
         actix_web::rt::spawn(app.retention.clone().collect_forever(app.settings.clone(), node));
         let serving = actix_web::rt::spawn(listening.server);

@@ -106,6 +106,11 @@ impl Tls {
         Ok(Some(Arc::new(Self { acceptor, spare, in_use, files, stamp, provider, clock, handshakes })))
     }
 
+    /// Returns when the certificate in use ends to be valid, if that can be read.
+    pub(super) fn ends_at(&self) -> Option<Timestamp> {
+        self.in_use.ends_at()
+    }
+
     /// Begins TLS on a connection, within `most`; `None` if that fails, which is logged.
     pub(super) async fn accept(
         &self,

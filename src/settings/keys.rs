@@ -6,7 +6,7 @@ use super::Settings;
 use super::urls::{database_url, storage_url};
 use super::values::{
     at_least_one, boolean, count, document_size, duration, external_url, interval, lifetime, listen,
-    networks, part_size, path, size, timeout,
+    networks, optional_listen, part_size, path, size, timeout,
 };
 
 /// A key of a section.
@@ -267,6 +267,11 @@ pub(super) const KEYS: &[Key] = &[
     key("agents.per_token", "1000", "Most agents that may be connected with one token.", |s, text| {
         at_least_one(text).map(|v| s.agents_per_token = v)
     }),
+    unset(
+        "metrics.listen",
+        "Address and port of a listener for `/metrics` alone, `host:port`; without it there is none.",
+        |s, text| optional_listen(text).map(|v| s.metrics_listen = v),
+    ),
 ];
 
 /// The names of keys in earlier releases, each with the current name.

@@ -113,6 +113,8 @@ pub struct Settings {
     pub agents_lost_after: Duration,
     /// Most agents that may be connected with one token.
     pub agents_per_token: u32,
+    /// Address and port of the listener that shows the metrics, `host:port`; `None` for none.
+    pub metrics_listen: Option<String>,
 }
 
 /// An invalid setting, with its key and its origin.
@@ -167,6 +169,7 @@ impl Default for Settings {
             part_bytes: 64 << 20,
             agents_lost_after: Duration::from_secs(3 * 60),
             agents_per_token: 1_000,
+            metrics_listen: None,
         }
     }
 }

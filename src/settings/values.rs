@@ -18,6 +18,11 @@ pub(super) fn listen(text: &str) -> Result<String, String> {
     port.map(|_| text.to_owned()).ok_or_else(|| "expected host:port".into())
 }
 
+/// Parses an address to listen on; an empty one is none.
+pub(super) fn optional_listen(text: &str) -> Result<Option<String>, String> {
+    if text.is_empty() { Ok(None) } else { listen(text).map(Some) }
+}
+
 pub(super) fn external_url(text: &str) -> Result<Option<String>, String> {
     let text = text.trim_end_matches('/');
     if text.is_empty() {

@@ -40,6 +40,7 @@ mod hostile_paths;
 mod identity;
 mod limits;
 mod logs;
+mod metrics;
 mod migrations;
 mod permissions;
 mod places;

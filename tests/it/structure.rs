@@ -19,7 +19,7 @@ const LAYERS: &[&[&str]] = &[
     &["audit"],
     &["writers", "identity"],
     &["catalog", "store", "archive"],
-    &["settings", "telemetry", "yielding"],
+    &["settings", "telemetry", "metrics", "yielding"],
     &["domain"],
 ];
 
@@ -41,6 +41,7 @@ const KEPT_TO: &[(&str, &[&str])] = &[
     ("rustls::", &["server", "store"]),
     ("h2::", &["server"]),
     ("use http::", &["server"]),
+    ("prometheus_client::", &["metrics"]),
     ("use zip::", &["archive"]),
 ];
 

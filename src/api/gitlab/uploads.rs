@@ -35,6 +35,7 @@ pub(super) async fn receive(
     body: RequestBody,
 ) -> Result<HttpResponse, ApiError> {
     let job_id = id(job_id, "id")?;
+    ctx.is_upload();
     ctx.audit.set_job(job_id);
     let mut parameters = Parameters::from_query(&ctx.query)?;
     let mut uploader = match credentials::job_token(headers, &ctx.query) {
