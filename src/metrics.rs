@@ -18,11 +18,11 @@ mod uploads;
 
 use prometheus_client::registry::Registry;
 
+pub use self::http::{Http, Received, Sent, Working};
 pub use auth::{AuthFailures, FailureReason};
 pub use catalog::{CatalogGauges, Totals};
 pub use database::{Database, DatabaseAccess};
 pub use exposition::{Exposition, Form};
-pub use http::{Http, Received, Sent, Working};
 pub use index_cache::{IndexCacheUse, Looked};
 pub use retention::Retention;
 pub use store::{Store, StoreOperation, StoreOutcome};

@@ -31,8 +31,8 @@ pub(super) use replace::watch;
 /// The name of HTTP/2 in a handshake.
 pub(super) const HTTP_2: &[u8] = b"h2";
 
-/// The name of HTTP/1.1 in a handshake.
-const HTTP_1: &[u8] = b"http/1.1";
+/// The names of HTTP/1.1 and its predecessor, which some clients insist on.
+const HTTP_1: [&[u8]; 2] = [b"http/1.1", b"http/1.0"];
 
 /// How long a handshake may take from its turn on.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -101,7 +101,7 @@ impl Tls {
             config.alpn_protocols = names.iter().map(|name| name.to_vec()).collect();
             Ok(Arc::new(config).into())
         };
-        let (acceptor, spare) = (acceptor(&[HTTP_2, HTTP_1])?, acceptor(&[HTTP_1])?);
+        let (acceptor, spare) = (acceptor(&[&[HTTP_2], &HTTP_1[..]].concat())?, acceptor(&HTTP_1)?);
         let (clock, handshakes) = (clock.clone(), Turns::new(HANDSHAKES, HANDSHAKES_OF_AN_ADDRESS));
         Ok(Some(Arc::new(Self { acceptor, spare, in_use, files, stamp, provider, clock, handshakes })))
     }

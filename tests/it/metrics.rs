@@ -304,9 +304,7 @@ fn names(text: &str) -> BTreeSet<String> {
 #[test]
 fn a_trace_context_gets_into_the_log_and_a_hostile_one_does_not() {
     let folder = tempfile::tempdir().unwrap();
-    let mut command = crate::program::artigate(folder.path(), &["serve"]);
-    command.env("ARTIGATE_LOG_FORMAT", "json");
-    let serving = crate::program::Serving::run(command);
+    let serving = crate::program::Serving::plain(folder.path());
     let (trace, parent) = ("4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7");
     for (path, value) in [
         ("/good", format!("00-{trace}-{parent}-01")),

@@ -39,7 +39,8 @@ mod tests {
         for _ in 0..1000 {
             assert!(!resets.are_too_many_with(End::Complete) && !resets.are_too_many_with(End::TakenBack));
         }
-        assert!((1..MOST).all(|_| !resets.are_too_many_with(End::TakenBack)));
+        // One of them is still not made up for.
+        assert!((2..MOST).all(|_| !resets.are_too_many_with(End::TakenBack)));
         assert!(!resets.are_too_many_with(End::Broken), "that was not the client");
         assert!(resets.are_too_many_with(End::TakenBack));
     }

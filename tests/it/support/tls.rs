@@ -48,7 +48,8 @@ impl Pair {
         let pair = Self::make(folder, name);
         let config = format!(
             "[ca]\ndefault_ca=own\n[own]\ndatabase={name}.db\nserial={name}.serial\nnew_certs_dir=.\n\
-             default_md=sha256\npolicy=policy\n[policy]\ncommonName=supplied\n"
+             default_md=sha256\npolicy=policy\nx509_extensions=more\n[policy]\ncommonName=supplied\n\
+             [more]\nbasicConstraints=critical,CA:FALSE\nsubjectAltName=DNS:localhost,IP:127.0.0.1\n"
         );
         std::fs::write(folder.join("ca.cnf"), config).unwrap();
         std::fs::write(folder.join(format!("{name}.db")), "").unwrap();
