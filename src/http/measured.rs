@@ -14,6 +14,9 @@ use crate::metrics::{Http, Received, Sent, Working};
 /// The route of requests that no dialect knows.
 pub const UNMATCHED: &str = "unmatched";
 
+/// Routes of no dialect.
+const HEALTH: [&str; 3] = ["/-/health", "/-/liveness", "/-/readiness"];
+
 /// A request in progress, until its response was sent and this is dropped.
 #[derive(Debug)]
 pub struct Measured {
@@ -29,9 +32,10 @@ impl Measured {
     pub(super) fn begin(request: &ServiceRequest) -> Option<Rc<Self>> {
         let metrics = request.app_data::<Data<App>>()?.metrics.http.clone();
         metrics.begin(Working::Api);
+        let route = HEALTH.into_iter().find(|path| *path == request.path());
         let measured = Rc::new(Self {
             began: Instant::now(),
-            route: Cell::new(UNMATCHED),
+            route: Cell::new(route.unwrap_or(UNMATCHED)),
             working: Cell::new(Working::Api),
             sent: Cell::new(Sent::Api),
             metrics,
