@@ -14,10 +14,11 @@ use crate::domain::{Clock, Result};
 use crate::identity::Belonging;
 use crate::ingest::Ingest;
 use crate::ingest::pull::Pulls;
+use crate::metrics::{self, Exposition};
 use crate::readiness::Readiness;
 use crate::registry::Registry;
 use crate::retention::Retention;
-use crate::settings::{Settings, UpstreamKind};
+use crate::settings::{DatabaseUrl, Settings, StorageUrl, UpstreamKind};
 use crate::store::Store;
 use crate::upstream::Upstream;
 
@@ -51,6 +52,8 @@ pub struct App {
     pub keys: SigningKeys,
     /// Verifies the ID tokens of other CI systems' jobs.
     pub id_tokens: IdTokens,
+    /// The metrics that no other part holds.
+    pub metrics: RequestMetrics,
     /// Counts failed authentications.
     pub failed_auth: FailedLoginLimiter,
     /// Turns of hooks, whose bodies are held in memory.
@@ -61,7 +64,51 @@ pub struct App {
     pub belonging: Belonging,
 }
 
+/// The metrics of requests.
+#[derive(Debug, Default)]
+pub struct RequestMetrics {
+    /// What was asked and answered.
+    pub http: metrics::Http,
+    /// Refused credentials.
+    pub auth: metrics::AuthFailures,
+}
+
 impl App {
+    /// Returns all metrics, those of every part.
+    pub fn exposition(self: &Arc<Self>) -> Exposition {
+        let database = match self.settings.database {
+            DatabaseUrl::Sqlite(_) => "sqlite",
+            DatabaseUrl::Postgres(_) => "postgres",
+        };
+        let storage = match self.settings.storage {
+            StorageUrl::Directory(_) => "directory",
+            StorageUrl::Bucket(_) => "bucket",
+        };
+        let build = [("version", env!("CARGO_PKG_VERSION")), ("database", database), ("storage", storage)];
+        let (catalog, deliver) = (self.catalog.clone(), Arc::clone(self));
+        let connections = move || {
+            let (active, idle) = catalog.connections();
+            vec![("active", f64::from(active)), ("idle", f64::from(idle))]
+        };
+        let (bytes, entries) = (Arc::clone(&deliver), deliver);
+        Exposition::new(build)
+            .with(&self.metrics.http)
+            .with(&self.metrics.auth)
+            .with(self.catalog.metrics())
+            .with(self.store.metrics())
+            .with(self.deliver.index_metrics())
+            .with(self.ingest.metrics())
+            .with(self.retention.metrics())
+            .with(self.retention.gauges())
+            .reading("artigate_db_connections", "Connections to the database", Some("state"), connections)
+            .reading("artigate_index_cache_bytes", "Memory of the indexes that are kept", None, move || {
+                vec![("", bytes.deliver.indexes_held().0 as f64)]
+            })
+            .reading("artigate_index_cache_entries", "Indexes that are kept", None, move || {
+                vec![("", entries.deliver.indexes_held().1 as f64)]
+            })
+    }
+
     /// Opens the catalog, brings its schema up to date, and opens the store. Blocks.
     ///
     /// # Errors
@@ -110,6 +157,7 @@ impl App {
             registry,
             keys,
             id_tokens,
+            metrics: RequestMetrics::default(),
             failed_auth,
             hook_turns: Semaphore::new(HOOK_TURNS),
             readiness,

@@ -7,7 +7,7 @@
 //! ```text
 //! cli → server → api → http → app → registry → access
 //!     → ingest · deliver · retention · readiness → auth → upstream → audit → writers · identity
-//!     → catalog · store · archive → settings · telemetry · threads · yielding → domain
+//!     → catalog · store · archive → settings · telemetry · metrics · threads · yielding → domain
 //! ```
 //!
 //! A module may use itself and any module to its right. A test checks this.
@@ -27,6 +27,7 @@ pub mod domain;
 pub mod http;
 pub mod identity;
 pub mod ingest;
+pub mod metrics;
 pub mod readiness;
 pub mod registry;
 pub mod retention;

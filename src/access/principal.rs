@@ -2,7 +2,7 @@
 
 use crate::access::AccessError;
 use crate::audit::AuditContext;
-use crate::auth::{self, AcceptedCredentials, Actor, Credential, Credentials, Shown};
+use crate::auth::{self, AcceptedCredentials, Actor, AuthError, Credential, Credentials, Shown};
 use crate::catalog::Db;
 use crate::domain::Timestamp;
 use crate::domain::scope::Scopes;
@@ -25,7 +25,13 @@ pub struct Principal {
 impl Principal {
     /// Authenticates the principal.
     pub(super) fn authenticate(&self, db: &mut Db) -> Result<Actor, AccessError> {
-        Ok(auth::authenticate(db, &self.credentials, self.accepted, self.scopes, self.now)?)
+        let actor = auth::authenticate(db, &self.credentials, self.accepted, self.scopes, self.now);
+        if let Err(AuthError::Refused(refusal)) = &actor
+            && let Some(reason) = refusal.failure()
+        {
+            self.credentials.audit.set_refusal(reason);
+        }
+        Ok(actor?)
     }
 
     /// Authenticates the principal where no project decides about it: a foreign credential is known then.

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::event::{AuditActor, AuditEvent};
 use crate::catalog::projects::Project;
 use crate::catalog::users::User;
+use crate::metrics::FailureReason;
 
 /// The event of one request. Clones share it.
 #[derive(Debug, Clone, Default)]
@@ -16,13 +17,19 @@ impl AuditContext {
     pub fn start(&self, action: &'static str) {
         self.update(|event| {
             let (who, credential, scopes) = (std::mem::take(&mut event.who), event.credential, event.scopes);
-            *event = AuditEvent { action: Some(action), who, credential, scopes, ..AuditEvent::default() };
+            let (action, refusal) = (Some(action), event.refusal);
+            *event = AuditEvent { action, who, credential, refusal, scopes, ..AuditEvent::default() };
         });
     }
 
     /// Sets the credential type.
     pub fn set_credential(&self, credential: &'static str) {
         self.update(|event| event.credential = Some(credential));
+    }
+
+    /// Sets why the credential was refused.
+    pub fn set_refusal(&self, reason: FailureReason) {
+        self.update(|event| event.refusal = Some(reason));
     }
 
     /// Sets the owner of a personal token, valid or not, as the actor.

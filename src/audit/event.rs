@@ -1,6 +1,7 @@
 //! Audit event: who did what to which project, job and artifact.
 
 use crate::domain::scope::Scopes;
+use crate::metrics::FailureReason;
 
 /// The facts known at the end of a request or command.
 #[derive(Debug, Default)]
@@ -11,6 +12,8 @@ pub struct AuditEvent {
     pub who: AuditActor,
     /// Credential type, such as `personal_token`; `None` if no credential was sent.
     pub credential: Option<&'static str>,
+    /// Why the credential was refused, if it was and that is known.
+    pub refusal: Option<FailureReason>,
     /// The scopes of a personal token, valid or not.
     pub scopes: Option<Scopes>,
     /// The project's ID and full path.

@@ -7,6 +7,7 @@ use super::oidc::IdTokenRefusal;
 use crate::domain::Error;
 use crate::domain::scope::Scopes;
 use crate::domain::status::Status;
+use crate::metrics::FailureReason;
 
 /// Why a credential is not accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,16 +40,18 @@ impl CredentialError {
     /// Whether a credential was sent that is not, or no longer, valid. A missing one or one without the
     /// needed scope is no failure.
     pub const fn is_failure(self) -> bool {
+        self.failure().is_some()
+    }
+
+    /// Returns what kind of failure it is; `None` if it is none.
+    pub const fn failure(self) -> Option<FailureReason> {
         match self {
-            Self::Unreadable(_)
-            | Self::Unknown
-            | Self::JobIdle(_)
-            | Self::JobErased
-            | Self::JobOfNobody
-            | Self::IdToken(_)
-            | Self::Expired
-            | Self::Revoked => true,
-            Self::Missing | Self::NotForJobs | Self::MissingScope(_) => false,
+            Self::Unreadable(_) | Self::Unknown | Self::IdToken(_) => Some(FailureReason::Unknown),
+            Self::JobIdle(_) | Self::JobErased | Self::JobOfNobody | Self::Expired => {
+                Some(FailureReason::Expired)
+            }
+            Self::Revoked => Some(FailureReason::Revoked),
+            Self::Missing | Self::NotForJobs | Self::MissingScope(_) => None,
         }
     }
 

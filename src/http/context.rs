@@ -18,9 +18,11 @@ use crate::domain::scope::Scopes;
 use crate::domain::{Result, Timestamp, Uuid};
 use crate::http::credentials::text;
 use crate::http::error::RequestError;
+use crate::http::measured::Measured;
 use crate::http::query::Query;
 use crate::http::reason::Reason;
 use crate::http::{base_url, client_ip, redact};
+use crate::metrics::FailureReason;
 use crate::upstream::Consultation;
 
 /// A request and the application that answers it.
@@ -61,6 +63,20 @@ impl RequestContext {
     /// Whether the method is `HEAD`.
     pub fn is_head(&self) -> bool {
         self.request.method() == Method::HEAD
+    }
+
+    /// Notes the template of the route that the request has, for the metrics.
+    pub fn has_route(&self, template: &'static str) {
+        if let Some(measured) = Measured::of(&self.request) {
+            measured.has_route(template);
+        }
+    }
+
+    /// Notes that the request sends bytes of an artifact, for the metrics.
+    pub fn is_upload(&self) {
+        if let Some(measured) = Measured::of(&self.request) {
+            measured.is_upload();
+        }
     }
 
     /// Returns the client's address, if it is known.
@@ -120,6 +136,11 @@ impl RequestContext {
             return error;
         }
         let limited = self.client_ip().and_then(|client| self.app.failed_auth.count(client, self.now));
+        let reason = match limited {
+            Some(_) => FailureReason::Limited,
+            None => self.audit.inspect(|event| event.refusal).unwrap_or(FailureReason::Unknown),
+        };
+        self.app.metrics.auth.failed(reason);
         limited.map_or(error, |seconds| RequestError::TooManyFailures { retry_after_seconds: seconds }.into())
     }
 

@@ -9,6 +9,7 @@ use crate::http::body::RequestBody;
 use crate::http::context::RequestContext;
 use crate::http::error::RequestError;
 use crate::http::id_token;
+use crate::http::measured::Measured;
 
 /// Answers a request in which no ID token is of use: by `dispatch`, or as `refuse` renders its error. Writes the audit
 /// log, and reads what is left of the body after the answer.
@@ -68,6 +69,9 @@ async fn finish<E>(
     refuse: impl FnOnce(&RequestContext, E) -> HttpResponse,
 ) -> HttpResponse {
     let body = RequestBody::new(payload.into_inner(), ctx.app.settings.stall_timeout);
+    if let Some(measured) = Measured::of(&request) {
+        body.is_measured_by(measured);
+    }
     let answer = dispatch(&ctx, body.clone()).await.unwrap_or_else(|error| refuse(&ctx, error));
     audit::log(&request, &ctx.audit, answer.status());
     body.drain_behind(answer)

@@ -25,7 +25,7 @@ pub struct Swept {
 
 /// Returns the earlier of this node's time and the database's: a deletion cannot be undone if a clock was
 /// wrong. A manual clock is used alone.
-async fn earlier(catalog: &Catalog, clock: &Clock) -> Result<Timestamp> {
+pub(super) async fn earlier(catalog: &Catalog, clock: &Clock) -> Result<Timestamp> {
     match clock {
         Clock::Manual(_) => Ok(clock.now()),
         Clock::System => Ok(clock.now().min(catalog.read(database_clock::now).await?)),
@@ -46,6 +46,7 @@ impl Retention {
             let now = earlier(catalog, clock).await?;
             let batch = catalog.write(move |db| tombstones::expire_batch(db, after, BATCH, now)).await?;
             expired += batch.gone;
+            self.metrics.swept(batch.gone);
             progress(batch.gone);
             next = batch.next;
         }
@@ -56,6 +57,7 @@ impl Retention {
                 let batch =
                     catalog.write(move |db| tombstones::purge_batch(db, request, after, BATCH, now)).await?;
                 expired += batch.gone;
+                self.metrics.swept(batch.gone);
                 progress(batch.gone);
                 next = batch.next;
             }
@@ -69,6 +71,7 @@ impl Retention {
         loop {
             let now = earlier(catalog, clock).await?;
             if catalog.write(move |db| tombstones::delete_old(db, BATCH, now)).await? < BATCH as usize {
+                self.metrics.sweep_succeeded(now.as_millis() / 1000);
                 return Ok(Swept { expired, removed });
             }
         }

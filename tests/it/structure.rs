@@ -20,7 +20,7 @@ const LAYERS: &[&[&str]] = &[
     &["audit"],
     &["writers", "identity"],
     &["catalog", "store", "archive"],
-    &["settings", "telemetry", "threads", "yielding"],
+    &["settings", "telemetry", "metrics", "threads", "yielding"],
     &["domain"],
 ];
 
@@ -39,7 +39,10 @@ const KEPT_TO: &[(&str, &[&str])] = &[
     ("object_store::", &["store"]),
     ("quick_xml::", &["api", "store"]),
     ("reqwest::", &["store", "upstream"]),
-    ("rustls::", &["store", "upstream"]),
+    ("rustls::", &["server", "store", "upstream"]),
+    ("h2::", &["server"]),
+    ("use http::", &["server"]),
+    ("prometheus_client::", &["metrics"]),
     ("use zip::", &["archive"]),
 ];
 

@@ -93,6 +93,7 @@ async fn read(ctx: &RequestContext, path: &str) -> Result<HttpResponse, ApiError
 
 async fn dispatch_get(ctx: &RequestContext, route: Route) -> Result<HttpResponse, ApiError> {
     ctx.audit.start(route.read_action());
+    ctx.has_route(route.template());
     match route {
         Route::ArchiveOfJob { project, job_id } => artifacts::of_job(ctx, project, &job_id).await,
         Route::ArchiveOfRef { project, ref_name } => artifacts::of_ref(ctx, project, ref_name).await,
@@ -141,6 +142,7 @@ async fn write(
     for route in routes::candidate_routes(&Segments::of(path)) {
         if let Some(action) = route.write_action(request.method()) {
             ctx.audit.start(action);
+            ctx.has_route(route.template());
         }
         if ctx.vouched.is_some() && !matches!(route, Route::JobArtifacts { .. }) {
             return Err(id_token::of_no_use().into());

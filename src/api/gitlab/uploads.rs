@@ -51,6 +51,7 @@ pub(super) async fn receive(
     body: RequestBody,
 ) -> Result<HttpResponse, ApiError> {
     let job = numbered_job(job_id)?;
+    ctx.is_upload();
     if let NumberedJob::Id(id) = job {
         ctx.audit.set_job(id);
     }

@@ -51,6 +51,10 @@ async fn dispatch(ctx: &RequestContext, body: RequestBody) -> Result<HttpRespons
     let keys = &ctx.app.keys;
     let link = Link::verify(keys, uuid.unwrap_or_default(), query, ctx.now).await?;
     let link = link.map_err(|why| Refusal::forbidden(&format!("link is refused: {why:?}").to_lowercase()))?;
+    ctx.has_route("/-/blobs/:id");
+    if link.purpose != Purpose::Download {
+        ctx.is_upload();
+    }
     match (link.purpose, ctx.request.method()) {
         (Purpose::Download, &Method::GET | &Method::HEAD) => download(ctx, &link).await,
         (Purpose::Upload, &Method::PUT) => upload::take(ctx, &link, body).await,

@@ -71,7 +71,7 @@ pub(super) struct Rest {
 }
 
 enum Next {
-    Pieces(mpsc::Receiver<Bytes>, u64, Rest),
+    Pieces(mpsc::Receiver<Bytes>, u64, Box<Rest>),
     Stored(BoxStream<'static, io::Result<Bytes>>),
     End,
 }
@@ -82,7 +82,7 @@ pub(super) fn bytes(
     size: u64,
     rest: Rest,
 ) -> BoxStream<'static, io::Result<Bytes>> {
-    let steps = stream::unfold(Next::Pieces(pieces, 0, rest), move |mut next| async move {
+    let steps = stream::unfold(Next::Pieces(pieces, 0, Box::new(rest)), move |mut next| async move {
         loop {
             next = match next {
                 Next::Pieces(mut pieces, sent, rest) => match pieces.recv().await {

@@ -24,6 +24,9 @@ fn sample(key: &str) -> &'static str {
     match key {
         "server.external_url" => "https://artifacts.example.com",
         "server.trusted_proxies" => "10.0.0.0/8, ::1",
+        "server.tls_certificate" => "/etc/artigate/tls.pem",
+        "server.tls_key" => "/etc/artigate/tls.key",
+        "metrics.listen" => "127.0.0.1:9464",
         "limits.connections_per_address" => "10000",
         _ => "file://elsewhere/blobs",
     }

@@ -12,6 +12,7 @@ pub mod http_client;
 pub mod issuers;
 pub mod raw;
 pub mod tcp_proxy;
+pub mod tls;
 mod until;
 pub mod zips;
 
