@@ -21,6 +21,7 @@ mod registry;
 mod repository;
 mod running_job;
 mod search;
+mod storage;
 mod uploads;
 
 pub use agents::{
@@ -37,7 +38,7 @@ pub use environment::JobEnvironment;
 pub use error::{AccessError, ArtifactAbsence, CommitAbsence, JobAbsence, PipelineAbsence, ProjectAbsence};
 pub use lists::{ChildPipelines, Listed, ListedProjects, Total};
 pub use named::ListedArtifact;
-pub use pieces::UploadError;
+pub use pieces::{Room, UploadError};
 pub use principal::Principal;
 pub use registry::require_registry;
 pub use repository::{ListedRefs, RefList, RefOrder, RefSearchText};

@@ -28,8 +28,31 @@ impl AuthorizedProject {
         action: Action,
     ) -> Result<Self, AccessError> {
         let actor = principal.authenticate(db)?;
-        let found = find_project(db, project)?;
-        Self::new(db, principal, actor, found, action)
+        match find_project(db, project) {
+            Ok(found) => Self::new(db, principal, actor, found, action),
+            Err(AccessError::ProjectNotFound(why)) => Err(Self::moved(db, principal, actor, project, why)?),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Returns the error for a project that is not found: that it was moved, to who may see it.
+    fn moved(
+        db: &mut Db,
+        principal: &Principal,
+        actor: Actor,
+        project: &ProjectRef,
+        why: ProjectAbsence,
+    ) -> Result<AccessError, AccessError> {
+        let ProjectRef::Path(from) = project else { return Ok(AccessError::ProjectNotFound(why)) };
+        let Some(found) = projects::find_moved(db, from)? else {
+            return Ok(AccessError::ProjectNotFound(why));
+        };
+        let (id, to) = (found.id, found.path.clone());
+        Ok(match Self::new(db, principal, actor, found, Action::SeeProject) {
+            Ok(_) => AccessError::ProjectMoved { id, from: from.clone(), to },
+            Err(AccessError::Other(error)) => return Err(error.into()),
+            Err(_) => AccessError::ProjectNotFound(why),
+        })
     }
 
     /// Requires the right for `action` in a known project.

@@ -4,14 +4,16 @@ use crate::access::{Access, AccessError};
 use crate::audit::AuditContext;
 use crate::auth::{self, CredentialError, Shown};
 use crate::catalog::jobs::Job;
+use crate::catalog::{artifacts, quotas};
+use crate::domain::quota::UploadRoom;
 
 /// A job that may upload.
 #[derive(Debug, Clone)]
 pub struct AuthorizedUpload {
     /// The job.
     pub job: Job,
-    /// The limit for one artifact in bytes: the smaller one of instance and project; `None` for none.
-    pub limit_bytes: Option<u64>,
+    /// What it may upload: the limit for one artifact is the smaller one of instance and project.
+    pub room: UploadRoom,
 }
 
 impl Access {
@@ -37,7 +39,13 @@ impl Access {
             audit.update(|event| event.project = Some((found.job.project_id, found.project_path.clone())));
             require_running(&found.job)?;
             let limit_bytes = smaller_limit(instance_bytes, found.max_artifact_bytes);
-            Ok(AuthorizedUpload { job: found.job, limit_bytes })
+            let quota = quotas::tightest(db, found.job.project_id)?;
+            let own_bytes: u64 = match &quota {
+                // Sent again, because the answer was lost, it adds nothing.
+                Some(_) => artifacts::of_job(db, job_id)?.iter().map(|it| it.size_bytes.unsigned_abs()).sum(),
+                None => 0,
+            };
+            Ok(AuthorizedUpload { job: found.job, room: UploadRoom { limit_bytes, quota, own_bytes } })
         })
         .await
     }

@@ -42,6 +42,7 @@ diesel::table! {
         organization_slug -> Nullable<Text>,
         pipeline_slug -> Nullable<Text>,
         steps -> Nullable<Text>,
+        max_storage_bytes -> Nullable<BigInt>,
     }
 }
 
@@ -303,6 +304,37 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    group_quotas (path_lower) {
+        path_lower -> Text,
+        path -> Text,
+        max_storage_bytes -> BigInt,
+    }
+}
+
+diesel::table! {
+    leftover_blobs (store_key) {
+        store_key -> Text,
+        size_bytes -> BigInt,
+        remove_after -> BigInt,
+        bytes_kept_until -> BigInt,
+    }
+}
+
+diesel::table! {
+    former_paths (path_lower) {
+        path_lower -> Text,
+        project_id -> BigInt,
+    }
+}
+
+diesel::table! {
+    used_numbers (name) {
+        name -> Text,
+        number -> BigInt,
+    }
+}
+
 diesel::joinable!(access_tokens -> users (user_id));
 diesel::joinable!(pipelines -> projects (project_id));
 diesel::joinable!(project_members -> users (user_id));
@@ -334,4 +366,5 @@ diesel::allow_tables_to_appear_in_same_query!(
     agents,
     agent_jobs,
     log_chunks,
+    former_paths,
 );

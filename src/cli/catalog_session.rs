@@ -44,9 +44,17 @@ impl CatalogSession {
         subject: impl Into<String>,
         work: impl FnOnce(&mut Db) -> Result<T> + Send + 'static,
     ) -> Result<T, CommandError> {
-        let done = self.runtime.block_on(self.catalog.write(work)).map_err(CommandError::rejected)?;
+        let done = self.change(work)?;
         audit(action, subject.into());
         Ok(done)
+    }
+
+    /// Changes the catalog in one transaction, as a part of what is written to the audit log when it is complete.
+    pub(super) fn change<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Db) -> Result<T> + Send + 'static,
+    ) -> Result<T, CommandError> {
+        self.runtime.block_on(self.catalog.write(work)).map_err(CommandError::rejected)
     }
 }
 

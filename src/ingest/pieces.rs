@@ -14,7 +14,7 @@ use crate::catalog::uploads::{
     self, AddOutcome, Piece, PieceDigest, PieceLimits, PieceUpload, ReceiveOutcome,
 };
 use crate::domain::artifact::{ArtifactFormat, UploadState};
-use crate::domain::{Error, Result, Sha256Digest, Uuid};
+use crate::domain::{Error, ErrorKind, Result, Sha256Digest, Uuid};
 use crate::ingest::scan::lost;
 use crate::store::{StoreKey, StoredBlob, StoredPiece};
 use crate::writers::Writer;
@@ -36,7 +36,7 @@ impl Ingest {
     /// Records a piece whose bytes were received, under the client's `name`.
     ///
     /// # Errors
-    /// Those of store and catalog; the piece has to be sent again then.
+    /// `OverQuota`, and the piece is not kept; those of store and catalog, and it has to be sent again then.
     pub async fn finish_piece(
         &self,
         received: ArtifactUpload,
@@ -53,7 +53,13 @@ impl Ingest {
             writer.hold(db)?;
             uploads::add_piece(db, upload_id, &piece, limits)
         });
-        let outcome = adding.await?;
+        let outcome = match adding.await {
+            Err(error) if error.kind() == ErrorKind::OverQuota => {
+                self.discard(&key).await;
+                return Err(error);
+            }
+            outcome => outcome?,
+        };
         match &outcome {
             AddOutcome::Added(None) => {}
             AddOutcome::Added(Some(replaced)) => self.discard_all([replaced.clone()]),

@@ -5,6 +5,7 @@
 //! that many nodes may delete at once and any of them may die anywhere.
 
 pub mod copy_store;
+mod count;
 mod fsck;
 mod gc;
 mod purge;
@@ -13,7 +14,7 @@ mod timer;
 
 use std::time::Duration;
 
-pub use fsck::{Checked, FsckFinding};
+pub use fsck::{Checked, CounterFinding, FsckFinding};
 pub use gc::{Collected, STEPS, Terms};
 pub use purge::Removed;
 pub use sweep::Swept;
@@ -22,6 +23,10 @@ pub use timer::first_after;
 use crate::catalog::Catalog;
 use crate::domain::Clock;
 use crate::store::Store;
+
+/// The number of artifacts per transaction: large enough to be fast, small enough that waiting writers do not
+/// notice.
+const BATCH: i64 = 1_000;
 
 /// Deletes artifacts, and checks the remaining rows against the store.
 #[derive(Debug, Clone)]

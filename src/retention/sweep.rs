@@ -1,15 +1,11 @@
 //! A sweep is one pass over expired artifacts, requested deletions, and the blobs of both.
 
-use super::Retention;
 use super::purge::Removed;
+use super::{BATCH, Retention};
 use crate::catalog::tombstones::{self, Cursor};
 use crate::catalog::{Catalog, agents, artifacts, builds, clock as database_clock, uploads};
 use crate::domain::{Clock, Result, Timestamp};
 use crate::store::StoreKey;
-
-/// The number of artifacts per transaction: large enough to be fast, small enough that waiting writers do not
-/// notice.
-const BATCH: i64 = 1_000;
 
 /// How many abandoned uploads are deleted at a time.
 const UPLOADS: i64 = 100;
@@ -25,7 +21,7 @@ pub struct Swept {
 
 /// Returns the earlier of this node's time and the database's: a deletion cannot be undone if a clock was
 /// wrong. A manual clock is used alone.
-async fn earlier(catalog: &Catalog, clock: &Clock) -> Result<Timestamp> {
+pub(super) async fn earlier(catalog: &Catalog, clock: &Clock) -> Result<Timestamp> {
     match clock {
         Clock::Manual(_) => Ok(clock.now()),
         Clock::System => Ok(clock.now().min(catalog.read(database_clock::now).await?)),

@@ -10,7 +10,7 @@ use crate::catalog::artifacts::{BlobInfo, NewArtifact};
 use crate::catalog::db::MultiBackend;
 use crate::catalog::schema::{artifacts, upload_pieces, uploads};
 use crate::catalog::values::Finished;
-use crate::catalog::{Db, gc_marks, pipelines};
+use crate::catalog::{Db, gc_marks, pipelines, quotas};
 use crate::domain::artifact::{ArtifactName, UploadState};
 use crate::domain::{Error, Result, Sha256Digest, Timestamp, Uuid};
 
@@ -51,7 +51,7 @@ pub enum BatchOutcome {
 /// complete or not. Needs [`crate::catalog::Catalog::write`].
 ///
 /// # Errors
-/// Those of the database.
+/// `OverQuota` when the files together do not fit into what their project may store; those of the database.
 pub fn create_batch(
     db: &mut Db,
     (job_id, pipeline_id): (i64, i64),
@@ -88,6 +88,11 @@ pub fn create_batch(
         ));
         let selection = <PieceUpload as Selectable<MultiBackend>>::construct_selection();
         created.push(described.returning(selection).get_result(db)?);
+    }
+    if let Some((_, first, _)) = files.first() {
+        let declared_bytes =
+            files.iter().map(|(.., declared)| declared.size_bytes).fold(0, i64::saturating_add);
+        quotas::require_within(db, first.project_id, declared_bytes)?;
     }
     Ok(BatchOutcome::Uploads(created))
 }
