@@ -28,6 +28,17 @@ impl AuthorizedProject {
         action: Action,
     ) -> Result<Self, AccessError> {
         let actor = principal.authenticate(db)?;
+        Self::find_for(db, principal, actor, project, action)
+    }
+
+    /// Like [`AuthorizedProject::find`], for an actor that is authenticated.
+    pub(super) fn find_for(
+        db: &mut Db,
+        principal: &Principal,
+        actor: Actor,
+        project: &ProjectRef,
+        action: Action,
+    ) -> Result<Self, AccessError> {
         match find_project(db, project) {
             Ok(found) => Self::new(db, principal, actor, found, action),
             Err(AccessError::ProjectNotFound(why)) => Err(Self::moved(db, principal, actor, project, why)?),

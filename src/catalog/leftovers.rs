@@ -41,8 +41,9 @@ pub(super) fn record_of_project(db: &mut Db, project_id: i64, now: Timestamp) ->
     Ok(())
 }
 
-/// Leases at most `limit` blobs that are to be deleted, and returns their keys. `leased_too` includes leased ones, whose
-/// holder may be dead. A time much further ahead than a lease, or than bytes are kept, was written under a wrong clock.
+/// Leases at most `limit` blobs that are to be deleted, and returns their keys.
+///
+/// `leased_too` includes leased ones, whose holder may be dead. A time much further ahead than a lease, or than bytes are kept, was written under a wrong clock.
 ///
 /// # Errors
 /// Those of the database.

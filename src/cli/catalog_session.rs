@@ -9,7 +9,8 @@ use tokio::runtime::{Builder, Runtime};
 use super::{CommandError, existing};
 use crate::audit::{AuditActor, AuditEvent, AuditOutcome, RequestOrigin};
 use crate::catalog::{Catalog, Db};
-use crate::domain::Result;
+use crate::domain::{Clock, Result};
+use crate::retention;
 use crate::settings::Settings;
 
 /// An open catalog and the runtime that runs its calls.
@@ -35,6 +36,15 @@ impl CatalogSession {
         work: impl FnOnce(&mut Db) -> Result<T> + Send + 'static,
     ) -> Result<T, CommandError> {
         self.runtime.block_on(self.catalog.read(work)).map_err(CommandError::rejected)
+    }
+
+    /// Counts what takes long to count, as servers do from time to time.
+    pub(super) fn count_storage(&self) -> Result<(), CommandError> {
+        let clock = Clock::System;
+        self.runtime
+            .block_on(retention::count_storage(&self.catalog, &clock))
+            .map(drop)
+            .map_err(CommandError::rejected)
     }
 
     /// Changes the catalog in one transaction, then writes `action` and `subject` to the audit log.

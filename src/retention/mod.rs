@@ -14,6 +14,7 @@ mod timer;
 
 use std::time::Duration;
 
+pub use count::count_storage;
 pub use fsck::{Checked, CounterFinding, FsckFinding};
 pub use gc::{Collected, STEPS, Terms};
 pub use purge::Removed;

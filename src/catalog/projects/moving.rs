@@ -20,6 +20,7 @@ pub struct Moved {
 }
 
 /// Moves the project at a path to another path, or else all projects of the group at that path, with the group's quota.
+///
 /// Allowlists that name the old path name the new one then. Needs [`crate::catalog::Catalog::write`].
 ///
 /// # Errors

@@ -11,10 +11,9 @@ use crate::domain::project::ProjectRef;
 use crate::domain::{Error, ErrorKind, Result, Timestamp};
 
 /// Deletes a project with its pipelines, jobs, artifacts and uploads, in one transaction, and returns what artifacts it
-/// had. Their bytes are recorded as leftovers, and stay for readers in the middle of them. Needs
-/// [`crate::catalog::Catalog::write`].
+/// had. Needs [`crate::catalog::Catalog::write`].
 ///
-/// What is being uploaded finds no job any more when it is to be recorded. `now` is the time that all nodes agree on.
+/// Their bytes are recorded as leftovers, and stay for readers in the middle of them. What is being uploaded finds no job any more when it is to be recorded. `now` is the time that all nodes agree on.
 ///
 /// # Errors
 /// `NotFound`, if another transaction was faster.

@@ -161,6 +161,7 @@ pub(super) fn forget(db: &mut Db, project_id: i64) -> Result<()> {
 }
 
 /// Makes one row of several of a project and kind, which triggers add on PostgreSQL, or none if they add up to nothing.
+///
 /// The sums stay the same at any moment: rows are deleted and their sum is inserted by one statement.
 ///
 /// # Errors

@@ -110,15 +110,13 @@ pub(super) struct Create {
 
 /// Runs a sub-command.
 pub(super) fn run(settings: &Settings, command: ProjectCommand) -> Result<(), CommandError> {
-    if let ProjectCommand::List { usage: true, json } = command {
-        return usage::list(settings, json);
-    }
     let administration = &CatalogSession::open(settings)?;
     match command {
         ProjectCommand::Create(Create { path, id, fields }) => {
             fields::create(administration, path, id, fields)
         }
-        ProjectCommand::List { json, usage: _ } => show::list(administration, json),
+        ProjectCommand::List { json, usage: true } => usage::list(administration, json),
+        ProjectCommand::List { json, usage: false } => show::list(administration, json),
         ProjectCommand::Show { path, json } => show::show(administration, path, json),
         ProjectCommand::Set { path, fields } => fields::set(administration, path, fields),
         ProjectCommand::Delete { path, yes } => removal::delete(administration, path, yes),

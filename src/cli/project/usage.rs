@@ -1,19 +1,17 @@
 //! `artigate project list --usage`: what is stored, by project, and what will be deleted.
 
-use crate::catalog::Db;
 use crate::catalog::usage::{self, Growth, StorageView, Stored};
+use crate::cli::CommandError;
+use crate::cli::catalog_session::CatalogSession;
 use crate::cli::listing::{self, Record};
-use crate::cli::{CommandError, Maintenance};
 use crate::domain::byte_size::show_roughly;
 use crate::domain::{Clock, Timestamp};
-use crate::settings::Settings;
 
 /// Counts what takes long to count, as servers do from time to time, and prints everything.
-pub(super) fn list(settings: &Settings, json: bool) -> Result<(), CommandError> {
-    let parts = Maintenance::open(settings)?;
-    parts.block_on(parts.retention.count_storage())?;
+pub(super) fn list(administration: &CatalogSession, json: bool) -> Result<(), CommandError> {
+    administration.count_storage()?;
     let now = Clock::System.now();
-    let view = parts.block_on(parts.catalog.read(move |db: &mut Db| usage::view(db, i64::MAX, now)))?;
+    let view = administration.read(move |db| usage::view(db, i64::MAX, now))?;
     if json {
         return listing::print_json(&view);
     }
