@@ -162,7 +162,8 @@ impl Access {
         let (job_id, project_id, now) = (running.job.id, running.project.id, running.now);
         self.catalog
             .write(move |db| {
-                quotas::lock(db, project_id)?;
+                // Files that are complete take its locks again; rows are locked before them.
+                let _quotas = quotas::lock(db, project_id)?;
                 require_running(&jobs::find(db, job_id)?.ok_or(CredentialError::Unknown)?)?;
                 let (mut ended, mut known) = (EndedUploads::default(), 0);
                 let count = ends.len();

@@ -11,7 +11,7 @@ impl Access {
     /// [`AccessError::Credential`], [`AccessError::NotAdministrator`].
     pub async fn storage(&self, principal: &Principal, limit: i64) -> Result<StorageView, AccessError> {
         let principal = principal.clone();
-        self.read(move |db| {
+        self.read(principal.asked(), move |db| {
             require_registry(db, &principal)?;
             Ok(usage::view(db, limit, principal.now)?)
         })

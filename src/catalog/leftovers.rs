@@ -41,13 +41,14 @@ pub(super) fn record_of_project(db: &mut Db, project_id: i64, now: Timestamp) ->
     Ok(())
 }
 
-/// Leases at most `limit` blobs that are to be deleted, and returns their keys.
+/// Leases at most `limit` blobs that are to be deleted, and returns their keys and sizes in bytes.
 ///
-/// `leased_too` includes leased ones, whose holder may be dead. A time much further ahead than a lease, or than bytes are kept, was written under a wrong clock.
+/// `leased_too` includes leased ones, whose holder may be dead. A time much further ahead than a lease, or than bytes are
+/// kept, was written under a wrong clock.
 ///
 /// # Errors
 /// Those of the database.
-pub fn lease(db: &mut Db, limit: i64, leased_too: bool, now: Timestamp) -> Result<Vec<String>> {
+pub fn lease(db: &mut Db, limit: i64, leased_too: bool, now: Timestamp) -> Result<Vec<(String, i64)>> {
     let now = now.as_millis();
     let until = now + LEASE_MILLIS;
     let is_due = || {
@@ -67,7 +68,7 @@ pub fn lease(db: &mut Db, limit: i64, leased_too: bool, now: Timestamp) -> Resul
     let claimed = leftover_blobs::table.filter(leftover_blobs::store_key.eq_any(next)).filter(is_due());
     Ok(diesel::update(claimed)
         .set(leftover_blobs::remove_after.eq(until))
-        .returning(leftover_blobs::store_key)
+        .returning((leftover_blobs::store_key, leftover_blobs::size_bytes))
         .get_results(db)?)
 }
 

@@ -8,7 +8,7 @@ use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Integer, Nullable, Text};
 
 use super::db::MultiBackend;
-use super::schema::{group_quotas, projects};
+use super::schema::group_quotas;
 use super::{Db, usage};
 use crate::domain::quota::{Quota, QuotaOwner};
 use crate::domain::{Error, ErrorKind, Result};
@@ -111,14 +111,24 @@ pub fn tightest(db: &mut Db, project_id: i64) -> Result<Option<Quota>> {
     Ok(quotas(db, project_id, limits)?.into_iter().min_by_key(Quota::left_bytes))
 }
 
-/// Lets this transaction alone add to what the quotas of a project limit, until it ends. Whoever locks other rows as well
-/// does this first. Needs [`super::Catalog::write`].
+/// The quotas of a project, to what of which a transaction alone adds until it ends.
+#[derive(Debug)]
+#[must_use]
+pub struct LockedQuotas {
+    project_id: i64,
+    limits: Vec<Limit>,
+}
+
+/// Lets this transaction alone add to what the quotas of a project limit, until it ends. Whoever locks or adds rows does
+/// this first, so that no two transactions wait for each other. A project without a quota costs one short statement, and
+/// nobody waits. Needs [`super::Catalog::write`].
 ///
 /// # Errors
 /// Those of the database.
-pub fn lock(db: &mut Db, project_id: i64) -> Result<()> {
+pub fn lock(db: &mut Db, project_id: i64) -> Result<LockedQuotas> {
     let limits = limits(db, project_id)?;
-    lock_limits(db, project_id, &limits)
+    lock_limits(db, project_id, &limits)?;
+    Ok(LockedQuotas { project_id, limits })
 }
 
 fn lock_limits(db: &mut Db, project_id: i64, limits: &[Limit]) -> Result<()> {
@@ -139,22 +149,21 @@ fn lock_limits(db: &mut Db, project_id: i64, limits: &[Limit]) -> Result<()> {
     Ok(())
 }
 
-/// Requires that what this transaction has added, `added_bytes` in all, fits into the quotas of a project. Needs
-/// [`super::Catalog::write`].
-///
-/// # Errors
-/// `OverQuota`, with a text that says what is used and what is allowed.
-pub fn require_within(db: &mut Db, project_id: i64, added_bytes: i64) -> Result<()> {
-    let limits = limits(db, project_id)?;
-    lock_limits(db, project_id, &limits)?;
-    for quota in quotas(db, project_id, limits)? {
-        if quota.used_bytes > quota.max_bytes {
-            let before = Quota { used_bytes: quota.used_bytes - added_bytes, ..quota };
-            let text = before.refusal(u64::try_from(added_bytes).ok());
-            return Err(Error::new(ErrorKind::OverQuota, text));
+impl LockedQuotas {
+    /// Requires that what this transaction has added, `added_bytes` in all, fits. No bytes always fit.
+    ///
+    /// # Errors
+    /// `OverQuota`, with a text that says what is used and what is allowed.
+    pub fn require_within(self, db: &mut Db, added_bytes: i64) -> Result<()> {
+        for quota in quotas(db, self.project_id, self.limits)? {
+            if added_bytes > 0 && quota.used_bytes > quota.max_bytes {
+                let before = Quota { used_bytes: quota.used_bytes - added_bytes, ..quota };
+                let text = before.refusal(u64::try_from(added_bytes).ok());
+                return Err(Error::new(ErrorKind::OverQuota, text));
+            }
         }
+        Ok(())
     }
-    Ok(())
 }
 
 /// What an upload that is under way will have, in SQL.
@@ -187,22 +196,36 @@ fn promised_in_group(db: &mut Db, path: &str) -> Result<i64> {
     Ok(query.get_result::<Bytes>(db)?.bytes)
 }
 
+#[derive(QueryableByName)]
+#[diesel(check_for_backend(MultiBackend))]
+struct UsedRow {
+    #[diesel(sql_type = Text)]
+    path: String,
+    #[diesel(sql_type = BigInt)]
+    max_bytes: i64,
+    #[diesel(sql_type = BigInt)]
+    used_bytes: i64,
+}
+
 /// Lists the projects and groups whose quotas are nearly used up by what there is, as sentences name them.
 ///
 /// # Errors
 /// Those of the database.
 pub fn nearly_used_up(db: &mut Db) -> Result<Vec<Quota>> {
-    let own: Vec<(i64, String, Option<i64>)> = projects::table
-        .filter(projects::max_storage_bytes.is_not_null())
-        .order(projects::id.asc())
-        .select((projects::id, projects::path, projects::max_storage_bytes))
-        .load(db)?;
-    let mut found = Vec::new();
-    for (id, path, max_bytes) in own {
-        let Some(max_bytes) = max_bytes else { continue };
-        let used_bytes = usage::of_project(db, id)?.bytes;
-        found.push(Quota { owner: QuotaOwner::Project(path), max_bytes, used_bytes });
-    }
+    let own: Vec<UsedRow> = diesel::sql_query(
+        "SELECT projects.path, projects.max_storage_bytes AS max_bytes, \
+         CAST(COALESCE(SUM(project_usage.stored_bytes), 0) AS BIGINT) AS used_bytes FROM projects \
+         LEFT JOIN project_usage ON project_usage.project_id = projects.id \
+         WHERE projects.max_storage_bytes IS NOT NULL \
+         GROUP BY projects.id, projects.path, projects.max_storage_bytes ORDER BY projects.id",
+    )
+    .load(db)?;
+    let of_project = |UsedRow { path, max_bytes, used_bytes }| Quota {
+        owner: QuotaOwner::Project(path),
+        max_bytes,
+        used_bytes,
+    };
+    let mut found: Vec<Quota> = own.into_iter().map(of_project).collect();
     for (path, max_bytes) in of_groups(db)? {
         let used_bytes = usage::of_group(db, &path.to_lowercase())?.bytes;
         found.push(Quota { owner: QuotaOwner::Group(path), max_bytes, used_bytes });

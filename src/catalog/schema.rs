@@ -9,6 +9,7 @@ diesel::table! {
         email -> Nullable<Text>,
         admin -> Bool,
         created_at -> BigInt,
+        upstream -> Nullable<Text>,
     }
 }
 
@@ -43,6 +44,7 @@ diesel::table! {
         pipeline_slug -> Nullable<Text>,
         steps -> Nullable<Text>,
         max_storage_bytes -> Nullable<BigInt>,
+        upstream -> Nullable<Text>,
     }
 }
 
@@ -100,6 +102,7 @@ diesel::table! {
         cancel_reason -> Nullable<Text>,
         rebuilt_from -> Nullable<BigInt>,
         cancel_at -> Nullable<BigInt>,
+        told_at -> Nullable<BigInt>,
     }
 }
 
@@ -138,6 +141,7 @@ diesel::table! {
         parallel_group_index -> Nullable<BigInt>,
         parallel_group_total -> Nullable<BigInt>,
         agent -> Nullable<Text>,
+        told_at -> Nullable<BigInt>,
     }
 }
 
@@ -167,6 +171,7 @@ diesel::table! {
         crc32 -> Nullable<BigInt>,
         shown_name -> Nullable<Text>,
         bytes_kept_until -> Nullable<BigInt>,
+        origin -> Nullable<Text>,
     }
 }
 
@@ -332,6 +337,26 @@ diesel::table! {
     used_numbers (name) {
         name -> Text,
         number -> BigInt,
+    }
+}
+
+diesel::table! {
+    foreign_numbers (upstream, kind, foreign_id) {
+        upstream -> Text,
+        kind -> Text,
+        foreign_id -> Text,
+        number -> BigInt,
+    }
+}
+
+diesel::table! {
+    feed_events (sha256) {
+        sha256 -> Binary,
+        upstream -> Text,
+        project_id -> BigInt,
+        pipeline_id -> Nullable<BigInt>,
+        hint -> Bool,
+        received_at -> BigInt,
     }
 }
 

@@ -249,3 +249,12 @@ pub fn find_details(db: &mut Db, id: i64) -> Result<Option<UserDetails>> {
 pub fn find(db: &mut Db, id: i64) -> Result<Option<User>> {
     Ok(users::table.find(id).select(User::as_select()).first(db).optional()?)
 }
+
+/// Returns the upstream that the user `id` is learnt from; `None` for one that is registered here, or that does not
+/// exist.
+///
+/// # Errors
+/// Those of the database.
+pub fn upstream_of(db: &mut Db, id: i64) -> Result<Option<String>> {
+    Ok(users::table.find(id).select(users::upstream).first(db).optional()?.flatten())
+}

@@ -20,6 +20,7 @@ mod project;
 mod serve;
 mod sweep;
 mod token;
+mod upstream;
 mod user;
 
 use std::ffi::OsString;
@@ -133,6 +134,9 @@ enum Command {
     /// Set and list what the projects of groups may store.
     #[command(subcommand, after_help = group::EXAMPLES)]
     Group(group::GroupCommand),
+    /// Check an upstream, and fetch archives from it.
+    #[command(subcommand, after_help = upstream::EXAMPLES)]
+    Upstream(upstream::UpstreamCommand),
     /// Show and check the settings.
     #[command(subcommand, after_help = config::EXAMPLES)]
     Config(config::ConfigCommand),
@@ -230,7 +234,8 @@ impl Maintenance {
         let store = Store::open(settings).map_err(CommandError::startup)?;
         let (kept, clock) = (settings.tombstones, Clock::System);
         let retention =
-            Retention::new(catalog.clone(), store.clone(), clock, kept, settings.agents_lost_after);
+            Retention::new(catalog.clone(), store.clone(), clock, kept, settings.agents_lost_after)
+                .with_cache(crate::app::cache_bytes(settings));
         Ok(Self { catalog, store, retention, runtime: runtime()? })
     }
 
@@ -285,6 +290,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Result<(), CommandE
         Command::User(command) => user::run(&settings, command),
         Command::Project(command) => project::run(&settings, command),
         Command::Group(command) => group::run(&settings, command),
+        Command::Upstream(command) => upstream::run(&settings, &command),
     }
 }
 

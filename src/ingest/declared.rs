@@ -12,6 +12,7 @@ use crate::catalog::quotas;
 use crate::catalog::uploads::{self, Piece, PieceUpload, ReceiveOutcome};
 use crate::domain::artifact::UploadState;
 use crate::domain::{Clock, Error, ErrorKind, Result, Sha256Digest, Timestamp};
+use crate::metrics::UploadOutcome;
 
 /// How often a node says that it still assembles an upload.
 const RENEWAL: Duration = Duration::from_secs(10);
@@ -40,7 +41,7 @@ impl Ingest {
         received: ArtifactUpload,
         candidates: Vec<PieceUpload>,
     ) -> Result<WholeOutcome> {
-        let ArtifactUpload { upload, writer, hashes, _turn, .. } = received;
+        let ArtifactUpload { upload, writer, hashes, mut measure, _turn, .. } = received;
         let hashes = match hashes {
             Some(hashes) => hashes.finish().await?,
             None => return Err(Error::internal("the hashes of a declared upload were not computed")),
@@ -53,6 +54,7 @@ impl Ingest {
             candidates.into_iter().filter(|it| difference(it, &contents).is_none()).collect();
         if fitting.is_empty() {
             self.discard(&key).await;
+            measure.ends(UploadOutcome::Refused);
             return Ok(differs.map_or(WholeOutcome::Closed, WholeOutcome::Differs));
         }
         let recording = self.catalog.write(move |db| {
@@ -74,6 +76,7 @@ impl Ingest {
         if !is_used {
             self.discard(&key).await;
         }
+        measure.ends(if is_there { UploadOutcome::Stored } else { UploadOutcome::Refused });
         Ok(if is_there { WholeOutcome::Received } else { WholeOutcome::Closed })
     }
 
@@ -148,7 +151,7 @@ impl Ingest {
         let (digest, now) = (Sha256Digest::of(b"in order"), clock.now());
         let receiving = self.catalog.write(move |db| {
             writer.hold(db)?;
-            quotas::lock(db, upload.project_id)?;
+            let _quotas = quotas::lock(db, upload.project_id)?;
             let from = (upload_id, UploadState::Ordered);
             let outcome = uploads::receive(db, from, &pieces, &contents, digest)?;
             if let (ReceiveOutcome::Received(_), Some(received)) = (&outcome, uploads::find(db, upload.uuid)?)

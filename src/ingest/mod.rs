@@ -7,6 +7,7 @@ mod declared;
 mod hashes;
 mod log;
 mod pieces;
+pub mod pull;
 mod rewrite;
 mod scan;
 mod turns;
@@ -29,6 +30,7 @@ use crate::catalog::{Catalog, Db, jobs, quotas, tombstones};
 use crate::domain::artifact::ArtifactFormat;
 use crate::domain::status::Status;
 use crate::domain::{Clock, Error, ErrorKind, Result, Timestamp, byte_size};
+use crate::metrics::{UploadMeasure, UploadOutcome, Uploads};
 use crate::store::{Store, StoreKey, StoredBlob, Upload};
 use crate::writers::{Writer, Writers};
 use scan::lost;
@@ -50,6 +52,7 @@ pub struct Ingest {
     turns: Turns,
     writers: Writers,
     clock: Clock,
+    metrics: Uploads,
 }
 
 /// An artifact being received.
@@ -60,6 +63,7 @@ pub struct ArtifactUpload {
     limit_bytes: Option<u64>,
     /// Of what its client declared hashes of.
     hashes: Option<StreamHashes>,
+    measure: UploadMeasure,
     /// Held until the artifact is recorded, or given up.
     _turn: Turn,
 }
@@ -91,7 +95,7 @@ impl Ingest {
     pub fn new(catalog: Catalog, store: Store, limits: Limits, concurrent: usize, clock: Clock) -> Self {
         let (scans, turns) = (Semaphore::new(CONCURRENT_SCANS), Turns::new(concurrent));
         let writers = Writers::new(catalog.clone(), Purpose::Keys);
-        Self { catalog, store, limits, scans, turns, writers, clock }
+        Self { catalog, store, limits, scans, turns, writers, clock, metrics: Uploads::default() }
     }
 
     /// Waits for a job's turn to send something. A job that sends many pieces at once over a slow line waits as
@@ -157,8 +161,9 @@ impl Ingest {
     }
 
     async fn begin_in(&self, turn: Turn, limit_bytes: Option<u64>) -> Result<ArtifactUpload> {
+        let measure = self.metrics.begin();
         let (writer, upload) = self.writers.begin(&self.store).await?;
-        Ok(ArtifactUpload { upload, writer, limit_bytes, hashes: None, _turn: turn })
+        Ok(ArtifactUpload { upload, writer, limit_bytes, hashes: None, measure, _turn: turn })
     }
 
     /// Scans a blob if it is an archive; few at a time.
@@ -182,7 +187,7 @@ impl Ingest {
         validator: Option<Validator>,
         now: Timestamp,
     ) -> Result<CommitOutcome> {
-        let ArtifactUpload { upload, writer, _turn, .. } = received;
+        let ArtifactUpload { upload, writer, mut measure, _turn, .. } = received;
         let stored = upload.commit().await?;
         let key = stored.key.clone();
         let tail_bytes = self.scan(&stored, declared.format, declared.job_id).await?;
@@ -190,9 +195,18 @@ impl Ingest {
             && let Err(why) = self.validate(&stored, validator).await?
         {
             self.discard(&key).await;
+            measure.ends(UploadOutcome::Refused);
             return Ok(CommitOutcome::Rejected(why));
         }
         let outcome = self.record(writer, declared, stored, tail_bytes, now).await;
+        match &outcome {
+            Ok(CommitOutcome::Created(_) | CommitOutcome::Duplicate) => measure.ends(UploadOutcome::Stored),
+            Ok(CommitOutcome::Conflict | CommitOutcome::Rejected(_) | CommitOutcome::JobEnded(_)) => {
+                measure.ends(UploadOutcome::Refused);
+            }
+            Err(error) if error.kind() == ErrorKind::OverQuota => measure.ends(UploadOutcome::Refused),
+            Err(_) => {}
+        }
         // A failed commit may have happened after all: its bytes are left to `gc`.
         let is_refused = match &outcome {
             Ok(CommitOutcome::Duplicate | CommitOutcome::Conflict | CommitOutcome::JobEnded(_)) => true,
@@ -207,6 +221,11 @@ impl Ingest {
 }
 
 impl Ingest {
+    /// The metrics of uploads.
+    pub fn metrics(&self) -> &Uploads {
+        &self.metrics
+    }
+
     /// The writers of uploads in progress.
     pub fn writers(&self) -> &Writers {
         &self.writers
@@ -289,7 +308,10 @@ impl ArtifactUpload {
     /// `TooLarge` at the first byte past the limit; those of the store.
     pub async fn write(&mut self, bytes: &[u8]) -> Result<()> {
         match self.limit_bytes {
-            Some(limit) if self.upload.size() + bytes.len() as u64 > limit => return Err(too_large(limit)),
+            Some(limit) if self.upload.size() + bytes.len() as u64 > limit => {
+                self.measure.ends(UploadOutcome::Refused);
+                return Err(too_large(limit));
+            }
             _ => {}
         }
         if let Some(hashes) = &mut self.hashes {
@@ -313,6 +335,7 @@ fn record(
     without_bytes: Option<i64>,
     now: Timestamp,
 ) -> Result<Recorded> {
+    let quotas = quotas::lock(db, declared.project_id)?;
     let status = jobs::find(db, declared.job_id)?.map_or(Status::Canceled, |job| job.status);
     if !status.is_executing() {
         return Ok(Recorded::Done(CommitOutcome::JobEnded(status)));
@@ -333,7 +356,7 @@ fn record(
     Ok(match artifacts::add(db, &declared, &contents, now)? {
         InsertOutcome::Inserted(id) => {
             let added_bytes = i64::try_from(stored.size).map_err(Error::internal)?;
-            quotas::require_within(db, declared.project_id, added_bytes)?;
+            quotas.require_within(db, added_bytes)?;
             Recorded::Done(CommitOutcome::Created(id))
         }
         InsertOutcome::AlreadyExists(existing) => Recorded::Exists(existing),

@@ -1,19 +1,27 @@
 //! Counts of what is stored that read the rows of artifacts: made from time to time, by one node for all, so that nobody
 //! who looks waits for them.
 
+use std::time::Duration;
+
 use super::sweep::earlier;
 use super::{BATCH, Retention};
+use crate::catalog::due;
 use crate::catalog::tombstones::{self, Cursor};
 use crate::catalog::usage::{self, StorageCounts, Stored};
 use crate::catalog::{Catalog, clock as database_clock, quotas};
+use crate::domain::artifact::ArtifactKind;
 use crate::domain::quota::Quota;
 use crate::domain::{Clock, Error, Result, Timestamp};
+use crate::metrics::Totals;
 
 /// How many of the artifacts that the next sweep deletes are listed.
 const LISTED: usize = 100;
 
 /// A day in seconds.
 const DAY: u64 = 24 * 3600;
+
+/// The pause between two parts of a count, so that it takes no connection for long.
+const PAUSE: Duration = Duration::from_millis(20);
 
 impl Retention {
     /// Counts what is stored; see [`count_storage`].
@@ -22,6 +30,38 @@ impl Retention {
     /// Those of the catalog.
     pub async fn count_storage(&self) -> Result<StorageCounts> {
         count_storage(&self.catalog, &self.clock).await
+    }
+
+    /// Shows in the metrics what the counters say, and what was counted last, by whatever node.
+    ///
+    /// # Errors
+    /// Those of the catalog; the metrics stay as they were.
+    pub async fn show_totals(&self) -> Result<Totals> {
+        let reading = self.catalog.read(|db| {
+            Ok::<_, Error>((usage::by_kind(db)?, usage::waiting(db)?.artifacts, usage::counts(db)?))
+        });
+        let (by_kind, deletions_pending, counted) = reading.await?;
+        let of_kind = |kind: &ArtifactKind| {
+            let found = by_kind.iter().find(|(of, _)| of == kind);
+            let Stored { artifacts, bytes } = found.map(|(_, stored)| *stored).unwrap_or_default();
+            (kind.as_str(), artifacts, bytes)
+        };
+        let (counts, counted_at) = counted.unzip();
+        let counts: StorageCounts = counts.unwrap_or_default();
+        let lag = |since: Timestamp| {
+            let counted_at = counted_at.unwrap_or(since);
+            ((counted_at.as_millis() - since.as_millis()) / 1000).max(1)
+        };
+        let totals = Totals {
+            by_type: ArtifactKind::ALL.iter().map(of_kind).collect(),
+            expired_waiting: counts.overdue.artifacts,
+            expired_waiting_bytes: counts.overdue.bytes,
+            sweep_lag_seconds: counts.overdue_since.map_or(0, lag),
+            deletions_pending,
+            quotas_nearly_full: i64::try_from(counts.nearly_full.len()).unwrap_or(i64::MAX),
+        };
+        self.gauges.set(&totals);
+        Ok(totals)
     }
 }
 
@@ -38,14 +78,17 @@ pub async fn count_storage(catalog: &Catalog, clock: &Clock) -> Result<StorageCo
     let (expired, expired_since) = catalog.read(move |db| usage::expiring(db, past, now)).await?;
     let (expiring_in_a_day, _) = catalog.read(move |db| usage::expiring(db, now, day)).await?;
     let (later, _) = catalog.read(move |db| usage::expiring(db, day, week)).await?;
-    let (next_sweep, first) = count_next_sweep(catalog, now).await?;
+    let next_sweep = NextSweep::count(catalog, now).await?;
+    let first = next_sweep.first;
     let full = catalog.read(quotas::nearly_used_up).await?;
     let counts = StorageCounts {
         expired,
         expired_since,
+        overdue: next_sweep.overdue,
+        overdue_since: next_sweep.overdue_since,
         expiring_in_a_day,
         expiring_in_a_week: expiring_in_a_day.plus(later),
-        next_sweep,
+        next_sweep: next_sweep.overdue.plus(next_sweep.purged),
         next_sweep_first: catalog.read(move |db| usage::described(db, &first)).await?,
         locked: catalog.read(usage::locked).await?,
         failed_uploads: catalog.read(usage::failed_uploads).await?,
@@ -64,52 +107,65 @@ pub async fn count_storage(catalog: &Catalog, clock: &Clock) -> Result<StorageCo
     Ok(counts)
 }
 
-/// Counts what the next sweep deletes, in its own order and by its own statements, and returns the first IDs.
-async fn count_next_sweep(catalog: &Catalog, now: Timestamp) -> Result<(Stored, Vec<i64>)> {
-    let mut counted = Counted::default();
-    let mut next = Some(Cursor::default());
-    while let Some(after) = next {
-        let part = catalog.read(move |db| {
-            let part = tombstones::expired_batch(db, after, BATCH, now)?;
-            let bytes = usage::size_of(db, &part.ids)?;
-            Ok::<_, Error>((part, bytes))
-        });
-        let (part, bytes) = part.await?;
-        counted.add(&part.ids, bytes);
-        next = part.next;
-    }
-    for request in catalog.read(tombstones::requested_purges).await? {
-        let mut next = Some(Cursor::default());
-        while let Some(after) = next {
-            let part = catalog.read(move |db| {
-                let mut part = tombstones::purgeable_batch(db, request, after, BATCH)?;
-                // What has expired is deleted before, and counted.
-                let expired = tombstones::still_due(db, &part.ids, now)?;
-                part.ids.retain(|id| !expired.contains(id));
-                let bytes = usage::size_of(db, &part.ids)?;
-                Ok::<_, Error>((part, bytes))
-            });
-            let (part, bytes) = part.await?;
-            counted.add(&part.ids, bytes);
-            next = part.next;
-        }
-    }
-    Ok((counted.stored, counted.first))
-}
-
-/// What was counted so far.
+/// What the next sweep deletes, counted in its own order and by its own statements.
 #[derive(Debug, Default)]
-struct Counted {
-    stored: Stored,
+struct NextSweep {
+    /// What is past its date.
+    overdue: Stored,
+    /// The first of these dates.
+    overdue_since: Option<Timestamp>,
+    /// What else is requested to be deleted.
+    purged: Stored,
+    /// The IDs of the first of both.
     first: Vec<i64>,
 }
 
-impl Counted {
-    fn add(&mut self, ids: &[i64], bytes: i64) {
-        let artifacts = i64::try_from(ids.len()).unwrap_or(i64::MAX);
-        self.stored = self.stored.plus(Stored { artifacts, bytes });
+impl NextSweep {
+    async fn count(catalog: &Catalog, now: Timestamp) -> Result<Self> {
+        let mut counted = Self::default();
+        let mut next = Some(Cursor::default());
+        while let Some(after) = next {
+            let part = catalog.read(move |db| due::waiting_batch(db, after, BATCH, now)).await?;
+            counted.overdue = counted.overdue.plus(Stored { artifacts: of(&part.ids), bytes: part.bytes });
+            counted.overdue_since = counted.overdue_since.or(part.oldest);
+            counted.list(&part.ids);
+            next = pause(part.next).await;
+        }
+        for request in catalog.read(tombstones::requested_purges).await? {
+            let mut next = Some(Cursor::default());
+            while let Some(after) = next {
+                let part = catalog.read(move |db| {
+                    let mut part = tombstones::purgeable_batch(db, request, after, BATCH)?;
+                    // What has expired is deleted before, and counted.
+                    let expired = tombstones::still_due(db, &part.ids, now)?;
+                    part.ids.retain(|id| !expired.contains(id));
+                    let bytes = usage::size_of(db, &part.ids)?;
+                    Ok::<_, Error>((part, bytes))
+                });
+                let (part, bytes) = part.await?;
+                counted.purged = counted.purged.plus(Stored { artifacts: of(&part.ids), bytes });
+                counted.list(&part.ids);
+                next = pause(part.next).await;
+            }
+        }
+        Ok(counted)
+    }
+
+    fn list(&mut self, ids: &[i64]) {
         self.first.extend(ids.iter().take(LISTED.saturating_sub(self.first.len())));
     }
+}
+
+fn of(ids: &[i64]) -> i64 {
+    i64::try_from(ids.len()).unwrap_or(i64::MAX)
+}
+
+/// Pauses if there is a next part.
+async fn pause(next: Option<Cursor>) -> Option<Cursor> {
+    if next.is_some() {
+        tokio::time::sleep(PAUSE).await;
+    }
+    next
 }
 
 /// Warns of quotas that were not nearly used up at the count before.

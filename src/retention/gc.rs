@@ -104,6 +104,7 @@ impl Retention {
             }
             progress();
         }
+        self.metrics.orphans_removed(collected.orphans);
         Ok(collected)
     }
 }

@@ -23,6 +23,7 @@ pub use timer::first_after;
 
 use crate::catalog::Catalog;
 use crate::domain::Clock;
+use crate::metrics::{self, CatalogGauges};
 use crate::store::Store;
 
 /// The number of artifacts per transaction: large enough to be fast, small enough that waiting writers do not
@@ -39,6 +40,10 @@ pub struct Retention {
     tombstones: Duration,
     /// How long an agent may send no heartbeat.
     agents_lost_after: Duration,
+    /// Bytes of copies from an upstream that are kept, if there is one.
+    cache_bytes: Option<u64>,
+    metrics: metrics::Retention,
+    gauges: CatalogGauges,
 }
 
 impl Retention {
@@ -51,6 +56,23 @@ impl Retention {
         tombstones: Duration,
         agents_lost_after: Duration,
     ) -> Self {
-        Self { catalog, store, clock, tombstones, agents_lost_after }
+        let (metrics, gauges) = (metrics::Retention::default(), CatalogGauges::default());
+        Self { catalog, store, clock, tombstones, agents_lost_after, cache_bytes: None, metrics, gauges }
+    }
+
+    /// Keeps at most so many bytes of copies from an upstream.
+    #[must_use]
+    pub fn with_cache(self, cache_bytes: Option<u64>) -> Self {
+        Self { cache_bytes, ..self }
+    }
+
+    /// The metrics of what this node deletes.
+    pub fn metrics(&self) -> &metrics::Retention {
+        &self.metrics
+    }
+
+    /// The gauges over the catalog.
+    pub fn gauges(&self) -> &CatalogGauges {
+        &self.gauges
     }
 }

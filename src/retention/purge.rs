@@ -43,7 +43,8 @@ impl Retention {
                 break;
             }
             let count = claimed.len();
-            let gone = remove_all(store, claimed).await;
+            let (gone, bytes) = remove_all(store, claimed).await;
+            self.metrics.swept_bytes(bytes);
             removed.blobs += gone.len();
             progress(gone.len());
             removed.failed += count - gone.len();
@@ -74,7 +75,8 @@ impl Retention {
                 return Ok(());
             }
             let count = claimed.len();
-            let gone = remove_keys(store, claimed).await;
+            let (gone, bytes) = remove_keys(store, claimed).await;
+            self.metrics.swept_bytes(bytes);
             removed.blobs += gone.len();
             progress(gone.len());
             removed.failed += count - gone.len();
@@ -84,42 +86,48 @@ impl Retention {
     }
 }
 
-/// Deletes the blobs; returns the keys of those that are deleted.
-async fn remove_keys(store: &Store, keys: Vec<String>) -> Vec<String> {
+/// Deletes the blobs; returns the keys of those that are deleted, and their bytes.
+async fn remove_keys(store: &Store, blobs: Vec<(String, i64)>) -> (Vec<String>, u64) {
     // A text that is no key names no blob.
-    let (valid, mut gone): (Vec<String>, Vec<String>) =
-        keys.into_iter().partition(|key| key.parse::<StoreKey>().is_ok());
-    let parsed: Vec<StoreKey> = valid.iter().filter_map(|key| key.parse().ok()).collect();
+    let (valid, nameless): (Vec<_>, Vec<_>) =
+        blobs.into_iter().partition(|(key, _)| key.parse::<StoreKey>().is_ok());
+    let mut gone: Vec<String> = nameless.into_iter().map(|(key, _)| key).collect();
+    let parsed: Vec<StoreKey> = valid.iter().filter_map(|(key, _)| key.parse().ok()).collect();
     let outcomes = store.delete_all(parsed).await;
-    for (key, outcome) in valid.into_iter().zip(outcomes) {
+    let mut deleted_bytes = 0;
+    for ((key, bytes), outcome) in valid.into_iter().zip(outcomes) {
         match outcome {
-            Ok(()) => gone.push(key),
+            Ok(()) => {
+                deleted_bytes += bytes.unsigned_abs();
+                gone.push(key);
+            }
             Err(error) => tracing::warn!(key, causes = error.source_chain(), "blob not deleted"),
         }
     }
-    gone
+    (gone, deleted_bytes)
 }
 
-/// Deletes the blobs; returns the IDs of the rows whose blob is deleted.
-async fn remove_all(store: &Store, tombstones: Vec<Tombstone>) -> Vec<i64> {
+/// Deletes the blobs; returns the IDs of the rows whose blob is deleted, and the bytes of these.
+async fn remove_all(store: &Store, tombstones: Vec<Tombstone>) -> (Vec<i64>, u64) {
     let mut rows = Vec::new();
     let mut keys: Vec<StoreKey> = Vec::new();
     for tombstone in tombstones {
         match tombstone.store_key.parse() {
             Ok(key) => {
-                rows.push(tombstone.id);
+                rows.push((tombstone.id, u64::try_from(tombstone.size_bytes).unwrap_or(0)));
                 keys.push(key);
             }
             Err(error) => tracing::warn!(artifact.id = tombstone.id, %error, "blob not deleted"),
         }
     }
     let outcomes = store.delete_all(keys).await;
-    let gone = rows.into_iter().zip(outcomes).filter_map(|(id, outcome)| match outcome {
-        Ok(()) => Some(id),
+    let gone = rows.into_iter().zip(outcomes).filter_map(|((id, bytes), outcome)| match outcome {
+        Ok(()) => Some((id, bytes)),
         Err(error) => {
             tracing::warn!(artifact.id = id, causes = error.source_chain(), "blob not deleted");
             None
         }
     });
-    gone.collect()
+    let (ids, bytes): (Vec<i64>, Vec<u64>) = gone.unzip();
+    (ids, bytes.into_iter().sum())
 }

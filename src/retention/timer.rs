@@ -17,7 +17,7 @@ const COUNTING: &str = "count";
 /// How old counts of what is stored become.
 const COUNTS: Duration = Duration::from_secs(5 * 60);
 
-/// How often a node checks whether they are due.
+/// How often a node checks whether they are due, and shows them in its metrics.
 const COUNT_QUESTIONS: Duration = Duration::from_secs(60);
 
 /// The least time from a node's start to its first collection, without [`JITTER_SECONDS`]: nodes that start
@@ -76,12 +76,15 @@ impl Retention {
         }
     }
 
-    /// Counts what is stored every five minutes, for as long as it is polled, unless another node does. `node` is the node's
-    /// unique ID.
+    /// Counts what is stored every five minutes, unless another node does, and shows it in the metrics, for as long as it is
+    /// polled. `node` is the node's unique ID.
     pub async fn count_forever(self, node: i64) {
         loop {
             if let Err(error) = self.count_if_due(node).await {
                 tracing::error!(causes = error.source_chain(), "what is stored was not counted");
+            }
+            if let Err(error) = self.show_totals().await {
+                tracing::warn!(causes = error.source_chain(), "the metrics do not show what is stored");
             }
             tokio::time::sleep(COUNT_QUESTIONS).await;
         }

@@ -3,6 +3,7 @@
 mod moving;
 mod quotas;
 mod removal;
+mod sequence;
 
 use std::path::Path;
 
@@ -12,6 +13,7 @@ use artigate::auth::{Credential, Credentials, Shown};
 use artigate::catalog::usage::{self, StorageCounts, StorageView, Stored};
 use artigate::domain::scope::Scopes;
 use artigate::settings::DatabaseUrl;
+use artigate::upstream::Consultation;
 use diesel::RunQueryDsl;
 use diesel::connection::SimpleConnection;
 use diesel::sql_types::BigInt;
@@ -272,7 +274,8 @@ fn only_an_administrator_sees_the_storage(gateway: Gateway) {
     fixtures::small(&gateway, b"bytes");
     let ask = |token: &str| {
         let list = vec![Credential::Personal(Shown::Token(token.to_owned().into()))];
-        let credentials = Credentials { list, audit: AuditContext::default() };
+        let credentials =
+            Credentials { list, audit: AuditContext::default(), asked: Consultation::default() };
         let (accepted, now) = (AcceptedCredentials::UserOnly, gateway.now());
         let principal = Principal { credentials, accepted, scopes: Scopes::READ, now };
         gateway.block_on(gateway.app.access.storage(&principal, 50))

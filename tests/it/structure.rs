@@ -16,10 +16,11 @@ const LAYERS: &[&[&str]] = &[
     &["access"],
     &["ingest", "deliver", "retention", "readiness"],
     &["auth"],
+    &["upstream"],
     &["audit"],
     &["writers", "identity"],
     &["catalog", "store", "archive"],
-    &["settings", "telemetry", "yielding"],
+    &["settings", "telemetry", "metrics", "threads", "yielding"],
     &["domain"],
 ];
 
@@ -38,7 +39,10 @@ const KEPT_TO: &[(&str, &[&str])] = &[
     ("object_store::", &["store"]),
     ("quick_xml::", &["api", "store"]),
     ("reqwest::", &["store", "upstream"]),
-    ("rustls::", &["store"]),
+    ("rustls::", &["server", "store", "upstream"]),
+    ("h2::", &["server"]),
+    ("use http::", &["server"]),
+    ("prometheus_client::", &["metrics"]),
     ("use zip::", &["archive"]),
 ];
 

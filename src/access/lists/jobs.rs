@@ -26,7 +26,7 @@ impl Access {
         page: Slice,
     ) -> Result<Listed<JobDetails>, AccessError> {
         let principal = principal.clone();
-        self.read(move |db| {
+        self.read(principal.asked(), move |db| {
             let project = AuthorizedProject::find(db, &principal, &project, Action::ReadJobs)?;
             let mut ids = jobs::of_project(db, project.project.id, &list, one_more(page))?;
             let more = take_page(&mut ids, page);
@@ -48,7 +48,7 @@ impl Access {
         page: Slice,
     ) -> Result<Listed<JobDetails>, AccessError> {
         let principal = principal.clone();
-        self.read(move |db| {
+        self.read(principal.asked(), move |db| {
             let project = AuthorizedProject::find(db, &principal, &project, Action::ReadJobs)?;
             project.require_pipeline(db, list.pipeline_id)?;
             let (ids, total) = jobs::of_pipeline(db, &list, page)?;
@@ -69,7 +69,7 @@ impl Access {
         job_id: i64,
     ) -> Result<(JobDetails, String), AccessError> {
         let principal = principal.clone();
-        self.read(move |db| {
+        self.read(principal.asked(), move |db| {
             let actor = principal.authenticate(db)?;
             principal.audit().set_job(job_id);
             let project = AuthorizedProject::find_for(db, &principal, actor, &project, Action::ReadJobs)?;
@@ -89,7 +89,7 @@ impl Access {
     /// [`AccessError::Credential`], [`AccessError::JobTokenRequired`] for a user.
     pub async fn current_job(&self, principal: &Principal) -> Result<(JobDetails, String), AccessError> {
         let principal = principal.clone();
-        self.read(move |db| {
+        self.read(principal.asked(), move |db| {
             let Actor::Job { job_id, project_path, .. } = principal.authenticate(db)? else {
                 return Err(AccessError::JobTokenRequired);
             };

@@ -28,6 +28,7 @@ pub struct Moved {
 pub fn relocate(db: &mut Db, from: &str, to: &str) -> Result<Vec<Moved>> {
     db.lock_whole_catalog()?;
     let moved = destinations(db, from, to)?;
+    require_registered(db, &moved)?;
     for Moved { id, to, .. } in &moved {
         if !is_valid_path(to) {
             return Err(Error::new(ErrorKind::Invalid, format!("{to:?} is not a valid full path")));
@@ -72,6 +73,25 @@ fn destinations(db: &mut Db, from: &str, to: &str) -> Result<Vec<Moved>> {
     Ok(moved)
 }
 
+/// Requires that no project is an upstream's, which says where it is.
+fn require_registered(db: &mut Db, moved: &[Moved]) -> Result<()> {
+    let ids: Vec<i64> = moved.iter().map(|it| it.id).collect();
+    let foreign: Option<(String, Option<String>)> = projects::table
+        .filter(projects::id.eq_any(ids))
+        .filter(projects::upstream.is_not_null())
+        .order(projects::id.asc())
+        .select((projects::path, projects::upstream))
+        .first(db)
+        .optional()?;
+    match foreign {
+        Some((path, Some(upstream))) => {
+            let why = format!("project {path:?} belongs to the upstream {upstream}, and is moved there");
+            Err(Error::new(ErrorKind::Conflict, why))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Returns the new path of what is at `path`, if a move from `from` to `to` covers it.
 fn moved_path(from: &str, to: &str, path: &str) -> Option<String> {
     path_covers(from, path).then(|| format!("{to}{}", path.get(from.len()..).unwrap_or_default()))
@@ -94,6 +114,8 @@ pub(super) fn remember_if_moved(db: &mut Db, id: i64, to: &str) -> Result<()> {
     let before: Option<String> = projects::table.find(id).select(projects::path).get_result(db).optional()?;
     match before {
         Some(from) if from.eq_ignore_ascii_case(to) => Ok(()),
+        // It was nowhere.
+        Some(from) if !is_valid_path(&from) => Ok(()),
         Some(from) => remember(db, id, &from, to),
         None => {
             diesel::delete(former_paths::table.find(to.to_lowercase())).execute(db)?;

@@ -4,6 +4,7 @@ use diesel::prelude::*;
 use diesel::sql_types::BigInt;
 
 use super::{Project, find};
+use crate::catalog::builds::FIRST_NUMBER;
 use crate::catalog::schema::{artifacts, projects, uploads};
 use crate::catalog::usage::{self, Stored};
 use crate::catalog::{Db, leftovers, users};
@@ -29,7 +30,9 @@ pub fn delete(db: &mut Db, id: i64, now: Timestamp) -> Result<Stored> {
     diesel::delete(uploads::table.filter(uploads::project_id.eq(id))).execute(db)?;
     diesel::delete(projects::table.find(id)).execute(db)?;
     usage::forget(db, id)?;
-    users::use_number(db, "project", id)?;
+    if id < FIRST_NUMBER {
+        users::use_number(db, "project", id)?;
+    }
     tracing::debug!(project.id = id, project.path = path, "project deleted");
     Ok(stored)
 }

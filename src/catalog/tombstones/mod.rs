@@ -21,27 +21,12 @@ use super::{Db, db::MultiBackend};
 use crate::domain::artifact::{ArtifactKind, ArtifactName, ArtifactState};
 use crate::domain::{Result, Timestamp};
 
-pub use expiry::{expire_batch, expired_batch, still_due};
-pub use purges::{Purge, purge_batch, purgeable_batch, request_purge, requested_purges};
+pub use super::due::Cursor;
+pub use expiry::{expire_batch, still_due};
+pub use purges::{Purge, Purgeable, purge_batch, purgeable_batch, request_purge, requested_purges};
 
 /// How long a batch of tombstones is leased to a node that deletes their blobs, in milliseconds.
 const LEASE_MILLIS: i64 = 10 * 60 * 1000;
-
-/// The position of a pass over artifacts.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Cursor {
-    expire_at: i64,
-    id: i64,
-}
-
-/// A part of what a pass will mark.
-#[derive(Debug, Clone)]
-pub struct Doomed {
-    /// The IDs of artifacts that are not locked.
-    pub ids: Vec<i64>,
-    /// Where the next part begins; `None` at the end.
-    pub next: Option<Cursor>,
-}
 
 /// The result of one batch of a pass.
 #[derive(Debug, Clone, Copy)]
@@ -60,6 +45,8 @@ pub struct Tombstone {
     pub id: i64,
     /// The key of the blob in the store.
     pub store_key: String,
+    /// Its size.
+    pub size_bytes: i64,
 }
 
 /// Marks an artifact as deleted, so that no reader finds it.
@@ -132,7 +119,7 @@ pub(super) fn expired(db: &mut Db, job_id: i64, name: &ArtifactName, now: Timest
 }
 
 /// Returns the artifacts among `(artifact, pipeline)` whose pipeline is not locked.
-fn unlocked(db: &mut Db, artifacts: impl Iterator<Item = (i64, i64)> + Clone) -> Result<Vec<i64>> {
+pub(super) fn unlocked(db: &mut Db, artifacts: impl Iterator<Item = (i64, i64)> + Clone) -> Result<Vec<i64>> {
     let pipelines: Vec<i64> = artifacts.clone().map(|(_, pipeline)| pipeline).collect();
     let locked = locked_among(db, &pipelines)?;
     Ok(artifacts.filter(|(_, pipeline)| !locked.contains(pipeline)).map(|(id, _)| id).collect())

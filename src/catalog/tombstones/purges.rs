@@ -2,7 +2,7 @@
 
 use diesel::prelude::*;
 
-use super::{Batch, Cursor, Doomed, soft_delete_all, unlocked};
+use super::{Batch, Cursor, soft_delete_all, unlocked};
 use crate::catalog::Db;
 use crate::catalog::schema::{artifacts, jobs, projects, purges};
 use crate::catalog::values::Finished;
@@ -39,6 +39,15 @@ pub struct Purge {
     through_id: Option<i64>,
 }
 
+/// A part of what a purge will mark.
+#[derive(Debug, Clone)]
+pub struct Purgeable {
+    /// The IDs of artifacts that are not locked.
+    pub ids: Vec<i64>,
+    /// Where the next part begins; `None` at the end.
+    pub next: Option<Cursor>,
+}
+
 /// Lists the purges that are requested and not complete.
 ///
 /// # Errors
@@ -64,7 +73,7 @@ pub fn requested_purges(db: &mut Db) -> Result<Vec<Purge>> {
 ///
 /// # Errors
 /// Those of the database.
-pub fn purgeable_batch(db: &mut Db, purge: Purge, after: Cursor, limit: i64) -> Result<Doomed> {
+pub fn purgeable_batch(db: &mut Db, purge: Purge, after: Cursor, limit: i64) -> Result<Purgeable> {
     let Purge { project_id, requested_at, through_id } = purge;
     let (last, latest) = through_id.map_or((i64::MAX, requested_at), |last| (last, i64::MAX));
     let all: Vec<(i64, i64)> = artifacts::table
@@ -81,7 +90,7 @@ pub fn purgeable_batch(db: &mut Db, purge: Purge, after: Cursor, limit: i64) -> 
         .load(db)?;
     let ids = unlocked(db, all.iter().copied())?;
     let last = all.last().filter(|_| all.len() as i64 == limit);
-    Ok(Doomed { ids, next: last.map(|(id, _)| Cursor { expire_at: 0, id: *id }) })
+    Ok(Purgeable { ids, next: last.map(|(id, _)| Cursor { expire_at: 0, id: *id }) })
 }
 
 /// Runs a part of a purge; the last part closes the request.
@@ -89,7 +98,7 @@ pub fn purgeable_batch(db: &mut Db, purge: Purge, after: Cursor, limit: i64) -> 
 /// # Errors
 /// Those of the database.
 pub fn purge_batch(db: &mut Db, purge: Purge, after: Cursor, limit: i64, now: Timestamp) -> Result<Batch> {
-    let Doomed { ids, next } = purgeable_batch(db, purge, after, limit)?;
+    let Purgeable { ids, next } = purgeable_batch(db, purge, after, limit)?;
     let gone = soft_delete_all(db, &ids, ArtifactState::Deleted, now)?;
     if next.is_none() {
         let Purge { project_id, requested_at, .. } = purge;

@@ -60,6 +60,10 @@ pub fn create_batch(
     limit: i64,
     now: Timestamp,
 ) -> Result<BatchOutcome> {
+    let quotas = match files.first() {
+        Some((_, first, _)) => Some(quotas::lock(db, first.project_id)?),
+        None => None,
+    };
     // The same batch may be asked for on two nodes at once.
     pipelines::lock(db, pipeline_id)?;
     let before = of_batch(db, job_id, batch)?;
@@ -89,10 +93,10 @@ pub fn create_batch(
         let selection = <PieceUpload as Selectable<MultiBackend>>::construct_selection();
         created.push(described.returning(selection).get_result(db)?);
     }
-    if let Some((_, first, _)) = files.first() {
+    if let Some(quotas) = quotas {
         let declared_bytes =
             files.iter().map(|(.., declared)| declared.size_bytes).fold(0, i64::saturating_add);
-        quotas::require_within(db, first.project_id, declared_bytes)?;
+        quotas.require_within(db, declared_bytes)?;
     }
     Ok(BatchOutcome::Uploads(created))
 }

@@ -16,7 +16,7 @@ use crate::domain::{Error, Result, Timestamp};
 /// `OverQuota` when it does not fit into what its project may store; `Internal` if the upload has no blob; those of
 /// [`artifacts::add`].
 pub fn complete(db: &mut Db, upload: &PieceUpload, now: Timestamp) -> Result<Option<InsertOutcome>> {
-    quotas::lock(db, upload.project_id)?;
+    let quotas = quotas::lock(db, upload.project_id)?;
     // Abandoned meanwhile, its blob is about to be deleted.
     if take(db, upload.id, UploadState::Received)?.is_none() {
         return Ok(None);
@@ -49,7 +49,7 @@ pub fn complete(db: &mut Db, upload: &PieceUpload, now: Timestamp) -> Result<Opt
         let outcome = artifacts::add_with_uuid(db, upload.uuid, &declared, &contents, now)?;
         if matches!(outcome, InsertOutcome::Inserted(_)) {
             diesel::delete(uploads::table.find(upload.id)).execute(db)?;
-            quotas::require_within(db, upload.project_id, size_bytes)?;
+            quotas.require_within(db, size_bytes)?;
         }
         return Ok(Some(outcome));
     }
@@ -64,6 +64,6 @@ pub fn complete(db: &mut Db, upload: &PieceUpload, now: Timestamp) -> Result<Opt
     let completed =
         (uploads::state.eq(UploadState::Completed.as_str()), uploads::store_key.eq(None::<String>));
     diesel::update(uploads::table.find(upload.id)).set(completed).execute(db)?;
-    quotas::require_within(db, upload.project_id, size_bytes)?;
+    quotas.require_within(db, size_bytes)?;
     Ok(Some(outcome))
 }

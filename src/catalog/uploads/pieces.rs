@@ -76,13 +76,15 @@ pub enum ReceiveOutcome {
 /// `OverQuota` when it does not fit into what the project may store, unless a declared size was promised; `Unavailable`
 /// when `gc` has taken the bytes; those of the database.
 pub fn add_piece(db: &mut Db, upload_id: i64, piece: &Piece, limits: PieceLimits) -> Result<AddOutcome> {
-    gc_marks::guard_insert(db, &piece.store_key)?;
     let of_upload = uploads::table.find(upload_id).select((uploads::project_id, uploads::declared_bytes));
     let found: Option<(i64, Option<i64>)> = of_upload.get_result(db).optional()?;
     let Some((project_id, declared_bytes)) = found else { return Ok(AddOutcome::Closed) };
-    if declared_bytes.is_none() {
-        quotas::lock(db, project_id)?;
-    }
+    let quotas = match declared_bytes {
+        None => Some(quotas::lock(db, project_id)?),
+        // It was promised.
+        Some(_) => None,
+    };
+    gc_marks::guard_insert(db, &piece.store_key)?;
     // Pieces may arrive at the same time.
     let Some((pieces, received)) = take(db, upload_id, UploadState::Open)? else {
         return Ok(AddOutcome::Closed);
@@ -113,8 +115,8 @@ pub fn add_piece(db: &mut Db, upload_id: i64, piece: &Piece, limits: PieceLimits
     diesel::update(uploads::table.find(upload_id))
         .set((uploads::pieces.eq(pieces), uploads::received.eq(received)))
         .execute(db)?;
-    if declared_bytes.is_none() {
-        quotas::require_within(db, project_id, piece.size_bytes)?;
+    if let Some(quotas) = quotas {
+        quotas.require_within(db, piece.size_bytes)?;
     }
     Ok(AddOutcome::Added(before.map(|piece| piece.store_key)))
 }

@@ -23,11 +23,15 @@ pub struct StorageCounts {
     pub expired: Stored,
     /// Of it, when the first was due.
     pub expired_since: Option<Timestamp>,
+    /// Of it, what is not locked.
+    pub overdue: Stored,
+    /// When the first of that was due.
+    pub overdue_since: Option<Timestamp>,
     /// What is due within a day, locked or not.
     pub expiring_in_a_day: Stored,
     /// What is due within seven days, locked or not.
     pub expiring_in_a_week: Stored,
-    /// What the next sweep deletes: expired or requested to be deleted, and not locked.
+    /// What the next sweep deletes: overdue or requested to be deleted, and not locked.
     pub next_sweep: Stored,
     /// The first ones of these, in the order of the sweep.
     pub next_sweep_first: Vec<DueArtifact>,

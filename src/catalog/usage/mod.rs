@@ -11,7 +11,7 @@ mod due;
 mod view;
 
 use diesel::prelude::*;
-use diesel::sql_types::{BigInt, Text};
+use diesel::sql_types::{BigInt, Bool, Text};
 use serde::{Deserialize, Serialize};
 
 pub use check::{WrongCounter, mend, wrong_counters};
@@ -25,6 +25,9 @@ use super::db::MultiBackend;
 use super::schema::uploads;
 use crate::domain::Result;
 use crate::domain::artifact::{ArtifactKind, UploadState};
+
+/// The advisory lock under which PostgreSQL transactions merge the rows of counters.
+const MERGING: i64 = 7_238;
 
 /// A number of artifacts, and their bytes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -161,13 +164,14 @@ pub(super) fn forget(db: &mut Db, project_id: i64) -> Result<()> {
 }
 
 /// Makes one row of several of a project and kind, which triggers add on PostgreSQL, or none if they add up to nothing.
+/// Does nothing while another transaction does this: the two would wait for each other.
 ///
 /// The sums stay the same at any moment: rows are deleted and their sum is inserted by one statement.
 ///
 /// # Errors
 /// Those of the database.
 pub fn merge_rows(db: &mut Db) -> Result<()> {
-    if matches!(db, Db::Sqlite(_)) {
+    if matches!(db, Db::Sqlite(_)) || !take_merging(db)? {
         return Ok(());
     }
     diesel::sql_query(
@@ -181,4 +185,16 @@ pub fn merge_rows(db: &mut Db) -> Result<()> {
     )
     .execute(db)?;
     Ok(())
+}
+
+/// Takes the advisory lock of whoever merges, until the transaction ends, unless another one has it.
+fn take_merging(db: &mut Db) -> Result<bool> {
+    #[derive(QueryableByName)]
+    #[diesel(check_for_backend(MultiBackend))]
+    struct Row {
+        #[diesel(sql_type = Bool)]
+        taken: bool,
+    }
+    let query = diesel::sql_query("SELECT pg_try_advisory_xact_lock($1) AS taken");
+    Ok(query.bind::<BigInt, _>(MERGING).get_result::<Row>(db)?.taken)
 }
