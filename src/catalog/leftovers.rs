@@ -23,19 +23,19 @@ const LEASE_MILLIS: i64 = 10 * 60 * 1000;
 pub(super) fn record_of_project(db: &mut Db, project_id: i64, now: Timestamp) -> Result<()> {
     let until = now.as_millis() + REPLACED_MILLIS;
     for blobs in [
-        "SELECT store_key, size_bytes, $2, $2 FROM artifacts \
-         WHERE project_id = $1 AND (state = 'finished' OR remove_after IS NOT NULL)",
-        "SELECT store_key, COALESCE(size_bytes, 0), $2, $2 FROM uploads \
-         WHERE project_id = $1 AND store_key IS NOT NULL",
-        "SELECT upload_pieces.store_key, upload_pieces.size_bytes, $2, $2 FROM upload_pieces \
-         JOIN uploads ON uploads.id = upload_pieces.upload_id WHERE uploads.project_id = $1",
+        "SELECT store_key, size_bytes, $1, $1 FROM artifacts \
+         WHERE project_id = $2 AND (state = 'finished' OR remove_after IS NOT NULL)",
+        "SELECT store_key, COALESCE(size_bytes, 0), $1, $1 FROM uploads \
+         WHERE project_id = $2 AND store_key IS NOT NULL",
+        "SELECT upload_pieces.store_key, upload_pieces.size_bytes, $1, $1 FROM upload_pieces \
+         JOIN uploads ON uploads.id = upload_pieces.upload_id WHERE uploads.project_id = $2",
     ] {
         diesel::sql_query(format!(
             "INSERT INTO leftover_blobs (store_key, size_bytes, remove_after, bytes_kept_until) {blobs} \
              ON CONFLICT DO NOTHING"
         ))
-        .bind::<BigInt, _>(project_id)
         .bind::<BigInt, _>(until)
+        .bind::<BigInt, _>(project_id)
         .execute(db)?;
     }
     Ok(())

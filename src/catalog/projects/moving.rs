@@ -109,15 +109,16 @@ pub(super) fn remember(db: &mut Db, id: i64, from: &str, to: &str) -> Result<()>
     Ok(())
 }
 
-/// Records where a project was that gets another path from a registry document, and forgets what was at its path.
+/// Records where a project was that gets another path from a registry document, and forgets what was at its path. An
+/// upstream tells itself where its projects were.
 pub(super) fn remember_if_moved(db: &mut Db, id: i64, to: &str) -> Result<()> {
-    let before: Option<String> = projects::table.find(id).select(projects::path).get_result(db).optional()?;
+    let columns = (projects::path, projects::upstream);
+    let before: Option<(String, Option<String>)> =
+        projects::table.find(id).select(columns).get_result(db).optional()?;
     match before {
-        Some(from) if from.eq_ignore_ascii_case(to) => Ok(()),
-        // It was nowhere.
-        Some(from) if !is_valid_path(&from) => Ok(()),
-        Some(from) => remember(db, id, &from, to),
-        None => {
+        Some((from, _)) if from.eq_ignore_ascii_case(to) => Ok(()),
+        Some((from, None)) => remember(db, id, &from, to),
+        Some((_, Some(_))) | None => {
             diesel::delete(former_paths::table.find(to.to_lowercase())).execute(db)?;
             Ok(())
         }

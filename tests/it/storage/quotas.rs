@@ -83,7 +83,7 @@ fn a_runners_upload_past_a_quota_is_refused_with_what_is_used_and_allowed(gatewa
     gateway.until_blobs(2);
     // Declared, it is refused before a byte of it is read; else where nothing more fits.
     let head = gateway.post(&upload_path("sast")).job_token(RUNNING).form_type();
-    let head = head.header("Content-Length", "1000000");
+    let head = head.header("Content-Length", "10000000");
     let answer = head.send();
     assert!(answer.status == 413 && answer.text().contains("stores 3 KiB of the 3 KiB"), "{}", answer.text());
     let form = Form::default().file("a", &[1; 100_000]);
