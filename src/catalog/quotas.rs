@@ -119,9 +119,10 @@ pub struct LockedQuotas {
     limits: Vec<Limit>,
 }
 
-/// Lets this transaction alone add to what the quotas of a project limit, until it ends. Whoever locks or adds rows does
-/// this first, so that no two transactions wait for each other. A project without a quota costs one short statement, and
-/// nobody waits. Needs [`super::Catalog::write`].
+/// Lets this transaction alone add to what the quotas of a project limit, until it ends.
+///
+/// Whoever locks or adds rows does this first, so that no two transactions wait for each other. A project without a quota
+/// costs one short statement, and nobody waits. Needs [`super::Catalog::write`].
 ///
 /// # Errors
 /// Those of the database.

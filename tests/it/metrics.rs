@@ -168,6 +168,9 @@ fn totals_are_what_the_catalog_holds(gateway: Gateway) {
     assert_eq!(shown("artigate_artifacts{file_type=\"archive\"}"), 2.0);
     assert_eq!(shown("artigate_stored_bytes{file_type=\"archive\"}"), 1500.0);
     assert_eq!(shown("artigate_expired_waiting"), 0.0);
+    gateway.load("{projects: [{id: 1, path: group/project, max_storage: 1876}], groups: [{path: group, max_storage: 1875}]}");
+    count();
+    assert_eq!(shown("artigate_quotas_nearly_full"), 1.0);
     gateway.advance_clock(2 * 3600);
     count();
     assert_eq!((shown("artigate_expired_waiting"), shown("artigate_expired_waiting_bytes")), (1.0, 500.0));
@@ -176,6 +179,7 @@ fn totals_are_what_the_catalog_holds(gateway: Gateway) {
     count();
     assert_eq!(shown("artigate_artifacts{file_type=\"archive\"}"), 1.0);
     assert_eq!((shown("artigate_expired_waiting"), shown("artigate_sweep_lag_seconds")), (0.0, 0.0));
+    assert_eq!(shown("artigate_quotas_nearly_full"), 0.0);
     assert_eq!((shown("artigate_swept_total"), shown("artigate_swept_bytes_total")), (1.0, 500.0));
     let last = shown("artigate_sweep_last_success_timestamp_seconds");
     assert_eq!(last, (gateway.now().as_millis() / 1000) as f64);

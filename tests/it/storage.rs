@@ -1,5 +1,6 @@
 //! What is stored: the counters that the database keeps, the view of them, quotas, and the removal and moving of projects.
 
+mod at_once;
 mod moving;
 mod quotas;
 mod removal;

@@ -164,8 +164,8 @@ pub(super) fn forget(db: &mut Db, project_id: i64) -> Result<()> {
 }
 
 /// Makes one row of several of a project and kind, which triggers add on PostgreSQL, or none if they add up to nothing.
-/// Does nothing while another transaction does this: the two would wait for each other.
 ///
+/// Does nothing while another transaction does this: the two would wait for each other.
 /// The sums stay the same at any moment: rows are deleted and their sum is inserted by one statement.
 ///
 /// # Errors
