@@ -27,6 +27,7 @@ mod registry;
 mod repository;
 mod running_job;
 mod search;
+mod storage;
 mod uploads;
 mod vouched;
 
@@ -46,7 +47,7 @@ pub use error::{AccessError, ArtifactAbsence, CommitAbsence, JobAbsence, Pipelin
 pub use lists::{ChildPipelines, Listed, ListedProjects, Total};
 pub use named::ListedArtifact;
 pub use news::{News, NewsOutcome, ProvenDelivery};
-pub use pieces::UploadError;
+pub use pieces::{Room, UploadError};
 pub use principal::Principal;
 pub use registry::require_registry;
 pub use repository::{ListedRefs, RefList, RefOrder, RefSearchText};
