@@ -14,6 +14,7 @@ mod environment;
 mod error;
 mod lists;
 mod named;
+mod overview;
 mod pieces;
 mod principal;
 mod project;
@@ -37,6 +38,10 @@ pub use environment::JobEnvironment;
 pub use error::{AccessError, ArtifactAbsence, CommitAbsence, JobAbsence, PipelineAbsence, ProjectAbsence};
 pub use lists::{ChildPipelines, Listed, ListedProjects, Total};
 pub use named::ListedArtifact;
+pub use overview::{
+    JobOverview, ListedProject, Named, OverviewArtifact, PipelineOverview, ProjectArtifactsPage,
+    ProjectOverview, RefOverview, Rights,
+};
 pub use pieces::UploadError;
 pub use principal::Principal;
 pub use registry::require_registry;

@@ -273,7 +273,7 @@ fn is_kept_as_newest() -> SqlLiteral<Bool> {
 ///
 /// The sources are compared one by one: SQLite makes a table of a list at each execution, which takes longer
 /// than the search.
-fn is_eligible_sql(table: &str) -> String {
+pub(super) fn is_eligible_sql(table: &str) -> String {
     let mut condition = format!("{table}.status = 'success'");
     for source in Source::DANGLING {
         condition.push_str(&format!(" AND {table}.source <> '{source}'"));

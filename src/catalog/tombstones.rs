@@ -10,7 +10,7 @@ use diesel::dsl::sql;
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Text};
 
-use super::artifacts::REPLACED_MILLIS;
+use super::artifacts::{Artifact, REPLACED_MILLIS};
 use super::latest::locked_among;
 use super::schema::{artifacts, jobs, projects, purges};
 use super::values::Finished;
@@ -57,6 +57,20 @@ struct Due {
     expire_at: i64,
     #[diesel(sql_type = BigInt)]
     pipeline_id: i64,
+}
+
+/// Lists expired artifacts of a job whose rows are kept, oldest first; at most `limit`.
+///
+/// # Errors
+/// Those of the database.
+pub fn expired_of_job(db: &mut Db, job_id: i64, limit: i64) -> Result<Vec<Artifact>> {
+    Ok(artifacts::table
+        .filter(artifacts::job_id.eq(job_id))
+        .filter(artifacts::state.eq(ArtifactState::Expired.as_str()))
+        .order(artifacts::id.asc())
+        .limit(limit)
+        .select(Artifact::as_select())
+        .load(db)?)
 }
 
 /// Marks an artifact as deleted, so that no reader finds it.
