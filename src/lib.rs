@@ -2,10 +2,10 @@
 //!
 //! Bytes come in through [`ingest`], go out through [`deliver`] and are deleted by [`retention`]; the
 //! [`catalog`] holds facts, the [`store`] holds bytes, [`archive`] reads zip; [`access`] finds and
-//! authorizes; the dialects under [`api`] only translate.
+//! authorizes; the dialects under [`api`] and the pages under [`web`] only translate.
 //!
 //! ```text
-//! cli → server → api → http → app → registry → access
+//! cli → server → api · web → http → app → registry → access
 //!     → ingest · deliver · retention · readiness → auth → audit → writers · identity
 //!     → catalog · store · archive → settings · telemetry · yielding → domain
 //! ```
@@ -34,5 +34,6 @@ pub mod server;
 pub mod settings;
 pub mod store;
 pub mod telemetry;
+pub mod web;
 pub mod writers;
 pub mod yielding;

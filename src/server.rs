@@ -20,11 +20,12 @@ use std::time::Duration;
 
 use actix_http::KeepAlive;
 use actix_web::dev::{Server, fn_factory};
-use actix_web::web;
+use actix_web::web::{Data, ServiceConfig};
 
 use crate::api;
 use crate::app::App;
 use crate::domain::{Error, Result};
+use crate::web as pages;
 use admission::Admission;
 use connection::Connections;
 use http_service::http_service;
@@ -56,7 +57,7 @@ pub fn listen(app: Arc<App>) -> Result<Listening> {
     let most = descriptors::bounded_connections(&settings);
     let admission = Arc::new(Admission::new(&settings, most));
     let places = Arc::new(Places::default());
-    let shared = web::Data::from(app);
+    let shared = Data::from(app);
     let cannot = |e| Error::internal(format!("server.listen: cannot listen on {}: {e}", settings.listen));
     let mut builder = Server::build()
         .workers(workers)
@@ -81,7 +82,7 @@ pub fn listen(app: Arc<App>) -> Result<Listening> {
                     async move { stopping.notified().await }
                 };
                 let app = shared.clone();
-                let http = http_service(app, api::routes, KeepAlive::Os, DISCONNECT_TIMEOUT, stopping);
+                let http = http_service(app, routes, KeepAlive::Os, DISCONNECT_TIMEOUT, stopping);
                 let (admission, stall_timeout) = (Arc::clone(&admission), settings.stall_timeout);
                 let patience = Patience { head: settings.head_timeout, idle: settings.keep_alive };
                 let spare = Spare::new(shared.clone(), Arc::clone(&places));
@@ -94,6 +95,12 @@ pub fn listen(app: Arc<App>) -> Result<Listening> {
         builder = builder.listen("artigate", listener, serve).map_err(cannot)?;
     }
     Ok(Listening { address, server: builder.run() })
+}
+
+/// Mounts the pages, which answer only browsers, and behind them the dialects.
+fn routes(config: &mut ServiceConfig) {
+    pages::mount(config);
+    api::routes(config);
 }
 
 /// Binds every address of a host name; one success is enough.

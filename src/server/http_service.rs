@@ -18,6 +18,7 @@ use super::request_stream::RequestStream;
 use crate::app::App;
 use crate::http::middleware::request_context;
 use crate::http::request_log::RequestSpan;
+use crate::web::error_pages;
 
 /// A connection's request stream, its protocol and its peer.
 pub(super) type Connection = (RequestStream<TcpStream>, Protocol, Option<SocketAddr>);
@@ -35,6 +36,7 @@ pub(super) async fn http_service<F: Future<Output = ()> + 'static>(
         .app_data(app)
         .configure(mount)
         .wrap(from_fn(request_context))
+        .wrap(from_fn(error_pages))
         .wrap(TracingLogger::<RequestSpan>::new());
     let routes = map_config(routes, |()| AppConfig::default());
     HttpService::build()

@@ -69,3 +69,4 @@ mod unreadable_requests;
 mod uploads;
 mod uploads_broken;
 mod waiting_writers;
+mod web;
