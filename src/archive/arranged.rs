@@ -296,14 +296,13 @@ impl<'a> Folder<'a> {
     /// Counts the entries whose names are no paths.
     fn unnameable(&self) -> usize {
         let mut pace = YieldBudget::begin();
-        let is_hidden = |index: &&&Index, row: u32| {
+        let mut is_hidden = |index: &Index, row: u32| {
             pace.tick();
             as_path(index.name(row)).is_none()
         };
-        let mut is_hidden = is_hidden;
         self.indexes
             .iter()
-            .map(|index| (0..index.len() as u32).filter(|row| is_hidden(&index, *row)).count())
+            .map(|index| (0..index.len() as u32).filter(|row| is_hidden(index, *row)).count())
             .sum()
     }
 }

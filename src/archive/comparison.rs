@@ -34,7 +34,7 @@ pub struct Difference {
 }
 
 /// The files of an index by their paths.
-fn files<'a>(index: &'a Index) -> impl Iterator<Item = (u32, &'a str)> {
+fn files(index: &Index) -> impl Iterator<Item = (u32, &str)> {
     Paths::below(index, "").filter(|(_, path)| !path.ends_with('/'))
 }
 

@@ -95,6 +95,11 @@ impl Project {
         format!("{}/{other}", self.compare(job_id))
     }
 
+    /// The page that compares a file of two jobs' archives by its lines.
+    pub(super) fn compare_file(&self, job_id: i64, other: i64, path: &str) -> String {
+        format!("{}/{}", self.compare_with(job_id, other), encoded(path))
+    }
+
     pub(super) fn delete_some(&self) -> String {
         format!("{}/delete", self.artifacts())
     }

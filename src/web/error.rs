@@ -29,7 +29,7 @@ pub(super) enum PageError {
     /// A file that the archive does not hold; the nearest folder that it holds.
     NoFile(Crumb),
     /// The archive, or a file of it, cannot be read; where it can be downloaded.
-    Unreadable(Error, Crumb),
+    Unreadable(Box<Error>, Crumb),
     /// An error that pages and dialects share.
     Request(RequestError),
 }

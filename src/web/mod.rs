@@ -104,6 +104,9 @@ async fn of_project(
             pages::bytes::show(visit, project, job_id, artifact_id, &path).await
         }
         ProjectPage::Compare { job_id, other } => pages::compare::show(visit, project, job_id, other).await,
+        ProjectPage::CompareFile { job_id, other, path } => {
+            pages::compare::show_file(visit, project, (job_id, other), &path).await
+        }
         ProjectPage::Artifacts => pages::artifacts::show(visit, project).await,
         ProjectPage::Keep(job_id) => pages::change::keep(visit, project, job_id).await,
         ProjectPage::Delete(job_id) if is_change => pages::change::delete(visit, project, job_id).await,

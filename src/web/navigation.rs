@@ -15,9 +15,9 @@ const SEC_FETCH_SITE: &str = "sec-fetch-site";
 pub(super) fn is_navigation(headers: &HeaderMap) -> bool {
     match headers.get(SEC_FETCH_MODE) {
         Some(mode) => mode.as_bytes() == b"navigate",
-        None => headers
-            .get_all(ACCEPT)
-            .any(|accept| accept.as_bytes().split(|byte| *byte == b',').any(|range| is_html(range))),
+        None => {
+            headers.get_all(ACCEPT).any(|accept| accept.as_bytes().split(|byte| *byte == b',').any(is_html))
+        }
     }
 }
 

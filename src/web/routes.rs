@@ -58,6 +58,12 @@ pub(super) enum ProjectPage {
         job_id: i64,
         other: Option<i64>,
     },
+    /// One file of two jobs' archives.
+    CompareFile {
+        job_id: i64,
+        other: i64,
+        path: Vec<u8>,
+    },
     Keep(i64),
     Delete(i64),
     /// A page of the newest successful job of a ref, in every way in which the address can be read, the longest ref first.
@@ -163,6 +169,7 @@ impl Route {
                 | P::File { .. }
                 | P::Get { .. }
                 | P::Compare { .. }
+                | P::CompareFile { .. }
                 | P::ByRef(_) => "artifact.read",
             },
         }
@@ -219,6 +226,9 @@ fn of_job(job_id: i64, what: &str, path: &[&str]) -> Option<ProjectPage> {
         ("get", [id, path @ ..]) => P::Get { job_id, artifact_id: number(id)?, path: bytes(path) },
         ("compare", []) => P::Compare { job_id, other: None },
         ("compare", [other]) => P::Compare { job_id, other: Some(number(other)?) },
+        ("compare", [other, path @ ..]) => {
+            P::CompareFile { job_id, other: number(other)?, path: bytes(path) }
+        }
         ("keep", []) => P::Keep(job_id),
         ("delete", []) => P::Delete(job_id),
         _ => return None,

@@ -44,9 +44,10 @@ impl Opened {
     /// Makes the page of an error about the archive: what cannot be read can still be downloaded.
     pub(super) fn refused(&self, error: Error) -> PageError {
         match error.kind() {
-            ErrorKind::Unprocessable => {
-                PageError::Unreadable(error, Crumb::new("Download the archive", self.links.download()))
-            }
+            ErrorKind::Unprocessable => PageError::Unreadable(
+                Box::new(error),
+                Crumb::new("Download the archive", self.links.download()),
+            ),
             _ => error.into(),
         }
     }

@@ -1,4 +1,4 @@
-//! Summary of a test report in the form of JUnit: how many tests there are, and which failed.
+//! Summary of a test report in the form of `JUnit`: how many tests there are, and which failed.
 
 use quick_xml::events::{BytesStart, Event};
 use quick_xml::{Reader, XmlVersion};

@@ -5,6 +5,7 @@
 
 mod ansi;
 mod csv;
+mod diff;
 mod html;
 mod json;
 mod junit;
@@ -12,6 +13,7 @@ mod markdown;
 
 pub(super) use ansi::{Lines, numbered_lines};
 pub(super) use csv::{Table, is_table, read_table};
+pub(super) use diff::difference;
 pub(super) use html::Html;
 pub(super) use json::indented;
 pub(super) use junit::{Summary, summarize};

@@ -277,6 +277,9 @@ fn two_archives_are_compared_by_their_directories() {
     assert_eq!(names(page.text()), ["changed", "gone", "new"]);
     assert_eq!(link(page.text(), "gone"), "/group/project/-/jobs/10/artifacts/view/gone");
     assert!(html(&open(&gateway, "", &format!("{base}/20"))).contains("are the same"));
+    let lines = open(&gateway, "", &link(page.text(), "lines"));
+    assert!(html(&lines).contains("- 1</span>") && lines.text().contains("+ 22</span>"), "{}", lines.text());
+    assert_eq!(open(&gateway, "", &format!("{base}/10/gone")).status, 404);
     assert_eq!(open(&gateway, "", &format!("{base}/21")).status, 404);
     assert_eq!(open(&gateway, "", &format!("{base}/99")).status, 404);
 }
