@@ -29,7 +29,7 @@ pub fn of(request: &HttpRequest, settings: &Settings) -> String {
     let said = said_by_proxy(peer, headers, &settings.trusted_proxies);
     let asked = headers.get(header::HOST).and_then(|host| host.to_str().ok()).filter(|host| is_host(host));
     let host = said.host.as_deref().or(asked).unwrap_or(&settings.listen);
-    format!("{}://{host}", said.scheme.unwrap_or("http"))
+    format!("{}://{host}", said.scheme.unwrap_or(settings.scheme()))
 }
 
 /// Whether `Host` is absent, empty or a valid host, and given at most once. Any other request is refused (RFC

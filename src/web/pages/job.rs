@@ -9,7 +9,7 @@ use crate::catalog::artifacts::Artifact;
 use crate::catalog::jobs::JobDetails;
 use crate::domain::artifact::{Accessibility, ArtifactFormat, ArtifactKind};
 use crate::domain::project::ProjectRef;
-use crate::web::address::Project;
+use crate::web::address::{Archive, Project};
 use crate::web::error::PageError;
 use crate::web::layout::{Crumb, Layout, page};
 use crate::web::visit::Visit;
@@ -37,6 +37,8 @@ struct JobPage {
     is_running: bool,
     artifacts: Vec<ArtifactRow>,
     expired: Vec<ArtifactRow>,
+    /// The pages of an archive that is fetched from the upstream once somebody asks for it.
+    elsewhere: Option<Archive>,
     log: Option<String>,
     keep: Option<String>,
     delete: Option<String>,
@@ -60,7 +62,7 @@ pub(in crate::web) async fn show(
 ) -> Result<HttpResponse, PageError> {
     let reference = ProjectRef::Path(project.to_owned());
     let found = visit.access().job_overview(&visit.reader, reference, id).await?;
-    let JobOverview { project, details, artifacts, is_locked, has_log, rights } = found;
+    let JobOverview { project, details, artifacts, is_locked, has_log, is_at_upstream, rights } = found;
     let JobDetails { job, pipeline, commit, user, .. } = details;
     let links = visit.project(&project.path);
     let mut crumbs = crumbs_to(visit, &project.path);
@@ -90,6 +92,7 @@ pub(in crate::web) async fn show(
         delete: (rights.delete && !there.is_empty()).then(|| links.delete(id)),
         artifacts: there.into_iter().map(row).collect(),
         expired: gone.into_iter().map(row).collect(),
+        elsewhere: is_at_upstream.then(|| links.archive(id)),
         log: has_log.then(|| links.view_kind(id, ArtifactKind::Trace.as_str())),
     };
     page(visit, &template)
@@ -113,6 +116,7 @@ fn row(
 ) -> ArtifactRow {
     let OverviewArtifact { artifact, is_archive, is_available, may_read } = found;
     let closed = (!may_read).then_some(match artifact.accessibility {
+        _ if artifact.is_copy() => "not for you to read",
         Accessibility::Public => "not for you to read",
         Accessibility::Private => "for developers of the project",
         Accessibility::Maintainer => "for maintainers of the project",
