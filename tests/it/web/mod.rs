@@ -4,6 +4,7 @@ mod browse;
 mod changes;
 mod clients;
 mod errors;
+mod measured;
 mod pages;
 mod view;
 mod web_urls;
