@@ -2,10 +2,10 @@
 //!
 //! Bytes come in through [`ingest`], go out through [`deliver`] and are deleted by [`retention`]; the
 //! [`catalog`] holds facts, the [`store`] holds bytes, [`archive`] reads zip; [`access`] finds and
-//! authorizes; the dialects under [`api`] only translate.
+//! authorizes; the dialects under [`api`] and the pages under [`web`] only translate.
 //!
 //! ```text
-//! cli → server → api → http → app → registry → access
+//! cli → server → api · web → http → app → registry → access
 //!     → ingest · deliver · retention · readiness → auth → upstream → audit → writers · identity
 //!     → catalog · store · archive → settings · telemetry · metrics · threads · yielding → domain
 //! ```
@@ -37,5 +37,6 @@ pub mod store;
 pub mod telemetry;
 pub mod threads;
 pub mod upstream;
+pub mod web;
 pub mod writers;
 pub mod yielding;

@@ -26,7 +26,7 @@ use std::time::Duration;
 
 use actix_http::KeepAlive;
 use actix_web::dev::{Server, fn_factory};
-use actix_web::web;
+use actix_web::web::{Data, ServiceConfig};
 use tokio::sync::Semaphore;
 
 use crate::api;
@@ -34,6 +34,7 @@ use crate::app::App;
 use crate::domain::{Clock, Error, Result};
 use crate::metrics::Exposition;
 use crate::settings::Settings;
+use crate::web as pages;
 use admission::Admission;
 use connection::Connections;
 use http_service::{HttpConnections, http_service, routes};
@@ -81,7 +82,7 @@ pub fn listen(app: Arc<App>) -> Result<Listening> {
     let admission = Arc::new(Admission::new(&settings, most));
     let exposition = settings.metrics_listen.as_ref().map(|_| exposition(&app, &admission, tls.as_ref()));
     let shared = Shared {
-        app: web::Data::from(app),
+        app: Data::from(app),
         admission,
         places: Arc::default(),
         wide: Arc::new(http2::wide_windows()),
@@ -156,7 +157,7 @@ fn exposition(app: &Arc<App>, admission: &Arc<Admission>, tls: Option<&Arc<Tls>>
 /// What the workers share.
 #[derive(Clone)]
 struct Shared {
-    app: web::Data<App>,
+    app: Data<App>,
     admission: Arc<Admission>,
     places: Arc<Places>,
     /// Turns at HTTP/2 with a wide window.
@@ -172,7 +173,7 @@ async fn connections<F: Future<Output = ()> + 'static>(
     let Shared { app, admission, places, wide, tls } = shared;
     let (settings, stall_timeout) = (&app.settings, app.settings.stall_timeout);
     let patience = Patience { head: settings.head_timeout, idle: settings.keep_alive };
-    let routes = Rc::new(routes(app.clone(), api::routes).await?);
+    let routes = Rc::new(routes(app.clone(), mount).await?);
     let admitted = Arc::clone(&admission);
     let http2 = Http2::new(Rc::clone(&routes), (admitted, wide), patience, stall_timeout, stopping.clone());
     let http = http_service(routes, KeepAlive::Os, DISCONNECT_TIMEOUT, stopping).await?;
@@ -194,6 +195,12 @@ fn warn_of_listeners_without_tls(listeners: &[TcpListener], settings: &Settings)
              server.tls_certificate and server.tls_key, or name the proxy before it in server.trusted_proxies"
         );
     }
+}
+
+/// Mounts the pages, which answer only browsers, and behind them the dialects.
+fn mount(config: &mut ServiceConfig) {
+    pages::mount(config);
+    api::routes(config);
 }
 
 /// Binds every address of a host name; one success is enough.

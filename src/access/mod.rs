@@ -19,6 +19,7 @@ mod hints;
 mod lists;
 mod named;
 mod news;
+mod overview;
 mod pieces;
 mod principal;
 mod project;
@@ -47,6 +48,10 @@ pub use error::{AccessError, ArtifactAbsence, CommitAbsence, JobAbsence, Pipelin
 pub use lists::{ChildPipelines, Listed, ListedProjects, Total};
 pub use named::ListedArtifact;
 pub use news::{News, NewsOutcome, ProvenDelivery};
+pub use overview::{
+    JobOverview, ListedProject, Named, OverviewArtifact, PipelineOverview, ProjectArtifactsPage,
+    ProjectOverview, RefOverview, Rights,
+};
 pub use pieces::{Room, UploadError};
 pub use principal::Principal;
 pub use registry::require_registry;

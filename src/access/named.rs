@@ -126,7 +126,7 @@ impl Access {
 
 impl AuthorizedProject {
     /// The accessibilities of artifacts that the principal may read.
-    fn readable(&self) -> Vec<Accessibility> {
+    pub(super) fn readable(&self) -> Vec<Accessibility> {
         let may_read = |it: &&Accessibility| self.decide(Action::ReadArtifact(**it)) == Decision::Allow;
         Accessibility::ALL.iter().filter(may_read).copied().collect()
     }

@@ -25,6 +25,17 @@ impl AuthorizedProject {
         }
     }
 
+    /// Whether the archive of a job is fetched from the upstream if the principal asks for it.
+    pub(super) fn may_fetch(&self, job_id: i64) -> bool {
+        match &self.rights {
+            Rights::Foreign(rights) => {
+                rights.order(job_id, false, None).is_some()
+                    && matches!(rights.may_fetch(job_id, false), Some(Ok(())))
+            }
+            Rights::Registered(_) => false,
+        }
+    }
+
     /// Returns the job to which a ref leads at the upstream, if it has told that.
     pub(super) fn newest_job(&self, ref_name: &str, job_name: &str) -> Option<i64> {
         match &self.rights {

@@ -6,8 +6,10 @@
 //! entry's local header to [`open`]. Every number in an archive is a claim of its maker, and is checked
 //! before use.
 
+mod arranged;
 mod assemble;
 mod bounded_reader;
+mod comparison;
 mod damage;
 mod directory;
 mod end_record;
@@ -39,7 +41,9 @@ mod zstd_frames;
 #[cfg(test)]
 mod tests;
 
+pub use arranged::{ArrangedFolder, ArrangedItem, Arrangement, ItemOrder};
 pub use assemble::{AssembledFile, Assembly, Segment};
+pub use comparison::{Comparison, Difference};
 pub use damage::{CorruptEntry, CorruptEntryError};
 pub use directory::{Entry, walk};
 pub use end_record::{Located, Span, TAIL_BYTES, locate};

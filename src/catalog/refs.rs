@@ -6,10 +6,11 @@ use std::collections::{HashMap, HashSet};
 
 use diesel::dsl::{max, min, sql};
 use diesel::prelude::*;
-use diesel::sql_types::{BigInt, Bool, Text};
+use diesel::sql_types::{BigInt, Bool, Nullable, Text};
 
 use super::Db;
 use super::commits::CommitView;
+use super::latest::eligible_sql;
 use super::pipelines::{PipelineView, all_views, latest_of_ref};
 use super::schema::{commits, pipelines};
 use super::slice::Slice;
@@ -24,6 +25,9 @@ const MAX_RUNS: usize = 60_000;
 
 /// How many of these pipelines one statement reads.
 const RUNS_AT_A_TIME: i64 = 1_000;
+
+/// How many pipelines are looked at for the refs that are in use.
+const ACTIVE_RUNS: i64 = 500;
 
 /// The minimum length of an abbreviated commit ID, as in git.
 const MIN_SHA_PREFIX: usize = 4;
@@ -108,6 +112,77 @@ fn walk(db: &Db, project_id: i64, kind: RefKind, [from, to]: [&str; 2]) -> Strin
          SELECT heads.id AS id, (SELECT named.ref FROM pipelines AS named WHERE named.id = heads.id) AS name \
          FROM heads WHERE heads.id IS NOT NULL LIMIT {MAX_REFS}"
     )
+}
+
+/// A branch or tag by its newest pipeline, and the newest successful one.
+#[derive(Debug, Clone)]
+pub struct ActiveRef {
+    /// The newest pipeline that ran on it.
+    pub newest: PipelineView,
+    /// The newest successful one, which decides what a lookup by ref finds.
+    pub successful: Option<PipelineView>,
+}
+
+#[derive(QueryableByName)]
+struct Successful {
+    #[diesel(sql_type = BigInt)]
+    id: i64,
+    #[diesel(sql_type = Nullable<BigInt>)]
+    successful: Option<i64>,
+}
+
+/// Lists the branches and tags on which the newest pipelines of a project ran, the default branch first and then the one
+/// that ran last; at most `limit`. Only the newest 500 pipelines are looked at.
+///
+/// # Errors
+/// Those of the database.
+pub fn active(
+    db: &mut Db,
+    project_id: i64,
+    default_branch: Option<&str>,
+    limit: usize,
+) -> Result<Vec<ActiveRef>> {
+    let runs: Vec<(i64, String, bool)> = pipelines::table
+        .filter(pipelines::project_id.eq(project_id))
+        .filter(sql::<Bool>(NO_CHILD))
+        .order(pipelines::id.desc())
+        .limit(ACTIVE_RUNS)
+        .select((pipelines::id, pipelines::ref_name, pipelines::tag))
+        .load(db)?;
+    let mut newest = Vec::new();
+    if let Some(branch) = default_branch {
+        newest.extend(latest_of_ref(db, project_id, branch)?);
+    }
+    let mut seen: HashSet<(&str, bool)> = default_branch.map(|branch| (branch, false)).into_iter().collect();
+    newest.extend(runs.iter().filter(|(_, name, tag)| seen.insert((name, *tag))).map(|(id, ..)| *id));
+    newest.truncate(limit);
+    let successful = newest_successes(db, &newest)?;
+    let all: HashSet<i64> = newest.iter().copied().chain(successful.values().copied()).collect();
+    let all: Vec<i64> = all.into_iter().collect();
+    let views: HashMap<i64, PipelineView> =
+        all_views(db, &all)?.into_iter().map(|view| (view.id, view)).collect();
+    let active = newest.into_iter().filter_map(|id| {
+        let successful = successful.get(&id).and_then(|id| views.get(id)).cloned();
+        Some(ActiveRef { newest: views.get(&id)?.clone(), successful })
+    });
+    Ok(active.collect())
+}
+
+/// Finds for some pipelines the newest successful one of their ref, in one statement.
+fn newest_successes(db: &mut Db, ids: &[i64]) -> Result<HashMap<i64, i64>> {
+    if ids.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let ids: Vec<String> = ids.iter().map(i64::to_string).collect();
+    let rows: Vec<Successful> = diesel::sql_query(format!(
+        "SELECT heads.id AS id, (SELECT max(successful.id) FROM pipelines AS successful WHERE {} \
+         AND successful.project_id = heads.project_id AND successful.ref = heads.ref) AS successful \
+         FROM pipelines AS heads WHERE heads.id IN ({})",
+        eligible_sql("successful"),
+        ids.join(", ")
+    ))
+    .load(db)?;
+    Ok(rows.into_iter().filter_map(|row| Some((row.id, row.successful?))).collect())
 }
 
 /// Returns the ID of a ref's newest pipeline.

@@ -2,9 +2,10 @@
 
 use diesel::prelude::*;
 
-use super::schema::{access_tokens, agents, project_members, used_numbers, users};
+use super::schema::{access_tokens, agents, pipelines, project_members, projects, used_numbers, users};
 use super::values::new_uuid;
 use super::{Db, db::MultiBackend};
+use crate::domain::project::Visibility;
 use crate::domain::{Error, ErrorKind, Result, Timestamp, Uuid};
 
 /// A user, with the columns that permission checks need.
@@ -248,6 +249,24 @@ pub fn find_details(db: &mut Db, id: i64) -> Result<Option<UserDetails>> {
 /// Those of the database.
 pub fn find(db: &mut Db, id: i64) -> Result<Option<User>> {
     Ok(users::table.find(id).select(User::as_select()).first(db).optional()?)
+}
+
+/// Whether everybody may know of a user: it started a pipeline in a public project whose jobs everybody may read.
+///
+/// # Errors
+/// Those of the database.
+pub fn is_public(db: &mut Db, id: i64) -> Result<bool> {
+    // One probe of the index for each public project.
+    let public = projects::table
+        .filter(projects::visibility.eq(Visibility::Public.as_str()))
+        .filter(projects::public_jobs.eq(true))
+        .filter(diesel::dsl::exists(
+            pipelines::table
+                .filter(pipelines::project_id.eq(projects::id))
+                .filter(pipelines::user_id.eq(id))
+                .filter(diesel::dsl::sql::<diesel::sql_types::Bool>("pipelines.source <> 'parent_pipeline'")),
+        ));
+    Ok(public.select(projects::id).first::<i64>(db).optional()?.is_some())
 }
 
 /// Returns the upstream that the user `id` is learnt from; `None` for one that is registered here, or that does not

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use futures_util::{StreamExt, TryStreamExt, stream};
 
 use super::{Body, open_artifact, with_first_chunk};
-use crate::archive::{AssembledFile, Assembly, Listing, Overlay, Segment};
+use crate::archive::{AssembledFile, Assembly, Index, Listing, Overlay, Segment};
 use crate::catalog::artifacts::Artifact;
 use crate::domain::{Error, ErrorKind, Result, Sha256Digest, Timestamp};
 use crate::store::Store;
@@ -60,13 +60,20 @@ impl AssembledDelivery {
         times.max().unwrap_or(Timestamp::from_millis(0))
     }
 
+    /// Returns the index of the zip.
+    ///
+    /// # Errors
+    /// `Internal` when the plan is invalid.
+    pub(super) fn index(&self) -> Result<Index> {
+        self.assembly.index().map_err(|error| Error::internal(error.to_string()))
+    }
+
     /// Lists the items in `window` of a folder; `None` when there is no such folder.
     ///
     /// # Errors
     /// `Internal` when the plan is invalid.
     pub fn list(&self, folder: &str, recursive: bool, window: Range<usize>) -> Result<Option<Listing>> {
-        let index = self.assembly.index().map_err(|error| Error::internal(error.to_string()))?;
-        Ok(index.list(folder, recursive, window))
+        Ok(self.index()?.list(folder, recursive, window))
     }
 
     /// Lists a folder as a part of the listing of an archive; `None` when there is no such folder.
@@ -74,8 +81,7 @@ impl AssembledDelivery {
     /// # Errors
     /// `Internal` when the plan is invalid.
     pub(super) fn overlay(&self, folder: &str, recursive: bool) -> Result<Option<Overlay>> {
-        let index = self.assembly.index().map_err(|error| Error::internal(error.to_string()))?;
-        Ok(Overlay::of(&index, folder, recursive))
+        Ok(Overlay::of(&self.index()?, folder, recursive))
     }
 
     /// Returns the zip's bytes, or a part of them. A file that cannot be read ends the stream with an error.

@@ -113,6 +113,11 @@ impl EntryDelivery<'_> {
         self.entry.uncompressed_size
     }
 
+    /// The CRC-32 of the decompressed file.
+    pub fn crc32(&self) -> u32 {
+        self.entry.crc32
+    }
+
     /// The encoding in which the file can be sent without decompressing it; `None` also for an empty file.
     pub fn stored_encoding(&self) -> Option<StoredEncoding> {
         match self.entry.method {

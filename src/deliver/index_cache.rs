@@ -205,6 +205,30 @@ impl IndexCache {
         }
     }
 
+    /// Runs `work` on the indexes of two archives, as [`IndexCache::work`] does on one.
+    ///
+    /// # Errors
+    /// As [`IndexCache::work`].
+    pub(super) async fn work_on_two<T: Send + 'static>(
+        &self,
+        (one, one_blob): (&Artifact, &Blob),
+        (other, other_blob): (&Artifact, &Blob),
+        work: impl FnOnce(&Indexed, &Indexed) -> T + Send + 'static,
+    ) -> Result<Result<T, ArchiveError>> {
+        let mut bytes = 0;
+        for (archive, blob) in [(one, one_blob), (other, other_blob)] {
+            match self.get(archive, blob).await? {
+                Ok(known) => bytes += known.index.heap_bytes() as u64,
+                Err(fault) => return Ok(Err(fault)),
+            }
+        }
+        let _turn = self.work.enter(bytes).await?;
+        match (self.get(one, one_blob).await?, self.get(other, other_blob).await?) {
+            (Ok(one), Ok(other)) => Ok(Ok(yielding::run(move || work(&one, &other)).await?)),
+            (Err(fault), _) | (_, Err(fault)) => Ok(Err(fault)),
+        }
+    }
+
     /// Returns the outline of a folder and keeps it for the next pages; `None` if there is no such folder.
     ///
     /// # Errors

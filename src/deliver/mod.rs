@@ -3,7 +3,9 @@
 //! The caller has authorized the request; bytes are only found, opened and streamed here. Memory holds only
 //! an archive's index, what a decompressor takes, and two pieces of its bytes; all of that is bounded.
 
+mod arranged;
 mod assembled;
+mod beginning;
 mod budget;
 mod capacity;
 mod contents;
@@ -23,7 +25,9 @@ use std::pin::Pin;
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt, TryStreamExt, stream};
 
+pub use arranged::Contents;
 pub use assembled::AssembledDelivery;
+pub use beginning::Beginning;
 pub use budget::Patience;
 pub use capacity::Capacity;
 pub use contents::{FileFilter, ListedFile, Source, SourceKind};

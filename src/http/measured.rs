@@ -59,6 +59,13 @@ impl Measured {
         self.route.set(template);
     }
 
+    /// Notes that the response is a page for people, or belongs to one.
+    pub fn is_page(&self, template: &'static str) {
+        self.has_route(template);
+        self.sent.set(Sent::Page);
+        self.works(Working::Page);
+    }
+
     /// Notes that the request sends bytes of an artifact.
     pub fn is_upload(&self) {
         self.works(Working::Upload);

@@ -22,6 +22,7 @@ pub mod middleware;
 pub mod multipart;
 pub mod pagination;
 pub mod passing;
+pub mod pulled;
 pub mod query;
 pub mod reason;
 pub mod redact;

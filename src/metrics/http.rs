@@ -19,7 +19,7 @@ const TIMES: [f64; 14] =
 const MOST_CODES: usize = 500;
 
 /// Most combinations of route and method that are measured; each has a series for each bound.
-const MOST_TIMES: usize = 50;
+const MOST_TIMES: usize = 64;
 
 /// The value of a label that is none of the others.
 const OTHER: &str = "other";
@@ -27,8 +27,10 @@ const OTHER: &str = "other";
 /// The kind of a request in progress.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Working {
-    /// Neither of the others.
+    /// None of the others.
     Api,
+    /// A page for people.
+    Page,
     /// Bytes of an artifact are received.
     Upload,
     /// Bytes of an artifact are sent.
@@ -40,6 +42,8 @@ pub enum Working {
 pub enum Sent {
     /// None of the others.
     Api,
+    /// A page for people, with its style sheet.
+    Page,
     /// An artifact as it was uploaded.
     Archive,
     /// One file of an archive.
@@ -65,8 +69,8 @@ pub struct Http(Arc<Requests>);
 struct Requests {
     codes: Bounded<Labels<3>, Counter>,
     times: Bounded<Labels<2>, Histogram>,
-    in_flight: Each<Gauge, 3>,
-    sent: Each<Counter, 4>,
+    in_flight: Each<Gauge, 4>,
+    sent: Each<Counter, 5>,
     received: Each<Counter, 2>,
 }
 
@@ -77,8 +81,8 @@ impl Default for Http {
         Self(Arc::new(Requests {
             codes: Bounded::new(MOST_CODES, codes, Counter::default),
             times: Bounded::new(MOST_TIMES, others, || Histogram::new(TIMES)),
-            in_flight: Each::new("kind", ["api", "upload", "download"], Gauge::default),
-            sent: Each::new("kind", ["api", "archive", "entry", "folder"], Counter::default),
+            in_flight: Each::new("kind", ["api", "page", "upload", "download"], Gauge::default),
+            sent: Each::new("kind", ["api", "page", "archive", "entry", "folder"], Counter::default),
             received: Each::new("kind", ["api", "upload"], Counter::default),
         }))
     }
@@ -143,6 +147,7 @@ fn known_code(code: u16) -> &'static str {
         206 => "206",
         301 => "301",
         302 => "302",
+        303 => "303",
         304 => "304",
         400 => "400",
         401 => "401",

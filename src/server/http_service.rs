@@ -21,6 +21,7 @@ use super::transport::Transport;
 use crate::app::App;
 use crate::http::middleware::request_context;
 use crate::http::request_log::RequestSpan;
+use crate::web::error_pages;
 
 /// A connection's request stream, its protocol and its peer.
 pub(super) type Connection = (RequestStream<Transport>, Protocol, Option<SocketAddr>);
@@ -53,6 +54,7 @@ pub(super) async fn routes(
         .app_data(app)
         .configure(mount)
         .wrap(from_fn(request_context))
+        .wrap(from_fn(error_pages))
         .wrap(TracingLogger::<RequestSpan>::new());
     map_config(routes, |()| AppConfig::default()).new_service(()).await
 }

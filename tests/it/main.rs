@@ -74,3 +74,4 @@ mod uploads;
 mod uploads_broken;
 mod upstream;
 mod waiting_writers;
+mod web;

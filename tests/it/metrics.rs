@@ -14,7 +14,7 @@ fn watched(gateway: &Gateway) -> SocketAddr {
     gateway.metrics.expect("metrics.listen is set")
 }
 
-fn with_metrics(settings: &mut artigate::settings::Settings) {
+pub fn with_metrics(settings: &mut artigate::settings::Settings) {
     settings.metrics_listen = Some("127.0.0.1:0".into());
 }
 
@@ -23,7 +23,7 @@ fn scrape(gateway: &Gateway) -> Answer {
 }
 
 /// Samples by name and labels, as they are written.
-fn samples(gateway: &Gateway) -> BTreeMap<String, f64> {
+pub fn samples(gateway: &Gateway) -> BTreeMap<String, f64> {
     let answer = scrape(gateway);
     let lines = answer.text().lines().filter(|line| !line.starts_with('#'));
     lines
@@ -35,7 +35,7 @@ fn samples(gateway: &Gateway) -> BTreeMap<String, f64> {
 }
 
 /// The value of a series; 0 if there is none.
-fn value(gateway: &Gateway, series: &str) -> f64 {
+pub fn value(gateway: &Gateway, series: &str) -> f64 {
     samples(gateway).get(series).copied().unwrap_or_default()
 }
 
@@ -215,11 +215,12 @@ fn ten_thousand_paths_of_a_scanner_make_no_more_than_two_thousand_series() {
         number = number.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (number >> 33) as usize % count
     };
+    let token = format!("PRIVATE-TOKEN: {REPORTER}\r\n");
     let mut stream = std::net::TcpStream::connect(gateway.address).unwrap();
     for _ in 0..10_000 {
         let path = format!("{}{}{}", begins[random(begins.len())], random(1 << 30), ends[random(ends.len())]);
         let method = methods[random(methods.len())];
-        stream = ask(stream, &gateway, method, &path);
+        stream = ask(stream, &gateway, (method, &path, &token));
     }
     let series: BTreeSet<String> = samples(&gateway).into_keys().collect();
     assert!(series.len() < 2_000, "{}", series.len());
@@ -228,16 +229,18 @@ fn ten_thousand_paths_of_a_scanner_make_no_more_than_two_thousand_series() {
 }
 
 /// Whether labels hold a number that a path had.
-fn is_of_a_path(labels: &str) -> bool {
+pub fn is_of_a_path(labels: &str) -> bool {
     let route = labels.split("route=\"").nth(1).and_then(|rest| rest.split('"').next()).unwrap_or_default();
     route.split('/').any(|segment| segment.len() > 2 && segment.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 /// Sends a request on a connection and reads its answer; returns the connection, or a new one after its end.
-fn ask(mut stream: std::net::TcpStream, gateway: &Gateway, method: &str, path: &str) -> std::net::TcpStream {
-    let head = format!(
-        "{method} {path} HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\nPRIVATE-TOKEN: {REPORTER}\r\n\r\n"
-    );
+pub fn ask(
+    mut stream: std::net::TcpStream,
+    gateway: &Gateway,
+    (method, path, headers): (&str, &str, &str),
+) -> std::net::TcpStream {
+    let head = format!("{method} {path} HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n{headers}\r\n");
     stream.write_all(head.as_bytes()).unwrap();
     let (mut answer, mut piece) = (Vec::new(), [0; 4096]);
     loop {

@@ -9,7 +9,7 @@ use std::process::Command;
 const LAYERS: &[&[&str]] = &[
     &["cli"],
     &["server"],
-    &["api"],
+    &["api", "web"],
     &["http"],
     &["app"],
     &["registry"],
@@ -28,7 +28,7 @@ const LAYERS: &[&[&str]] = &[
 const KEPT_TO: &[(&str, &[&str])] = &[
     ("diesel::", &["catalog"]),
     ("diesel_migrations::", &["catalog"]),
-    ("actix_web::", &["http", "api", "server", "cli"]),
+    ("actix_web::", &["http", "api", "web", "server", "cli"]),
     ("actix_multipart::", &["http"]),
     ("actix_http::", &["http", "server"]),
     ("actix_service::", &["server"]),
@@ -37,13 +37,15 @@ const KEPT_TO: &[(&str, &[&str])] = &[
     ("clap::", &["cli", "telemetry"]),
     ("serde_saphyr::", &["registry"]),
     ("object_store::", &["store"]),
-    ("quick_xml::", &["api", "store"]),
+    ("quick_xml::", &["api", "web", "store"]),
     ("reqwest::", &["store", "upstream"]),
     ("rustls::", &["server", "store", "upstream"]),
     ("h2::", &["server"]),
     ("use http::", &["server"]),
     ("prometheus_client::", &["metrics"]),
     ("use zip::", &["archive"]),
+    ("askama::", &["web"]),
+    ("pulldown_cmark::", &["web"]),
 ];
 
 fn sources() -> Vec<(PathBuf, String)> {

@@ -6,6 +6,7 @@ mod projects;
 
 pub use pipelines::ChildPipelines;
 pub use projects::ListedProjects;
+pub(super) use projects::viewer;
 
 use crate::catalog::slice::{Count, Slice};
 

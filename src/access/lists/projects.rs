@@ -129,7 +129,8 @@ impl ListedProjects {
     }
 }
 
-fn viewer(actor: &Actor) -> Viewer {
+/// Returns whose view of the projects an actor has.
+pub(in crate::access) fn viewer(actor: &Actor) -> Viewer {
     match actor {
         Actor::User(user) if user.admin => Viewer::Admin(user.id),
         Actor::User(user) => Viewer::User(user.id),

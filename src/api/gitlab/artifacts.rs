@@ -8,10 +8,11 @@ use crate::api::gitlab::credentials::reader;
 use crate::api::gitlab::downloads::{file, whole, whole_archive, whole_or_folder};
 use crate::api::gitlab::error::ApiError;
 use crate::api::gitlab::parameters::{id, numbered_job};
-use crate::api::gitlab::pulled::{Found, here, here_or_coming};
+use crate::api::gitlab::pulled::{Found, here_or_coming};
 use crate::domain::artifact::ArtifactKind;
 use crate::domain::project::ProjectRef;
 use crate::http::context::RequestContext;
+use crate::http::pulled::here;
 use crate::http::query::InvalidParameter;
 
 /// `GET /projects/:id/jobs/:job_id/artifacts`

@@ -75,6 +75,7 @@ impl ProjectsQuery {
                 roles: roles.collect(),
                 search: query.get_filled("search").map(str::to_owned),
                 search_groups: query.flag("search_namespaces")?,
+                group: None,
                 id_after: query.integer("id_after")?,
                 id_before: query.integer("id_before")?,
                 order,

@@ -11,10 +11,8 @@ use crate::domain::Error;
 use crate::http::content_disposition::attachment;
 use crate::http::context::RequestContext;
 use crate::http::download::with_body;
+use crate::http::pulled::settle;
 use crate::ingest::pull::{ComingArchive, Pulled};
-
-/// How often an archive is fetched that is gone again before it is read.
-const TRIES: usize = 2;
 
 /// Headers of requests whose answer depends on what is known of the whole archive.
 const NEED_ALL: [header::HeaderName; 6] = [
@@ -25,35 +23,6 @@ const NEED_ALL: [header::HeaderName; 6] = [
     header::IF_MODIFIED_SINCE,
     header::IF_UNMODIFIED_SINCE,
 ];
-
-/// Returns what stands for a job's archive, once it is here.
-pub(super) async fn here(
-    ctx: &RequestContext,
-    find: impl AsyncFn() -> Result<ArchiveLookup, ApiError>,
-) -> Result<JobArchive, ApiError> {
-    let found = find().await?;
-    settle(ctx, found, find).await
-}
-
-async fn settle(
-    ctx: &RequestContext,
-    mut found: ArchiveLookup,
-    find: impl AsyncFn() -> Result<ArchiveLookup, ApiError>,
-) -> Result<JobArchive, ApiError> {
-    for _ in 0..TRIES {
-        match found {
-            ArchiveLookup::Here(archive) => return Ok(archive),
-            ArchiveLookup::Upstream(order) => ctx.app.pulls.store(order).await.map_err(Error::from)?,
-        }
-        found = find().await?;
-    }
-    match found {
-        ArchiveLookup::Here(archive) => Ok(archive),
-        ArchiveLookup::Upstream(_) => {
-            Err(Error::unavailable("copies of an archive are given up as fast as they are fetched").into())
-        }
-    }
-}
 
 /// What is sent of an archive.
 pub(super) enum Found {

@@ -3,6 +3,8 @@
 mod contents;
 mod list;
 mod named;
+mod of_pipelines;
+mod of_project;
 mod shown_names;
 
 use std::collections::HashMap;
@@ -14,6 +16,8 @@ pub(in crate::catalog) use contents::REPLACED_MILLIS;
 pub use contents::{FileDigests, delete_blob, digests, forget_digests, keep_digests, of_jobs_in, swap_blob};
 pub use list::{count, of_job, of_jobs, page};
 pub use named::{NamedArtifact, NamedArtifacts, named, named_and_count};
+pub use of_pipelines::{PipelineArtifact, Volume, first_of_pipelines, volumes_of_pipelines};
+pub use of_project::{ArtifactOrder, ProjectArtifact, ProjectArtifacts, SEARCHED, of_project};
 pub use shown_names::{fill_shown_names, lacks_shown_names, shown_name};
 pub(super) use shown_names::{job_was_renamed, keep_from_showing};
 

@@ -11,7 +11,7 @@ mod view;
 
 use diesel::prelude::*;
 
-pub use list::{Order, Period, ProjectPipelines, children, latest_of_ref, of_project};
+pub use list::{Order, Period, ProjectPipelines, children, latest_of_ref, newest_of_projects, of_project};
 pub use update::{PipelineRecord, PipelineUpdate, lock, update};
 pub use view::{PipelineDetails, PipelineView, all_details, all_views, find_details};
 

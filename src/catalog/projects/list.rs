@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use diesel::dsl::sql;
 use diesel::prelude::*;
-use diesel::sql_types::{Bool, Text};
+use diesel::sql_types::{BigInt, Bool, Text};
 
 use crate::catalog::Db;
 use crate::catalog::db::MultiBackend;
@@ -37,6 +37,8 @@ pub struct VisibleProjects {
     pub search: Option<String>,
     /// Whether the groups of a path are searched too.
     pub search_groups: bool,
+    /// Only projects below the group with this full path, in any letter case.
+    pub group: Option<String>,
     /// Only projects with a larger ID.
     pub id_after: Option<i64>,
     /// Only projects with a smaller ID.
@@ -58,6 +60,8 @@ pub enum Order {
     Path,
     /// The time of creation.
     CreatedAt,
+    /// The ID of the newest pipeline; projects without any count as oldest.
+    Activity,
 }
 
 type Listed = projects::BoxedQuery<'static, MultiBackend>;
@@ -144,6 +148,11 @@ fn listed(viewer: Viewer, list: &VisibleProjects) -> Listed {
                 .sql(" ESCAPE '!')"),
         );
     }
+    if let Some(group) = &list.group {
+        let pattern = format!("{}/%", escaped(&group.to_lowercase()));
+        query = query
+            .filter(sql::<Bool>("projects.path_lower LIKE ").bind::<Text, _>(pattern).sql(" ESCAPE '!'"));
+    }
     if let Some(id) = list.id_after {
         query = query.filter(projects::id.gt(id));
     }
@@ -156,6 +165,10 @@ fn listed(viewer: Viewer, list: &VisibleProjects) -> Listed {
 /// SQL for the last segment of a path: the rest after everything that ends in a slash.
 const LAST_SEGMENT: &str = "substr(projects.path_lower, \
      length(rtrim(projects.path_lower, replace(projects.path_lower, '/', ''))) + 1)";
+
+/// SQL for the ID of a project's newest pipeline, which is the last entry of one index.
+const NEWEST_PIPELINE: &str = "COALESCE((SELECT max(listed.id) FROM pipelines AS listed \
+     WHERE listed.project_id = projects.id AND listed.source <> 'parent_pipeline'), 0)";
 
 /// Escapes the wildcards of `LIKE`.
 fn escaped(text: &str) -> String {
@@ -173,5 +186,11 @@ fn sorted(query: Listed, list: &VisibleProjects) -> Listed {
         (Order::Path, Direction::Descending) => query.order((path_lower.desc(), id.desc())),
         (Order::CreatedAt, Direction::Ascending) => query.order((created_at.asc(), id.asc())),
         (Order::CreatedAt, Direction::Descending) => query.order((created_at.desc(), id.desc())),
+        (Order::Activity, Direction::Ascending) => {
+            query.order((sql::<BigInt>(NEWEST_PIPELINE).asc(), id.asc()))
+        }
+        (Order::Activity, Direction::Descending) => {
+            query.order((sql::<BigInt>(NEWEST_PIPELINE).desc(), id.desc()))
+        }
     }
 }

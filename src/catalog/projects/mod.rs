@@ -27,7 +27,10 @@ pub use list::{Order, Viewer, VisibleProjects, count, roles, visible};
 pub use members::{members, remove_member, role_of, set_member, set_members};
 pub use moving::{Moved, find_moved, relocate};
 pub use removal::delete;
-pub use slugs::{find_by_slugs, give_missing_slugs, lacks_slugs, of_organization, set_slugs, slugs_of};
+pub use slugs::{
+    find_by_slugs, give_missing_slugs, groups_of_organization, lacks_slugs, of_organization, set_slugs,
+    slugs_of,
+};
 
 /// A project, with the columns that lookups and permission checks need.
 #[derive(Debug, Clone, Queryable, Selectable)]

@@ -41,6 +41,22 @@ pub fn of_organization(db: &mut Db, organization: Option<&str>) -> Result<Vec<(P
     Ok(rows.into_iter().filter_map(slugs).collect())
 }
 
+/// Returns the paths of the groups whose projects are an organization's.
+///
+/// # Errors
+/// Those of the database.
+pub fn groups_of_organization(db: &mut Db, organization: &str) -> Result<Vec<String>> {
+    let paths: Vec<String> = projects::table
+        .filter(projects::organization_slug.eq(organization))
+        .order(projects::path.asc())
+        .select(projects::path)
+        .load(db)?;
+    let mut groups: Vec<String> =
+        paths.iter().filter_map(|path| Some(path.split_once('/')?.0.to_owned())).collect();
+    groups.dedup();
+    Ok(groups)
+}
+
 /// Whether a project has no slugs.
 ///
 /// # Errors

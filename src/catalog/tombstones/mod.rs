@@ -13,7 +13,7 @@ use diesel::dsl::sql;
 use diesel::prelude::*;
 use diesel::sql_types::Text;
 
-use super::artifacts::REPLACED_MILLIS;
+use super::artifacts::{Artifact, REPLACED_MILLIS};
 use super::latest::locked_among;
 use super::schema::{artifacts, jobs};
 use super::values::Finished;
@@ -47,6 +47,20 @@ pub struct Tombstone {
     pub store_key: String,
     /// Its size.
     pub size_bytes: i64,
+}
+
+/// Lists expired artifacts of a job whose rows are kept, oldest first; at most `limit`.
+///
+/// # Errors
+/// Those of the database.
+pub fn expired_of_job(db: &mut Db, job_id: i64, limit: i64) -> Result<Vec<Artifact>> {
+    Ok(artifacts::table
+        .filter(artifacts::job_id.eq(job_id))
+        .filter(artifacts::state.eq(ArtifactState::Expired.as_str()))
+        .order(artifacts::id.asc())
+        .limit(limit)
+        .select(Artifact::as_select())
+        .load(db)?)
 }
 
 /// Marks an artifact as deleted, so that no reader finds it.

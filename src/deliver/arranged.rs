@@ -1,0 +1,92 @@
+//! Arranged folders and comparisons of what stands for jobs' archives, for people who look at them.
+
+use std::ops::Range;
+
+use super::index_cache::Indexed;
+use super::{Deliver, open_artifact};
+use crate::archive::{ArchiveError, ArrangedFolder, Arrangement, Comparison, Index};
+use crate::catalog::artifacts::Artifact;
+use crate::domain::{Error, ErrorKind, Result};
+
+/// What stands for a job's archive.
+#[derive(Debug, Clone, Copy)]
+pub struct Contents<'a> {
+    /// The archive.
+    pub archive: Option<&'a Artifact>,
+    /// Single files, which come before entries of the same path.
+    pub files: &'a [Artifact],
+}
+
+impl Deliver {
+    /// Arranges a folder; `None` if there is no such folder.
+    ///
+    /// # Errors
+    /// `Unprocessable` when the archive is not readable; `Internal` when its bytes cannot be read; `Unavailable`
+    /// when too many others request such work.
+    pub async fn arranged(
+        &self,
+        contents: Contents<'_>,
+        wanted: Arrangement,
+    ) -> Result<Option<ArrangedFolder>> {
+        self.with_indexes(contents, move |indexes| ArrangedFolder::of(indexes, &wanted)).await
+    }
+
+    /// Finds the files before and after the one at `path` in its folder, by name.
+    ///
+    /// # Errors
+    /// As [`Deliver::arranged`].
+    pub async fn neighbours(
+        &self,
+        contents: Contents<'_>,
+        path: String,
+    ) -> Result<(Option<String>, Option<String>)> {
+        self.with_indexes(contents, move |indexes| ArrangedFolder::neighbours(indexes, &path)).await
+    }
+
+    /// Returns the deepest folder above `path` that is there.
+    ///
+    /// # Errors
+    /// As [`Deliver::arranged`].
+    pub async fn nearest_folder(&self, contents: Contents<'_>, path: String) -> Result<String> {
+        self.with_indexes(contents, move |indexes| ArrangedFolder::nearest(indexes, &path)).await
+    }
+
+    /// Compares two archives, and lists the differences in `window`.
+    ///
+    /// # Errors
+    /// As [`Deliver::arranged`].
+    pub async fn compared(
+        &self,
+        before: &Artifact,
+        after: &Artifact,
+        window: Range<usize>,
+    ) -> Result<Comparison> {
+        let earlier = open_artifact(&self.store, before).await?;
+        let later = open_artifact(&self.store, after).await?;
+        let work = move |one: &Indexed, other: &Indexed| Comparison::of(&one.index, &other.index, &window);
+        let compared = self.indexes.work_on_two((before, &earlier), (after, &later), work).await?;
+        compared.map_err(unreadable)
+    }
+
+    /// Runs `work` on the indexes of single files, if there are any, and of the archive.
+    async fn with_indexes<T: Send + 'static>(
+        &self,
+        Contents { archive, files }: Contents<'_>,
+        work: impl FnOnce(&[&Index]) -> T + Send + 'static,
+    ) -> Result<T> {
+        let own = if files.is_empty() { None } else { Some(self.assembled(files.to_vec())?.index()?) };
+        let Some(archive) = archive else {
+            return Ok(work(&own.iter().collect::<Vec<_>>()));
+        };
+        let blob = open_artifact(&self.store, archive).await?;
+        let on_all = move |known: &Indexed| {
+            let indexes: Vec<&Index> = own.iter().chain([&known.index]).collect();
+            work(&indexes)
+        };
+        self.indexes.work(archive, &blob, on_all).await?.map_err(unreadable)
+    }
+}
+
+fn unreadable(fault: ArchiveError) -> Error {
+    Error::new(ErrorKind::Unprocessable, fault.to_string())
+}

@@ -1,0 +1,31 @@
+//! The pages, one module each: what it reads, and what its template shows.
+
+mod archive;
+pub(super) mod artifacts;
+pub(super) mod badge;
+pub(super) mod browse;
+pub(super) mod by_ref;
+pub(super) mod bytes;
+pub(super) mod change;
+pub(super) mod compare;
+pub(super) mod home;
+pub(super) mod job;
+pub(super) mod named;
+pub(super) mod pipeline;
+pub(super) mod pipelines;
+mod project;
+mod shown;
+pub(super) mod view;
+
+use crate::web::layout::Crumb;
+use crate::web::visit::Visit;
+
+/// The way from the top to a project: its groups, and itself.
+fn crumbs_to(visit: &Visit<'_>, project: &str) -> Vec<Crumb> {
+    let ends = project.match_indices('/').map(|(at, _)| at).chain([project.len()]);
+    let crumb = |end: usize| {
+        let path = &project[..end];
+        Crumb::new(path.rsplit('/').next().unwrap_or(path), visit.address(path))
+    };
+    ends.map(crumb).collect()
+}
