@@ -33,6 +33,7 @@ pub mod pipelines;
 pub mod projects;
 pub mod refs;
 mod schema;
+pub mod sessions;
 pub mod slice;
 mod sqlite_file;
 pub mod tokens;

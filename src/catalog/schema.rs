@@ -328,6 +328,22 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    sessions (id) {
+        id -> BigInt,
+        sha256 -> Binary,
+        token_id -> Nullable<BigInt>,
+        upstream -> Nullable<Text>,
+        foreign_user_id -> Nullable<BigInt>,
+        username -> Nullable<Text>,
+        sealed -> Nullable<Binary>,
+        renew_at -> Nullable<BigInt>,
+        created_at -> BigInt,
+        seen_at -> BigInt,
+        ends_at -> BigInt,
+    }
+}
+
 diesel::joinable!(access_tokens -> users (user_id));
 diesel::joinable!(pipelines -> projects (project_id));
 diesel::joinable!(project_members -> users (user_id));
@@ -359,4 +375,5 @@ diesel::allow_tables_to_appear_in_same_query!(
     agents,
     agent_jobs,
     log_chunks,
+    sessions,
 );

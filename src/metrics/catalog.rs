@@ -20,6 +20,8 @@ pub struct Totals {
     pub sweep_lag_seconds: i64,
     /// Artifacts whose bytes are still to be deleted.
     pub deletions_pending: i64,
+    /// Sessions of people who are signed in.
+    pub sessions: i64,
 }
 
 /// The gauges; clones share them.
@@ -31,6 +33,7 @@ pub struct CatalogGauges {
     expired_waiting_bytes: Gauge,
     sweep_lag_seconds: Gauge,
     deletions_pending: Gauge,
+    sessions: Gauge,
 }
 
 impl CatalogGauges {
@@ -45,6 +48,7 @@ impl CatalogGauges {
         self.expired_waiting_bytes.set(totals.expired_waiting_bytes);
         self.sweep_lag_seconds.set(totals.sweep_lag_seconds);
         self.deletions_pending.set(totals.deletions_pending);
+        self.sessions.set(totals.sessions);
     }
 }
 
@@ -63,5 +67,7 @@ impl Part for CatalogGauges {
         registry.register("artigate_sweep_lag_seconds", help, self.sweep_lag_seconds.clone());
         let help = "Removed artifacts whose bytes are still to be deleted";
         registry.register("artigate_deletions_pending", help, self.deletions_pending.clone());
+        let help = "Sessions of people who are signed in";
+        registry.register("artigate_sessions", help, self.sessions.clone());
     }
 }

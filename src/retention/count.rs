@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::Retention;
 use super::sweep::earlier;
 use crate::catalog::due::{self, Cursor};
-use crate::catalog::totals;
+use crate::catalog::{sessions, totals};
 use crate::domain::Result;
 use crate::domain::artifact::ArtifactKind;
 use crate::metrics::Totals;
@@ -46,6 +46,8 @@ impl Retention {
         let mut totals = Totals { by_type: self.count_kinds(pause).await?, ..Totals::default() };
         self.count_waiting(pause, &mut totals).await?;
         totals.deletions_pending = self.catalog.read(totals::deletions_pending).await?;
+        let now = earlier(&self.catalog, &self.clock).await?;
+        totals.sessions = self.catalog.read(move |db| sessions::count(db, now)).await?;
         self.gauges.set(&totals);
         Ok(totals)
     }
