@@ -7,6 +7,7 @@ use tokio::sync::Semaphore;
 use crate::access::Access;
 use crate::archive::Limits;
 use crate::auth::keys::SigningKeys;
+use crate::auth::oidc::sign_in::SignIn;
 use crate::auth::{FailedLoginLimiter, IdTokens};
 use crate::catalog::Catalog;
 use crate::deliver::{Capacity, Deliver, IndexCache};
@@ -52,6 +53,8 @@ pub struct App {
     pub keys: SigningKeys,
     /// Verifies the ID tokens of other CI systems' jobs.
     pub id_tokens: IdTokens,
+    /// Signs people in at the upstream, if its application is named.
+    pub sign_in: Option<SignIn>,
     /// The metrics that no other part holds.
     pub metrics: RequestMetrics,
     /// Counts failed authentications.
@@ -141,6 +144,7 @@ impl App {
         .with_cache(cache_bytes(&settings));
         let keys = SigningKeys::new(catalog.clone());
         let id_tokens = IdTokens::new(&settings)?;
+        let sign_in = SignIn::new(&settings, access.upstream())?;
         let readiness = Readiness::default();
         let failed_auth = FailedLoginLimiter::new(settings.failed_auth_per_minute);
         let belonging = Belonging::default();
@@ -157,6 +161,7 @@ impl App {
             registry,
             keys,
             id_tokens,
+            sign_in,
             metrics: RequestMetrics::default(),
             failed_auth,
             hook_turns: Semaphore::new(HOOK_TURNS),

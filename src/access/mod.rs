@@ -19,6 +19,7 @@ mod hints;
 mod lists;
 mod named;
 mod news;
+mod open_session;
 mod overview;
 mod pieces;
 mod principal;
@@ -28,6 +29,7 @@ mod registry;
 mod repository;
 mod running_job;
 mod search;
+mod sign_in;
 mod storage;
 mod uploads;
 mod vouched;
@@ -48,6 +50,7 @@ pub use error::{AccessError, ArtifactAbsence, CommitAbsence, JobAbsence, Pipelin
 pub use lists::{ChildPipelines, Listed, ListedProjects, Total};
 pub use named::ListedArtifact;
 pub use news::{News, NewsOutcome, ProvenDelivery};
+pub use open_session::{EndedSession, SessionLookup};
 pub use overview::{
     JobOverview, ListedProject, Named, OverviewArtifact, PipelineOverview, ProjectArtifactsPage,
     ProjectOverview, RefOverview, Rights,

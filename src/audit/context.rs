@@ -68,6 +68,11 @@ impl AuditContext {
         self.update(|event| event.job_id = Some(id));
     }
 
+    /// Notes that the request makes a change, whatever its method.
+    pub fn record(&self) {
+        self.update(|event| event.is_change = true);
+    }
+
     /// Updates the event.
     pub fn update(&self, tell: impl FnOnce(&mut AuditEvent)) {
         tell(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner));

@@ -28,6 +28,8 @@ pub struct AuditEvent {
     pub upstream: Option<String>,
     /// Any other subject, in a few words.
     pub subject: Option<String>,
+    /// Whether it is a change although the request only reads.
+    pub is_change: bool,
 }
 
 /// Actor of a request or command.

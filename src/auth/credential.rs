@@ -7,6 +7,7 @@ use secrecy::SecretString;
 
 use super::error::CredentialError;
 use super::oidc::VouchedJob;
+use super::sessions::OpenSession;
 use crate::audit::AuditContext;
 use crate::upstream::Consultation;
 
@@ -21,6 +22,8 @@ pub enum Credential {
     Job(Shown),
     /// An ID token that was verified.
     IdToken(Arc<VouchedJob>),
+    /// The session of who is signed in, opened.
+    Session(Arc<OpenSession>),
     /// A credential of an unsupported form.
     Unreadable(Unreadable),
 }
@@ -83,7 +86,10 @@ impl Credentials {
     pub(super) fn personal(&self) -> Option<&Shown> {
         self.list.iter().find_map(|credential| match credential {
             Credential::Personal(shown) | Credential::PersonalOrJob(shown) => Some(shown),
-            Credential::Job(_) | Credential::IdToken(_) | Credential::Unreadable(_) => None,
+            Credential::Job(_)
+            | Credential::IdToken(_)
+            | Credential::Session(_)
+            | Credential::Unreadable(_) => None,
         })
     }
 }

@@ -23,7 +23,11 @@ pub(super) fn user(
     token: &SecretString,
     scopes: Scopes,
 ) -> Result<Actor, AuthError> {
-    let asker = asker(credentials, place, token)?;
+    of_asker(credentials, asker(credentials, place, token)?, scopes)
+}
+
+/// Returns the owner of a user's token, as [`user`] does.
+pub(super) fn of_asker(credentials: &Credentials, asker: Asker, scopes: Scopes) -> Result<Actor, AuthError> {
     // No upstream gives the right to change the registry or to register agents, so none gets a token shown for that.
     if asker.is_job() || !scopes.intersects(Scopes::OF_UPSTREAM) {
         return Err(CredentialError::Unknown.into());

@@ -9,6 +9,7 @@ pub mod hook_signature;
 pub mod keys;
 pub mod oidc;
 mod rate_limit;
+pub mod sessions;
 pub mod signed_links;
 mod tokens;
 
@@ -145,6 +146,7 @@ pub fn authenticate(
                 }
                 return authenticate_vouched(db, job, audit);
             }
+            Credential::Session(session) => return session.actor(credentials, scopes),
             Credential::Job(Shown::Unreadable(why)) | Credential::Unreadable(why) => {
                 audit.set_credential("unknown_form");
                 return Err(CredentialError::Unreadable(*why).into());

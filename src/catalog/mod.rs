@@ -35,6 +35,7 @@ pub mod projects;
 pub mod quotas;
 pub mod refs;
 mod schema;
+pub mod sessions;
 pub mod slice;
 mod sqlite_file;
 pub mod tokens;

@@ -360,6 +360,22 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    sessions (id) {
+        id -> BigInt,
+        sha256 -> Binary,
+        token_id -> Nullable<BigInt>,
+        upstream -> Nullable<Text>,
+        foreign_user_id -> Nullable<BigInt>,
+        username -> Nullable<Text>,
+        sealed -> Nullable<Binary>,
+        renew_at -> Nullable<BigInt>,
+        created_at -> BigInt,
+        seen_at -> BigInt,
+        ends_at -> BigInt,
+    }
+}
+
 diesel::joinable!(access_tokens -> users (user_id));
 diesel::joinable!(pipelines -> projects (project_id));
 diesel::joinable!(project_members -> users (user_id));
@@ -392,4 +408,5 @@ diesel::allow_tables_to_appear_in_same_query!(
     agent_jobs,
     log_chunks,
     former_paths,
+    sessions,
 );

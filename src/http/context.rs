@@ -1,5 +1,6 @@
 //! Request context: what every dialect reads from a request before it decides anything.
 
+use std::cell::OnceCell;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,6 +13,7 @@ use actix_web::{HttpRequest, HttpResponse};
 use crate::access::{AcceptedCredentials, Access, AccessError, Principal};
 use crate::app::App;
 use crate::audit::AuditContext;
+use crate::auth::sessions::OpenSession;
 use crate::auth::signed_links::{Link, Purpose};
 use crate::auth::{Credentials, VouchedJob};
 use crate::domain::scope::Scopes;
@@ -41,6 +43,8 @@ pub struct RequestContext {
     pub asked: Consultation,
     /// The job of the ID token that the request has.
     pub vouched: Option<Arc<VouchedJob>>,
+    /// The session of who is signed in, on a route that takes sessions.
+    pub session: OnceCell<Arc<OpenSession>>,
 }
 
 impl RequestContext {
@@ -52,7 +56,16 @@ impl RequestContext {
         let may_ask = client.is_none_or(|client| !app.failed_auth.is_reached(client, now));
         let asked = app.access.consultation(&audit, client, may_ask);
         let query = Query::parse(request.query_string());
-        Self { query, now, request: request.clone(), audit, asked, vouched: None, app }
+        Self {
+            query,
+            now,
+            request: request.clone(),
+            audit,
+            asked,
+            vouched: None,
+            session: OnceCell::new(),
+            app,
+        }
     }
 
     /// Returns the service layer.

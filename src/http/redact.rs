@@ -9,7 +9,7 @@ use std::borrow::Cow;
 const FILTERED: &str = "[FILTERED]";
 
 /// Names of parameters whose values are secrets, besides all that end with `token`.
-const SECRET_NAMES: &[&str] = &["authorization", "password", "secret", "sig"];
+const SECRET_NAMES: &[&str] = &["authorization", "code", "password", "secret", "sig"];
 
 /// Prefixes of GitLab's tokens.
 const TOKEN_PREFIXES: &[&str] = &[

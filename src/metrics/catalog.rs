@@ -22,6 +22,8 @@ pub struct Totals {
     pub deletions_pending: i64,
     /// Quotas of projects and groups that are nearly used up.
     pub quotas_nearly_full: i64,
+    /// Sessions of people who are signed in.
+    pub sessions: i64,
 }
 
 /// The gauges; clones share them.
@@ -34,6 +36,7 @@ pub struct CatalogGauges {
     sweep_lag_seconds: Gauge,
     deletions_pending: Gauge,
     quotas_nearly_full: Gauge,
+    sessions: Gauge,
 }
 
 impl CatalogGauges {
@@ -49,6 +52,7 @@ impl CatalogGauges {
         self.sweep_lag_seconds.set(totals.sweep_lag_seconds);
         self.deletions_pending.set(totals.deletions_pending);
         self.quotas_nearly_full.set(totals.quotas_nearly_full);
+        self.sessions.set(totals.sessions);
     }
 }
 
@@ -69,5 +73,7 @@ impl Part for CatalogGauges {
         registry.register("artigate_deletions_pending", help, self.deletions_pending.clone());
         let help = "Quotas of projects and groups of which four fifths or more are used";
         registry.register("artigate_quotas_nearly_full", help, self.quotas_nearly_full.clone());
+        let help = "Sessions of people who are signed in";
+        registry.register("artigate_sessions", help, self.sessions.clone());
     }
 }

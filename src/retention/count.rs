@@ -8,7 +8,7 @@ use super::{BATCH, Retention};
 use crate::catalog::due;
 use crate::catalog::tombstones::{self, Cursor};
 use crate::catalog::usage::{self, StorageCounts, Stored};
-use crate::catalog::{Catalog, clock as database_clock, quotas};
+use crate::catalog::{Catalog, clock as database_clock, quotas, sessions};
 use crate::domain::artifact::ArtifactKind;
 use crate::domain::quota::Quota;
 use crate::domain::{Clock, Error, Result, Timestamp};
@@ -40,6 +40,8 @@ impl Retention {
         let reading = self.catalog.read(|db| {
             Ok::<_, Error>((usage::by_kind(db)?, usage::waiting(db)?.artifacts, usage::counts(db)?))
         });
+        let now = earlier(&self.catalog, &self.clock).await?;
+        let sessions = self.catalog.read(move |db| sessions::count(db, now)).await?;
         let (by_kind, deletions_pending, counted) = reading.await?;
         let of_kind = |kind: &ArtifactKind| {
             let found = by_kind.iter().find(|(of, _)| of == kind);
@@ -59,6 +61,7 @@ impl Retention {
             sweep_lag_seconds: counts.overdue_since.map_or(0, lag),
             deletions_pending,
             quotas_nearly_full: i64::try_from(counts.nearly_full.len()).unwrap_or(i64::MAX),
+            sessions,
         };
         self.gauges.set(&totals);
         Ok(totals)

@@ -22,8 +22,8 @@ use crate::domain::network::Network;
 pub use explained::{Explained, Origin, Setting};
 pub use text::{open_without_waiting, read_text};
 pub use upstreams::{
-    HookMode, HookSettings, KeySource, OidcSettings, PullMode, UPSTREAM_KEYS, UpstreamKey, UpstreamKind,
-    UpstreamSettings,
+    ApplicationScope, ApplicationSettings, HookMode, HookSettings, KeySource, OidcSettings, PullMode,
+    UPSTREAM_KEYS, UpstreamKey, UpstreamKind, UpstreamSettings,
 };
 pub use urls::{BucketUrl, DatabaseUrl, StorageUrl};
 

@@ -132,6 +132,18 @@ impl Client {
         self.ask(errand, self.http.head(format!("{}{route}", self.base)), true).await
     }
 
+    /// Asks once with a form, which may hold secrets.
+    pub(super) async fn post(
+        &self,
+        errand: Errand<'_>,
+        route: Route<'_>,
+        form: String,
+    ) -> Result<Reply, Outage> {
+        let request = self.http.post(format!("{}{route}", self.base));
+        let request = request.header(CONTENT_TYPE, "application/x-www-form-urlencoded").body(form);
+        self.ask(errand, request, false).await
+    }
+
     async fn ask(
         &self,
         errand: Errand<'_>,

@@ -6,6 +6,7 @@
 //! while a connection to the database is held: a [`Consultation`] collects what a request has to ask.
 
 mod answer;
+mod application;
 mod archives;
 mod ask;
 mod breaker;
@@ -33,6 +34,7 @@ use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, Shared};
 
 pub use answer::{Answer, Outage, Refusal, Standing, TokenFacts};
+pub use application::{Person, PersonTokens, TokenGrant};
 pub use archives::{ArchivePage, Download, ListedArchive};
 pub use check::{CheckLine, CheckOutcome, Checked, RateLimit};
 pub use consultation::Consultation;
@@ -43,7 +45,7 @@ pub use pipelines::PipelineFacts;
 pub use question::{ArchiveAt, Asker, Place, ProjectKey, Question, RefJob};
 
 use crate::domain::{Clock, Error, Result, Timestamp};
-use crate::settings::{PullMode, Settings, UpstreamKind, UpstreamSettings};
+use crate::settings::{ApplicationSettings, PullMode, Settings, UpstreamKind, UpstreamSettings};
 use cache::Cache;
 use client::Client;
 use counters::Counters;
@@ -67,6 +69,8 @@ struct Inner {
     pulls: bool,
     /// The upstream's own asker, if it has a token for this server.
     service: Option<Asker>,
+    /// What this server is to it, if people sign in there.
+    application: Option<ApplicationSettings>,
 }
 
 impl Upstream {
@@ -96,6 +100,7 @@ impl Upstream {
             clock,
             remember: settings.remember,
             pulls: settings.pull == PullMode::Archives,
+            application: settings.application.clone(),
             service: settings
                 .service_token
                 .as_ref()

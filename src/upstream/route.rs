@@ -30,6 +30,10 @@ pub(super) enum Route<'a> {
     TokenInfo,
     /// The token's owner.
     User,
+    /// Tokens for an application.
+    OAuthToken,
+    /// What an application no longer needs.
+    OAuthRevoke,
     /// The newest successful pipelines of a ref.
     Successful(i64, &'a str),
     /// The jobs of a pipeline, without those that were tried again: the numbers of the project, the pipeline and the
@@ -64,6 +68,8 @@ impl fmt::Display for Route<'_> {
             Self::TokenSelf => f.write_str("/api/v4/personal_access_tokens/self"),
             Self::TokenInfo => f.write_str("/oauth/token/info"),
             Self::User => f.write_str("/api/v4/user"),
+            Self::OAuthToken => f.write_str("/oauth/token"),
+            Self::OAuthRevoke => f.write_str("/oauth/revoke"),
             Self::Successful(project, ref_name) => write!(
                 f,
                 "/api/v4/projects/{project}/pipelines?ref={}&status=success&order_by=id&sort=desc&per_page=20",

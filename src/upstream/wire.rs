@@ -4,6 +4,7 @@
 use serde_json::Value;
 
 use super::answer::{Outage, Standing, TokenFacts};
+use super::application::Person;
 use crate::catalog::foreign::{ForeignJob, ForeignPipeline, ForeignUser, ListedForeignJob};
 use crate::domain::Timestamp;
 use crate::domain::pipeline::Source;
@@ -77,6 +78,12 @@ fn user(json: &Value) -> Option<ForeignUser> {
     let username = text(&json["username"], "username").ok().filter(|name| !name.is_empty())?;
     let name = text(&json["name"], "name").unwrap_or_else(|_| username.clone());
     Some(ForeignUser { id: id(&json["id"], "id of a user").ok()?, username, name })
+}
+
+/// Reads the owner of a token.
+pub(super) fn person(json: &Value) -> Result<Person, Outage> {
+    let user = user(json).ok_or_else(|| broken("user"))?;
+    Ok(Person { user_id: user.id, username: user.username })
 }
 
 /// Reads the rows of a list.

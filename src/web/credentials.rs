@@ -1,33 +1,12 @@
-//! Credentials of a browser's request: tokens where scripts put them. A person's own sign-in would be read here too.
+//! Credentials of a browser's request: the session of who is signed in, or tokens where scripts put them.
 
-use actix_web::http::header::HeaderMap;
+use std::sync::Arc;
 
 use crate::access::{AcceptedCredentials, Principal};
 use crate::auth::{Credential, Credentials};
 use crate::domain::scope::Scopes;
 use crate::http::context::RequestContext;
 use crate::http::credentials::{Authorization, parameter, shown};
-use crate::http::query::Query;
-
-/// Query parameters and headers that hold tokens.
-const PARAMETERS: &[&str] =
-    &["private_token", "access_token", "bearer_token", "job_token", "token", "oauth_token"];
-const HEADERS: &[&str] = &["PRIVATE-TOKEN", "JOB-TOKEN", "DEPLOY-TOKEN", "Authorization"];
-
-/// Whether a request brings a token, so that it is for an API's client and not for a person.
-pub(super) fn carries_token(headers: &HeaderMap, query: &str) -> bool {
-    if HEADERS
-        .iter()
-        .any(|name| headers.get_all(*name).any(|value| !value.as_bytes().trim_ascii().is_empty()))
-    {
-        return true;
-    }
-    if !query.contains("token") {
-        return false;
-    }
-    let query = Query::parse(query);
-    PARAMETERS.iter().any(|name| query.get_filled(name).is_some() || query.has_list(name))
-}
 
 /// Returns the principal that reads a page.
 pub(super) fn reader(ctx: &RequestContext) -> Principal {
@@ -40,6 +19,11 @@ pub(super) fn writer(ctx: &RequestContext) -> Principal {
 }
 
 fn read(ctx: &RequestContext) -> Credentials {
+    // It is opened only if the request has no token.
+    if let Some(session) = ctx.session.get() {
+        let list = vec![Credential::Session(Arc::clone(session))];
+        return Credentials { list, ..ctx.bare_credentials() };
+    }
     let (headers, query) = (ctx.request.headers(), &ctx.query);
     let Authorization { bearer, other } = Authorization::read(headers);
     let personal = parameter(query, "private_token").or_else(|| shown(headers, "PRIVATE-TOKEN"));

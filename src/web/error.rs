@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use actix_web::http::header::{CONTENT_TYPE, RETRY_AFTER};
+use actix_web::http::header::{CONTENT_TYPE, LOCATION, RETRY_AFTER, SET_COOKIE};
 use actix_web::http::{Method, StatusCode};
 use actix_web::{HttpMessage, HttpResponse};
 use askama::Template;
@@ -14,6 +14,7 @@ use crate::access::AccessError;
 use crate::auth::CredentialError;
 use crate::domain::{Error, ErrorKind};
 use crate::http::context::RequestContext;
+use crate::http::cookies::SESSION;
 use crate::http::error::{RequestError, with_reason};
 use crate::http::request_log::RequestId;
 
@@ -30,6 +31,17 @@ pub(super) enum PageError {
     NoFile(Crumb),
     /// The archive, or a file of it, cannot be read; where it can be downloaded.
     Unreadable(Box<Error>, Crumb),
+    /// The session has ended.
+    SessionEnded,
+    /// The page is for somebody who is signed in.
+    SignInWanted,
+    /// Nobody is signed in, and why.
+    NotSignedIn {
+        /// For the person.
+        text: &'static str,
+        /// For the log.
+        reason: String,
+    },
     /// An error that pages and dialects share.
     Request(RequestError),
 }
@@ -72,6 +84,35 @@ impl PageError {
         }
     }
 
+    /// Whether a token is refused that was valid once, or might be.
+    pub(super) fn is_refused_token(&self) -> bool {
+        matches!(self, Self::Request(error) if error.is_failed_authentication())
+    }
+
+    /// Whether somebody else may see what this person may not, or there is nothing to see: nobody who is not signed in
+    /// is to learn which.
+    fn may_be_for_others(&self) -> bool {
+        match self {
+            Self::SessionEnded | Self::SignInWanted => true,
+            Self::NoPage
+            | Self::FromElsewhere
+            | Self::NoFile(_)
+            | Self::Unreadable(..)
+            | Self::NotSignedIn { .. } => false,
+            Self::Access(error) => match error {
+                AccessError::ProjectNotFound(_)
+                | AccessError::Forbidden(_)
+                | AccessError::JobTokenNotAllowed { .. }
+                | AccessError::NotAdministrator
+                | AccessError::JobNotFound { may_be_told: false, .. } => true,
+                error => error.hint().is_none(),
+            },
+            Self::Request(error) => {
+                matches!(error, RequestError::Credential(refusal) if refusal.is_missing())
+            }
+        }
+    }
+
     fn told(&self) -> Told {
         let told = |status, text: Cow<'static, str>, reason| Told { status, text, link: None, reason };
         match self {
@@ -81,6 +122,17 @@ impl PageError {
                 "This form was not sent from a page of this server. Nothing was changed.".into(),
                 "form of another site".into(),
             ),
+            Self::SessionEnded => {
+                told(StatusCode::UNAUTHORIZED, "Your session has ended.".into(), "session has ended".into())
+            }
+            Self::SignInWanted => told(
+                StatusCode::UNAUTHORIZED,
+                "This page is for people who are signed in.".into(),
+                "nobody is signed in".into(),
+            ),
+            Self::NotSignedIn { text, reason } => {
+                told(StatusCode::FORBIDDEN, (*text).into(), reason.clone().into())
+            }
             Self::Access(error) => of_access(error),
             Self::NoFile(folder) => Told {
                 link: Some(folder.clone()),
@@ -144,6 +196,8 @@ fn of_domain(error: &Error) -> Cow<'static, str> {
     }
 }
 
+const TOO_MANY: &str = "Too many wrong tokens came from your address.";
+
 const NOT_FOUND: &str = "There is no such page, or it is not for you to see.";
 
 /// Says what a status means.
@@ -156,7 +210,7 @@ fn sentence(status: StatusCode) -> &'static str {
         StatusCode::URI_TOO_LONG => "The address is too long.",
         StatusCode::PAYLOAD_TOO_LARGE => "This is larger than allowed.",
         StatusCode::UNPROCESSABLE_ENTITY => "This cannot be read.",
-        StatusCode::TOO_MANY_REQUESTS => "Too many wrong tokens came from your address. Try again later.",
+        StatusCode::TOO_MANY_REQUESTS => TOO_MANY,
         StatusCode::SERVICE_UNAVAILABLE => {
             "The server is busy, or something that it needs is. Try again in a moment."
         }
@@ -189,7 +243,14 @@ pub(super) fn refuse(ctx: &RequestContext, error: PageError) -> HttpResponse {
         other => other,
     };
     let visit = Visit::of(ctx);
-    let Told { mut status, mut text, link, reason } = error.told();
+    let has_ended = matches!(error, PageError::SessionEnded);
+    if error.may_be_for_others() && (has_ended || !visit.is_signed_in()) {
+        return with_reason(error.told().reason, to_sign_in(&visit, has_ended));
+    }
+    let Told { mut status, mut text, mut link, reason } = error.told();
+    if matches!(error, PageError::NotSignedIn { .. }) {
+        link = Some(Crumb::new("Try again", format!("{}/-/sign_in", visit.root)));
+    }
     if ctx.request.method() == Method::POST && error.is_lack_of_right() {
         (status, text) = (StatusCode::FORBIDDEN, "You may not change this. Nothing was changed.".into());
     }
@@ -197,22 +258,44 @@ pub(super) fn refuse(ctx: &RequestContext, error: PageError) -> HttpResponse {
     let mut answer = HttpResponse::build(status);
     headers::describe(&mut answer, true);
     if let PageError::Request(RequestError::TooManyFailures { retry_after_seconds }) = &error {
+        text = format!("{TOO_MANY} Try again in {retry_after_seconds} seconds.").into();
         answer.insert_header((RETRY_AFTER, *retry_after_seconds));
     } else if status == StatusCode::SERVICE_UNAVAILABLE {
         answer.insert_header((RETRY_AFTER, crate::http::error::RETRY_AFTER_SECONDS));
     }
-    let html = html(visit.root, status, text.into_owned(), link, id);
+    let layout = visit.layout(heading(status), Vec::new());
+    let html = html(layout, status, text.into_owned(), link, id);
     with_reason(reason, answer.insert_header((CONTENT_TYPE, HTML)).body(html))
 }
 
 /// Writes the page of an error that has no sentence of its own.
 pub(super) fn html_of_status(root: String, status: StatusCode, id: Option<String>) -> String {
-    html(root, status, sentence(status).to_owned(), None, id)
+    let layout = Layout::new(root, heading(status), Vec::new());
+    html(layout, status, sentence(status).to_owned(), None, id)
 }
 
-fn html(root: String, status: StatusCode, text: String, link: Option<Crumb>, id: Option<String>) -> String {
-    let words = status.canonical_reason().unwrap_or("Error");
-    let layout = Layout::new(root, format!("{} {words}", status.as_u16()), Vec::new());
+fn heading(status: StatusCode) -> String {
+    format!("{} {}", status.as_u16(), status.canonical_reason().unwrap_or("Error"))
+}
+
+fn html(layout: Layout, status: StatusCode, text: String, link: Option<Crumb>, id: Option<String>) -> String {
     let page = ErrorPage { layout, text, link, request_id: id };
-    page.render().unwrap_or_else(|_| words.to_owned())
+    page.render().unwrap_or_else(|_| heading(status))
+}
+
+/// Sends a person to the sign-in page, which leads back. A cookie that is of no use any more goes.
+fn to_sign_in(visit: &Visit<'_>, has_ended: bool) -> HttpResponse {
+    let ctx = visit.ctx;
+    let mut address = visit.sign_in();
+    if has_ended {
+        address.push_str(if address.contains('?') { "&ended=1" } else { "?ended=1" });
+    }
+    let is_read = ctx.request.method().is_safe();
+    let mut answer = HttpResponse::build(if is_read { StatusCode::FOUND } else { StatusCode::SEE_OTHER });
+    headers::describe(&mut answer, true);
+    answer.insert_header((LOCATION, address));
+    if has_ended {
+        answer.append_header((SET_COOKIE, SESSION.clear(&ctx.base_url())));
+    }
+    answer.finish()
 }

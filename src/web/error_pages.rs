@@ -1,19 +1,19 @@
 //! Errors of dialects as pages: what a browser opens and cannot have is told to a person, not to a program.
 
-use actix_web::HttpMessage;
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::Method;
-use actix_web::http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderValue, TRANSFER_ENCODING, VARY};
+use actix_web::http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderValue, LOCATION, TRANSFER_ENCODING, VARY};
 use actix_web::middleware::Next;
 use actix_web::web::Data;
+use actix_web::{HttpMessage, HttpResponse};
 
 use super::layout::HTML;
 use super::visit::root_of;
-use super::{error, headers, navigation};
+use super::{error, headers, navigation, return_address};
 use crate::app::App;
-use crate::http::base_url;
 use crate::http::request_log::RequestId;
+use crate::http::{base_url, session};
 
 /// Prefixes of addresses whose errors are for programs, whoever opens them.
 const FOR_PROGRAMS: &[&str] = &["/api/", "/v2", "/v3", "/twirp/", "/_apis/", "/repos/", "/repositories/"];
@@ -35,6 +35,9 @@ pub async fn error_pages(
         return Ok(response);
     }
     let request = response.request();
+    if session::asks_to_sign_in(request) {
+        return Ok(to_sign_in(response));
+    }
     let root = request.app_data::<Data<App>>().map(|app| base_url::of(request, &app.settings));
     let root = root.as_deref().map_or("", root_of).to_owned();
     let id = request.extensions().get::<RequestId>().map(|id| id.0.clone());
@@ -45,6 +48,19 @@ pub async fn error_pages(
         head.headers.insert(CONTENT_TYPE, HeaderValue::from_static(HTML));
         BoxBody::new(error::html_of_status(root, status, id))
     }))
+}
+
+/// Sends a person to the sign-in page, which leads back.
+fn to_sign_in(response: ServiceResponse<BoxBody>) -> ServiceResponse<BoxBody> {
+    let request = response.request();
+    let base_url = request.app_data::<Data<App>>().map(|app| base_url::of(request, &app.settings));
+    let root = base_url.as_deref().map_or("", root_of);
+    let uri = request.uri();
+    let own = uri.path_and_query().map_or(uri.path(), |both| both.as_str());
+    let mut answer = HttpResponse::Found();
+    headers::describe(&mut answer, true);
+    answer.insert_header((LOCATION, return_address::of_sign_in(root, &format!("{root}{own}"))));
+    response.into_response(answer.finish())
 }
 
 /// Whether a browser opens an address that is no API's. A body of a request is read behind the answer that it gets, so

@@ -28,6 +28,10 @@ pub(super) struct Layout {
     pub(super) style: String,
     /// The address of the icon.
     pub(super) icon: String,
+    /// The name of who is signed in.
+    pub(super) person: Option<String>,
+    /// The address of the sign-in page, if nobody is signed in.
+    pub(super) sign_in: Option<String>,
 }
 
 /// A page above another one.
@@ -46,7 +50,7 @@ impl Crumb {
 impl Layout {
     pub(super) fn new(root: String, heading: String, crumbs: Vec<Crumb>) -> Self {
         let (style, icon) = asset_addresses(&root);
-        Self { root, heading, crumbs, style, icon }
+        Self { root, heading, crumbs, style, icon, person: None, sign_in: None }
     }
 
     /// The title in the browser's tab: the page, then what it is part of.
@@ -100,8 +104,17 @@ impl Pager {
 
 /// Sends a page.
 pub(super) fn page(visit: &Visit<'_>, template: &impl Template) -> Result<HttpResponse, PageError> {
+    page_with_status(visit, StatusCode::OK, template)
+}
+
+/// Sends a page with another status than 200.
+pub(super) fn page_with_status(
+    visit: &Visit<'_>,
+    status: StatusCode,
+    template: &impl Template,
+) -> Result<HttpResponse, PageError> {
     let text = template.render().map_err(Error::internal)?;
-    let mut answer = HttpResponse::build(StatusCode::OK);
+    let mut answer = HttpResponse::build(status);
     headers::describe(&mut answer, visit.is_signed_in());
     Ok(answer.insert_header((CONTENT_TYPE, HTML)).body(text))
 }

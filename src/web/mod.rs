@@ -13,6 +13,8 @@ mod headers;
 mod layout;
 mod navigation;
 mod pages;
+mod person_page;
+mod return_address;
 mod routes;
 mod text;
 mod visit;
@@ -24,11 +26,14 @@ use actix_web::web::{Data, Payload, ServiceConfig, scope, to};
 use actix_web::{HttpRequest, HttpResponse};
 
 use crate::app::App;
+use crate::http::body::RequestBody;
 use crate::http::context::RequestContext;
 use crate::http::handler;
 use crate::http::measured::Measured;
+use crate::http::session::{self, Visitor};
 use error::PageError;
 pub use error_pages::error_pages;
+use person_page::PersonPage;
 use routes::{ProjectPage, Route};
 use visit::Visit;
 
@@ -52,9 +57,10 @@ fn is_for_pages(context: &GuardContext<'_>) -> bool {
     match (&head.method, &route) {
         (&Method::GET | &Method::HEAD, Route::OfProject { page: ProjectPage::Badge { .. }, .. }) => true,
         (&Method::GET | &Method::HEAD, Route::OfProject { page, .. }) if page.has_bytes() => {
-            navigates && !credentials::carries_token(head.headers(), head.uri.query().unwrap_or_default())
+            navigates && !session::carries_token(head.headers(), head.uri.query().unwrap_or_default())
         }
         (&Method::GET | &Method::HEAD, Route::OfProject { page, .. }) => navigates && !page.is_change_only(),
+        (method, Route::OfPerson(page)) => navigates && page.takes(method),
         (&Method::GET | &Method::HEAD, _) => navigates,
         (&Method::POST, Route::OfProject { page, .. }) => navigates && page.is_change(),
         _ => false,
@@ -62,12 +68,10 @@ fn is_for_pages(context: &GuardContext<'_>) -> bool {
 }
 
 async fn answer(app: Data<App>, request: HttpRequest, payload: Payload) -> HttpResponse {
-    let respond = async |ctx: &RequestContext, _| dispatch(ctx).await;
-    handler::answer(app, request, payload, respond, error::refuse).await
+    handler::answer(app, request, payload, dispatch, error::refuse).await
 }
 
-async fn dispatch(ctx: &RequestContext) -> Result<HttpResponse, PageError> {
-    let visit = Visit::of(ctx);
+async fn dispatch(ctx: &RequestContext, body: RequestBody) -> Result<HttpResponse, PageError> {
     let is_change = ctx.request.method() == Method::POST;
     let Some(route) = Route::parse(ctx.request.uri().path()) else { return Err(PageError::NoPage) };
     if let Some(measured) = Measured::of(&ctx.request) {
@@ -77,11 +81,41 @@ async fn dispatch(ctx: &RequestContext) -> Result<HttpResponse, PageError> {
     if is_change {
         navigation::require_own_page(ctx)?;
     }
+    let visitor = session::admit(ctx).await?;
+    if matches!(visitor, Visitor::SignedOut) && !route.is_for_everybody() {
+        return Err(PageError::SessionEnded);
+    }
+    let visit = Visit::of(ctx);
+    let answer = of_route(&visit, route, is_change, body).await;
+    match (visitor, answer) {
+        (Visitor::Person(session), Err(error)) if error.is_refused_token() => {
+            session::end(ctx, &session).await?;
+            Err(PageError::SessionEnded)
+        }
+        (_, answer) => answer,
+    }
+}
+
+async fn of_route(
+    visit: &Visit<'_>,
+    route: Route,
+    is_change: bool,
+    body: RequestBody,
+) -> Result<HttpResponse, PageError> {
     match route {
-        Route::Home => pages::home::show(&visit).await,
-        Route::Named(path) => pages::named::show(&visit, path).await,
+        Route::Home => pages::home::show(visit).await,
+        Route::Named(path) => pages::named::show(visit, path).await,
         Route::Groups(path) => visit.redirect(&visit.address(&path)),
-        Route::OfProject { project, page } => of_project(&visit, &project, page, is_change).await,
+        Route::OfProject { project, page } => of_project(visit, &project, page, is_change).await,
+        Route::OfPerson(page) => match page {
+            PersonPage::SignIn if is_change => pages::sign_in::receive(visit, body).await,
+            PersonPage::SignIn => pages::sign_in::show(visit).await,
+            PersonPage::SignOut => pages::sign_in::sign_out(visit).await,
+            PersonPage::Sessions => pages::sessions::show(visit).await,
+            PersonPage::EndSession => pages::sessions::end(visit).await,
+            PersonPage::ToUpstream => pages::upstream::begin(visit).await,
+            PersonPage::FromUpstream => pages::upstream::finish(visit).await,
+        },
     }
 }
 

@@ -2,6 +2,7 @@
 
 use percent_encoding::percent_decode_str;
 
+use super::person_page::PersonPage;
 use crate::domain::project::is_valid_path;
 use crate::http::target::number;
 
@@ -20,6 +21,8 @@ pub(super) enum Route {
     Named(String),
     /// A group, by GitLab's second address for it.
     Groups(String),
+    /// A page about being signed in.
+    OfPerson(PersonPage),
     /// A page of a project.
     OfProject { project: String, page: ProjectPage },
 }
@@ -132,6 +135,9 @@ impl Route {
         if path.is_empty() {
             return Some(Self::Home);
         }
+        if let Some(page) = PersonPage::parse(raw_path) {
+            return Some(Self::OfPerson(page));
+        }
         let path = path.strip_suffix('/').unwrap_or(path);
         let segments: Vec<&str> = path.split('/').collect();
         if RESERVED.contains(&segments[0]) {
@@ -150,6 +156,15 @@ impl Route {
         }
     }
 
+    /// Whether the page is there for who was signed in, too, without asking to sign in again.
+    pub(super) fn is_for_everybody(&self) -> bool {
+        match self {
+            Self::OfPerson(page) => !matches!(page, PersonPage::Sessions | PersonPage::EndSession),
+            Self::OfProject { page, .. } => matches!(page, ProjectPage::Badge { .. }),
+            Self::Home | Self::Named(_) | Self::Groups(_) => false,
+        }
+    }
+
     /// Returns the template of the address, for the metrics.
     pub(super) fn template(&self) -> &'static str {
         use ProjectPage as P;
@@ -157,6 +172,7 @@ impl Route {
             Self::Home => "/",
             Self::Named(_) => "/:name",
             Self::Groups(_) => "/groups/:name",
+            Self::OfPerson(page) => page.template(),
             Self::OfProject { page, .. } => match page {
                 P::Pipelines => "/:project/-/pipelines",
                 P::Pipeline(_) => "/:project/-/pipelines/:id",
@@ -185,6 +201,7 @@ impl Route {
         match self {
             Self::Home | Self::Groups(_) => "project.list",
             Self::Named(_) => "project.read",
+            Self::OfPerson(page) => page.action(),
             Self::OfProject { page, .. } => match page {
                 P::Pipelines | P::Commit(_) | P::Tree(_) => "pipeline.list",
                 P::Pipeline(_) | P::Badge { .. } => "pipeline.read",

@@ -6,7 +6,7 @@ use actix_web::http::header;
 use super::address::{Project, encoded};
 use super::error::PageError;
 use super::layout::{Crumb, Layout};
-use super::{assets, credentials, headers};
+use super::{assets, credentials, headers, return_address};
 use crate::access::{Access, Principal};
 use crate::catalog::slice::Slice;
 use crate::domain::Timestamp;
@@ -60,7 +60,28 @@ impl<'a> Visit<'a> {
 
     /// The frame of a page with this title, below the pages of `crumbs`.
     pub(super) fn layout(&self, title: impl Into<String>, crumbs: Vec<Crumb>) -> Layout {
-        Layout::new(self.root.clone(), title.into(), crumbs)
+        let mut layout = Layout::new(self.root.clone(), title.into(), crumbs);
+        layout.person = self.ctx.session.get().map(|session| session.username().to_owned());
+        // A client with a token is somebody, too.
+        layout.sign_in = (!self.is_signed_in()).then(|| self.sign_in());
+        layout
+    }
+
+    /// The address of the sign-in page, which leads back to this page.
+    pub(super) fn sign_in(&self) -> String {
+        return_address::of_sign_in(&self.root, &self.own())
+    }
+
+    /// This address; after a change, which cannot be opened, that of a page of the same thing.
+    fn own(&self) -> String {
+        let uri = self.ctx.request.uri();
+        let to = uri.path_and_query().map_or(uri.path(), |both| both.as_str());
+        let to = if self.ctx.request.method().is_safe() {
+            to
+        } else {
+            uri.path().strip_suffix("/artifacts/keep").unwrap_or(to)
+        };
+        format!("{}{to}", self.root)
     }
 
     /// A parameter of the query; `None` if it is empty.

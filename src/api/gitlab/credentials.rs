@@ -45,6 +45,11 @@ fn read(ctx: &RequestContext) -> Credentials {
         let list = vec![Credential::IdToken(Arc::clone(job))];
         return Credentials { list, ..ctx.bare_credentials() };
     }
+    // Only the addresses of browsers open one, and only for a request without a token.
+    if let Some(session) = ctx.session.get() {
+        let list = vec![Credential::Session(Arc::clone(session))];
+        return Credentials { list, ..ctx.bare_credentials() };
+    }
     from(ctx.request.headers(), &ctx.query, ctx.audit.clone())
 }
 

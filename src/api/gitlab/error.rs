@@ -115,6 +115,15 @@ impl ApiError {
         self.has_kind(ErrorKind::Forbidden)
     }
 
+    /// Whether the caller is told what is missing, because it may read the project's jobs.
+    pub(super) fn is_told(&self) -> bool {
+        match self {
+            Self::NotFound(found) => found.hint.is_some(),
+            Self::Request(RequestError::Domain(error)) => error.hint().is_some(),
+            _ => false,
+        }
+    }
+
     fn has_kind(&self, kind: ErrorKind) -> bool {
         matches!(self, Self::Request(RequestError::Domain(error)) if error.kind() == kind)
     }

@@ -11,6 +11,7 @@ mod json;
 pub mod jwt;
 pub mod key_set;
 mod key_source;
+pub mod sign_in;
 mod vouched;
 
 use std::fmt;

@@ -33,12 +33,17 @@ pub struct NewToken {
 }
 
 /// Makes a token that begins with `prefix`.
-fn new_token(prefix: &str) -> Result<NewToken> {
+pub(super) fn new_token(prefix: &str) -> Result<NewToken> {
     let mut random = [0; RANDOM_CHARACTERS];
     getrandom::fill(&mut random).map_err(|e| Error::internal(e.to_string()))?;
     let random = random.iter().map(|byte| char::from(ALPHABET[usize::from(byte % 64)]));
     let text: String = prefix.chars().chain(random).collect();
     Ok(NewToken { sha256: Sha256Digest::of(text.as_bytes()), text: text.into() })
+}
+
+/// Whether a text can be the random part of a token.
+pub(super) fn has_random_part(text: &str) -> bool {
+    text.len() == RANDOM_CHARACTERS && text.bytes().all(|byte| ALPHABET.contains(&byte))
 }
 
 /// Returns the digest by which a token is looked up.
@@ -47,7 +52,7 @@ pub(super) fn digest(token: &SecretString) -> Sha256Digest {
 }
 
 /// Compares two digests in constant time.
-fn is_same(stored: Sha256Digest, shown: Sha256Digest) -> bool {
+pub(super) fn is_same(stored: Sha256Digest, shown: Sha256Digest) -> bool {
     stored.as_bytes().ct_eq(shown.as_bytes()).into()
 }
 

@@ -70,4 +70,9 @@ pub const UPSTREAM_KEYS: &[UpstreamKey] = &[
         "Issuer of ID tokens: `issuer`, `jwks_url` or `jwks_file`, `audience`, `allow`, `max_lifetime`; all optional.",
         "{ audience = \"https://artifacts.example.com\", allow = [{ namespace_path = \"group\" }] }",
     ),
+    unset(
+        "application",
+        "Application there with which people sign in: `id`, `secret_file`, `scope` (`api` or `read_api`), `issuer`.",
+        "{ id = \"0123abcd\", secret_file = \"/etc/artigate/application-secret\", scope = \"api\" }",
+    ),
 ];

@@ -74,6 +74,40 @@ pub struct UpstreamSettings {
     pub poll_timeout: Duration,
     /// The group under which projects of other kinds than `gitlab` show.
     pub path: String,
+    /// What this server is to it, if people sign in there.
+    pub application: Option<ApplicationSettings>,
+}
+
+/// This server as an application of an upstream at which people sign in.
+#[derive(Debug, Clone)]
+pub struct ApplicationSettings {
+    /// Its ID there.
+    pub id: String,
+    /// What it proves itself with.
+    pub secret: SecretString,
+    /// What people's tokens are for.
+    pub scope: ApplicationScope,
+    /// The upstream as browsers reach it, without a trailing slash, and the claim `iss` of its ID tokens.
+    pub issuer: String,
+}
+
+/// What the tokens are for of people who sign in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ApplicationScope {
+    /// To read, keep and delete.
+    Api,
+    /// To read.
+    ReadApi,
+}
+
+impl ApplicationScope {
+    /// Returns the scope as the upstream calls it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Api => "api",
+            Self::ReadApi => "read_api",
+        }
+    }
 }
 
 /// A sender of events.

@@ -1,5 +1,8 @@
 //! Parser of `[[upstream]]`. Every fault names the key with its place, `upstream[0].url`, and the file.
 
+mod application;
+mod hook;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -7,7 +10,7 @@ use std::time::Duration;
 use config::{Value, ValueKind};
 
 use super::keys::UPSTREAM_KEYS;
-use super::{HookMode, HookSettings, KeySource, OidcSettings, PullMode, UpstreamKind, UpstreamSettings};
+use super::{KeySource, OidcSettings, PullMode, UpstreamKind, UpstreamSettings};
 use crate::domain::project::is_valid_path;
 use crate::settings::text::read_text;
 use crate::settings::unknown::{did_you_mean, distance};
@@ -23,8 +26,6 @@ const KINDS: &[(&str, UpstreamKind)] = &[
 ];
 
 const PULLS: &[(&str, PullMode)] = &[("off", PullMode::Off), ("archives", PullMode::Archives)];
-
-const MODES: &[(&str, HookMode)] = &[("hint", HookMode::Hint), ("trust", HookMode::Trust)];
 
 /// What the file says of upstreams.
 #[derive(Default)]
@@ -102,9 +103,11 @@ fn upstream(table: &mut Table<'_>, external_url: Option<&str>) -> Option<Upstrea
     let cache_bytes = table.scalar("cache_size", size).unwrap_or(10 << 30);
     let poll_timeout = table.scalar("poll_timeout", timeout).unwrap_or(Duration::from_secs(70));
     let path = table.scalar("path", group);
-    let hooks = table.tables("hooks", hook);
+    let hooks = table.tables("hooks", hook::read);
     let (name, kind, url) = (name?, kind?, url?);
     let oidc = table.table("oidc", |table| oidc(table, kind, &url, external_url));
+    let application =
+        table.table("application", |table| application::read(table, kind, &url, external_url.is_some()));
     Some(UpstreamSettings {
         path: path.unwrap_or_else(|| name.clone()),
         name,
@@ -121,18 +124,8 @@ fn upstream(table: &mut Table<'_>, external_url: Option<&str>) -> Option<Upstrea
         pull_hosts,
         cache_bytes,
         poll_timeout,
+        application,
     })
-}
-
-fn hook(table: &mut Table<'_>) -> Option<HookSettings> {
-    let scope = table.required("scope", |text| match text {
-        "*" => Ok(text.to_owned()),
-        text => group(text).map_err(|_| "expected the path of a group or project, or \"*\"".to_owned()),
-    });
-    let secret = table.required("secret_file", secret);
-    let mode = table.scalar("mode", |text| choice(text, MODES));
-    table.refuse_the_rest(&["scope", "secret_file", "mode"]);
-    Some(HookSettings { scope: scope?, secret: secret?, mode: mode.unwrap_or(HookMode::Hint) })
 }
 
 fn oidc(

@@ -14,7 +14,10 @@ pub(super) mod named;
 pub(super) mod pipeline;
 pub(super) mod pipelines;
 mod project;
+pub(super) mod sessions;
 mod shown;
+pub(super) mod sign_in;
+pub(super) mod upstream;
 pub(super) mod view;
 
 use crate::web::layout::Crumb;

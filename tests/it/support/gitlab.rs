@@ -3,6 +3,7 @@
 
 use serde_json::{Value, json};
 mod answers;
+pub mod application;
 mod archives;
 pub mod polls;
 
@@ -48,6 +49,8 @@ pub struct State {
     pub breaks_off: bool,
     /// Runners that ask for a job.
     pub polls: polls::Polls,
+    /// The gateway as an application, once somebody signs in.
+    pub application: Option<application::Application>,
     /// Whether a proxy sends it whatever is not for the gateway, below no relative root.
     stands_behind_a_proxy: bool,
     calls: Vec<Call>,
@@ -233,6 +236,13 @@ fn serve(stream: TcpStream, state: &Mutex<State>) {
                 continue;
             }
             return;
+        }
+        if application::is_for_application(&first) {
+            let answer = application::serve(first.trim_end(), &headers, &mut reading, state);
+            if answer.is_none_or(|answer| writing.write_all(&answer).is_err()) {
+                return;
+            }
+            continue;
         }
         let answer = state.lock().unwrap().answer(first.trim_end(), &headers);
         until(60_000, "the GitLab is let go", || !state.lock().unwrap().held);

@@ -226,6 +226,7 @@ impl Issuer {
             poll_timeout: std::time::Duration::from_secs(70),
             timeout: std::time::Duration::from_secs(5),
             hooks: Vec::new(),
+            application: None,
             oidc: Some(OidcSettings {
                 issuer: self.url(),
                 keys: KeySource::Discovery,

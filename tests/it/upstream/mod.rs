@@ -88,6 +88,7 @@ pub fn upstream(url: &str) -> UpstreamSettings {
         cache_bytes: 10 << 30,
         poll_timeout: Duration::from_secs(70),
         path: "gitlab".into(),
+        application: None,
     }
 }
 

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use artigate::settings::{Explained, HookMode, KeySource, Origin, PullMode, UPSTREAM_KEYS, UpstreamKind};
+use artigate::settings::{
+    ApplicationScope, Explained, HookMode, KeySource, Origin, PullMode, UPSTREAM_KEYS, UpstreamKind,
+};
 use secrecy::ExposeSecret;
 
 /// Reads a file in a folder that holds a few files to name.
@@ -52,6 +54,7 @@ fn everything_can_be_set_and_no_secret_is_shown() {
          service_token_file = 'DIR/token'\nremember = 0\npull = 'off'\npull_hosts = ['Bucket.example.com:9000']\n\
          hooks = [{scope = '*', secret_file = 'DIR/token', mode = 'trust'}, {scope = 'g/p', secret_file = 'DIR/token'}]\n\
          oidc = {jwks_file = 'DIR/jwks', max_lifetime = '2 days'}\n\
+         application = {id = 'abc', secret_file = 'DIR/token', scope = 'read_api', issuer = 'https://gitlab.example.com/'}\n\
          [[upstream]]\nname = 'hub'\nkind = 'github'\npath = 'github'\n\
          oidc = {audience = 'x', jwks_url = 'https://keys.example.com/k', allow = [{repository_owner_id = 123, ref = 'r'}]}\n\
          [[upstream]]\nname = 'kite'\nkind = 'buildkite'\n",
@@ -67,6 +70,10 @@ fn everything_can_be_set_and_no_secret_is_shown() {
     assert_eq!(main.ca_certificates.as_deref(), Some("PEM"));
     let hooks: Vec<_> = main.hooks.iter().map(|hook| (hook.scope.as_str(), hook.mode)).collect();
     assert_eq!(hooks, [("*", HookMode::Trust), ("g/p", HookMode::Hint)]);
+    let application = main.application.as_ref().unwrap();
+    assert_eq!((application.id.as_str(), application.scope), ("abc", ApplicationScope::ReadApi));
+    assert_eq!(application.secret.expose_secret(), "glpat-s3cret");
+    assert_eq!(application.issuer, "https://gitlab.example.com");
     let oidc = main.oidc.as_ref().unwrap();
     assert_eq!(
         (oidc.issuer.as_str(), oidc.audience.as_str()),
@@ -131,6 +138,26 @@ fn a_fault_names_the_key_its_place_and_what_is_expected() {
         (
             "[[upstream]]\nname = 'a'\nkind = 'gitlab'\nurl = 'http://x'\nservice_token_file = 'DIR/two'",
             "does not hold one line",
+        ),
+        (
+            "[[upstream]]\nname = 'a'\nkind = 'gitlab'\nurl = 'http://x'\napplication = {id = 'abc', secret_file = 'DIR/token'}",
+            "upstream[0].application.id (from ",
+        ),
+        (
+            "[[upstream]]\nname = 'a'\nkind = 'gitlab'\nurl = 'http://x'\napplication = {id = 'abc', secret_file = 'DIR/token'}",
+            "expected server.external_url to be set",
+        ),
+        (
+            "[server]\nexternal_url = 'https://y'\n[[upstream]]\nname = 'a'\nkind = 'github'\napplication = {id = 'abc', secret_file = 'DIR/token'}",
+            "people sign in at no other",
+        ),
+        (
+            "[server]\nexternal_url = 'https://y'\n[[upstream]]\nname = 'a'\nkind = 'gitlab'\nurl = 'http://x'\napplication = {id = 'abc'}",
+            "upstream[0].application.secret_file (from ",
+        ),
+        (
+            "[server]\nexternal_url = 'https://y'\n[[upstream]]\nname = 'a'\nkind = 'gitlab'\nurl = 'http://x'\napplication = {id = 'abc', secret_file = 'DIR/token', scope = 'sudo'}",
+            "expected one of api, read_api",
         ),
         (
             "[[upstream]]\nname = 'a'\nkind = 'gitlab'\nurl = 'http://x'\nhooks = [{scope = '*'}]",

@@ -1,11 +1,16 @@
 //! Pages for people, as a browser opens them: what they show, to whom, and what they let be changed.
 
 mod browse;
+pub mod browser;
 mod changes;
 mod clients;
 mod errors;
 mod measured;
 mod pages;
+mod sign_in;
+mod sign_in_attacks;
+mod sign_in_audit;
+mod sign_in_upstream;
 mod view;
 mod web_urls;
 
