@@ -19,6 +19,7 @@ mod pieces;
 mod principal;
 mod project;
 mod registry;
+mod reports;
 mod repository;
 mod running_job;
 mod search;

@@ -6,6 +6,7 @@ mod credential;
 mod error;
 pub mod keys;
 mod rate_limit;
+pub mod report_tokens;
 pub mod signed_links;
 mod tokens;
 
@@ -16,8 +17,10 @@ pub use tokens::{
     NewToken, RuntimeToken, find_job, find_session, grant_with_token, new_job_token, new_personal_token,
     new_session_token,
 };
+use report_tokens::ReportHolder;
 use tokens::{authenticate_job, authenticate_personal};
 
+use crate::audit::AuditContext;
 use crate::catalog::projects::Project;
 use crate::catalog::users::User;
 use crate::catalog::{Db, projects};
@@ -117,6 +120,22 @@ pub fn authenticate(
 /// Returns the digest of the token that is looked up as a personal token first, if it is readable.
 pub fn personal_digest(credentials: &Credentials) -> Option<Sha256Digest> {
     credentials.personal()?.token().ok().map(tokens::digest)
+}
+
+/// Finds the actor who got the address of a report.
+///
+/// # Errors
+/// [`AuthError::Refused`] if the personal token with which it was got is no longer valid.
+pub fn report_reader(
+    db: &mut Db,
+    holder: ReportHolder,
+    now: Timestamp,
+    audit: &AuditContext,
+) -> Result<Actor, AuthError> {
+    match holder {
+        ReportHolder::Anonymous => Ok(Actor::Anonymous),
+        ReportHolder::PersonalToken(id) => tokens::personal_by_id(db, id, Scopes::READ, now, audit),
+    }
 }
 
 /// Returns an actor's grant in a project, for the permission table.

@@ -1,7 +1,7 @@
 //! Redaction: replaces the credentials in a path or query, for logs and links.
 //!
-//! Credentials are recognized by the name of their parameter, however it is encoded, and by the prefixes of
-//! tokens, wherever they are.
+//! Credentials are recognized by the name of their parameter, however it is encoded, by the prefixes of tokens,
+//! wherever they are, and by what stands before the token of a report in its address.
 
 use std::borrow::Cow;
 
@@ -16,6 +16,9 @@ const TOKEN_PREFIXES: &[&str] = &[
     "gloas-", "glpat-", "gldt-", "glrtr-", "glrt-", "glcbt-", "glptt-", "glft-", "glimt-", "glagent-",
     "glwt-", "glsoat-", "glffct-", "glnt-",
 ];
+
+/// What stands before the token of a report, the next segment of the address.
+const BEFORE_REPORT_TOKEN: &[u8] = b"/-/r/";
 
 /// Redacts a raw query: the values of parameters with a credential's name (`private_token[]`,
 /// `x[private_token]` and `a=b;private_token` included), and tokens.
@@ -59,12 +62,13 @@ pub fn tokens(raw: &str) -> Cow<'_, str> {
     Cow::Owned(shown)
 }
 
-/// Whether a text can hold neither a token nor a second name: it has no escape, no separator and no `gl`. A
-/// fast path: most texts are like this.
+/// Whether a text can hold neither a token nor a second name: it has no escape, no separator, no `gl` and no address of
+/// a report. A fast path: most texts are like this.
 fn is_plain(text: &str) -> bool {
     let bytes = text.as_bytes();
     let may_be_token = bytes.windows(2).any(|two| two.eq_ignore_ascii_case(b"gl"));
-    !may_be_token && !bytes.iter().any(|byte| matches!(byte, b'%' | b';' | b',' | b'?'))
+    let may_be_report = bytes.windows(BEFORE_REPORT_TOKEN.len()).any(|five| five == BEFORE_REPORT_TOKEN);
+    !may_be_token && !may_be_report && !bytes.iter().any(|byte| matches!(byte, b'%' | b';' | b',' | b'?'))
 }
 
 /// A decoded byte, and its offset in the raw text.
@@ -124,11 +128,28 @@ fn token_at(text: &[Decoded], from: usize) -> Option<(usize, usize)> {
     };
     let length =
         |at: usize| TOKEN_PREFIXES.iter().find(|prefix| begins(at, prefix)).map(|prefix| prefix.len());
-    let (begin, length) = (from..text.len()).find_map(|at| Some((at, length(at)?)))?;
+    let report = (from..text.len()).find_map(|at| report_token_at(text, at));
+    let Some((begin, length)) = (from..text.len()).find_map(|at| Some((at, length(at)?))) else { return report };
+    if let Some(report) = report.filter(|(first, _)| *first < begin) {
+        return Some(report);
+    }
     let is_part = |decoded: &&Decoded| {
         decoded.byte.is_ascii_alphanumeric() || matches!(decoded.byte, b'-' | b'_' | b'.')
     };
     Some((begin, begin + length + text[begin + length..].iter().take_while(is_part).count()))
+}
+
+/// Finds the token of a report whose address has the segments before it at an index; returns its start and end. All of
+/// the segment is blanked, since a token with one wrong character is easily mended.
+fn report_token_at(text: &[Decoded], at: usize) -> Option<(usize, usize)> {
+    let before = text.get(at..at + BEFORE_REPORT_TOKEN.len())?;
+    if !before.iter().zip(BEFORE_REPORT_TOKEN).all(|(known, byte)| known.byte == *byte) {
+        return None;
+    }
+    let begin = at + BEFORE_REPORT_TOKEN.len();
+    let is_part = |decoded: &&Decoded| !matches!(decoded.byte, b'/' | b'?' | b'#');
+    let length = text[begin..].iter().take_while(is_part).count();
+    (length > 0).then_some((begin, begin + length))
 }
 
 #[cfg(test)]
@@ -175,10 +196,18 @@ mod tests {
             ("/x%67lpat%2Ds%2Fy", "/x[FILTERED]%2Fy"),
             ("/GLPAT-s", "/[FILTERED]"),
             ("/a%20b/glass-house", "/a%20b/glass-house"),
+            ("/-/r/AQcBCQAA_x-y/d/index.html", "/-/r/[FILTERED]/d/index.html"),
+            ("/-/r/AQcBCQAA", "/-/r/[FILTERED]"),
+            ("/ci/-/r/AQ!~C/glpat-s", "/ci/-/r/[FILTERED]/[FILTERED]"),
+            ("/%2d/r%2FAQ%63C%2Fx", "/%2d/r%2F[FILTERED]%2Fx"),
+            ("/glpat-s/-/r/AQcC/", "/[FILTERED]/-/r/[FILTERED]/"),
+            ("/-/r/", "/-/r/"),
+            ("/group/r/main/x", "/group/r/main/x"),
         ] {
             assert_eq!(tokens(raw), shown);
         }
         assert_eq!(query("search=glpat-s&x=y"), "search=[FILTERED]&x=y");
+        assert_eq!(query("to=%2F-%2Fr%2FAQcC%2Fx&x=y"), "to=%2F-%2Fr%2F[FILTERED]%2Fx&x=y");
     }
 
     proptest! {
@@ -200,6 +229,15 @@ mod tests {
         #[test]
         fn no_token_is_shown(before in "[a-z/%&=;0-9]{0,12}[/=]", number in 0..TOKEN_PREFIXES.len(), after in "(|[/&?;%].{0,9})") {
             let raw = format!("{before}{}S3CRET{after}", TOKEN_PREFIXES[number]);
+            prop_assert!(!tokens(&raw).contains("S3CRET"), "{}", tokens(&raw));
+            prop_assert!(!query(&raw).contains("S3CRET"), "{}", query(&raw));
+        }
+
+        #[test]
+        fn no_token_of_a_report_is_shown(before in "[a-z/%&=;0-9-]{0,12}", token in "[A-Za-z0-9_.~!-]{1,20}", after in "(|[/?#].{0,9})", once: bool) {
+            let raw = format!("/-/r/S3CRET{token}");
+            let raw = if once { utf8_percent_encode(&raw, NON_ALPHANUMERIC).to_string() } else { raw };
+            let raw = format!("{before}{raw}{after}");
             prop_assert!(!tokens(&raw).contains("S3CRET"), "{}", tokens(&raw));
             prop_assert!(!query(&raw).contains("S3CRET"), "{}", query(&raw));
         }

@@ -13,6 +13,7 @@ mod headers;
 mod layout;
 mod navigation;
 mod pages;
+mod report;
 mod routes;
 mod text;
 mod visit;
@@ -31,9 +32,10 @@ pub use error_pages::error_pages;
 use routes::{ProjectPage, Route};
 use visit::Visit;
 
-/// Mounts the style sheet and, for browsers, the pages. Comes before the dialects, which get everything else.
+/// Mounts the style sheet, reports and, for browsers, the pages. Comes before the dialects, which get everything else.
 pub fn mount(config: &mut ServiceConfig) {
     assets::mount(config);
+    report::mount(config);
     config.service(scope("").guard(is_for_pages).default_service(to(answer)));
 }
 
@@ -95,6 +97,9 @@ async fn of_project(
         ProjectPage::Tree(name) => pages::pipelines::of_filter(visit, project, "ref", &name),
         ProjectPage::Browse { job_id, path } => pages::browse::show(visit, project, job_id, &path).await,
         ProjectPage::View { job_id, path } => pages::view::show(visit, project, job_id, &path).await,
+        ProjectPage::Report { job_id, path } => {
+            pages::report::show(visit, project, job_id, &path, is_change).await
+        }
         // GitLab, too, sends a browser from the one to the other.
         ProjectPage::File { job_id, path } => {
             let path = String::from_utf8_lossy(&path);

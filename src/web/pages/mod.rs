@@ -14,6 +14,7 @@ pub(super) mod named;
 pub(super) mod pipeline;
 pub(super) mod pipelines;
 mod project;
+pub(super) mod report;
 mod shown;
 pub(super) mod view;
 

@@ -5,6 +5,9 @@ mod changes;
 mod clients;
 mod errors;
 mod pages;
+mod report;
+mod report_ends;
+mod report_hosts;
 mod view;
 mod web_urls;
 
