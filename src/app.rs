@@ -1,19 +1,29 @@
 //! The application: its long-lived parts, built once from the settings and passed down; there are no globals.
 
+use std::sync::Arc;
+
+use tokio::sync::Semaphore;
+
 use crate::access::Access;
 use crate::archive::Limits;
-use crate::auth::FailedLoginLimiter;
 use crate::auth::keys::SigningKeys;
+use crate::auth::{FailedLoginLimiter, IdTokens};
 use crate::catalog::Catalog;
 use crate::deliver::{Capacity, Deliver, IndexCache};
 use crate::domain::{Clock, Result};
 use crate::identity::Belonging;
 use crate::ingest::Ingest;
+use crate::ingest::pull::Pulls;
+use crate::metrics::{self, Exposition};
 use crate::readiness::Readiness;
 use crate::registry::Registry;
 use crate::retention::Retention;
-use crate::settings::Settings;
+use crate::settings::{DatabaseUrl, Settings, StorageUrl, UpstreamKind};
 use crate::store::Store;
+use crate::upstream::Upstream;
+
+/// How many bodies of hooks are held at once; each may be 25 MiB.
+const HOOK_TURNS: usize = 8;
 
 /// The parts that a request may need.
 #[derive(Debug)]
@@ -29,7 +39,9 @@ pub struct App {
     /// Finds and authorizes what a request is about.
     pub access: Access,
     /// Receives artifacts.
-    pub ingest: Ingest,
+    pub ingest: Arc<Ingest>,
+    /// Fetches archives from the upstream.
+    pub pulls: Pulls,
     /// Sends artifacts.
     pub deliver: Deliver,
     /// Deletes artifacts.
@@ -38,15 +50,68 @@ pub struct App {
     pub registry: Registry,
     /// Sign links and tokens.
     pub keys: SigningKeys,
+    /// Verifies the ID tokens of other CI systems' jobs.
+    pub id_tokens: IdTokens,
+    /// The metrics that no other part holds.
+    pub metrics: RequestMetrics,
     /// Counts failed authentications.
     pub failed_auth: FailedLoginLimiter,
+    /// Turns of hooks, whose bodies are held in memory.
+    pub hook_turns: Semaphore,
     /// Whether catalog and store answer.
     pub readiness: Readiness,
     /// Whether catalog and store are known to belong together; until they are, no writes are accepted.
     pub belonging: Belonging,
 }
 
+/// The metrics of requests.
+#[derive(Debug, Default)]
+pub struct RequestMetrics {
+    /// What was asked and answered.
+    pub http: metrics::Http,
+    /// Refused credentials.
+    pub auth: metrics::AuthFailures,
+    /// Addresses of reports.
+    pub reports: metrics::ReportTokens,
+}
+
 impl App {
+    /// Returns all metrics, those of every part.
+    pub fn exposition(self: &Arc<Self>) -> Exposition {
+        let database = match self.settings.database {
+            DatabaseUrl::Sqlite(_) => "sqlite",
+            DatabaseUrl::Postgres(_) => "postgres",
+        };
+        let storage = match self.settings.storage {
+            StorageUrl::Directory(_) => "directory",
+            StorageUrl::Bucket(_) => "bucket",
+        };
+        let build = [("version", env!("CARGO_PKG_VERSION")), ("database", database), ("storage", storage)];
+        let (catalog, deliver) = (self.catalog.clone(), Arc::clone(self));
+        let connections = move || {
+            let (active, idle) = catalog.connections();
+            vec![("active", f64::from(active)), ("idle", f64::from(idle))]
+        };
+        let (bytes, entries) = (Arc::clone(&deliver), deliver);
+        Exposition::new(build)
+            .with(&self.metrics.http)
+            .with(&self.metrics.auth)
+            .with(&self.metrics.reports)
+            .with(self.catalog.metrics())
+            .with(self.store.metrics())
+            .with(self.deliver.index_metrics())
+            .with(self.ingest.metrics())
+            .with(self.retention.metrics())
+            .with(self.retention.gauges())
+            .reading("artigate_db_connections", "Connections to the database", Some("state"), connections)
+            .reading("artigate_index_cache_bytes", "Memory of the indexes that are kept", None, move || {
+                vec![("", bytes.deliver.indexes_held().0 as f64)]
+            })
+            .reading("artigate_index_cache_entries", "Indexes that are kept", None, move || {
+                vec![("", entries.deliver.indexes_held().1 as f64)]
+            })
+    }
+
     /// Opens the catalog, brings its schema up to date, and opens the store. Blocks.
     ///
     /// # Errors
@@ -61,10 +126,13 @@ impl App {
         let limits = archive_limits(&settings);
         let concurrent = settings.concurrent_uploads;
         let ingest = Ingest::new(catalog.clone(), store.clone(), limits, concurrent, clock.clone());
+        let ingest = Arc::new(ingest);
         let indexes = IndexCache::new(limits, settings.index_cache_bytes);
         let capacity = Capacity::new(settings.decompression_memory_bytes, settings.index_cache_bytes);
         let deliver = Deliver::new(store.clone(), indexes, capacity, settings.direct_download);
-        let access = Access::new(catalog.clone(), clock.clone(), settings.max_artifact_bytes);
+        let upstream = Upstream::open(&settings, clock.clone())?;
+        let pulls = pulls(&settings, Arc::clone(&ingest), upstream.clone(), clock.clone());
+        let access = Access::new(catalog.clone(), clock.clone(), settings.max_artifact_bytes, upstream);
         let registry = Registry::new(catalog.clone(), store.clone(), limits, access.clone());
         let retention = Retention::new(
             catalog.clone(),
@@ -72,8 +140,10 @@ impl App {
             clock.clone(),
             settings.tombstones,
             settings.agents_lost_after,
-        );
+        )
+        .with_cache(cache_bytes(&settings));
         let keys = SigningKeys::new(catalog.clone());
+        let id_tokens = IdTokens::new(&settings)?;
         let readiness = Readiness::default();
         let failed_auth = FailedLoginLimiter::new(settings.failed_auth_per_minute);
         let belonging = Belonging::default();
@@ -84,15 +154,37 @@ impl App {
             store,
             access,
             ingest,
+            pulls,
             deliver,
             retention,
             registry,
             keys,
+            id_tokens,
+            metrics: RequestMetrics::default(),
             failed_auth,
+            hook_turns: Semaphore::new(HOOK_TURNS),
             readiness,
             belonging,
         })
     }
+}
+
+/// Returns what fetches archives from the upstream: nothing that is larger than an upload may be, or than all copies.
+pub(crate) fn pulls(
+    settings: &Settings,
+    ingest: Arc<Ingest>,
+    upstream: Option<Upstream>,
+    clock: Clock,
+) -> Pulls {
+    let largest = settings.max_artifact_bytes.filter(|bytes| *bytes > 0).unwrap_or(u64::MAX);
+    let limit_bytes = largest.min(cache_bytes(settings).unwrap_or(u64::MAX));
+    Pulls::new(ingest, upstream, clock, limit_bytes)
+}
+
+/// Returns how many bytes of copies from the upstream are kept, if there is one.
+pub(crate) fn cache_bytes(settings: &Settings) -> Option<u64> {
+    let found = settings.upstreams.iter().find(|upstream| upstream.kind == UpstreamKind::GitLab);
+    found.map(|upstream| upstream.cache_bytes)
 }
 
 /// Returns the limits within which archives are read.

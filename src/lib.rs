@@ -6,8 +6,8 @@
 //!
 //! ```text
 //! cli → server → api · web → http → app → registry → access
-//!     → ingest · deliver · retention · readiness → auth → audit → writers · identity
-//!     → catalog · store · archive → settings · telemetry · yielding → domain
+//!     → ingest · deliver · retention · readiness → auth → upstream → audit → writers · identity
+//!     → catalog · store · archive → settings · telemetry · metrics · threads · yielding → domain
 //! ```
 //!
 //! A module may use itself and any module to its right. A test checks this.
@@ -27,6 +27,7 @@ pub mod domain;
 pub mod http;
 pub mod identity;
 pub mod ingest;
+pub mod metrics;
 pub mod readiness;
 pub mod registry;
 pub mod retention;
@@ -34,6 +35,8 @@ pub mod server;
 pub mod settings;
 pub mod store;
 pub mod telemetry;
+pub mod threads;
+pub mod upstream;
 pub mod web;
 pub mod writers;
 pub mod yielding;

@@ -4,7 +4,7 @@
 //!
 //! `limits inflate FILE` decompresses a gzip file of one member from memory, again and again, and prints
 //! bytes per second. `limits receive FOLDER` answers uploads on a port that it prints: it hashes and writes
-//! each body and makes it durable, without reading its contents.
+//! each body and makes it durable, without reading its contents; a `PUT` with SHA-1 too, as agents declare both.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Write};
@@ -13,6 +13,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use flate2::{Decompress, FlushDecompress, Status};
+use sha1::Sha1;
 use sha2::{Digest, Sha256};
 
 /// As long as the gateway's own header of a gzip member; the files are made with the same.
@@ -65,8 +66,9 @@ fn receive(folder: &Path) -> io::Result<()> {
 
 fn take_upload(connection: TcpStream, path: &Path) -> io::Result<()> {
     let mut reader = BufReader::with_capacity(PIECE_BYTES, &connection);
-    let mut left = read_head(&mut reader, &connection)?;
+    let (mut left, is_put) = read_head(&mut reader, &connection)?;
     let (mut file, mut hasher) = (File::create(path)?, Sha256::new());
+    let mut of_put = is_put.then(Sha1::new);
     while left > 0 {
         let piece = reader.fill_buf()?;
         let taken = piece.len().min(usize::try_from(left).unwrap_or(usize::MAX));
@@ -74,20 +76,27 @@ fn take_upload(connection: TcpStream, path: &Path) -> io::Result<()> {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
         hasher.update(&piece[..taken]);
+        if let Some(sha1) = &mut of_put {
+            sha1.update(&piece[..taken]);
+        }
         file.write_all(&piece[..taken])?;
         reader.consume(taken);
         left -= taken as u64;
     }
     file.sync_all()?;
-    let digest = hex::encode(hasher.finalize());
+    let mut digest = hex::encode(hasher.finalize());
+    if let Some(sha1) = of_put {
+        digest += &hex::encode(sha1.finalize());
+    }
     write!(&connection, "HTTP/1.1 201 Created\r\nContent-Length: {}\r\n\r\n{digest}", digest.len())
 }
 
-/// The length of the body.
-fn read_head(reader: &mut impl BufRead, mut connection: &TcpStream) -> io::Result<u64> {
-    let mut length = 0;
+/// The length of the body, and whether it is a `PUT`.
+fn read_head(reader: &mut impl BufRead, mut connection: &TcpStream) -> io::Result<(u64, bool)> {
+    let (mut length, mut is_put) = (0, false);
     for line in reader.lines() {
         let line = line?.to_ascii_lowercase();
+        is_put |= line.starts_with("put ");
         match line.split_once(": ") {
             Some(("content-length", value)) => length = value.parse().map_err(io::Error::other)?,
             Some(("expect", _)) => connection.write_all(b"HTTP/1.1 100 Continue\r\n\r\n")?,
@@ -95,5 +104,5 @@ fn read_head(reader: &mut impl BufRead, mut connection: &TcpStream) -> io::Resul
             _ => {}
         }
     }
-    Ok(length)
+    Ok((length, is_put))
 }

@@ -64,5 +64,6 @@ async fn stored(store: &Store, archive: &[u8]) -> Artifact {
         expire_at: None,
         tail_bytes: None,
         crc32: None,
+        origin: None,
     }
 }

@@ -12,7 +12,7 @@ impl Access {
     /// [`AccessError::Credential`].
     pub async fn current_user(&self, principal: &Principal) -> Result<UserDetails, AccessError> {
         let principal = principal.clone();
-        self.read(move |db| {
+        self.read(principal.asked(), move |db| {
             let Actor::User(user) = principal.authenticate(db)? else {
                 return Err(CredentialError::Unknown.into());
             };
@@ -27,7 +27,7 @@ impl Access {
     /// [`AccessError::Credential`].
     pub async fn current_token(&self, principal: &Principal) -> Result<(TokenDetails, i64), AccessError> {
         let principal = principal.clone();
-        self.read(move |db| {
+        self.read(principal.asked(), move |db| {
             principal.authenticate(db)?;
             let digest = auth::personal_digest(&principal.credentials).ok_or(CredentialError::Missing)?;
             tokens::details(db, digest)?.ok_or_else(|| CredentialError::Unknown.into())

@@ -1,18 +1,19 @@
 //! Artifacts that a principal may read: by job, by ref and job name, and for a job that depends on another.
 
+use crate::access::fast_path::{archive_fast_path, archive_of_ref_fast_path};
 use crate::access::project::{AuthorizedProject, find_project};
+use crate::access::pulled::unknown_dependency;
 use crate::access::{
-    AcceptedCredentials, Access, AccessError, ArtifactAbsence, JobAbsence, JobLog, Principal,
+    AcceptedCredentials, Access, AccessError, ArtifactAbsence, JobLog, NumberedJob, Principal,
 };
-use crate::auth::{self, Actor};
-use crate::catalog::artifact_access::ArtifactAccess;
+use crate::auth::Actor;
 use crate::catalog::artifacts::{self, Artifact};
 use crate::catalog::jobs::{self, Job};
 use crate::catalog::{Db, absence, latest, tombstones};
 use crate::domain::artifact::{Accessibility, ArtifactName, Availability};
 use crate::domain::permissions::{Action, Decision};
 use crate::domain::project::ProjectRef;
-use crate::domain::{self, ErrorKind, Sha256Digest};
+use crate::ingest::pull::PullOrder;
 
 /// What stands for a job's archive: an archive, single files, or both.
 #[derive(Debug, Clone)]
@@ -32,6 +33,15 @@ impl JobArchive {
     pub fn file(&self, path: &[u8]) -> Option<&Artifact> {
         self.files.iter().find(|file| file.name.file_path().is_some_and(|own| own.as_bytes() == path))
     }
+}
+
+/// Where a job's archive is.
+#[derive(Debug)]
+pub enum ArchiveLookup {
+    /// Here.
+    Here(JobArchive),
+    /// At the upstream, which lets the principal fetch it.
+    Upstream(PullOrder),
 }
 
 /// A lookup of an artifact without its job's ID.
@@ -69,7 +79,7 @@ impl Access {
         name: ArtifactName,
     ) -> Result<Artifact, AccessError> {
         let principal = principal.clone();
-        self.read_inline(move |db| {
+        self.read_inline(principal.asked(), move |db| {
             let project = AuthorizedProject::find(db, &principal, &project, Action::ReadJobs)?;
             let job = project.job(db, job_id, true)?;
             project.artifact(db, &job, &name)
@@ -86,16 +96,18 @@ impl Access {
         principal: &Principal,
         project: ProjectRef,
         job_id: i64,
-    ) -> Result<JobArchive, AccessError> {
+    ) -> Result<ArchiveLookup, AccessError> {
         let principal = principal.clone();
-        self.read_inline(move |db| {
+        self.read_inline(principal.asked(), move |db| {
             if let Some(archive) = archive_fast_path(db, &principal, &project, job_id)? {
-                return Ok(JobArchive::stored(archive));
+                return Ok(ArchiveLookup::Here(JobArchive::stored(archive)));
             }
             let project = AuthorizedProject::find(db, &principal, &project, Action::ReadJobs)?;
-            let job = project.job(db, job_id, true)?;
-            let artifacts = artifacts::of_job(db, job.id)?;
-            project.archive(db, &job, artifacts)
+            let found = project.job(db, job_id, true).and_then(|job| {
+                let artifacts = artifacts::of_job(db, job.id)?;
+                project.archive(db, &job, artifacts)
+            });
+            project.or_upstream(found, job_id)
         })
         .await
     }
@@ -109,31 +121,40 @@ impl Access {
         principal: &Principal,
         project: ProjectRef,
         lookup: RefLookup,
-    ) -> Result<JobArchive, AccessError> {
-        let (principal, RefLookup { ref_name, job_name, search }) = (principal.clone(), lookup);
+    ) -> Result<ArchiveLookup, AccessError> {
+        let RefLookup { ref_name, job_name, search } = lookup;
+        let (asked, principal) = (principal.asked(), principal.clone());
         let find = move |db: &mut Db| {
             if search == RefSearch::Newest
                 && let Some(archive) =
                     archive_of_ref_fast_path(db, &principal, &project, (&ref_name, &job_name))?
             {
-                return Ok(JobArchive::stored(archive));
+                return Ok(ArchiveLookup::Here(JobArchive::stored(archive)));
             }
             let found = AuthorizedProject::find(db, &principal, &project, Action::ReadJobs)?;
+            found.learn_ref(&ref_name, &job_name)?;
             let (project, now) = (&found.project, principal.now);
             let job = match search {
+                // What is known of a ref here may be older than what the upstream has told.
+                RefSearch::Newest if found.leads_nowhere(&ref_name, &job_name) => None,
                 RefSearch::Newest => latest::job_by_ref(db, project, &ref_name, &job_name, now)?,
                 RefSearch::Recent => latest::job_by_recent_ref(db, project, &ref_name, &job_name, now)?,
             };
             let Some((job, artifacts)) = job else {
                 let recent = search == RefSearch::Recent;
                 let why = absence::by_ref(db, project.id, &ref_name, &job_name, recent)?;
-                return Err(AccessError::ArtifactOfRefNotFound { why, recent });
+                let absent = Err(AccessError::ArtifactOfRefNotFound { why, recent });
+                return match found.newest_job(&ref_name, &job_name) {
+                    Some(job_id) => found.or_upstream(absent, job_id),
+                    None => absent.map(ArchiveLookup::Here),
+                };
             };
-            found.archive(db, &job, artifacts)
+            let archive = found.archive(db, &job, artifacts);
+            found.or_upstream(archive, job.id)
         };
         match search {
-            RefSearch::Newest => self.read_inline(find).await,
-            RefSearch::Recent => self.read(find).await,
+            RefSearch::Newest => self.read_inline(asked, find).await,
+            RefSearch::Recent => self.read(asked, find).await,
         }
     }
 
@@ -146,26 +167,34 @@ impl Access {
     pub async fn archive_for_dependent_job(
         &self,
         principal: &Principal,
-        job_id: i64,
-    ) -> Result<JobArchive, AccessError> {
+        job: NumberedJob,
+    ) -> Result<ArchiveLookup, AccessError> {
         let principal = Principal { accepted: AcceptedCredentials::UserOrJob, ..principal.clone() };
-        self.read(move |db| {
+        self.read(principal.asked(), move |db| {
             let actor = principal.authenticate(db)?;
-            if !matches!(actor, Actor::Job { .. }) {
-                return Err(AccessError::JobTokenRequired);
-            }
+            let own = match &actor {
+                Actor::Job { job_id, .. } => Some(*job_id),
+                Actor::VouchedJob { job_id, .. } => *job_id,
+                Actor::Anonymous | Actor::User(_) | Actor::Foreign(_) => {
+                    return Err(AccessError::JobTokenRequired);
+                }
+            };
+            let job_id = match job {
+                NumberedJob::Id(id) => id,
+                // A job without a row has uploaded nothing.
+                NumberedJob::Current => {
+                    own.ok_or(AccessError::ArtifactNotFound(ArtifactAbsence::NoneOfName))?
+                }
+            };
             principal.audit().set_job(job_id);
-            let missing = AccessError::JobNotFound { why: JobAbsence::Nonexistent, may_be_told: false };
-            let job = jobs::find(db, job_id)?.ok_or(missing)?;
+            let Some(job) = jobs::find(db, job_id)? else {
+                return unknown_dependency(db, &principal, actor, own, job_id);
+            };
             let project = find_project(db, &ProjectRef::Id(job.project_id))?;
             let project = AuthorizedProject::new(db, &principal, actor, project, Action::ReadJobs)?;
             let artifacts = artifacts::of_job(db, job.id)?;
-            let archive = project.standing_archive(db, &job, &artifacts)?;
-            project.require(Action::FetchDependency(accessibility(archive.as_ref())))?;
-            let may_fetch = |file: &Artifact| {
-                project.decide(Action::FetchDependency(file.accessibility)) == Decision::Allow
-            };
-            project.archive_or_files(db, &job, archive, artifacts, may_fetch)
+            let found = project.dependency(db, &job, artifacts);
+            project.dependency_or_upstream(db, found, own, job_id)
         })
         .await
     }
@@ -181,7 +210,7 @@ impl Access {
         job_id: i64,
     ) -> Result<Option<JobLog>, AccessError> {
         let (principal, catalog) = (principal.clone(), self.catalog.clone());
-        self.read(move |db| {
+        self.read(principal.asked(), move |db| {
             let project = AuthorizedProject::find(db, &principal, &project, Action::ReadJobs)?;
             let job = project.job(db, job_id, true)?;
             project.audit.set_job(job.id);
@@ -195,7 +224,12 @@ impl Access {
 
 impl AuthorizedProject {
     /// Finds a job's artifact by name, if the principal may read it and it has not expired.
-    pub(super) fn artifact(&self, db: &mut Db, job: &Job, name: &ArtifactName) -> Result<Artifact, AccessError> {
+    pub(super) fn artifact(
+        &self,
+        db: &mut Db,
+        job: &Job,
+        name: &ArtifactName,
+    ) -> Result<Artifact, AccessError> {
         self.audit.set_job(job.id);
         let artifacts = artifacts::of_job(db, job.id)?;
         let archive = self.standing_archive(db, job, &artifacts)?;
@@ -206,6 +240,23 @@ impl AuthorizedProject {
         self.require_artifact(artifact.as_ref())?;
         self.record(artifact.as_ref());
         self.require_available(db, job, name, artifact)
+    }
+
+    /// Finds what stands for a job's archive among its artifacts, for a job that depends on it.
+    fn dependency(
+        &self,
+        db: &mut Db,
+        job: &Job,
+        artifacts: Vec<Artifact>,
+    ) -> Result<JobArchive, AccessError> {
+        let archive = self.standing_archive(db, job, &artifacts)?;
+        match &archive {
+            Some(copy) if copy.is_copy() => self.require_copy(copy, true)?,
+            archive => self.require(Action::FetchDependency(accessibility(archive.as_ref())))?,
+        }
+        let may_fetch =
+            |file: &Artifact| self.decide(Action::FetchDependency(file.accessibility)) == Decision::Allow;
+        self.archive_or_files(db, job, archive, artifacts, may_fetch)
     }
 
     /// Finds what stands for a job's archive among its artifacts, if the principal may read it.
@@ -273,7 +324,10 @@ impl AuthorizedProject {
     }
 
     /// Requires the right to read an artifact. A missing one is left to [`AuthorizedProject::require_available`].
-    fn require_artifact(&self, artifact: Option<&Artifact>) -> Result<(), AccessError> {
+    pub(super) fn require_artifact(&self, artifact: Option<&Artifact>) -> Result<(), AccessError> {
+        if let Some(copy) = artifact.filter(|artifact| artifact.is_copy()) {
+            return self.require_copy(copy, false);
+        }
         let action = Action::ReadArtifact(accessibility(artifact));
         match self.decide(action) {
             Decision::Allow => Ok(()),
@@ -304,7 +358,7 @@ impl AuthorizedProject {
         }
     }
 
-    fn record(&self, artifact: Option<&Artifact>) {
+    pub(super) fn record(&self, artifact: Option<&Artifact>) {
         self.audit.update(|event| event.artifact_id = artifact.map(|artifact| artifact.id));
     }
 }
@@ -312,86 +366,4 @@ impl AuthorizedProject {
 /// Returns the accessibility to check. Without an artifact there is nothing to protect.
 fn accessibility(artifact: Option<&Artifact>) -> Accessibility {
     artifact.map_or(Accessibility::Public, |artifact| artifact.accessibility)
-}
-
-/// Whether one statement can authenticate the principal: by a personal token, or anonymously. A job token's
-/// reach takes more statements.
-fn has_fast_path(principal: &Principal) -> bool {
-    let credentials = &principal.credentials;
-    auth::personal_digest(credentials).is_some() || !credentials.has_job_token()
-}
-
-/// Finds a job's archive and everything that the permission check needs in one statement. `None` if something
-/// is missing: the slow path then finds out what, in the order of the errors.
-fn archive_fast_path(
-    db: &mut Db,
-    principal: &Principal,
-    project: &ProjectRef,
-    job_id: i64,
-) -> Result<Option<Artifact>, AccessError> {
-    let found = fast_path(db, principal, |db, digest| ArtifactAccess::find(db, project, job_id, digest))?;
-    let Some((project, job, archive)) = found else { return Ok(None) };
-    // The job may have another archive that has not expired.
-    if latest::availability(db, &project.project, &job, &archive, project.now)? == Availability::Expired {
-        return Ok(None);
-    }
-    project.record(Some(&archive));
-    Ok(Some(archive))
-}
-
-/// Like [`archive_fast_path`], for the archive of a ref and a job's name.
-fn archive_of_ref_fast_path(
-    db: &mut Db,
-    principal: &Principal,
-    project: &ProjectRef,
-    (ref_name, job_name): (&str, &str),
-) -> Result<Option<Artifact>, AccessError> {
-    let found = fast_path(db, principal, |db, digest| {
-        ArtifactAccess::find_by_ref(db, project, ref_name, job_name, digest, principal.now)
-    })?;
-    let Some((project, _, archive)) = found else { return Ok(None) };
-    project.record(Some(&archive));
-    Ok(Some(archive))
-}
-
-/// Authorizes the result of one statement, in the order of the slow path. Nothing is recorded or refused
-/// before all of it is known to exist.
-fn fast_path(
-    db: &mut Db,
-    principal: &Principal,
-    find: impl FnOnce(&mut Db, Option<Sha256Digest>) -> domain::Result<Option<ArtifactAccess>>,
-) -> Result<Option<(AuthorizedProject, Job, Artifact)>, AccessError> {
-    if !has_fast_path(principal) {
-        return Ok(None);
-    }
-    let digest = auth::personal_digest(&principal.credentials);
-    let found = match find(db, digest) {
-        // A text that no column can store; the slow path reports it after the credential.
-        Err(error) if error.kind() == ErrorKind::Invalid => None,
-        found => found?,
-    };
-    let Some(ArtifactAccess { project, job, artifact, token, role, has_files: false }) = found else {
-        return Ok(None);
-    };
-    let Principal { scopes, now, .. } = principal;
-    let (actor, grant) = match (digest, token) {
-        (None, _) => {
-            let actor = principal.authenticate(db)?;
-            let grant = auth::grant_in(db, &actor, &project)?;
-            (actor, grant)
-        }
-        (Some(_), None) => return Ok(None),
-        (Some(digest), Some((token, user))) => {
-            let audit = principal.audit();
-            let grant = auth::grant_with_token((token, digest), &user, role, *scopes, *now, audit)?;
-            let Some(grant) = grant else { return Ok(None) };
-            (Actor::User(user), grant)
-        }
-    };
-    principal.audit().set_project(&project);
-    let project = AuthorizedProject::with_grant(principal, actor, grant, project);
-    project.require(Action::ReadJobs)?;
-    principal.audit().set_job(job.id);
-    project.require_artifact(Some(&artifact))?;
-    Ok(Some((project, job, artifact)))
 }

@@ -2,7 +2,6 @@
 
 use crate::access::project::AuthorizedProject;
 use crate::access::{Access, AccessError, Principal};
-use crate::auth::Actor;
 use crate::catalog::artifacts::{self, Artifact};
 use crate::catalog::jobs::{self, JobDetails};
 use crate::catalog::{Db, latest, logs, tombstones, uploads};
@@ -23,14 +22,14 @@ impl Access {
         job_id: i64,
     ) -> Result<(JobDetails, String), AccessError> {
         principal.audit().set_job(job_id);
-        let (principal, now) = (principal.clone(), principal.now);
+        let (asked, principal, now) = (principal.asked(), principal.clone(), principal.now);
         let allow = move |db: &mut Db| {
             let project = AuthorizedProject::find(db, &principal, &project, Action::SeeProject)?;
             let job = project.job(db, job_id, false)?;
             project.require(Action::KeepArtifacts)?;
             Ok((project, job))
         };
-        self.change(allow, move |db, (project, job)| {
+        self.change(asked, allow, move |db, (project, job)| {
             let all = artifacts::of_job(db, job.id)?;
             let mut available = all.clone();
             latest::retain_available(db, &project.project, &job, &mut available, now)?;
@@ -67,14 +66,14 @@ impl Access {
         job_id: i64,
     ) -> Result<usize, AccessError> {
         principal.audit().set_job(job_id);
-        let (principal, now) = (principal.clone(), principal.now);
+        let (asked, principal, now) = (principal.asked(), principal.clone(), principal.now);
         let allow = move |db: &mut Db| {
             let project = AuthorizedProject::find(db, &principal, &project, Action::SeeProject)?;
             project.require(Action::DeleteArtifacts)?;
             project.job(db, job_id, false)
         };
         let deleted = self
-            .change(allow, move |db, job| {
+            .change(asked, allow, move |db, job| {
                 uploads::abandon_of_job(db, job.id, &[UploadState::Ordered])?;
                 Ok(tombstones::soft_delete_job(db, job.id, false, now)?)
             })
@@ -88,7 +87,7 @@ impl Access {
     /// # Errors
     /// In this order: the credential, the project, the right to delete.
     pub async fn request_purge(&self, principal: &Principal, project: ProjectRef) -> Result<(), AccessError> {
-        let (principal, now) = (principal.clone(), principal.now);
+        let (asked, principal, now) = (principal.asked(), principal.clone(), principal.now);
         let allow = move |db: &mut Db| {
             let project = AuthorizedProject::find(db, &principal, &project, Action::SeeProject)?;
             project.require(Action::DeleteArtifacts)?;
@@ -98,7 +97,7 @@ impl Access {
             tombstones::request_purge(db, project_id, now)?;
             Ok(project_id)
         };
-        let project_id = self.change(allow, request).await?;
+        let project_id = self.change(asked, allow, request).await?;
         tracing::info!(project.id = project_id, "removal of a project's artifacts requested");
         Ok(())
     }
@@ -116,17 +115,17 @@ impl Access {
         job_id: i64,
     ) -> Result<(JobDetails, String), AccessError> {
         principal.audit().set_job(job_id);
-        let (principal, now) = (principal.clone(), principal.now);
+        let (asked, principal, now) = (principal.asked(), principal.clone(), principal.now);
         let allow = move |db: &mut Db| {
             let project = AuthorizedProject::find(db, &principal, &project, Action::SeeProject)?;
             // A caller that may erase nothing does not learn which jobs exist.
             project.require(Action::EraseJob { own: true })?;
             let job = project.job(db, job_id, false)?;
-            let own = matches!(&project.actor, Actor::User(user) if Some(user.id) == job.user_id);
+            let own = project.user_id().is_some_and(|user| Some(user) == job.user_id);
             project.require(Action::EraseJob { own })?;
             if job.status.is_finished() { Ok((project, job)) } else { Err(AccessError::JobNotErasable) }
         };
-        let erased = self.change(allow, move |db, (project, job)| {
+        let erased = self.change(asked, allow, move |db, (project, job)| {
             uploads::abandon_of_job(db, job.id, &UploadState::ALIVE)?;
             let has_log = logs::size(db, job.id)?.is_some();
             if tombstones::soft_delete_job(db, job.id, true, now)? == 0 && !has_log {

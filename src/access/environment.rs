@@ -1,10 +1,12 @@
 //! The environment of a running job: what an uploader of any vendor needs to know.
 
+use super::project::of_upstream;
 use super::registry::require_registry;
 use super::uploads::require_running;
 use super::{Access, AccessError, JobAbsence, Principal};
 use crate::auth::{self, Credential, CredentialError, Credentials, Shown};
 use crate::catalog::Db;
+use crate::catalog::foreign;
 use crate::catalog::jobs::{self, Job};
 use crate::catalog::pipelines::{self, PipelineView};
 use crate::catalog::projects::{self, Project};
@@ -38,28 +40,32 @@ impl Access {
         principal: Principal,
         job_id: i64,
     ) -> Result<JobEnvironment, AccessError> {
-        self.read(move |db| {
-            let missing = || AccessError::JobNotFound { why: JobAbsence::Nonexistent, may_be_told: true };
-            let (token, job) = match own_token(db, &principal.credentials, job_id)? {
-                Some((token, job)) => (Some(token), job),
-                None => {
-                    require_registry(db, &principal)?;
-                    (None, jobs::find(db, job_id)?.ok_or_else(missing)?)
+        self.catalog
+            .read(move |db| {
+                let missing = || AccessError::JobNotFound { why: JobAbsence::Nonexistent, may_be_told: true };
+                let (token, job) = match own_token(db, &principal.credentials, job_id)? {
+                    Some((token, job)) => (Some(token), job),
+                    None => {
+                        require_registry(db, &principal)?;
+                        (None, jobs::find(db, job_id)?.ok_or_else(missing)?)
+                    }
+                };
+                if let Some(upstream) = foreign::upstream_of_job(db, job.id)? {
+                    return Err(of_upstream("job", job.id, &upstream));
                 }
-            };
-            require_running(&job)?;
-            let project = projects::find(db, &ProjectRef::Id(job.project_id))?;
-            let pipeline = pipelines::all_views(db, &[job.pipeline_id])?.pop();
-            match (project, pipeline) {
-                (Some(project), Some(pipeline)) => {
-                    let slugs = projects::slugs_of(db, project.id)?;
-                    let slugs = slugs.unwrap_or_else(|| Slugs::of_path(&project.path));
-                    Ok(JobEnvironment { job, project, slugs, pipeline, token })
+                require_running(&job)?;
+                let project = projects::find(db, &ProjectRef::Id(job.project_id))?;
+                let pipeline = pipelines::all_views(db, &[job.pipeline_id])?.pop();
+                match (project, pipeline) {
+                    (Some(project), Some(pipeline)) => {
+                        let slugs = projects::slugs_of(db, project.id)?;
+                        let slugs = slugs.unwrap_or_else(|| Slugs::of_path(&project.path));
+                        Ok(JobEnvironment { job, project, slugs, pipeline, token })
+                    }
+                    _ => Err(missing()),
                 }
-                _ => Err(missing()),
-            }
-        })
-        .await
+            })
+            .await
     }
 }
 

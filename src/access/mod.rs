@@ -10,35 +10,44 @@ mod artifacts;
 mod batches;
 mod builds;
 mod changes;
+mod dependencies;
 mod environment;
 mod error;
+mod fast_path;
+mod foreign;
+mod hints;
 mod lists;
 mod named;
+mod news;
 mod overview;
 mod pieces;
 mod principal;
 mod project;
+mod pulled;
 mod registry;
 mod reports;
 mod repository;
 mod running_job;
 mod search;
 mod uploads;
+mod vouched;
 
 pub use agents::{
     AcceptedJob, AgentDetails, AgentError, GrowingLog, HeldJob, JobCredential, JobLog, MetaDataOf, Ping,
     RegisteredAgent,
 };
-pub use artifacts::{JobArchive, RefLookup, RefSearch};
+pub use artifacts::{ArchiveLookup, JobArchive, RefLookup, RefSearch};
 pub use batches::{BatchError, DeclaredFile, EndedUploads, UploadEnd};
 pub use builds::{
     BuildArtifact, BuildArtifacts, BuildChange, BuildError, BuildJobs, BuildPath, BuildScope, CreateBuild,
     JobDetail, JobPath, JobPosition, JobScope, ListedBuilds, ListedPipeline, MOST_JOBS,
 };
+pub use dependencies::HeldArchive;
 pub use environment::JobEnvironment;
 pub use error::{AccessError, ArtifactAbsence, CommitAbsence, JobAbsence, PipelineAbsence, ProjectAbsence};
 pub use lists::{ChildPipelines, Listed, ListedProjects, Total};
 pub use named::ListedArtifact;
+pub use news::{News, NewsOutcome, ProvenDelivery};
 pub use overview::{
     JobOverview, ListedProject, Named, OverviewArtifact, PipelineOverview, ProjectArtifactsPage,
     ProjectOverview, RefOverview, Rights,
@@ -49,13 +58,23 @@ pub use registry::require_registry;
 pub use repository::{ListedRefs, RefList, RefOrder, RefSearchText};
 pub use running_job::RunningJob;
 pub use search::{SearchError, SearchScope, SearchedBuild};
-pub use uploads::AuthorizedUpload;
+pub use uploads::{AuthorizedUpload, NumberedJob};
+pub use vouched::Statement;
 
 pub use crate::auth::AcceptedCredentials;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use tokio::sync::Notify;
+
+use crate::audit::AuditContext;
 use crate::auth::Actor;
+use crate::catalog::foreign::{self as foreign_rows, ForeignId, ForeignJob, ReportedProject, StoreOutcome};
 pub use crate::catalog::uploads::{Declared, LIFETIME as UPLOAD_LIFETIME};
-use crate::catalog::{Catalog, Db};
-use crate::domain::Clock;
+use crate::catalog::{Catalog, Db, projects};
+use crate::domain::project::ProjectRef;
+use crate::domain::{Clock, Error, Timestamp};
+use crate::upstream::{Answer, Consultation, Upstream};
 
 /// The service layer: the one way from a dialect to the catalog.
 #[derive(Debug, Clone)]
@@ -67,12 +86,45 @@ pub struct Access {
     searches: agents::Searches,
     /// The instance's limit for one artifact in bytes, 0 or `None` for none.
     max_artifact_bytes: Option<u64>,
+    /// Knows the tokens and projects that are not registered here.
+    upstream: Option<Upstream>,
+    /// Tells that there are hints to follow.
+    hints: Arc<Notify>,
 }
+
+/// How often work is done again for what it has asked: a credential, a project by its path, a verdict and a role,
+/// each once, and some room.
+const MOST_ROUNDS: usize = 8;
 
 impl Access {
     /// Creates the service layer on `catalog`. `max_artifact_bytes` is the instance's limit for one artifact.
-    pub fn new(catalog: Catalog, clock: Clock, max_artifact_bytes: Option<u64>) -> Self {
-        Self { catalog, clock, searches: agents::Searches::default(), max_artifact_bytes }
+    pub fn new(
+        catalog: Catalog,
+        clock: Clock,
+        max_artifact_bytes: Option<u64>,
+        upstream: Option<Upstream>,
+    ) -> Self {
+        Self {
+            catalog,
+            clock,
+            searches: agents::Searches::default(),
+            max_artifact_bytes,
+            upstream,
+            hints: Arc::default(),
+        }
+    }
+
+    /// Begins what a request asks of the upstream; without one, nothing can be asked. A client that may not ask gets
+    /// no answers about credentials that memory does not hold.
+    pub fn consultation(&self, audit: &AuditContext, client: Option<IpAddr>, may_ask: bool) -> Consultation {
+        let upstream = self.upstream.clone();
+        upstream
+            .map_or_else(Consultation::default, |it| Consultation::new(it, audit.clone(), client, may_ask))
+    }
+
+    /// Returns the upstream, if there is one.
+    pub fn upstream(&self) -> Option<&Upstream> {
+        self.upstream.as_ref()
     }
 
     /// Authenticates the principal, and does nothing else.
@@ -82,43 +134,136 @@ impl Access {
     /// accepted.
     pub async fn authenticate(&self, principal: &Principal) -> Result<Actor, AccessError> {
         let principal = principal.clone();
-        self.read(move |db| principal.authenticate(db)).await
+        self.read(principal.asked(), move |db| principal.authenticate_alone(db)).await
     }
 
-    /// Runs `work` with a connection.
-    async fn read<T, F>(&self, work: F) -> Result<T, AccessError>
+    /// Runs `work` with a connection; again, after its connection is given back and the upstream has answered, as
+    /// long as it leaves questions open.
+    async fn read<T, E, F>(&self, asked: Consultation, work: F) -> Result<T, E>
     where
         T: Send + 'static,
-        F: FnOnce(&mut Db) -> Result<T, AccessError> + Send + 'static,
+        E: From<Error> + Send + 'static,
+        F: FnOnce(&mut Db) -> Result<T, E> + Clone + Send + 'static,
     {
-        self.catalog.read(work).await
+        if asked.upstream().is_none() {
+            return self.catalog.read(work).await;
+        }
+        for _ in 0..MOST_ROUNDS {
+            let found = self.catalog.read(work.clone()).await;
+            if !self.learn(&asked).await? {
+                return found;
+            }
+        }
+        Err(too_many_rounds().into())
     }
 
-    /// Runs `work`, a few lookups by key, with a connection.
-    async fn read_inline<T, F>(&self, work: F) -> Result<T, AccessError>
+    /// Like [`Access::read`], for a few lookups by key.
+    async fn read_inline<T, E, F>(&self, asked: Consultation, work: F) -> Result<T, E>
     where
         T: Send + 'static,
-        F: FnOnce(&mut Db) -> Result<T, AccessError> + Send + 'static,
+        E: From<Error> + Send + 'static,
+        F: FnOnce(&mut Db) -> Result<T, E> + Clone + Send + 'static,
     {
-        self.catalog.read_inline(work).await
+        if asked.upstream().is_none() {
+            return self.catalog.read_inline(work).await;
+        }
+        for _ in 0..MOST_ROUNDS {
+            let found = self.catalog.read_inline(work.clone()).await;
+            if !self.learn(&asked).await? {
+                return found;
+            }
+        }
+        Err(too_many_rounds().into())
     }
 
     /// Changes the catalog in one transaction, if `allow` admits the principal. `allow` runs before the
     /// transaction, so that nobody without the right delays writers, and again inside of it.
-    async fn change<P, T, E, A, F>(&self, allow: A, work: F) -> Result<T, E>
+    async fn change<P, T, E, A, F>(&self, asked: Consultation, allow: A, work: F) -> Result<T, E>
     where
         T: Send + 'static,
-        E: From<crate::domain::Error> + Send + 'static,
+        E: From<Error> + Send + 'static,
         A: Fn(&mut Db) -> Result<P, E> + Clone + Send + 'static,
-        F: FnOnce(&mut Db, P) -> Result<T, E> + Send + 'static,
+        F: FnOnce(&mut Db, P) -> Result<T, E> + Clone + Send + 'static,
     {
-        let asked = allow.clone();
-        self.catalog.read(move |db| asked(db).map(drop)).await?;
-        self.catalog
-            .write(move |db| {
+        for _ in 0..MOST_ROUNDS {
+            let first = allow.clone();
+            self.read(asked.clone(), move |db| first(db).map(drop)).await?;
+            let (allow, work) = (allow.clone(), work.clone());
+            let changing = self.catalog.write(move |db| {
                 let allowed = allow(db)?;
                 work(db, allowed)
-            })
-            .await
+            });
+            // What is not answered is decided against the principal, so only a refusal is worth another attempt.
+            match changing.await {
+                Err(refused) if !self.learn(&asked).await? => return Err(refused),
+                Err(_) => {}
+                done => return done,
+            }
+        }
+        Err(too_many_rounds().into())
     }
+
+    /// Asks what is open, and stores what is learnt; returns whether anything was.
+    async fn learn(&self, asked: &Consultation) -> Result<bool, Error> {
+        let answers = asked.answer_open().await.map_err(|(name, outage)| outage.into_error(&name))?;
+        let Some(upstream) = asked.upstream().map(str::to_owned) else { return Ok(false) };
+        let has_learnt = !answers.is_empty();
+        for (question, answer) in answers {
+            match answer {
+                Answer::Job(job) => {
+                    let id = job.id;
+                    if let StoreOutcome::InTheWay(why) = self.store_job(upstream.clone(), job).await? {
+                        tracing::warn!(upstream, job.id = id, why, "a job of the upstream is refused");
+                        asked.contradict(id);
+                    }
+                }
+                Answer::MayRead { project_id, path: Some(path) } => {
+                    self.store_path(upstream.clone(), project_id, path).await?;
+                }
+                Answer::Newest(told) => {
+                    let (name, now) = (upstream.clone(), self.now());
+                    let storing = Arc::clone(&told);
+                    self.catalog.write(move |db| foreign_rows::store_ref(db, &name, &storing, now)).await?;
+                    if let Some(question) = question {
+                        asked.stored(&question, &Answer::Newest(told));
+                    }
+                }
+                Answer::MayRead { path: None, .. }
+                | Answer::Token(_)
+                | Answer::Role(_)
+                | Answer::Archive
+                | Answer::Refused(_) => {}
+            }
+        }
+        Ok(has_learnt)
+    }
+
+    async fn store_job(&self, upstream: String, job: Arc<ForeignJob>) -> Result<StoreOutcome, Error> {
+        let (name, known) = (upstream.clone(), Arc::clone(&job));
+        let stored = self.catalog.read(move |db| foreign_rows::find_stored(db, &name, &known)).await?;
+        if let Some((job, project)) = stored {
+            return Ok(StoreOutcome::Stored(job, project));
+        }
+        let now = self.now();
+        self.catalog.write(move |db| foreign_rows::store_job(db, &upstream, &job, now)).await
+    }
+
+    async fn store_path(&self, upstream: String, id: i64, path: String) -> Result<(), Error> {
+        let known = self.catalog.read(move |db| projects::find(db, &ProjectRef::Id(id))).await?;
+        if known.is_none_or(|known| known.path == path) {
+            return Ok(());
+        }
+        let now = self.now();
+        let project = ReportedProject { upstream, id: ForeignId::Number(id), path: path.clone() };
+        self.catalog.write(move |db| foreign_rows::move_project(db, &project, Some(&path), now)).await?;
+        Ok(())
+    }
+
+    fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+}
+
+fn too_many_rounds() -> Error {
+    Error::internal("a request asks the upstream for ever")
 }

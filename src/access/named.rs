@@ -39,7 +39,7 @@ impl Access {
         page: Slice,
     ) -> Result<Listed<ListedArtifact>, AccessError> {
         let principal = principal.clone();
-        self.read(move |db| {
+        self.read(principal.asked(), move |db| {
             let found = readable_project(db, &principal, &project)?;
             list.accessibilities = found.readable();
             if let Some(pipeline_id) = list.pipeline_id {
@@ -66,7 +66,7 @@ impl Access {
         id: i64,
     ) -> Result<ListedArtifact, AccessError> {
         let principal = principal.clone();
-        self.read(move |db| {
+        self.read(principal.asked(), move |db| {
             let found = readable_project(db, &principal, &project)?;
             let listed = find(db, &found, id, principal.now)?;
             principal.audit().set_job(listed.named.artifact.job_id);
@@ -86,7 +86,7 @@ impl Access {
         project: ProjectRef,
         id: i64,
     ) -> Result<(), AccessError> {
-        let (principal, now) = (principal.clone(), principal.now);
+        let (asked, principal, now) = (principal.asked(), principal.clone(), principal.now);
         let allow = move |db: &mut Db| {
             let found = readable_project(db, &principal, &project)?;
             let listed = find(db, &found, id, principal.now)?;
@@ -94,11 +94,11 @@ impl Access {
             principal.audit().update(|event| event.artifact_id = Some(id));
             let forbidden = Err(AccessError::Forbidden(Action::DeleteArtifacts));
             match (&found.actor, found.decide(Action::DeleteArtifacts)) {
-                (Actor::User(_), Decision::Allow) => Ok(listed.named.artifact),
+                (Actor::User(_) | Actor::Foreign(_), Decision::Allow) => Ok(listed.named.artifact),
                 _ => forbidden,
             }
         };
-        self.change(allow, move |db, artifact| Ok(tombstones::delete(db, artifact.id, now)?)).await
+        self.change(asked, allow, move |db, artifact| Ok(tombstones::delete(db, artifact.id, now)?)).await
     }
 
     /// Finds an artifact by its UUID, for a link that carries the permission.
@@ -106,26 +106,27 @@ impl Access {
     /// # Errors
     /// [`AccessError::ArtifactNotFound`], [`AccessError::ArtifactExpired`].
     pub async fn artifact_of_link(&self, uuid: Uuid, now: Timestamp) -> Result<Artifact, AccessError> {
-        self.read_inline(move |db| {
-            let missing = || AccessError::ArtifactNotFound(ArtifactAbsence::NoneOfName);
-            let artifact = artifacts::find_by_uuid(db, uuid)?.ok_or_else(missing)?;
-            let expired = artifact.state == ArtifactState::Expired
-                || !is_available(artifact.expire_at, false, now) && {
-                    let job = jobs::find(db, artifact.job_id)?.ok_or_else(missing)?;
-                    latest::locked_among(db, &[job.pipeline_id])?.is_empty()
-                };
-            match (expired, artifact.expire_at) {
-                (true, time) => Err(AccessError::ArtifactExpired(time.unwrap_or(now))),
-                (false, _) => Ok(artifact),
-            }
-        })
-        .await
+        self.catalog
+            .read_inline(move |db| {
+                let missing = || AccessError::ArtifactNotFound(ArtifactAbsence::NoneOfName);
+                let artifact = artifacts::find_by_uuid(db, uuid)?.ok_or_else(missing)?;
+                let expired = artifact.state == ArtifactState::Expired
+                    || !is_available(artifact.expire_at, false, now) && {
+                        let job = jobs::find(db, artifact.job_id)?.ok_or_else(missing)?;
+                        latest::locked_among(db, &[job.pipeline_id])?.is_empty()
+                    };
+                match (expired, artifact.expire_at) {
+                    (true, time) => Err(AccessError::ArtifactExpired(time.unwrap_or(now))),
+                    (false, _) => Ok(artifact),
+                }
+            })
+            .await
     }
 }
 
 impl AuthorizedProject {
     /// The accessibilities of artifacts that the principal may read.
-    fn readable(&self) -> Vec<Accessibility> {
+    pub(super) fn readable(&self) -> Vec<Accessibility> {
         let may_read = |it: &&Accessibility| self.decide(Action::ReadArtifact(**it)) == Decision::Allow;
         Accessibility::ALL.iter().filter(may_read).copied().collect()
     }

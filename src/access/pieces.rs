@@ -131,7 +131,7 @@ impl Access {
         id: Option<i64>,
     ) -> Result<Vec<ListedArtifact>, AccessError> {
         let running = running.clone();
-        self.read(move |db| readable_of_run(db, &running, name, id)).await
+        self.catalog.read(move |db| readable_of_run(db, &running, name, id)).await
     }
 
     /// Finds the artifact of this name that the job `job_id` of the same pipeline uploaded.
@@ -239,7 +239,9 @@ fn readable_of_run(
 ) -> Result<Vec<ListedArtifact>, AccessError> {
     let (project_id, pipeline_id) = (running.project.id, running.job.pipeline_id);
     let mut listed = of_run(db, project_id, pipeline_id, name, id, running.now)?;
-    listed.retain(|it| running.may_read(it.named.artifact.job_id, it.named.artifact.accessibility));
+    // Who may read a copy of what the upstream has is asked there, for one at a time.
+    let may_read = |it: &Artifact| !it.is_copy() && running.may_read(it.job_id, it.accessibility);
+    listed.retain(|it| may_read(&it.named.artifact));
     Ok(listed)
 }
 

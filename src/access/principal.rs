@@ -2,10 +2,12 @@
 
 use crate::access::AccessError;
 use crate::audit::AuditContext;
-use crate::auth::{self, AcceptedCredentials, Actor, Credentials};
+use crate::auth::{self, AcceptedCredentials, Actor, AuthError, Credential, Credentials, Shown};
 use crate::catalog::Db;
 use crate::domain::Timestamp;
 use crate::domain::scope::Scopes;
+use crate::upstream::Consultation;
+use secrecy::SecretString;
 
 /// The maker of a request, not yet authenticated.
 #[derive(Debug, Clone)]
@@ -23,7 +25,31 @@ pub struct Principal {
 impl Principal {
     /// Authenticates the principal.
     pub(super) fn authenticate(&self, db: &mut Db) -> Result<Actor, AccessError> {
-        Ok(auth::authenticate(db, &self.credentials, self.accepted, self.scopes, self.now)?)
+        let actor = auth::authenticate(db, &self.credentials, self.accepted, self.scopes, self.now);
+        if let Err(AuthError::Refused(refusal)) = &actor
+            && let Some(reason) = refusal.failure()
+        {
+            self.credentials.audit.set_refusal(reason);
+        }
+        Ok(actor?)
+    }
+
+    /// Authenticates the principal where no project decides about it: a foreign credential is known then.
+    pub(super) fn authenticate_alone(&self, db: &mut Db) -> Result<Actor, AccessError> {
+        let actor = self.authenticate(db)?;
+        auth::require_known(&self.credentials, &actor, self.scopes)?;
+        Ok(actor)
+    }
+
+    /// Returns what the request asks of the upstream.
+    pub(super) fn asked(&self) -> Consultation {
+        self.credentials.asked.clone()
+    }
+
+    /// Returns the principal with a job's token as its only credential.
+    pub(super) fn with_job_token(&self, token: &SecretString) -> Self {
+        let list = vec![Credential::Job(Shown::Token(token.clone()))];
+        Self { credentials: Credentials { list, ..self.credentials.clone() }, ..self.clone() }
     }
 
     /// Returns the audit record of the request.

@@ -1,22 +1,32 @@
 //! Authorized project: a project that a principal may use, and the only way to its contents.
 
+use crate::access::foreign::{ForeignRights, find_meant, rights_in};
 use crate::access::{AccessError, JobAbsence, PipelineAbsence, Principal, ProjectAbsence};
 use crate::audit::AuditContext;
-use crate::auth::{self, Actor};
+use crate::auth::Actor;
 use crate::catalog::jobs::{self, Job};
 use crate::catalog::projects::{self, Project};
 use crate::catalog::{Db, pipelines};
-use crate::domain::Timestamp;
 use crate::domain::permissions::{self, Action, Decision, Grant, authorize};
 use crate::domain::project::ProjectRef;
+use crate::domain::{Error, ErrorKind, Timestamp};
 
 /// A project, and a principal's grant in it.
 pub(super) struct AuthorizedProject {
     pub(super) project: Project,
     pub(super) actor: Actor,
-    grant: Grant,
+    pub(super) rights: Rights,
     pub(super) now: Timestamp,
     pub(super) audit: AuditContext,
+}
+
+/// What a principal may do in a project.
+#[derive(Debug)]
+pub(super) enum Rights {
+    /// By what is registered here.
+    Registered(Grant),
+    /// By what the upstream tells.
+    Foreign(ForeignRights),
 }
 
 impl AuthorizedProject {
@@ -28,7 +38,12 @@ impl AuthorizedProject {
         action: Action,
     ) -> Result<Self, AccessError> {
         let actor = principal.authenticate(db)?;
-        let found = find_project(db, project)?;
+        let found = find_meant(db, principal, &actor, project);
+        let found = found.map_err(|error| match (&actor, error) {
+            // It is not the job's own.
+            (Actor::VouchedJob { .. }, AccessError::ProjectNotFound(_)) => AccessError::Forbidden(action),
+            (_, error) => error,
+        })?;
         Self::new(db, principal, actor, found, action)
     }
 
@@ -41,15 +56,15 @@ impl AuthorizedProject {
         action: Action,
     ) -> Result<Self, AccessError> {
         principal.audit().set_project(&project);
-        let grant = auth::grant_in(db, &actor, &project)?;
-        let found = Self::with_grant(principal, actor, grant, project);
+        let rights = rights_in(db, principal, &actor, &project)?;
+        let found = Self::with_rights(principal, actor, rights, project);
         found.require(action)?;
         Ok(found)
     }
 
-    /// Builds one for a caller whose grant was found together with the project.
-    pub(super) fn with_grant(principal: &Principal, actor: Actor, grant: Grant, project: Project) -> Self {
-        Self { project, actor, grant, now: principal.now, audit: principal.audit().clone() }
+    /// Builds one for a caller whose rights were found together with the project.
+    pub(super) fn with_rights(principal: &Principal, actor: Actor, rights: Rights, project: Project) -> Self {
+        Self { project, actor, rights, now: principal.now, audit: principal.audit().clone() }
     }
 
     /// Requires the right for `action`.
@@ -61,7 +76,9 @@ impl AuthorizedProject {
             Decision::JobTokenNotAllowed => Err(AccessError::JobTokenNotAllowed {
                 source: match &self.actor {
                     Actor::Job { project_path, .. } => last_segment(project_path),
-                    Actor::Anonymous | Actor::User(_) => String::new(),
+                    Actor::Anonymous | Actor::User(_) | Actor::Foreign(_) | Actor::VouchedJob { .. } => {
+                        String::new()
+                    }
                 },
                 target: last_segment(&self.project.path),
             }),
@@ -70,7 +87,44 @@ impl AuthorizedProject {
 
     pub(super) fn decide(&self, action: Action) -> Decision {
         let Project { visibility, public_jobs, .. } = self.project;
-        authorize(self.grant, action, permissions::Project { visibility, public_jobs })
+        match &self.rights {
+            Rights::Registered(grant) => {
+                authorize(*grant, action, permissions::Project { visibility, public_jobs })
+            }
+            Rights::Foreign(rights) => rights.decide(action),
+        }
+    }
+
+    /// Has the upstream tell what a ref leads to in its project, so that the catalog knows it.
+    pub(super) fn learn_ref(&self, ref_name: &str, job_name: &str) -> Result<(), AccessError> {
+        match &self.rights {
+            Rights::Foreign(rights) if !rights.ask_newest(ref_name, job_name) => {
+                Err(AccessError::ProjectNotFound(ProjectAbsence::Hidden))
+            }
+            Rights::Foreign(_) | Rights::Registered(_) => Ok(()),
+        }
+    }
+
+    /// Whether the upstream has told that a ref leads to no successful pipeline in its project.
+    pub(super) fn leads_nowhere(&self, ref_name: &str, job_name: &str) -> bool {
+        matches!(&self.rights, Rights::Foreign(rights) if rights.leads_nowhere(ref_name, job_name))
+    }
+
+    /// Returns the number of the principal's user, if it is a user in person.
+    pub(super) fn user_id(&self) -> Option<i64> {
+        match (&self.actor, &self.rights) {
+            (Actor::User(user), _) => Some(user.id),
+            (Actor::Foreign(_), Rights::Foreign(rights)) => rights.user_id(),
+            _ => None,
+        }
+    }
+
+    /// Requires that the project is registered here: what an upstream creates is created there.
+    pub(super) fn require_registered(&self) -> Result<(), AccessError> {
+        match &self.project.upstream {
+            None => Ok(()),
+            Some(upstream) => Err(of_upstream("project", &self.project.path, upstream)),
+        }
     }
 
     /// Finds a job of the project. `may_be_told` says whether the principal may read its jobs.
@@ -96,6 +150,12 @@ impl AuthorizedProject {
 /// Finds a project without a permission check.
 pub(super) fn find_project(db: &mut Db, project: &ProjectRef) -> Result<Project, AccessError> {
     projects::find(db, project)?.ok_or(AccessError::ProjectNotFound(ProjectAbsence::Nonexistent))
+}
+
+/// Returns the error for a change of something that belongs to an upstream.
+pub(super) fn of_upstream(what: &str, name: impl std::fmt::Display, upstream: &str) -> AccessError {
+    let why = format!("{what} {name} belongs to the upstream {upstream}, and is changed there");
+    Error::new(ErrorKind::Unprocessable, why).into()
 }
 
 fn last_segment(path: &str) -> String {

@@ -1,9 +1,10 @@
 //! Access to the registry: who may load documents, change jobs and pipelines, and make job tokens.
 
 use crate::access::{AcceptedCredentials, Access, AccessError, Principal};
-use crate::auth::Actor;
+use crate::auth::{Actor, Credentials};
 use crate::catalog::Db;
 use crate::domain::permissions::{Grant, TokenReach, can_manage_registry};
+use crate::upstream::Consultation;
 
 impl Access {
     /// Requires an administrator with the principal's scopes before anything else is done: others may neither
@@ -13,7 +14,7 @@ impl Access {
     /// [`AccessError::Credential`], [`AccessError::NotAdministrator`].
     pub async fn admit_to_registry(&self, principal: &Principal) -> Result<(), AccessError> {
         let principal = principal.clone();
-        self.read(move |db| require_registry(db, &principal)).await
+        self.catalog.read(move |db| require_registry(db, &principal)).await
     }
 }
 
@@ -22,13 +23,16 @@ impl Access {
 /// # Errors
 /// As [`Access::admit_to_registry`].
 pub fn require_registry(db: &mut Db, principal: &Principal) -> Result<(), AccessError> {
-    let user_only = Principal { accepted: AcceptedCredentials::UserOnly, ..principal.clone() };
+    // No upstream's user may change the registry, so none is asked about a token that is not known here.
+    let credentials = Credentials { asked: Consultation::default(), ..principal.credentials.clone() };
+    let user_only = Principal { accepted: AcceptedCredentials::UserOnly, credentials, ..principal.clone() };
     let grant = match user_only.authenticate(db)? {
         Actor::User(user) => Grant::User { admin: user.admin, role: None, reach: TokenReach::Unrestricted },
         Actor::Job { user, .. } => {
             Grant::User { admin: user.admin, role: None, reach: TokenReach::ForeignJob }
         }
-        Actor::Anonymous => Grant::Anonymous,
+        Actor::VouchedJob { .. } => Grant::VouchedJob { own: false },
+        Actor::Anonymous | Actor::Foreign(_) => Grant::Anonymous,
     };
     if can_manage_registry(grant) { Ok(()) } else { Err(AccessError::NotAdministrator) }
 }

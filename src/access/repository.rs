@@ -94,7 +94,7 @@ impl Access {
         page: Slice,
     ) -> Result<ListedRefs, AccessError> {
         let principal = principal.clone();
-        self.read(move |db| {
+        self.read(principal.asked(), move |db| {
             let project = AuthorizedProject::find(db, &principal, &project, Action::ReadJobs)?.project;
             let mut all = refs::all(db, project.id, list.kind)?;
             list.arrange(&mut all);
@@ -120,7 +120,7 @@ impl Access {
         name: String,
     ) -> Result<(Head, Option<String>, String), AccessError> {
         let principal = principal.clone();
-        self.read(move |db| {
+        self.read(principal.asked(), move |db| {
             let project = AuthorizedProject::find(db, &principal, &project, Action::ReadJobs)?.project;
             let newest = refs::newest(db, project.id, kind, &name)?;
             let found = newest.map(|pipeline_id| (name, pipeline_id)).into_iter().collect();
@@ -143,7 +143,7 @@ impl Access {
         page: Slice,
     ) -> Result<Listed<Revision>, AccessError> {
         let principal = principal.clone();
-        self.read(move |db| {
+        self.read(principal.asked(), move |db| {
             let project = AuthorizedProject::find(db, &principal, &project, Action::ReadJobs)?.project;
             if all {
                 log.ref_name = None;
@@ -169,7 +169,7 @@ impl Access {
         name: String,
     ) -> Result<(Revision, String), AccessError> {
         let principal = principal.clone();
-        self.read(move |db| {
+        self.read(principal.asked(), move |db| {
             let project = AuthorizedProject::find(db, &principal, &project, Action::ReadJobs)?.project;
             let name = match name.as_str() {
                 "HEAD" => projects::default_branch(db, project.id)?.ok_or(NO_DEFAULT_BRANCH)?,

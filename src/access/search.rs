@@ -3,8 +3,8 @@
 use std::collections::{HashMap, HashSet};
 
 use super::builds::{BuildArtifact, BuildArtifacts};
+use super::project::AuthorizedProject;
 use super::{Access, AccessError, RunningJob};
-use crate::auth::{self, Actor};
 use crate::catalog::artifacts::{self, Artifact};
 use crate::catalog::builds::{self, Build, BuildJob};
 use crate::catalog::uploads;
@@ -12,7 +12,7 @@ use crate::catalog::{Db, latest, projects};
 use crate::domain::artifact::{Accessibility, ArtifactState, UploadState};
 use crate::domain::build::{parallel, slug, step_label};
 use crate::domain::expiry::is_available;
-use crate::domain::permissions::{self, Action, Decision, authorize};
+use crate::domain::permissions::{Action, Decision};
 use crate::domain::project::ProjectRef;
 use crate::domain::{RowId, Uuid};
 
@@ -64,16 +64,15 @@ impl Access {
         scope: SearchScope,
     ) -> Result<SearchedBuild, SearchError> {
         let running = running.clone();
-        self.catalog
-            .read(move |db| {
-                let (id, project_id) = builds::ids_of(db, &build)?.ok_or(SearchError::NoBuild)?;
-                let reader = Reader::of(db, running, project_id)?;
-                let build = builds::find(db, id)?.ok_or(SearchError::NoBuild)?;
-                let jobs = scope.jobs(&build)?;
-                let is_parallel = scope.step.is_some() && are_parallel(&jobs);
-                Ok(SearchedBuild { found: reader.artifacts(db, &build, &jobs)?, is_parallel })
-            })
-            .await
+        self.read(running.principal.asked(), move |db| {
+            let (id, project_id) = builds::ids_of(db, &build)?.ok_or(SearchError::NoBuild)?;
+            let reader = Reader::of(db, running, project_id)?;
+            let build = builds::find(db, id)?.ok_or(SearchError::NoBuild)?;
+            let jobs = scope.jobs(&build)?;
+            let is_parallel = scope.step.is_some() && are_parallel(&jobs);
+            Ok(SearchedBuild { found: reader.artifacts(db, &build, &jobs)?, is_parallel })
+        })
+        .await
     }
 }
 
@@ -83,7 +82,7 @@ impl Access {
     /// # Errors
     /// Those of the catalog.
     pub async fn are_being_assembled(&self, uploads: Vec<Uuid>) -> Result<bool, AccessError> {
-        self.read(move |db| Ok(uploads::are_ordered(db, &uploads)?)).await
+        self.catalog.read(move |db| Ok(uploads::are_ordered(db, &uploads)?)).await
     }
 }
 
@@ -127,8 +126,8 @@ fn are_parallel(jobs: &[&BuildJob]) -> bool {
 /// A running job, and what it may read of a project.
 struct Reader {
     running: RunningJob,
-    /// What it may do in the project, if that is not its own.
-    other: Option<(permissions::Grant, permissions::Project)>,
+    /// The project, if that is not its own.
+    other: Option<AuthorizedProject>,
 }
 
 impl Reader {
@@ -137,22 +136,22 @@ impl Reader {
             return Ok(Self { running, other: None });
         }
         let project = projects::find(db, &ProjectRef::Id(project_id))?.ok_or(SearchError::NoBuild)?;
-        let actor: Option<&Actor> = running.actor.as_ref();
-        let grant = auth::grant_in(db, actor.ok_or(SearchError::NoBuild)?, &project)?;
-        let (visibility, public_jobs) = (project.visibility, project.public_jobs);
-        let project = permissions::Project { visibility, public_jobs };
-        match authorize(grant, Action::ReadJobs, project) {
-            Decision::Allow => Ok(Self { running, other: Some((grant, project)) }),
-            Decision::Hide | Decision::Forbid | Decision::JobTokenNotAllowed => Err(SearchError::NoBuild),
+        let actor = running.actor.clone().ok_or(SearchError::NoBuild)?;
+        match AuthorizedProject::new(db, &running.principal, actor, project, Action::ReadJobs) {
+            Ok(other) => Ok(Self { running, other: Some(other) }),
+            Err(
+                AccessError::ProjectNotFound(_)
+                | AccessError::Forbidden(_)
+                | AccessError::JobTokenNotAllowed { .. },
+            ) => Err(SearchError::NoBuild),
+            Err(other) => Err(other.into()),
         }
     }
 
     fn may_read(&self, job_id: i64, accessibility: Accessibility) -> bool {
-        match self.other {
+        match &self.other {
             None => self.running.may_read(job_id, accessibility),
-            Some((grant, project)) => {
-                authorize(grant, Action::FetchDependency(accessibility), project) == Decision::Allow
-            }
+            Some(other) => other.decide(Action::FetchDependency(accessibility)) == Decision::Allow,
         }
     }
 
@@ -167,7 +166,8 @@ impl Reader {
         let mut ordered = uploads::of_jobs(db, &ids, &[UploadState::Ordered])?;
         ordered.retain(|upload| self.may_read(upload.job_id, upload.accessibility));
         let mut all = artifacts::of_jobs_in(db, &ids, &[ArtifactState::Finished])?;
-        all.retain(|artifact| self.may_read(artifact.job_id, artifact.accessibility));
+        // Who may read a copy of what the upstream has is asked there, for one at a time.
+        all.retain(|it| !it.is_copy() && self.may_read(it.job_id, it.accessibility));
         let complete: HashSet<Uuid> = all.iter().map(|artifact| artifact.uuid).collect();
         ordered.retain(|upload| !complete.contains(&upload.uuid));
         let is_due = |artifact: &Artifact| !is_available(artifact.expire_at, false, self.running.now);

@@ -1,9 +1,19 @@
 //! Uploads: whether a job may upload artifacts now, and how large they may be.
 
 use crate::access::{Access, AccessError};
-use crate::audit::AuditContext;
-use crate::auth::{self, CredentialError, Shown};
+use crate::auth::{self, CredentialError, Credentials, Shown};
 use crate::catalog::jobs::Job;
+use crate::domain::Timestamp;
+use secrecy::SecretString;
+
+/// A job in a request by a job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NumberedJob {
+    /// The job with this number.
+    Id(i64),
+    /// The one that makes the request.
+    Current,
+}
 
 /// A job that may upload.
 #[derive(Debug, Clone)]
@@ -12,34 +22,67 @@ pub struct AuthorizedUpload {
     pub job: Job,
     /// The limit for one artifact in bytes: the smaller one of instance and project; `None` for none.
     pub limit_bytes: Option<u64>,
+    /// The token, if only the upstream knows it, and when it was asked about it.
+    pub(super) foreign: Option<(SecretString, Timestamp)>,
 }
 
+/// How old the upstream's word about a job may be when its upload is complete, in milliseconds.
+const MAX_AGE_MILLIS: i64 = 60_000;
+
 impl Access {
-    /// Requires that `token` is that of the job `job_id`, and that the job is running and not erased.
+    /// Requires that `token` is that of the job, and that the job is running and not erased.
     ///
     /// # Errors
     /// [`AccessError::Credential`], [`AccessError::TokenOfAnotherJob`], [`AccessError::JobNotRunning`],
     /// [`AccessError::JobErased`], in this order.
     pub async fn upload_of_job(
         &self,
-        job_id: i64,
+        job: NumberedJob,
         token: Shown,
-        audit: &AuditContext,
+        credentials: Credentials,
+        now: Timestamp,
     ) -> Result<AuthorizedUpload, AccessError> {
-        let (audit, instance_bytes) = (audit.clone(), self.max_artifact_bytes);
-        audit.set_credential("job_token");
-        self.read(move |db| {
-            let token = token.token()?;
-            let found = auth::find_job(db, token, &audit)?.ok_or(CredentialError::Unknown)?;
-            if found.job.id != job_id {
+        let instance_bytes = self.max_artifact_bytes;
+        credentials.audit.set_credential("job_token");
+        self.read(credentials.asked.clone(), move |db| {
+            let (token, audit) = (token.token()?, &credentials.audit);
+            let (found, foreign) = match auth::find_job(db, token, audit)? {
+                Some(found) => (found, None),
+                None => {
+                    let found = auth::find_foreign_job(db, &credentials, token)?;
+                    (found.ok_or(CredentialError::Unknown)?, Some((token.clone(), now)))
+                }
+            };
+            if job != NumberedJob::Current && job != NumberedJob::Id(found.job.id) {
                 return Err(AccessError::TokenOfAnotherJob);
             }
             audit.update(|event| event.project = Some((found.job.project_id, found.project_path.clone())));
             require_running(&found.job)?;
             let limit_bytes = smaller_limit(instance_bytes, found.max_artifact_bytes);
-            Ok(AuthorizedUpload { job: found.job, limit_bytes })
+            Ok(AuthorizedUpload { job: found.job, limit_bytes, foreign })
         })
         .await
+    }
+
+    /// Requires, before a received upload is stored for good, that its job may still upload: the upstream is asked
+    /// again if its word is older than a minute. For a job that is registered here its row tells, when it is stored.
+    ///
+    /// # Errors
+    /// As [`Access::upload_of_job`].
+    pub async fn confirm_upload(
+        &self,
+        upload: &AuthorizedUpload,
+        credentials: &Credentials,
+        now: Timestamp,
+    ) -> Result<(), AccessError> {
+        let Some((token, since)) = &upload.foreign else { return Ok(()) };
+        if now.as_millis() - since.as_millis() <= MAX_AGE_MILLIS {
+            return Ok(());
+        }
+        let asked = credentials.asked.anew(MAX_AGE_MILLIS);
+        let credentials = Credentials { asked, ..credentials.clone() };
+        let token = Shown::Token(token.clone());
+        self.upload_of_job(NumberedJob::Id(upload.job.id), token, credentials, now).await.map(drop)
     }
 }
 

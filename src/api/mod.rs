@@ -1,9 +1,11 @@
 //! Dialects: the artifact APIs of CI vendors. Each only translates into the modules below; none uses another.
 
+pub mod audience;
 pub mod buildkite;
 pub mod github;
 pub mod gitlab;
 mod health;
+pub mod hooks;
 pub mod links;
 pub mod registry;
 
@@ -12,6 +14,8 @@ use actix_web::web::{self, ServiceConfig};
 /// Mounts every dialect, and GitLab's response to unknown routes.
 pub fn routes(config: &mut ServiceConfig) {
     health::mount(config);
+    audience::mount(config);
+    hooks::mount(config);
     links::mount(config);
     registry::mount(config);
     buildkite::mount(config);

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::event::{AuditActor, AuditEvent};
 use crate::catalog::projects::Project;
 use crate::catalog::users::User;
+use crate::metrics::FailureReason;
 
 /// The event of one request. Clones share it.
 #[derive(Debug, Clone, Default)]
@@ -16,7 +17,8 @@ impl AuditContext {
     pub fn start(&self, action: &'static str) {
         self.update(|event| {
             let (who, credential, scopes) = (std::mem::take(&mut event.who), event.credential, event.scopes);
-            *event = AuditEvent { action: Some(action), who, credential, scopes, ..AuditEvent::default() };
+            let (action, refusal) = (Some(action), event.refusal);
+            *event = AuditEvent { action, who, credential, refusal, scopes, ..AuditEvent::default() };
         });
     }
 
@@ -25,10 +27,21 @@ impl AuditContext {
         self.update(|event| event.credential = Some(credential));
     }
 
+    /// Sets why the credential was refused.
+    pub fn set_refusal(&self, reason: FailureReason) {
+        self.update(|event| event.refusal = Some(reason));
+    }
+
     /// Sets the owner of a personal token, valid or not, as the actor.
     pub fn set_user_actor(&self, user: &User) {
         self.set_credential("personal_token");
         self.update(|event| event.who = AuditActor::User { id: user.id, username: user.username.clone() });
+    }
+
+    /// Sets the user of an upstream, by its ID there, as the actor.
+    pub fn set_foreign_actor(&self, id: i64, upstream: &str) {
+        let upstream = upstream.to_owned();
+        self.update(|event| event.who = AuditActor::Foreign { id, upstream });
     }
 
     /// Sets the job of a job token, valid or not, as the actor.
@@ -36,6 +49,13 @@ impl AuditContext {
         self.set_credential("job_token");
         let (project_path, username) = (project_path.to_owned(), user.map(|user| user.username.clone()));
         self.update(|event| event.who = AuditActor::Job { id, project_path, username });
+    }
+
+    /// Sets the job of an ID token as the actor.
+    pub fn set_vouched_job(&self, id: i64, project_path: &str) {
+        self.set_credential("id_token");
+        let project_path = project_path.to_owned();
+        self.update(|event| event.who = AuditActor::Job { id, project_path, username: None });
     }
 
     /// Sets the project that the request is about.

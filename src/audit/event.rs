@@ -1,6 +1,7 @@
 //! Audit event: who did what to which project, job and artifact.
 
 use crate::domain::scope::Scopes;
+use crate::metrics::FailureReason;
 
 /// The facts known at the end of a request or command.
 #[derive(Debug, Default)]
@@ -11,6 +12,8 @@ pub struct AuditEvent {
     pub who: AuditActor,
     /// Credential type, such as `personal_token`; `None` if no credential was sent.
     pub credential: Option<&'static str>,
+    /// Why the credential was refused, if it was and that is known.
+    pub refusal: Option<FailureReason>,
     /// The scopes of a personal token, valid or not.
     pub scopes: Option<Scopes>,
     /// The project's ID and full path.
@@ -21,6 +24,8 @@ pub struct AuditEvent {
     pub job_id: Option<i64>,
     /// The artifact.
     pub artifact_id: Option<i64>,
+    /// What the upstream answered about the request, in a few words; `None` if it was not consulted.
+    pub upstream: Option<String>,
     /// Any other subject, in a few words.
     pub subject: Option<String>,
 }
@@ -37,6 +42,13 @@ pub enum AuditActor {
         id: i64,
         /// Username.
         username: String,
+    },
+    /// A user of an upstream, by a token that the upstream knows.
+    Foreign {
+        /// ID at the upstream.
+        id: i64,
+        /// Name of the upstream.
+        upstream: String,
     },
     /// A job.
     Job {
@@ -71,6 +83,7 @@ impl std::fmt::Display for AuditActor {
         match self {
             Self::Unknown => f.write_str("unknown"),
             Self::User { username, .. } => write!(f, "user {username}"),
+            Self::Foreign { id, upstream } => write!(f, "user {id} of {upstream}"),
             Self::Job { id, project_path, username: None } => write!(f, "job {id} of {project_path}"),
             Self::Job { id, project_path, username: Some(username) } => {
                 write!(f, "job {id} of {project_path} for {username}")

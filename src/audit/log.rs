@@ -30,7 +30,7 @@ impl AuditEvent {
         let action = self.action.unwrap_or("unknown");
         let outcome = outcome.as_str();
         let (user_id, uid, from_job) = match &self.who {
-            AuditActor::User { id, .. } => (Some(*id), None, None),
+            AuditActor::User { id, .. } | AuditActor::Foreign { id, .. } => (Some(*id), None, None),
             AuditActor::Job { id, .. } => (None, None, Some(*id)),
             AuditActor::CommandLine { uid } => (None, *uid, None),
             AuditActor::Unknown => (None, None, None),
@@ -52,6 +52,7 @@ impl AuditEvent {
             pipeline.id = self.pipeline_id,
             job.id = self.job_id,
             artifact.id = self.artifact_id,
+            upstream = self.upstream.as_deref(),
             subject = self.subject.as_deref(),
             client.address = origin.client.map(|client| client.to_string()),
             request.id = origin.request_id,

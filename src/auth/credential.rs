@@ -1,11 +1,14 @@
 //! Credentials of a request, as they were sent.
 
 use std::fmt;
+use std::sync::Arc;
 
 use secrecy::SecretString;
 
 use super::error::CredentialError;
+use super::oidc::VouchedJob;
 use crate::audit::AuditContext;
+use crate::upstream::Consultation;
 
 /// A credential of a request, by the kinds of token that it may be.
 #[derive(Debug, Clone)]
@@ -16,6 +19,8 @@ pub enum Credential {
     PersonalOrJob(Shown),
     /// A job token.
     Job(Shown),
+    /// An ID token that was verified.
+    IdToken(Arc<VouchedJob>),
     /// A credential of an unsupported form.
     Unreadable(Unreadable),
 }
@@ -27,6 +32,8 @@ pub struct Credentials {
     pub list: Vec<Credential>,
     /// The audit record of the request, to which their owner is added.
     pub audit: AuditContext,
+    /// What the request asks of the upstream, if there is one.
+    pub asked: Consultation,
 }
 
 /// A credential as sent in one place.
@@ -67,16 +74,16 @@ impl Shown {
 }
 
 impl Credentials {
-    /// Whether the request has a job token in a place of its own, readable or not.
+    /// Whether the request has a job token in a place of its own, readable or not, or an ID token.
     pub fn has_job_token(&self) -> bool {
-        self.list.iter().any(|credential| matches!(credential, Credential::Job(_)))
+        self.list.iter().any(|credential| matches!(credential, Credential::Job(_) | Credential::IdToken(_)))
     }
 
     /// Returns the token that is looked up as a personal token first, readable or not.
     pub(super) fn personal(&self) -> Option<&Shown> {
         self.list.iter().find_map(|credential| match credential {
             Credential::Personal(shown) | Credential::PersonalOrJob(shown) => Some(shown),
-            Credential::Job(_) | Credential::Unreadable(_) => None,
+            Credential::Job(_) | Credential::IdToken(_) | Credential::Unreadable(_) => None,
         })
     }
 }

@@ -3,9 +3,11 @@
 use std::borrow::Cow;
 
 use super::credential::Unreadable;
+use super::oidc::IdTokenRefusal;
 use crate::domain::Error;
 use crate::domain::scope::Scopes;
 use crate::domain::status::Status;
+use crate::metrics::FailureReason;
 
 /// Why a credential is not accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,6 +26,8 @@ pub enum CredentialError {
     JobErased,
     /// The token of a job without a user.
     JobOfNobody,
+    /// An ID token that is not accepted.
+    IdToken(IdTokenRefusal),
     /// The token has expired.
     Expired,
     /// The token was revoked.
@@ -36,15 +40,18 @@ impl CredentialError {
     /// Whether a credential was sent that is not, or no longer, valid. A missing one or one without the
     /// needed scope is no failure.
     pub const fn is_failure(self) -> bool {
+        self.failure().is_some()
+    }
+
+    /// Returns what kind of failure it is; `None` if it is none.
+    pub const fn failure(self) -> Option<FailureReason> {
         match self {
-            Self::Unreadable(_)
-            | Self::Unknown
-            | Self::JobIdle(_)
-            | Self::JobErased
-            | Self::JobOfNobody
-            | Self::Expired
-            | Self::Revoked => true,
-            Self::Missing | Self::NotForJobs | Self::MissingScope(_) => false,
+            Self::Unreadable(_) | Self::Unknown | Self::IdToken(_) => Some(FailureReason::Unknown),
+            Self::JobIdle(_) | Self::JobErased | Self::JobOfNobody | Self::Expired => {
+                Some(FailureReason::Expired)
+            }
+            Self::Revoked => Some(FailureReason::Revoked),
+            Self::Missing | Self::NotForJobs | Self::MissingScope(_) => None,
         }
     }
 
@@ -63,6 +70,7 @@ impl CredentialError {
             Self::JobIdle(status) => format!("job of the token is not running: {status}").into(),
             Self::JobErased => "job of the token was erased".into(),
             Self::JobOfNobody => "job of the token has no user".into(),
+            Self::IdToken(why) => why.reason().into(),
             Self::Expired => "token is expired".into(),
             Self::Revoked => "token is revoked".into(),
             Self::MissingScope(scopes) => format!("token lacks scope {}", scopes.join(" or ")).into(),

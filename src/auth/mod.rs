@@ -4,7 +4,10 @@
 
 mod credential;
 mod error;
+mod foreign;
+pub mod hook_signature;
 pub mod keys;
+pub mod oidc;
 mod rate_limit;
 pub mod report_tokens;
 pub mod signed_links;
@@ -12,21 +15,25 @@ mod tokens;
 
 pub use credential::{Credential, Credentials, Shown, Unreadable};
 pub use error::{AuthError, CredentialError};
+pub use foreign::{find_foreign_job, known_to_be_foreign, require_known};
+pub use oidc::{IdTokens, VouchedJob};
 pub use rate_limit::FailedLoginLimiter;
+use report_tokens::ReportHolder;
 pub use tokens::{
     NewToken, RuntimeToken, find_job, find_session, grant_with_token, new_job_token, new_personal_token,
     new_session_token,
 };
-use report_tokens::ReportHolder;
 use tokens::{authenticate_job, authenticate_personal};
 
 use crate::audit::AuditContext;
+use crate::catalog::foreign::find_vouched;
 use crate::catalog::projects::Project;
 use crate::catalog::users::User;
 use crate::catalog::{Db, projects};
 use crate::domain::permissions::{Grant, TokenReach};
 use crate::domain::scope::Scopes;
 use crate::domain::{Error, Sha256Digest, Timestamp};
+use crate::upstream::{Asker, Place};
 
 /// The user or job that makes a request.
 #[derive(Debug, Clone)]
@@ -43,7 +50,32 @@ pub enum Actor {
         project_path: String,
         /// The user whose rights it has.
         user: User,
+        /// The job's token, if only the upstream knows it.
+        asker: Option<Asker>,
     },
+    /// The owner of a token that only the upstream can know. That it knows it is not certain before it has answered
+    /// anything about it with more than a refusal.
+    Foreign(Asker),
+    /// A job for which its CI system vouches, with rights in its own project and nobody's else.
+    VouchedJob {
+        /// The number of its project; `None` if nothing of it is kept here.
+        project_id: Option<i64>,
+        /// The job; `None` if it has not uploaded yet.
+        job_id: Option<i64>,
+    },
+}
+
+impl Actor {
+    /// Returns whose credential the upstream is asked with; `None` for an actor that is registered here, whose
+    /// credential no upstream ever gets, and for a job with an ID token, which is for this server alone.
+    pub fn asker(&self) -> Option<Asker> {
+        match self {
+            Self::Anonymous => Some(Asker::NOBODY),
+            Self::Job { asker, .. } => asker.clone(),
+            Self::Foreign(asker) => Some(asker.clone()),
+            Self::User(_) | Self::VouchedJob { .. } => None,
+        }
+    }
 }
 
 /// Which credentials a request may use, besides a personal token with one of the scopes.
@@ -86,21 +118,34 @@ pub fn authenticate(
         match credential {
             Credential::Personal(shown) => {
                 audit.set_credential("personal_token");
-                let actor = authenticate_personal(db, shown.token()?, scopes, now, audit)?;
-                return actor.ok_or(CredentialError::Unknown.into());
+                let token = shown.token()?;
+                let actor = authenticate_personal(db, token, scopes, now, audit)?;
+                return actor.map_or_else(|| foreign::user(credentials, Place::Personal, token, scopes), Ok);
             }
             Credential::PersonalOrJob(shown) => {
                 audit.set_credential("bearer");
                 let token = shown.token()?;
                 return match authenticate_personal(db, token, scopes, now, audit)? {
                     Some(actor) => Ok(actor),
-                    None if jobs => authenticate_job(db, token, audit),
-                    None => Err(CredentialError::Unknown.into()),
+                    None if jobs => match authenticate_job(db, token, audit)? {
+                        Some(actor) => Ok(actor),
+                        None => foreign::user_or_job(db, credentials, token, scopes),
+                    },
+                    None => foreign::user(credentials, Place::Bearer, token, scopes),
                 };
             }
             Credential::Job(shown) if jobs => {
                 audit.set_credential("job_token");
-                return authenticate_job(db, shown.token()?, audit);
+                let token = shown.token()?;
+                let actor = authenticate_job(db, token, audit)?;
+                return actor.map_or_else(|| foreign::job(db, credentials, token), Ok);
+            }
+            Credential::IdToken(job) => {
+                audit.set_credential("id_token");
+                if !jobs {
+                    return Err(CredentialError::NotForJobs.into());
+                }
+                return authenticate_vouched(db, job, audit);
             }
             Credential::Job(Shown::Unreadable(why)) | Credential::Unreadable(why) => {
                 audit.set_credential("unknown_form");
@@ -115,6 +160,26 @@ pub fn authenticate(
     }
     let has_job_token = credentials.has_job_token();
     Err(if has_job_token { CredentialError::NotForJobs } else { CredentialError::Missing }.into())
+}
+
+/// Finds the rows of a vouched job, which must not have ended.
+fn authenticate_vouched(db: &mut Db, job: &VouchedJob, audit: &AuditContext) -> Result<Actor, AuthError> {
+    let rows = find_vouched(db, &job.project, &job.pipeline.id, &job.id)?;
+    if let Some(job) = &rows.job {
+        let path = rows.project.as_ref().map_or("", |project| project.path.as_str());
+        audit.set_vouched_job(job.id, path);
+        // What is told of a job that waits is old: its token shows that it runs.
+        if job.status.is_final() {
+            return Err(CredentialError::JobIdle(job.status).into());
+        }
+        if job.erased_at.is_some() {
+            return Err(CredentialError::JobErased.into());
+        }
+    }
+    Ok(Actor::VouchedJob {
+        project_id: rows.project.map(|project| project.id),
+        job_id: rows.job.map(|job| job.id),
+    })
 }
 
 /// Returns the digest of the token that is looked up as a personal token first, if it is readable.
@@ -146,7 +211,12 @@ pub fn grant_in(db: &mut Db, actor: &Actor, project: &Project) -> Result<Grant, 
     let (user, reach) = match actor {
         Actor::Anonymous => return Ok(Grant::Anonymous),
         Actor::User(user) => (user, TokenReach::Unrestricted),
-        Actor::Job { user, project_path, .. } => {
+        // The upstream's users have no rights in what is registered here, whatever their numbers are.
+        Actor::Foreign(_) | Actor::Job { asker: Some(_), .. } => return Ok(Grant::Anonymous),
+        Actor::VouchedJob { project_id, .. } => {
+            return Ok(Grant::VouchedJob { own: *project_id == Some(project.id) });
+        }
+        Actor::Job { user, project_path, asker: None, .. } => {
             if projects::allows_job_token(db, project, project_path)? {
                 (user, TokenReach::AllowedJob)
             } else {

@@ -63,6 +63,17 @@ impl FailedLoginLimiter {
         u32::try_from(left.div_euclid(1000) + i64::from(left % 1000 != 0)).ok()
     }
 
+    /// Whether the next failure of an address is above the limit.
+    pub fn is_reached(&self, client: IpAddr, now: Timestamp) -> bool {
+        if self.per_minute == 0 {
+            return false;
+        }
+        let windows = self.windows.lock().unwrap_or_else(PoisonError::into_inner);
+        let client = counted_as(client);
+        let known = windows.newer.get(&client).or(windows.older.get(&client));
+        known.is_some_and(|window| window.holds(now) && window.failures >= self.per_minute)
+    }
+
     /// Returns how many addresses are remembered.
     #[cfg(test)]
     fn remembered(&self) -> usize {

@@ -23,6 +23,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 use super::Db;
 use super::db::Manager;
 use crate::domain::{Error, Result};
+use crate::metrics::{Database, DatabaseAccess};
 
 /// How long a caller of short work waits before it checks that the queue moves: many times what a piece
 /// takes.
@@ -45,12 +46,27 @@ pub(super) enum Length {
     Any,
 }
 
+/// When a caller asked for work, and for which.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Asked {
+    pub(super) at: std::time::Instant,
+    access: DatabaseAccess,
+}
+
+impl Asked {
+    /// Returns a question that is asked now.
+    pub(super) fn to(access: DatabaseAccess) -> Self {
+        Self { at: std::time::Instant::now(), access }
+    }
+}
+
 struct Shared {
     line: Mutex<Line>,
     called: Condvar,
     pool: Pool<Manager>,
     most_threads: usize,
     cores: usize,
+    metrics: Database,
 }
 
 #[derive(Default)]
@@ -76,15 +92,15 @@ struct Work {
     run: Run,
 }
 
-type Run = Box<dyn FnOnce(&Pool<Manager>) + Send>;
+type Run = Box<dyn FnOnce(&Pool<Manager>, &Database) + Send>;
 
 impl Crew {
     /// Creates a crew of up to as many threads as the pool has connections; none is started yet.
-    pub(super) fn new(pool: Pool<Manager>) -> Self {
+    pub(super) fn new(pool: Pool<Manager>, metrics: Database) -> Self {
         let most_threads = pool.max_size() as usize;
         let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
         let (line, called) = (Mutex::default(), Condvar::new());
-        Self { shared: Arc::new(Shared { line, called, pool, most_threads, cores }) }
+        Self { shared: Arc::new(Shared { line, called, pool, most_threads, cores, metrics }) }
     }
 
     /// Runs `work` with a connection. It does not begin if the caller was dropped before, and runs to its end
@@ -93,23 +109,33 @@ impl Crew {
     /// # Errors
     /// Those of `work`; `Unavailable` when it has not begun after `patience`, or no connection is available;
     /// `Internal` when it panics.
-    pub(super) async fn run<T, E, F>(&self, length: Length, patience: Duration, work: F) -> Result<T, E>
+    pub(super) async fn run<T, E, F>(
+        &self,
+        length: Length,
+        asked: Asked,
+        patience: Duration,
+        work: F,
+    ) -> Result<T, E>
     where
         T: Send + 'static,
         E: From<Error> + Send + 'static,
         F: FnOnce(&mut Db) -> Result<T, E> + Send + 'static,
     {
         let (answer, mut outcome) = oneshot::channel();
-        let run = Box::new(move |pool: &Pool<Manager>| {
-            let done = match pool.get() {
+        let run = Box::new(move |pool: &Pool<Manager>, metrics: &Database| {
+            let connection = pool.get();
+            let began = std::time::Instant::now();
+            metrics.waited(asked.access, began - asked.at);
+            let done = match connection {
                 Ok(mut db) => work(&mut db),
                 Err(error) => Err(Error::unavailable(error).into()),
             };
+            metrics.took(asked.access, began.elapsed());
             // The receiver was dropped if the request was given up.
             let _ = answer.send(done);
         });
         let claim = Arc::new(Claim::default());
-        let asked = GivenUpOnDrop(Arc::clone(&claim));
+        let wanted = GivenUpOnDrop(Arc::clone(&claim));
         self.shared.line_up(Work { length, claim, run })?;
         let panicked = |_| E::from(Error::internal("a catalog task panicked"));
         let deadline = Instant::now() + patience;
@@ -118,13 +144,13 @@ impl Crew {
             if let Ok(done) = timeout(IMPATIENCE, &mut outcome).await {
                 return done.map_err(panicked)?;
             }
-            if !asked.0.is_wanted() || self.shared.call_if_it_stands_still(&mut seen) {
+            if !wanted.0.is_wanted() || self.shared.call_if_it_stands_still(&mut seen) {
                 break;
             }
         }
         match timeout_at(deadline, &mut outcome).await {
             Ok(done) => done.map_err(panicked)?,
-            Err(_) if asked.0.give_up() => Err(busy().into()),
+            Err(_) if wanted.0.give_up() => Err(busy().into()),
             Err(_) => outcome.await.map_err(panicked)?,
         }
     }
@@ -238,7 +264,7 @@ impl Shared {
         let _ = self.call_as_needed(line);
         if work.claim.begin() {
             // The pool discards the connection of a panicking thread, because it may be in any state.
-            let _ = catch_unwind(AssertUnwindSafe(|| (work.run)(&self.pool)));
+            let _ = catch_unwind(AssertUnwindSafe(|| (work.run)(&self.pool, &self.metrics)));
         }
         let mut line = self.lock();
         line.short -= short;

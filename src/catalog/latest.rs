@@ -22,7 +22,7 @@ use super::projects::Project;
 use super::schema::{jobs, pipelines, projects};
 use crate::domain::artifact::{ArtifactKind, ArtifactName, Availability};
 use crate::domain::expiry::is_available;
-use crate::domain::pipeline::Source;
+use crate::domain::pipeline::{Source, UNKNOWN_REF};
 use crate::domain::status::Status;
 use crate::domain::{Result, Timestamp};
 
@@ -119,6 +119,7 @@ pub fn job_by_recent_ref(
     let recent: Vec<i64> = pipelines::table
         .filter(pipelines::project_id.eq(project.id))
         .filter(pipelines::ref_name.eq(ref_name))
+        .filter(pipelines::ref_name.ne(UNKNOWN_REF))
         .filter(pipelines::status.eq(Status::Success.as_str()))
         .order(pipelines::id.desc())
         .limit(RECENT_PIPELINES)
@@ -274,7 +275,7 @@ fn is_kept_as_newest() -> SqlLiteral<Bool> {
 /// The sources are compared one by one: SQLite makes a table of a list at each execution, which takes longer
 /// than the search.
 pub(super) fn is_eligible_sql(table: &str) -> String {
-    let mut condition = format!("{table}.status = 'success'");
+    let mut condition = format!("{table}.status = 'success' AND {table}.ref <> '{UNKNOWN_REF}'");
     for source in Source::DANGLING {
         condition.push_str(&format!(" AND {table}.source <> '{source}'"));
     }

@@ -16,8 +16,11 @@ pub mod artifacts;
 pub mod builds;
 pub mod clock;
 pub mod commits;
+pub mod copies;
 mod crew;
 mod db;
+pub mod due;
+pub mod foreign;
 pub mod gc_marks;
 pub mod instance;
 pub mod jobs;
@@ -34,6 +37,7 @@ pub mod slice;
 mod sqlite_file;
 pub mod tokens;
 pub mod tombstones;
+pub mod totals;
 pub mod uploads;
 pub mod users;
 mod values;
@@ -45,12 +49,13 @@ use std::time::{Duration, Instant};
 use diesel::r2d2::Pool;
 use tokio::sync::Semaphore;
 
-use crew::{Crew, Length, busy};
+use crew::{Asked, Crew, Length, busy};
 pub use db::Db;
 use db::Manager;
 use sqlite_file::DatabaseFile;
 
 use crate::domain::{Error, Result};
+use crate::metrics::{self, DatabaseAccess};
 use crate::settings::{DatabaseUrl, Settings};
 
 /// How long a write may wait to begin: for this node's one SQLite writer and for the lock on the file
@@ -76,6 +81,7 @@ pub struct Catalog {
     /// The SQLite file, if the database is one: rows then come from this process's memory or the page cache,
     /// and not over a network.
     file: Option<Arc<DatabaseFile>>,
+    metrics: metrics::Database,
 }
 
 impl Catalog {
@@ -104,8 +110,21 @@ impl Catalog {
             .error_handler(Box::new(LogErrors))
             .build(manager)
             .map_err(|error| Error::unavailable(format!("database.url: {error}")))?;
-        let crew = Arc::new(Crew::new(pool.clone()));
-        Ok(Self { pool, crew, writers: Arc::new(Semaphore::new(writers)), timeout, file })
+        let metrics = metrics::Database::default();
+        let crew = Arc::new(Crew::new(pool.clone(), metrics.clone()));
+        let writers = Arc::new(Semaphore::new(writers));
+        Ok(Self { pool, crew, writers, timeout, file, metrics })
+    }
+
+    /// The metrics of the work on the database.
+    pub fn metrics(&self) -> &metrics::Database {
+        &self.metrics
+    }
+
+    /// Returns how many connections are in use, and how many are open without being used.
+    pub fn connections(&self) -> (u32, u32) {
+        let state = self.pool.state();
+        (state.connections.saturating_sub(state.idle_connections), state.idle_connections)
     }
 
     /// Runs `work` with a connection on one of the catalog's own threads. It does not run if the caller is
@@ -120,7 +139,8 @@ impl Catalog {
         E: From<Error> + Send + 'static,
         F: FnOnce(&mut Db) -> Result<T, E> + Send + 'static,
     {
-        answered(self.timeout + READ_TIMEOUT, self.crew.run(Length::Any, self.timeout, work)).await
+        let asked = Asked::to(DatabaseAccess::Read);
+        answered(self.timeout + READ_TIMEOUT, self.crew.run(Length::Any, asked, self.timeout, work)).await
     }
 
     /// Like [`Catalog::read`], for a few rows found by key. With an SQLite file, one thread runs many such
@@ -136,7 +156,8 @@ impl Catalog {
         F: FnOnce(&mut Db) -> Result<T, E> + Send + 'static,
     {
         let length = if self.file.is_some() { Length::Short } else { Length::Any };
-        answered(2 * self.timeout, self.crew.run(length, self.timeout, work)).await
+        let asked = Asked::to(DatabaseAccess::Read);
+        answered(2 * self.timeout, self.crew.run(length, asked, self.timeout, work)).await
     }
 
     /// Runs `work` in a transaction that may write, on one of the catalog's own threads. It is committed
@@ -160,7 +181,8 @@ impl Catalog {
         E: From<Error> + Send + 'static,
         F: FnOnce(&mut Db) -> Result<T, E> + Send + 'static,
     {
-        let deadline = Instant::now() + patience;
+        let asked = Asked::to(DatabaseAccess::Write);
+        let deadline = asked.at + patience;
         let turn = tokio::time::timeout(patience, Arc::clone(&self.writers).acquire_owned());
         let turn = turn.await.map_err(|_| busy())?.map_err(Error::internal)?;
         let file = self.file.clone();
@@ -174,7 +196,7 @@ impl Catalog {
                 Ok(done)
             })
         };
-        self.crew.run(Length::Any, patience, work).await
+        self.crew.run(Length::Any, asked, patience, work).await
     }
 
     /// Checks that the database answers.

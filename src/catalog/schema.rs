@@ -9,6 +9,7 @@ diesel::table! {
         email -> Nullable<Text>,
         admin -> Bool,
         created_at -> BigInt,
+        upstream -> Nullable<Text>,
     }
 }
 
@@ -42,6 +43,7 @@ diesel::table! {
         organization_slug -> Nullable<Text>,
         pipeline_slug -> Nullable<Text>,
         steps -> Nullable<Text>,
+        upstream -> Nullable<Text>,
     }
 }
 
@@ -99,6 +101,7 @@ diesel::table! {
         cancel_reason -> Nullable<Text>,
         rebuilt_from -> Nullable<BigInt>,
         cancel_at -> Nullable<BigInt>,
+        told_at -> Nullable<BigInt>,
     }
 }
 
@@ -137,6 +140,7 @@ diesel::table! {
         parallel_group_index -> Nullable<BigInt>,
         parallel_group_total -> Nullable<BigInt>,
         agent -> Nullable<Text>,
+        told_at -> Nullable<BigInt>,
     }
 }
 
@@ -166,6 +170,7 @@ diesel::table! {
         crc32 -> Nullable<BigInt>,
         shown_name -> Nullable<Text>,
         bytes_kept_until -> Nullable<BigInt>,
+        origin -> Nullable<Text>,
     }
 }
 
@@ -300,6 +305,26 @@ diesel::table! {
         project_id -> BigInt,
         requested_at -> BigInt,
         through_id -> BigInt,
+    }
+}
+
+diesel::table! {
+    foreign_numbers (upstream, kind, foreign_id) {
+        upstream -> Text,
+        kind -> Text,
+        foreign_id -> Text,
+        number -> BigInt,
+    }
+}
+
+diesel::table! {
+    feed_events (sha256) {
+        sha256 -> Binary,
+        upstream -> Text,
+        project_id -> BigInt,
+        pipeline_id -> Nullable<BigInt>,
+        hint -> Bool,
+        received_at -> BigInt,
     }
 }
 

@@ -8,9 +8,11 @@ use std::time::Duration;
 
 use diesel::dsl::sql;
 use diesel::prelude::*;
-use diesel::sql_types::{BigInt, Text};
+use diesel::sql_types::Text;
 
 use super::artifacts::{Artifact, REPLACED_MILLIS};
+pub use super::due::Cursor;
+use super::due::due_batch;
 use super::latest::locked_among;
 use super::schema::{artifacts, jobs, projects, purges};
 use super::values::Finished;
@@ -20,13 +22,6 @@ use crate::domain::{Result, Timestamp};
 
 /// How long a batch of tombstones is leased to a node that deletes their blobs, in milliseconds.
 const LEASE_MILLIS: i64 = 10 * 60 * 1000;
-
-/// The position of a pass over artifacts.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Cursor {
-    expire_at: i64,
-    id: i64,
-}
 
 /// The result of one batch of a pass.
 #[derive(Debug, Clone, Copy)]
@@ -45,18 +40,8 @@ pub struct Tombstone {
     pub id: i64,
     /// The key of the blob in the store.
     pub store_key: String,
-}
-
-/// An artifact that is past its expiry, locked or not.
-#[derive(QueryableByName)]
-#[diesel(check_for_backend(MultiBackend))]
-struct Due {
-    #[diesel(sql_type = BigInt)]
-    id: i64,
-    #[diesel(sql_type = BigInt)]
-    expire_at: i64,
-    #[diesel(sql_type = BigInt)]
-    pipeline_id: i64,
+    /// Its size.
+    pub size_bytes: i64,
 }
 
 /// Lists expired artifacts of a job whose rows are kept, oldest first; at most `limit`.
@@ -113,19 +98,8 @@ fn soft_delete_all(db: &mut Db, ids: &[i64], state: ArtifactState, now: Timestam
 /// # Errors
 /// Those of the database.
 pub fn expire_batch(db: &mut Db, after: Cursor, limit: i64, now: Timestamp) -> Result<Batch> {
-    let due: Vec<Due> = diesel::sql_query(
-        "SELECT artifacts.id, artifacts.expire_at, jobs.pipeline_id \
-         FROM artifacts JOIN jobs ON jobs.id = artifacts.job_id \
-         WHERE artifacts.state = 'finished' AND artifacts.expire_at <= $1 \
-         AND (artifacts.expire_at, artifacts.id) > ($2, $3) AND artifacts.kind <> 'trace' \
-         ORDER BY artifacts.expire_at, artifacts.id LIMIT $4",
-    )
-    .bind::<BigInt, _>(now.as_millis())
-    .bind::<BigInt, _>(after.expire_at)
-    .bind::<BigInt, _>(after.id)
-    .bind::<BigInt, _>(limit)
-    .load(db)?;
-    let next = due.last().map(|last| Cursor { expire_at: last.expire_at, id: last.id });
+    let due = due_batch(db, after, limit, now)?;
+    let next = due.last().map(|last| last.cursor());
     let ids = unlocked(db, due.iter().map(|due| (due.id, due.pipeline_id)))?;
     let ids = still_due(db, &ids, now)?;
     let gone = soft_delete_all(db, &ids, ArtifactState::Expired, now)?;
@@ -260,7 +234,7 @@ pub fn purge_batch(db: &mut Db, purge: Purge, after: Cursor, limit: i64, now: Ti
 }
 
 /// Returns the artifacts among `(artifact, pipeline)` whose pipeline is not locked.
-fn unlocked(db: &mut Db, artifacts: impl Iterator<Item = (i64, i64)> + Clone) -> Result<Vec<i64>> {
+pub(super) fn unlocked(db: &mut Db, artifacts: impl Iterator<Item = (i64, i64)> + Clone) -> Result<Vec<i64>> {
     let pipelines: Vec<i64> = artifacts.clone().map(|(_, pipeline)| pipeline).collect();
     let locked = locked_among(db, &pipelines)?;
     Ok(artifacts.filter(|(_, pipeline)| !locked.contains(pipeline)).map(|(id, _)| id).collect())

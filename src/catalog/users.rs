@@ -213,3 +213,12 @@ pub fn is_public(db: &mut Db, id: i64) -> Result<bool> {
         ));
     Ok(public.select(projects::id).first::<i64>(db).optional()?.is_some())
 }
+
+/// Returns the upstream that the user `id` is learnt from; `None` for one that is registered here, or that does not
+/// exist.
+///
+/// # Errors
+/// Those of the database.
+pub fn upstream_of(db: &mut Db, id: i64) -> Result<Option<String>> {
+    Ok(users::table.find(id).select(users::upstream).first(db).optional()?.flatten())
+}

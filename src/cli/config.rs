@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::listing::{self, Record};
 use super::{CommandError, environment};
+use crate::server;
 use crate::settings::{Explained, Origin, Setting, Settings, StorageUrl};
 use crate::store::Store;
 
@@ -28,8 +29,9 @@ pub(super) enum ConfigCommand {
     },
     /// Check the settings: print one line per fault, and exit with code 2 if there is one.
     ///
-    /// Database and store are not opened, so it is not checked whether they can be reached. Credentials for
-    /// a bucket are looked up: in the environment, and if it has none, for 3 seconds on the machine.
+    /// Database and store are not opened, so it is not checked whether they can be reached. The certificate of
+    /// the listener and its key are read. Credentials for a bucket are looked up: in the environment, and if it
+    /// has none, for 3 seconds on the machine.
     Check,
 }
 
@@ -39,6 +41,9 @@ pub(super) fn run(file: Option<&Path>, command: ConfigCommand) -> Result<(), Com
     let mut faults: Vec<String> = explained.faults.iter().map(ToString::to_string).collect();
     if matches!(command, ConfigCommand::Check) {
         faults.extend(of_buckets(&explained.settings)?);
+        faults.extend(
+            server::check_tls(&explained.settings).err().map(|error| super::log_message(&error).to_string()),
+        );
     }
     if !faults.is_empty() {
         return Err(refuse(&faults)?);

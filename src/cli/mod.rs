@@ -18,6 +18,7 @@ mod project;
 mod serve;
 mod sweep;
 mod token;
+mod upstream;
 mod user;
 
 use std::ffi::OsString;
@@ -128,6 +129,9 @@ enum Command {
     /// Create, show and change projects, their members and their job token allowlists.
     #[command(subcommand, after_help = project::EXAMPLES)]
     Project(project::ProjectCommand),
+    /// Check an upstream, and fetch archives from it.
+    #[command(subcommand, after_help = upstream::EXAMPLES)]
+    Upstream(upstream::UpstreamCommand),
     /// Show and check the settings.
     #[command(subcommand, after_help = config::EXAMPLES)]
     Config(config::ConfigCommand),
@@ -225,7 +229,8 @@ impl Maintenance {
         let store = Store::open(settings).map_err(CommandError::startup)?;
         let (kept, clock) = (settings.tombstones, Clock::System);
         let retention =
-            Retention::new(catalog.clone(), store.clone(), clock, kept, settings.agents_lost_after);
+            Retention::new(catalog.clone(), store.clone(), clock, kept, settings.agents_lost_after)
+                .with_cache(crate::app::cache_bytes(settings));
         Ok(Self { catalog, store, retention, runtime: runtime()? })
     }
 
@@ -279,6 +284,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Result<(), CommandE
         Command::Token(command) => token::run(&settings, command),
         Command::User(command) => user::run(&settings, command),
         Command::Project(command) => project::run(&settings, command),
+        Command::Upstream(command) => upstream::run(&settings, &command),
     }
 }
 

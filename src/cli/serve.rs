@@ -32,17 +32,24 @@ pub(super) fn run(settings: Settings, with_demo: bool) -> Result<(), CommandErro
             let (clock, interval) = (logging.clock.clone(), logging.settings.sweep_interval);
             logging.ingest.assemble_logs_forever(clock, interval).await;
         });
+        let following = Arc::clone(&app);
+        actix_web::rt::spawn(async move { following.access.follow_hints_forever().await });
+        if let Some(address) = listening.metrics {
+            tracing::info!(%address, "metrics are at http://{address}/metrics");
+            actix_web::rt::spawn(app.retention.clone().count_forever());
+        }
         let node = StoreKey::random_writer();
         actix_web::rt::spawn(app.retention.clone().collect_forever(app.settings.clone(), node));
         let serving = actix_web::rt::spawn(listening.server);
         // The server handles signals from its first poll on, so the address is logged only after that.
         tokio::task::yield_now().await;
-        let address = listening.address;
-        tracing::info!(%address, "listening on http://{address}");
+        let (address, scheme) = (listening.address, app.settings.scheme());
+        tracing::info!(%address, "listening on {scheme}://{address}");
         if let Some(demo) = demo {
             // Flushed for readers of a pipe; a closed pipe is no error.
             let mut out = std::io::stdout().lock();
-            let _ = write!(out, "{}", demo.lines(&format!("http://{address}"))).and_then(|()| out.flush());
+            let _ =
+                write!(out, "{}", demo.lines(&format!("{scheme}://{address}"))).and_then(|()| out.flush());
         }
         let stopped = serving.await.map_err(std::io::Error::other).flatten();
         app.ingest.writers().retire().await;

@@ -11,6 +11,7 @@ use super::folder::{FolderDelivery, FolderPage, list_folder, plan_folder};
 use super::{AssembledDelivery, Body, Capacity, IndexCache, Sources, open_artifact, read_artifact};
 use crate::catalog::artifacts::Artifact;
 use crate::domain::{EntryPath, Error, Result};
+use crate::metrics::IndexCacheUse;
 use crate::store::{Blob, Store, StoreKey};
 
 /// How long a URL of the store is valid: long enough for a client that requests it twice, short because it
@@ -73,6 +74,16 @@ impl Deliver {
     pub fn new(store: Store, indexes: IndexCache, capacity: Capacity, direct_download: bool) -> Self {
         let digesting = Semaphore::new(DIGESTS_AT_A_TIME);
         Self { store, indexes, digesting, capacity, direct_download }
+    }
+
+    /// The metrics of the cache of indexes.
+    pub fn index_metrics(&self) -> &IndexCacheUse {
+        self.indexes.metrics()
+    }
+
+    /// Returns the bytes and the number of the indexes that are kept.
+    pub fn indexes_held(&self) -> (u64, usize) {
+        self.indexes.held()
     }
 
     /// The bounds on responses in progress.

@@ -6,6 +6,7 @@
 
 use std::fmt;
 use std::ops::Range;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use quick_cache::sync::Cache;
@@ -16,6 +17,7 @@ use tokio::time::{Duration, timeout};
 use crate::archive::{ArchiveError, DirectoryError, Files, Index, Limits, Listing, Outline, read_directory};
 use crate::catalog::artifacts::Artifact;
 use crate::domain::{Error, Result};
+use crate::metrics::{IndexCacheUse, Looked};
 use crate::store::Blob;
 use crate::yielding;
 
@@ -60,6 +62,7 @@ pub struct IndexCache {
     /// Turns for pages, which are short work and do not wait for other work.
     pages: Lanes,
     limits: Limits,
+    metrics: IndexCacheUse,
 }
 
 impl fmt::Debug for IndexCache {
@@ -136,7 +139,18 @@ impl IndexCache {
             work: Lanes::default(),
             pages: Lanes::default(),
             limits,
+            metrics: IndexCacheUse::default(),
         }
+    }
+
+    /// Its metrics.
+    pub(super) fn metrics(&self) -> &IndexCacheUse {
+        &self.metrics
+    }
+
+    /// Returns the bytes and the number of what is kept.
+    pub(super) fn held(&self) -> (u64, usize) {
+        (self.cache.weight(), self.cache.len())
     }
 
     /// The bounds on what is read of an archive.
@@ -151,7 +165,20 @@ impl IndexCache {
     /// is an [`ArchiveError`] inside.
     pub(super) async fn get(&self, archive: &Artifact, blob: &Blob) -> Result<Known> {
         let tail_bytes = archive.tail_bytes.and_then(|bytes| u64::try_from(bytes).ok());
-        self.cache.get_or_insert_async(archive.store_key.as_str(), self.load(blob, tail_bytes)).await
+        let was_there = AtomicBool::new(true);
+        let load = async {
+            was_there.store(false, Ordering::Relaxed);
+            self.load(blob, tail_bytes).await
+        };
+        let known = self.cache.get_or_insert_async(archive.store_key.as_str(), load).await;
+        self.metrics.looked(match &known {
+            Ok(Err(ArchiveError::DirectoryTooLarge { .. } | ArchiveError::TooManyEntries { .. })) => {
+                Looked::TooLarge
+            }
+            _ if was_there.load(Ordering::Relaxed) => Looked::Hit,
+            _ => Looked::Miss,
+        });
+        known
     }
 
     /// Runs `work` on the index of the archive in `blob`, on a thread of its own unless the index is tiny;

@@ -14,6 +14,9 @@ pub const MAX_NAMES: usize = 1000;
 /// Longest name, in bytes.
 pub const MAX_NAME_BYTES: usize = 255;
 
+/// Most bytes of all names and values: they are read as a whole.
+pub const MAX_BYTES: usize = 1 << 20;
+
 impl TextMap {
     /// Checks that every name and value can be stored and found again.
     ///
@@ -22,6 +25,10 @@ impl TextMap {
     pub fn check(&self) -> Result<(), String> {
         if self.0.len() > MAX_NAMES {
             return Err(format!("has more than {MAX_NAMES} names"));
+        }
+        let bytes: usize = self.0.iter().map(|(name, value)| name.len() + value.len()).sum();
+        if bytes > MAX_BYTES {
+            return Err(format!("has more than {MAX_BYTES} bytes in its names and values"));
         }
         for (name, value) in &self.0 {
             if name.is_empty() || name.len() > MAX_NAME_BYTES {
@@ -193,6 +200,14 @@ mod tests {
         let texts: Vec<&str> = map.0.values().map(String::as_str).collect();
         assert_eq!(texts, ["x", "true", "7", "1.5", ""]);
         assert!(serde_json::from_str::<TextMap>(r#"{"a":{}}"#).is_err());
+    }
+
+    #[test]
+    fn texts_are_bounded_in_all() {
+        let of = |bytes: usize| TextMap([("name".to_owned(), "x".repeat(bytes))].into());
+        assert_eq!(of(MAX_BYTES - 4).check(), Ok(()));
+        let why = "has more than 1048576 bytes in its names and values";
+        assert_eq!(of(MAX_BYTES - 3).check(), Err(why.to_owned()));
     }
 
     #[test]

@@ -42,6 +42,7 @@ pub struct Error {
     public: Cow<'static, str>,
     hint: Option<Cow<'static, str>>,
     source: Option<Box<dyn StdError + Send + Sync>>,
+    retry_after_seconds: Option<u32>,
 }
 
 /// A result with this error.
@@ -50,7 +51,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 impl Error {
     /// Creates an error that the client may read in full.
     pub fn new(kind: ErrorKind, public: impl Into<Cow<'static, str>>) -> Self {
-        Self { kind, public: public.into(), hint: None, source: None }
+        Self { kind, public: public.into(), hint: None, source: None, retry_after_seconds: None }
     }
 
     /// Creates a fault of the server: the client learns only that it happened.
@@ -75,6 +76,18 @@ impl Error {
     pub fn with_hint(mut self, hint: impl Into<Cow<'static, str>>) -> Self {
         self.hint = Some(hint.into());
         self
+    }
+
+    /// Says when another attempt is worth while, for an error that passes.
+    #[must_use]
+    pub fn with_retry_after(mut self, seconds: u32) -> Self {
+        self.retry_after_seconds = Some(seconds);
+        self
+    }
+
+    /// Returns in how many seconds another attempt is worth while, if that is known.
+    pub fn retry_after_seconds(&self) -> Option<u32> {
+        self.retry_after_seconds
     }
 
     /// Replaces the public message.

@@ -21,6 +21,11 @@ pub enum Grant {
         /// Reach of the credential.
         reach: TokenReach,
     },
+    /// A running job without a user, for which its CI system vouches.
+    VouchedJob {
+        /// Whether the project is the job's own.
+        own: bool,
+    },
 }
 
 /// The reach of a credential, whatever its user may do.
@@ -86,6 +91,18 @@ pub fn authorize(grant: Grant, action: Action, project: Project) -> Decision {
     let (signed_in, admin, role, reach) = match grant {
         Grant::Anonymous => (false, false, None, TokenReach::Unrestricted),
         Grant::User { admin, role, reach } => (true, admin, role, reach),
+        // Nothing in a pipeline is hidden from its later jobs; nothing else is theirs.
+        Grant::VouchedJob { own } => {
+            let reads = match action {
+                Action::SeeProject | Action::ReadJobs | Action::FetchDependency(_) => true,
+                Action::ReadArtifact(accessibility) => accessibility != Accessibility::None,
+                Action::KeepArtifacts
+                | Action::DeleteArtifacts
+                | Action::RunPipelines
+                | Action::EraseJob { .. } => false,
+            };
+            return if own && reads { Decision::Allow } else { Decision::Forbid };
+        }
     };
     let open_to_outsiders = project.visibility != Visibility::Private && project.public_jobs;
     if reach == TokenReach::ForeignJob && !open_to_outsiders {

@@ -15,6 +15,37 @@ const CALLERS: &[(&str, Grant)] = &[
     ("admin", user(true, None)),
 ];
 
+#[test]
+fn a_vouched_job_reads_its_own_project_and_does_nothing_else() {
+    for visibility in Visibility::ALL.iter().copied() {
+        for public_jobs in [true, false] {
+            let project = Project { visibility, public_jobs };
+            let decide = |own, action| authorize(Grant::VouchedJob { own }, action, project);
+            for action in [
+                Action::SeeProject,
+                Action::ReadJobs,
+                Action::ReadArtifact(Accessibility::Public),
+                Action::ReadArtifact(Accessibility::Maintainer),
+                Action::FetchDependency(Accessibility::None),
+            ] {
+                assert_eq!(decide(true, action), Decision::Allow, "{action:?}");
+                assert_eq!(decide(false, action), Decision::Forbid, "{action:?}");
+            }
+            for action in [
+                Action::ReadArtifact(Accessibility::None),
+                Action::KeepArtifacts,
+                Action::DeleteArtifacts,
+                Action::RunPipelines,
+                Action::EraseJob { own: true },
+                Action::EraseJob { own: false },
+            ] {
+                assert_eq!(decide(true, action), Decision::Forbid, "{action:?}");
+            }
+        }
+    }
+    assert!(!can_manage_registry(Grant::VouchedJob { own: true }));
+}
+
 const fn user(admin: bool, role: Option<Role>) -> Grant {
     Grant::User { admin, role, reach: TokenReach::Unrestricted }
 }
@@ -101,7 +132,7 @@ fn letter(decision: Decision) -> char {
 /// Returns a caller through its job; an anonymous one has none.
 fn by_job(caller: Grant, reach: TokenReach) -> Grant {
     match caller {
-        Grant::Anonymous => Grant::Anonymous,
+        Grant::Anonymous | Grant::VouchedJob { .. } => caller,
         Grant::User { admin, role, .. } => Grant::User { admin, role, reach },
     }
 }

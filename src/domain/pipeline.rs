@@ -44,6 +44,11 @@ named! {
     }
 }
 
+/// The ref of a pipeline whose own is not known. No lookup finds it.
+///
+/// The pipeline of a merge request claims a branch that may be another project's branch of the same name.
+pub const UNKNOWN_REF: &str = "refs/unknown";
+
 /// The kind of ref on which a pipeline ran.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RefKind {

@@ -64,6 +64,17 @@ impl Scopes {
     /// Scope that a token needs to register agents.
     pub const AGENT: Self = Self::of(&[Scope::Agent]);
 
+    /// Scopes that an upstream gives: those of its own API.
+    pub const OF_UPSTREAM: Self = Self::of(&[
+        Scope::Api,
+        Scope::ReadApi,
+        Scope::ReadUser,
+        Scope::ReadRepository,
+        Scope::WriteRepository,
+        Scope::ReadRegistry,
+        Scope::WriteRegistry,
+    ]);
+
     /// Scopes that only the dialect of builds knows. A token that has one of them has no other right there.
     pub const OF_BUILDS: Self = Self::of(&[
         Scope::ReadArtifacts,

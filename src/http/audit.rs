@@ -5,11 +5,14 @@ use actix_web::{HttpMessage, HttpRequest};
 
 use crate::audit::{AuditContext, AuditOutcome, RequestOrigin};
 use crate::http::client_ip::Client;
-use crate::http::request_log::RequestId;
+use crate::http::request_log::{RequestId, UpstreamSaid};
 
 /// Writes the audit line of a request that ends with `status`: of every write, and of a read from one project
 /// by a job of another. Does nothing if `audit` has no action.
 pub fn log(request: &HttpRequest, audit: &AuditContext, status: StatusCode) {
+    if let Some(said) = audit.inspect(|event| event.upstream.clone()) {
+        request.extensions_mut().insert(UpstreamSaid(said));
+    }
     let is_write = !request.method().is_safe();
     if !audit.inspect(|event| event.action.is_some() && (is_write || event.crosses_projects())) {
         return;

@@ -30,7 +30,7 @@ pub fn of(request: &HttpRequest, settings: &Settings) -> String {
     let said = said_by_proxy(peer, headers, &settings.trusted_proxies);
     let asked = headers.get(header::HOST).and_then(|host| host.to_str().ok()).filter(|host| is_host(host));
     let host = said.host.as_deref().or(asked).unwrap_or(&settings.listen);
-    format!("{}://{host}", said.scheme.unwrap_or("http"))
+    format!("{}://{host}", said.scheme.unwrap_or(settings.scheme()))
 }
 
 /// Returns the host that a request names, with its port if it has one: the one that a trusted proxy reports, or the
@@ -40,7 +40,7 @@ pub fn requested_host(head: &RequestHead, trusted: &[Network]) -> Option<String>
     let own = || {
         let of_target = head.uri.authority().map(|authority| authority.as_str());
         let asked = head.headers().get(header::HOST).and_then(|host| host.to_str().ok());
-        asked.or(of_target).filter(|host| is_host(host)).map(str::to_owned)
+        of_target.or(asked).filter(|host| is_host(host)).map(str::to_owned)
     };
     said.host.or_else(own)
 }

@@ -19,6 +19,7 @@ use std::future::Future;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::domain::{Error, ErrorKind, Result, byte_size};
+use crate::http::measured::Measured;
 
 /// How long a refused client may pause before the rest of its body is no longer read.
 const DRAIN_IDLE: Duration = Duration::from_secs(30);
@@ -48,6 +49,17 @@ struct State {
     /// before.
     alarm: Option<Pin<Box<Sleep>>>,
     rate: Rate,
+    /// Bytes so far, and who counts them at the end.
+    received: u64,
+    measured: Option<Rc<Measured>>,
+}
+
+impl Drop for State {
+    fn drop(&mut self) {
+        if let Some(measured) = &self.measured {
+            measured.received(self.received);
+        }
+    }
 }
 
 /// The client's transfer rate in the current window.
@@ -85,11 +97,25 @@ impl RequestBody {
 
     fn with_rate(payload: Payload, stall_timeout: Duration, rate: Rate) -> Self {
         let ended = matches!(payload, Payload::None);
-        Self(Rc::new(RefCell::new(State { payload, ended, stall_timeout, waiting: None, alarm: None, rate })))
+        Self(Rc::new(RefCell::new(State {
+            payload,
+            ended,
+            stall_timeout,
+            waiting: None,
+            alarm: None,
+            rate,
+            received: 0,
+            measured: None,
+        })))
+    }
+
+    /// Counts the bytes that are read for the metrics.
+    pub(super) fn is_measured_by(&self, measured: Rc<Measured>) {
+        self.0.borrow_mut().measured = Some(measured);
     }
 
     /// Restarts the wait for the client: the time since the last piece was the server's.
-    pub(super) fn wait_from_now(&self) {
+    pub fn wait_from_now(&self) {
         self.0.borrow_mut().waiting = None;
     }
 
@@ -169,6 +195,9 @@ type Piece = Option<Result<Bytes, PayloadError>>;
 impl State {
     fn arrived(&mut self, piece: Piece) -> Piece {
         let waited = self.waiting.take().map_or(Duration::ZERO, |since| since.elapsed());
+        if let Some(Ok(bytes)) = &piece {
+            self.received += bytes.len() as u64;
+        }
         match piece {
             Some(Ok(bytes)) if !self.rate.counts(waited, bytes.len()) => {
                 Some(Err(too_slow("the client sent less than 1 KiB/s")))

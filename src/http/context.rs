@@ -1,6 +1,7 @@
 //! Request context: what every dialect reads from a request before it decides anything.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::http::Method;
@@ -11,15 +12,18 @@ use actix_web::{HttpRequest, HttpResponse};
 use crate::access::{AcceptedCredentials, Access, AccessError, Principal};
 use crate::app::App;
 use crate::audit::AuditContext;
-use crate::auth::Credentials;
 use crate::auth::signed_links::{Link, Purpose};
+use crate::auth::{Credentials, VouchedJob};
 use crate::domain::scope::Scopes;
 use crate::domain::{Result, Timestamp, Uuid};
 use crate::http::credentials::text;
 use crate::http::error::RequestError;
+use crate::http::measured::Measured;
 use crate::http::query::Query;
 use crate::http::reason::Reason;
 use crate::http::{base_url, client_ip, redact};
+use crate::metrics::FailureReason;
+use crate::upstream::Consultation;
 
 /// A request and the application that answers it.
 pub struct RequestContext {
@@ -33,18 +37,22 @@ pub struct RequestContext {
     pub now: Timestamp,
     /// The record for the audit log.
     pub audit: AuditContext,
+    /// What the request asks of the upstream, if there is one.
+    pub asked: Consultation,
+    /// The job of the ID token that the request has.
+    pub vouched: Option<Arc<VouchedJob>>,
 }
 
 impl RequestContext {
     /// Reads a request's head.
     pub fn new(app: Data<App>, request: &HttpRequest) -> Self {
-        Self {
-            query: Query::parse(request.query_string()),
-            now: app.clock.now(),
-            request: request.clone(),
-            audit: AuditContext::default(),
-            app,
-        }
+        let (now, audit) = (app.clock.now(), AuditContext::default());
+        let client = client_ip::of(request);
+        // An address that fails too often asks no upstream about tokens that nobody has shown lately.
+        let may_ask = client.is_none_or(|client| !app.failed_auth.is_reached(client, now));
+        let asked = app.access.consultation(&audit, client, may_ask);
+        let query = Query::parse(request.query_string());
+        Self { query, now, request: request.clone(), audit, asked, vouched: None, app }
     }
 
     /// Returns the service layer.
@@ -55,6 +63,20 @@ impl RequestContext {
     /// Whether the method is `HEAD`.
     pub fn is_head(&self) -> bool {
         self.request.method() == Method::HEAD
+    }
+
+    /// Notes the template of the route that the request has, for the metrics.
+    pub fn has_route(&self, template: &'static str) {
+        if let Some(measured) = Measured::of(&self.request) {
+            measured.has_route(template);
+        }
+    }
+
+    /// Notes that the request sends bytes of an artifact, for the metrics.
+    pub fn is_upload(&self) {
+        if let Some(measured) = Measured::of(&self.request) {
+            measured.is_upload();
+        }
     }
 
     /// Returns the client's address, if it is known.
@@ -70,7 +92,14 @@ impl RequestContext {
         accepted: AcceptedCredentials,
         scopes: Scopes,
     ) -> Principal {
+        let credentials = Credentials { asked: self.asked.clone(), ..credentials };
         Principal { credentials, accepted, scopes, now: self.now }
+    }
+
+    /// Returns no credentials, with what every credential of the request shares: its audit record and what it asks of
+    /// the upstream. For a function that takes its token by itself.
+    pub fn bare_credentials(&self) -> Credentials {
+        Credentials { list: Vec::new(), audit: self.audit.clone(), asked: self.asked.clone() }
     }
 
     /// Returns the value of a checked parameter. An invalid one is reported only to an authenticated
@@ -107,6 +136,11 @@ impl RequestContext {
             return error;
         }
         let limited = self.client_ip().and_then(|client| self.app.failed_auth.count(client, self.now));
+        let reason = match limited {
+            Some(_) => FailureReason::Limited,
+            None => self.audit.inspect(|event| event.refusal).unwrap_or(FailureReason::Unknown),
+        };
+        self.app.metrics.auth.failed(reason);
         limited.map_or(error, |seconds| RequestError::TooManyFailures { retry_after_seconds: seconds }.into())
     }
 

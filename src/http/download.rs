@@ -23,6 +23,8 @@ use crate::http::conditional::{Condition, Validators};
 use crate::http::content_disposition::{attachment, content_type};
 use crate::http::content_encoding;
 use crate::http::error::RequestError;
+use crate::http::measured::Measured;
+use crate::metrics::Sent;
 use crate::yielding::WORKER_TIME_SLICE;
 
 /// Media type of bytes of unknown type.
@@ -227,6 +229,13 @@ async fn send_bytes(
     download: &Download,
     bytes: DeliveredBytes<'_>,
 ) -> Result<HttpResponse, RequestError> {
+    if let Some(measured) = Measured::of(request) {
+        measured.is_download(match &bytes {
+            DeliveredBytes::Whole(_) => Sent::Archive,
+            DeliveredBytes::Entry(..) => Sent::Entry,
+            DeliveredBytes::Folder(_) | DeliveredBytes::Assembled(_) => Sent::Folder,
+        });
+    }
     let is_head = request.method() == Method::HEAD;
     let part = match requested(request, download, is_head) {
         Requested::Whole => None,

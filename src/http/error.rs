@@ -80,7 +80,8 @@ impl RequestError {
             Self::Domain(error) => {
                 log(error);
                 if status == StatusCode::SERVICE_UNAVAILABLE {
-                    response.insert_header((header::RETRY_AFTER, RETRY_AFTER_SECONDS));
+                    let seconds = error.retry_after_seconds().unwrap_or(RETRY_AFTER_SECONDS);
+                    response.insert_header((header::RETRY_AFTER, seconds));
                 }
             }
             Self::Credential(_) | Self::PreconditionFailed => {}
@@ -117,6 +118,10 @@ pub fn status(kind: ErrorKind) -> StatusCode {
 /// request's log line ([`crate::http::reason`]).
 pub fn log(error: &Error) {
     let Some(causes) = error.source_chain() else { return };
+    // What passes by itself is told once by who waits for it, and in each request's own line.
+    if error.retry_after_seconds().is_some() {
+        return;
+    }
     if status(error.kind()).is_server_error() {
         tracing::error!(kind = ?error.kind(), causes, "request failed");
     } else if error.is_broken_io() {

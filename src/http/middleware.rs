@@ -20,7 +20,7 @@ use crate::domain::Error;
 use crate::http::body::RequestBody;
 use crate::http::error::{self, RETRY_AFTER_SECONDS};
 use crate::http::request_log::RequestId;
-use crate::http::{base_url, cors, target};
+use crate::http::{base_url, cors, passing, target};
 
 /// Header that ties a request to its log lines; runners send one and print the response's.
 pub(super) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -63,6 +63,9 @@ pub async fn request_context(
         Some(answer) => answer_at_once(request, answer),
         None => next.call(request).await?.map_into_boxed_body(),
     };
+    if passing::is_passed_on(&response) {
+        return Ok(response);
+    }
     let headers = response.headers_mut();
     if let Some(id) = id {
         if for_github {
@@ -98,7 +101,7 @@ fn vary(headers: &mut HeaderMap, more: &str) {
     }
 }
 
-/// Refuses a target that is too long and an invalid `Host`.
+/// Refuses a target that is too long, an invalid `Host`, and what this server has asked an upstream itself.
 fn refusal(request: &ServiceRequest) -> Option<HttpResponse> {
     let say =
         |status: StatusCode, text: String| Some(HttpResponse::build(status).json(json!({ "message": text })));
@@ -108,6 +111,12 @@ fn refusal(request: &ServiceRequest) -> Option<HttpResponse> {
     if !base_url::has_good_host(request.headers()) {
         let text = "400 Bad Request - Host: expected a name or an address, with or without a port";
         return say(StatusCode::BAD_REQUEST, text.to_owned());
+    }
+    let has_upstream = || request.app_data::<Data<App>>().is_some_and(|app| app.access.upstream().is_some());
+    if passing::is_own(request.headers()) && has_upstream() {
+        let text =
+            "508 Loop Detected - the proxy before the upstream sends this server's own requests back to it";
+        return say(StatusCode::LOOP_DETECTED, text.to_owned());
     }
     None
 }

@@ -20,6 +20,11 @@ const TOKEN_PREFIXES: &[&str] = &[
 /// What stands before the token of a report, the next segment of the address.
 const BEFORE_REPORT_TOKEN: &[u8] = b"/-/r/";
 
+/// The beginning of every JSON Web Token, and the fewest characters that are taken for one: a word of a path may begin
+/// like it.
+const JWT_PREFIX: &[u8] = b"eyJ";
+const MIN_JWT_CHARACTERS: usize = 16;
+
 /// Redacts a raw query: the values of parameters with a credential's name (`private_token[]`,
 /// `x[private_token]` and `a=b;private_token` included), and tokens.
 pub fn query(raw: &str) -> Cow<'_, str> {
@@ -62,13 +67,15 @@ pub fn tokens(raw: &str) -> Cow<'_, str> {
     Cow::Owned(shown)
 }
 
-/// Whether a text can hold neither a token nor a second name: it has no escape, no separator, no `gl` and no address of
-/// a report. A fast path: most texts are like this.
+/// Whether a text can hold neither a token nor a second name: it has no escape, no separator, no `gl`, no `eyJ` and no
+/// address of a report. A fast path: most texts are like this.
 fn is_plain(text: &str) -> bool {
     let bytes = text.as_bytes();
-    let may_be_token = bytes.windows(2).any(|two| two.eq_ignore_ascii_case(b"gl"));
-    let may_be_report = bytes.windows(BEFORE_REPORT_TOKEN.len()).any(|five| five == BEFORE_REPORT_TOKEN);
-    !may_be_token && !may_be_report && !bytes.iter().any(|byte| matches!(byte, b'%' | b';' | b',' | b'?'))
+    let has = |part: &[u8]| bytes.windows(part.len()).any(|bytes| bytes == part);
+    let may_be_token = bytes.windows(2).any(|two| two.eq_ignore_ascii_case(b"gl"))
+        || has(JWT_PREFIX)
+        || has(BEFORE_REPORT_TOKEN);
+    !may_be_token && !bytes.iter().any(|byte| matches!(byte, b'%' | b';' | b',' | b'?'))
 }
 
 /// A decoded byte, and its offset in the raw text.
@@ -128,15 +135,20 @@ fn token_at(text: &[Decoded], from: usize) -> Option<(usize, usize)> {
     };
     let length =
         |at: usize| TOKEN_PREFIXES.iter().find(|prefix| begins(at, prefix)).map(|prefix| prefix.len());
-    let report = (from..text.len()).find_map(|at| report_token_at(text, at));
-    let Some((begin, length)) = (from..text.len()).find_map(|at| Some((at, length(at)?))) else { return report };
-    if let Some(report) = report.filter(|(first, _)| *first < begin) {
-        return Some(report);
-    }
     let is_part = |decoded: &&Decoded| {
         decoded.byte.is_ascii_alphanumeric() || matches!(decoded.byte, b'-' | b'_' | b'.')
     };
-    Some((begin, begin + length + text[begin + length..].iter().take_while(is_part).count()))
+    let end = |at: usize| at + text[at..].iter().take_while(is_part).count();
+    // Of a JSON Web Token the letters' case counts, and a short word is none.
+    let is_jwt = |at: usize| {
+        text[at..].iter().take(JWT_PREFIX.len()).map(|known| known.byte).eq(JWT_PREFIX.iter().copied())
+            && end(at) - at >= MIN_JWT_CHARACTERS
+    };
+    (from..text.len()).find_map(|at| match length(at) {
+        Some(length) => Some((at, end(at + length))),
+        None if is_jwt(at) => Some((at, end(at))),
+        None => report_token_at(text, at),
+    })
 }
 
 /// Finds the token of a report whose address has the segments before it at an index; returns its start and end. All of
@@ -208,6 +220,9 @@ mod tests {
         }
         assert_eq!(query("search=glpat-s&x=y"), "search=[FILTERED]&x=y");
         assert_eq!(query("to=%2F-%2Fr%2FAQcC%2Fx&x=y"), "to=%2F-%2Fr%2F[FILTERED]%2Fx&x=y");
+        assert_eq!(tokens("/a/eyJhbGciOiJub25lIn0.eyJh.s3cret/b"), "/a/[FILTERED]/b");
+        assert_eq!(query("x=%65yJhbGciOiJub25lIn0.s3cret&eyJ=1"), "x=[FILTERED]&eyJ=1");
+        assert_eq!(tokens("/heyJude/eyJ.txt"), "/heyJude/eyJ.txt");
     }
 
     proptest! {

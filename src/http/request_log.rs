@@ -3,7 +3,7 @@
 
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Instant;
+use std::time::Duration;
 
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
@@ -15,9 +15,11 @@ use tracing_actix_web::RootSpanBuilder;
 
 use crate::app::App;
 use crate::http::client_ip::{self, Client};
+use crate::http::measured::Measured;
 use crate::http::middleware::X_REQUEST_ID;
 use crate::http::reason::Reason;
 use crate::http::redact;
+use crate::http::trace_context::TraceContext;
 
 /// Longest ID accepted from a client, in bytes.
 const MAX_ID_BYTES: usize = 128;
@@ -26,9 +28,9 @@ const MAX_ID_BYTES: usize = 128;
 #[derive(Debug, Clone)]
 pub struct RequestId(pub String);
 
-/// When a request began.
-#[derive(Clone, Copy)]
-struct Began(Instant);
+/// What an upstream answered about a request, in a few words.
+#[derive(Debug, Clone)]
+pub struct UpstreamSaid(pub String);
 
 /// Opens the span of each request and writes its log line when the response is about to be sent. The response
 /// body is still produced within the span.
@@ -41,13 +43,16 @@ impl RootSpanBuilder for RequestSpan {
         let client = request
             .peer_addr()
             .map(|peer| client_ip::behind(peer.ip(), request.headers(), trusted.unwrap_or_default()));
+        Measured::begin(request);
+        let trace = TraceContext::of(request.headers());
         let span = tracing::info_span!(
             "request",
             request.id = id,
-            client.address = client.map(tracing::field::display)
+            client.address = client.map(tracing::field::display),
+            trace.id = trace.map(|trace| trace.trace_id),
+            trace.parent = trace.map(|trace| trace.parent_id),
         );
         let mut extensions = request.extensions_mut();
-        extensions.insert(Began(Instant::now()));
         extensions.insert(RequestId(id));
         if let Some(address) = client {
             extensions.insert(Client(address));
@@ -66,16 +71,22 @@ impl RootSpanBuilder for RequestSpan {
 /// Writes a request's log line.
 fn log<B>(span: &Span, response: &ServiceResponse<B>) {
     let (request, status) = (response.request(), response.status().as_u16());
-    let began = request.extensions().get::<Began>().map_or_else(Instant::now, |began| began.0);
-    let took_ms = (began.elapsed().as_secs_f64() * 1e6).round() / 1e3;
+    let measured = Measured::of(request);
+    if let Some(measured) = &measured {
+        measured.answered(request.method().as_str(), status);
+    }
+    let took = measured.map_or(Duration::ZERO, |measured| measured.elapsed());
+    let took_ms = (took.as_secs_f64() * 1e6).round() / 1e3;
     let (path, query) = (redact::tokens(request.path()), redact::query(request.query_string()));
     let reason = Reason::of(response);
+    let said = request.extensions().get::<UpstreamSaid>().map(|said| said.0.clone());
     let mark = if query.is_empty() { "" } else { "?" };
     tracing::info!(
         parent: span,
         status,
         took_ms,
         reason = reason.as_ref().map(Reason::as_str),
+        upstream = said,
         "{} {path}{mark}{query} {status}",
         request.method(),
     );

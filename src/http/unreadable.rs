@@ -7,6 +7,7 @@ use std::borrow::Cow;
 use std::net::SocketAddr;
 use std::time::SystemTime;
 
+use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::http::header::HttpDate;
 use serde_json::json;
@@ -42,23 +43,43 @@ impl Unreadable {
     /// request's first line as far as it is known; `None` if nothing arrived, and then nothing is logged.
     pub fn refuse(&self, peer: Option<SocketAddr>, line: Option<&[u8]>) -> Vec<u8> {
         let id = request_log::fresh_id();
-        let client = peer.map(|peer| tracing::field::display(peer.ip().to_canonical()));
         if let Some(line) = line {
-            let (status, reason) = (self.status.as_u16(), self.why.as_ref());
-            tracing::warn!(
-                client.address = client,
-                request.id = id,
-                status,
-                reason,
-                "a malformed request was rejected: {} {status}",
-                shown(line),
-            );
+            self.log(peer, line, &id);
         }
         self.answer(&id, line.is_some_and(|line| line.starts_with(b"HEAD ")))
     }
 
+    /// Like [`Unreadable::refuse`], for a protocol that writes the response's head itself.
+    pub fn response(&self, peer: Option<SocketAddr>, line: &[u8]) -> HttpResponse {
+        let id = request_log::fresh_id();
+        self.log(peer, line, &id);
+        HttpResponse::build(self.status)
+            .insert_header(("x-request-id", id))
+            .insert_header(("x-content-type-options", "nosniff"))
+            .insert_header(("x-frame-options", "SAMEORIGIN"))
+            .insert_header(("cache-control", "private, no-store"))
+            .json(self.message())
+    }
+
+    fn log(&self, peer: Option<SocketAddr>, line: &[u8], id: &str) {
+        let client = peer.map(|peer| tracing::field::display(peer.ip().to_canonical()));
+        let (status, reason) = (self.status.as_u16(), self.why.as_ref());
+        tracing::warn!(
+            client.address = client,
+            request.id = id,
+            status,
+            reason,
+            "a malformed request was rejected: {} {status}",
+            shown(line),
+        );
+    }
+
+    fn message(&self) -> serde_json::Value {
+        json!({ "message": format!("{} - {}", self.status, self.why) })
+    }
+
     fn answer(&self, id: &str, is_head: bool) -> Vec<u8> {
-        let body = json!({ "message": format!("{} - {}", self.status, self.why) }).to_string();
+        let body = self.message().to_string();
         let head = format!(
             "HTTP/1.1 {}\r\ncontent-length: {}\r\nconnection: close\r\ncontent-type: application/json\r\n\
              date: {}\r\nx-request-id: {id}\r\nx-content-type-options: nosniff\r\n\

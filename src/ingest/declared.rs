@@ -11,6 +11,7 @@ use crate::catalog::artifacts::BlobInfo;
 use crate::catalog::uploads::{self, Piece, PieceUpload, ReceiveOutcome};
 use crate::domain::artifact::UploadState;
 use crate::domain::{Clock, Error, ErrorKind, Result, Sha256Digest, Timestamp};
+use crate::metrics::UploadOutcome;
 
 /// How often a node says that it still assembles an upload.
 const RENEWAL: Duration = Duration::from_secs(10);
@@ -39,7 +40,7 @@ impl Ingest {
         received: ArtifactUpload,
         candidates: Vec<PieceUpload>,
     ) -> Result<WholeOutcome> {
-        let ArtifactUpload { upload, writer, hashes, _turn, .. } = received;
+        let ArtifactUpload { upload, writer, hashes, mut measure, _turn, .. } = received;
         let hashes = match hashes {
             Some(hashes) => hashes.finish().await?,
             None => return Err(Error::internal("the hashes of a declared upload were not computed")),
@@ -52,6 +53,7 @@ impl Ingest {
             candidates.into_iter().filter(|it| difference(it, &contents).is_none()).collect();
         if fitting.is_empty() {
             self.discard(&key).await;
+            measure.ends(UploadOutcome::Refused);
             return Ok(differs.map_or(WholeOutcome::Closed, WholeOutcome::Differs));
         }
         let recording = self.catalog.write(move |db| {
@@ -73,6 +75,7 @@ impl Ingest {
         if !is_used {
             self.discard(&key).await;
         }
+        measure.ends(if is_there { UploadOutcome::Stored } else { UploadOutcome::Refused });
         Ok(if is_there { WholeOutcome::Received } else { WholeOutcome::Closed })
     }
 

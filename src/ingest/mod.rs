@@ -7,6 +7,7 @@ mod declared;
 mod hashes;
 mod log;
 mod pieces;
+pub mod pull;
 mod rewrite;
 mod scan;
 mod turns;
@@ -29,6 +30,7 @@ use crate::catalog::{Catalog, Db, jobs, tombstones};
 use crate::domain::artifact::ArtifactFormat;
 use crate::domain::status::Status;
 use crate::domain::{Clock, Error, ErrorKind, Result, Timestamp, byte_size};
+use crate::metrics::{UploadMeasure, UploadOutcome, Uploads};
 use crate::store::{Store, StoreKey, StoredBlob, Upload};
 use crate::writers::{Writer, Writers};
 use scan::lost;
@@ -50,6 +52,7 @@ pub struct Ingest {
     turns: Turns,
     writers: Writers,
     clock: Clock,
+    metrics: Uploads,
 }
 
 /// An artifact being received.
@@ -60,6 +63,7 @@ pub struct ArtifactUpload {
     limit_bytes: Option<u64>,
     /// Of what its client declared hashes of.
     hashes: Option<StreamHashes>,
+    measure: UploadMeasure,
     /// Held until the artifact is recorded, or given up.
     _turn: Turn,
 }
@@ -91,7 +95,7 @@ impl Ingest {
     pub fn new(catalog: Catalog, store: Store, limits: Limits, concurrent: usize, clock: Clock) -> Self {
         let (scans, turns) = (Semaphore::new(CONCURRENT_SCANS), Turns::new(concurrent));
         let writers = Writers::new(catalog.clone(), Purpose::Keys);
-        Self { catalog, store, limits, scans, turns, writers, clock }
+        Self { catalog, store, limits, scans, turns, writers, clock, metrics: Uploads::default() }
     }
 
     /// Waits for a job's turn to send something. A job that sends many pieces at once over a slow line waits as
@@ -157,8 +161,9 @@ impl Ingest {
     }
 
     async fn begin_in(&self, turn: Turn, limit_bytes: Option<u64>) -> Result<ArtifactUpload> {
+        let measure = self.metrics.begin();
         let (writer, upload) = self.writers.begin(&self.store).await?;
-        Ok(ArtifactUpload { upload, writer, limit_bytes, hashes: None, _turn: turn })
+        Ok(ArtifactUpload { upload, writer, limit_bytes, hashes: None, measure, _turn: turn })
     }
 
     /// Scans a blob if it is an archive; few at a time.
@@ -181,7 +186,7 @@ impl Ingest {
         validator: Option<Validator>,
         now: Timestamp,
     ) -> Result<CommitOutcome> {
-        let ArtifactUpload { upload, writer, _turn, .. } = received;
+        let ArtifactUpload { upload, writer, mut measure, _turn, .. } = received;
         let stored = upload.commit().await?;
         let key = stored.key.clone();
         let tail_bytes = self.scan(&stored, declared.format, declared.job_id).await?;
@@ -189,9 +194,18 @@ impl Ingest {
             && let Err(why) = self.validate(&stored, validator).await?
         {
             self.discard(&key).await;
+            measure.ends(UploadOutcome::Refused);
             return Ok(CommitOutcome::Rejected(why));
         }
         let outcome = self.record(writer, declared, stored, tail_bytes, now).await;
+        if let Ok(outcome) = &outcome {
+            measure.ends(match outcome {
+                CommitOutcome::Created(_) | CommitOutcome::Duplicate => UploadOutcome::Stored,
+                CommitOutcome::Conflict | CommitOutcome::Rejected(_) | CommitOutcome::JobEnded(_) => {
+                    UploadOutcome::Refused
+                }
+            });
+        }
         // A failed commit may have happened after all: its bytes are left to `gc`.
         if let Ok(CommitOutcome::Duplicate | CommitOutcome::Conflict | CommitOutcome::JobEnded(_)) = outcome {
             self.discard(&key).await;
@@ -201,6 +215,11 @@ impl Ingest {
 }
 
 impl Ingest {
+    /// The metrics of uploads.
+    pub fn metrics(&self) -> &Uploads {
+        &self.metrics
+    }
+
     /// The writers of uploads in progress.
     pub fn writers(&self) -> &Writers {
         &self.writers
@@ -283,7 +302,10 @@ impl ArtifactUpload {
     /// `TooLarge` at the first byte past the limit; those of the store.
     pub async fn write(&mut self, bytes: &[u8]) -> Result<()> {
         match self.limit_bytes {
-            Some(limit) if self.upload.size() + bytes.len() as u64 > limit => return Err(too_large(limit)),
+            Some(limit) if self.upload.size() + bytes.len() as u64 > limit => {
+                self.measure.ends(UploadOutcome::Refused);
+                return Err(too_large(limit));
+            }
             _ => {}
         }
         if let Some(hashes) = &mut self.hashes {

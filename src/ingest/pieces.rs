@@ -16,6 +16,7 @@ use crate::catalog::uploads::{
 use crate::domain::artifact::{ArtifactFormat, UploadState};
 use crate::domain::{Error, Result, Sha256Digest, Uuid};
 use crate::ingest::scan::lost;
+use crate::metrics::UploadOutcome;
 use crate::store::{StoreKey, StoredBlob, StoredPiece};
 use crate::writers::Writer;
 
@@ -44,7 +45,7 @@ impl Ingest {
         name: String,
         limits: PieceLimits,
     ) -> Result<AddOutcome> {
-        let ArtifactUpload { upload, writer, _turn, .. } = received;
+        let ArtifactUpload { upload, writer, mut measure, _turn, .. } = received;
         let StoredPiece { key, size, sha256 } = upload.commit_piece().await?;
         let size_bytes = i64::try_from(size).map_err(Error::internal)?;
         let sha256 = PieceDigest(sha256);
@@ -54,6 +55,8 @@ impl Ingest {
             uploads::add_piece(db, upload_id, &piece, limits)
         });
         let outcome = adding.await?;
+        let is_added = matches!(outcome, AddOutcome::Added(_));
+        measure.ends(if is_added { UploadOutcome::Stored } else { UploadOutcome::Refused });
         match &outcome {
             AddOutcome::Added(None) => {}
             AddOutcome::Added(Some(replaced)) => self.discard_all([replaced.clone()]),

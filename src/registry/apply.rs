@@ -81,6 +81,11 @@ impl ApplyError {
     }
 }
 
+/// Returns the error for an item that an upstream tells of: what is registered here never overwrites it.
+fn of_upstream(field: &str, what: &str, name: impl std::fmt::Display, upstream: &str) -> ApplyError {
+    ApplyError::Invalid(format!("{field}: {what} {name} belongs to the upstream {upstream}"))
+}
+
 impl From<Error> for ApplyError {
     fn from(error: Error) -> Self {
         Self::Failed(error)
@@ -96,6 +101,9 @@ struct Applying<'a> {
 
 impl Applying<'_> {
     fn user(&mut self, user: &UserDocument) -> Result<(), ApplyError> {
+        if let Some(upstream) = users::upstream_of(self.db, user.id)? {
+            return Err(of_upstream("id", "user", user.id, &upstream));
+        }
         if users::id_by_username(self.db, &user.username)?.is_some_and(|id| id != user.id) {
             return Err(ApplyError::Invalid(format!("username: {} belongs to another user", user.username)));
         }
@@ -121,6 +129,13 @@ impl Applying<'_> {
 
     fn project(&mut self, project: &ProjectDocument) -> Result<(), ApplyError> {
         let same_path = projects::find(self.db, &ProjectRef::Path(project.path.clone()))?;
+        if let Some(upstream) = same_path.as_ref().and_then(|other| other.upstream.as_deref()) {
+            return Err(of_upstream("path", "project", &project.path, upstream));
+        }
+        let same_id = projects::find(self.db, &ProjectRef::Id(project.id))?;
+        if let Some(upstream) = same_id.and_then(|other| other.upstream) {
+            return Err(of_upstream("id", "project", project.id, &upstream));
+        }
         if same_path.is_some_and(|other| other.id != project.id) {
             return Err(ApplyError::Invalid(format!("path: {} belongs to another project", project.path)));
         }

@@ -11,7 +11,7 @@ use super::fields::{of_job, of_pipeline};
 use super::parse;
 use crate::catalog::jobs::{self, JobRecord, JobUpdate};
 use crate::catalog::pipelines::{self, PipelineRecord, PipelineUpdate};
-use crate::catalog::{Db, builds};
+use crate::catalog::{Db, builds, foreign};
 use crate::domain::build::{Agent, Author, PullRequest, TextMap};
 use crate::domain::status::Status;
 use crate::domain::{Error, ErrorKind, Result, Sha256Digest, Timestamp};
@@ -98,7 +98,8 @@ impl JobChange {
     /// # Errors
     /// `NotFound` if the job does not exist; `Conflict` if it has ended and the new status is not final.
     pub(super) fn apply(self, db: &mut Db, id: i64, now: Timestamp) -> Result<JobRecord> {
-        let job = jobs::lock(db, id)?.ok_or_else(|| no_such("job", id))?;
+        let job = jobs::lock_with_pipeline(db, id)?.ok_or_else(|| no_such("job", id))?;
+        require_registered("job", id, foreign::upstream_of_job(db, id)?)?;
         if let Some(status) = self.status.filter(|status| job.status.is_final() && !status.is_final()) {
             let why = format!("status: job {id} has ended with {} and cannot be {status} again", job.status);
             return Err(Error::new(ErrorKind::Conflict, why));
@@ -145,6 +146,7 @@ impl PipelineChange {
     /// to be rebuilt from one of another project.
     pub(super) fn apply(self, db: &mut Db, id: i64, now: Timestamp) -> Result<PipelineRecord> {
         let pipeline = pipelines::lock(db, id)?.ok_or_else(|| no_such("pipeline", id))?;
+        require_registered("pipeline", id, foreign::upstream_of_pipeline(db, id)?)?;
         builds::require_not_canceled(db, id, pipeline.status, self.status)?;
         // A cancellation ends when its jobs have ended, whatever is reported meanwhile.
         let is_canceling = builds::is_being_canceled(db, id)?;
@@ -178,6 +180,7 @@ impl PipelineChange {
 /// erased: its token would never be valid.
 pub(super) fn replace_job_token(db: &mut Db, id: i64, token: Sha256Digest) -> Result<JobRecord> {
     let job = jobs::lock(db, id)?.ok_or_else(|| no_such("job", id))?;
+    require_registered("job", id, foreign::upstream_of_job(db, id)?)?;
     if !job.status.awaits_token() || job.erased_at.is_some() {
         let state = if job.erased_at.is_some() { "erased" } else { job.status.as_str() };
         let why = format!("job {id} is {state}; only a pending, running or canceling job can have a token");
@@ -189,6 +192,13 @@ pub(super) fn replace_job_token(db: &mut Db, id: i64, token: Sha256Digest) -> Re
 
 fn no_such(what: &str, id: i64) -> Error {
     Error::new(ErrorKind::NotFound, format!("there is no {what} {id}"))
+}
+
+/// Requires that a job or pipeline is registered here: an upstream's own are changed there.
+fn require_registered(what: &str, id: i64, upstream: Option<String>) -> Result<()> {
+    let Some(upstream) = upstream else { return Ok(()) };
+    let why = format!("{what} {id} belongs to the upstream {upstream}, and is changed there");
+    Err(Error::new(ErrorKind::Unprocessable, why))
 }
 
 /// The stored times of a job or pipeline.

@@ -94,6 +94,7 @@ impl Retention {
             }
             progress();
         }
+        self.metrics.orphans_removed(collected.orphans);
         Ok(collected)
     }
 }

@@ -5,6 +5,7 @@
 //! that many nodes may delete at once and any of them may die anywhere.
 
 pub mod copy_store;
+mod count;
 mod fsck;
 mod gc;
 mod purge;
@@ -21,6 +22,7 @@ pub use timer::first_after;
 
 use crate::catalog::Catalog;
 use crate::domain::Clock;
+use crate::metrics::{self, CatalogGauges};
 use crate::store::Store;
 
 /// Deletes artifacts, and checks the remaining rows against the store.
@@ -33,6 +35,10 @@ pub struct Retention {
     tombstones: Duration,
     /// How long an agent may send no heartbeat.
     agents_lost_after: Duration,
+    /// Bytes of copies from an upstream that are kept, if there is one.
+    cache_bytes: Option<u64>,
+    metrics: metrics::Retention,
+    gauges: CatalogGauges,
 }
 
 impl Retention {
@@ -45,6 +51,23 @@ impl Retention {
         tombstones: Duration,
         agents_lost_after: Duration,
     ) -> Self {
-        Self { catalog, store, clock, tombstones, agents_lost_after }
+        let (metrics, gauges) = (metrics::Retention::default(), CatalogGauges::default());
+        Self { catalog, store, clock, tombstones, agents_lost_after, cache_bytes: None, metrics, gauges }
+    }
+
+    /// Keeps at most so many bytes of copies from an upstream.
+    #[must_use]
+    pub fn with_cache(self, cache_bytes: Option<u64>) -> Self {
+        Self { cache_bytes, ..self }
+    }
+
+    /// The metrics of what this node deletes.
+    pub fn metrics(&self) -> &metrics::Retention {
+        &self.metrics
+    }
+
+    /// The gauges over the catalog.
+    pub fn gauges(&self) -> &CatalogGauges {
+        &self.gauges
     }
 }

@@ -42,7 +42,8 @@ impl Retention {
                 return Ok(removed);
             }
             let count = claimed.len();
-            let gone = remove_all(store, claimed).await;
+            let (gone, bytes) = remove_all(store, claimed).await;
+            self.metrics.swept_bytes(bytes);
             removed.blobs += gone.len();
             progress(gone.len());
             removed.failed += count - gone.len();
@@ -52,26 +53,27 @@ impl Retention {
     }
 }
 
-/// Deletes the blobs; returns the IDs of the rows whose blob is deleted.
-async fn remove_all(store: &Store, tombstones: Vec<Tombstone>) -> Vec<i64> {
+/// Deletes the blobs; returns the IDs of the rows whose blob is deleted, and the bytes of these.
+async fn remove_all(store: &Store, tombstones: Vec<Tombstone>) -> (Vec<i64>, u64) {
     let mut rows = Vec::new();
     let mut keys: Vec<StoreKey> = Vec::new();
     for tombstone in tombstones {
         match tombstone.store_key.parse() {
             Ok(key) => {
-                rows.push(tombstone.id);
+                rows.push((tombstone.id, u64::try_from(tombstone.size_bytes).unwrap_or(0)));
                 keys.push(key);
             }
             Err(error) => tracing::warn!(artifact.id = tombstone.id, %error, "blob not deleted"),
         }
     }
     let outcomes = store.delete_all(keys).await;
-    let gone = rows.into_iter().zip(outcomes).filter_map(|(id, outcome)| match outcome {
-        Ok(()) => Some(id),
+    let gone = rows.into_iter().zip(outcomes).filter_map(|((id, bytes), outcome)| match outcome {
+        Ok(()) => Some((id, bytes)),
         Err(error) => {
             tracing::warn!(artifact.id = id, causes = error.source_chain(), "blob not deleted");
             None
         }
     });
-    gone.collect()
+    let (ids, bytes): (Vec<i64>, Vec<u64>) = gone.unzip();
+    (ids, bytes.into_iter().sum())
 }

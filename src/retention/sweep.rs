@@ -3,7 +3,7 @@
 use super::Retention;
 use super::purge::Removed;
 use crate::catalog::tombstones::{self, Cursor};
-use crate::catalog::{Catalog, agents, artifacts, builds, clock as database_clock, uploads};
+use crate::catalog::{Catalog, agents, artifacts, builds, clock as database_clock, copies, uploads};
 use crate::domain::{Clock, Result, Timestamp};
 use crate::store::StoreKey;
 
@@ -25,7 +25,7 @@ pub struct Swept {
 
 /// Returns the earlier of this node's time and the database's: a deletion cannot be undone if a clock was
 /// wrong. A manual clock is used alone.
-async fn earlier(catalog: &Catalog, clock: &Clock) -> Result<Timestamp> {
+pub(super) async fn earlier(catalog: &Catalog, clock: &Clock) -> Result<Timestamp> {
     match clock {
         Clock::Manual(_) => Ok(clock.now()),
         Clock::System => Ok(clock.now().min(catalog.read(database_clock::now).await?)),
@@ -46,6 +46,7 @@ impl Retention {
             let now = earlier(catalog, clock).await?;
             let batch = catalog.write(move |db| tombstones::expire_batch(db, after, BATCH, now)).await?;
             expired += batch.gone;
+            self.metrics.swept(batch.gone);
             progress(batch.gone);
             next = batch.next;
         }
@@ -56,10 +57,12 @@ impl Retention {
                 let batch =
                     catalog.write(move |db| tombstones::purge_batch(db, request, after, BATCH, now)).await?;
                 expired += batch.gone;
+                self.metrics.swept(batch.gone);
                 progress(batch.gone);
                 next = batch.next;
             }
         }
+        expired += self.evict_copies(&progress).await?;
         let removed = self.remove_bytes(false, progress).await?;
         self.delete_abandoned_uploads().await?;
         self.cancel_builds().await?;
@@ -68,6 +71,7 @@ impl Retention {
         loop {
             let now = earlier(catalog, clock).await?;
             if catalog.write(move |db| tombstones::delete_old(db, BATCH, now)).await? < BATCH as usize {
+                self.metrics.sweep_succeeded(now.as_millis() / 1000);
                 return Ok(Swept { expired, removed });
             }
         }
@@ -80,6 +84,21 @@ impl Retention {
             next = self.catalog.write(move |db| artifacts::fill_shown_names(db, after, BATCH)).await?;
         }
         Ok(())
+    }
+
+    /// Gives copies from the upstream up, oldest first, until the others fit into their room.
+    async fn evict_copies(&self, progress: impl Fn(usize)) -> Result<usize> {
+        let Some(cache_bytes) = self.cache_bytes else { return Ok(0) };
+        let mut all = 0;
+        loop {
+            let now = self.clock.now();
+            let gone = self.catalog.write(move |db| copies::evict_batch(db, cache_bytes, BATCH, now)).await?;
+            if gone == 0 {
+                return Ok(all);
+            }
+            all += gone;
+            progress(gone);
+        }
     }
 
     /// Cancels builds that nobody took in time, and ends those whose jobs do not end after a cancellation.

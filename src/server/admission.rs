@@ -82,6 +82,11 @@ impl Admission {
         Some(Admitted { admission: Arc::clone(self), address })
     }
 
+    /// Returns how many connections are open, and how many may be.
+    pub(super) fn connections(&self) -> (usize, usize) {
+        (self.open().all, self.most)
+    }
+
     fn tell_of_address(&self, address: Option<IpAddr>) {
         let Some(connections) = due(&self.refused[0]) else { return };
         tracing::warn!(

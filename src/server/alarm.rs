@@ -17,12 +17,22 @@ pub(super) struct Alarm {
 impl Alarm {
     /// Returns an alarm that rings after this time.
     pub(super) fn after(time: Duration) -> Self {
-        Self { due: Instant::now() + time, timer: None }
+        Self::at(Instant::now() + time)
+    }
+
+    /// Returns an alarm that rings at this time.
+    pub(super) fn at(due: Instant) -> Self {
+        Self { due, timer: None }
     }
 
     /// Postpones the alarm to this time from now.
     pub(super) fn set(&mut self, time: Duration) {
-        self.due = Instant::now() + time;
+        self.set_at(Instant::now() + time);
+    }
+
+    /// Postpones the alarm to this time.
+    pub(super) fn set_at(&mut self, due: Instant) {
+        self.due = due;
     }
 
     /// Ready when the alarm rings.

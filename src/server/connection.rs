@@ -1,6 +1,7 @@
 //! Connection: one TCP connection, from its acceptance to its end.
 
 use std::net::SocketAddr;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -10,11 +11,15 @@ use actix_http::error::DispatchError;
 use actix_web::dev::Service;
 use actix_web::rt::net::TcpStream;
 use futures_util::future::LocalBoxFuture;
+use tokio::time::Instant;
 
 use super::admission::Admission;
-use super::http_service::Connection;
+use super::http_service::HttpConnections;
+use super::http2::Http2;
 use super::request_stream::{Patience, RequestStream};
 use super::spare::Spare;
+use super::tls::Tls;
+use super::transport::Transport;
 
 /// Most bytes of a response in the system's buffer before the client reads. Without a bound a slow client is
 /// given megabytes at once, at the cost of everybody's time and of uncounted memory.
@@ -23,8 +28,12 @@ const UNSENT_BYTES: u32 = 256 * 1024;
 
 /// Serves the connections of one worker.
 pub(super) struct Connections<S> {
-    /// Speaks HTTP on a connection until it ends.
-    pub(super) http: S,
+    /// Speaks HTTP/1.1 on a connection until it ends.
+    pub(super) http: Rc<S>,
+    /// Speaks HTTP/2 on a connection whose client chose that.
+    pub(super) http2: Rc<Http2>,
+    /// TLS, if the listener speaks it.
+    pub(super) tls: Option<Arc<Tls>>,
     pub(super) admission: Arc<Admission>,
     /// How long a client may take for its requests.
     pub(super) patience: Patience,
@@ -34,11 +43,7 @@ pub(super) struct Connections<S> {
     pub(super) stall_timeout: Duration,
 }
 
-impl<S> Service<TcpStream> for Connections<S>
-where
-    S: Service<Connection, Error = DispatchError>,
-    S::Future: 'static,
-{
+impl<S: HttpConnections> Service<TcpStream> for Connections<S> {
     type Response = ();
     type Error = ();
     type Future = LocalBoxFuture<'static, Result<(), ()>>;
@@ -57,11 +62,27 @@ where
                 Ok(())
             });
         };
-        let requests = RequestStream::new(stream, peer, self.patience);
-        let served = self.http.call((requests, Protocol::Http1, peer));
+        let Some(tls) = self.tls.clone() else {
+            let requests = RequestStream::new(Transport::Plain(stream), peer, self.patience);
+            let served = self.http.call((requests, Protocol::Http1, peer));
+            return Box::pin(async move {
+                let _admitted = admitted;
+                served.await.map_err(|error| report(&error, peer))
+            });
+        };
+        let (http, http2, patience) = (Rc::clone(&self.http), Rc::clone(&self.http2), self.patience);
         Box::pin(async move {
             let _admitted = admitted;
-            served.await.map(|_| ()).map_err(|error| report(&error, peer))
+            let opened = Instant::now();
+            let Some(stream) = tls.accept(stream, peer, patience.head).await else { return Ok(()) };
+            let transport = Transport::Tls(Box::new(stream));
+            if transport.is_http2() {
+                http2.serve(transport, peer, opened).await;
+                return Ok(());
+            }
+            let requests = RequestStream::new(transport, peer, patience).opened_at(opened);
+            let served = http.call((requests, Protocol::Http1, peer));
+            served.await.map_err(|error| report(&error, peer))
         })
     }
 }

@@ -5,7 +5,8 @@
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use super::spare::SPARE_CONNECTIONS;
-use crate::settings::Settings;
+use crate::settings::{Settings, UpstreamKind};
+use crate::upstream::passed_at_once;
 
 /// Descriptors of log, listener, timers and workers, and some to spare.
 const OWN: u64 = 64;
@@ -51,7 +52,10 @@ fn raise() -> Option<u64> {
 fn within(limit: u64, settings: &Settings) -> usize {
     let database = u64::from(settings.database_connections) * PER_DATABASE_CONNECTION;
     let spare = SPARE_CONNECTIONS as u64;
-    let reserve = OWN + spare + database + settings.concurrent_uploads as u64 + limit / FILES;
+    // A runner's question for a job holds a connection to the upstream besides.
+    let passes_on = settings.upstreams.iter().any(|upstream| upstream.kind == UpstreamKind::GitLab);
+    let passed = if passes_on { passed_at_once(Some(limit)) as u64 } else { 0 };
+    let reserve = OWN + spare + database + passed + settings.concurrent_uploads as u64 + limit / FILES;
     let most = limit.saturating_sub(reserve).max(limit / FILES).max(1);
     usize::try_from(most).unwrap_or(usize::MAX).min(settings.max_connections)
 }

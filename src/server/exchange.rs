@@ -13,6 +13,8 @@ use actix_http::{Request, Response};
 use actix_web::dev::{Service, ServiceResponse};
 use bytes::Bytes;
 
+use crate::http::measured::Measured;
+
 /// How far an exchange has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) enum Phase {
@@ -58,19 +60,32 @@ where
     exchange.enter(Phase::Called);
     let answer = routes.call(request);
     async move {
+        let mut measured = None;
         let answer = match answer.await {
-            Ok(answer) => Response::from(answer).map_into_boxed_body(),
+            Ok(answer) => {
+                measured = Measured::of_response(&answer);
+                Response::from(answer).map_into_boxed_body()
+            }
             Err(error) => error.into(),
         };
         exchange.enter(Phase::Answering);
-        Ok(answer.map_body(|_, body| Followed { body, exchange }))
+        Ok(answer.map_body(|_, body| Followed { body, exchange, measured, sent: 0 }))
     }
+}
+
+/// Returns the response to a request of which no handler knows.
+pub(super) fn failed(answer: Response<BoxBody>) -> Response<Followed> {
+    answer.map_body(|_, body| Followed { body, exchange: Exchange::default(), measured: None, sent: 0 })
 }
 
 /// A response body that tracks the phase: the HTTP library drops it as soon as it has all of it.
 pub(super) struct Followed {
     body: BoxBody,
     exchange: Exchange,
+    /// Counts what is sent, if that is measured.
+    measured: Option<Rc<Measured>>,
+    /// Bytes so far.
+    sent: u64,
 }
 
 impl MessageBody for Followed {
@@ -81,12 +96,19 @@ impl MessageBody for Followed {
     }
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Self::Error>>> {
-        Pin::new(&mut self.body).poll_next(cx)
+        let piece = Pin::new(&mut self.body).poll_next(cx);
+        if let Poll::Ready(Some(Ok(bytes))) = &piece {
+            self.sent += bytes.len() as u64;
+        }
+        piece
     }
 }
 
 impl Drop for Followed {
     fn drop(&mut self) {
         self.exchange.enter(Phase::Answered);
+        if let Some(measured) = &self.measured {
+            measured.sent(self.sent);
+        }
     }
 }

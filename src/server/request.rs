@@ -10,3 +10,4 @@ mod head;
 
 pub use framing::{Framing, Progress};
 pub use head::{Head, MAX_HEAD_BYTES, Reader, head_too_large};
+pub(super) use head::{MAX_HEADERS, encoded_target};

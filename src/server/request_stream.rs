@@ -15,6 +15,7 @@ use std::task::Context;
 use std::time::Duration;
 
 use tokio::io::ReadBuf;
+use tokio::time::Instant;
 
 use super::DISCONNECT_TIMEOUT;
 use super::alarm::Alarm;
@@ -90,6 +91,12 @@ impl<S> RequestStream<S> {
             presence: Presence::new(false),
             farewell: None,
         }
+    }
+
+    /// Counts the time for the first head from when the connection was opened, because TLS has taken some.
+    pub(super) fn opened_at(mut self, opened: Instant) -> Self {
+        self.alarm = Alarm::at(opened + self.patience.head);
+        self
     }
 
     /// Returns the phase that the connection shares with its responses.

@@ -8,6 +8,7 @@
 
 use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
+use std::rc::Rc;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -20,8 +21,10 @@ use tokio::sync::oneshot;
 use tokio::time::{sleep, timeout};
 
 use super::admission::counted_as;
-use super::http_service::http_service;
+use super::http_service::{http_service, routes};
 use super::request_stream::{Patience, RequestStream};
+use super::tls::Tls;
+use super::transport::Transport;
 use crate::api;
 use crate::app::App;
 
@@ -47,32 +50,47 @@ const LIFE: Duration = Duration::from_secs(12);
 
 /// Serves the spare connections of one worker.
 pub(super) struct Spare {
-    http: Box<Http>,
+    http: Rc<Http>,
+    tls: Option<Arc<Tls>>,
     places: Arc<Places>,
 }
 
 /// Speaks HTTP on a connection until it ends.
-type Http = dyn Fn(RequestStream<TcpStream>, Option<SocketAddr>) -> LocalBoxFuture<'static, ()>;
+type Http = dyn Fn(RequestStream<Transport>, Option<SocketAddr>) -> LocalBoxFuture<'static, ()>;
 
 impl Spare {
     /// Builds the service; all workers share `places`.
-    pub(super) async fn new(app: Data<App>, places: Arc<Places>) -> Result<Self, ()> {
-        let (mount, never) = (api::routes_without_room, std::future::pending);
-        let http = http_service(app, mount, KeepAlive::Disabled, HEAD_TIMEOUT, never).await?;
+    pub(super) async fn new(app: Data<App>, tls: Option<Arc<Tls>>, places: Arc<Places>) -> Result<Self, ()> {
+        let routes = Rc::new(routes(app, api::routes_without_room).await?);
+        let never = std::future::pending;
+        let http = http_service(routes, KeepAlive::Disabled, HEAD_TIMEOUT, never).await?;
         let http = move |stream, peer| -> LocalBoxFuture<'static, ()> {
             let served = http.call((stream, Protocol::Http1, peer));
             // Errors of spare connections are not worth a log line.
             Box::pin(async move { drop(served.await) })
         };
-        Ok(Self { http: Box::new(http), places })
+        Ok(Self { http: Rc::new(http), tls, places })
     }
 
     /// Serves a connection until it is answered, its time is over, or its place is taken.
     pub(super) fn serve(&self, stream: TcpStream, peer: Option<SocketAddr>) -> LocalBoxFuture<'static, ()> {
         let (place, taken) = self.places.take(peer.map(|peer| counted_as(peer.ip())));
-        let served = timeout(LIFE, (self.http)(RequestStream::new(stream, peer, REQUEST_TIMEOUT), peer));
+        let (http, tls) = (Rc::clone(&self.http), self.tls.clone());
+        let served = async move {
+            let transport = match tls {
+                None => Some(Transport::Plain(stream)),
+                Some(tls) => {
+                    let accepted = tls.accept_spare(stream, peer, HEAD_TIMEOUT).await;
+                    accepted.map(|stream| Transport::Tls(Box::new(stream)))
+                }
+            };
+            if let Some(transport) = transport {
+                http(RequestStream::new(transport, peer, REQUEST_TIMEOUT), peer).await;
+            }
+        };
         Box::pin(async move {
             let _place = place;
+            let served = timeout(LIFE, served);
             let over = async {
                 let _ = taken.await;
                 sleep(GRACE).await;

@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use super::keys::{KEYS, Key};
-use super::{DEFAULT_FILE, Settings, SettingsError, StorageUrl, blanked, file, variables};
+use super::{DEFAULT_FILE, Settings, SettingsError, StorageUrl, blanked, file, upstreams, variables};
 
 /// The origin of a setting's text.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,7 +35,8 @@ pub struct Setting {
 pub struct Explained {
     /// The settings; incomplete if there are faults.
     pub settings: Settings,
-    /// Every key of the table, in its order, followed by the `AWS_*` variables of a bucket.
+    /// Every key of the table, in its order, followed by the `AWS_*` variables of a bucket and the keys of the
+    /// upstreams (`upstream[0].url`).
     pub values: Vec<Setting>,
     /// Unknown keys, unknown variables and values that do not parse, each with its origin.
     pub faults: Vec<SettingsError>,
@@ -64,15 +65,35 @@ impl Explained {
         let environment: Vec<(String, String)> = environment.into_iter().collect();
         let path = file.unwrap_or(Path::new(DEFAULT_FILE));
         let mut explained = Self::defaults();
-        if let Some((given, faults)) = file::read(path, file.is_some()) {
+        let mut listed = None;
+        if let Some(file::Contents { given, upstreams, faults }) = file::read(path, file.is_some()) {
             explained.settings.file = Some(path.to_owned());
             explained.add(given, faults);
+            listed = upstreams;
         }
         let (given, faults) = variables::read(&environment);
         explained.add(given, faults);
         explained.add_bucket(&environment);
         explained.check_reports();
+        if let Some(listed) = listed {
+            explained.add_upstreams(&listed, path);
+        }
         explained
+    }
+
+    /// Adds the upstreams of the file; after the environment, which may set what they have as a default.
+    fn add_upstreams(&mut self, listed: &config::Value, path: &Path) {
+        let found = upstreams::read(listed, path, self.settings.external_url.as_deref());
+        self.faults.extend(found.faults.into_iter().map(SettingsError));
+        self.settings.upstreams = found.all;
+        let origin = || Origin::File(path.to_owned());
+        let told = found.given.into_iter().map(|(key, text, help)| Setting {
+            key,
+            value: Some(blanked::setting(&text)),
+            origin: origin(),
+            help,
+        });
+        self.values.extend(told);
     }
 
     fn defaults() -> Self {

@@ -10,24 +10,44 @@ use super::keys::Key;
 use super::text::read_text;
 use super::unknown::{did_you_mean, similar, there_are};
 
-/// Reads the settings of the file, sorted by key, and the faults in it. Returns `None` if the file does not
-/// exist and `must_be` is false.
-pub(super) fn read(path: &Path, must_be: bool) -> Option<(Vec<Given>, Vec<String>)> {
+/// The one section that is a list of tables.
+const UPSTREAM: &str = "upstream";
+
+/// What a file holds.
+#[derive(Default)]
+pub(super) struct Contents {
+    /// The settings of the sections, sorted by key.
+    pub(super) given: Vec<Given>,
+    /// The value of `upstream`, which is a list of tables.
+    pub(super) upstreams: Option<Value>,
+    /// The faults.
+    pub(super) faults: Vec<String>,
+}
+
+/// Reads the settings of the file and the faults in it. Returns `None` if the file does not exist and `must_be` is
+/// false.
+pub(super) fn read(path: &Path, must_be: bool) -> Option<Contents> {
+    let fault =
+        |why: String| Contents { faults: vec![format!("{}: {why}", path.display())], ..Contents::default() };
     let text = match read_text(path) {
         Ok(text) => text,
         Err(error) if error.kind() == ErrorKind::NotFound && !must_be => return None,
-        Err(error) => return Some((vec![], vec![format!("{}: cannot be read: {error}", path.display())])),
+        Err(error) => return Some(fault(format!("cannot be read: {error}"))),
     };
     let parsed = Config::builder().add_source(File::from_str(&text, FileFormat::Toml)).build();
     Some(match parsed {
         Ok(parsed) => settings(&parsed.cache, path),
-        Err(error) => (vec![], vec![format!("{}: {}", path.display(), one_line(&error))]),
+        Err(error) => fault(one_line(&error)),
     })
 }
 
-fn settings(parsed: &Value, path: &Path) -> (Vec<Given>, Vec<String>) {
-    let (mut given, mut faults) = (Vec::new(), Vec::new());
+fn settings(parsed: &Value, path: &Path) -> Contents {
+    let (mut given, mut upstreams, mut faults) = (Vec::new(), None, Vec::new());
     for (name, value) in leaves(parsed) {
+        if name == UPSTREAM {
+            upstreams = Some(value);
+            continue;
+        }
         match Key::find(&name) {
             Some(key) => match text(&value) {
                 Some(text) => given.push(Given::file(key, path, text)),
@@ -36,7 +56,7 @@ fn settings(parsed: &Value, path: &Path) -> (Vec<Given>, Vec<String>) {
             None => faults.push(unknown(&name, path)),
         }
     }
-    (given, faults)
+    Contents { given, upstreams, faults }
 }
 
 /// Returns the values of the sections, named `section.key`, and the values outside a section, sorted by name.
@@ -45,7 +65,7 @@ fn leaves(parsed: &Value) -> Vec<(String, Value)> {
     let mut found = Vec::new();
     for (section, value) in sections {
         match &value.kind {
-            ValueKind::Table(keys) => {
+            ValueKind::Table(keys) if section != UPSTREAM => {
                 found.extend(keys.iter().map(|(key, value)| (format!("{section}.{key}"), value.clone())));
             }
             _ => found.push((section.clone(), value.clone())),

@@ -7,7 +7,7 @@ use super::reports::{report_scripts, report_sources, reports_url};
 use super::urls::{database_url, storage_url};
 use super::values::{
     at_least_one, boolean, count, document_size, duration, external_url, interval, lifetime, listen,
-    networks, part_size, size, timeout,
+    networks, optional_listen, part_size, path, size, timeout,
 };
 
 /// A key of a section.
@@ -58,6 +58,14 @@ pub(super) const KEYS: &[Key] = &[
         "Reverse proxies whose `X-Forwarded-*` and `Forwarded` headers are trusted: addresses or networks.",
         |s, text| networks(text).map(|v| s.trusted_proxies = v),
     ),
+    unset(
+        "server.tls_certificate",
+        "PEM file with the certificate and those that lead to its authority; the listener then speaks TLS.",
+        |s, text| path(text).map(|v| s.tls_certificate = v),
+    ),
+    unset("server.tls_key", "PEM file with the private key of `server.tls_certificate`.", |s, text| {
+        path(text).map(|v| s.tls_key = v)
+    }),
     key(
         "server.drain_timeout",
         "30 seconds",
@@ -276,6 +284,11 @@ pub(super) const KEYS: &[Key] = &[
     key("agents.per_token", "1000", "Most agents that may be connected with one token.", |s, text| {
         at_least_one(text).map(|v| s.agents_per_token = v)
     }),
+    unset(
+        "metrics.listen",
+        "Address and port of a listener for `/metrics` alone, `host:port`; without it there is none.",
+        |s, text| optional_listen(text).map(|v| s.metrics_listen = v),
+    ),
 ];
 
 /// The names of keys in earlier releases, each with the current name.

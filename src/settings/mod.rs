@@ -9,6 +9,7 @@ mod keys;
 mod reports;
 mod text;
 mod unknown;
+mod upstreams;
 mod urls;
 mod values;
 mod variables;
@@ -22,6 +23,10 @@ use crate::domain::network::Network;
 pub use explained::{Explained, Origin, Setting};
 pub use reports::{ReportScripts, ReportsUrl};
 pub use text::{open_without_waiting, read_text};
+pub use upstreams::{
+    HookMode, HookSettings, KeySource, OidcSettings, PullMode, UPSTREAM_KEYS, UpstreamKey, UpstreamKind,
+    UpstreamSettings,
+};
 pub use urls::{BucketUrl, DatabaseUrl, StorageUrl};
 
 /// The configuration file that is read without `--config`.
@@ -41,6 +46,11 @@ pub struct Settings {
     /// Reverse proxies whose `X-Forwarded-*` and `Forwarded` headers are trusted for the client's address,
     /// and for the host and scheme that the client used.
     pub trusted_proxies: Vec<Network>,
+    /// PEM file with the certificate of the listener, followed by those that lead to its authority. Together
+    /// with `tls_key`, the listener speaks TLS.
+    pub tls_certificate: Option<PathBuf>,
+    /// PEM file with the private key of the certificate.
+    pub tls_key: Option<PathBuf>,
     /// Time that requests in progress may continue after SIGTERM.
     pub drain_timeout: Duration,
     /// Open connections per node; further ones get health checks and 503.
@@ -116,6 +126,10 @@ pub struct Settings {
     pub agents_lost_after: Duration,
     /// Most agents that may be connected with one token.
     pub agents_per_token: u32,
+    /// The CI systems that projects, jobs and tokens are learnt from.
+    pub upstreams: Vec<UpstreamSettings>,
+    /// Address and port of the listener that shows the metrics, `host:port`; `None` for none.
+    pub metrics_listen: Option<String>,
 }
 
 /// An invalid setting, with its key and its origin.
@@ -131,6 +145,8 @@ impl Default for Settings {
             external_url: None,
             reports_url: None,
             trusted_proxies: Vec::new(),
+            tls_certificate: None,
+            tls_key: None,
             drain_timeout: Duration::from_secs(30),
             max_connections: 20_000,
             head_timeout: Duration::from_secs(20),
@@ -171,11 +187,18 @@ impl Default for Settings {
             part_bytes: 64 << 20,
             agents_lost_after: Duration::from_secs(3 * 60),
             agents_per_token: 1_000,
+            upstreams: Vec::new(),
+            metrics_listen: None,
         }
     }
 }
 
 impl Settings {
+    /// Returns the scheme that clients of the listener use.
+    pub fn scheme(&self) -> &'static str {
+        if self.tls_certificate.is_some() { "https" } else { "http" }
+    }
+
     /// Limits when an artifact expires to the longest lifetime that uploaders may ask for.
     pub fn cap_expiry(&self, wanted: Option<Timestamp>, now: Timestamp) -> Option<Timestamp> {
         let latest = self.max_expire_in.expires_at(now).ok().flatten();

@@ -26,7 +26,11 @@ impl ReportsUrl {
     /// Returns the origin of the report that `label` names.
     pub fn origin(&self, label: &str) -> String {
         let Self { scheme, is_wildcard, authority } = self;
-        if *is_wildcard { format!("{scheme}://{label}.{authority}") } else { format!("{scheme}://{authority}") }
+        if *is_wildcard {
+            format!("{scheme}://{label}.{authority}")
+        } else {
+            format!("{scheme}://{authority}")
+        }
     }
 
     /// Whether each report has an origin of its own.
@@ -38,9 +42,8 @@ impl ReportsUrl {
     /// of a wildcard.
     pub fn covers(&self, host: &str) -> bool {
         let host = normal(self.scheme, host);
-        let is_below = || {
-            host.strip_suffix(self.authority.as_str()).is_some_and(|labels| labels.ends_with('.'))
-        };
+        let is_below =
+            || host.strip_suffix(self.authority.as_str()).is_some_and(|labels| labels.ends_with('.'));
         host == self.authority || self.is_wildcard && is_below()
     }
 
@@ -153,19 +156,35 @@ mod tests {
         assert_eq!(one.origin("abc"), "https://reports.example.net");
         assert!(one.covers("reports.example.net") && one.covers("REPORTS.example.net:443"));
         assert!(one.is_of("reports.example.net", "abc"));
-        for other in ["reports.example.net:80", "a.reports.example.net", "example.net", "xreports.example.net"] {
+        for other in
+            ["reports.example.net:80", "a.reports.example.net", "example.net", "xreports.example.net"]
+        {
             assert!(!one.covers(other) && !one.is_of(other, "a"), "{other}");
         }
         let each = url("http://*.reports.example.net:8080");
         assert_eq!(each.origin("abc"), "http://abc.reports.example.net:8080");
         assert!(each.is_of("abc.reports.example.net:8080", "abc"));
-        for covered in ["reports.example.net:8080", "abc.reports.example.net:8080", "a.b.reports.example.net:8080"] {
+        for covered in
+            ["reports.example.net:8080", "abc.reports.example.net:8080", "a.b.reports.example.net:8080"]
+        {
             assert!(each.covers(covered), "{covered}");
             assert!(!each.is_of(covered, "b"), "{covered}");
         }
         assert!(!each.covers("abcreports.example.net:8080") && !each.covers("abc.reports.example.net"));
         assert!(reports_url("").unwrap().is_none());
-        for bad in ["reports.example.net", "ftp://a", "https://", "https://*", "https://a/b", "https://a.*.b", "https://a..b", "https://a:0", "https://a b", "https://u@a", "https://a?b"] {
+        for bad in [
+            "reports.example.net",
+            "ftp://a",
+            "https://",
+            "https://*",
+            "https://a/b",
+            "https://a.*.b",
+            "https://a..b",
+            "https://a:0",
+            "https://a b",
+            "https://u@a",
+            "https://a?b",
+        ] {
             assert!(reports_url(bad).is_err(), "{bad}");
         }
     }

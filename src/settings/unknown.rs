@@ -80,7 +80,7 @@ mod tests {
         assert_eq!(names("sever.listen"), ["server.listen"]);
         assert_eq!(names("server_listen"), ["server.listen"]);
         assert_eq!(names("limits.max_artefact_size"), ["limits.max_artifact_size"]);
-        assert_eq!(names("listen"), ["server.listen"]);
+        assert_eq!(names("listen"), ["server.listen", "metrics.listen"]);
         assert_eq!(names("db.url"), ["database.url", "storage.url"]);
         assert_eq!(names("server.drain"), ["server.drain_timeout"]);
         assert_eq!(names("server.port"), [""; 0]);

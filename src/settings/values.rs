@@ -1,5 +1,6 @@
 //! Parsers of setting values. Their errors state the expected value.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::domain::byte_size;
@@ -17,6 +18,11 @@ pub(super) fn listen(text: &str) -> Result<String, String> {
     port.map(|_| text.to_owned()).ok_or_else(|| "expected host:port".into())
 }
 
+/// Parses an address to listen on; an empty one is none.
+pub(super) fn optional_listen(text: &str) -> Result<Option<String>, String> {
+    if text.is_empty() { Ok(None) } else { listen(text).map(Some) }
+}
+
 pub(super) fn external_url(text: &str) -> Result<Option<String>, String> {
     let text = text.trim_end_matches('/');
     if text.is_empty() {
@@ -27,6 +33,14 @@ pub(super) fn external_url(text: &str) -> Result<Option<String>, String> {
         Some(host) if !host.is_empty() && !host.contains(['?', '#', ' ']) => Ok(Some(text.to_owned())),
         _ => Err("expected an http or https URL without a query".into()),
     }
+}
+
+/// Parses the path of a file; an empty one is none.
+pub(super) fn path(text: &str) -> Result<Option<PathBuf>, String> {
+    if text.contains('\0') {
+        return Err("expected the path of a file".into());
+    }
+    Ok(Some(text).filter(|text| !text.is_empty()).map(PathBuf::from))
 }
 
 pub(super) fn networks(text: &str) -> Result<Vec<Network>, String> {

@@ -7,8 +7,8 @@ use super::explained::Given;
 use super::keys::{Key, PREFIX};
 use super::unknown::{did_you_mean, distance, similar, there_are};
 
-/// The variables that the parser of the command line reads.
-const OPTIONS: &[&str] = &["ARTIGATE_LOG", "ARTIGATE_LOG_FORMAT"];
+/// The variables that commands read.
+const OPTIONS: &[&str] = &["ARTIGATE_LOG", "ARTIGATE_LOG_FORMAT", "ARTIGATE_UPSTREAM_TOKEN"];
 
 /// The variables that tell scripts where the program is. The program ignores them.
 const OF_SCRIPTS: &[&str] = &["ARTIGATE_BIN"];

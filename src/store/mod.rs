@@ -16,7 +16,7 @@ mod waiting;
 mod writer;
 
 use std::io;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 pub use blob::Blob;
 pub use entry::StoreEntry;
@@ -24,7 +24,8 @@ pub use key::{SHARDS, StoreKey};
 use uuid::Uuid;
 pub use writer::{StoredBlob, StoredPiece, Upload};
 
-use crate::domain::{Error, Result};
+use crate::domain::{Error, ErrorKind, Result};
+use crate::metrics::{self, StoreOperation, StoreOutcome};
 use crate::settings::{Settings, StorageUrl};
 use backend::Backend;
 
@@ -33,6 +34,7 @@ use backend::Backend;
 pub struct Store {
     current: Backend,
     previous: Option<Backend>,
+    metrics: metrics::Store,
 }
 
 impl Store {
@@ -47,7 +49,7 @@ impl Store {
         };
         let current = open("storage.url", &settings.storage)?;
         let previous = settings.previous_storage.as_ref().map(|url| open("storage.previous_url", url));
-        Ok(Self { current, previous: previous.transpose()? })
+        Ok(Self { current, previous: previous.transpose()?, metrics: metrics::Store::default() })
     }
 
     /// Opens one store: creates a missing directory, sends nothing to a bucket. A later request fails if the
@@ -58,7 +60,7 @@ impl Store {
     /// other.
     pub fn open_at(url: &StorageUrl, timeout: Duration) -> Result<Self> {
         let current = Backend::open(url, timeout).map_err(|error| Error::internal(error.to_string()))?;
-        Ok(Self { current, previous: None })
+        Ok(Self { current, previous: None, metrics: metrics::Store::default() })
     }
 
     /// Checks that the store answers.
@@ -104,7 +106,8 @@ impl Store {
     /// # Errors
     /// `OutOfSpace`, `Unavailable` or `Internal` when it cannot be created.
     pub async fn create(&self, key: StoreKey) -> Result<Upload> {
-        Ok(Upload::new(self.current.create(key).await.map_err(unwritten)?))
+        let creating = async { self.current.create(key).await.map_err(unwritten) };
+        self.measured(StoreOperation::Create, creating).await.map(Upload::new)
     }
 
     /// Returns the time of the store's own clock, which also stamps listed entries.
@@ -150,12 +153,13 @@ impl Store {
     /// Returns the store without the previous one.
     #[must_use]
     pub fn current(&self) -> Self {
-        Self { current: self.current.clone(), previous: None }
+        Self { current: self.current.clone(), previous: None, metrics: self.metrics.clone() }
     }
 
     /// Returns the previous store, if there is one.
     pub fn previous(&self) -> Option<Self> {
-        self.previous.clone().map(|current| Self { current, previous: None })
+        let metrics = self.metrics.clone();
+        self.previous.clone().map(|current| Self { current, previous: None, metrics })
     }
 
     /// Opens a blob of `size` bytes for any number of ranged reads. A file is checked now, and stays readable
@@ -165,7 +169,8 @@ impl Store {
     /// `NotFound` when it does not exist, `Internal` when its size differs; for a bucket, reads have these
     /// errors.
     pub async fn open_blob(&self, key: &StoreKey, size: u64) -> Result<Blob> {
-        Ok(self.backend_of(key).await?.open_blob(key, size).await?)
+        let opening = async { self.backend_of(key).await?.open_blob(key, size).await };
+        self.measured(StoreOperation::Open, opening).await
     }
 
     /// Returns the size of a blob in bytes; `None` if it does not exist.
@@ -173,16 +178,21 @@ impl Store {
     /// # Errors
     /// `Internal` or `Unavailable` when this cannot be told.
     pub async fn size_of(&self, key: &StoreKey) -> Result<Option<u64>> {
-        Ok(self.backend_of(key).await?.size_of(key).await?)
+        let asking = async { self.backend_of(key).await?.size_of(key).await };
+        self.measured(StoreOperation::Size, asking).await
     }
 
     /// Deletes blobs and returns the outcome of each; a missing blob is no error.
     pub async fn delete_all(&self, keys: Vec<StoreKey>) -> Vec<Result<()>> {
+        let began = Instant::now();
         let mut outcomes = self.current.delete(keys.clone()).await;
         if let Some(previous) = &self.previous {
             let there = previous.delete(keys).await;
             outcomes = outcomes.into_iter().zip(there).map(|(here, there)| here.and(there)).collect();
         }
+        let failed = outcomes.iter().any(Result::is_err);
+        let outcome = if failed { StoreOutcome::Failed } else { StoreOutcome::Done };
+        self.metrics.ended(StoreOperation::Delete, outcome, began.elapsed());
         outcomes.into_iter().map(|outcome| outcome.map_err(Error::from)).collect()
     }
 
@@ -199,7 +209,7 @@ impl Store {
     /// # Errors
     /// `Internal` or `Unavailable` when it cannot be read.
     pub async fn list(&self, shard: u16) -> Result<Vec<StoreEntry>> {
-        Ok(self.current.list(shard).await?)
+        self.measured(StoreOperation::List, self.current.list(shard)).await
     }
 
     /// Deletes a listed entry; a missing one is no error.
@@ -223,7 +233,9 @@ impl Store {
         disposition: String,
         lifetime: Duration,
     ) -> Result<Option<String>> {
-        Ok(self.backend_of(key).await?.presigned_url(key, head, disposition, lifetime).await?)
+        let signing =
+            async { self.backend_of(key).await?.presigned_url(key, head, disposition, lifetime).await };
+        self.measured(StoreOperation::Sign, signing).await
     }
 
     /// Returns the backend to read a blob from. Asks only if there is a previous store.
@@ -233,6 +245,28 @@ impl Store {
             Some(_) => Ok(&self.current),
             None => Ok(previous),
         }
+    }
+
+    /// The metrics of what is asked of the store.
+    pub fn metrics(&self) -> &metrics::Store {
+        &self.metrics
+    }
+
+    /// Counts and measures an operation.
+    async fn measured<T, E: Into<Error>>(
+        &self,
+        operation: StoreOperation,
+        asking: impl Future<Output = std::result::Result<T, E>>,
+    ) -> Result<T> {
+        let began = Instant::now();
+        let done = asking.await.map_err(Into::into);
+        let outcome = match &done {
+            Ok(_) => StoreOutcome::Done,
+            Err(error) if error.kind() == ErrorKind::NotFound => StoreOutcome::Missing,
+            Err(_) => StoreOutcome::Failed,
+        };
+        self.metrics.ended(operation, outcome, began.elapsed());
+        done
     }
 
     fn backends(&self) -> impl Iterator<Item = &Backend> {

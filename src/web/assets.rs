@@ -5,11 +5,12 @@ use std::sync::LazyLock;
 
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE};
 use actix_web::web::{self, Path, ServiceConfig};
-use actix_web::{HttpResponse, HttpResponseBuilder};
+use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
 use serde_json::json;
 
 use super::headers::CROSS_ORIGIN_RESOURCE_POLICY;
 use crate::domain::Sha256Digest;
+use crate::http::measured::Measured;
 
 const STYLE: &str = include_str!("assets/style.css");
 const ICON: &str = include_str!("assets/icon.svg");
@@ -47,7 +48,10 @@ pub(super) fn mount(config: &mut ServiceConfig) {
     config.service(web::resource("/-/assets/{name}").route(web::get().to(send)).route(web::head().to(send)));
 }
 
-async fn send(name: Path<String>) -> HttpResponse {
+async fn send(request: HttpRequest, name: Path<String>) -> HttpResponse {
+    if let Some(measured) = Measured::of(&request) {
+        measured.is_page("/-/assets/:name");
+    }
     let path = format!("/-/assets/{name}");
     let (media_type, text) = match path {
         path if path == *STYLE_PATH => ("text/css; charset=utf-8", STYLE),

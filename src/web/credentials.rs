@@ -52,5 +52,5 @@ fn read(ctx: &RequestContext) -> Credentials {
         job.map(Credential::Job),
         other.map(Credential::Unreadable),
     ];
-    Credentials { list: list.into_iter().flatten().collect(), audit: ctx.audit.clone() }
+    Credentials { list: list.into_iter().flatten().collect(), ..ctx.bare_credentials() }
 }

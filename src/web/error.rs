@@ -183,7 +183,7 @@ pub(super) fn refuse(ctx: &RequestContext, error: PageError) -> HttpResponse {
             let is_failure = error.is_failed_authentication();
             let error = ctx.limit_failures(error, is_failure);
             // Logs what is the server's own fault.
-            let _ = error.begin_response();
+            drop(error.begin_response());
             PageError::Request(error)
         }
         other => other,

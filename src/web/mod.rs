@@ -27,6 +27,7 @@ use actix_web::{HttpRequest, HttpResponse};
 use crate::app::App;
 use crate::http::context::RequestContext;
 use crate::http::handler;
+use crate::http::measured::Measured;
 use error::PageError;
 pub use error_pages::error_pages;
 use routes::{ProjectPage, Route};
@@ -70,11 +71,14 @@ async fn answer(app: Data<App>, request: HttpRequest, payload: Payload) -> HttpR
 async fn dispatch(ctx: &RequestContext) -> Result<HttpResponse, PageError> {
     let visit = Visit::of(ctx);
     let is_change = ctx.request.method() == Method::POST;
+    let Some(route) = Route::parse(ctx.request.uri().path()) else { return Err(PageError::NoPage) };
+    if let Some(measured) = Measured::of(&ctx.request) {
+        measured.is_page(route.template());
+    }
+    ctx.audit.start(route.action(is_change));
     if is_change {
         navigation::require_own_page(ctx)?;
     }
-    let Some(route) = Route::parse(ctx.request.uri().path()) else { return Err(PageError::NoPage) };
-    ctx.audit.start(route.action(is_change));
     match route {
         Route::Home => pages::home::show(&visit).await,
         Route::Named(path) => pages::named::show(&visit, path).await,

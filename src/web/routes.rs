@@ -157,6 +157,36 @@ impl Route {
         }
     }
 
+    /// Returns the template of the address, for the metrics.
+    pub(super) fn template(&self) -> &'static str {
+        use ProjectPage as P;
+        match self {
+            Self::Home => "/",
+            Self::Named(_) => "/:name",
+            Self::Groups(_) => "/groups/:name",
+            Self::OfProject { page, .. } => match page {
+                P::Pipelines => "/:project/-/pipelines",
+                P::Pipeline(_) => "/:project/-/pipelines/:id",
+                P::Job(_) => "/:project/-/jobs/:id",
+                P::Artifacts => "/:project/-/artifacts",
+                P::DeleteArtifacts => "/:project/-/artifacts/delete",
+                P::Browse { .. } => "/:project/-/jobs/:id/artifacts/browse/*path",
+                P::View { .. } => "/:project/-/jobs/:id/artifacts/view/*path",
+                P::Report { .. } => "/:project/-/jobs/:id/artifacts/report/*path",
+                P::File { .. } => "/:project/-/jobs/:id/artifacts/file/*path",
+                P::Get { .. } => "/:project/-/jobs/:id/artifacts/get/:artifact_id/*path",
+                P::Compare { .. } => "/:project/-/jobs/:id/artifacts/compare/:other",
+                P::CompareFile { .. } => "/:project/-/jobs/:id/artifacts/compare/:other/*path",
+                P::Keep(_) => "/:project/-/jobs/:id/artifacts/keep",
+                P::Delete(_) => "/:project/-/jobs/:id/artifacts/delete",
+                P::ByRef(_) => "/:project/-/jobs/artifacts/*ref",
+                P::Commit(_) => "/:project/-/commit/:sha",
+                P::Tree(_) => "/:project/-/tree/*ref",
+                P::Badge { .. } => "/:project/badges/*ref",
+            },
+        }
+    }
+
     /// Returns the audit log's name for what a request does.
     pub(super) fn action(&self, is_change: bool) -> &'static str {
         use ProjectPage as P;

@@ -8,6 +8,7 @@ use crate::program::{Serving, artigate};
 use crate::support::ended::Ended;
 use crate::support::gateway::Gateway;
 use crate::support::http_client::{Form, Request};
+use crate::support::issuers::{Issuer, SigningPair};
 
 #[test]
 fn no_token_ever_reaches_the_log() {
@@ -56,6 +57,54 @@ fn no_token_ever_reaches_the_log() {
     assert_eq!(message(own), "GET /api/v4/projects/2/jobs/1016/artifacts 200");
     assert_eq!(own["status"], 200);
     assert!(own["took_ms"].is_number());
+}
+
+#[test]
+fn no_id_token_and_no_secret_of_a_hook_ever_reaches_the_log() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("log");
+    let issuer = Issuer::start(SigningPair::ec("key"));
+    std::fs::write(folder.path().join("hook"), "s3cret-of-the-hook").unwrap();
+    let settings = format!(
+        "[[upstream]]\nname = 'gitlab'\nkind = 'gitlab'\nurl = '{}'\noidc = {{audience = 'here'}}\n\
+         hooks = [{{scope = '*', secret_file = 'hook', mode = 'trust'}}]\n",
+        issuer.url()
+    );
+    std::fs::write(folder.path().join("artigate.toml"), settings).unwrap();
+    let serving = Serving::demo(folder.path(), Stdio::from(File::create(&log).unwrap()));
+    let address = serving.base_url.trim_start_matches("http://").parse().unwrap();
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+    let claims = |audience: &str| {
+        serde_json::json!({
+            "iss": issuer.url(), "aud": audience, "iat": now, "exp": now + 300, "job_project_id": "7",
+            "job_project_path": "s/t", "project_id": "7", "pipeline_id": "8", "job_id": "9", "ref": "main", "sha": "a",
+        })
+    };
+    let (good, bad) = (issuer.pair.token(&claims("here")), issuer.pair.token(&claims("elsewhere")));
+    for token in [&good, &bad, &good[..good.len() - 5].to_owned()] {
+        let form = || Form::default().field("token", token).file("a", b"x");
+        for request in [
+            Request::new(address, "POST", "/api/v4/jobs/current/artifacts").job_token(token).form(form()),
+            Request::new(address, "POST", "/api/v4/jobs/current/artifacts").form(form()),
+            Request::new(address, "GET", "/v2/user").header("Authorization", &format!("Bearer {token}")),
+            Request::new(address, "GET", &format!("/api/v4/projects?private_token={token}")),
+            Request::new(address, "GET", &format!("/api/v4/projects?search={token}")),
+            Request::new(address, "GET", &format!("/api/v4/projects/{token}/jobs")),
+        ] {
+            request.send();
+        }
+    }
+    for secret in ["s3cret-of-the-hook", "s3cret-of-another"] {
+        let event = "{\"object_kind\":\"pipeline\",\"object_attributes\":{\"id\":\"s3cret-in-body\"}}";
+        let request = Request::new(address, "POST", "/api/feeds/v1/gitlab").header("X-Gitlab-Token", secret);
+        request.header("X-Gitlab-Event", "Pipeline Hook").body(event.into()).send();
+    }
+    assert_eq!(serving.stop(), Some(0));
+    let log = std::fs::read_to_string(log).unwrap();
+    assert!(log.contains("ID token is for another audience") && !log.contains("s3cret"), "{log}");
+    for part in [&good, &bad].iter().flat_map(|token| token.split('.')) {
+        assert!(!log.contains(part), "{part}: {log}");
+    }
 }
 
 #[test]

@@ -29,7 +29,7 @@ fn run(folder: &Path, arguments: &[&str]) -> (Option<i32>, String, String) {
 /// A server that is stopped with its test.
 pub struct Serving {
     child: Ended,
-    /// `http://…`
+    /// `http://…`, or `https://…` if it speaks TLS.
     pub base_url: String,
     /// Its log since it listens; empty for the demo.
     pub log: Arc<Mutex<Vec<String>>>,
@@ -73,14 +73,19 @@ impl Serving {
     }
 
     /// Runs a command that serves on a free port and waits until it says that it listens.
-    pub fn run(mut command: Command) -> Self {
-        command.env("ARTIGATE_SERVER__LISTEN", "127.0.0.1:0").stderr(Stdio::piped());
+    pub fn run(command: Command) -> Self {
+        Self::run_on(command, "127.0.0.1:0")
+    }
+
+    /// Runs a command that serves there and waits until it says that it listens.
+    pub fn run_on(mut command: Command, listen: &str) -> Self {
+        command.env("ARTIGATE_SERVER__LISTEN", listen).stderr(Stdio::piped());
         let mut child = Ended(command.spawn().unwrap());
         let mut lines = BufReader::new(child.0.stderr.take().unwrap()).lines().map_while(Result::ok);
         let mut before = Vec::new();
         let line = loop {
             let line = lines.next().unwrap_or_else(|| panic!("it ended: {before:#?}"));
-            if line.contains("listening on http:") {
+            if line.contains("listening on http") {
                 break line;
             }
             before.push(line);
@@ -88,13 +93,13 @@ impl Serving {
         let log: Arc<Mutex<Vec<String>>> = Arc::default();
         let kept = Arc::clone(&log);
         std::thread::spawn(move || lines.for_each(|line| kept.lock().unwrap().push(line)));
-        let base_url = line[line.find("http:").unwrap()..].split(' ').next().unwrap().to_owned();
+        let base_url = line[line.find("http").unwrap()..].split(' ').next().unwrap().to_owned();
         Self { child, base_url, log, logged_first: before, printed: Vec::new() }
     }
 
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
-        self.base_url.strip_prefix("http://").unwrap().parse().unwrap()
+        self.base_url.split("://").nth(1).unwrap().parse().unwrap()
     }
 
     /// Its process id.

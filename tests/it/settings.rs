@@ -131,7 +131,7 @@ fn a_name_that_no_setting_has_stops_the_start_and_says_which_one_was_meant() {
     for (toml, environment, expected) in [
         ("", ("ARTIGATE_SERVER_LISTEN", "a:1"), "did you mean ARTIGATE_SERVER__LISTEN?"),
         ("", ("ARTIGATE_DATABASE_URL", "postgres://db/x"), "did you mean ARTIGATE_DATABASE__URL?"),
-        ("", ("ARTIGATE_LISTEN", "a:1"), "did you mean ARTIGATE_SERVER__LISTEN?"),
+        ("", ("ARTIGATE_LISTEN", "a:1"), "did you mean ARTIGATE_SERVER__LISTEN or ARTIGATE_METRICS__LISTEN?"),
         ("", ("ARTIGATE_LOGFORMAT", "json"), "did you mean ARTIGATE_LOG_FORMAT?"),
         ("", ("ARTIGATE_STORAGE__ULR", "file://x"), "did you mean ARTIGATE_STORAGE__URL?"),
         ("", ("ARTIGATE_NONSENSE", "x"), "ARTIGATE_SECTION__KEY"),
@@ -140,7 +140,7 @@ fn a_name_that_no_setting_has_stops_the_start_and_says_which_one_was_meant() {
             ("HOME", "/"),
             "did you mean server.listen? The keys of [server] are listen, ",
         ),
-        ("listen = 'a:1'", ("HOME", "/"), "did you mean server.listen?"),
+        ("listen = 'a:1'", ("HOME", "/"), "did you mean server.listen or metrics.listen?"),
         ("[server]\nport = 1", ("HOME", "/"), "The keys of [server] are listen, "),
     ] {
         let error = load(toml, &[environment]).unwrap_err();

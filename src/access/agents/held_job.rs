@@ -64,12 +64,12 @@ impl JobCredential {
         begun(db, job, audit)
     }
 
-    /// Finds the job whose end is reported, as [`JobCredential::find`] does, even if it has ended: the answer to an earlier
-    /// report may have been lost, and the job may have been ended by others.
+    /// Finds the job whose start or end is reported, as [`JobCredential::find`] does, even if it has ended: the answer to an
+    /// earlier report may have been lost, and the job may have been ended by others.
     ///
     /// # Errors
     /// As [`JobCredential::find`].
-    pub(super) fn find_to_finish(
+    pub(super) fn find_begun_or_ended(
         &self,
         db: &mut Db,
         id: &RowId,
@@ -187,11 +187,11 @@ impl Access {
         self.catalog.read_inline(move |db| credential.find(db, &id, &audit, now)).await
     }
 
-    /// Finds the job whose end an agent reports, as [`Access::held_job`] does, even if it has ended.
+    /// Finds the job whose start or end an agent reports, as [`Access::held_job`] does, even if it has ended.
     ///
     /// # Errors
     /// As [`Access::held_job`].
-    pub async fn job_to_finish(
+    pub async fn begun_or_ended_job(
         &self,
         credential: &JobCredential,
         id: RowId,
@@ -199,7 +199,7 @@ impl Access {
         now: Timestamp,
     ) -> Result<HeldJob, AgentError> {
         let (credential, audit) = (credential.clone(), audit.clone());
-        self.catalog.read_inline(move |db| credential.find_to_finish(db, &id, &audit, now)).await
+        self.catalog.read_inline(move |db| credential.find_begun_or_ended(db, &id, &audit, now)).await
     }
 
     /// Finds the agent that makes a request, or that runs the job which makes it.

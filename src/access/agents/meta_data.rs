@@ -4,11 +4,8 @@ use super::{Access, AgentError, HeldJob, JobCredential};
 use crate::audit::AuditContext;
 use crate::catalog::Db;
 use crate::catalog::builds::{self, SetOutcome};
-use crate::domain::build::MAX_NAMES;
+use crate::domain::build::{MAX_BYTES, MAX_NAMES};
 use crate::domain::{RowId, Timestamp};
-
-/// Most bytes of all names and values of a build that its jobs set: they are read as a whole.
-const MAX_BYTES: i64 = 1 << 20;
 
 /// Whose meta-data is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,11 +53,12 @@ impl Access {
         self.catalog
             .write(move |db| {
                 let held = credential.find(db, &job, &audit, now)?;
-                let most = i64::try_from(MAX_NAMES).unwrap_or(i64::MAX);
-                match builds::set_value(db, held.job.pipeline_id, (&key, &value), (most, MAX_BYTES))? {
+                let [most, most_bytes] =
+                    [MAX_NAMES, MAX_BYTES].map(|most| i64::try_from(most).unwrap_or(i64::MAX));
+                match builds::set_value(db, held.job.pipeline_id, (&key, &value), (most, most_bytes))? {
                     SetOutcome::Set => Ok(()),
                     SetOutcome::TooMany => Err(AgentError::TooManyValues),
-                    SetOutcome::TooLarge => Err(AgentError::ValuesTooLarge(MAX_BYTES)),
+                    SetOutcome::TooLarge => Err(AgentError::ValuesTooLarge(most_bytes)),
                 }
             })
             .await

@@ -14,7 +14,7 @@ pub(super) use search::Searches;
 pub use sessions::{AgentDetails, Ping, RegisteredAgent};
 pub use work::AcceptedJob;
 
-use super::{Access, AccessError};
+use super::{Access, AccessError, BuildError};
 use crate::domain::status::Status;
 
 /// Why a request of an agent is refused.
@@ -40,6 +40,15 @@ pub enum AgentError {
     BuildNotRunning(Status),
     /// There is no such build in the project of the job.
     NoBuild,
+}
+
+impl From<BuildError> for AgentError {
+    fn from(error: BuildError) -> Self {
+        match error {
+            BuildError::Access(error) => Self::Access(error),
+            _ => Self::NoBuild,
+        }
+    }
 }
 
 impl<E: Into<AccessError>> From<E> for AgentError {

@@ -60,9 +60,9 @@ impl Access {
     pub(super) async fn search_job(&self, session: Session) -> Result<Option<Uuid>, AccessError> {
         let agent = session.agent.uuid;
         let (after, shared_clock) = (self.searches.last(agent), self.clock.clone());
-        let looking = self.read(move |db| {
+        let looking = self.catalog.read(move |db| {
             let now = clock::shared(db, &shared_clock)?;
-            Ok(matching(db, &session, after, now)?)
+            matching(db, &session, after, now)
         });
         let Found { candidates, last } = looking.await?;
         if candidates.is_empty() {

@@ -63,15 +63,16 @@ impl Access {
         let AgentDetails { name, hostname, version, tags, takes_jobs } = details;
         let new = NewAgent { uuid, session: token.sha256, name, hostname, version, tags, takes_jobs };
         let principal = Principal { accepted: AcceptedCredentials::UserOnly, ..principal.clone() };
+        let asked = principal.asked();
         let allow = move |db: &mut Db| {
-            let Actor::User(_) = principal.authenticate(db)? else {
+            let Actor::User(_) = principal.authenticate_alone(db)? else {
                 return Err(CredentialError::NotForJobs.into());
             };
             let digest = auth::personal_digest(&principal.credentials).ok_or(CredentialError::Missing)?;
             let (token, _) = tokens::details(db, digest)?.ok_or(CredentialError::Unknown)?;
             Ok::<_, AgentError>(token.id)
         };
-        let registered = self.change(allow, move |db, token_id| {
+        let registered = self.change(asked, allow, move |db, token_id| {
             let now = clock::shared(db, &clock)?;
             Ok(agents::register(db, token_id, &new, most, now)?)
         });
@@ -94,7 +95,7 @@ impl Access {
     ) -> Result<Session, AccessError> {
         audit.set_credential("agent_token");
         let (token, audit) = (token.clone(), audit.clone());
-        self.read_inline(move |db| Ok(auth::find_session(db, &token, &audit, now)?)).await
+        self.catalog.read_inline(move |db| Ok(auth::find_session(db, &token, &audit, now)?)).await
     }
 
     /// Records that an agent is alive.
@@ -162,10 +163,10 @@ impl Access {
         }
         let agent = session.agent.uuid;
         if session.holds {
-            let held = self.read(move |db| Ok(agents::held(db, agent)?)).await?;
+            let held = self.catalog.read(move |db| agents::held(db, agent)).await?;
             if let Some((id, ..)) = held.iter().find(|(.., status)| *status == Status::Pending) {
                 let id = *id;
-                let job = self.read(move |db| Ok(jobs::find(db, id)?)).await?;
+                let job = self.catalog.read(move |db| jobs::find(db, id)).await?;
                 return Ok(job.map_or(Ping::Nothing, |job| Ping::Job(job.uuid)));
             }
             if held.iter().any(|(.., status)| !status.is_finished()) {

@@ -3,10 +3,11 @@
 use secrecy::SecretString;
 
 use super::{Access, AgentError, HeldJob, JobCredential};
+use crate::access::builds::{BuildJobs, with_jobs};
 use crate::audit::AuditContext;
 use crate::auth;
 use crate::catalog::agents::{self, Agent, Assignment, JobEnd};
-use crate::catalog::builds::{self, Build};
+use crate::catalog::builds::Build;
 use crate::catalog::clock;
 use crate::catalog::logs::{self, AddOutcome, LogChunk};
 use crate::domain::{RowId, Timestamp};
@@ -14,10 +15,10 @@ use crate::domain::{RowId, Timestamp};
 /// A job that an agent has accepted.
 #[derive(Debug)]
 pub struct AcceptedJob {
-    /// Its build.
+    /// Its build, with this job alone.
     pub build: Build,
-    /// Its ID.
-    pub job_id: i64,
+    /// The attempts of its step before it.
+    pub earlier_attempts: usize,
     /// The agent.
     pub agent: Agent,
 }
@@ -42,8 +43,10 @@ impl Access {
                 let held = JobCredential::Opaque(token).find(db, &id, &audit, now)?;
                 let assigned_at = clock::shared(db, &clock)?;
                 done(agents::accept(db, held.ids(), &agent, assigned_at)?)?;
-                let build = builds::find(db, held.job.pipeline_id)?.ok_or(AgentError::NotHeld)?;
-                Ok(AcceptedJob { build, job_id: held.job.id, agent })
+                let BuildJobs { build, attempts, .. } =
+                    with_jobs(db, held.job.pipeline_id, &[held.job.id], false)?;
+                let earlier_attempts = attempts.iter().filter(|attempt| attempt.id < held.job.id).count();
+                Ok(AcceptedJob { build, earlier_attempts, agent })
             })
             .await
     }
@@ -51,7 +54,8 @@ impl Access {
     /// Records that an agent starts the job that it accepted.
     ///
     /// # Errors
-    /// As [`Access::held_job`], [`AgentError::NotPossible`], [`AgentError::BuildNotRunning`].
+    /// As [`Access::held_job`], [`AgentError::BuildNotRunning`]; [`AgentError::NotPossible`] for a job that was ended
+    /// meanwhile.
     pub async fn start_job(
         &self,
         credential: &JobCredential,
@@ -63,7 +67,7 @@ impl Access {
         let (credential, audit) = (credential.clone(), audit.clone());
         self.catalog
             .write(move |db| {
-                let held = credential.find(db, &id, &audit, now)?;
+                let held = credential.find_begun_or_ended(db, &id, &audit, now)?;
                 let agent = held.agent.ok_or(AgentError::NotHeld)?;
                 done(agents::start(db, held.ids(), agent, started_at, now)?)
             })
@@ -86,7 +90,7 @@ impl Access {
         let (credential, audit) = (credential.clone(), audit.clone());
         self.catalog
             .write(move |db| {
-                let held = credential.find_to_finish(db, &id, &audit, now)?;
+                let held = credential.find_begun_or_ended(db, &id, &audit, now)?;
                 let agent = held.agent.ok_or(AgentError::NotHeld)?;
                 done(agents::finish(db, held.ids(), agent, &end, now)?)?;
                 if is_last {

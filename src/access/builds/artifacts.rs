@@ -2,8 +2,8 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::BuildError;
 use super::lookup::{BuildPath, JobPath, authorized, find_job};
+use super::{BuildError, with_jobs};
 use crate::access::project::AuthorizedProject;
 use crate::access::{Access, Principal};
 use crate::auth::Actor;
@@ -53,13 +53,13 @@ impl Access {
         deleted_too: bool,
     ) -> Result<BuildArtifacts, BuildError> {
         let principal = principal.clone();
-        self.catalog
-            .read(move |db| {
-                let project = authorized(db, &principal, &path.slugs)?;
-                let build = path.find(db, &project)?;
-                of_jobs(db, &project, &build, None, deleted_too)
-            })
-            .await
+        self.read(principal.asked(), move |db| {
+            let project = authorized(db, &principal, &path.slugs)?;
+            let id = path.id(db, &project)?;
+            let build = builds::find(db, id)?.ok_or(BuildError::NoBuild)?;
+            of_jobs(db, &project, &build, deleted_too)
+        })
+        .await
     }
 
     /// Lists the artifacts of a job; tombstones of deleted ones only with `deleted_too`.
@@ -73,14 +73,13 @@ impl Access {
         deleted_too: bool,
     ) -> Result<BuildArtifacts, BuildError> {
         let principal = principal.clone();
-        self.catalog
-            .read(move |db| {
-                let (project, job_id, pipeline_id) = find_job(db, &principal, &path)?;
-                principal.audit().set_job(job_id);
-                let build = builds::find(db, pipeline_id)?.ok_or(BuildError::NoJob)?;
-                of_jobs(db, &project, &build, Some(job_id), deleted_too)
-            })
-            .await
+        self.read(principal.asked(), move |db| {
+            let (project, job_id, pipeline_id) = find_job(db, &principal, &path)?;
+            principal.audit().set_job(job_id);
+            let build = with_jobs(db, pipeline_id, &[job_id], false)?.build;
+            of_jobs(db, &project, &build, deleted_too)
+        })
+        .await
     }
 
     /// Finds an artifact of a job that the principal may delete, and the ID of its project.
@@ -94,7 +93,7 @@ impl Access {
         artifact_id: i64,
     ) -> Result<(Artifact, i64), BuildError> {
         let principal = principal.clone();
-        self.catalog.read(move |db| deletable(db, &principal, &path, artifact_id)).await
+        self.read(principal.asked(), move |db| deletable(db, &principal, &path, artifact_id)).await
     }
 
     /// Deletes an artifact of a job, locked or not; it is not found any more before this returns.
@@ -107,9 +106,10 @@ impl Access {
         path: JobPath,
         artifact_id: i64,
     ) -> Result<(), BuildError> {
-        let (principal, now) = (principal.clone(), principal.now);
+        let (asked, principal, now) = (principal.asked(), principal.clone(), principal.now);
         let allow = move |db: &mut Db| deletable(db, &principal, &path, artifact_id);
-        self.change(allow, move |db, (artifact, _)| Ok(tombstones::delete(db, artifact.id, now)?)).await
+        self.change(asked, allow, move |db, (artifact, _)| Ok(tombstones::delete(db, artifact.id, now)?))
+            .await
     }
 
     /// Returns the digests of files that are known, by the UUIDs of the files.
@@ -148,25 +148,19 @@ fn deletable(
     let artifact = found.filter(may_read).ok_or(BuildError::NoArtifact)?;
     project.require(Action::DeleteArtifacts)?;
     match &project.actor {
-        Actor::User(_) => Ok((artifact, project.project.id)),
-        Actor::Anonymous | Actor::Job { .. } => Err(BuildError::NoArtifact),
+        Actor::User(_) | Actor::Foreign(_) => Ok((artifact, project.project.id)),
+        Actor::Anonymous | Actor::Job { .. } | Actor::VouchedJob { .. } => Err(BuildError::NoArtifact),
     }
 }
 
-/// Lists the artifacts of a build, of one of its jobs if `job_id` is given.
+/// Lists the artifacts of the jobs of a build that were read with it.
 pub(in crate::access) fn of_jobs(
     db: &mut Db,
     project: &AuthorizedProject,
     build: &Build,
-    job_id: Option<i64>,
     deleted_too: bool,
 ) -> Result<BuildArtifacts, BuildError> {
-    let jobs: Vec<(i64, Uuid)> = build
-        .jobs
-        .iter()
-        .filter(|job| job_id.is_none_or(|wanted| wanted == job.id))
-        .map(|job| (job.id, job.uuid))
-        .collect();
+    let jobs: Vec<(i64, Uuid)> = build.jobs.iter().map(|job| (job.id, job.uuid)).collect();
     let ids: Vec<i64> = jobs.iter().map(|(id, _)| *id).collect();
     let mut states = vec![ArtifactState::Finished, ArtifactState::Expired];
     states.extend(deleted_too.then_some(ArtifactState::Deleted));

@@ -1,7 +1,7 @@
 //! Changes of builds: created, canceled, repeated, and their failed jobs tried again.
 
 use super::lookup::{BuildPath, JobPath, authorized, find_job};
-use super::{BuildError, BuildJobs, with_jobs};
+use super::{BuildError, BuildJobs, JobDetail, read, with_jobs};
 use crate::access::{Access, Principal};
 use crate::auth::Actor;
 use crate::catalog::Db;
@@ -47,9 +47,9 @@ impl Access {
         slugs: Slugs,
         new: CreateBuild,
     ) -> Result<Build, BuildError> {
-        let (principal, now) = (principal.clone(), principal.now);
+        let (asked, principal, now) = (principal.asked(), principal.clone(), principal.now);
         let allow = move |db: &mut Db| runner(db, &principal, &slugs);
-        self.change(allow, move |db, (project_id, user_id)| {
+        self.change(asked, allow, move |db, (project_id, user_id)| {
             let new = NewBuild {
                 project_id,
                 ref_name: new.ref_name,
@@ -76,15 +76,17 @@ impl Access {
         path: BuildPath,
         change: BuildChange,
     ) -> Result<Build, BuildError> {
-        let (principal, now) = (principal.clone(), principal.now);
+        let (asked, principal, now) = (principal.asked(), principal.clone(), principal.now);
         let allow = move |db: &mut Db| {
             let project = authorized(db, &principal, &path.slugs)?;
-            let build = path.find(db, &project)?;
+            let id = path.id(db, &project)?;
+            let build = read(db, &[id], JobDetail::None)?.pop().ok_or(BuildError::NoBuild)?;
             project.require(Action::RunPipelines)?;
+            project.require_registered()?;
             let Actor::User(user) = &project.actor else { return Err(BuildError::NoPipeline) };
             Ok((build, user.id))
         };
-        self.change(allow, move |db, (build, user_id)| {
+        self.change(asked, allow, move |db, (build, user_id)| {
             let original = build.build;
             match change {
                 BuildChange::Cancel => match builds::cancel(db, original.id, None, now)? {
@@ -121,21 +123,22 @@ impl Access {
     /// Tries the jobs of a build again that `wanted` selects, and returns the build and how many they are.
     ///
     /// # Errors
-    /// As [`Access::change_build`]; [`BuildError::BuildCanceled`].
+    /// As [`Access::change_build`]; [`BuildError::TooManyJobs`], [`BuildError::BuildCanceled`].
     pub async fn retry_jobs(
         &self,
         principal: &Principal,
         path: BuildPath,
-        wanted: impl Fn(&builds::BuildJob) -> bool + Send + Sync + 'static,
+        wanted: impl Fn(&builds::BuildJob) -> bool + Clone + Send + Sync + 'static,
     ) -> Result<(Build, usize), BuildError> {
-        let (principal, now) = (principal.clone(), principal.now);
+        let (asked, principal, now) = (principal.asked(), principal.clone(), principal.now);
         let allow = move |db: &mut Db| {
             let project = authorized(db, &principal, &path.slugs)?;
-            let build = path.find(db, &project)?;
+            let id = path.id(db, &project)?;
             project.require(Action::RunPipelines)?;
-            Ok(build)
+            project.require_registered()?;
+            read(db, &[id], JobDetail::All)?.pop().ok_or(BuildError::NoBuild)
         };
-        self.change(allow, move |db, build| {
+        self.change(asked, allow, move |db, build| {
             if matches!(build.build.status, Status::Canceled | Status::Canceling) {
                 return Err(BuildError::BuildCanceled);
             }
@@ -156,13 +159,14 @@ impl Access {
     /// As [`Access::job_of_build`], then [`crate::access::AccessError::Forbidden`],
     /// [`BuildError::JobNotFailed`], [`BuildError::JobSuperseded`], [`BuildError::BuildCanceled`].
     pub async fn retry_job(&self, principal: &Principal, path: JobPath) -> Result<BuildJobs, BuildError> {
-        let (principal, now) = (principal.clone(), principal.now);
+        let (asked, principal, now) = (principal.asked(), principal.clone(), principal.now);
         let allow = move |db: &mut Db| {
             let (project, job_id, pipeline_id) = find_job(db, &principal, &path)?;
             project.require(Action::RunPipelines)?;
+            project.require_registered()?;
             Ok((job_id, pipeline_id))
         };
-        self.change(allow, move |db, (job_id, pipeline_id)| match builds::retry(db, job_id, now)? {
+        self.change(asked, allow, move |db, (job_id, pipeline_id)| match builds::retry(db, job_id, now)? {
             RetryOutcome::Retried(id) => with_jobs(db, pipeline_id, &[id], false),
             RetryOutcome::NotFailed => Err(BuildError::JobNotFailed),
             RetryOutcome::Superseded => Err(BuildError::JobSuperseded),
@@ -176,12 +180,20 @@ impl Access {
 fn runner(db: &mut Db, principal: &Principal, slugs: &Slugs) -> Result<(i64, i64), BuildError> {
     let project = authorized(db, principal, slugs)?;
     project.require(Action::RunPipelines)?;
+    project.require_registered()?;
     match &project.actor {
         Actor::User(user) => Ok((project.project.id, user.id)),
-        Actor::Anonymous | Actor::Job { .. } => Err(BuildError::NoPipeline),
+        Actor::Anonymous | Actor::Job { .. } | Actor::Foreign(_) | Actor::VouchedJob { .. } => {
+            Err(BuildError::NoPipeline)
+        }
     }
 }
 
+/// Reads a changed build: without its jobs if it has more than one answer may hold, because the change is done.
 fn shown(db: &mut Db, id: i64) -> Result<Build, BuildError> {
-    builds::find(db, id)?.ok_or(BuildError::NoBuild)
+    let found = match read(db, &[id], JobDetail::All) {
+        Err(BuildError::TooManyJobs(_)) => read(db, &[id], JobDetail::None),
+        found => found,
+    };
+    found?.pop().ok_or(BuildError::NoBuild)
 }

@@ -3,7 +3,7 @@
 use super::{BuildError, readable};
 use crate::access::project::AuthorizedProject;
 use crate::access::{AccessError, Principal, ProjectAbsence};
-use crate::catalog::builds::{self, Build};
+use crate::catalog::builds;
 use crate::catalog::{Db, projects};
 use crate::domain::Uuid;
 use crate::domain::build::Slugs;
@@ -41,12 +41,6 @@ impl BuildPath {
     /// Finds the pipeline of the build in its project.
     pub(super) fn id(&self, db: &mut Db, project: &AuthorizedProject) -> Result<i64, BuildError> {
         builds::find_by_number(db, project.project.id, self.number)?.ok_or(BuildError::NoBuild)
-    }
-
-    /// Finds the build in its project.
-    pub(super) fn find(&self, db: &mut Db, project: &AuthorizedProject) -> Result<Build, BuildError> {
-        let id = self.id(db, project)?;
-        builds::find(db, id)?.ok_or(BuildError::NoBuild)
     }
 }
 

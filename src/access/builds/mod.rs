@@ -138,20 +138,19 @@ impl Access {
         jobs: JobDetail,
     ) -> Result<ListedBuilds, BuildError> {
         let principal = principal.clone();
-        self.catalog
-            .read(move |db| {
-                let project_ids = match scope {
-                    BuildScope::Pipeline(slugs) => vec![authorized(db, &principal, &slugs)?.project.id],
-                    BuildScope::Organization(organization) => {
-                        ids(&readable(db, &principal, Some(&organization))?)
-                    }
-                    BuildScope::All => ids(&readable(db, &principal, None)?),
-                };
-                let found = builds::listed(db, &project_ids, &list, page)?;
-                let total = total(found.count, found.more);
-                Ok(ListedBuilds { items: read(db, &found.ids, jobs)?, total })
-            })
-            .await
+        self.read(principal.asked(), move |db| {
+            let project_ids = match scope {
+                BuildScope::Pipeline(slugs) => vec![authorized(db, &principal, &slugs)?.project.id],
+                BuildScope::Organization(organization) => {
+                    ids(&readable(db, &principal, Some(&organization))?)
+                }
+                BuildScope::All => ids(&readable(db, &principal, None)?),
+            };
+            let found = builds::listed(db, &project_ids, &list, page)?;
+            let total = total(found.count, found.more);
+            Ok(ListedBuilds { items: read(db, &found.ids, jobs)?, total })
+        })
+        .await
     }
 
     /// Finds a build.
@@ -165,13 +164,12 @@ impl Access {
         jobs: JobDetail,
     ) -> Result<Build, BuildError> {
         let principal = principal.clone();
-        self.catalog
-            .read(move |db| {
-                let project = authorized(db, &principal, &path.slugs)?;
-                let id = path.id(db, &project)?;
-                read(db, &[id], jobs)?.pop().ok_or(BuildError::NoBuild)
-            })
-            .await
+        self.read(principal.asked(), move |db| {
+            let project = authorized(db, &principal, &path.slugs)?;
+            let id = path.id(db, &project)?;
+            read(db, &[id], jobs)?.pop().ok_or(BuildError::NoBuild)
+        })
+        .await
     }
 
     /// Lists at most `limit` of the jobs of a build that `wanted` selects, in the order of creation.
@@ -184,27 +182,26 @@ impl Access {
         path: BuildPath,
         position: JobPosition,
         limit: usize,
-        wanted: impl Fn(&JobOutline) -> bool + Send + 'static,
+        wanted: impl Fn(&JobOutline) -> bool + Clone + Send + 'static,
     ) -> Result<BuildJobs, BuildError> {
         let principal = principal.clone();
-        self.catalog
-            .read(move |db| {
-                let project = authorized(db, &principal, &path.slugs)?;
-                let id = path.id(db, &project)?;
-                let all: Vec<i64> =
-                    builds::outlines(db, id)?.iter().filter(|job| wanted(job)).map(|job| job.id).collect();
-                let start = match position {
-                    JobPosition::First => 0,
-                    JobPosition::After(last) => all.partition_point(|id| *id <= last),
-                    JobPosition::Before(next) => all.partition_point(|id| *id < next).saturating_sub(limit),
-                };
-                let end = match position {
-                    JobPosition::Before(next) => all.partition_point(|id| *id < next),
-                    _ => all.len().min(start.saturating_add(limit)),
-                };
-                with_jobs(db, id, &all[start..end], end < all.len())
-            })
-            .await
+        self.read(principal.asked(), move |db| {
+            let project = authorized(db, &principal, &path.slugs)?;
+            let id = path.id(db, &project)?;
+            let all: Vec<i64> =
+                builds::outlines(db, id)?.iter().filter(|job| wanted(job)).map(|job| job.id).collect();
+            let start = match position {
+                JobPosition::First => 0,
+                JobPosition::After(last) => all.partition_point(|id| *id <= last),
+                JobPosition::Before(next) => all.partition_point(|id| *id < next).saturating_sub(limit),
+            };
+            let end = match position {
+                JobPosition::Before(next) => all.partition_point(|id| *id < next),
+                _ => all.len().min(start.saturating_add(limit)),
+            };
+            with_jobs(db, id, &all[start..end], end < all.len())
+        })
+        .await
     }
 
     /// Finds a job of a build.
@@ -213,13 +210,12 @@ impl Access {
     /// As [`Access::build`], then [`BuildError::NoJob`].
     pub async fn job_of_build(&self, principal: &Principal, path: JobPath) -> Result<BuildJobs, BuildError> {
         let principal = principal.clone();
-        self.catalog
-            .read(move |db| {
-                let (_, job_id, pipeline_id) = find_job(db, &principal, &path)?;
-                principal.audit().set_job(job_id);
-                with_jobs(db, pipeline_id, &[job_id], false)
-            })
-            .await
+        self.read(principal.asked(), move |db| {
+            let (_, job_id, pipeline_id) = find_job(db, &principal, &path)?;
+            principal.audit().set_job(job_id);
+            with_jobs(db, pipeline_id, &[job_id], false)
+        })
+        .await
     }
 
     /// Finds the log of a job, as far as it has come in; `None` if there is none.
@@ -232,20 +228,19 @@ impl Access {
         path: JobPath,
     ) -> Result<Option<JobLog>, BuildError> {
         let (principal, catalog) = (principal.clone(), self.catalog.clone());
-        self.catalog
-            .read(move |db| {
-                let (project, job_id, _) = find_job(db, &principal, &path)?;
-                principal.audit().set_job(job_id);
-                let log = Self::log(db, &catalog, job_id)?;
-                // One that is not whole yet has no accessibility of its own.
-                let accessibility = log.as_ref().and_then(JobLog::artifact).map(|log| log.accessibility);
-                let action = Action::ReadArtifact(accessibility.unwrap_or(Accessibility::Public));
-                match log {
-                    Some(_) if project.decide(action) != Decision::Allow => Err(BuildError::NoJob),
-                    log => Ok(log),
-                }
-            })
-            .await
+        self.read(principal.asked(), move |db| {
+            let (project, job_id, _) = find_job(db, &principal, &path)?;
+            principal.audit().set_job(job_id);
+            let log = Self::log(db, &catalog, job_id)?;
+            // One that is not whole yet has no accessibility of its own.
+            let accessibility = log.as_ref().and_then(JobLog::artifact).map(|log| log.accessibility);
+            let action = Action::ReadArtifact(accessibility.unwrap_or(Accessibility::Public));
+            match log {
+                Some(_) if project.decide(action) != Decision::Allow => Err(BuildError::NoJob),
+                log => Ok(log),
+            }
+        })
+        .await
     }
 
     /// Lists the organizations that have a project which the principal may read.
@@ -254,16 +249,13 @@ impl Access {
     /// [`AccessError::Credential`].
     pub async fn organizations(&self, principal: &Principal) -> Result<Vec<String>, BuildError> {
         let principal = principal.clone();
-        self.catalog
-            .read(move |db| {
-                let mut names: Vec<String> = readable(db, &principal, None)?
-                    .into_iter()
-                    .map(|(_, slugs)| slugs.organization)
-                    .collect();
-                names.dedup();
-                Ok(names)
-            })
-            .await
+        self.read(principal.asked(), move |db| {
+            let mut names: Vec<String> =
+                readable(db, &principal, None)?.into_iter().map(|(_, slugs)| slugs.organization).collect();
+            names.dedup();
+            Ok(names)
+        })
+        .await
     }
 
     /// Lists the projects in `window` of an organization that the principal may read, and returns how many there are in
@@ -279,21 +271,20 @@ impl Access {
         window: Range<usize>,
     ) -> Result<(Vec<ListedPipeline>, usize), BuildError> {
         let principal = principal.clone();
-        self.catalog
-            .read(move |db| {
-                let mut found = readable(db, &principal, Some(&organization))?;
-                found.retain(|(_, slugs)| pipeline.as_ref().is_none_or(|wanted| *wanted == slugs.pipeline));
-                let total = found.len();
-                let page: Vec<_> = found.into_iter().skip(window.start).take(window.len()).collect();
-                let counters = builds::counters(db, &ids(&page))?;
-                let listed = page.into_iter().map(|(details, slugs)| ListedPipeline {
-                    counters: counters.get(&details.project.id).copied().unwrap_or_default(),
-                    details,
-                    slugs,
-                });
-                Ok((listed.collect(), total))
-            })
-            .await
+        self.read(principal.asked(), move |db| {
+            let mut found = readable(db, &principal, Some(&organization))?;
+            found.retain(|(_, slugs)| pipeline.as_ref().is_none_or(|wanted| *wanted == slugs.pipeline));
+            let total = found.len();
+            let page: Vec<_> = found.into_iter().skip(window.start).take(window.len()).collect();
+            let counters = builds::counters(db, &ids(&page))?;
+            let listed = page.into_iter().map(|(details, slugs)| ListedPipeline {
+                counters: counters.get(&details.project.id).copied().unwrap_or_default(),
+                details,
+                slugs,
+            });
+            Ok((listed.collect(), total))
+        })
+        .await
     }
 }
 
@@ -309,7 +300,12 @@ fn read(db: &mut Db, ids: &[i64], jobs: JobDetail) -> Result<Vec<Build>, BuildEr
 }
 
 /// Reads a build with these jobs alone.
-fn with_jobs(db: &mut Db, pipeline_id: i64, job_ids: &[i64], more: bool) -> Result<BuildJobs, BuildError> {
+pub(in crate::access) fn with_jobs(
+    db: &mut Db,
+    pipeline_id: i64,
+    job_ids: &[i64],
+    more: bool,
+) -> Result<BuildJobs, BuildError> {
     let build = builds::in_outline(db, &[pipeline_id])?.pop().ok_or(BuildError::NoBuild)?;
     let jobs = builds::jobs_by_id(db, job_ids)?;
     let mut names: Vec<&str> = jobs.iter().map(|job| job.name.as_str()).collect();
@@ -325,7 +321,7 @@ fn readable(
     principal: &Principal,
     organization: Option<&str>,
 ) -> Result<Vec<(ProjectDetails, Slugs)>, BuildError> {
-    let actor = principal.authenticate(db)?;
+    let actor = principal.authenticate_alone(db)?;
     let Actor::User(user) = &actor else { return Ok(Vec::new()) };
     let mut found = projects::of_organization(db, organization)?;
     let all: Vec<i64> = found.iter().map(|(details, _)| details.project.id).collect();

@@ -1,7 +1,8 @@
 //! Lists of jobs, with their readable artifacts.
 
 use super::{Listed, Total, known, one_more, take_page};
-use crate::access::project::{AuthorizedProject, find_project};
+use crate::access::foreign::find_meant;
+use crate::access::project::AuthorizedProject;
 use crate::access::{Access, AccessError, JobAbsence, Principal};
 use crate::auth::Actor;
 use crate::catalog::jobs::JobDetails;
@@ -26,7 +27,7 @@ impl Access {
         page: Slice,
     ) -> Result<Listed<JobDetails>, AccessError> {
         let principal = principal.clone();
-        self.read(move |db| {
+        self.read(principal.asked(), move |db| {
             let project = AuthorizedProject::find(db, &principal, &project, Action::ReadJobs)?;
             let mut ids = jobs::of_project(db, project.project.id, &list, one_more(page))?;
             let more = take_page(&mut ids, page);
@@ -48,7 +49,7 @@ impl Access {
         page: Slice,
     ) -> Result<Listed<JobDetails>, AccessError> {
         let principal = principal.clone();
-        self.read(move |db| {
+        self.read(principal.asked(), move |db| {
             let project = AuthorizedProject::find(db, &principal, &project, Action::ReadJobs)?;
             project.require_pipeline(db, list.pipeline_id)?;
             let (ids, total) = jobs::of_pipeline(db, &list, page)?;
@@ -69,10 +70,10 @@ impl Access {
         job_id: i64,
     ) -> Result<(JobDetails, String), AccessError> {
         let principal = principal.clone();
-        self.read(move |db| {
+        self.read(principal.asked(), move |db| {
             let actor = principal.authenticate(db)?;
             principal.audit().set_job(job_id);
-            let project = find_project(db, &project)?;
+            let project = find_meant(db, &principal, &actor, &project)?;
             let project = AuthorizedProject::new(db, &principal, actor, project, Action::ReadJobs)?;
             let job = project.readable_job(db, job_id)?;
             if job.pipeline.project_id == project.project.id {
@@ -90,7 +91,7 @@ impl Access {
     /// [`AccessError::Credential`], [`AccessError::JobTokenRequired`] for a user.
     pub async fn current_job(&self, principal: &Principal) -> Result<(JobDetails, String), AccessError> {
         let principal = principal.clone();
-        self.read(move |db| {
+        self.read(principal.asked(), move |db| {
             let Actor::Job { job_id, project_path, .. } = principal.authenticate(db)? else {
                 return Err(AccessError::JobTokenRequired);
             };

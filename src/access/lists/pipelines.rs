@@ -37,7 +37,7 @@ impl Access {
         page: Slice,
     ) -> Result<Listed<PipelineView>, AccessError> {
         let principal = principal.clone();
-        self.read(move |db| {
+        self.read(principal.asked(), move |db| {
             let project = AuthorizedProject::find(db, &principal, &project, Action::ReadJobs)?.project;
             if let Some(username) = &username {
                 list.user_id = users::id_by_username(db, username)?;
@@ -63,7 +63,7 @@ impl Access {
         project: ProjectRef,
     ) -> Result<Listed<T>, AccessError> {
         let principal = principal.clone();
-        self.read(move |db| {
+        self.read(principal.asked(), move |db| {
             let project = AuthorizedProject::find(db, &principal, &project, Action::ReadJobs)?.project;
             Ok(Listed::nothing(project.path))
         })
@@ -81,7 +81,7 @@ impl Access {
         pipeline_id: i64,
     ) -> Result<(PipelineDetails, String), AccessError> {
         let principal = principal.clone();
-        self.read(move |db| {
+        self.read(principal.asked(), move |db| {
             let project = AuthorizedProject::find(db, &principal, &project, Action::ReadJobs)?;
             if let Some(found) = pipelines::find_details(db, project.project.id, pipeline_id)? {
                 return Ok((found, project.project.path));
@@ -105,7 +105,7 @@ impl Access {
         ref_name: Option<String>,
     ) -> Result<(PipelineDetails, String), AccessError> {
         let principal = principal.clone();
-        self.read(move |db| {
+        self.read(principal.asked(), move |db| {
             let project = AuthorizedProject::find(db, &principal, &project, Action::ReadJobs)?.project;
             let ref_name = match ref_name {
                 Some(ref_name) => ref_name,
@@ -132,7 +132,7 @@ impl Access {
         page: Slice,
     ) -> Result<ChildPipelines, AccessError> {
         let principal = principal.clone();
-        self.read(move |db| {
+        self.read(principal.asked(), move |db| {
             let project = AuthorizedProject::find(db, &principal, &project, Action::ReadJobs)?;
             let found = pipelines::all_views(db, &[pipeline_id])?.pop();
             let Some(parent) = found.filter(|parent| parent.project_id == project.project.id) else {

@@ -40,8 +40,8 @@ impl Access {
         (counted, with_roles): (bool, bool),
     ) -> Result<ListedProjects, AccessError> {
         let principal = principal.clone();
-        self.read(move |db| {
-            let viewer = viewer(&principal.authenticate(db)?);
+        self.read(principal.asked(), move |db| {
+            let viewer = viewer(&principal.authenticate_alone(db)?);
             let is_anonymous = matches!(viewer, Viewer::Anonymous);
             let Some(list) = list else { return Ok(ListedProjects::nothing(is_anonymous)) };
             let count = if counted { projects::count(db, viewer, &list)? } else { Count::TooMany };
@@ -70,11 +70,12 @@ impl Access {
         let Some(without) = path.strip_suffix(".git").map(|path| ProjectRef::Path(path.to_owned())) else {
             return Ok(repository);
         };
-        self.read(move |db| {
-            let found = projects::find(db, &repository)?;
-            Ok(if found.is_some() { repository } else { without })
-        })
-        .await
+        self.catalog
+            .read(move |db| {
+                let found = projects::find(db, &repository)?;
+                Ok(if found.is_some() { repository } else { without })
+            })
+            .await
     }
 
     /// Finds a project that the principal sees and, for a user, the user's role in it.
@@ -108,12 +109,12 @@ impl Access {
         action: Action,
     ) -> Result<(ProjectDetails, Option<Option<Role>>), AccessError> {
         let principal = principal.clone();
-        self.read(move |db| {
+        self.read(principal.asked(), move |db| {
             let found = AuthorizedProject::find(db, &principal, &project, action)?;
             let id = found.project.id;
             let role = match found.actor {
                 Actor::User(user) => Some(projects::role_of(db, id, user.id)?),
-                Actor::Anonymous | Actor::Job { .. } => None,
+                Actor::Anonymous | Actor::Job { .. } | Actor::Foreign(_) | Actor::VouchedJob { .. } => None,
             };
             let missing = AccessError::ProjectNotFound(ProjectAbsence::Nonexistent);
             Ok((projects::details(db, Some(id))?.pop().ok_or(missing)?, role))
@@ -133,6 +134,9 @@ pub(in crate::access) fn viewer(actor: &Actor) -> Viewer {
     match actor {
         Actor::User(user) if user.admin => Viewer::Admin(user.id),
         Actor::User(user) => Viewer::User(user.id),
-        Actor::Anonymous | Actor::Job { .. } => Viewer::Anonymous,
+        // Projects of an upstream are listed there.
+        Actor::Anonymous | Actor::Job { .. } | Actor::Foreign(_) | Actor::VouchedJob { .. } => {
+            Viewer::Anonymous
+        }
     }
 }

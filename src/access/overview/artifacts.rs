@@ -10,7 +10,6 @@ use crate::catalog::artifacts::{self, Artifact, ProjectArtifact, ProjectArtifact
 use crate::catalog::latest;
 use crate::catalog::projects::Project;
 use crate::catalog::slice::Slice;
-use crate::domain::artifact::Accessibility;
 use crate::domain::expiry::is_available;
 use crate::domain::permissions::Action;
 use crate::domain::project::ProjectRef;
@@ -43,10 +42,9 @@ impl Access {
         page: Slice,
     ) -> Result<ProjectArtifactsPage, AccessError> {
         let principal = principal.clone();
-        self.read(move |db| {
+        self.read(principal.asked(), move |db| {
             let project = AuthorizedProject::find(db, &principal, &project, Action::ReadJobs)?;
-            list.accessibilities =
-                Accessibility::ALL.iter().copied().filter(|it| project.may_read(*it)).collect();
+            list.accessibilities = project.readable();
             let mut items = artifacts::of_project(db, project.project.id, &list, one_more(page))?;
             let more = take_page(&mut items, page);
             let due = items.iter().filter(|it| !is_available(it.artifact.expire_at, false, principal.now));
@@ -72,13 +70,13 @@ impl Access {
         let found = principal.clone();
         let in_project = project.clone();
         let name = self
-            .read(move |db| {
+            .read(found.asked(), move |db| {
                 let project = AuthorizedProject::find(db, &found, &in_project, Action::ReadJobs)?;
                 let job = project.job(db, job_id, true)?;
                 let artifact = artifacts::of_job(db, job.id)?.into_iter().find(|artifact| artifact.id == id);
                 let missing = AccessError::ArtifactNotFound(ArtifactAbsence::NoneOfName);
                 let artifact = artifact.ok_or(missing)?;
-                Ok(artifact.name)
+                Ok::<_, AccessError>(artifact.name)
             })
             .await?;
         self.artifact_of_job(principal, project, job_id, name).await

@@ -28,6 +28,8 @@ pub struct JobOverview {
     pub is_locked: bool,
     /// Whether it has a log that the principal may read.
     pub has_log: bool,
+    /// Whether the upstream has its archive, which is not here, and lets the principal fetch it.
+    pub is_at_upstream: bool,
     /// What the principal may do with the artifacts.
     pub rights: Rights,
 }
@@ -57,7 +59,7 @@ impl Access {
         job_id: i64,
     ) -> Result<JobOverview, AccessError> {
         let principal = principal.clone();
-        self.read(move |db| {
+        self.read(principal.asked(), move |db| {
             let project = AuthorizedProject::find(db, &principal, &project, Action::ReadJobs)?;
             principal.audit().set_job(job_id);
             let absent = |why| AccessError::JobNotFound { why, may_be_told: true };
@@ -71,16 +73,17 @@ impl Access {
             let is_there = |artifact: &Artifact| is_available(artifact.expire_at, is_locked, principal.now);
             let there: Vec<Artifact> = all.iter().filter(|it| is_there(it)).cloned().collect();
             let archive = Artifact::archive_among(&there).map(|archive| archive.id);
+            let is_at_upstream = archive.is_none() && project.may_fetch(job_id);
             let log = all.iter().find(|artifact| artifact.name == ArtifactName::LOG);
             let has_log = match log {
-                Some(log) => project.may_read(log.accessibility),
+                Some(log) => project.may_read(log),
                 None => logs::size(db, job_id)?.is_some(),
             };
             let gone = tombstones::expired_of_job(db, job_id, EXPIRED)?;
             let overview = |artifact: Artifact, is_available| OverviewArtifact {
                 is_archive: archive == Some(artifact.id),
                 is_available,
-                may_read: project.may_read(artifact.accessibility),
+                may_read: project.may_read(&artifact),
                 artifact,
             };
             let listed = all.into_iter().filter(|artifact| artifact.kind != ArtifactKind::Trace);
@@ -92,7 +95,8 @@ impl Access {
             let artifacts =
                 artifacts.chain(gone.into_iter().map(|artifact| overview(artifact, false))).collect();
             let rights = project.rights(db, &principal)?;
-            Ok(JobOverview { project: project.project, details, artifacts, is_locked, has_log, rights })
+            let project = project.project;
+            Ok(JobOverview { project, details, artifacts, is_locked, has_log, is_at_upstream, rights })
         })
         .await
     }

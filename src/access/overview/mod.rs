@@ -19,7 +19,7 @@ use super::project::AuthorizedProject;
 use super::{AcceptedCredentials, Access, AccessError, Principal};
 use crate::auth::Actor;
 use crate::catalog::Db;
-use crate::domain::artifact::Accessibility;
+use crate::catalog::artifacts::Artifact;
 use crate::domain::permissions::{Action, Decision};
 use crate::domain::project::ProjectRef;
 use crate::domain::scope::Scopes;
@@ -40,7 +40,7 @@ impl Access {
     /// As [`Access::jobs_of_project`].
     pub async fn rights(&self, principal: &Principal, project: ProjectRef) -> Result<Rights, AccessError> {
         let principal = principal.clone();
-        self.read(move |db| {
+        self.read(principal.asked(), move |db| {
             AuthorizedProject::find(db, &principal, &project, Action::ReadJobs)?.rights(db, &principal)
         })
         .await
@@ -50,12 +50,12 @@ impl Access {
 impl AuthorizedProject {
     /// Returns what the principal may change: its user needs the role, and its token a scope to write.
     fn rights(&self, db: &mut Db, principal: &Principal) -> Result<Rights, AccessError> {
-        if !matches!(self.actor, Actor::User(_)) {
+        if !matches!(self.actor, Actor::User(_) | Actor::Foreign(_)) {
             return Ok(Rights::default());
         }
         let writer =
             Principal { accepted: AcceptedCredentials::UserOnly, scopes: Scopes::WRITE, ..principal.clone() };
-        match writer.authenticate(db) {
+        match writer.authenticate_alone(db) {
             Ok(_) => {}
             Err(AccessError::Credential(_)) => return Ok(Rights::default()),
             Err(other) => return Err(other),
@@ -64,7 +64,8 @@ impl AuthorizedProject {
         Ok(Rights { keep: may(Action::KeepArtifacts), delete: may(Action::DeleteArtifacts) })
     }
 
-    fn may_read(&self, accessibility: Accessibility) -> bool {
-        self.decide(Action::ReadArtifact(accessibility)) == Decision::Allow
+    /// Whether the principal may read an artifact; for a copy of what an upstream has, that decides.
+    fn may_read(&self, artifact: &Artifact) -> bool {
+        self.require_artifact(Some(artifact)).is_ok()
     }
 }

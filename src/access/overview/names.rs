@@ -28,14 +28,14 @@ impl Access {
     /// [`AccessError::Credential`], [`AccessError::ProjectNotFound`] if it stands for nothing.
     pub async fn named(&self, principal: &Principal, path: String) -> Result<Named, AccessError> {
         let principal = principal.clone();
-        self.read(move |db| {
+        self.read(principal.asked(), move |db| {
             let project = ProjectRef::Path(path.clone());
             match AuthorizedProject::find(db, &principal, &project, Action::SeeProject) {
                 Ok(found) => return Ok(Named::Project(found.project.path)),
                 Err(AccessError::ProjectNotFound(_) | AccessError::JobTokenNotAllowed { .. }) => {}
                 Err(other) => return Err(other),
             }
-            let actor = principal.authenticate(db)?;
+            let actor = principal.authenticate_alone(db)?;
             if let Some(group) = visible_group(db, &actor, &path)? {
                 return Ok(Named::Group(group));
             }
@@ -67,6 +67,6 @@ fn visible_group(db: &mut Db, actor: &Actor, path: &str) -> Result<Option<String
 /// public projects.
 fn visible_user(db: &mut Db, actor: &Actor, username: &str) -> Result<Option<UserDetails>, AccessError> {
     let Some(id) = users::id_by_username(db, username)? else { return Ok(None) };
-    let is_known = matches!(actor, Actor::User(_)) || users::is_public(db, id)?;
+    let is_known = matches!(actor, Actor::User(_) | Actor::Foreign(_)) || users::is_public(db, id)?;
     Ok(if is_known { users::find_details(db, id)? } else { None })
 }

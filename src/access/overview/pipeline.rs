@@ -50,7 +50,7 @@ impl Access {
         page: Slice,
     ) -> Result<PipelineOverview, AccessError> {
         let principal = principal.clone();
-        self.read(move |db| {
+        self.read(principal.asked(), move |db| {
             let project = AuthorizedProject::find(db, &principal, &project, Action::ReadJobs)?;
             let (project_id, id) = (project.project.id, list.pipeline_id);
             let Some(details) = pipelines::find_details(db, project_id, id)? else {
@@ -91,7 +91,7 @@ impl Access {
         pipeline_ids: Vec<i64>,
     ) -> Result<HashMap<i64, Volume>, AccessError> {
         let principal = principal.clone();
-        self.read(move |db| {
+        self.read(principal.asked(), move |db| {
             let project = AuthorizedProject::find(db, &principal, &project, Action::ReadJobs)?;
             let views = pipelines::all_views(db, &pipeline_ids)?;
             let own = views.iter().filter(|view| view.project_id == project.project.id);

@@ -4,14 +4,13 @@ use std::collections::HashMap;
 
 use super::super::lists::{Listed, one_more, take_page, total, viewer};
 use super::super::{Access, AccessError, Principal, ProjectAbsence};
-use crate::access::project::AuthorizedProject;
+use crate::access::project::{AuthorizedProject, Rights as GrantedRights};
 use crate::auth::Actor;
 use crate::catalog::artifacts::{self, PipelineArtifact};
 use crate::catalog::pipelines::{self, PipelineView};
 use crate::catalog::projects::{self, Order, ProjectDetails, VisibleProjects};
 use crate::catalog::refs::{self, ActiveRef};
 use crate::catalog::slice::{Count, Direction, Slice};
-use crate::domain::artifact::Accessibility;
 use crate::domain::permissions::{Action, Decision, Grant, TokenReach};
 use crate::domain::project::ProjectRef;
 
@@ -64,8 +63,8 @@ impl Access {
         page: Slice,
     ) -> Result<Listed<ListedProject>, AccessError> {
         let principal = principal.clone();
-        self.read(move |db| {
-            let actor = principal.authenticate(db)?;
+        self.read(principal.asked(), move |db| {
+            let actor = principal.authenticate_alone(db)?;
             let list = projects_by_activity(search, group.clone(), Direction::Descending);
             let mut items = projects::visible(db, viewer(&actor), &list, one_more(page))?;
             let more = take_page(&mut items, page);
@@ -73,7 +72,9 @@ impl Access {
             let mut newest = pipelines::newest_of_projects(db, &ids)?;
             let roles = match &actor {
                 Actor::User(user) => projects::roles(db, user.id, &ids)?,
-                Actor::Anonymous | Actor::Job { .. } => HashMap::new(),
+                Actor::Anonymous | Actor::Job { .. } | Actor::Foreign(_) | Actor::VouchedJob { .. } => {
+                    HashMap::new()
+                }
             };
             let listed = items.into_iter().map(|details| {
                 let project = details.project.clone();
@@ -83,9 +84,12 @@ impl Access {
                         let role = roles.get(&id).copied();
                         Grant::User { admin: user.admin, role, reach: TokenReach::Unrestricted }
                     }
-                    Actor::Anonymous | Actor::Job { .. } => Grant::Anonymous,
+                    Actor::Anonymous | Actor::Job { .. } | Actor::Foreign(_) | Actor::VouchedJob { .. } => {
+                        Grant::Anonymous
+                    }
                 };
-                let found = AuthorizedProject::with_grant(&principal, actor.clone(), grant, project);
+                let rights = GrantedRights::Registered(grant);
+                let found = AuthorizedProject::with_rights(&principal, actor.clone(), rights, project);
                 let reads = found.decide(Action::ReadJobs) == Decision::Allow;
                 ListedProject { details, newest: newest.remove(&id).filter(|_| reads) }
             });
@@ -105,7 +109,7 @@ impl Access {
         project: ProjectRef,
     ) -> Result<ProjectOverview, AccessError> {
         let principal = principal.clone();
-        self.read(move |db| {
+        self.read(principal.asked(), move |db| {
             let project = AuthorizedProject::find(db, &principal, &project, Action::SeeProject)?;
             let id = project.project.id;
             let missing = AccessError::ProjectNotFound(ProjectAbsence::Nonexistent);
@@ -116,8 +120,7 @@ impl Access {
             let active = refs::active(db, id, details.default_branch.as_deref(), REFS)?;
             let successful: Vec<i64> =
                 active.iter().filter_map(|it| it.successful.as_ref().map(|pipeline| pipeline.id)).collect();
-            let readable: Vec<Accessibility> =
-                Accessibility::ALL.iter().copied().filter(|it| project.may_read(*it)).collect();
+            let readable = project.readable();
             let found = artifacts::first_of_pipelines(db, &successful, &readable, ARTIFACTS + 1)?;
             let overview = |active: ActiveRef| {
                 let id = active.successful.as_ref().map(|pipeline| pipeline.id);

@@ -26,5 +26,9 @@ fn read(ctx: &RequestContext) -> Credentials {
     let Authorization { bearer, other } = Authorization::read(ctx.request.headers());
     let token = bearer.or_else(|| parameter(&ctx.query, "access_token"));
     let list = [token.map(Credential::PersonalOrJob), other.map(Credential::Unreadable)];
-    Credentials { list: list.into_iter().flatten().collect(), audit: ctx.audit.clone() }
+    Credentials {
+        list: list.into_iter().flatten().collect(),
+        audit: ctx.audit.clone(),
+        ..Credentials::default()
+    }
 }

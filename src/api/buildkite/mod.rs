@@ -55,6 +55,7 @@ fn refuse(ctx: &RequestContext, error: ApiError) -> HttpResponse {
 async fn dispatch(ctx: &RequestContext, body: RequestBody) -> Result<HttpResponse, ApiError> {
     let path = ctx.request.uri().path();
     let route = routes::parse(path)?;
+    ctx.has_route(route.template());
     let method = ctx.request.method();
     if method == Method::OPTIONS {
         return Ok(answer::options());

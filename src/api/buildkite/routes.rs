@@ -65,6 +65,34 @@ pub(super) enum LogForm {
     Html,
 }
 
+impl Route {
+    /// Returns the template of its path.
+    pub(super) fn template(&self) -> &'static str {
+        match self {
+            Self::Root => "/v2",
+            Self::User => "/v2/user",
+            Self::AccessToken => "/v2/access-token",
+            Self::Organizations => "/v2/organizations",
+            Self::Organization(_) => "/v2/organizations/:organization",
+            Self::Pipelines(_) => "/v2/organizations/:organization/pipelines",
+            Self::Pipeline(_) => "/v2/organizations/:organization/pipelines/:pipeline",
+            Self::Builds(_) => "/v2/…/builds",
+            Self::Build(_) => "/v2/…/builds/:number",
+            Self::Cancel(_) => "/v2/…/builds/:number/cancel",
+            Self::Rebuild(_) => "/v2/…/builds/:number/rebuild",
+            Self::RetryFailedJobs(_) => "/v2/…/builds/:number/retry_failed_jobs",
+            Self::Jobs(_) => "/v2/…/builds/:number/jobs",
+            Self::Job(_) => "/v2/…/jobs/:id",
+            Self::RetryJob(_) => "/v2/…/jobs/:id/retry",
+            Self::Log(..) => "/v2/…/jobs/:id/log",
+            Self::BuildArtifacts(_) => "/v2/…/builds/:number/artifacts",
+            Self::JobArtifacts(_) => "/v2/…/jobs/:id/artifacts",
+            Self::Artifact(..) => "/v2/…/artifacts/:id",
+            Self::Download(..) => "/v2/…/artifacts/:id/download",
+        }
+    }
+}
+
 /// Parses a raw path.
 ///
 /// # Errors

@@ -48,7 +48,11 @@ fn read(ctx: &RequestContext) -> Credentials {
         shown(headers, "PRIVATE-TOKEN").map(Credential::Personal),
         shown(headers, "JOB-TOKEN").map(Credential::Job),
     ];
-    Credentials { list: list.into_iter().flatten().collect(), audit: ctx.audit.clone() }
+    Credentials {
+        list: list.into_iter().flatten().collect(),
+        audit: ctx.audit.clone(),
+        ..Credentials::default()
+    }
 }
 
 /// Reads the header in any of the three schemes. Of several lines the shared reading of `Bearer` decides.

@@ -71,6 +71,7 @@ async fn dispatch(ctx: &RequestContext, prefix: &str) -> Result<HttpResponse, Ap
     let path = ctx.request.uri().path();
     let (mut repository, route) =
         routes::parse(prefix, path).ok_or(ApiError::NotFound("no such route".into()))?;
+    ctx.has_route(route.template());
     repository.project = ctx.access().project_of_repository(repository.project).await?;
     let method = ctx.request.method();
     match (method, route) {

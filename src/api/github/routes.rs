@@ -41,6 +41,21 @@ pub(super) enum Route {
     Download(i64),
 }
 
+impl Route {
+    /// Returns the template of its path.
+    pub(super) fn template(self) -> &'static str {
+        match self {
+            Self::Repository => "/repos/:owner/:repo",
+            Self::Runs => "/repos/:owner/:repo/actions/runs",
+            Self::Run(_) => "/repos/:owner/:repo/actions/runs/:id",
+            Self::RunArtifacts(_) => "/repos/:owner/:repo/actions/runs/:id/artifacts",
+            Self::Artifacts => "/repos/:owner/:repo/actions/artifacts",
+            Self::Artifact(_) => "/repos/:owner/:repo/actions/artifacts/:id",
+            Self::Download(_) => "/repos/:owner/:repo/actions/artifacts/:id/zip",
+        }
+    }
+}
+
 /// Parses a raw path below `prefix`, where the API is mounted.
 pub(super) fn parse(prefix: &str, path: &str) -> Option<(Repository, Route)> {
     let segments: Vec<&str> = path.strip_prefix(prefix)?.strip_prefix('/')?.split('/').collect();

@@ -2,15 +2,17 @@
 
 use actix_web::HttpResponse;
 
-use crate::access::{AcceptedCredentials, AccessError, JobArchive, RefLookup, RefSearch};
+use crate::access::{AcceptedCredentials, AccessError, ArchiveLookup, JobArchive, RefLookup, RefSearch};
 use crate::api::gitlab::artifact_types::can_be_fetched;
 use crate::api::gitlab::credentials::reader;
 use crate::api::gitlab::downloads::{file, whole, whole_archive, whole_or_folder};
 use crate::api::gitlab::error::ApiError;
-use crate::api::gitlab::parameters::id;
+use crate::api::gitlab::parameters::{id, numbered_job};
+use crate::api::gitlab::pulled::{Found, here_or_coming};
 use crate::domain::artifact::ArtifactKind;
 use crate::domain::project::ProjectRef;
 use crate::http::context::RequestContext;
+use crate::http::pulled::here;
 use crate::http::query::InvalidParameter;
 
 /// `GET /projects/:id/jobs/:job_id/artifacts`
@@ -27,8 +29,12 @@ pub(super) async fn of_job(
         Some(_) => return Err(InvalidParameter::Choice("file_type").into()),
     };
     if kind == ArtifactKind::Archive {
-        let archive = archive_of_job(ctx, project, job_id).await?;
-        return whole_or_folder(ctx, archive, true).await;
+        let job_id = id(job_id, "job_id")?;
+        let find = async || lookup_of_job(ctx, project.clone(), job_id).await;
+        return match here_or_coming(ctx, find).await? {
+            Found::Here(archive) => whole_or_folder(ctx, archive, true).await,
+            Found::Coming(answer) => Ok(answer),
+        };
     }
     let job_id = id(job_id, "job_id")?;
     let principal = reader(ctx, AcceptedCredentials::Any);
@@ -42,8 +48,12 @@ pub(super) async fn of_ref(
     project: ProjectRef,
     ref_name: String,
 ) -> Result<HttpResponse, ApiError> {
-    let archive = archive_of_ref(ctx, project, ref_name).await?;
-    whole_or_folder(ctx, archive, true).await
+    let lookup = ref_lookup(ctx, ref_name)?;
+    let find = async || lookup_of_ref(ctx, project.clone(), lookup.clone()).await;
+    match here_or_coming(ctx, find).await? {
+        Found::Here(archive) => whole_or_folder(ctx, archive, true).await,
+        Found::Coming(answer) => Ok(answer),
+    }
 }
 
 /// `GET /projects/:id/jobs/:job_id/artifacts/*artifact_path`
@@ -65,7 +75,8 @@ pub(super) async fn file_of_ref(
     ref_name: String,
     path: Vec<u8>,
 ) -> Result<HttpResponse, ApiError> {
-    let archive = archive_of_ref(ctx, project, ref_name).await?;
+    let lookup = ref_lookup(ctx, ref_name)?;
+    let archive = here(ctx, async || lookup_of_ref(ctx, project.clone(), lookup.clone()).await).await?;
     refuse_folder(ctx)?;
     file(ctx, &archive, path).await
 }
@@ -81,11 +92,17 @@ fn refuse_folder(ctx: &RequestContext) -> Result<(), ApiError> {
 
 /// `GET /jobs/:id/artifacts`
 pub(super) async fn for_dependent_job(ctx: &RequestContext, job_id: &str) -> Result<HttpResponse, ApiError> {
-    let job_id = id(job_id, "id")?;
+    let job = numbered_job(job_id)?;
     let follows = ctx.query.flag("direct_download")?;
     let principal = reader(ctx, AcceptedCredentials::UserOrJob);
-    let archive = ctx.access().archive_for_dependent_job(&principal, job_id).await;
-    whole_archive(ctx, archive.map_err(final_for_a_runner)?, follows).await
+    let find = async || {
+        let found = ctx.access().archive_for_dependent_job(&principal, job).await;
+        found.map_err(final_for_a_runner)
+    };
+    match here_or_coming(ctx, find).await? {
+        Found::Here(archive) => whole_archive(ctx, archive, follows).await,
+        Found::Coming(answer) => Ok(answer),
+    }
 }
 
 /// Refuses with 403, which a runner takes as final; it does not learn that the job or project is hidden.
@@ -105,22 +122,33 @@ pub(super) async fn archive_of_job(
     job_id: &str,
 ) -> Result<JobArchive, ApiError> {
     let job_id = id(job_id, "job_id")?;
+    here(ctx, async || lookup_of_job(ctx, project.clone(), job_id).await).await
+}
+
+async fn lookup_of_job(
+    ctx: &RequestContext,
+    project: ProjectRef,
+    job_id: i64,
+) -> Result<ArchiveLookup, ApiError> {
     let principal = reader(ctx, AcceptedCredentials::Any);
     Ok(ctx.access().archive_of_job(&principal, project, job_id).await?)
 }
 
-async fn archive_of_ref(
-    ctx: &RequestContext,
-    project: ProjectRef,
-    ref_name: String,
-) -> Result<JobArchive, ApiError> {
+fn ref_lookup(ctx: &RequestContext, ref_name: String) -> Result<RefLookup, ApiError> {
     let job_name = ctx.query.get("job").ok_or(ApiError::Parameter("job is missing".into()))?.to_owned();
     let search = if ctx.query.flag("search_recent_successful_pipelines")? {
         RefSearch::Recent
     } else {
         RefSearch::Newest
     };
+    Ok(RefLookup { ref_name, job_name, search })
+}
+
+async fn lookup_of_ref(
+    ctx: &RequestContext,
+    project: ProjectRef,
+    lookup: RefLookup,
+) -> Result<ArchiveLookup, ApiError> {
     let principal = reader(ctx, AcceptedCredentials::Any);
-    let lookup = RefLookup { ref_name, job_name, search };
     Ok(ctx.access().archive_of_ref(&principal, project, lookup).await?)
 }

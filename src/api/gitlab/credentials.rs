@@ -2,6 +2,8 @@
 //!
 //! The precedence is GitLab's: a parameter before its header, a personal token before a job token.
 
+use std::sync::Arc;
+
 use actix_web::http::header::HeaderMap;
 
 use crate::access::{AcceptedCredentials, Principal};
@@ -39,6 +41,10 @@ pub(super) fn user(ctx: &RequestContext, scopes: Scopes) -> Principal {
 }
 
 fn read(ctx: &RequestContext) -> Credentials {
+    if let Some(job) = &ctx.vouched {
+        let list = vec![Credential::IdToken(Arc::clone(job))];
+        return Credentials { list, ..ctx.bare_credentials() };
+    }
     from(ctx.request.headers(), &ctx.query, ctx.audit.clone())
 }
 
@@ -60,7 +66,7 @@ fn from(headers: &HeaderMap, query: &Query, audit: AuditContext) -> Credentials 
         job.map(Credential::Job),
         other.or_else(unread).map(Credential::Unreadable),
     ];
-    Credentials { list: list.into_iter().flatten().collect(), audit }
+    Credentials { list: list.into_iter().flatten().collect(), audit, ..Credentials::default() }
 }
 
 /// Reads the token of a runner's upload, where only a job token is accepted.

@@ -241,7 +241,8 @@ fn refused(refusal: CredentialError) -> HttpResponse {
         | CredentialError::Unknown
         | CredentialError::JobIdle(_)
         | CredentialError::JobErased
-        | CredentialError::JobOfNobody => {
+        | CredentialError::JobOfNobody
+        | CredentialError::IdToken(_) => {
             return HttpResponse::Unauthorized().json(json!({ "message": "401 Unauthorized" }));
         }
         CredentialError::MissingScope(scopes) => {

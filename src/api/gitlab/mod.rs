@@ -12,11 +12,14 @@ mod credentials;
 mod dotenv;
 mod downloads;
 mod error;
+mod job_requests;
+mod job_text;
 mod jobs;
 mod json;
 mod parameters;
 mod pipelines;
 mod projects;
+mod pulled;
 mod repository;
 pub mod routes;
 mod trace;
@@ -31,7 +34,7 @@ use actix_web::{HttpRequest, HttpResponse};
 use crate::app::App;
 use crate::http::body::RequestBody;
 use crate::http::context::RequestContext;
-use crate::http::handler;
+use crate::http::{handler, id_token};
 use error::ApiError;
 use routes::{Route, Segments};
 
@@ -43,7 +46,7 @@ pub(super) fn mount(config: &mut ServiceConfig) {
 }
 
 async fn answer(app: Data<App>, request: HttpRequest, payload: Payload) -> HttpResponse {
-    handler::answer(app, request, payload, dispatch, refuse).await
+    handler::answer_with_id_token(app, request, payload, dispatch, refuse).await
 }
 
 async fn dispatch(ctx: &RequestContext, body: RequestBody) -> Result<HttpResponse, ApiError> {
@@ -64,9 +67,19 @@ fn refuse(ctx: &RequestContext, error: ApiError) -> HttpResponse {
 
 /// Answers for the first candidate route that finds something.
 async fn read(ctx: &RequestContext, path: &str) -> Result<HttpResponse, ApiError> {
-    let Some(path) = below_prefix(path) else { return browser::read(ctx, path).await };
+    let Some(path) = below_prefix(path) else {
+        return if ctx.vouched.is_none() {
+            browser::read(ctx, path).await
+        } else {
+            Err(id_token::of_no_use().into())
+        };
+    };
     let mut last = ApiError::NoRoute;
     for route in routes::candidate_routes(&Segments::of(path)) {
+        if ctx.vouched.is_some() && !route.is_for_vouched_jobs() {
+            last = id_token::of_no_use().into();
+            continue;
+        }
         match dispatch_get(ctx, route).await {
             Err(failure) if failure.is_not_found() => last = last.or_closer(failure),
             Err(ApiError::NoRoute) => {}
@@ -80,6 +93,7 @@ async fn read(ctx: &RequestContext, path: &str) -> Result<HttpResponse, ApiError
 
 async fn dispatch_get(ctx: &RequestContext, route: Route) -> Result<HttpResponse, ApiError> {
     ctx.audit.start(route.read_action());
+    ctx.has_route(route.template());
     match route {
         Route::ArchiveOfJob { project, job_id } => artifacts::of_job(ctx, project, &job_id).await,
         Route::ArchiveOfRef { project, ref_name } => artifacts::of_ref(ctx, project, ref_name).await,
@@ -110,7 +124,8 @@ async fn dispatch_get(ctx: &RequestContext, route: Route) -> Result<HttpResponse
         Route::CurrentToken => account::token(ctx).await,
         Route::Version => account::version(ctx).await,
         Route::Metadata => account::metadata(ctx).await,
-        Route::AuthorizeUpload { .. }
+        Route::JobRequests
+        | Route::AuthorizeUpload { .. }
         | Route::Keep { .. }
         | Route::Erase { .. }
         | Route::ProjectArtifacts { .. } => Err(ApiError::NoRoute),
@@ -127,11 +142,16 @@ async fn write(
     for route in routes::candidate_routes(&Segments::of(path)) {
         if let Some(action) = route.write_action(request.method()) {
             ctx.audit.start(action);
+            ctx.has_route(route.template());
+        }
+        if ctx.vouched.is_some() && !matches!(route, Route::JobArtifacts { .. }) {
+            return Err(id_token::of_no_use().into());
         }
         return match (request.method(), route) {
             (&Method::POST, Route::JobArtifacts { job_id }) => {
                 uploads::receive(ctx, request.headers(), &job_id, body).await
             }
+            (&Method::POST, Route::JobRequests) => job_requests::pass(ctx, body).await,
             // Only for GitLab's own proxy, with a signature that nobody else can make.
             (&Method::POST, Route::AuthorizeUpload { .. }) => {
                 Err(ApiError::forbidden("only GitLab's own proxy may send this request"))
@@ -171,11 +191,24 @@ impl Route {
             | Self::FileOfJob { .. }
             | Self::FileOfRef { .. }
             | Self::JobArtifacts { .. }
+            | Self::JobRequests
             | Self::Keep { .. }
             | Self::Erase { .. }
             | Self::ProjectArtifacts { .. }
             | Self::AuthorizeUpload { .. } => "artifact.read",
         }
+    }
+
+    /// Whether a job that an ID token is for may read it: what other jobs of its project uploaded.
+    const fn is_for_vouched_jobs(&self) -> bool {
+        matches!(
+            self,
+            Self::ArchiveOfJob { .. }
+                | Self::ArchiveOfRef { .. }
+                | Self::FileOfJob { .. }
+                | Self::FileOfRef { .. }
+                | Self::JobArtifacts { .. }
+        )
     }
 
     /// Returns the audit log's name for changing this route by a method; `None` if that is no change.

@@ -1,5 +1,6 @@
 //! Parameters that GitLab's lists share, and GitLab's messages for invalid ones.
 
+use crate::access::NumberedJob;
 use crate::api::gitlab::error::ApiError;
 use crate::catalog::slice::Direction;
 use crate::http::pagination::{BadNumbers, Page, PageHeaders, PageRules};
@@ -40,6 +41,11 @@ pub(super) fn id(text: &str, name: &'static str) -> Result<i64, InvalidParameter
         return Err(InvalidParameter::Type(name));
     }
     Ok(text.parse().unwrap_or(i64::MAX))
+}
+
+/// Reads the job in a path of the jobs' own routes: its ID, or `current` for the one that makes the request.
+pub(super) fn numbered_job(text: &str) -> Result<NumberedJob, InvalidParameter> {
+    if text == "current" { Ok(NumberedJob::Current) } else { id(text, "id").map(NumberedJob::Id) }
 }
 
 /// Refuses keyset pagination in this order.

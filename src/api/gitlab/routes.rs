@@ -79,6 +79,8 @@ pub enum Route {
         /// The job's ID.
         job_id: String,
     },
+    /// `/jobs/request`, for runners.
+    JobRequests,
     /// `/jobs/:id/artifacts/authorize`, for GitLab's proxy.
     AuthorizeUpload {
         /// The job's ID.
@@ -179,6 +181,44 @@ pub enum Route {
     Version,
     /// `/metadata`
     Metadata,
+}
+
+impl Route {
+    /// Returns the template of its path.
+    pub fn template(&self) -> &'static str {
+        match self {
+            Self::ArchiveOfJob { .. } => "/api/v4/projects/:id/jobs/:job_id/artifacts",
+            Self::ArchiveOfRef { .. } => "/api/v4/projects/:id/jobs/artifacts/:ref_name/download",
+            Self::FileOfJob { .. } => "/api/v4/projects/:id/jobs/:job_id/artifacts/*artifact_path",
+            Self::FileOfRef { .. } => "/api/v4/projects/:id/jobs/artifacts/:ref_name/raw/*artifact_path",
+            Self::Tree { .. } => "/api/v4/projects/:id/jobs/:job_id/artifacts/tree",
+            Self::Keep { .. } => "/api/v4/projects/:id/jobs/:job_id/artifacts/keep",
+            Self::Erase { .. } => "/api/v4/projects/:id/jobs/:job_id/erase",
+            Self::ProjectArtifacts { .. } => "/api/v4/projects/:id/artifacts",
+            Self::JobArtifacts { .. } => "/api/v4/jobs/:id/artifacts",
+            Self::JobRequests => "/api/v4/jobs/request",
+            Self::AuthorizeUpload { .. } => "/api/v4/jobs/:id/artifacts/authorize",
+            Self::Projects => "/api/v4/projects",
+            Self::Project { .. } => "/api/v4/projects/:id",
+            Self::Jobs { .. } => "/api/v4/projects/:id/jobs",
+            Self::Job { .. } => "/api/v4/projects/:id/jobs/:job_id",
+            Self::Trace { .. } => "/api/v4/projects/:id/jobs/:job_id/trace",
+            Self::Refs { .. } => "/api/v4/projects/:id/repository/:refs",
+            Self::Ref { .. } => "/api/v4/projects/:id/repository/:refs/:name",
+            Self::Commits { .. } => "/api/v4/projects/:id/repository/commits",
+            Self::Commit { .. } => "/api/v4/projects/:id/repository/commits/:sha",
+            Self::Pipelines { .. } => "/api/v4/projects/:id/pipelines",
+            Self::LatestPipeline { .. } => "/api/v4/projects/:id/pipelines/latest",
+            Self::Pipeline { .. } => "/api/v4/projects/:id/pipelines/:pipeline_id",
+            Self::PipelineJobs { .. } => "/api/v4/projects/:id/pipelines/:pipeline_id/jobs",
+            Self::Bridges { .. } => "/api/v4/projects/:id/pipelines/:pipeline_id/bridges",
+            Self::CurrentJob => "/api/v4/job",
+            Self::CurrentUser => "/api/v4/user",
+            Self::CurrentToken => "/api/v4/personal_access_tokens/self",
+            Self::Version => "/api/v4/version",
+            Self::Metadata => "/api/v4/metadata",
+        }
+    }
 }
 
 #[cfg(test)]

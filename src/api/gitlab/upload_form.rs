@@ -3,6 +3,7 @@
 
 use secrecy::ExposeSecret;
 
+use crate::access::Statement;
 use crate::api::gitlab::artifact_types::can_be_uploaded;
 use crate::api::gitlab::error::ApiError;
 use crate::auth::{Shown, Unreadable};
@@ -12,7 +13,10 @@ use crate::domain::{Error, ErrorKind, Timestamp};
 use crate::http::query::Query;
 
 /// Parameters of the query; a token there is read with the other credentials.
-const NAMES: &[&str] = &["artifact_type", "artifact_format", "accessibility", "expire_in"];
+const NAMES: &[&str] = &["artifact_type", "artifact_format", "accessibility", "expire_in", "job", "finished"];
+
+/// Longest name of a job, in characters.
+const MAX_JOB_NAME: usize = 255;
 
 /// The parameters received so far, all of them checked.
 #[derive(Debug, Default)]
@@ -22,6 +26,8 @@ pub(super) struct Parameters {
     accessibility: Option<Accessibility>,
     lifetime: Option<Lifetime>,
     token: Option<Shown>,
+    job: Option<String>,
+    finished: Option<bool>,
 }
 
 impl Parameters {
@@ -52,6 +58,18 @@ impl Parameters {
             "expire_in" if self.lifetime.is_none() => {
                 self.lifetime = Some(Lifetime::parse(value).map_err(|e| bad_expiry(&e))?);
             }
+            "job" if self.job.is_none() => {
+                let is_name = value.chars().count() <= MAX_JOB_NAME && !value.contains(char::is_control);
+                self.job = Some(value.to_owned()).filter(|_| is_name);
+                self.job.as_ref().ok_or_else(wrong)?;
+            }
+            "finished" if self.finished.is_none() => {
+                self.finished = Some(match value {
+                    "true" | "1" => true,
+                    "false" | "0" => false,
+                    _ => return Err(wrong()),
+                });
+            }
             "token" => self.add_token(value),
             _ => {}
         }
@@ -70,6 +88,11 @@ impl Parameters {
     /// Returns the token among the form fields.
     pub(super) fn token(&self) -> Option<&Shown> {
         self.token.as_ref()
+    }
+
+    /// Returns what a job of another CI system says of itself; nobody else's `job` and `finished` count.
+    pub(super) fn statement(&self) -> Statement {
+        Statement { name: self.job.clone(), finished: self.finished == Some(true) }
     }
 
     /// Returns the kind, which the format must fit.

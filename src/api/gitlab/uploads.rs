@@ -3,21 +3,25 @@
 //! It is refused with 403 where other routes use 401 or 404: a runner takes only 403 as final, and would send
 //! everything again otherwise.
 
+use std::sync::Arc;
+
 use actix_web::HttpResponse;
 use actix_web::http::header::HeaderMap;
+use secrecy::ExposeSecret;
 
-use crate::access::{AccessError, AuthorizedUpload};
+use crate::access::{AccessError, AuthorizedUpload, NumberedJob};
 use crate::api::gitlab::artifact_types::validator;
 use crate::api::gitlab::credentials;
 use crate::api::gitlab::error::ApiError;
-use crate::api::gitlab::parameters::id;
+use crate::api::gitlab::parameters::numbered_job;
 use crate::api::gitlab::upload_form::Parameters;
-use crate::auth::{CredentialError, Shown};
+use crate::auth::{CredentialError, IdTokens, Shown, VouchedJob};
 use crate::catalog::artifacts::NewArtifact;
 use crate::domain::artifact::clean_filename;
 use crate::domain::{Error, ErrorKind, byte_size};
 use crate::http::body::RequestBody;
 use crate::http::context::RequestContext;
+use crate::http::id_token;
 use crate::http::multipart::{FileContent, Form, MAX_OVERHEAD_BYTES, Part};
 use crate::ingest::{ArtifactUpload, CommitOutcome};
 
@@ -27,6 +31,18 @@ struct Received {
     filename: String,
 }
 
+/// A job that may upload, and how it showed that it is the one.
+struct Uploader {
+    job: AuthorizedUpload,
+    vouched: Option<Arc<VouchedJob>>,
+}
+
+/// What a job showed.
+enum JobCredential {
+    Token(Shown),
+    Vouched(Arc<VouchedJob>),
+}
+
 /// `POST /jobs/:id/artifacts`
 pub(super) async fn receive(
     ctx: &RequestContext,
@@ -34,15 +50,18 @@ pub(super) async fn receive(
     job_id: &str,
     body: RequestBody,
 ) -> Result<HttpResponse, ApiError> {
-    let job_id = id(job_id, "id")?;
-    ctx.audit.set_job(job_id);
+    let job = numbered_job(job_id)?;
+    ctx.is_upload();
+    if let NumberedJob::Id(id) = job {
+        ctx.audit.set_job(id);
+    }
     let mut parameters = Parameters::from_query(&ctx.query)?;
-    let mut uploader = match credentials::job_token(headers, &ctx.query) {
-        Some(shown) => Some(authorize(ctx, job_id, shown).await?),
+    let mut uploader = match credential(ctx, headers) {
+        Some(shown) => Some(authorize(ctx, job, shown, &parameters).await?),
         None => None,
     };
     if let Some(uploader) = &uploader {
-        check_content_length(ctx, uploader)?;
+        check_content_length(ctx, &uploader.job)?;
     }
     let Some(mut form) = Form::new(headers, body)? else {
         uploader.ok_or_else(no_token)?;
@@ -58,12 +77,12 @@ pub(super) async fn receive(
             Part::File { name, filename, content } => {
                 // Bytes are accepted only from a known job: a token in the form precedes the file.
                 if uploader.is_none() {
-                    let token = parameters.token().ok_or_else(no_token)?.clone();
-                    uploader = Some(authorize(ctx, job_id, token).await?);
+                    let token = in_form(ctx, &parameters).await?;
+                    uploader = Some(authorize(ctx, job, token, &parameters).await?);
                 }
                 let known = uploader.as_ref().ok_or_else(no_token)?;
                 refuse_file_field(&name, received.is_some())?;
-                received = Some(Received { upload: receive_file(ctx, known, content).await?, filename });
+                received = Some(Received { upload: receive_file(ctx, &known.job, content).await?, filename });
             }
         }
     }
@@ -72,13 +91,51 @@ pub(super) async fn receive(
     commit_upload(ctx, &uploader, &parameters, received).await
 }
 
-/// Finds the job of a token, if it may upload.
-async fn authorize(ctx: &RequestContext, job_id: i64, token: Shown) -> Result<AuthorizedUpload, ApiError> {
-    let found = ctx.access().upload_of_job(job_id, token, &ctx.audit).await;
-    found.map_err(|error| match error {
+/// Returns the credential in the head of the request.
+fn credential(ctx: &RequestContext, headers: &HeaderMap) -> Option<JobCredential> {
+    match &ctx.vouched {
+        Some(job) => Some(JobCredential::Vouched(Arc::clone(job))),
+        None => credentials::job_token(headers, &ctx.query).map(JobCredential::Token),
+    }
+}
+
+/// Returns the credential among the fields of the form.
+async fn in_form(ctx: &RequestContext, parameters: &Parameters) -> Result<JobCredential, ApiError> {
+    match parameters.token().ok_or_else(no_token)? {
+        Shown::Token(token) if IdTokens::has_form(token.expose_secret()) => {
+            Ok(JobCredential::Vouched(id_token::verify(ctx, token).await?))
+        }
+        shown => Ok(JobCredential::Token(shown.clone())),
+    }
+}
+
+/// Finds the job of a credential, if it may upload.
+async fn authorize(
+    ctx: &RequestContext,
+    job: NumberedJob,
+    credential: JobCredential,
+    parameters: &Parameters,
+) -> Result<Uploader, ApiError> {
+    match credential {
+        JobCredential::Token(token) => {
+            let found = ctx.access().upload_of_job(job, token, ctx.bare_credentials(), ctx.now).await;
+            let found = found.map_err(refused)?;
+            ctx.audit.set_job(found.job.id);
+            Ok(Uploader { job: found, vouched: None })
+        }
+        JobCredential::Vouched(vouched) => {
+            let said = parameters.statement();
+            let found = ctx.access().upload_of_vouched_job(&vouched, job, &said, &ctx.audit, ctx.now).await?;
+            Ok(Uploader { job: found, vouched: Some(vouched) })
+        }
+    }
+}
+
+fn refused(error: AccessError) -> ApiError {
+    match error {
         AccessError::Credential(refusal) => ApiError::JobToken(refusal),
         other => other.into(),
-    })
+    }
 }
 
 fn no_token() -> ApiError {
@@ -129,15 +186,24 @@ async fn receive_file(
 
 async fn commit_upload(
     ctx: &RequestContext,
-    uploader: &AuthorizedUpload,
+    uploader: &Uploader,
     parameters: &Parameters,
     received: Received,
 ) -> Result<HttpResponse, ApiError> {
-    let kind = parameters.kind()?;
+    let Uploader { job: authorized, vouched } = uploader;
+    let job = &authorized.job;
+    let (said, kind) = (parameters.statement(), parameters.kind()?);
+    if let Some(vouched) = vouched {
+        // What stands behind the file in the form counts, too, and is refused before anything is visible.
+        ctx.access()
+            .upload_of_vouched_job(vouched, NumberedJob::Id(job.id), &said, &ctx.audit, ctx.now)
+            .await?;
+    }
     let now = ctx.app.clock.now();
+    ctx.access().confirm_upload(authorized, &ctx.bare_credentials(), now).await.map_err(refused)?;
     let declared = NewArtifact {
-        project_id: uploader.job.project_id,
-        job_id: uploader.job.id,
+        project_id: job.project_id,
+        job_id: job.id,
         name: kind.into(),
         kind,
         format: kind.default_format(),
@@ -152,16 +218,19 @@ async fn commit_upload(
     match ctx.app.ingest.finish(received.upload, declared, validator(kind), now).await? {
         CommitOutcome::Created(artifact_id) => {
             ctx.audit.update(|event| event.artifact_id = Some(artifact_id));
-            tracing::info!(job.id = uploader.job.id, artifact.id = artifact_id, kind = %kind, "artifact stored");
-            Ok(created())
+            tracing::info!(job.id = job.id, artifact.id = artifact_id, kind = %kind, "artifact stored");
         }
-        CommitOutcome::Duplicate => Ok(created()),
+        CommitOutcome::Duplicate => {}
         CommitOutcome::Conflict => {
-            Err(ApiError::Validation("another artifact of the same type already exists".into()))
+            return Err(ApiError::Validation("another artifact of the same type already exists".into()));
         }
-        CommitOutcome::Rejected(why) => Err(ApiError::Validation(why.into())),
-        CommitOutcome::JobEnded(status) => Err(ApiError::JobNotRunning(status)),
+        CommitOutcome::Rejected(why) => return Err(ApiError::Validation(why.into())),
+        CommitOutcome::JobEnded(status) => return Err(ApiError::JobNotRunning(status)),
     }
+    if let Some(vouched) = vouched.as_ref().filter(|_| said.finished) {
+        ctx.access().end_of_vouched_upload(vouched, &said, now).await?;
+    }
+    Ok(created())
 }
 
 /// Returns the 201 that GitLab sends. Runners read only the status.

@@ -30,7 +30,7 @@ pub(super) fn mount(config: &mut ServiceConfig) {
 }
 
 async fn answer(app: Data<App>, request: HttpRequest, payload: Payload) -> HttpResponse {
-    handler::answer(app, request, payload, dispatch, refuse).await
+    handler::answer_without_credential(app, request, payload, dispatch, refuse).await
 }
 
 /// Renders a refusal: for an agent, which shows it to people, in JSON.
@@ -51,6 +51,10 @@ async fn dispatch(ctx: &RequestContext, body: RequestBody) -> Result<HttpRespons
     let keys = &ctx.app.keys;
     let link = Link::verify(keys, uuid.unwrap_or_default(), query, ctx.now).await?;
     let link = link.map_err(|why| Refusal::forbidden(&format!("link is refused: {why:?}").to_lowercase()))?;
+    ctx.has_route("/-/blobs/:id");
+    if link.purpose != Purpose::Download {
+        ctx.is_upload();
+    }
     match (link.purpose, ctx.request.method()) {
         (Purpose::Download, &Method::GET | &Method::HEAD) => download(ctx, &link).await,
         (Purpose::Upload, &Method::PUT) => upload::take(ctx, &link, body).await,

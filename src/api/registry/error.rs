@@ -90,7 +90,8 @@ fn refused(refusal: CredentialError) -> HttpResponse {
         CredentialError::Unknown
         | CredentialError::JobIdle(_)
         | CredentialError::JobErased
-        | CredentialError::JobOfNobody => (StatusCode::UNAUTHORIZED, "the token is unknown"),
+        | CredentialError::JobOfNobody
+        | CredentialError::IdToken(_) => (StatusCode::UNAUTHORIZED, "the token is unknown"),
         CredentialError::Expired => (StatusCode::UNAUTHORIZED, "the token has expired"),
         CredentialError::Revoked => (StatusCode::UNAUTHORIZED, "the token was revoked"),
         CredentialError::MissingScope(_) => (StatusCode::FORBIDDEN, "the token lacks the `registry` scope"),

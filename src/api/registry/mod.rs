@@ -49,6 +49,7 @@ fn refuse(ctx: &RequestContext, error: ApiError) -> HttpResponse {
 async fn dispatch(ctx: &RequestContext, body: RequestBody) -> Result<HttpResponse, ApiError> {
     let below = ctx.request.uri().path().strip_prefix(PREFIX).unwrap_or_default();
     let resource = Resource::at(below).ok_or(ApiError::NoResource)?;
+    ctx.has_route(resource.template());
     if !resource.methods().contains(&ctx.request.method().as_str()) {
         return Err(ApiError::Method(resource.methods()));
     }

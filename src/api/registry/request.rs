@@ -31,7 +31,7 @@ pub(super) fn principal(ctx: &RequestContext, job: Option<Shown>) -> Result<Prin
     if list.is_empty() {
         return Err(CredentialError::Missing.into());
     }
-    let credentials = Credentials { list, audit: ctx.audit.clone() };
+    let credentials = Credentials { list, audit: ctx.audit.clone(), ..Credentials::default() };
     Ok(ctx.principal(credentials, AcceptedCredentials::UserOnly, Scopes::REGISTRY))
 }
 

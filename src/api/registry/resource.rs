@@ -32,6 +32,18 @@ impl Resource {
         }
     }
 
+    /// Returns the template of its path.
+    pub(super) const fn template(&self) -> &'static str {
+        match self {
+            Self::Description => "/api/registry/openapi.json",
+            Self::Documents => "/api/registry/v1/documents",
+            Self::Job(_) => "/api/registry/v1/jobs/:id",
+            Self::JobEnvironment(_) => "/api/registry/v1/jobs/:id/environment",
+            Self::JobToken(_) => "/api/registry/v1/jobs/:id/token",
+            Self::Pipeline(_) => "/api/registry/v1/pipelines/:id",
+        }
+    }
+
     /// Returns the methods that the resource accepts.
     pub(super) const fn methods(&self) -> &'static [&'static str] {
         match self {

@@ -34,13 +34,13 @@ pub fn find_job(db: &mut Db, token: &SecretString, audit: &AuditContext) -> Resu
     Ok(found)
 }
 
-/// Finds the running job that a token belongs to.
+/// Finds the running job that a token belongs to; `None` if no job has it.
 pub(in crate::auth) fn authenticate_job(
     db: &mut Db,
     token: &SecretString,
     audit: &AuditContext,
-) -> Result<Actor, AuthError> {
-    let found = find_job(db, token, audit)?.ok_or(CredentialError::Unknown)?;
+) -> Result<Option<Actor>, AuthError> {
+    let Some(found) = find_job(db, token, audit)? else { return Ok(None) };
     let TokenJob { job, project_path, user, .. } = found;
     if !job.status.is_executing() {
         return Err(CredentialError::JobIdle(job.status).into());
@@ -49,5 +49,5 @@ pub(in crate::auth) fn authenticate_job(
         return Err(CredentialError::JobErased.into());
     }
     let user = user.ok_or(CredentialError::JobOfNobody)?;
-    Ok(Actor::Job { job_id: job.id, project_path, user })
+    Ok(Some(Actor::Job { job_id: job.id, project_path, user, asker: None }))
 }

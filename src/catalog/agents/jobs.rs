@@ -270,7 +270,7 @@ pub fn start(
     now: Timestamp,
 ) -> Result<Assignment> {
     match lock(db, ids, agent)? {
-        None => return Ok(Assignment::NotHeld),
+        None => return ended_by_others(db, ids.1, agent),
         Some((pipeline, Status::Preparing)) if !is_open(pipeline) => {
             return Ok(Assignment::BuildRefused(pipeline));
         }
@@ -301,6 +301,13 @@ pub fn finish(db: &mut Db, ids: (i64, i64), agent: Uuid, end: &JobEnd, now: Time
     };
     end_job(db, ids, status, end, now)?;
     Ok(Assignment::Done)
+}
+
+/// Tells an agent that does not hold a job any more why it does not.
+fn ended_by_others(db: &mut Db, job_id: i64, agent: Uuid) -> Result<Assignment> {
+    let status: Status = jobs::table.find(job_id).select(jobs::status).first(db)?;
+    let was_held = holder_of(db, job_id)?.is_some_and(|(_, last)| last == Some(agent));
+    Ok(if was_held && status.is_finished() { Assignment::Refused(status) } else { Assignment::NotHeld })
 }
 
 /// Compares how an agent says that its job ended with how it has ended.

@@ -71,6 +71,8 @@ pub struct Artifact {
     pub tail_bytes: Option<i64>,
     /// The CRC-32 of its bytes, if it was computed.
     pub crc32: Option<i64>,
+    /// Where it comes from, if it was not uploaded here.
+    pub origin: Option<String>,
 }
 
 /// The properties of a new artifact, apart from its blob.
@@ -266,6 +268,11 @@ pub fn keep(db: &mut Db, ids: &[i64], now: Timestamp) -> Result<Vec<i64>> {
 }
 
 impl Artifact {
+    /// Whether it is a copy of what the upstream has, whose readers the upstream decides about.
+    pub fn is_copy(&self) -> bool {
+        self.origin.is_some()
+    }
+
     /// Returns what stands for the archive among the artifacts of a job: the archive, or else the one archive that its
     /// uploader named.
     pub fn archive_among(artifacts: &[Self]) -> Option<&Self> {

@@ -13,12 +13,12 @@ use crate::domain::pipeline::Source;
 use crate::domain::status::Status;
 use crate::domain::{Error, ErrorKind, Result, Timestamp};
 
-/// The first number of a pipeline or job that is given here.
-pub(super) const FIRST_NUMBER: i64 = 1 << 50;
+/// The first number of a project, pipeline or job that is given here and that a coordinator has to leave alone.
+pub(in crate::catalog) const FIRST_NUMBER: i64 = 1 << 50;
 
 /// The number from which on none is given. A document may name any number, even the largest: those from here on are
 /// passed over, so that one of them does not use up all.
-pub(super) const END_OF_NUMBERS: i64 = 1 << 62;
+pub(in crate::catalog) const END_OF_NUMBERS: i64 = 1 << 62;
 
 /// How long jobs of a build that is being canceled may take to end, in milliseconds.
 const CANCEL_MILLIS: i64 = 10 * 60 * 1000;
@@ -117,7 +117,7 @@ pub fn create(db: &mut Db, new: &NewBuild, now: Timestamp) -> Result<i64> {
 }
 
 /// Returns the number after the last one that was given here or by others.
-pub(super) fn next(last: Option<i64>) -> Result<i64> {
+pub(in crate::catalog) fn next(last: Option<i64>) -> Result<i64> {
     let next = last.map_or(FIRST_NUMBER, |last| last.saturating_add(1).max(FIRST_NUMBER));
     if next < END_OF_NUMBERS { Ok(next) } else { Err(no_number()) }
 }

@@ -6,7 +6,7 @@ use diesel::sql_types::Text;
 use super::jobs::listed as numbers;
 use super::list::{BuildCondition, BuildList, BuildState};
 use super::sql::Sql;
-use super::start_of;
+use super::{VALUE_START_CHARS, start_of};
 use crate::catalog::Db;
 use crate::catalog::db::MultiBackend;
 use crate::catalog::schema::users;
@@ -18,8 +18,8 @@ const MOST_REFS: usize = 2_000;
 
 /// A filter that has an index of its own.
 pub(super) struct Filter {
-    /// What it admits, written so that no database looks for an index: that of another filter, or the order, decides what
-    /// is read.
+    /// What it admits, written so that SQLite looks for no index: that of another filter, or the order, decides what is
+    /// read.
     pub(super) condition: Sql,
     /// Selects the IDs that it admits by its index; with the times of creation, if it is exact.
     pub(super) ids: Sql,
@@ -75,9 +75,10 @@ pub(super) fn filters(db: &mut Db, project_ids: &[i64], list: &BuildList) -> Res
             .and(condition)
             .within("SELECT b.id, b.created_at FROM pipelines AS b WHERE ", "")
     };
+    let is_sqlite = matches!(db, Db::Sqlite(_));
     let simple = |condition: Sql, runs: Vec<Sql>| Filter {
         ids: of_project(&condition),
-        condition: unindexed(condition),
+        condition: unindexed(condition, is_sqlite),
         is_exact: true,
         runs,
     };
@@ -90,7 +91,7 @@ pub(super) fn filters(db: &mut Db, project_ids: &[i64], list: &BuildList) -> Res
                 filters.push(simple(Sql::is_one_of("b.ref", &refs), runs.collect()));
             }
             None => {
-                let condition = matching(&list.refs, matches!(db, Db::Sqlite(_)));
+                let condition = matching(&list.refs, is_sqlite);
                 filters.push(simple(condition, Vec::new()));
             }
         }
@@ -105,7 +106,7 @@ pub(super) fn filters(db: &mut Db, project_ids: &[i64], list: &BuildList) -> Res
         if states.is_empty() {
             return Ok(None);
         }
-        filters.push(of_states(states, &own));
+        filters.push(of_states(states, &own, is_sqlite));
     }
     if !list.commits.is_empty() {
         filters.push(simple(Sql::is_one_of("b.sha", &list.commits), Vec::new()));
@@ -119,8 +120,12 @@ pub(super) fn filters(db: &mut Db, project_ids: &[i64], list: &BuildList) -> Res
     Ok(Some(filters))
 }
 
-/// Writes a condition so that no index serves for it.
-pub(super) fn unindexed(mut condition: Sql) -> Sql {
+/// Writes a condition so that SQLite uses no index for it. PostgreSQL counts values, and knows by itself what to read,
+/// as long as it can read the condition.
+pub(super) fn unindexed(mut condition: Sql, is_sqlite: bool) -> Sql {
+    if !is_sqlite {
+        return condition;
+    }
     for (column, same) in [
         ("b.ref ", "(b.ref || '') "),
         ("b.sha ", "(b.sha || '') "),
@@ -134,7 +139,7 @@ pub(super) fn unindexed(mut condition: Sql) -> Sql {
 }
 
 /// The statuses and conditions are constants and need no quoting.
-fn of_states(states: &[BuildState], own: &str) -> Filter {
+fn of_states(states: &[BuildState], own: &str, is_sqlite: bool) -> Filter {
     let one = |state: &BuildState| format!("(b.status = '{}' AND {})", state.status, state.condition.sql());
     let any: Vec<String> = states.iter().map(one).collect();
     let mut statuses: Vec<&str> = states.iter().map(|state| state.status.as_str()).collect();
@@ -147,7 +152,7 @@ fn of_states(states: &[BuildState], own: &str) -> Filter {
         names.join(", ")
     );
     Filter {
-        condition: unindexed(Sql::new(format!("({})", any.join(" OR ")))),
+        condition: unindexed(Sql::new(format!("({})", any.join(" OR "))), is_sqlite),
         ids: Sql::new(ids),
         is_exact: states.iter().all(|state| state.condition == BuildCondition::Any),
         runs: statuses.iter().map(of_status).collect(),
@@ -155,10 +160,15 @@ fn of_states(states: &[BuildState], own: &str) -> Filter {
 }
 
 fn of_meta_data(key: &str, value: &str) -> Filter {
-    let pair = Sql {
-        text: "m.key = \0 AND m.value_start = \0 AND m.value = \0".to_owned(),
-        bound: vec![key.to_owned(), start_of(value), value.to_owned()],
+    let start = start_of(value);
+    let mut pair = Sql {
+        text: "m.key = \0 AND m.value_start = \0".to_owned(),
+        bound: vec![key.to_owned(), start.clone()],
     };
+    // A value that is shorter than what the index holds of it is in the index as a whole.
+    if start.chars().count() == VALUE_START_CHARS {
+        pair = pair.and(&Sql { text: "m.value = \0".to_owned(), bound: vec![value.to_owned()] });
+    }
     let of_build = "EXISTS (SELECT 1 FROM meta_data AS m WHERE m.pipeline_id = b.id AND ";
     Filter {
         condition: pair.clone().within(of_build, ")"),
@@ -193,7 +203,8 @@ fn refs(db: &mut Db, project_ids: &[i64], wanted: &[String]) -> Result<Option<Ve
 fn all_refs(db: &mut Db, project_id: i64, most: usize) -> Result<Vec<String>> {
     let text = format!(
         "WITH RECURSIVE names (name) AS (SELECT min(b.ref) FROM pipelines AS b WHERE b.project_id = {project_id} \
-         UNION ALL SELECT (SELECT min(b.ref) FROM pipelines AS b WHERE b.project_id = {project_id} AND b.ref > names.name) \
+         UNION ALL SELECT (SELECT b.ref FROM pipelines AS b WHERE b.project_id = {project_id} AND b.ref > names.name \
+         ORDER BY b.ref LIMIT 1) \
          FROM names WHERE names.name IS NOT NULL) SELECT name FROM names WHERE name IS NOT NULL LIMIT {most}"
     );
     let rows: Vec<RefRow> = diesel::sql_query(text).load(db)?;

@@ -89,8 +89,10 @@ pub fn listed(db: &mut Db, project_ids: &[i64], list: &BuildList, slice: Slice) 
     let conditions = conditions.fold(Sql::new("TRUE"), Sql::and);
     let all = Sql::new(format!("b.project_id IN ({})", numbers(project_ids))).and(&conditions);
     let mut fewest: Option<(i64, &Filter)> = None;
+    // Alone, its count is that of the list.
+    let most = if filters.len() == 1 { COUNT_LIMIT } else { FEW };
     for filter in &filters {
-        let count = count(db, &filter.ids)?;
+        let count = count(db, &filter.ids, most)?;
         if fewest.is_none_or(|(least, _)| count < least) {
             fewest = Some((count, filter));
         }
@@ -115,7 +117,9 @@ pub fn listed(db: &mut Db, project_ids: &[i64], list: &BuildList, slice: Slice) 
         return Ok(BuildPage { ids: page.collect(), count, more });
     }
     let total = match (&filters[..], fewest) {
-        ([], _) => Some(count(db, &all.clone().within("SELECT b.id FROM pipelines AS b WHERE ", ""))?),
+        ([], _) => {
+            Some(count(db, &all.clone().within("SELECT b.id FROM pipelines AS b WHERE ", ""), COUNT_LIMIT)?)
+        }
         ([_], Some((count, filter))) if times.is_empty() && filter.is_exact => Some(count),
         // Nobody knows how many builds several filters select together.
         _ => None,
@@ -146,12 +150,14 @@ fn among_newest(
     };
     let others = BuildList { refs: Vec::new(), ..list.clone() };
     let Some(others) = filters(db, project_ids, &others)? else { return Ok(None) };
-    let refs = unindexed(matching(&list.refs, matches!(db, Db::Sqlite(_))));
+    let is_sqlite = matches!(db, Db::Sqlite(_));
+    let refs = unindexed(matching(&list.refs, is_sqlite), is_sqlite);
     let conditions = times(list).into_iter().chain(others.into_iter().map(|filter| filter.condition));
     let conditions = conditions.fold(refs, |all, condition| all.and(&condition));
+    let newest = if is_sqlite { FEW } else { 3 * FEW };
     let newest = format!(
-        "SELECT b.id FROM (SELECT * FROM pipelines AS b WHERE b.project_id = {project_id}{NEWEST_FIRST} LIMIT {FEW}) AS b \
-         WHERE "
+        "SELECT b.id FROM (SELECT id, created_at, ref, sha, status, user_id, finished_at FROM pipelines AS b \
+         WHERE b.project_id = {project_id}{NEWEST_FIRST} LIMIT {newest}) AS b WHERE "
     );
     let (offset, limit) = (slice.offset, slice.limit + 1);
     let end = format!("{SORTED} LIMIT {limit} OFFSET {offset}");
@@ -166,10 +172,10 @@ const NEWEST_FIRST: &str = " ORDER BY b.created_at DESC, b.id DESC";
 /// The same order, of builds that are sorted: the sum keeps SQLite from reading all in the order of an index instead.
 const SORTED: &str = " ORDER BY b.created_at + 0 DESC, b.id DESC";
 
-/// Counts IDs, one more than [`COUNT_LIMIT`] at most.
-fn count(db: &mut Db, ids: &Sql) -> Result<i64> {
+/// Counts IDs, one more than `most` at most.
+fn count(db: &mut Db, ids: &Sql, most: i64) -> Result<i64> {
     let counting =
-        ids.clone().within("SELECT count(*) AS id FROM (", &format!(" LIMIT {}) AS few", COUNT_LIMIT + 1));
+        ids.clone().within("SELECT count(*) AS id FROM (", &format!(" LIMIT {}) AS few", most + 1));
     Ok(counting.load(db)?.pop().unwrap_or(0))
 }
 

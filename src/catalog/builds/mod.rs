@@ -18,6 +18,7 @@ pub use change::{
     CancelOutcome, NewBuild, RetryOutcome, cancel, cancel_due, create, end_canceled, is_being_canceled,
     require_not_canceled, require_same_project, retry,
 };
+pub(super) use change::{END_OF_NUMBERS, FIRST_NUMBER, next as next_given};
 pub use counters::{Counters, counters};
 pub use follow::follow_jobs;
 pub use jobs::{JobGroup, JobOutline, attempts, job_count, jobs_by_id, outlines};

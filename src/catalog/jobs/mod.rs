@@ -7,7 +7,7 @@ mod view;
 use diesel::prelude::*;
 
 pub use list::{PipelineJobs, ProjectJobs, of_pipeline, of_project};
-pub use update::{JobRecord, JobUpdate, lock, set_token, update};
+pub use update::{JobRecord, JobUpdate, lock, lock_with_pipeline, set_token, update};
 pub use view::{JobDetails, JobView, all_details, find_details};
 
 use super::db::MultiBackend;
@@ -137,6 +137,17 @@ pub fn find_by_token(db: &mut Db, digest: Sha256Digest) -> Result<Option<TokenJo
 pub fn mark_erased(db: &mut Db, id: i64, now: Timestamp) -> Result<()> {
     diesel::update(jobs::table.find(id)).set(jobs::erased_at.eq(now.as_millis())).execute(db)?;
     Ok(())
+}
+
+/// Gives a job another name. Needs [`crate::catalog::Catalog::write`], and that nobody else renames jobs meanwhile
+/// (`Db::lock_whole_catalog`).
+///
+/// # Errors
+/// Those of the database.
+pub fn rename(db: &mut Db, id: i64, name: &str) -> Result<()> {
+    artifacts::keep_from_showing(db, id)?;
+    diesel::update(jobs::table.find(id)).set(jobs::name.eq(name)).execute(db)?;
+    artifacts::job_was_renamed(db, id, name)
 }
 
 /// Creates or updates the job `id` of a pipeline. Needs [`crate::catalog::Catalog::write`], and that nobody else

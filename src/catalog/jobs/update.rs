@@ -5,9 +5,9 @@
 
 use diesel::prelude::*;
 
-use crate::catalog::Db;
 use crate::catalog::db::MultiBackend;
 use crate::catalog::schema::{jobs, users};
+use crate::catalog::{Db, pipelines};
 use crate::domain::status::Status;
 use crate::domain::{Result, Sha256Digest, Timestamp};
 
@@ -78,6 +78,18 @@ pub fn lock(db: &mut Db, id: i64) -> Result<Option<JobRecord>> {
         0 => Ok(None),
         _ => find_record(db, id).map(Some),
     }
+}
+
+/// Finds a job by ID and locks its pipeline and then the job until this transaction ends: whoever ends a pipeline with
+/// its jobs locks in this order too. Needs [`crate::catalog::Catalog::write`].
+///
+/// # Errors
+/// Those of the database.
+pub fn lock_with_pipeline(db: &mut Db, id: i64) -> Result<Option<JobRecord>> {
+    let known: Option<i64> = jobs::table.find(id).select(jobs::pipeline_id).first(db).optional()?;
+    let Some(pipeline_id) = known else { return Ok(None) };
+    pipelines::lock(db, pipeline_id)?;
+    lock(db, id)
 }
 
 /// Changes a locked job and returns the result.

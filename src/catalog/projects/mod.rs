@@ -8,6 +8,7 @@ mod slugs;
 use diesel::prelude::*;
 
 use super::Db;
+use super::builds::FIRST_NUMBER;
 use super::db::MultiBackend;
 use super::schema::{artifacts, jobs, pipelines, projects};
 use super::users::next_number;
@@ -42,6 +43,8 @@ pub struct Project {
     pub keep_latest_artifact: bool,
     /// The project's own upload limit in bytes; the instance's if `None`.
     pub max_artifact_bytes: Option<i64>,
+    /// The upstream that it is learnt from, and that decides who may read it; `None` if it is registered here.
+    pub upstream: Option<String>,
 }
 
 /// The columns of a project that are shown.
@@ -141,6 +144,21 @@ pub fn find_by_path(db: &mut Db, path: &str) -> Result<Project> {
         .ok_or_else(|| Error::new(ErrorKind::NotFound, format!("there is no project {path:?}")))
 }
 
+impl Project {
+    /// Returns a project of an upstream of which nothing is known but its ID: it has no pipelines here.
+    pub fn unknown(id: i64, upstream: &str) -> Self {
+        Self {
+            id,
+            path: String::new(),
+            visibility: Visibility::Private,
+            public_jobs: false,
+            keep_latest_artifact: true,
+            max_artifact_bytes: None,
+            upstream: Some(upstream.to_owned()),
+        }
+    }
+}
+
 /// Lists all projects by ID, or only the project `id`.
 ///
 /// # Errors
@@ -201,7 +219,9 @@ pub fn create(db: &mut Db, id: Option<i64>, new: &ProjectChanges, now: Timestamp
             id
         }
         None => {
-            let last: Option<i64> = projects::table.select(diesel::dsl::max(projects::id)).first(db)?;
+            // Those of upstreams have numbers far above, which are given apart.
+            let ours = projects::table.filter(projects::id.lt(FIRST_NUMBER));
+            let last: Option<i64> = ours.select(diesel::dsl::max(projects::id)).first(db)?;
             next_number(last, "project")?
         }
     };

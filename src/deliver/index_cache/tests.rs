@@ -57,6 +57,7 @@ impl Archives {
             expire_at: None,
             tail_bytes: is_looked_at.then_some(entries as i64 * 252 + 22),
             crc32: None,
+            origin: None,
         };
         let blob = self.store.open_blob(&stored.key, stored.size).await.unwrap();
         (artifact, blob)

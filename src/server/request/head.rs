@@ -15,7 +15,7 @@ use super::framing::Framing;
 pub const MAX_HEAD_BYTES: usize = 128 * 1024 - 1;
 
 /// Most headers; the HTTP library has room for no more.
-const MAX_HEADERS: usize = 96;
+pub(in crate::server) const MAX_HEADERS: usize = 96;
 
 /// Longest method in bytes; a longer first word does not begin a request.
 const MAX_METHOD_BYTES: usize = 32;
@@ -40,16 +40,23 @@ impl Head {
     pub fn encoded(&self, bytes: &[u8]) -> Vec<u8> {
         let Range { start, end } = self.target.clone();
         let mut encoded = bytes[..start].to_vec();
-        for &byte in &bytes[start..end] {
-            if is_refused(byte) {
-                encoded.extend_from_slice(format!("%{byte:02X}").as_bytes());
-            } else {
-                encoded.push(byte);
-            }
-        }
+        encoded.extend(encoded_target(&bytes[start..end]));
         encoded.extend_from_slice(&bytes[end..self.bytes]);
         encoded
     }
+}
+
+/// Returns a target as the HTTP library accepts it: bytes that other servers accept are encoded.
+pub(in crate::server) fn encoded_target(target: &[u8]) -> Vec<u8> {
+    let mut encoded = Vec::with_capacity(target.len());
+    for &byte in target {
+        if is_refused(byte) {
+            encoded.extend_from_slice(format!("%{byte:02X}").as_bytes());
+        } else {
+            encoded.push(byte);
+        }
+    }
+    encoded
 }
 
 /// Reads a head that arrives in any number of pieces, without looking twice at what it has seen.

@@ -1,7 +1,5 @@
 //! Bucket connections: opens a bucket and the runtime that talks to it.
 
-use std::fmt;
-use std::future::Future;
 use std::io;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -12,10 +10,10 @@ use object_store::client::{HttpConnector, ReqwestConnector};
 use object_store::path::Path;
 use object_store::{BackoffConfig, ClientOptions, RetryConfig};
 use secrecy::ExposeSecret;
-use tokio::task::JoinHandle;
 
 use super::Bucket;
 use crate::settings::BucketUrl;
+use crate::threads::Threads;
 
 /// The number of threads for signing, TLS and copying; hashing has threads of its own.
 const THREADS: usize = 2;
@@ -73,7 +71,7 @@ impl Bucket {
         let s3 = builder.with_retry(RETRIES).build().map_err(io::Error::other)?;
         let http = ReqwestConnector::default().connect(&options).map_err(io::Error::other)?;
         let prefix = Path::parse(&url.prefix).map_err(io::Error::other)?;
-        let (name, runtime) = (url.bucket.clone(), Runtime::start()?);
+        let (name, runtime) = (url.bucket.clone(), Threads::start("bucket", THREADS)?);
         Ok(Arc::new(Self { name, endpoint, is_anonymous, s3, asking, http, prefix, runtime }))
     }
 }
@@ -117,38 +115,5 @@ fn without_user(address: &str) -> String {
     match (address.split_once("://"), address.rsplit_once('@')) {
         (Some((scheme, _)), Some((_, host))) => format!("{scheme}://{host}"),
         _ => address.to_owned(),
-    }
-}
-
-/// A runtime that may be dropped anywhere.
-pub(super) struct Runtime(Option<tokio::runtime::Runtime>);
-
-impl Runtime {
-    fn start() -> io::Result<Self> {
-        let mut builder = tokio::runtime::Builder::new_multi_thread();
-        let runtime = builder.worker_threads(THREADS).thread_name("bucket").enable_all().build()?;
-        Ok(Self(Some(runtime)))
-    }
-
-    pub(super) fn spawn<T: Send + 'static>(
-        &self,
-        work: impl Future<Output = T> + Send + 'static,
-    ) -> JoinHandle<T> {
-        self.0.as_ref().expect("it is there until it is dropped").spawn(work)
-    }
-}
-
-impl Drop for Runtime {
-    fn drop(&mut self) {
-        // Waiting for the threads would panic inside another runtime.
-        if let Some(runtime) = self.0.take() {
-            runtime.shutdown_background();
-        }
-    }
-}
-
-impl fmt::Debug for Runtime {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Runtime")
     }
 }

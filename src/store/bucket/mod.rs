@@ -25,7 +25,7 @@ use object_store::{ObjectStore, ObjectStoreExt};
 
 use super::StoreKey;
 use super::entry::{EntryLocation, StoreEntry};
-use connect::Runtime;
+use crate::threads::Threads;
 pub(super) use write::BlobWriter;
 
 /// A bucket and the prefix of its blobs.
@@ -43,7 +43,7 @@ pub(super) struct Bucket {
     /// For the one request that `object_store` does not offer: listing multipart uploads.
     http: HttpClient,
     prefix: Path,
-    runtime: Runtime,
+    runtime: Threads,
 }
 
 impl Bucket {

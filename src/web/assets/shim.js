@@ -31,6 +31,16 @@
       Object.defineProperty(window, name, { value: area(), configurable: true });
     }
   }
+  // What needs a worker in the background stays empty otherwise, and nobody knows why.
+  const explain = (event) => {
+    if (!/service ?worker/i.test(String(event.reason ?? event.message)) || document.getElementById('artigate-note')) return;
+    const note = document.createElement('p');
+    Object.assign(note, { id: 'artigate-note', role: 'alert' });
+    note.textContent = 'This page needs a service worker. Reports have one only on a host of their own, which this server does not have.';
+    document.body.prepend(note);
+  };
+  addEventListener('error', explain);
+  addEventListener('unhandledrejection', explain);
   // Some reports look at whatever window has the focus; that it is another one is no fault of theirs.
   addEventListener('error', (event) => {
     if (event.error instanceof DOMException && event.error.name === 'SecurityError' && /cross-origin/.test(event.message)) {

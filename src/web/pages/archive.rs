@@ -4,6 +4,7 @@ use crate::access::JobArchive;
 use crate::deliver::Contents;
 use crate::domain::project::ProjectRef;
 use crate::domain::{EntryPath, Error, ErrorKind};
+use crate::http::pulled::here;
 use crate::web::address::{Archive, Project};
 use crate::web::error::PageError;
 use crate::web::layout::Crumb;
@@ -27,7 +28,11 @@ impl Opened {
         let project = visit.project(project);
         match visit.query("artifact").and_then(|text| text.parse().ok()) {
             None => {
-                let found = visit.access().archive_of_job(&visit.reader, reference, job_id).await?;
+                let find = async || {
+                    let found = visit.access().archive_of_job(&visit.reader, reference.clone(), job_id).await;
+                    found.map_err(PageError::from)
+                };
+                let found = here(visit.ctx, find).await?;
                 Ok(Self { found, links: project.archive(job_id), project, job_id })
             }
             Some(id) => {

@@ -2,7 +2,7 @@
 
 use actix_web::HttpResponse;
 
-use crate::access::{AccessError, JobArchive, RefLookup, RefSearch};
+use crate::access::{AccessError, ArchiveLookup, RefLookup, RefSearch};
 use crate::domain::project::ProjectRef;
 use crate::domain::{Error, ErrorKind};
 use crate::web::error::PageError;
@@ -38,7 +38,7 @@ pub(in crate::web) async fn show(
 fn lead(
     visit: &Visit<'_>,
     project: &str,
-    found: &JobArchive,
+    found: &ArchiveLookup,
     what: RefPage,
     path: &[u8],
 ) -> Result<HttpResponse, PageError> {
@@ -57,6 +57,11 @@ fn lead(
 }
 
 /// The job whose archive was found.
-pub(super) fn job_of(found: &JobArchive) -> Option<i64> {
-    found.archive.as_ref().or(found.files.first()).map(|artifact| artifact.job_id)
+pub(super) fn job_of(found: &ArchiveLookup) -> Option<i64> {
+    match found {
+        ArchiveLookup::Here(found) => {
+            found.archive.as_ref().or(found.files.first()).map(|artifact| artifact.job_id)
+        }
+        ArchiveLookup::Upstream(order) => Some(order.archive.job_id),
+    }
 }

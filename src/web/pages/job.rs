@@ -14,7 +14,7 @@ use crate::catalog::jobs::JobDetails;
 use crate::deliver::Contents;
 use crate::domain::artifact::{Accessibility, ArtifactFormat, ArtifactKind};
 use crate::domain::project::ProjectRef;
-use crate::web::address::Project;
+use crate::web::address::{Archive, Project};
 use crate::web::error::PageError;
 use crate::web::layout::{Crumb, Layout, page};
 use crate::web::visit::Visit;
@@ -46,6 +46,8 @@ struct JobPage {
     is_running: bool,
     artifacts: Vec<ArtifactRow>,
     expired: Vec<ArtifactRow>,
+    /// The pages of an archive that is fetched from the upstream once somebody asks for it.
+    elsewhere: Option<Archive>,
     log: Option<String>,
     keep: Option<String>,
     delete: Option<String>,
@@ -69,15 +71,14 @@ pub(in crate::web) async fn show(
 ) -> Result<HttpResponse, PageError> {
     let reference = ProjectRef::Path(project.to_owned());
     let found = visit.access().job_overview(&visit.reader, reference, id).await?;
-    let JobOverview { project, details, artifacts, is_locked, has_log, rights } = found;
+    let JobOverview { project, details, artifacts, is_locked, has_log, is_at_upstream, rights } = found;
     let JobDetails { job, pipeline, commit, user, .. } = details;
     let links = visit.project(&project.path);
     let mut crumbs = crumbs_to(visit, &project.path);
     crumbs.push(Crumb::new("Pipelines", links.pipelines()));
     crumbs.push(Crumb::new(format!("Pipeline {}", pipeline.id), links.pipeline(pipeline.id)));
     let reports = reports(visit, &links, &artifacts).await;
-    let row =
-        |found: OverviewArtifact| row(visit, &links, found, is_locked, &pipeline.ref_name, &reports);
+    let row = |found: OverviewArtifact| row(visit, &links, found, is_locked, &pipeline.ref_name, &reports);
     let (there, gone): (Vec<_>, Vec<_>) = artifacts.into_iter().partition(|it| it.is_available);
     let has_expiry = there.iter().any(|it| it.artifact.expire_at.is_some());
     let template = JobPage {
@@ -101,6 +102,7 @@ pub(in crate::web) async fn show(
         delete: (rights.delete && !there.is_empty()).then(|| links.delete(id)),
         artifacts: there.into_iter().map(row).collect(),
         expired: gone.into_iter().map(row).collect(),
+        elsewhere: is_at_upstream.then(|| links.archive(id)),
         log: has_log.then(|| links.view_kind(id, ArtifactKind::Trace.as_str())),
     };
     page(visit, &template)
@@ -125,6 +127,7 @@ fn row(
 ) -> ArtifactRow {
     let OverviewArtifact { artifact, is_archive, is_available, may_read } = found;
     let closed = (!may_read).then_some(match artifact.accessibility {
+        _ if artifact.is_copy() => "not for you to read",
         Accessibility::Public => "not for you to read",
         Accessibility::Private => "for developers of the project",
         Accessibility::Maintainer => "for maintainers of the project",
@@ -145,11 +148,7 @@ fn row(
 
 /// The addresses of the reports in a job's artifacts, by the artifact's ID. Archives are looked into for a moment only,
 /// since the page must not wait for them; their own pages have the link in any case.
-async fn reports(
-    visit: &Visit<'_>,
-    links: &Project,
-    artifacts: &[OverviewArtifact],
-) -> HashMap<i64, String> {
+async fn reports(visit: &Visit<'_>, links: &Project, artifacts: &[OverviewArtifact]) -> HashMap<i64, String> {
     let open = || artifacts.iter().filter(|it| it.is_available && it.may_read);
     let mut found = HashMap::new();
     for OverviewArtifact { artifact, .. } in open() {
@@ -157,8 +156,7 @@ async fn reports(
             found.insert(artifact.id, links.archive(artifact.job_id).report(path));
         }
     }
-    let is_searched =
-        |it: &&OverviewArtifact| it.is_archive || it.artifact.name.named_archive().is_some();
+    let is_searched = |it: &&OverviewArtifact| it.is_archive || it.artifact.name.named_archive().is_some();
     let look = async {
         for it in open().filter(is_searched).take(MOST_SEARCHED) {
             let (artifact, files) = (&it.artifact, &[]);

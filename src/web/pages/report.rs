@@ -6,8 +6,9 @@ use actix_web::http::header::{COOKIE, HeaderValue, SET_COOKIE};
 use askama::Template;
 
 use super::archive::Opened;
-use crate::domain::Error;
 use crate::auth::report_tokens::{ReportHolder, ReportSubject, ReportToken};
+use crate::domain::Error;
+use crate::metrics::ReportTokenOutcome;
 use crate::web::error::PageError;
 use crate::web::layout::{Crumb, Layout, page};
 use crate::web::report::{self, Place};
@@ -52,7 +53,11 @@ pub(in crate::web) async fn show(
     if runs_here && !was_told(visit, subject) {
         return notice(visit, project, &opened, &path);
     }
-    let signed = ReportToken::new(subject, holder, visit.now()).sign(&visit.ctx.app.keys, visit.now()).await?;
+    let token = ReportToken::new(subject, holder, visit.now());
+    // What the address will not open is refused here already, or its refusal would lead back here.
+    visit.access().report(token, visit.ctx.bare_credentials(), visit.now()).await?;
+    let signed = token.sign(&visit.ctx.app.keys, visit.now()).await?;
+    visit.ctx.app.metrics.reports.count(ReportTokenOutcome::Issued);
     visit.see_other(&report::address_of(visit.ctx, &signed, &path))
 }
 
@@ -82,12 +87,7 @@ fn subject(visit: &Visit<'_>, opened: &Opened) -> ReportSubject {
     }
 }
 
-fn notice(
-    visit: &Visit<'_>,
-    project: &str,
-    opened: &Opened,
-    path: &str,
-) -> Result<HttpResponse, PageError> {
+fn notice(visit: &Visit<'_>, project: &str, opened: &Opened, path: &str) -> Result<HttpResponse, PageError> {
     let mut crumbs = opened.crumbs_to_job(visit, project);
     crumbs.push(Crumb::new("archive", opened.links.browse("")));
     let back = match path.rsplit_once('/') {

@@ -84,8 +84,7 @@ pub(in crate::web) async fn show(
 }
 
 async fn send(visit: &Visit<'_>, looked: Looked) -> Result<HttpResponse, PageError> {
-    let Looked { heading, path, name, crumbs, beginning, raw, report, previous, next, places } =
-        looked;
+    let Looked { heading, path, name, crumbs, beginning, raw, report, previous, next, places } = looked;
     let layout = visit.layout(heading, crumbs);
     let wants_source = visit.query("source").is_some();
     let (as_source, as_form) = (visit.with("source", "1"), visit.with("source", ""));

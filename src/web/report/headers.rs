@@ -123,7 +123,10 @@ mod tests {
     fn a_report_reaches_its_folder_and_nothing_else() {
         let policy = showing().policy();
         assert!(policy.starts_with("sandbox allow-scripts "), "{policy}");
-        assert!(!policy.contains("allow-same-origin") && !policy.contains("allow-top-navigation"), "{policy}");
+        assert!(
+            !policy.contains("allow-same-origin") && !policy.contains("allow-top-navigation"),
+            "{policy}"
+        );
         assert!(!policy.contains("frame-ancestors") && !policy.contains("'self'"), "{policy}");
         let folder = "https://ci.example.com/-/r/T/";
         for name in ["form-action", "base-uri"] {
@@ -132,7 +135,9 @@ mod tests {
         assert_eq!(directive(&policy, "connect-src"), Some("https://ci.example.com/-/r/T/ data: blob:"));
         assert_eq!(directive(&policy, "object-src"), Some("'none'"));
         let hosts = policy.split(' ').filter(|part| part.contains("://"));
-        let own = |host: &&str| host.starts_with(folder) || host.starts_with("https://ci.example.com/-/assets/shim-");
+        let own = |host: &&str| {
+            host.starts_with(folder) || host.starts_with("https://ci.example.com/-/assets/shim-")
+        };
         assert_eq!(hosts.filter(|host| !own(host)).count(), 0, "{policy}");
     }
 

@@ -61,10 +61,11 @@ fn is_of_reports_host(context: &GuardContext<'_>) -> bool {
 
 async fn answer(app: Data<App>, request: HttpRequest, payload: Payload) -> HttpResponse {
     let respond = async |ctx: &RequestContext, _| dispatch(ctx).await;
-    handler::answer(app, request, payload, respond, refusal::refuse).await
+    handler::answer_without_credential(app, request, payload, respond, refusal::refuse).await
 }
 
 async fn dispatch(ctx: &RequestContext) -> Result<HttpResponse, Refusal> {
+    ctx.has_route("/-/r/:token/*path");
     let path = ctx.request.uri().path();
     let below = path.strip_prefix(PREFIX).and_then(|rest| rest.strip_prefix('/'));
     let below = below.ok_or(Refusal::NoSuch(StatusCode::NOT_FOUND))?;
@@ -87,7 +88,7 @@ async fn dispatch(ctx: &RequestContext) -> Result<HttpResponse, Refusal> {
     if signed.token.is_over(ctx.now) {
         return Err(over(ctx, &signed, path, "address of a report has ended".into()).await?);
     }
-    let found = match ctx.access().report(signed.token, ctx.audit.clone(), ctx.now).await {
+    let found = match ctx.access().report(signed.token, ctx.bare_credentials(), ctx.now).await {
         Ok(found) => found,
         Err(
             error @ (AccessError::ArtifactNotFound(_)
@@ -185,7 +186,8 @@ pub(super) async fn find<'a>(
     }
     for name in INDEXES {
         let slash = if is_folder { &b""[..] } else { b"/" };
-        let Some((path_of_index, file)) = file(ctx, found, &[path, slash, name.as_bytes()].concat()).await? else {
+        let Some((path_of_index, file)) = file(ctx, found, &[path, slash, name.as_bytes()].concat()).await?
+        else {
             continue;
         };
         return Ok(match EntryPath::from_bytes(path.to_vec()) {

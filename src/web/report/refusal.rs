@@ -15,6 +15,7 @@ use crate::access::AccessError;
 use crate::domain::{Error, ErrorKind};
 use crate::http::context::RequestContext;
 use crate::http::error::{RequestError, with_reason};
+use crate::metrics::ReportTokenOutcome;
 
 const SEC_FETCH_MODE: &str = "sec-fetch-mode";
 const SEC_FETCH_DEST: &str = "sec-fetch-dest";
@@ -65,7 +66,9 @@ impl Refusal {
         match self {
             Self::NoSuch(status) => *status,
             Self::Forged | Self::Over { .. } | Self::Background => StatusCode::FORBIDDEN,
-            Self::Gone(AccessError::ArtifactExpired(_) | AccessError::ArtifactJustExpired) => StatusCode::GONE,
+            Self::Gone(AccessError::ArtifactExpired(_) | AccessError::ArtifactJustExpired) => {
+                StatusCode::GONE
+            }
             Self::Gone(_) | Self::NoFile => StatusCode::NOT_FOUND,
             Self::Request(error) => error.status(),
         }
@@ -104,6 +107,11 @@ impl Refusal {
 
 /// Renders a refusal.
 pub(super) fn refuse(ctx: &RequestContext, refusal: Refusal) -> HttpResponse {
+    match refusal {
+        Refusal::Forged => ctx.app.metrics.reports.count(ReportTokenOutcome::Refused),
+        Refusal::Over { .. } => ctx.app.metrics.reports.count(ReportTokenOutcome::Ended),
+        _ => {}
+    }
     let headers = ctx.request.headers();
     let reason = refusal.reason();
     if let Refusal::Over { again, .. } = &refusal

@@ -162,10 +162,15 @@ mod tests {
     #[test]
     fn where_the_place_cannot_be_told_there_is_none() {
         let comment = format!("<!-- {} --><head>", "x".repeat(BEGINNING_BYTES));
-        for html in [comment.as_str(), "<!DOCTYPE html", "<html lang=\"", "<!-- ", &" ".repeat(9000), "<\0html>"] {
+        for html in
+            [comment.as_str(), "<!DOCTYPE html", "<html lang=\"", "<!-- ", &" ".repeat(9000), "<\0html>"]
+        {
             assert_eq!(marked(html), "nowhere");
         }
-        assert_eq!(place("<html>".encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<_>>().as_slice()), None);
+        assert_eq!(
+            place("<html>".encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<_>>().as_slice()),
+            None
+        );
     }
 
     proptest! {

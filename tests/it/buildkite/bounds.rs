@@ -56,6 +56,15 @@ fn a_build_with_many_jobs_is_whole(gateway: Gateway) {
         assert_eq!(get(&gateway, &format!("{path}?exclude_jobs=true")).status, 200);
     }
     assert_eq!(got(&gateway, FINISHED)["jobs"].as_array().unwrap().len(), 1);
+    // What changes all jobs reads them, and is refused before; a cancellation does not, and is done.
+    assert_eq!(refused(&put(&gateway, &format!("{RUNNING_BUILD}/retry_failed_jobs"))).0, 422);
+    let canceled = json_of(&put(&gateway, &format!("{RUNNING_BUILD}/cancel")));
+    assert_eq!((canceled["state"].as_str(), canceled.get("jobs")), (Some("canceling"), None));
+    let state = |query: &str| got(&gateway, &format!("{RUNNING_BUILD}?{query}"))["job_state_counts"].clone();
+    assert_eq!(
+        state("exclude_jobs=true"),
+        json!({"total": 20_001, "states": {"passed": 20_000, "canceling": 1}})
+    );
 }
 
 fn jobs_are_listed_a_page_at_a_time(gateway: Gateway) {

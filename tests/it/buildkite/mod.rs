@@ -6,6 +6,7 @@ mod bounds;
 mod builds;
 mod created;
 mod lists;
+mod locks;
 mod many;
 mod refused;
 mod rewriting;

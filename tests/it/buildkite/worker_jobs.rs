@@ -98,7 +98,8 @@ fn a_cancellation_reaches_the_agent(gateway: Gateway) {
     assert_eq!(put(&gateway, &format!("{BUILD}/cancel")).status, 200);
     assert_eq!(states(&gateway), are("canceling", &["canceling", "canceled", "canceled", "canceled"]));
     // What had not begun is not begun any more.
-    assert_eq!(accepted.send("PUT", "start", &json!({})).status, 401);
+    let refusal = accepted.send("PUT", "start", &json!({}));
+    assert_eq!(refused(&refusal), (422, "The job is canceled, which does not allow that".into()));
     let refusal = agents[2].send("PUT", &format!("jobs/{assigned}/accept"), None);
     assert_eq!(refused(&refusal), (422, "The job is not assigned to this agent".into()));
     assert_eq!((agents[1].ping(), agents[2].ping()), (None, None));

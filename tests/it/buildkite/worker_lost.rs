@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::worker::{AGENTS, Agent, BUILD, create, with_steps};
-use super::{got, put};
+use super::{got, put, refused};
 use crate::support::fixtures::ADMIN;
 use crate::support::gateway::Gateway;
 
@@ -99,7 +99,8 @@ fn a_job_that_is_not_started_has_failed(gateway: Gateway) {
         (job_state(&gateway).as_str(), got(&gateway, BUILD)["state"].as_str()),
         ("failed", Some("failed"))
     );
-    assert_eq!(job.send("PUT", "start", &json!({})).status, 401);
+    let refusal = refused(&job.send("PUT", "start", &json!({})));
+    assert_eq!(refusal, (422, "The job is failed, which does not allow that".into()));
 }
 
 fn an_agent_that_disconnects_leaves_its_job(gateway: Gateway) {

@@ -23,11 +23,18 @@ mod zip_readers;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Returns the output of a command; panics with its standard error unless it succeeded.
-fn run(command: &mut Command) -> String {
+/// Returns the output of a command; panics with all that it wrote unless it succeeded, and once more with the lines
+/// that name an error, because a trace of calls may hide them.
+pub fn run(command: &mut Command) -> String {
     let output = command.output().unwrap_or_else(|e| panic!("{command:?}: {e}"));
-    assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8_lossy(&output.stdout).into_owned()
+    let (said, wrong) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    let errors: Vec<&str> = said
+        .lines()
+        .chain(wrong.lines())
+        .filter(|line| line.contains("rror") || line.contains("Attempt"))
+        .collect();
+    assert!(output.status.success(), "{command:?}: {said}\n{wrong}\nin short:\n{}", errors.join("\n"));
+    said.into_owned()
 }
 
 fn read(folder: &Path, name: &str) -> Vec<u8> {
@@ -35,7 +42,7 @@ fn read(folder: &Path, name: &str) -> Vec<u8> {
 }
 
 /// A script in the folder of the tests.
-fn script(name: &str) -> PathBuf {
+pub fn script(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it").join(name)
 }
 

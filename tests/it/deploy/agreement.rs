@@ -53,7 +53,7 @@ fn a_node_may_hold_what_its_settings_let_it_hold() {
 #[test]
 fn nginx_lets_go_of_an_idle_connection_before_a_node_does() {
     let keep_alive = Settings::default().keep_alive.as_secs();
-    for file in ["nginx.conf", "nginx-gitlab.conf"] {
+    for file in ["nginx.conf", "nginx-gitlab.conf", "gitlab/nginx-projects.conf"] {
         assert!(seconds(file, "keepalive_timeout ") < keep_alive, "{file}");
     }
 }

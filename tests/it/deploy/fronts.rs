@@ -24,22 +24,32 @@ pub(super) enum Kind {
     Nginx,
     NginxWithTls,
     NginxBeforeGitlab,
+    NginxBeforeProjects,
     Haproxy,
     HaproxyWithTls,
     HaproxyBeforeGitlab,
+    HaproxyBeforeProjects,
 }
 
 impl Kind {
     fn is_nginx(self) -> bool {
-        matches!(self, Self::Nginx | Self::NginxWithTls | Self::NginxBeforeGitlab)
+        use Kind::*;
+        matches!(self, Nginx | NginxWithTls | NginxBeforeGitlab | NginxBeforeProjects)
+    }
+
+    fn is_before_gitlab(self) -> bool {
+        use Kind::*;
+        matches!(self, NginxBeforeGitlab | NginxBeforeProjects | HaproxyBeforeGitlab | HaproxyBeforeProjects)
     }
 
     fn file(self) -> &'static str {
         match self {
             Self::Nginx | Self::NginxWithTls => "nginx.conf",
             Self::NginxBeforeGitlab => "nginx-gitlab.conf",
+            Self::NginxBeforeProjects => "gitlab/nginx-projects.conf",
             Self::Haproxy | Self::HaproxyWithTls => "haproxy.cfg",
             Self::HaproxyBeforeGitlab => "haproxy-gitlab.cfg",
+            Self::HaproxyBeforeProjects => "gitlab/haproxy-projects.cfg",
         }
     }
 
@@ -50,20 +60,27 @@ impl Kind {
 
 impl Front {
     pub(super) fn start(kind: Kind) -> Self {
+        let gitlab = if kind.is_before_gitlab() { stand_in_for_gitlab() } else { String::new() };
+        Self::start_before(kind, &gitlab, |_| String::new())
+    }
+
+    /// Before a GitLab at this address and port; the nodes have these settings besides, which may name the front.
+    pub(super) fn start_before(kind: Kind, gitlab: &str, settings: impl Fn(&str) -> String) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        fs::write(folder.path().join("artigate.toml"), "[server]\ntrusted_proxies = \"127.0.0.1\"").unwrap();
         let node = || Serving::demo(folder.path(), appending(&folder.path().join("nodes.log")).into());
-        let nodes = vec![node(), node()];
         if kind.scheme() == "https" {
             make_certificate(folder.path());
         }
         // Another program may take a port between our giving it up and the proxy's taking it.
         for _ in 0..5 {
             let port = free_port();
-            let configuration = configuration(kind, folder.path(), port, &nodes);
+            let base_url = format!("{}://127.0.0.1:{port}", kind.scheme());
+            let own = format!("[server]\ntrusted_proxies = \"127.0.0.1\"\n{}", settings(&base_url));
+            fs::write(folder.path().join("artigate.toml"), own).unwrap();
+            let nodes = vec![node(), node()];
+            let configuration = configuration(kind, folder.path(), port, &nodes, gitlab);
             let mut proxy = spawn(kind, folder.path(), &configuration);
             if listens(&mut proxy, port) {
-                let base_url = format!("{}://127.0.0.1:{port}", kind.scheme());
                 return Self { base_url, nodes, folder, _proxy: proxy };
             }
         }
@@ -89,7 +106,7 @@ fn log(folder: &Path) -> String {
     ["access.log", "proxy.log"].map(|name| fs::read_to_string(folder.join(name)).unwrap_or_default()).concat()
 }
 
-fn configuration(kind: Kind, folder: &Path, port: u16, nodes: &[Serving]) -> String {
+fn configuration(kind: Kind, folder: &Path, port: u16, nodes: &[Serving], gitlab: &str) -> String {
     let at = folder.display();
     let (nginx_port, haproxy_port) =
         (format!("listen 127.0.0.1:{port};"), format!("bind 127.0.0.1:{port}\n"));
@@ -97,14 +114,18 @@ fn configuration(kind: Kind, folder: &Path, port: u16, nodes: &[Serving]) -> Str
     let mut replacements: Vec<(&str, String)> =
         ["node1:8929", "node2:8929"].into_iter().zip(addresses).collect();
     match kind {
-        Kind::Nginx | Kind::NginxBeforeGitlab => replacements.push(("listen 80;", nginx_port)),
+        Kind::Nginx | Kind::NginxBeforeGitlab | Kind::NginxBeforeProjects => {
+            replacements.push(("listen 80;", nginx_port))
+        }
         Kind::NginxWithTls => replacements.extend([
             ("listen 80;", String::new()),
             ("#listen 443 ", format!("listen 127.0.0.1:{port} ")),
             ("#ssl_certificate", "ssl_certificate".into()),
             ("/etc/nginx/tls", at.to_string()),
         ]),
-        Kind::Haproxy | Kind::HaproxyBeforeGitlab => replacements.push(("bind :80\n", haproxy_port)),
+        Kind::Haproxy | Kind::HaproxyBeforeGitlab | Kind::HaproxyBeforeProjects => {
+            replacements.push(("bind :80\n", haproxy_port));
+        }
         Kind::HaproxyWithTls => replacements.extend([
             ("bind :80\n", "\n".into()),
             ("#bind :443 ", format!("bind 127.0.0.1:{port} ")),
@@ -114,8 +135,8 @@ fn configuration(kind: Kind, folder: &Path, port: u16, nodes: &[Serving]) -> Str
     if matches!(kind, Kind::Nginx | Kind::NginxWithTls) {
         replacements.push(("/var/log/nginx", at.to_string()));
     }
-    if matches!(kind, Kind::NginxBeforeGitlab | Kind::HaproxyBeforeGitlab) {
-        replacements.push(("gitlab:8080", stand_in_for_gitlab()));
+    if kind.is_before_gitlab() {
+        replacements.push(("gitlab:8080", gitlab.to_owned()));
     }
     let replacements: Vec<(&str, &str)> =
         replacements.iter().map(|(from, to)| (*from, to.as_str())).collect();

@@ -6,6 +6,7 @@
 mod agreement;
 mod backup;
 mod fronts;
+mod gitlab;
 mod nginx_and_haproxy;
 
 use std::path::Path;

@@ -14,14 +14,14 @@ const ALICE: &str = "PRIVATE-TOKEN: glpat-demo-alice";
 const RUNNING: &str = "JOB-TOKEN: glcbt-64_demo-upload";
 
 /// The status, the headers' text and the body.
-struct Got {
-    status: u16,
+pub(super) struct Got {
+    pub(super) status: u16,
     head: String,
-    body: Vec<u8>,
+    pub(super) body: Vec<u8>,
 }
 
 impl Got {
-    fn text(&self) -> String {
+    pub(super) fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()
     }
 
@@ -32,7 +32,7 @@ impl Got {
 }
 
 /// Returns the answer as curl sees it; a transfer that breaks fails the test.
-fn curl(front: &Front, arguments: &[&str], path: &str) -> Got {
+pub(super) fn curl(front: &Front, arguments: &[&str], path: &str) -> Got {
     let [head, body] = ["got-head", "got-body"].map(|name| front.folder.path().join(name));
     let mut command = Command::new("curl");
     command.args(["-sS", "-k", "--path-as-is", "-w", "%{http_code}", "-D"]).arg(&head).arg("-o").arg(&body);
@@ -173,6 +173,7 @@ fn in_front_of_a_gitlab_only_the_paths_of_artifacts_come_here() {
             ("/api/v4/projects/demo%2Fsite/jobs/1003/artifacts/tree", 200),
             ("/api/v4/projects/1/artifacts", 404),
             ("/api/v4/jobs/1016/artifacts", 401),
+            ("/api/v4/jobs/request", 404),
             ("/api/v3/repos/demo/site/actions/artifacts", 200),
             ("/twirp/github.actions.results.api.v1.ArtifactService/ListArtifacts", 404),
             ("/-/blobs/x", 403),
@@ -191,6 +192,8 @@ fn in_front_of_a_gitlab_only_the_paths_of_artifacts_come_here() {
             "/api/v4/projects/1/jobs/1003/erase",
             "/api/v4/projects/1/repository/files/a%2Fartifacts/raw",
             "/api/v4/jobs/1015/trace",
+            "/api/v4/jobs/request/x",
+            "/api/v4/jobs/requests",
             "/demo/site/-/jobs/1003/artifacts/download",
             "/search?q=/api/v4/jobs/1/artifacts",
             "/demo/api/v3/repos",

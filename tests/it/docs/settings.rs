@@ -1,6 +1,6 @@
 //! The settings are equal in the program, `docs/configuration.md`, the README and the example file.
 
-use artigate::settings::{Explained, Origin, Setting, Settings};
+use artigate::settings::{Explained, Origin, Setting, Settings, UPSTREAM_KEYS};
 
 use super::{text_of, top};
 
@@ -23,7 +23,12 @@ fn known() -> Vec<Setting> {
 fn sample(key: &str) -> &'static str {
     match key {
         "server.external_url" => "https://artifacts.example.com",
+        "server.reports_url" => "https://*.reports.example.net",
+        "reports.external_sources" => "https://cdn.example.com",
         "server.trusted_proxies" => "10.0.0.0/8, ::1",
+        "server.tls_certificate" => "/etc/artigate/tls.pem",
+        "server.tls_key" => "/etc/artigate/tls.key",
+        "metrics.listen" => "127.0.0.1:9464",
         "limits.connections_per_address" => "10000",
         _ => "file://elsewhere/blobs",
     }
@@ -55,7 +60,9 @@ fn the_page_lists_the_settings_that_there_are_with_defaults_that_parse() {
     for (key, default) in documented {
         let variable = format!("ARTIGATE_{}", key.to_uppercase().replace('.', "__"));
         let value = default.unwrap_or_else(|| sample(&key).to_owned());
-        if let Err(why) = Settings::load(None, [(variable, value)]) {
+        // A host of reports needs one of pages.
+        let pages = ("ARTIGATE_SERVER__EXTERNAL_URL".to_owned(), sample("server.external_url").to_owned());
+        if let Err(why) = Settings::load(None, [pages, (variable, value)]) {
             panic!("{why}");
         }
     }
@@ -86,7 +93,38 @@ fn example() -> String {
         let value = if is_bare { value } else { format!("\"{value}\"") };
         text += &format!("\n# {help}\n{note}#{name} = {value}\n");
     }
+    text += UPSTREAMS;
+    for key in UPSTREAM_KEYS {
+        let default = key.default.map(|text| match text.parse::<i64>() {
+            Ok(number) => number.to_string(),
+            Err(_) => format!("\"{text}\""),
+        });
+        let value = default.unwrap_or_else(|| key.sample.to_owned());
+        text += &format!("\n# {}\n# {} = {value}\n", key.help, key.name);
+    }
     text
+}
+
+/// The head of the keys of an upstream in the example file.
+const UPSTREAMS: &str = "
+# A CI system that projects, jobs and tokens are learnt from; there may be several. docs/gitlab-in-front.md explains it.
+# [[upstream]]
+";
+
+#[test]
+fn the_page_lists_the_keys_of_an_upstream_with_their_defaults() {
+    let text = text_of("docs/configuration.md");
+    let section = text.split("\n## Upstreams\n").nth(1).unwrap().split("\n## ").next().unwrap();
+    let rows = section.lines().filter_map(|line| line.strip_prefix("| `")?.split_once("` | "));
+    let default = |rest: &str| {
+        let cell = rest.split(" |").next().unwrap();
+        cell.strip_prefix('`').and_then(|text| text.strip_suffix('`')).map(str::to_owned)
+    };
+    let documented: Vec<_> = rows.map(|(key, rest)| (key.to_owned(), default(rest))).collect();
+    let known = UPSTREAM_KEYS.iter().map(|key| (key.name.to_owned(), key.default.map(str::to_owned)));
+    let known: Vec<_> = known.collect();
+    assert_eq!(documented[..known.len()], known);
+    assert!(UPSTREAM_KEYS.iter().all(|key| key.help.ends_with('.') && !key.help.contains('\n')));
 }
 
 #[test]

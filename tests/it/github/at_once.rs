@@ -3,10 +3,6 @@
 //! The first request is carried out by a transaction that holds the second one up, so that PostgreSQL alone
 //! orders them.
 
-use std::net::SocketAddr;
-use std::thread::JoinHandle;
-
-use artigate::catalog::Db;
 use artigate::catalog::uploads::{self, ReceiveOutcome};
 use artigate::domain::Sha256Digest;
 use artigate::domain::artifact::UploadState;
@@ -15,26 +11,8 @@ use serde_json::{Value, json};
 
 use super::pieces::{contents_of, finish, upload_of};
 use super::{begin, block_id, call, create, of_job, put_block, put_list, with};
+use crate::support::beside::{beside, until_another_waits};
 use crate::support::gateway::Gateway;
-use crate::support::http_client::Answer;
-
-/// Waits until another transaction waits for a lock that this one holds.
-fn until_another_waits(db: &mut Db) -> artigate::domain::Result<()> {
-    let look = "DO $$ BEGIN
-        WHILE NOT EXISTS (SELECT FROM pg_locks WHERE pg_backend_pid() = ANY (pg_blocking_pids(pid))) LOOP
-            PERFORM pg_sleep(0.001);
-        END LOOP;
-    END $$";
-    Ok(diesel::sql_query(look).execute(db).map(drop)?)
-}
-
-/// A request that is sent beside what the test does.
-fn beside(
-    address: SocketAddr,
-    send: impl FnOnce(&SocketAddr) -> Answer + Send + 'static,
-) -> JoinHandle<Answer> {
-    std::thread::spawn(move || send(&address))
-}
 
 #[test]
 fn a_list_that_another_request_carries_out_meanwhile_is_accepted() {
@@ -50,7 +28,7 @@ fn a_list_that_another_request_carries_out_meanwhile_is_accepted() {
         let contents = contents_of(&pieces[0]);
         diesel::sql_query("LOCK TABLE upload_pieces IN ACCESS EXCLUSIVE MODE").execute(db)?;
         let list = id.clone();
-        let answer = beside(address, move |address| put_list(address, &link, [list.as_str()]));
+        let answer = beside(move || put_list(&address, &link, [list.as_str()]));
         until_another_waits(db)?;
         let digest = Sha256Digest::of(id.as_bytes());
         let received = uploads::receive(db, (upload_id, UploadState::Open), &pieces, &contents, digest)?;
@@ -73,7 +51,7 @@ fn an_upload_that_another_request_completes_meanwhile_is_the_same_artifact() {
     let (completed, answer) = gateway.write_catalog(move |db| {
         let completed = uploads::complete(db, &upload, now)?;
         let request = with(of_job("bin"), json!({"size": "5"}));
-        let answer = beside(address, move |address| call(address, &token, "FinalizeArtifact", &request));
+        let answer = beside(move || call(&address, &token, "FinalizeArtifact", &request));
         until_another_waits(db)?;
         Ok((completed, answer))
     });

@@ -28,6 +28,8 @@ pub const START: &str = "2026-02-01T12:00:00Z";
 pub struct Gateway {
     /// Where it listens.
     pub address: SocketAddr,
+    /// Where it shows its metrics, if it does.
+    pub metrics: Option<SocketAddr>,
     /// Its parts.
     pub app: Arc<App>,
     /// A folder for the test's own files; the store is in `blobs` below it.
@@ -105,13 +107,13 @@ impl Gateway {
         let thread = std::thread::spawn(move || {
             actix_web::rt::System::new().block_on(async {
                 let server = server::listen(shared).unwrap();
-                listening.send((server.address, server.server.handle())).unwrap();
+                listening.send((server.address, server.metrics, server.server.handle())).unwrap();
                 server.server.await.unwrap();
             });
         });
-        let (address, handle) = started.recv().unwrap();
+        let (address, metrics, handle) = started.recv().unwrap();
         let thread = Some(thread);
-        Self { address, app, folder, clock, runtime, handle, thread, _database: owner }
+        Self { address, metrics, app, folder, clock, runtime, handle, thread, _database: owner }
     }
 
     /// Moves the clock.
@@ -231,6 +233,11 @@ impl Gateway {
             std::thread::park_timeout(std::time::Duration::from_millis(1));
         }
         panic!("expected {count} files in the store, there are {:?}", self.blobs());
+    }
+
+    /// Stops it as SIGTERM does; ready when it has stopped.
+    pub fn stop_gracefully(&self) -> impl Future<Output = ()> + use<> {
+        self.handle.stop(true)
     }
 
     pub fn get(&self, path: &str) -> Request {

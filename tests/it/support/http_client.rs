@@ -40,7 +40,8 @@ impl Request {
 
     /// Names another host than the address that the request is sent to.
     pub fn to_host(mut self, host: &str) -> Self {
-        self.head = self.head.replacen(&format!("Host: {}\r\n", self.address), &format!("Host: {host}\r\n"), 1);
+        self.head =
+            self.head.replacen(&format!("Host: {}\r\n", self.address), &format!("Host: {host}\r\n"), 1);
         self
     }
 

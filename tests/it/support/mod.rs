@@ -1,14 +1,18 @@
 //! Test support: servers, requests, archives.
 
+pub mod beside;
 pub mod bucket;
 pub mod disk;
 pub mod ended;
 pub mod fixture;
 pub mod fixtures;
 pub mod gateway;
+pub mod gitlab;
 pub mod http_client;
+pub mod issuers;
 pub mod raw;
 pub mod tcp_proxy;
+pub mod tls;
 mod until;
 pub mod zips;
 

@@ -5,7 +5,7 @@ mod changes;
 mod clients;
 mod errors;
 mod pages;
-mod report;
+pub mod report;
 mod report_ends;
 mod report_hosts;
 mod view;

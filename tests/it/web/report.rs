@@ -10,7 +10,8 @@ use crate::support::zips;
 /// Where the report of job 10 is among the pages.
 pub const REPORT: &str = "/group/project/-/jobs/10/artifacts/report/";
 
-pub const PAGE: &[u8] = b"<!DOCTYPE html>\n<html lang=\"en\"><head><title>x</title></head><body>report</body></html>\n";
+pub const PAGE: &[u8] =
+    b"<!DOCTYPE html>\n<html lang=\"en\"><head><title>x</title></head><body>report</body></html>\n";
 const STYLE: &[u8] = b"body { color: red }\nbody { color: red }\nbody { color: red }\n";
 
 pub fn archive() -> Vec<u8> {
@@ -75,7 +76,10 @@ fn a_report_is_shown_below_an_address_that_is_its_permission() {
     let page = open(&gateway, "", &address);
     assert_eq!(page.status, 200, "{}", page.text());
     let policy = page.header("content-security-policy").unwrap();
-    assert!(policy.starts_with("sandbox allow-scripts ") && !policy.contains("allow-same-origin"), "{policy}");
+    assert!(
+        policy.starts_with("sandbox allow-scripts ") && !policy.contains("allow-same-origin"),
+        "{policy}"
+    );
     let own = format!("{}{folder}", gateway.base_url());
     assert!(policy.contains(&format!("default-src {own} 'unsafe-inline'")), "{policy}");
     assert!(policy.contains(&format!("connect-src {own} data: blob:; form-action {own}; base-uri {own}")));
@@ -135,7 +139,8 @@ fn everything_but_html_is_sent_as_it_lies_in_the_archive() {
     let raw = gateway.get("/api/v4/projects/1/jobs/10/artifacts/index.html").send();
     assert_ne!(html.header("etag"), raw.header("etag"), "the bytes are not the same");
     for (path, answer) in [("index.html", &html), ("style.css", &style)] {
-        let again = gateway.get(&format!("{folder}{path}")).header("If-None-Match", answer.header("etag").unwrap());
+        let again =
+            gateway.get(&format!("{folder}{path}")).header("If-None-Match", answer.header("etag").unwrap());
         let again = again.send();
         assert_eq!((again.status, again.body.len()), (304, 0), "{path}");
         assert_eq!(again.header("content-security-policy"), answer.header("content-security-policy"));
@@ -146,15 +151,24 @@ fn everything_but_html_is_sent_as_it_lies_in_the_archive() {
 
 #[test]
 fn html_of_any_size_and_packing_has_the_shim_and_all_of_its_bytes() {
-    let long = format!("<!doctype html><html><head><meta charset=utf-8>{}</head>", "<p>words of a report</p>\n".repeat(200_000));
+    let long = format!(
+        "<!doctype html><html><head><meta charset=utf-8>{}</head>",
+        "<p>words of a report</p>\n".repeat(200_000)
+    );
     let files: &[(&str, &[u8])] =
         &[("long.html", long.as_bytes()), ("empty.html", b""), ("odd.html", &[0xff, 0xfe, b'<', 0])];
-    for method in [zip::CompressionMethod::Stored, zip::CompressionMethod::Deflated, zip::CompressionMethod::Zstd] {
+    for method in
+        [zip::CompressionMethod::Stored, zip::CompressionMethod::Deflated, zip::CompressionMethod::Zstd]
+    {
         let gateway = with(&zips::packed(method, files));
         let folder = folder(&address(&gateway, "", &format!("{REPORT}long.html")));
         let page = gateway.get(&format!("{folder}long.html")).header("Accept-Encoding", "gzip, zstd").send();
         assert_eq!((page.status, page.complete, page.header("content-encoding")), (200, true, None));
-        let tag = format!("<script src=\"{}{}\"></script>", gateway.base_url(), shim(&gateway, &page.text()[..1000]));
+        let tag = format!(
+            "<script src=\"{}{}\"></script>",
+            gateway.base_url(),
+            shim(&gateway, &page.text()[..1000])
+        );
         assert!(page.text().starts_with(&format!("<!doctype html><html><head>{tag}<meta ")));
         assert!(page.text().replacen(&tag, "", 1) == long);
         assert!(gateway.get(&format!("{folder}empty.html")).send().text().ends_with("</script>"));
@@ -168,10 +182,16 @@ fn a_folder_shows_its_index_behind_a_slash() {
     let folder = folder(&address(&gateway, "", REPORT));
     let leads = |path: &str| {
         let answer = open(&gateway, "", &format!("{folder}{path}"));
-        (answer.status, answer.header("location").map(|to| to.replace(&format!("{}{folder}", gateway.base_url()), "")))
+        (
+            answer.status,
+            answer.header("location").map(|to| to.replace(&format!("{}{folder}", gateway.base_url()), "")),
+        )
     };
     assert_eq!(leads("d?x=y"), (302, Some("d/?x=y".to_owned())));
-    assert_eq!(open(&gateway, "", folder.trim_end_matches('/')).header("location"), Some(&*format!("{}{folder}", gateway.base_url())));
+    assert_eq!(
+        open(&gateway, "", folder.trim_end_matches('/')).header("location"),
+        Some(&*format!("{}{folder}", gateway.base_url()))
+    );
     assert!(open(&gateway, "", &format!("{folder}d/")).text().ends_with("<p>below</p>"));
     assert!(open(&gateway, "", &folder).text().contains("report"));
     for missing in ["e", "e/", "no", "d/no.json", "index.html/"] {
@@ -204,22 +224,31 @@ fn a_person_is_told_once_for_an_archive_who_wrote_its_report() {
     let told = submit(&gateway, "", &format!("{REPORT}index.html"));
     let cookie = told.header("set-cookie").unwrap();
     let path = "/group/project/-/jobs/10/artifacts/report";
-    assert!(cookie.contains(&format!("; Path={path}; ")) && cookie.contains("HttpOnly; SameSite=Lax"), "{cookie}");
+    assert!(
+        cookie.contains(&format!("; Path={path}; ")) && cookie.contains("HttpOnly; SameSite=Lax"),
+        "{cookie}"
+    );
     assert!(!cookie.contains("Secure") && !cookie.contains("Domain"), "{cookie}");
     let pair = cookie.split(';').next().unwrap();
-    let again = |path: &str| navigation(&gateway, "GET", path).header("Cookie", &format!("a=b; {pair}; c=d")).send();
+    let again =
+        |path: &str| navigation(&gateway, "GET", path).header("Cookie", &format!("a=b; {pair}; c=d")).send();
     assert_eq!(again(&format!("{REPORT}other.html")).status, 303, "another file of the same archive");
     assert_eq!(again("/group/project/-/jobs/11/artifacts/report/index.html").status, 200, "another archive");
     let elsewhere = navigation(&gateway, "POST", &format!("{REPORT}index.html"))
         .header("Sec-Fetch-Site", "cross-site")
         .body(Vec::new())
         .send();
-    assert_eq!((elsewhere.status, elsewhere.header("set-cookie")), (403, None), "nobody is told by another site");
+    assert_eq!(
+        (elsewhere.status, elsewhere.header("set-cookie")),
+        (403, None),
+        "nobody is told by another site"
+    );
 }
 
 #[test]
 fn an_address_leads_to_the_report_that_is_there() {
-    let gateway = with(&zips::deflated(&[("htmlcov/index.html", PAGE), ("htmlcov/a.html", PAGE), ("x.txt", b"x")]));
+    let gateway =
+        with(&zips::deflated(&[("htmlcov/index.html", PAGE), ("htmlcov/a.html", PAGE), ("x.txt", b"x")]));
     let leads = |path: &str| address(&gateway, "", &format!("{REPORT}{path}"));
     for (path, shown) in [
         ("", "htmlcov/index.html"),
@@ -249,7 +278,10 @@ fn an_address_leads_to_the_report_that_is_there() {
 #[test]
 fn pages_lead_to_reports_where_there_are_some() {
     let gateway = Gateway::on_sqlite();
-    gateway.write_file("archive.zip", &zips::deflated(&[("cov/index.html", PAGE), ("cov/f/a.html", PAGE), ("t/x", b"x")]));
+    gateway.write_file(
+        "archive.zip",
+        &zips::deflated(&[("cov/index.html", PAGE), ("cov/f/a.html", PAGE), ("t/x", b"x")]),
+    );
     gateway.write_file("plain.zip", &zips::deflated(&[("x.txt", b"x")]));
     gateway.write_file("own.html", b"<p>own</p>");
     gateway.load(
@@ -262,11 +294,18 @@ fn pages_lead_to_reports_where_there_are_some() {
     let job = open(&gateway, "", "/group/project/-/jobs/10");
     let of_job: Vec<String> = links(html(&job)).into_iter().filter(|to| to.contains("/report/")).collect();
     assert_eq!(of_job.len(), 3, "{of_job:?}");
-    assert!(of_job.contains(&format!("{REPORT}cov/index.html")) && of_job.contains(&format!("{REPORT}own/page.html")));
+    assert!(
+        of_job.contains(&format!("{REPORT}cov/index.html"))
+            && of_job.contains(&format!("{REPORT}own/page.html"))
+    );
     let named = of_job.iter().find(|to| to.contains("?artifact=")).unwrap();
     let named = address(&gateway, "", named);
     assert!(open(&gateway, "", &named).text().contains("report"));
-    assert_eq!(open(&gateway, "", &format!("{}own/page.html", folder(&named))).status, 404, "it is not of that archive");
+    assert_eq!(
+        open(&gateway, "", &format!("{}own/page.html", folder(&named))).status,
+        404,
+        "it is not of that archive"
+    );
     let standing = folder(&address(&gateway, "", REPORT));
     assert!(open(&gateway, "", &format!("{standing}own/page.html")).text().ends_with("<p>own</p>"));
     assert!(!html(&open(&gateway, "", "/group/project/-/jobs/11")).contains("/report/"));
@@ -280,7 +319,9 @@ fn pages_lead_to_reports_where_there_are_some() {
     }
     let view = open(&gateway, "", "/group/project/-/jobs/10/artifacts/view/cov/f/a.html");
     assert_eq!(link(html(&view), "Open report"), format!("{REPORT}cov/f/a.html"));
-    assert!(!html(&open(&gateway, "", "/group/project/-/jobs/10/artifacts/view/t/x")).contains("Open report"));
+    assert!(
+        !html(&open(&gateway, "", "/group/project/-/jobs/10/artifacts/view/t/x")).contains("Open report")
+    );
 }
 
 #[test]
@@ -308,12 +349,18 @@ fn only_whom_the_setting_names_gets_scripts() {
 
 #[test]
 fn a_report_may_load_from_the_hosts_that_are_set_and_tell_them_nothing() {
-    let gateway = Gateway::on_sqlite_with(|settings| settings.report_sources = vec!["https://cdn.example.org".into()]);
+    let gateway =
+        Gateway::on_sqlite_with(|settings| settings.report_sources = vec!["https://cdn.example.org".into()]);
     fixtures::small(&gateway, &archive());
     let page = open(&gateway, "", &address(&gateway, "", REPORT));
     let policy = page.header("content-security-policy").unwrap();
-    let of = |name: &str| policy.split("; ").find(|part| part.starts_with(name)).unwrap().contains("cdn.example.org");
-    assert!(of("default-src ") && of("script-src ") && !of("connect-src ") && !of("form-action "), "{policy}");
+    let of = |name: &str| {
+        policy.split("; ").find(|part| part.starts_with(name)).unwrap().contains("cdn.example.org")
+    };
+    assert!(
+        of("default-src ") && of("script-src ") && !of("connect-src ") && !of("form-action "),
+        "{policy}"
+    );
 }
 
 #[test]
@@ -321,7 +368,10 @@ fn scripts_ask_before_they_ask_in_unusual_ways_and_may_only_read() {
     let gateway = with(&archive());
     let address = address(&gateway, "", REPORT);
     let asks = gateway.request("OPTIONS", &address).header("Origin", "null");
-    let answer = asks.header("Access-Control-Request-Method", "GET").header("Access-Control-Request-Headers", "x-requested-with").send();
+    let answer = asks
+        .header("Access-Control-Request-Method", "GET")
+        .header("Access-Control-Request-Headers", "x-requested-with")
+        .send();
     assert_eq!(answer.status, 204);
     assert_eq!(answer.header("access-control-allow-origin"), Some("*"));
     assert_eq!(answer.header("access-control-allow-headers"), Some("*"));
@@ -329,7 +379,8 @@ fn scripts_ask_before_they_ask_in_unusual_ways_and_may_only_read() {
     for method in ["POST", "PUT", "DELETE"] {
         assert_eq!(gateway.request(method, &address).body(Vec::new()).send().status, 405, "{method}");
     }
-    let worker = gateway.get(&format!("{}film.mp4", folder(&address))).header("Service-Worker", "script").send();
+    let worker =
+        gateway.get(&format!("{}film.mp4", folder(&address))).header("Service-Worker", "script").send();
     assert_eq!((worker.status, worker.body.len() < 2000), (403, true));
 }
 

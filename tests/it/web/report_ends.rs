@@ -74,7 +74,12 @@ fn a_token_that_was_bent_is_none() {
         let other = if before.as_bytes()[at] == b'A' { "B" } else { "A" };
         refused(&format!("{}{other}{}{after}", &before[..at], &before[at + 1..]));
     }
-    for bent in [format!("{before}A"), before[..before.len() - 1].to_owned(), "/-/r/x".to_owned(), "/-/r/%41".to_owned()] {
+    for bent in [
+        format!("{before}A"),
+        before[..before.len() - 1].to_owned(),
+        "/-/r/x".to_owned(),
+        "/-/r/%41".to_owned(),
+    ] {
         refused(&format!("{bent}{after}"));
     }
     assert_eq!(opened(&gateway, "/-/r/", "document").status, 403);
@@ -113,7 +118,12 @@ fn a_token_opens_its_own_archive_and_nothing_above_it() {
 fn credentials_count_for_nothing_below_a_report() {
     let gateway = with(&archive());
     let address = address(&gateway, "", &format!("{REPORT}index.html"));
-    for (name, value) in [("PRIVATE-TOKEN", "glpat-wrong"), ("Authorization", "Basic x"), ("JOB-TOKEN", "glcbt-wrong"), ("Cookie", "a=b")] {
+    for (name, value) in [
+        ("PRIVATE-TOKEN", "glpat-wrong"),
+        ("Authorization", "Basic x"),
+        ("JOB-TOKEN", "glcbt-wrong"),
+        ("Cookie", "a=b"),
+    ] {
         let answer = gateway.get(&address).header(name, value).send();
         assert_eq!((answer.status, answer.header("vary")), (200, None), "{name}");
     }
@@ -132,7 +142,12 @@ fn jobs_are_shown_no_reports() {
 #[test]
 fn what_may_not_be_read_is_no_report_for_anybody_else() {
     let gateway = Gateway::on_sqlite();
-    Fixture::project("group/project").members().pipeline(100, "main").job(10, "build").archive(&archive()).load(&gateway);
+    Fixture::project("group/project")
+        .members()
+        .pipeline(100, "main")
+        .job(10, "build")
+        .archive(&archive())
+        .load(&gateway);
     for token in ["", OUTSIDER] {
         assert_eq!(open(&gateway, token, &format!("{REPORT}index.html")).status, 404);
         assert_eq!(submit(&gateway, token, &format!("{REPORT}index.html")).status, 404);
@@ -223,7 +238,9 @@ fn tokens_outlive_one_exchange_of_the_keys_and_not_two() {
     let gateway = with(&archive());
     let address = address(&gateway, "", &format!("{REPORT}index.html"));
     let exchange = || {
-        gateway.write_catalog(|db| artigate::catalog::keys::rotate(db, &[7; 32], artigate::domain::Timestamp::from_millis(0)));
+        gateway.write_catalog(|db| {
+            artigate::catalog::keys::rotate(db, &[7; 32], artigate::domain::Timestamp::from_millis(0))
+        });
     };
     exchange();
     assert_eq!(fetch(&gateway, &address).status, 200);
@@ -242,4 +259,45 @@ fn a_browser_without_fetch_metadata_is_led_on_like_any_other() {
     let address = address(&gateway, "", &format!("{REPORT}index.html"));
     gateway.advance_clock(8 * HOUR);
     assert_eq!(gateway.get(&address).header("Accept", ACCEPT).send().status, 302);
+}
+
+#[test]
+fn no_token_of_a_report_reaches_the_log() {
+    use std::fs::File;
+    use std::process::Stdio;
+
+    use crate::program::Serving;
+    use crate::support::http_client::Request;
+    let folder_of_server = tempfile::tempdir().unwrap();
+    let log = folder_of_server.path().join("log");
+    let serving = Serving::demo(folder_of_server.path(), Stdio::from(File::create(&log).unwrap()));
+    let host = serving.base_url.trim_start_matches("http://").to_owned();
+    let request = |method: &str, path: &str| {
+        let request = Request::new(host.parse().unwrap(), method, path).header("Accept", ACCEPT);
+        request.header("Sec-Fetch-Mode", "navigate").header("Sec-Fetch-Site", "same-origin")
+    };
+    let report = "/demo/site/-/jobs/1003/artifacts/report/public/index.html";
+    let told = request("POST", report).body(Vec::new()).send();
+    let cookie = told.header("set-cookie").unwrap().split(';').next().unwrap().to_owned();
+    let lead = request("GET", report).header("Cookie", &cookie).send();
+    let address = lead.header("location").unwrap().strip_prefix(&serving.base_url).unwrap().to_owned();
+    let token = folder(&address).trim_start_matches("/-/r/").trim_end_matches('/').to_owned();
+    assert_eq!(request("GET", &address).send().status, 200);
+    for path in [
+        folder(&address),
+        format!("/-/r/{token}"),
+        format!("/-/r/{token}/no/such/file?x=y"),
+        format!("/-/r/{token}x/bent"),
+        format!("/%2d/r/{token}/encoded"),
+        format!("/-/blobs/x?to=%2F-%2Fr%2F{token}%2Fx"),
+        format!("/demo/site?search=/-/r/{token}/"),
+    ] {
+        request("GET", &path).header("Referer", &format!("{}{address}", serving.base_url)).send();
+    }
+    request("OPTIONS", &address).send();
+    request("DELETE", &address).send();
+    assert_eq!(serving.stop(), Some(0));
+    let log = std::fs::read_to_string(log).unwrap();
+    assert!(log.contains("/-/r/[FILTERED]/public/index.html"), "{log}");
+    assert!(!log.contains(&token[..12]), "{log}");
 }

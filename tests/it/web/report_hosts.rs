@@ -53,7 +53,11 @@ fn reports_are_shown_on_their_host_without_a_sandbox() {
     let folder = format!("https://{host}{}", super::report::folder(&path));
     let policy = page.header("content-security-policy").unwrap();
     assert!(!policy.contains("sandbox") && policy.contains("; frame-ancestors 'self'"), "{policy}");
-    assert!(policy.contains(&format!("default-src {folder} ")) && policy.contains(&format!("worker-src {folder} ")), "{policy}");
+    assert!(
+        policy.contains(&format!("default-src {folder} "))
+            && policy.contains(&format!("worker-src {folder} ")),
+        "{policy}"
+    );
     assert!(!policy.contains("ci.example.com"), "{policy}");
     for (name, value) in [
         ("cross-origin-resource-policy", Some("same-origin")),
@@ -73,17 +77,41 @@ fn reports_are_shown_on_their_host_without_a_sandbox() {
 fn the_host_of_reports_answers_nothing_else() {
     let gateway = with("https://reports.example.net");
     let (host, path) = place(&gateway, &format!("{REPORT}index.html"));
-    for other in ["/", "/group/project", "/group/project/-/jobs/10", REPORT, "/api/v4/version", "/-/liveness", "/-/blobs/x", "/v2/access-token", "/-/sign_in", "/-/metrics", "/twirp/x"] {
+    for other in [
+        "/",
+        "/group/project",
+        "/group/project/-/jobs/10",
+        REPORT,
+        "/api/v4/version",
+        "/-/liveness",
+        "/-/blobs/x",
+        "/v2/access-token",
+        "/-/sign_in",
+        "/-/metrics",
+        "/twirp/x",
+    ] {
         for spelled in ["reports.example.net", "REPORTS.example.net:443"] {
             let answer = at(&gateway, spelled, other);
             assert_eq!((answer.status, answer.header("set-cookie")), (404, None), "{spelled} {other}");
             assert!(answer.body.len() < 1000 && !answer.text().contains("href"), "{}", answer.text());
         }
-        let posted = gateway.request("POST", other).to_host(&host).private_token(fixtures::ADMIN).body(b"{}".to_vec()).send();
+        let posted = gateway
+            .request("POST", other)
+            .to_host(&host)
+            .private_token(fixtures::ADMIN)
+            .body(b"{}".to_vec())
+            .send();
         assert!(matches!(posted.status, 404 | 405), "{other}: {}", posted.status);
     }
     assert_eq!(at(&gateway, "reports.example.net", &path).status, 200);
-    let style = html(&at(&gateway, "ci.example.com", "/group/project")).split("stylesheet\" href=\"").nth(1).unwrap().split('"').next().unwrap().to_owned();
+    let style = html(&at(&gateway, "ci.example.com", "/group/project"))
+        .split("stylesheet\" href=\"")
+        .nth(1)
+        .unwrap()
+        .split('"')
+        .next()
+        .unwrap()
+        .to_owned();
     assert_eq!(at(&gateway, "reports.example.net", &style).status, 200, "assets");
 }
 
@@ -93,7 +121,11 @@ fn the_host_of_the_pages_shows_no_report() {
     let (host, path) = place(&gateway, &format!("{REPORT}index.html"));
     for pages in ["ci.example.com", "127.0.0.1", "anything"] {
         let lead = at(&gateway, pages, &format!("{path}?x=y"));
-        assert_eq!((lead.status, lead.header("location")), (302, Some(&*format!("https://{host}{path}?x=y"))), "{pages}");
+        assert_eq!(
+            (lead.status, lead.header("location")),
+            (302, Some(&*format!("https://{host}{path}?x=y"))),
+            "{pages}"
+        );
         assert_eq!(lead.body.len(), 0);
         let bent = at(&gateway, pages, &path.replace("/-/r/", "/-/r/A"));
         assert_eq!((bent.status, bent.header("location")), (403, None), "{pages}");
@@ -101,7 +133,8 @@ fn the_host_of_the_pages_shows_no_report() {
     // A proxy that is trusted says which host was asked.
     let behind = gateway.get(&path).to_host("127.0.0.1").header("X-Forwarded-Host", &host).send();
     assert_eq!(behind.status, 200);
-    let hidden = gateway.get("/group/project").to_host("ci.example.com").header("X-Forwarded-Host", &host).send();
+    let hidden =
+        gateway.get("/group/project").to_host("ci.example.com").header("X-Forwarded-Host", &host).send();
     assert_eq!(hidden.status, 404);
 }
 
@@ -125,7 +158,10 @@ fn each_report_has_an_origin_of_its_own() {
     let (one, path) = place(&gateway, &format!("{REPORT}index.html"));
     let (other, other_path) = place(&gateway, "/group/other/-/jobs/30/artifacts/report/index.html");
     let label = one.strip_suffix(".reports.example.net").unwrap();
-    assert!(label.len() == 32 && label.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit()), "{label}");
+    assert!(
+        label.len() == 32 && label.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit()),
+        "{label}"
+    );
     assert_ne!(one, other);
     let page = at(&gateway, &one, &path);
     assert_eq!((page.status, page.header("origin-agent-cluster")), (200, Some("?1")));
@@ -134,7 +170,10 @@ fn each_report_has_an_origin_of_its_own() {
         assert_eq!((answer.status, answer.header("location")), (403, None), "{wrong}");
     }
     assert_eq!(at(&gateway, &other, &other_path).status, 200);
-    assert_eq!(at(&gateway, "ci.example.com", &path).header("location"), Some(&*format!("https://{one}{path}")));
+    assert_eq!(
+        at(&gateway, "ci.example.com", &path).header("location"),
+        Some(&*format!("https://{one}{path}"))
+    );
     let again = place(&gateway, &format!("{REPORT}d/"));
     assert_eq!(again.0, one, "the origin is that of the archive");
 }
@@ -154,14 +193,19 @@ fn without_scripts_a_report_is_in_a_sandbox_on_its_host_too() {
 
 #[test]
 fn pages_below_a_path_have_reports_below_it() {
-    let gateway = Gateway::on_sqlite_with(|settings| settings.external_url = Some("https://ci.example.com/art".into()));
+    let gateway =
+        Gateway::on_sqlite_with(|settings| settings.external_url = Some("https://ci.example.com/art".into()));
     fixtures::small(&gateway, &archive());
     let lead = lead(&gateway, "", &format!("{REPORT}index.html"));
     let path = lead.strip_prefix("https://ci.example.com/art").unwrap_or_else(|| panic!("{lead}")).to_owned();
     let page = open(&gateway, "", &path);
     let folder = format!("https://ci.example.com/art{}", super::report::folder(&path));
     assert!(page.header("content-security-policy").unwrap().contains(&format!("default-src {folder} ")));
-    assert!(page.text().contains("<script src=\"https://ci.example.com/art/-/assets/shim-"), "{}", page.text());
+    assert!(
+        page.text().contains("<script src=\"https://ci.example.com/art/-/assets/shim-"),
+        "{}",
+        page.text()
+    );
 }
 
 #[test]
@@ -174,7 +218,8 @@ fn a_host_of_reports_must_not_be_that_of_the_pages() {
     ] {
         let variables = [("ARTIGATE_SERVER__REPORTS_URL", reports), ("ARTIGATE_SERVER__EXTERNAL_URL", pages)];
         let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));
-        let error = Settings::load(Some(std::path::Path::new("/dev/null")), variables).unwrap_err().to_string();
+        let error =
+            Settings::load(Some(std::path::Path::new("/dev/null")), variables).unwrap_err().to_string();
         let expected = "server.reports_url (from environment variable ARTIGATE_SERVER__REPORTS_URL): ";
         assert!(error.starts_with(expected) && error.contains(why), "{error}");
     }

@@ -14,7 +14,7 @@ use crate::http::credentials::Authorization;
 pub(super) async fn running_job(ctx: &RequestContext) -> Result<RunningJob, AccessError> {
     let shown = token(ctx)?;
     let token = shown.token()?;
-    ctx.access().job_of_any_token(&ctx.app.keys, token, &ctx.audit, ctx.now).await
+    ctx.access().job_of_any_token(&ctx.app.keys, token, ctx.bare_credentials(), ctx.now).await
 }
 
 /// Finds the running job that makes a request about itself.

@@ -41,7 +41,9 @@ fn refuse(ctx: &RequestContext, error: ApiError) -> HttpResponse {
 
 async fn dispatch(ctx: &RequestContext, body: RequestBody) -> Result<HttpResponse, ApiError> {
     let path = ctx.request.uri().path();
-    match (ctx.request.method(), routes::parse(path)?) {
+    let route = routes::parse(path)?;
+    ctx.has_route(route.template());
+    match (ctx.request.method(), route) {
         (&Method::GET, Route::Job(id)) => jobs::one(ctx, id).await,
         (&Method::POST, Route::JobArtifacts(id)) => artifacts::create(ctx, &id, body).await,
         (&Method::PUT, Route::JobArtifacts(id)) => artifacts::update(ctx, &id, body).await,

@@ -21,6 +21,18 @@ pub(super) enum Route {
     Worker(WorkerRoute),
 }
 
+impl Route {
+    /// Returns the template of its path.
+    pub(super) fn template(&self) -> &'static str {
+        match self {
+            Self::Job(_) => "/v3/jobs/:id",
+            Self::JobArtifacts(_) => "/v3/jobs/:id/artifacts",
+            Self::Search(_) => "/v3/builds/:id/artifacts/search",
+            Self::Worker(route) => route.template(),
+        }
+    }
+}
+
 /// Parses a raw path.
 ///
 /// # Errors

@@ -64,6 +64,17 @@ enum Rpc {
 }
 
 impl Rpc {
+    /// Returns the end of its path.
+    fn template(self) -> &'static str {
+        match self {
+            Self::Create => "/twirp/…/CreateArtifact",
+            Self::Finalize => "/twirp/…/FinalizeArtifact",
+            Self::List => "/twirp/…/ListArtifacts",
+            Self::Link => "/twirp/…/GetSignedArtifactURL",
+            Self::Delete => "/twirp/…/DeleteArtifact",
+        }
+    }
+
     fn of(path: &str) -> Option<Self> {
         Some(match path.strip_prefix(SERVICE)? {
             "CreateArtifact" => Self::Create,
@@ -80,8 +91,10 @@ async fn dispatch(ctx: &RequestContext, mut body: RequestBody) -> Result<Value, 
     let rpc = Rpc::of(ctx.request.path()).filter(|_| ctx.request.method() == Method::POST);
     let no_route = Refusal::new(StatusCode::NOT_FOUND, "bad_route", "no such method");
     let rpc = rpc.ok_or(no_route)?;
+    ctx.has_route(rpc.template());
     let token = token(ctx)?;
-    let runtime = ctx.access().job_of_runtime_token(&ctx.app.keys, &token, &ctx.audit, ctx.now).await?;
+    let credentials = ctx.bare_credentials();
+    let runtime = ctx.access().job_of_runtime_token(&ctx.app.keys, &token, credentials, ctx.now).await?;
     let request = body.read_whole(MAX_REQUEST_BYTES).await?;
     match rpc {
         Rpc::Create => create(ctx, &runtime, parse(&request)?).await,

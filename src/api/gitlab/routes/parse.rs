@@ -40,6 +40,7 @@ pub fn candidate_routes(path: &Segments<'_>) -> impl Iterator<Item = Route> {
     let only = match *path.as_slice() {
         ["jobs", job_id, "artifacts"] => Some(Route::JobArtifacts { job_id: number(job_id) }),
         ["jobs", job_id, "artifacts", "authorize"] => Some(Route::AuthorizeUpload { job_id: number(job_id) }),
+        ["jobs", "request"] => Some(Route::JobRequests),
         ["projects"] => Some(Route::Projects),
         ["projects", ref rest @ ..] => {
             below = rest;

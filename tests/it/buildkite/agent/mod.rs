@@ -37,7 +37,7 @@ impl Agent {
         Self::new(gateway.address, RUNNING, "20", "200")
     }
 
-    fn new(address: SocketAddr, token: &str, job: &str, build: &str) -> Self {
+    pub(crate) fn new(address: SocketAddr, token: &str, job: &str, build: &str) -> Self {
         let (token, job, build) = (token.to_owned(), job.to_owned(), build.to_owned());
         Self { address, token, job, build, in_parts: true }
     }
@@ -150,14 +150,14 @@ impl Agent {
         ids.iter().map(|id| id.as_str().unwrap().to_owned()).collect()
     }
 
-    fn search(&self, query: &str, more: &str) -> Answer {
+    pub(crate) fn search(&self, query: &str, more: &str) -> Answer {
         let query = query.replace('%', "%25").replace('*', "%2A").replace('?', "%3F").replace(' ', "%20");
         let path = format!("/builds/{}/artifacts/search?query={query}&state=finished{more}", self.build);
         self.request("GET", &path).send()
     }
 
     /// A search that must succeed.
-    fn found(&self, query: &str, more: &str) -> Vec<Value> {
+    pub(crate) fn found(&self, query: &str, more: &str) -> Vec<Value> {
         let answer = self.search(query, more);
         assert_eq!(answer.status, 200, "{query}{more}: {}", answer.text());
         let items: Value = serde_json::from_slice(&answer.body).unwrap();
@@ -165,12 +165,12 @@ impl Agent {
     }
 
     /// The paths that a search finds.
-    fn paths(&self, query: &str, more: &str) -> Vec<String> {
+    pub(crate) fn paths(&self, query: &str, more: &str) -> Vec<String> {
         self.found(query, more).iter().map(|item| item["path"].as_str().unwrap().to_owned()).collect()
     }
 
     /// The bytes behind the link of a found artifact, which the agent asks for without a credential.
-    fn download(&self, item: &Value) -> Answer {
+    pub(crate) fn download(&self, item: &Value) -> Answer {
         Request::new(self.address, "GET", &self.path_of(&item["url"])).send()
     }
 

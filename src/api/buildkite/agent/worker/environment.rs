@@ -66,8 +66,7 @@ pub(super) fn of(accepted: &AcceptedJob, job: &BuildJob, base_url: &str) -> BTre
     set("BUILDKITE_SCRIPT_PATH", command);
     set("BUILDKITE_ARTIFACT_PATHS", paths.unwrap_or_default());
     set("BUILDKITE_TIMEOUT", "false");
-    let attempts = build.jobs.iter().filter(|other| other.name == job.name && other.id < job.id);
-    set("BUILDKITE_RETRY_COUNT", &attempts.count().to_string());
+    set("BUILDKITE_RETRY_COUNT", &accepted.earlier_attempts.to_string());
     set("BUILDKITE_AGENT_ID", &accepted.agent.uuid.to_string());
     set("BUILDKITE_AGENT_NAME", &accepted.agent.name);
     for (name, value) in accepted.agent.tags.pairs() {

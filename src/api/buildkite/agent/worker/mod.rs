@@ -68,6 +68,25 @@ pub(in crate::api::buildkite::agent) enum DataRoute {
 }
 
 impl WorkerRoute {
+    /// Returns the template of its path.
+    pub(in crate::api::buildkite::agent) fn template(self) -> &'static str {
+        match self {
+            Self::Register => "/v3/register",
+            Self::Connect => "/v3/connect",
+            Self::Ping => "/v3/ping",
+            Self::Heartbeat => "/v3/heartbeat",
+            Self::Disconnect => "/v3/disconnect",
+            Self::Tell(_) => "/v3/stop",
+            Self::Job(_, JobRoute::Accept) => "/v3/jobs/:id/accept",
+            Self::Job(_, JobRoute::Start) => "/v3/jobs/:id/start",
+            Self::Job(_, JobRoute::Finish) => "/v3/jobs/:id/finish",
+            Self::Job(_, JobRoute::Chunks) => "/v3/jobs/:id/chunks",
+            Self::Job(_, JobRoute::Data(_)) => "/v3/jobs/:id/data/:name",
+            Self::Job(_, JobRoute::Dropped | JobRoute::Unsupported(_)) => "/v3/jobs/:id/…",
+            Self::BuildData(..) => "/v3/builds/:id/data/:name",
+        }
+    }
+
     /// Reads the segments of a path; `None` if they are those of no route of this part.
     ///
     /// # Errors

@@ -35,7 +35,7 @@ const HEARTBEAT_SECONDS: u64 = 60;
 pub(super) async fn register(ctx: &RequestContext, body: &mut RequestBody) -> Result<HttpResponse, ApiError> {
     ctx.audit.start("agent.register");
     let list = vec![Credential::Personal(token(ctx)?)];
-    let credentials = Credentials { list, audit: ctx.audit.clone() };
+    let credentials = Credentials { list, ..ctx.bare_credentials() };
     let principal = ctx.principal(credentials, AcceptedCredentials::UserOnly, Scopes::AGENT);
     ctx.access().authenticate(&principal).await?;
     let details = details(&object(body, MAX_BODY_BYTES).await?)?;

@@ -27,7 +27,7 @@ pub(super) async fn accept(ctx: &RequestContext, id: RowId) -> Result<HttpRespon
     let shown = token(ctx)?;
     let accepted = ctx.access().accept_job(shown.token()?, id, &ctx.audit, ctx.now).await?;
     let build = &accepted.build;
-    let job = build.jobs.iter().find(|job| job.id == accepted.job_id).ok_or(ApiError::missing("job"))?;
+    let job = build.jobs.first().ok_or(ApiError::missing("job"))?;
     let runtime = RuntimeToken { pipeline_id: build.build.id, job_id: job.id };
     let runtime = runtime.sign(&ctx.app.keys, ctx.now).await?;
     let base_url = ctx.base_url();
@@ -57,7 +57,7 @@ pub(super) async fn start(
 ) -> Result<HttpResponse, ApiError> {
     ctx.audit.start("job.start");
     let credential = credential(ctx).await?;
-    ctx.access().held_job(&credential, id, &ctx.audit, ctx.now).await?;
+    ctx.access().begun_or_ended_job(&credential, id, &ctx.audit, ctx.now).await?;
     let started_at = time(&object(body, MAX_BODY_BYTES).await?, "started_at", ctx.now)?;
     ctx.access().start_job(&credential, id, started_at, &ctx.audit, ctx.now).await?;
     Ok(done())
@@ -71,7 +71,7 @@ pub(super) async fn finish(
 ) -> Result<HttpResponse, ApiError> {
     ctx.audit.start("job.finish");
     let credential = credential(ctx).await?;
-    ctx.access().job_to_finish(&credential, id, &ctx.audit, ctx.now).await?;
+    ctx.access().begun_or_ended_job(&credential, id, &ctx.audit, ctx.now).await?;
     let body = object(body, MAX_BODY_BYTES).await?;
     let end = JobEnd {
         exit_status: exit_status(&body["exit_status"])?,

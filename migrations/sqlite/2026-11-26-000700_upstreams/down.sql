@@ -1,0 +1,2 @@
+ALTER TABLE users DROP COLUMN upstream;
+ALTER TABLE projects DROP COLUMN upstream;

@@ -1,0 +1,2 @@
+DROP INDEX artifacts_pulled;
+ALTER TABLE artifacts DROP COLUMN origin;

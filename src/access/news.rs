@@ -1,0 +1,174 @@
+//! News: what hooks of an upstream report, as far as their secrets may speak about a project and are believed.
+
+use crate::access::{Access, AccessError};
+use crate::catalog::Db;
+use crate::catalog::foreign::{self, Applied, EventKey, ForeignId, Report, ReportedProject};
+use crate::domain::Timestamp;
+use crate::domain::project::path_covers;
+use crate::settings::{HookMode, HookSettings};
+
+/// What a hook reports.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum News {
+    /// The states of a pipeline and jobs.
+    Report(Box<Report>),
+    /// A project has another path, or none because it was deleted.
+    Moved {
+        /// The project, with the path that it had.
+        project: ReportedProject,
+        /// Its path now.
+        to: Option<String>,
+    },
+}
+
+/// A delivery whose secret was proven.
+#[derive(Debug, Clone)]
+pub struct ProvenDelivery {
+    /// What tells it from others.
+    pub key: EventKey,
+    /// Where the upstream's projects are below, if they do not have its own paths.
+    pub prefix: Option<String>,
+    /// The secrets that it was made with.
+    pub secrets: Vec<(String, HookMode)>,
+}
+
+/// What became of news.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NewsOutcome {
+    /// They are in the catalog.
+    Taken,
+    /// They are kept as a hint of what to ask about.
+    Noted,
+    /// They are of no use, for this reason.
+    Ignored(&'static str),
+}
+
+impl ProvenDelivery {
+    /// Returns how far a delivery made with these secrets is believed.
+    pub fn secrets_of(secrets: &[&HookSettings]) -> Vec<(String, HookMode)> {
+        secrets.iter().map(|secret| (secret.scope.clone(), secret.mode)).collect()
+    }
+
+    /// Returns how far it is believed about a project that has this path here and, as it says, that one at the
+    /// upstream; `None` if it may not speak about it. Both must be in the scope: who knows the secret of one group may
+    /// write another project's number into an event.
+    fn mode_for(&self, path: &str, said: &str) -> Option<HookMode> {
+        let below =
+            |prefix: &String| path.strip_prefix(prefix.as_str()).and_then(|rest| rest.strip_prefix('/'));
+        let own = match &self.prefix {
+            Some(prefix) => below(prefix).unwrap_or(path),
+            None => path,
+        };
+        let covers = |scope: &str| scope == "*" || path_covers(scope, own) && path_covers(scope, said);
+        let modes = self.secrets.iter().filter(|(scope, _)| covers(scope)).map(|(_, mode)| *mode);
+        modes.max_by_key(|mode| *mode == HookMode::Trust)
+    }
+}
+
+impl Access {
+    /// Takes news over, or notes them.
+    ///
+    /// # Errors
+    /// Those of the catalog.
+    pub async fn take_news(
+        &self,
+        delivery: ProvenDelivery,
+        news: News,
+        now: Timestamp,
+    ) -> Result<NewsOutcome, AccessError> {
+        // Most news of a large system are about projects of which nothing is kept here: they take no writer's turn.
+        let (asked, about) = (delivery.clone(), news.clone());
+        if let Err(why) = self.catalog.read(move |db| admit(db, &asked, &about)).await? {
+            return Ok(NewsOutcome::Ignored(why));
+        }
+        let (upstream, about) = (self.upstream.clone(), news.project().clone());
+        let taking = self.catalog.write(move |db| {
+            let mode = match admit(db, &delivery, &news)? {
+                Ok(mode) => mode,
+                Err(why) => return Ok(NewsOutcome::Ignored(why)),
+            };
+            match mode {
+                HookMode::Hint => note(db, &delivery, &news, now),
+                HookMode::Trust => take(db, &delivery, &news, now),
+            }
+        });
+        let outcome: Result<NewsOutcome, AccessError> = taking.await;
+        // Believed or not, what is remembered of the project may be old.
+        let is_of_use = matches!(outcome, Ok(NewsOutcome::Taken | NewsOutcome::Noted));
+        if let (Some(upstream), ForeignId::Number(id)) = (&upstream, &about.id)
+            && is_of_use
+            && upstream.name() == about.upstream
+        {
+            upstream.forget_project(*id);
+            self.hints.notify_one();
+        }
+        outcome
+    }
+}
+
+impl News {
+    fn project(&self) -> &ReportedProject {
+        match self {
+            Self::Report(report) => &report.project,
+            Self::Moved { project, .. } => project,
+        }
+    }
+}
+
+/// Finds out how far a delivery is believed, or why it is of no use.
+fn admit(
+    db: &mut Db,
+    delivery: &ProvenDelivery,
+    news: &News,
+) -> Result<Result<HookMode, &'static str>, AccessError> {
+    let project = news.project();
+    let said = match news {
+        News::Report(report) => report.foreign_path.as_str(),
+        News::Moved { project, .. } => project.path.as_str(),
+    };
+    let Some(known) = foreign::known_project(db, project)? else {
+        return Ok(Err("nothing of the project is kept here"));
+    };
+    let Some(mode) = delivery.mode_for(&known.path, said) else {
+        return Ok(Err("project is outside of the scope of the hook's secret"));
+    };
+    if !foreign::is_new_event(db, delivery.key)? {
+        return Ok(Err("event was delivered before"));
+    }
+    Ok(Ok(mode))
+}
+
+fn note(
+    db: &mut Db,
+    delivery: &ProvenDelivery,
+    news: &News,
+    now: Timestamp,
+) -> Result<NewsOutcome, AccessError> {
+    // What has moved is asked by its path again.
+    let News::Report(report) = news else { return Ok(NewsOutcome::Noted) };
+    let ForeignId::Number(pipeline) = report.pipeline else {
+        return Ok(NewsOutcome::Ignored("nobody can be asked about a hint of this upstream"));
+    };
+    foreign::remember_event(db, delivery.key, &report.project, Some(pipeline), now)?;
+    Ok(NewsOutcome::Noted)
+}
+
+fn take(
+    db: &mut Db,
+    delivery: &ProvenDelivery,
+    news: &News,
+    now: Timestamp,
+) -> Result<NewsOutcome, AccessError> {
+    let (project, applied) = match news {
+        News::Report(report) => (&report.project, foreign::apply_report(db, report, now)?),
+        News::Moved { project, to } => (project, foreign::move_project(db, project, to.as_deref(), now)?),
+    };
+    match applied {
+        Applied::Ignored(why) => Ok(NewsOutcome::Ignored(why)),
+        Applied::Older => Ok(NewsOutcome::Ignored("what is known is newer")),
+        Applied::Taken => {
+            foreign::remember_event(db, delivery.key, project, None, now)?;
+            Ok(NewsOutcome::Taken)
+        }
+    }
+}

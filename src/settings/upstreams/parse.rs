@@ -1,0 +1,398 @@
+//! Parser of `[[upstream]]`. Every fault names the key with its place, `upstream[0].url`, and the file.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use config::{Value, ValueKind};
+
+use super::keys::UPSTREAM_KEYS;
+use super::{HookMode, HookSettings, KeySource, OidcSettings, PullMode, UpstreamKind, UpstreamSettings};
+use crate::domain::project::is_valid_path;
+use crate::settings::text::read_text;
+use crate::settings::unknown::{did_you_mean, distance};
+use crate::settings::values::{at_least_one, duration, size, timeout};
+
+/// The longest name of an upstream, in bytes.
+const MAX_NAME: usize = 64;
+
+const KINDS: &[(&str, UpstreamKind)] = &[
+    ("gitlab", UpstreamKind::GitLab),
+    ("github", UpstreamKind::GitHub),
+    ("buildkite", UpstreamKind::Buildkite),
+];
+
+const PULLS: &[(&str, PullMode)] = &[("off", PullMode::Off), ("archives", PullMode::Archives)];
+
+const MODES: &[(&str, HookMode)] = &[("hint", HookMode::Hint), ("trust", HookMode::Trust)];
+
+/// What the file says of upstreams.
+#[derive(Default)]
+pub(in crate::settings) struct Upstreams {
+    /// Those without a fault.
+    pub(in crate::settings) all: Vec<UpstreamSettings>,
+    /// The keys that are set, by their place, with their texts. None of them holds a secret.
+    pub(in crate::settings) given: Vec<(String, String, &'static str)>,
+    /// The faults, each with its place.
+    pub(in crate::settings) faults: Vec<String>,
+}
+
+/// Reads the value of `upstream` in the file at `path`. `external_url` is the default audience of ID tokens.
+pub(in crate::settings) fn read(value: &Value, path: &Path, external_url: Option<&str>) -> Upstreams {
+    let mut found = Upstreams::default();
+    let ValueKind::Array(tables) = &value.kind else {
+        found.faults.push(format!("upstream (from {}): expected [[upstream]]", path.display()));
+        return found;
+    };
+    for (number, table) in tables.iter().enumerate() {
+        let place = format!("upstream[{number}]");
+        let mut table = Table::new(&place, path, table);
+        let upstream = upstream(&mut table, external_url);
+        table.refuse_the_rest(&UPSTREAM_KEYS.iter().map(|key| key.name).collect::<Vec<_>>());
+        let is_whole = table.faults.is_empty();
+        found.given.append(&mut table.given);
+        found.faults.append(&mut table.faults);
+        if let Some(upstream) = upstream.filter(|_| is_whole) {
+            if let Some(why) = clash(&found.all, &upstream) {
+                found.faults.push(format!("{place}.{why}"));
+            }
+            found.all.push(upstream);
+        }
+    }
+    found
+}
+
+/// Returns what two upstreams may not have in common, with the key that shows it.
+fn clash(known: &[UpstreamSettings], new: &UpstreamSettings) -> Option<String> {
+    let is_gitlab = |upstream: &UpstreamSettings| upstream.kind == UpstreamKind::GitLab;
+    if known.iter().any(|other| other.name == new.name) {
+        return Some(format!("name: {:?} is the name of another upstream", new.name));
+    }
+    if is_gitlab(new) && known.iter().any(is_gitlab) {
+        return Some(
+            "kind: there is another upstream of kind gitlab, and its numbers are the numbers here".into(),
+        );
+    }
+    let issuer = |upstream: &UpstreamSettings| upstream.oidc.as_ref().map(|oidc| oidc.issuer.clone());
+    if issuer(new).is_some() && known.iter().any(|other| issuer(other) == issuer(new)) {
+        return Some("oidc.issuer: it is the issuer of another upstream".into());
+    }
+    None
+}
+
+fn upstream(table: &mut Table<'_>, external_url: Option<&str>) -> Option<UpstreamSettings> {
+    let name = table.required("name", name);
+    let kind = table.required("kind", |text| choice(text, KINDS));
+    let default_url = match kind {
+        Some(UpstreamKind::GitHub) => Some("https://github.com"),
+        Some(UpstreamKind::Buildkite) => Some("https://buildkite.com"),
+        Some(UpstreamKind::GitLab) | None => None,
+    };
+    let url = match default_url {
+        Some(default) => Some(table.scalar("url", base).unwrap_or_else(|| default.to_owned())),
+        None => table.required("url", base),
+    };
+    let ca_certificates = table.scalar("ca_file", contents);
+    let service_token = table.scalar("service_token_file", secret);
+    let remember = table.scalar("remember", duration).unwrap_or(Duration::from_secs(30));
+    let timeout_ = table.scalar("timeout", timeout).unwrap_or(Duration::from_secs(5));
+    let concurrency = table.scalar("concurrency", at_least_one::<usize>).unwrap_or(32);
+    let pull = table.scalar("pull", |text| choice(text, PULLS));
+    let pull_hosts = table.list("pull_hosts", host);
+    let cache_bytes = table.scalar("cache_size", size).unwrap_or(10 << 30);
+    let poll_timeout = table.scalar("poll_timeout", timeout).unwrap_or(Duration::from_secs(70));
+    let path = table.scalar("path", group);
+    let hooks = table.tables("hooks", hook);
+    let (name, kind, url) = (name?, kind?, url?);
+    let oidc = table.table("oidc", |table| oidc(table, kind, &url, external_url));
+    Some(UpstreamSettings {
+        path: path.unwrap_or_else(|| name.clone()),
+        name,
+        kind,
+        url,
+        ca_certificates,
+        service_token,
+        remember,
+        timeout: timeout_,
+        concurrency,
+        hooks,
+        oidc,
+        pull: pull.unwrap_or(PullMode::Archives),
+        pull_hosts,
+        cache_bytes,
+        poll_timeout,
+    })
+}
+
+fn hook(table: &mut Table<'_>) -> Option<HookSettings> {
+    let scope = table.required("scope", |text| match text {
+        "*" => Ok(text.to_owned()),
+        text => group(text).map_err(|_| "expected the path of a group or project, or \"*\"".to_owned()),
+    });
+    let secret = table.required("secret_file", secret);
+    let mode = table.scalar("mode", |text| choice(text, MODES));
+    table.refuse_the_rest(&["scope", "secret_file", "mode"]);
+    Some(HookSettings { scope: scope?, secret: secret?, mode: mode.unwrap_or(HookMode::Hint) })
+}
+
+fn oidc(
+    table: &mut Table<'_>,
+    kind: UpstreamKind,
+    url: &str,
+    external_url: Option<&str>,
+) -> Option<OidcSettings> {
+    let issuer = table.scalar("issuer", address).unwrap_or_else(|| match kind {
+        UpstreamKind::GitLab => url.to_owned(),
+        UpstreamKind::GitHub => "https://token.actions.githubusercontent.com".to_owned(),
+        UpstreamKind::Buildkite => "https://agent.buildkite.com".to_owned(),
+    });
+    let jwks_url = table.scalar("jwks_url", address);
+    let jwks_file = table.scalar("jwks_file", |text| Ok((PathBuf::from(text), contents(text)?)));
+    let audience = table.scalar("audience", |text| match text {
+        "" => Err("expected a text".to_owned()),
+        text => Ok(text.to_owned()),
+    });
+    let allow = table.allow("allow");
+    let max_lifetime = table.scalar("max_lifetime", timeout).unwrap_or(Duration::from_secs(86_400));
+    table.refuse_the_rest(&["issuer", "jwks_url", "jwks_file", "audience", "allow", "max_lifetime"]);
+    if allow.is_empty() && kind != UpstreamKind::GitLab {
+        // One issuer serves all customers of these.
+        table.fault("allow", "expected at least one set of claims: everybody's jobs have this issuer");
+    }
+    let keys = match (jwks_url, jwks_file) {
+        (Some(_), Some(_)) => {
+            table.fault("jwks_file", "expected only one of jwks_url and jwks_file");
+            return None;
+        }
+        (Some(url), None) => KeySource::Url(url),
+        (None, Some((path, text))) => KeySource::File(path, text),
+        (None, None) => KeySource::Discovery,
+    };
+    let Some(audience) = audience.or_else(|| external_url.map(str::to_owned)) else {
+        table.fault("audience", "expected an audience, because server.external_url is not set");
+        return None;
+    };
+    Some(OidcSettings { issuer, keys, audience, allow, max_lifetime })
+}
+
+/// A TOML table whose keys are taken one by one.
+struct Table<'a> {
+    place: String,
+    path: &'a Path,
+    values: BTreeMap<String, Value>,
+    given: Vec<(String, String, &'static str)>,
+    faults: Vec<String>,
+}
+
+impl<'a> Table<'a> {
+    fn new(place: &str, path: &'a Path, value: &Value) -> Self {
+        let mut table = Self {
+            place: place.to_owned(),
+            path,
+            values: BTreeMap::new(),
+            given: Vec::new(),
+            faults: Vec::new(),
+        };
+        match &value.kind {
+            ValueKind::Table(values) => table.values.extend(values.clone()),
+            _ => table.faults.push(format!("{place} (from {}): expected a table", path.display())),
+        }
+        table
+    }
+
+    fn fault(&mut self, key: &str, why: &str) {
+        self.faults.push(format!("{}.{key} (from {}): {why}", self.place, self.path.display()));
+    }
+
+    /// Takes the value of a key that need not be there.
+    fn scalar<T>(&mut self, key: &str, parse: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
+        let value = self.values.remove(key)?;
+        let Some(text) = scalar_text(&value) else {
+            self.fault(key, "expected a string");
+            return None;
+        };
+        let help = UPSTREAM_KEYS.iter().find(|known| known.name == key).map_or("", |known| known.help);
+        match parse(&text) {
+            Ok(parsed) => {
+                self.given.push((format!("{}.{key}", self.place), text, help));
+                Some(parsed)
+            }
+            Err(why) => {
+                self.fault(key, &why);
+                None
+            }
+        }
+    }
+
+    fn required<T>(&mut self, key: &str, parse: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
+        if !self.values.contains_key(key) {
+            self.fault(key, "it is missing");
+        }
+        self.scalar(key, parse)
+    }
+
+    fn array(&mut self, key: &str) -> Vec<Value> {
+        match self.values.remove(key).map(|value| value.kind) {
+            None => Vec::new(),
+            Some(ValueKind::Array(items)) => items,
+            Some(_) => {
+                self.fault(key, "expected a list");
+                Vec::new()
+            }
+        }
+    }
+
+    fn list<T>(&mut self, key: &str, parse: impl Fn(&str) -> Result<T, String>) -> Vec<T> {
+        let (mut found, mut texts) = (Vec::new(), Vec::new());
+        for item in self.array(key) {
+            match scalar_text(&item).ok_or_else(|| "expected strings".to_owned()).and_then(|text| {
+                let parsed = parse(&text)?;
+                texts.push(text);
+                Ok(parsed)
+            }) {
+                Ok(parsed) => found.push(parsed),
+                Err(why) => self.fault(key, &why),
+            }
+        }
+        if !texts.is_empty() {
+            self.given.push((format!("{}.{key}", self.place), texts.join(", "), ""));
+        }
+        found
+    }
+
+    fn tables<T>(&mut self, key: &str, mut read: impl FnMut(&mut Table<'_>) -> Option<T>) -> Vec<T> {
+        let mut found = Vec::new();
+        for (number, item) in self.array(key).into_iter().enumerate() {
+            let mut table = Table::new(&format!("{}.{key}[{number}]", self.place), self.path, &item);
+            found.extend(read(&mut table));
+            self.join(table);
+        }
+        found
+    }
+
+    fn table<T>(&mut self, key: &str, read: impl FnOnce(&mut Table<'_>) -> Option<T>) -> Option<T> {
+        let value = self.values.remove(key)?;
+        let mut table = Table::new(&format!("{}.{key}", self.place), self.path, &value);
+        let found = read(&mut table);
+        self.join(table);
+        found
+    }
+
+    /// Takes a list of tables whose values are all texts.
+    fn allow(&mut self, key: &str) -> Vec<BTreeMap<String, String>> {
+        let mut found = Vec::new();
+        for (number, item) in self.array(key).into_iter().enumerate() {
+            let mut table = Table::new(&format!("{}.{key}[{number}]", self.place), self.path, &item);
+            let names: Vec<String> = table.values.keys().cloned().collect();
+            let mut claims = BTreeMap::new();
+            for name in names {
+                if let Some(text) = table.scalar(&name, |text| Ok::<_, String>(text.to_owned())) {
+                    claims.insert(name, text);
+                }
+            }
+            if claims.is_empty() && table.faults.is_empty() {
+                // It would admit everybody.
+                table.faults.push(format!(
+                    "{} (from {}): expected at least one claim",
+                    table.place,
+                    table.path.display()
+                ));
+            }
+            self.join(table);
+            found.push(claims);
+        }
+        found
+    }
+
+    fn join(&mut self, mut inner: Table<'_>) {
+        self.given.append(&mut inner.given);
+        self.faults.append(&mut inner.faults);
+    }
+
+    /// Reports the keys that nothing has taken.
+    fn refuse_the_rest(&mut self, known: &[&str]) {
+        let unknown: Vec<String> = std::mem::take(&mut self.values).into_keys().collect();
+        for name in unknown.into_iter().filter(|name| !known.contains(&name.as_str())) {
+            let near = known.iter().filter(|known| distance(&name, known) <= 2);
+            let near: Vec<String> = near.map(|known| (*known).to_owned()).collect();
+            let question = did_you_mean(&near).map_or_else(String::new, |question| format!("{question} "));
+            self.faults.push(format!(
+                "unknown key {}.{name} (from {}): {question}The keys are {}",
+                self.place,
+                self.path.display(),
+                known.join(", ")
+            ));
+        }
+    }
+}
+
+fn scalar_text(value: &Value) -> Option<String> {
+    match &value.kind {
+        ValueKind::String(text) => Some(text.clone()),
+        ValueKind::I64(number) => Some(number.to_string()),
+        ValueKind::Boolean(yes) => Some(yes.to_string()),
+        _ => None,
+    }
+}
+
+fn choice<T: Copy>(text: &str, choices: &[(&str, T)]) -> Result<T, String> {
+    let found = choices.iter().find(|(word, _)| *word == text).map(|(_, choice)| *choice);
+    found.ok_or_else(|| {
+        let words: Vec<&str> = choices.iter().map(|(word, _)| *word).collect();
+        format!("expected one of {}", words.join(", "))
+    })
+}
+
+fn name(text: &str) -> Result<String, String> {
+    let is_plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    let starts_well = text.starts_with(|c: char| c.is_ascii_lowercase());
+    if starts_well && text.len() <= MAX_NAME && text.bytes().all(is_plain) {
+        Ok(text.to_owned())
+    } else {
+        Err("expected a name of lower-case letters, digits and hyphens that starts with a letter".into())
+    }
+}
+
+fn group(text: &str) -> Result<String, String> {
+    if is_valid_path(text) { Ok(text.to_owned()) } else { Err("expected the path of a group".into()) }
+}
+
+/// Parses an address without credentials, query and fragment. The fault does not repeat it.
+fn address(text: &str) -> Result<String, String> {
+    let expected = || "expected an http or https URL without user, query and fragment".to_owned();
+    let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://")).ok_or_else(expected)?;
+    let is_plain = rest.bytes().all(|b| b.is_ascii_graphic() && !b"?#@\\\"<>^`{|}%".contains(&b));
+    let has_dots = rest.split('/').any(|segment| matches!(segment, "." | ".."));
+    if rest.is_empty() || rest.starts_with(['/', ':']) || !is_plain || has_dots {
+        return Err(expected());
+    }
+    Ok(text.to_owned())
+}
+
+fn base(text: &str) -> Result<String, String> {
+    address(text.trim_end_matches('/'))
+}
+
+fn host(text: &str) -> Result<String, String> {
+    let is_plain = |b: u8| b.is_ascii_alphanumeric() || b"-.:[]".contains(&b);
+    if !text.is_empty() && text.bytes().all(is_plain) {
+        Ok(text.to_ascii_lowercase())
+    } else {
+        Err("expected a host, with a port if it is not the usual one".into())
+    }
+}
+
+fn contents(path: &str) -> Result<String, String> {
+    read_text(Path::new(path)).map_err(|error| format!("{path} cannot be read: {error}"))
+}
+
+/// Reads a secret from a file: its text without the line break at its end. The fault does not repeat it.
+fn secret(path: &str) -> Result<secrecy::SecretString, String> {
+    let text = contents(path)?;
+    let text = text.trim_end_matches(['\n', '\r']);
+    if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic()) {
+        Ok(text.to_owned().into())
+    } else {
+        Err(format!("{path} does not hold one line of visible ASCII characters"))
+    }
+}

@@ -1,0 +1,217 @@
+//! Consultation: what one request has asked an upstream, and what it still has to ask.
+//!
+//! Work on the catalog asks a consultation, which answers from what the request knows and from memory. A question
+//! that neither answers stays open, and the work decides against the caller; once it has given its connection
+//! back, the open questions are asked and the work is done again. So no connection waits for an upstream.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::Upstream;
+use super::answer::{Answer, Outage, Refusal};
+use super::question::{Key, ProjectKey, Question};
+use crate::audit::AuditContext;
+use crate::catalog::foreign::ForeignJob;
+
+/// The consultation of one request. Clones share it; the default one has no upstream.
+#[derive(Clone, Default)]
+pub struct Consultation(Option<Arc<Shared>>);
+
+struct Shared {
+    upstream: Upstream,
+    client: Option<IpAddr>,
+    may_ask: bool,
+    max_age_millis: i64,
+    audit: AuditContext,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    answers: HashMap<Key, Answer>,
+    /// Numbers of projects by their paths, in lower case.
+    paths: HashMap<String, i64>,
+    open: Vec<Question>,
+    /// Jobs that are known and have no rows.
+    unstored: Vec<Arc<ForeignJob>>,
+    /// What was answered, in words for the log.
+    said: Vec<String>,
+}
+
+impl Consultation {
+    /// Begins the consultation of an upstream for a client. One that may not ask gets refusals where memory does not
+    /// know a credential: its address has failed too often.
+    pub fn new(upstream: Upstream, audit: AuditContext, client: Option<IpAddr>, may_ask: bool) -> Self {
+        let state = Mutex::default();
+        Self(Some(Arc::new(Shared { upstream, client, may_ask, max_age_millis: i64::MAX, audit, state })))
+    }
+
+    /// Begins another consultation of the same upstream for the same client, which takes no answer that is older than
+    /// `max_age_millis`.
+    #[must_use]
+    pub fn anew(&self, max_age_millis: i64) -> Self {
+        Self(self.0.as_ref().map(|shared| {
+            let Shared { upstream, client, may_ask, audit, .. } = &**shared;
+            Arc::new(Shared {
+                upstream: upstream.clone(),
+                client: *client,
+                may_ask: *may_ask,
+                max_age_millis,
+                audit: audit.clone(),
+                state: Mutex::default(),
+            })
+        }))
+    }
+
+    /// Returns the name of the upstream; `None` if there is none.
+    pub fn upstream(&self) -> Option<&str> {
+        self.0.as_deref().map(|shared| shared.upstream.name())
+    }
+
+    /// Whether what is not here may be fetched from the upstream.
+    pub fn pulls(&self) -> bool {
+        self.0.as_deref().is_some_and(|shared| shared.upstream.pulls())
+    }
+
+    /// Returns the address of the client, if it is known.
+    pub fn client(&self) -> Option<IpAddr> {
+        self.0.as_deref().and_then(|shared| shared.client)
+    }
+
+    /// Returns the answer to a question; `None` leaves it open, and the caller is to decide against the asker.
+    pub fn ask(&self, question: Question) -> Option<Answer> {
+        let Some(shared) = &self.0 else { return Some(Answer::Refused(Refusal::Unauthenticated)) };
+        let key = question.key();
+        let mut state = shared.state();
+        let known = match state.answers.get(&key) {
+            Some(answer) => Some(answer.clone()),
+            None => shared.remembered(&key).inspect(|answer| state.learn(&question, key.clone(), answer)),
+        };
+        if let Some(answer) = known {
+            let line = format!("{}: {}", question.kind().as_str(), answer.as_str());
+            state.say(line, &shared.audit);
+            return Some(answer);
+        }
+        if !shared.may_ask && !question.asker().is_nobody() {
+            state.say("not asked".to_owned(), &shared.audit);
+            return Some(Answer::Refused(Refusal::Unauthenticated));
+        }
+        if !state.open.iter().any(|open| open.key() == key) {
+            state.open.push(question);
+        }
+        None
+    }
+
+    /// Returns the number of the project to which a path leads at the upstream, if that is known.
+    pub fn project_at(&self, path: &str) -> Option<i64> {
+        let shared = self.0.as_deref()?;
+        let path = path.to_lowercase();
+        let known = shared.state().paths.get(&path).copied();
+        known.or_else(|| shared.upstream.0.cache.project_at(&path, shared.upstream.0.clock.now()))
+    }
+
+    /// Notes that a job has no rows, so that it is stored before the work is done again.
+    pub fn require_stored(&self, job: Arc<ForeignJob>) {
+        let Some(shared) = &self.0 else { return };
+        let mut state = shared.state();
+        if !state.unstored.iter().any(|other| other.id == job.id) {
+            state.unstored.push(job);
+        }
+    }
+
+    /// Asks the open questions, and returns what was answered, and what is to be stored; empty if there is neither.
+    ///
+    /// # Errors
+    /// [`Outage`], with the name of the upstream, when there is no answer.
+    pub async fn answer_open(&self) -> Result<Vec<(Option<Question>, Answer)>, (String, Outage)> {
+        let Some(shared) = &self.0 else { return Ok(Vec::new()) };
+        let open = std::mem::take(&mut shared.state().open);
+        let unstored = std::mem::take(&mut shared.state().unstored);
+        let mut answers: Vec<_> = unstored.into_iter().map(|job| (None, Answer::Job(job))).collect();
+        for question in open {
+            match shared.upstream.answer(&question, shared.client, shared.max_age_millis).await {
+                Ok(answer) => {
+                    shared.state().learn(&question, question.key(), &answer);
+                    answers.push((Some(question), answer));
+                }
+                Err(outage) => {
+                    let line = format!("{}: {}", question.kind().as_str(), outage.reason);
+                    shared.state().say(line, &shared.audit);
+                    return Err((shared.upstream.name().to_owned(), outage));
+                }
+            }
+        }
+        Ok(answers)
+    }
+
+    /// Remembers an answer whose rows are stored now.
+    pub fn stored(&self, question: &Question, answer: &Answer) {
+        let Some(shared) = &self.0 else { return };
+        let inner = &shared.upstream.0;
+        inner.cache.keep(question, answer, inner.clock.now(), inner.remember);
+    }
+
+    /// Takes an answer back that cannot be true here: whoever has asked for it is refused.
+    pub fn contradict(&self, job_id: i64) {
+        let Some(shared) = &self.0 else { return };
+        let inner = &shared.upstream.0;
+        for (key, answer) in &mut shared.state().answers {
+            if matches!(answer, Answer::Job(job) if job.id == job_id) {
+                *answer = Answer::Refused(Refusal::Contradicted);
+                inner.cache.refuse(key, Refusal::Contradicted, inner.clock.now(), inner.remember);
+            }
+        }
+    }
+}
+
+impl Shared {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn remembered(&self, key: &Key) -> Option<Answer> {
+        let inner = &self.upstream.0;
+        let answer = inner.cache.find(key, inner.clock.now(), self.max_age_millis)?;
+        inner.counters.remembered();
+        Some(answer)
+    }
+}
+
+impl State {
+    fn learn(&mut self, question: &Question, key: Key, answer: &Answer) {
+        match answer {
+            Answer::Job(job) => {
+                self.paths.insert(job.project_path.to_lowercase(), job.project_id);
+            }
+            Answer::MayRead { project_id, path } => {
+                if let Question::MayRead(_, ProjectKey::Path(asked)) = question {
+                    self.paths.insert(asked.clone(), *project_id);
+                }
+                if let Some(path) = path {
+                    self.paths.insert(path.to_lowercase(), *project_id);
+                }
+                let by_id = Key { project: Some(ProjectKey::Id(*project_id)), ..key.clone() };
+                self.answers.insert(by_id, answer.clone());
+            }
+            Answer::Token(_) | Answer::Role(_) | Answer::Newest(_) | Answer::Archive | Answer::Refused(_) => {
+            }
+        }
+        self.answers.insert(key, answer.clone());
+    }
+
+    fn say(&mut self, line: String, audit: &AuditContext) {
+        if !self.said.contains(&line) {
+            self.said.push(line);
+        }
+        let said = self.said.join(", ");
+        audit.update(|event| event.upstream = Some(said));
+    }
+}
+
+impl fmt::Debug for Consultation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Consultation of {:?}", self.upstream())
+    }
+}
