@@ -74,6 +74,8 @@ pub struct RequestMetrics {
     pub http: metrics::Http,
     /// Refused credentials.
     pub auth: metrics::AuthFailures,
+    /// Addresses of reports.
+    pub reports: metrics::ReportTokens,
 }
 
 impl App {
@@ -97,6 +99,7 @@ impl App {
         Exposition::new(build)
             .with(&self.metrics.http)
             .with(&self.metrics.auth)
+            .with(&self.metrics.reports)
             .with(self.catalog.metrics())
             .with(self.store.metrics())
             .with(self.deliver.index_metrics())

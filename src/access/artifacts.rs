@@ -224,7 +224,12 @@ impl Access {
 
 impl AuthorizedProject {
     /// Finds a job's artifact by name, if the principal may read it and it has not expired.
-    fn artifact(&self, db: &mut Db, job: &Job, name: &ArtifactName) -> Result<Artifact, AccessError> {
+    pub(super) fn artifact(
+        &self,
+        db: &mut Db,
+        job: &Job,
+        name: &ArtifactName,
+    ) -> Result<Artifact, AccessError> {
         self.audit.set_job(job.id);
         let artifacts = artifacts::of_job(db, job.id)?;
         let archive = self.standing_archive(db, job, &artifacts)?;
@@ -255,7 +260,12 @@ impl AuthorizedProject {
     }
 
     /// Finds what stands for a job's archive among its artifacts, if the principal may read it.
-    fn archive(&self, db: &mut Db, job: &Job, artifacts: Vec<Artifact>) -> Result<JobArchive, AccessError> {
+    pub(super) fn archive(
+        &self,
+        db: &mut Db,
+        job: &Job,
+        artifacts: Vec<Artifact>,
+    ) -> Result<JobArchive, AccessError> {
         self.audit.set_job(job.id);
         let archive = self.standing_archive(db, job, &artifacts)?;
         self.require_artifact(archive.as_ref())?;

@@ -26,6 +26,7 @@ mod principal;
 mod project;
 mod pulled;
 mod registry;
+mod reports;
 mod repository;
 mod running_job;
 mod search;

@@ -110,7 +110,7 @@ impl Files {
     }
 }
 
-fn is_regular(entry: &Entry<'_>) -> bool {
+pub(super) fn is_regular(entry: &Entry<'_>) -> bool {
     const TYPE: u32 = 0o170_000;
     const REGULAR: u32 = 0o100_000;
     listing::mode(entry) & TYPE == REGULAR

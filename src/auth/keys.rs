@@ -34,6 +34,8 @@ pub struct SigningKey {
     pub links: hmac::Key,
     /// Signs tokens: a secret for HMAC-SHA-256.
     pub tokens: [u8; 32],
+    /// Signs the addresses of reports.
+    pub reports: hmac::Key,
 }
 
 /// The signing keys of the catalog. Clones share them.
@@ -183,7 +185,15 @@ fn derive(id: i64, secret: &[u8]) -> SigningKey {
     let links = hmac::sign(&root, b"artigate links 1");
     let mut tokens = [0; 32];
     tokens.copy_from_slice(hmac::sign(&root, b"artigate tokens 1").as_ref());
-    SigningKey { id, links: hmac::Key::new(hmac::HMAC_SHA256, links.as_ref()), tokens }
+    let reports = hmac::sign(&root, b"artigate reports 1");
+    let key = |secret: hmac::Tag| hmac::Key::new(hmac::HMAC_SHA256, secret.as_ref());
+    SigningKey { id, links: key(links), tokens, reports: key(reports) }
+}
+
+/// Returns a key whose secret everybody knows.
+#[cfg(test)]
+pub(super) fn derived_for_tests(id: i64) -> SigningKey {
+    derive(id, &id.to_be_bytes())
 }
 
 impl fmt::Debug for SigningKey {

@@ -9,6 +9,7 @@ pub mod hook_signature;
 pub mod keys;
 pub mod oidc;
 mod rate_limit;
+pub mod report_tokens;
 pub mod sessions;
 pub mod signed_links;
 mod tokens;
@@ -18,6 +19,7 @@ pub use error::{AuthError, CredentialError};
 pub use foreign::{find_foreign_job, known_to_be_foreign, require_known};
 pub use oidc::{IdTokens, VouchedJob};
 pub use rate_limit::FailedLoginLimiter;
+use report_tokens::ReportHolder;
 pub use tokens::{
     NewToken, RuntimeToken, find_job, find_session, grant_with_token, new_job_token, new_personal_token,
     new_session_token,
@@ -185,6 +187,22 @@ fn authenticate_vouched(db: &mut Db, job: &VouchedJob, audit: &AuditContext) -> 
 /// Returns the digest of the token that is looked up as a personal token first, if it is readable.
 pub fn personal_digest(credentials: &Credentials) -> Option<Sha256Digest> {
     credentials.personal()?.token().ok().map(tokens::digest)
+}
+
+/// Finds the actor who got the address of a report.
+///
+/// # Errors
+/// [`AuthError::Refused`] if the personal token with which it was got is no longer valid.
+pub fn report_reader(
+    db: &mut Db,
+    holder: ReportHolder,
+    now: Timestamp,
+    audit: &AuditContext,
+) -> Result<Actor, AuthError> {
+    match holder {
+        ReportHolder::Anonymous => Ok(Actor::Anonymous),
+        ReportHolder::PersonalToken(id) => tokens::personal_by_id(db, id, Scopes::READ, now, audit),
+    }
 }
 
 /// Returns an actor's grant in a project, for the permission table.

@@ -70,6 +70,19 @@ pub fn find(db: &mut Db, digest: Sha256Digest) -> Result<Option<(AccessToken, Us
         .optional()?)
 }
 
+/// Finds a token and its user by the token's ID.
+///
+/// # Errors
+/// Those of the database.
+pub fn by_id(db: &mut Db, id: i64) -> Result<Option<(AccessToken, User)>> {
+    Ok(access_tokens::table
+        .inner_join(users::table)
+        .filter(access_tokens::id.eq(id))
+        .select((AccessToken::as_select(), User::as_select()))
+        .get_result(db)
+        .optional()?)
+}
+
 /// Finds what may be shown of the token with this digest, and the ID of its user.
 ///
 /// # Errors

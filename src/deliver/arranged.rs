@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::index_cache::Indexed;
 use super::{Deliver, open_artifact};
-use crate::archive::{ArchiveError, ArrangedFolder, Arrangement, Comparison, Index};
+use crate::archive::{ArchiveError, ArrangedFolder, Arrangement, Comparison, Index, front_page};
 use crate::catalog::artifacts::Artifact;
 use crate::domain::{Error, ErrorKind, Result};
 
@@ -49,6 +49,14 @@ impl Deliver {
     /// As [`Deliver::arranged`].
     pub async fn nearest_folder(&self, contents: Contents<'_>, path: String) -> Result<String> {
         self.with_indexes(contents, move |indexes| ArrangedFolder::nearest(indexes, &path)).await
+    }
+
+    /// Finds the HTML file with which a person begins to look; `None` if there is none.
+    ///
+    /// # Errors
+    /// As [`Deliver::arranged`].
+    pub async fn front_page(&self, contents: Contents<'_>) -> Result<Option<String>> {
+        self.with_indexes(contents, front_page).await
     }
 
     /// Compares two archives, and lists the differences in `window`.

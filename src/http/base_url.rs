@@ -6,6 +6,7 @@
 use std::net::IpAddr;
 
 use actix_web::HttpRequest;
+use actix_web::dev::RequestHead;
 use actix_web::http::header::{self, HeaderMap};
 
 use crate::domain::network::Network;
@@ -30,6 +31,18 @@ pub fn of(request: &HttpRequest, settings: &Settings) -> String {
     let asked = headers.get(header::HOST).and_then(|host| host.to_str().ok()).filter(|host| is_host(host));
     let host = said.host.as_deref().or(asked).unwrap_or(&settings.listen);
     format!("{}://{host}", said.scheme.unwrap_or(settings.scheme()))
+}
+
+/// Returns the host that a request names, with its port if it has one: the one that a trusted proxy reports, or the
+/// client's own.
+pub fn requested_host(head: &RequestHead, trusted: &[Network]) -> Option<String> {
+    let said = said_by_proxy(head.peer_addr.map(|peer| peer.ip()), head.headers(), trusted);
+    let own = || {
+        let of_target = head.uri.authority().map(|authority| authority.as_str());
+        let asked = head.headers().get(header::HOST).and_then(|host| host.to_str().ok());
+        of_target.or(asked).filter(|host| is_host(host)).map(str::to_owned)
+    };
+    said.host.or_else(own)
 }
 
 /// Whether `Host` is absent, empty or a valid host, and given at most once. Any other request is refused (RFC

@@ -194,6 +194,28 @@ pub async fn send(
     }
 }
 
+/// Answers a `GET` or `HEAD` for bytes that are changed on their way, so that they are sent whole or not at all. `make`
+/// is called only if their headers are needed; it returns how many bytes there are, and the bytes.
+///
+/// # Errors
+/// [`RequestError::PreconditionFailed`], and those of `make`.
+pub async fn send_changed(
+    request: &HttpRequest,
+    download: Download,
+    make: impl AsyncFnOnce() -> Result<(u64, Body)>,
+) -> Result<HttpResponse, RequestError> {
+    if let Some(answer) = answer_without_bytes(request, &download)? {
+        return Ok(answer);
+    }
+    let (size, body) = make().await?;
+    let mut answer = describe(&Download { size, ranges: false, ..download }, None);
+    if request.method() == Method::HEAD {
+        let nothing: ByteStream = Box::pin(stream::empty());
+        return Ok(answer.body(SizedStream::new(size, nothing)));
+    }
+    Ok(with_body(&mut answer, size, body))
+}
+
 /// Redirects to a URL that is valid for anybody who has it: no cache may keep it for others or past its expiry.
 pub fn redirect(address: &str) -> HttpResponse {
     HttpResponse::Found()

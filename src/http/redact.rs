@@ -1,7 +1,7 @@
 //! Redaction: replaces the credentials in a path or query, for logs and links.
 //!
-//! Credentials are recognized by the name of their parameter, however it is encoded, and by the prefixes of
-//! tokens, wherever they are.
+//! Credentials are recognized by the name of their parameter, however it is encoded, by the prefixes of tokens,
+//! wherever they are, and by what stands before the token of a report in its address.
 
 use std::borrow::Cow;
 
@@ -16,6 +16,9 @@ const TOKEN_PREFIXES: &[&str] = &[
     "gloas-", "glpat-", "gldt-", "glrtr-", "glrt-", "glcbt-", "glptt-", "glft-", "glimt-", "glagent-",
     "glwt-", "glsoat-", "glffct-", "glnt-",
 ];
+
+/// What stands before the token of a report, the next segment of the address.
+const BEFORE_REPORT_TOKEN: &[u8] = b"/-/r/";
 
 /// The beginning of every JSON Web Token, and the fewest characters that are taken for one: a word of a path may begin
 /// like it.
@@ -64,12 +67,14 @@ pub fn tokens(raw: &str) -> Cow<'_, str> {
     Cow::Owned(shown)
 }
 
-/// Whether a text can hold neither a token nor a second name: it has no escape, no separator, no `gl` and no `eyJ`. A
-/// fast path: most texts are like this.
+/// Whether a text can hold neither a token nor a second name: it has no escape, no separator, no `gl`, no `eyJ` and no
+/// address of a report. A fast path: most texts are like this.
 fn is_plain(text: &str) -> bool {
     let bytes = text.as_bytes();
+    let has = |part: &[u8]| bytes.windows(part.len()).any(|bytes| bytes == part);
     let may_be_token = bytes.windows(2).any(|two| two.eq_ignore_ascii_case(b"gl"))
-        || bytes.windows(JWT_PREFIX.len()).any(|three| three == JWT_PREFIX);
+        || has(JWT_PREFIX)
+        || has(BEFORE_REPORT_TOKEN);
     !may_be_token && !bytes.iter().any(|byte| matches!(byte, b'%' | b';' | b',' | b'?'))
 }
 
@@ -141,8 +146,22 @@ fn token_at(text: &[Decoded], from: usize) -> Option<(usize, usize)> {
     };
     (from..text.len()).find_map(|at| match length(at) {
         Some(length) => Some((at, end(at + length))),
-        None => is_jwt(at).then(|| (at, end(at))),
+        None if is_jwt(at) => Some((at, end(at))),
+        None => report_token_at(text, at),
     })
+}
+
+/// Finds the token of a report whose address has the segments before it at an index; returns its start and end. All of
+/// the segment is blanked, since a token with one wrong character is easily mended.
+fn report_token_at(text: &[Decoded], at: usize) -> Option<(usize, usize)> {
+    let before = text.get(at..at + BEFORE_REPORT_TOKEN.len())?;
+    if !before.iter().zip(BEFORE_REPORT_TOKEN).all(|(known, byte)| known.byte == *byte) {
+        return None;
+    }
+    let begin = at + BEFORE_REPORT_TOKEN.len();
+    let is_part = |decoded: &&Decoded| !matches!(decoded.byte, b'/' | b'?' | b'#');
+    let length = text[begin..].iter().take_while(is_part).count();
+    (length > 0).then_some((begin, begin + length))
 }
 
 #[cfg(test)]
@@ -189,10 +208,18 @@ mod tests {
             ("/x%67lpat%2Ds%2Fy", "/x[FILTERED]%2Fy"),
             ("/GLPAT-s", "/[FILTERED]"),
             ("/a%20b/glass-house", "/a%20b/glass-house"),
+            ("/-/r/AQcBCQAA_x-y/d/index.html", "/-/r/[FILTERED]/d/index.html"),
+            ("/-/r/AQcBCQAA", "/-/r/[FILTERED]"),
+            ("/ci/-/r/AQ!~C/glpat-s", "/ci/-/r/[FILTERED]/[FILTERED]"),
+            ("/%2d/r%2FAQ%63C%2Fx", "/%2d/r%2F[FILTERED]%2Fx"),
+            ("/glpat-s/-/r/AQcC/", "/[FILTERED]/-/r/[FILTERED]/"),
+            ("/-/r/", "/-/r/"),
+            ("/group/r/main/x", "/group/r/main/x"),
         ] {
             assert_eq!(tokens(raw), shown);
         }
         assert_eq!(query("search=glpat-s&x=y"), "search=[FILTERED]&x=y");
+        assert_eq!(query("to=%2F-%2Fr%2FAQcC%2Fx&x=y"), "to=%2F-%2Fr%2F[FILTERED]%2Fx&x=y");
         assert_eq!(tokens("/a/eyJhbGciOiJub25lIn0.eyJh.s3cret/b"), "/a/[FILTERED]/b");
         assert_eq!(query("x=%65yJhbGciOiJub25lIn0.s3cret&eyJ=1"), "x=[FILTERED]&eyJ=1");
         assert_eq!(tokens("/heyJude/eyJ.txt"), "/heyJude/eyJ.txt");
@@ -217,6 +244,15 @@ mod tests {
         #[test]
         fn no_token_is_shown(before in "[a-z/%&=;0-9]{0,12}[/=]", number in 0..TOKEN_PREFIXES.len(), after in "(|[/&?;%].{0,9})") {
             let raw = format!("{before}{}S3CRET{after}", TOKEN_PREFIXES[number]);
+            prop_assert!(!tokens(&raw).contains("S3CRET"), "{}", tokens(&raw));
+            prop_assert!(!query(&raw).contains("S3CRET"), "{}", query(&raw));
+        }
+
+        #[test]
+        fn no_token_of_a_report_is_shown(before in "[a-z/%&=;0-9-]{0,12}", token in "[A-Za-z0-9_.~!-]{1,20}", after in "(|[/?#].{0,9})", once: bool) {
+            let raw = format!("/-/r/S3CRET{token}");
+            let raw = if once { utf8_percent_encode(&raw, NON_ALPHANUMERIC).to_string() } else { raw };
+            let raw = format!("{before}{raw}{after}");
             prop_assert!(!tokens(&raw).contains("S3CRET"), "{}", tokens(&raw));
             prop_assert!(!query(&raw).contains("S3CRET"), "{}", query(&raw));
         }

@@ -74,6 +74,7 @@ impl Explained {
         let (given, faults) = variables::read(&environment);
         explained.add(given, faults);
         explained.add_bucket(&environment);
+        explained.check_reports();
         if let Some(listed) = listed {
             explained.add_upstreams(&listed, path);
         }
@@ -115,6 +116,16 @@ impl Explained {
                 setting.value = Some(blanked::setting(&text));
                 setting.origin = origin;
             }
+        }
+    }
+
+    /// Requires that reports are kept apart from the pages, where they have a host of their own.
+    fn check_reports(&mut self) {
+        let Some(reports) = &self.settings.reports_url else { return };
+        let origin = self.values.iter().find(|setting| setting.key == "server.reports_url");
+        let origin = origin.map_or(Origin::Default, |setting| setting.origin.clone());
+        if let Err(why) = reports.check_against(self.settings.external_url.as_deref()) {
+            self.faults.push(SettingsError(format!("server.reports_url (from {origin}): {why}")));
         }
     }
 

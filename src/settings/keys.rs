@@ -3,6 +3,7 @@
 //! The readers, lists and help texts of settings use this table, so a new key is one row here.
 
 use super::Settings;
+use super::reports::{report_scripts, report_sources, reports_url};
 use super::urls::{database_url, storage_url};
 use super::values::{
     at_least_one, boolean, count, document_size, duration, external_url, interval, lifetime, listen,
@@ -46,6 +47,11 @@ pub(super) const KEYS: &[Key] = &[
         "server.external_url",
         "Base of the absolute URLs in answers; without it, the scheme and host of the request.",
         |s, text| external_url(text).map(|v| s.external_url = v),
+    ),
+    unset(
+        "server.reports_url",
+        "Host that shows nothing but reports, `https://HOST` or `https://*.HOST`; needs `server.external_url`.",
+        |s, text| reports_url(text).map(|v| s.reports_url = v),
     ),
     unset(
         "server.trusted_proxies",
@@ -251,6 +257,17 @@ pub(super) const KEYS: &[Key] = &[
         "1 hour",
         "How long a link that a job is given for a download is valid.",
         |s, text| timeout(text).map(|v| s.transfer_lifetime = v),
+    ),
+    key(
+        "reports.scripts",
+        "all",
+        "Whose reports may run scripts: `all`, `signed-in` (of people who are), `none`.",
+        |s, text| report_scripts(text).map(|v| s.report_scripts = v),
+    ),
+    unset(
+        "reports.external_sources",
+        "Hosts from which reports may load scripts, styles, fonts and images, such as `https://cdn.example.com`.",
+        |s, text| report_sources(text).map(|v| s.report_sources = v),
     ),
     key(
         "agents.part_size",

@@ -6,6 +6,7 @@ mod blanked;
 mod explained;
 mod file;
 mod keys;
+mod reports;
 mod text;
 mod unknown;
 mod upstreams;
@@ -20,6 +21,7 @@ use crate::domain::Timestamp;
 use crate::domain::expiry::Lifetime;
 use crate::domain::network::Network;
 pub use explained::{Explained, Origin, Setting};
+pub use reports::{ReportScripts, ReportsUrl};
 pub use text::{open_without_waiting, read_text};
 pub use upstreams::{
     ApplicationScope, ApplicationSettings, HookMode, HookSettings, KeySource, OidcSettings, PullMode,
@@ -39,6 +41,8 @@ pub struct Settings {
     pub listen: String,
     /// Base of the absolute URLs in answers, without a trailing slash; `None` for the host of the request.
     pub external_url: Option<String>,
+    /// Where reports are shown, apart from everything else; `None` for the host of the pages.
+    pub reports_url: Option<ReportsUrl>,
     /// Reverse proxies whose `X-Forwarded-*` and `Forwarded` headers are trusted for the client's address,
     /// and for the host and scheme that the client used.
     pub trusted_proxies: Vec<Network>,
@@ -112,6 +116,10 @@ pub struct Settings {
     pub build_wait: Duration,
     /// Most artifacts that an agent may upload from one job.
     pub artifacts_per_job: usize,
+    /// Whose reports may run scripts.
+    pub report_scripts: ReportScripts,
+    /// Hosts besides their own folder from which reports may load.
+    pub report_sources: Vec<String>,
     /// Size of the parts in which an agent uploads a large file.
     pub part_bytes: u64,
     /// Time without a heartbeat after which an agent is lost and its job has failed.
@@ -135,6 +143,7 @@ impl Default for Settings {
             file: None,
             listen: "127.0.0.1:8929".into(),
             external_url: None,
+            reports_url: None,
             trusted_proxies: Vec::new(),
             tls_certificate: None,
             tls_key: None,
@@ -173,6 +182,8 @@ impl Default for Settings {
             transfer_lifetime: Duration::from_secs(3600),
             build_wait: Duration::from_secs(86_400),
             artifacts_per_job: 5_000,
+            report_scripts: ReportScripts::All,
+            report_sources: Vec::new(),
             part_bytes: 64 << 20,
             agents_lost_after: Duration::from_secs(3 * 60),
             agents_per_token: 1_000,

@@ -133,6 +133,11 @@ impl Archive {
         self.page("view", path)
     }
 
+    /// Where a file, or the index of a folder, is shown as a report; the empty path is that of the front page.
+    pub(super) fn report(&self, path: &str) -> String {
+        self.page("report", path)
+    }
+
     /// The bytes of a file, or of a folder's files if the path ends with a slash and a file's follows.
     pub(super) fn raw(&self, path: &str) -> String {
         match self.artifact {

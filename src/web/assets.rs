@@ -1,4 +1,4 @@
-//! Assets: the style sheet and the icon, in the program itself. Their addresses hold a digest, so browsers keep them for
+//! Assets: the style sheet, the icon and the shim of reports, in the program itself. Their addresses hold a digest, so browsers keep them for
 //! ever and a new release has new ones.
 
 use std::sync::LazyLock;
@@ -14,12 +14,14 @@ use crate::http::measured::Measured;
 
 const STYLE: &str = include_str!("assets/style.css");
 const ICON: &str = include_str!("assets/icon.svg");
+const SHIM: &str = include_str!("assets/shim.js");
 
 /// How much of a digest stands in an address.
 const DIGITS: usize = 16;
 
 static STYLE_PATH: LazyLock<String> = LazyLock::new(|| path("style", STYLE, "css"));
 static ICON_PATH: LazyLock<String> = LazyLock::new(|| path("icon", ICON, "svg"));
+static SHIM_PATH: LazyLock<String> = LazyLock::new(|| path("shim", SHIM, "js"));
 
 fn path(name: &str, text: &str, ending: &str) -> String {
     let digest = Sha256Digest::of(text.as_bytes()).to_string();
@@ -36,6 +38,11 @@ pub(super) fn icon_path() -> &'static str {
     &ICON_PATH
 }
 
+/// The path of the script that stands in sandboxed reports before all others.
+pub(super) fn shim_path() -> &'static str {
+    &SHIM_PATH
+}
+
 /// Mounts all assets.
 pub(super) fn mount(config: &mut ServiceConfig) {
     config.service(web::resource("/-/assets/{name}").route(web::get().to(send)).route(web::head().to(send)));
@@ -49,6 +56,7 @@ async fn send(request: HttpRequest, name: Path<String>) -> HttpResponse {
     let (media_type, text) = match path {
         path if path == *STYLE_PATH => ("text/css; charset=utf-8", STYLE),
         path if path == *ICON_PATH => ("image/svg+xml", ICON),
+        path if path == *SHIM_PATH => ("text/javascript; charset=utf-8", SHIM),
         _ => return HttpResponse::NotFound().json(json!({ "message": "404 Not Found" })),
     };
     let mut answer: HttpResponseBuilder = HttpResponse::Ok();

@@ -15,6 +15,7 @@ mod navigation;
 mod pages;
 mod person_page;
 mod return_address;
+mod report;
 mod routes;
 mod text;
 mod visit;
@@ -37,9 +38,10 @@ use person_page::PersonPage;
 use routes::{ProjectPage, Route};
 use visit::Visit;
 
-/// Mounts the style sheet and, for browsers, the pages. Comes before the dialects, which get everything else.
+/// Mounts the style sheet, reports and, for browsers, the pages. Comes before the dialects, which get everything else.
 pub fn mount(config: &mut ServiceConfig) {
     assets::mount(config);
+    report::mount(config);
     config.service(scope("").guard(is_for_pages).default_service(to(answer)));
 }
 
@@ -133,6 +135,9 @@ async fn of_project(
         ProjectPage::Tree(name) => pages::pipelines::of_filter(visit, project, "ref", &name),
         ProjectPage::Browse { job_id, path } => pages::browse::show(visit, project, job_id, &path).await,
         ProjectPage::View { job_id, path } => pages::view::show(visit, project, job_id, &path).await,
+        ProjectPage::Report { job_id, path } => {
+            pages::report::show(visit, project, job_id, &path, is_change).await
+        }
         // GitLab, too, sends a browser from the one to the other.
         ProjectPage::File { job_id, path } => {
             let path = String::from_utf8_lossy(&path);

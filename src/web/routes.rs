@@ -45,6 +45,11 @@ pub(super) enum ProjectPage {
         job_id: i64,
         path: Vec<u8>,
     },
+    /// A file of it as a report, or the index of a folder.
+    Report {
+        job_id: i64,
+        path: Vec<u8>,
+    },
     /// A file's bytes for a client, and its page for a browser.
     File {
         job_id: i64,
@@ -94,6 +99,7 @@ pub(super) struct ByRef {
 pub(super) enum RefPage {
     Browse,
     View,
+    Report,
     File,
     Raw,
     Download,
@@ -115,6 +121,7 @@ impl RefPage {
         Some(match word {
             "browse" => Self::Browse,
             "view" => Self::View,
+            "report" => Self::Report,
             "file" => Self::File,
             "raw" => Self::Raw,
             "download" => Self::Download,
@@ -181,6 +188,7 @@ impl Route {
                 P::DeleteArtifacts => "/:project/-/artifacts/delete",
                 P::Browse { .. } => "/:project/-/jobs/:id/artifacts/browse/*path",
                 P::View { .. } => "/:project/-/jobs/:id/artifacts/view/*path",
+                P::Report { .. } => "/:project/-/jobs/:id/artifacts/report/*path",
                 P::File { .. } => "/:project/-/jobs/:id/artifacts/file/*path",
                 P::Get { .. } => "/:project/-/jobs/:id/artifacts/get/:artifact_id/*path",
                 P::Compare { .. } => "/:project/-/jobs/:id/artifacts/compare/:other",
@@ -212,6 +220,7 @@ impl Route {
                 P::Delete(_)
                 | P::DeleteArtifacts
                 | P::View { .. }
+                | P::Report { .. }
                 | P::File { .. }
                 | P::Get { .. }
                 | P::Compare { .. }
@@ -232,9 +241,9 @@ impl ProjectPage {
         }
     }
 
-    /// Whether something can be changed there.
+    /// Whether a form can be sent there.
     pub(super) fn is_change(&self) -> bool {
-        matches!(self, Self::Keep(_) | Self::Delete(_) | Self::DeleteArtifacts)
+        matches!(self, Self::Keep(_) | Self::Delete(_) | Self::DeleteArtifacts | Self::Report { .. })
     }
 
     /// Whether there is nothing to read.
@@ -268,6 +277,7 @@ fn of_job(job_id: i64, what: &str, path: &[&str]) -> Option<ProjectPage> {
     Some(match (what, path) {
         ("browse", path) => P::Browse { job_id, path: bytes(path) },
         ("view", path) => P::View { job_id, path: bytes(path) },
+        ("report", path) => P::Report { job_id, path: bytes(path) },
         ("file", [_, ..]) => P::File { job_id, path: bytes(path) },
         ("get", [id, path @ ..]) => P::Get { job_id, artifact_id: number(id)?, path: bytes(path) },
         ("compare", []) => P::Compare { job_id, other: None },
@@ -286,7 +296,7 @@ fn by_ref(rest: &[&str]) -> Option<Vec<ByRef>> {
     let candidate = |at: usize| {
         let (what, path) = (RefPage::of(rest[at])?, &rest[at + 1..]);
         let is_whole = match what {
-            RefPage::Browse => true,
+            RefPage::Browse | RefPage::Report => true,
             RefPage::Download => path.is_empty(),
             RefPage::View | RefPage::File | RefPage::Raw => !path.is_empty(),
         };

@@ -7,6 +7,7 @@ mod agreement;
 mod archives;
 mod end_records;
 mod far_apart;
+mod front_page;
 mod hostile;
 mod listing;
 mod lookup;

@@ -12,7 +12,7 @@ use subtle::ConstantTimeEq;
 
 pub(super) use job::authenticate_job;
 pub use job::{find_job, new_job_token};
-pub(super) use personal::authenticate_personal;
+pub(super) use personal::{authenticate_personal, personal_by_id};
 pub use personal::{grant_with_token, new_personal_token};
 pub use runtime::RuntimeToken;
 pub use session::{find_session, new_session_token};

@@ -43,6 +43,20 @@ pub(in crate::auth) fn authenticate_personal(
     Ok(Some(Actor::User(user)))
 }
 
+/// Finds the user of the personal token with this ID, which must be valid and have one of `scopes`.
+pub(in crate::auth) fn personal_by_id(
+    db: &mut Db,
+    id: i64,
+    scopes: Scopes,
+    now: Timestamp,
+    audit: &AuditContext,
+) -> Result<Actor, AuthError> {
+    let (known, user) = tokens::by_id(db, id)?.ok_or(CredentialError::Unknown)?;
+    audit.set_user_actor(&user);
+    require_valid(&known, scopes, now)?;
+    Ok(Actor::User(user))
+}
+
 /// Returns the grant of a personal token that was found by its digest, together with its user's `role` in a
 /// project: the same as [`crate::auth::authenticate`] and [`crate::auth::grant_in`].
 ///

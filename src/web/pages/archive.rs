@@ -8,6 +8,7 @@ use crate::http::pulled::here;
 use crate::web::address::{Archive, Project};
 use crate::web::error::PageError;
 use crate::web::layout::Crumb;
+use crate::web::report;
 use crate::web::visit::Visit;
 
 /// The archive that a page is about.
@@ -67,6 +68,17 @@ impl Opened {
         let name =
             if folder.is_empty() { "Browse the archive".to_owned() } else { format!("Browse {folder}") };
         PageError::NoFile(Crumb::new(name, self.links.browse(&folder)))
+    }
+
+    /// The address of the report that a folder holds: its index, and at the root whatever a person begins with. What
+    /// cannot be read is none.
+    pub(super) async fn report(&self, visit: &Visit<'_>, folder: &str) -> Option<String> {
+        if folder.is_empty() {
+            let found = visit.ctx.app.deliver.front_page(self.contents()).await;
+            return found.ok().flatten().map(|path| self.links.report(&path));
+        }
+        let found = report::find(visit.ctx, &self.found, folder.as_bytes()).await.ok().flatten();
+        found.map(|_| self.links.report(folder))
     }
 
     /// The way from the job to a path of the archive: its folders, each with its address, without the last segment.

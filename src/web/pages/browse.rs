@@ -32,6 +32,8 @@ struct BrowsePage {
     pager: Pager,
     download: String,
     download_words: &'static str,
+    /// Where the report in it is shown.
+    report: Option<String>,
     /// Where the archive is compared with another job's.
     compare: Option<String>,
     unnameable: Option<String>,
@@ -99,6 +101,7 @@ pub(in crate::web) async fn show(
             opened.links.download_folder(&folder)
         },
         download_words: if folder.is_empty() { "Download the archive" } else { "Download this folder" },
+        report: opened.report(visit, &folder).await,
         compare: (visit.query("artifact").is_none() && opened.found.archive.is_some())
             .then(|| opened.project.compare(job_id)),
         unnameable: (found.unnameable > 0).then(|| count(found.unnameable, "entry", "entries")),

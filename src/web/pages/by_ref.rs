@@ -49,6 +49,7 @@ fn lead(
         RefPage::Browse if path.is_empty() || path.ends_with('/') => archive.browse(&path),
         RefPage::Browse => archive.browse(&format!("{path}/")),
         RefPage::View | RefPage::File => archive.view(&path),
+        RefPage::Report => archive.report(&path),
         RefPage::Raw => archive.raw(&path),
         RefPage::Download => archive.download(),
     };

@@ -1,12 +1,17 @@
 //! Page of a job: everything that it left, until when, why that is kept, and what may be done with it.
 
+use std::collections::HashMap;
+use std::time::Duration;
+
 use actix_web::HttpResponse;
 use askama::Template;
 
 use super::crumbs_to;
+use super::shown::is_html;
 use crate::access::{JobOverview, OverviewArtifact};
 use crate::catalog::artifacts::Artifact;
 use crate::catalog::jobs::JobDetails;
+use crate::deliver::Contents;
 use crate::domain::artifact::{Accessibility, ArtifactFormat, ArtifactKind};
 use crate::domain::project::ProjectRef;
 use crate::web::address::{Archive, Project};
@@ -14,6 +19,10 @@ use crate::web::error::PageError;
 use crate::web::layout::{Crumb, Layout, page};
 use crate::web::visit::Visit;
 use crate::web::words::{Expiry, Moment, State, duration, row_size, short_sha};
+
+/// How many archives of a job are looked into for reports, and how long in all.
+const MOST_SEARCHED: usize = 8;
+const MOMENT: Duration = Duration::from_secs(1);
 
 #[derive(Template)]
 #[template(path = "job.html")]
@@ -68,7 +77,8 @@ pub(in crate::web) async fn show(
     let mut crumbs = crumbs_to(visit, &project.path);
     crumbs.push(Crumb::new("Pipelines", links.pipelines()));
     crumbs.push(Crumb::new(format!("Pipeline {}", pipeline.id), links.pipeline(pipeline.id)));
-    let row = |found: OverviewArtifact| row(visit, &links, found, is_locked, &pipeline.ref_name);
+    let reports = reports(visit, &links, &artifacts).await;
+    let row = |found: OverviewArtifact| row(visit, &links, found, is_locked, &pipeline.ref_name, &reports);
     let (there, gone): (Vec<_>, Vec<_>) = artifacts.into_iter().partition(|it| it.is_available);
     let has_expiry = there.iter().any(|it| it.artifact.expire_at.is_some());
     let template = JobPage {
@@ -113,6 +123,7 @@ fn row(
     found: OverviewArtifact,
     is_locked: bool,
     ref_name: &str,
+    reports: &HashMap<i64, String>,
 ) -> ArtifactRow {
     let OverviewArtifact { artifact, is_archive, is_available, may_read } = found;
     let closed = (!may_read).then_some(match artifact.accessibility {
@@ -123,14 +134,44 @@ fn row(
         Accessibility::None => "for jobs only",
     });
     let is_open = is_available && may_read;
+    let mut links = if is_open { actions(links, &artifact, is_archive) } else { Vec::new() };
+    links.extend(reports.get(&artifact.id).map(|address| Crumb::new("Open report", address)));
     ArtifactRow {
         name: shown_name(&artifact),
         kind: kind(&artifact),
         size: row_size(artifact.size_bytes),
         expiry: Expiry::new(artifact.expire_at, is_available, is_locked, ref_name, visit.now()),
         closed,
-        links: if is_open { actions(links, &artifact, is_archive) } else { Vec::new() },
+        links,
     }
+}
+
+/// The addresses of the reports in a job's artifacts, by the artifact's ID. Archives are looked into for a moment only,
+/// since the page must not wait for them; their own pages have the link in any case.
+async fn reports(visit: &Visit<'_>, links: &Project, artifacts: &[OverviewArtifact]) -> HashMap<i64, String> {
+    let open = || artifacts.iter().filter(|it| it.is_available && it.may_read);
+    let mut found = HashMap::new();
+    for OverviewArtifact { artifact, .. } in open() {
+        if let Some(path) = artifact.name.file_path().filter(|path| is_html(path)) {
+            found.insert(artifact.id, links.archive(artifact.job_id).report(path));
+        }
+    }
+    let is_searched = |it: &&OverviewArtifact| it.is_archive || it.artifact.name.named_archive().is_some();
+    let look = async {
+        for it in open().filter(is_searched).take(MOST_SEARCHED) {
+            let (artifact, files) = (&it.artifact, &[]);
+            let contents = Contents { archive: Some(artifact), files };
+            let Ok(Some(path)) = visit.ctx.app.deliver.front_page(contents).await else { continue };
+            let archive = match it.is_archive {
+                true => links.archive(artifact.job_id),
+                false => links.named_archive(artifact.job_id, artifact.id),
+            };
+            found.insert(artifact.id, archive.report(&path));
+        }
+    };
+    // What was found by then is shown.
+    let _ = tokio::time::timeout(MOMENT, look).await;
+    found
 }
 
 /// What can be done with an artifact that may be read.

@@ -14,6 +14,7 @@ pub(super) mod named;
 pub(super) mod pipeline;
 pub(super) mod pipelines;
 mod project;
+pub(super) mod report;
 pub(super) mod sessions;
 mod shown;
 pub(super) mod sign_in;

@@ -58,6 +58,11 @@ pub(super) fn media(name: &str) -> Option<Media> {
     })
 }
 
+/// Tells by a file's name whether a browser would show it as a page.
+pub(super) fn is_html(name: &str) -> bool {
+    matches!(content_type(name), "text/html" | "application/xhtml+xml")
+}
+
 /// Turns the beginning of a file into what a page shows, or into its source if that is wanted.
 pub(super) fn shown(name: &str, bytes: &[u8], is_cut: bool, wants_source: bool, places: &Places) -> Shown {
     if let Some(media) = media(name) {

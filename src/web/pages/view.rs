@@ -4,7 +4,7 @@ use actix_web::HttpResponse;
 use askama::Template;
 
 use super::archive::{Opened, path_of};
-use super::shown::{Media, Shown, media, shown};
+use super::shown::{Media, Shown, is_html, media, shown};
 use crate::access::JobLog;
 use crate::archive::gzip::gunzip;
 use crate::deliver::Beginning;
@@ -35,6 +35,8 @@ struct ViewPage {
     media_type: &'static str,
     raw: String,
     download: String,
+    /// Where it is shown as a report.
+    report: Option<String>,
     previous: Option<String>,
     next: Option<String>,
     /// Whether only the beginning is shown.
@@ -52,6 +54,7 @@ struct Looked {
     crumbs: Vec<Crumb>,
     beginning: Beginning,
     raw: String,
+    report: Option<String>,
     previous: Option<String>,
     next: Option<String>,
     places: Places,
@@ -81,7 +84,7 @@ pub(in crate::web) async fn show(
 }
 
 async fn send(visit: &Visit<'_>, looked: Looked) -> Result<HttpResponse, PageError> {
-    let Looked { heading, path, name, crumbs, beginning, raw, previous, next, places } = looked;
+    let Looked { heading, path, name, crumbs, beginning, raw, report, previous, next, places } = looked;
     let layout = visit.layout(heading, crumbs);
     let wants_source = visit.query("source").is_some();
     let (as_source, as_form) = (visit.with("source", "1"), visit.with("source", ""));
@@ -103,6 +106,7 @@ async fn send(visit: &Visit<'_>, looked: Looked) -> Result<HttpResponse, PageErr
             is_cut: shown.is_cut(is_cut),
             download: raw.clone(),
             raw,
+            report,
             previous,
             next,
             shown,
@@ -145,6 +149,7 @@ async fn of_path(
     Ok(Some(Looked {
         heading: name.clone(),
         path: path.contains('/').then(|| path.to_owned()),
+        report: is_html(&name).then(|| opened.links.report(path)),
         name,
         crumbs,
         beginning: found,
@@ -198,6 +203,7 @@ async fn of_kind(visit: &Visit<'_>, project: &str, job_id: i64) -> Result<Option
         crumbs,
         beginning,
         raw,
+        report: None,
         previous: None,
         next: None,
         places: Places::default(),

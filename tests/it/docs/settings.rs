@@ -23,6 +23,8 @@ fn known() -> Vec<Setting> {
 fn sample(key: &str) -> &'static str {
     match key {
         "server.external_url" => "https://artifacts.example.com",
+        "server.reports_url" => "https://*.reports.example.net",
+        "reports.external_sources" => "https://cdn.example.com",
         "server.trusted_proxies" => "10.0.0.0/8, ::1",
         "server.tls_certificate" => "/etc/artigate/tls.pem",
         "server.tls_key" => "/etc/artigate/tls.key",
@@ -58,7 +60,9 @@ fn the_page_lists_the_settings_that_there_are_with_defaults_that_parse() {
     for (key, default) in documented {
         let variable = format!("ARTIGATE_{}", key.to_uppercase().replace('.', "__"));
         let value = default.unwrap_or_else(|| sample(&key).to_owned());
-        if let Err(why) = Settings::load(None, [(variable, value)]) {
+        // A host of reports needs one of pages.
+        let pages = ("ARTIGATE_SERVER__EXTERNAL_URL".to_owned(), sample("server.external_url").to_owned());
+        if let Err(why) = Settings::load(None, [pages, (variable, value)]) {
             panic!("{why}");
         }
     }

@@ -38,6 +38,13 @@ impl Request {
         self
     }
 
+    /// Names another host than the address that the request is sent to.
+    pub fn to_host(mut self, host: &str) -> Self {
+        self.head =
+            self.head.replacen(&format!("Host: {}\r\n", self.address), &format!("Host: {host}\r\n"), 1);
+        self
+    }
+
     pub fn private_token(self, token: &str) -> Self {
         self.header("PRIVATE-TOKEN", token)
     }
