@@ -15,6 +15,7 @@ mod retention;
 mod series;
 mod store;
 mod uploads;
+mod upstream;
 
 use prometheus_client::registry::Registry;
 
@@ -27,6 +28,7 @@ pub use index_cache::{IndexCacheUse, Looked};
 pub use retention::Retention;
 pub use store::{Store, StoreOperation, StoreOutcome};
 pub use uploads::{UploadMeasure, UploadOutcome, Uploads};
+pub use upstream::{PullOutcome, QuestionOutcome, Upstream};
 
 /// The metrics of one part.
 pub trait Part {

@@ -132,7 +132,7 @@ impl Access {
                 return Ok(ArchiveLookup::Here(JobArchive::stored(archive)));
             }
             let found = AuthorizedProject::find(db, &principal, &project, Action::ReadJobs)?;
-            found.learn_ref(&ref_name, &job_name)?;
+            found.learn_ref(db, &ref_name, &job_name)?;
             let (project, now) = (&found.project, principal.now);
             let job = match search {
                 // What is known of a ref here may be older than what the upstream has told.

@@ -216,10 +216,9 @@ impl Access {
                 }
                 Answer::Newest(told) => {
                     let (name, now) = (upstream.clone(), self.now());
-                    let storing = Arc::clone(&told);
-                    self.catalog.write(move |db| foreign_rows::store_ref(db, &name, &storing, now)).await?;
+                    self.catalog.write(move |db| foreign_rows::store_ref(db, &name, &told, now)).await?;
                     if let Some(question) = question {
-                        asked.stored(&question, &Answer::Newest(told));
+                        asked.stored(&question);
                     }
                 }
                 Answer::MayRead { path: None, .. }

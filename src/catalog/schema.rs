@@ -325,6 +325,8 @@ diesel::table! {
         pipeline_id -> Nullable<BigInt>,
         hint -> Bool,
         received_at -> BigInt,
+        attempts -> BigInt,
+        next_attempt_at -> Nullable<BigInt>,
     }
 }
 

@@ -75,7 +75,7 @@ pub struct ArchivePage {
 impl Upstream {
     /// A look at the archive without having it: GitLab checks everything that it checks for the archive itself.
     pub(super) async fn may_fetch(&self, errand: Errand<'_>, archive: ArchiveAt) -> Result<Answer, Outage> {
-        self.0.counters.called();
+        self.0.metrics.called();
         let reply = self.0.client.head(errand, Route::Archive(archive)).await?;
         match reply.status {
             401 | 403 | 404 => refusal(&reply).map(|it| Answer::Refused(it.unwrap_or(Refusal::NotFound))),
@@ -94,7 +94,7 @@ impl Upstream {
         client: Option<std::net::IpAddr>,
         archive: ArchiveAt,
     ) -> Result<Result<Download, Refusal>, Outage> {
-        self.0.counters.called();
+        self.0.metrics.called();
         let errand = self.errand(asker, client);
         match self.0.client.download(errand, Route::Archive(archive)).await? {
             Ok(response) => {

@@ -181,9 +181,12 @@ impl Client {
                 let location = response.headers().get(LOCATION).and_then(|value| value.to_str().ok());
                 let target = self.allowed_target(location)?;
                 let request = self.downloads.get(target);
-                let response = request.send().await.map_err(|error| failure(&error))?;
+                // A bucket that fails says nothing about the upstream's own answers.
+                let of_bucket = |why: String| Outage::of_question(format!("{why} of its bucket"));
+                let response =
+                    request.send().await.map_err(|error| of_bucket(failure(&error).reason.into_owned()))?;
                 if response.status().as_u16() != 200 {
-                    return Err(Outage::new(format!("status {} of its bucket", response.status().as_u16())));
+                    return Err(of_bucket(format!("status {}", response.status().as_u16())));
                 }
                 response
             }
@@ -201,13 +204,17 @@ impl Client {
     /// Passes a request on, and returns what is answered, whatever that is.
     pub(super) async fn pass(&self, request: PassedRequest, now: Timestamp) -> Result<PassedAnswer, Outage> {
         let outcome = self.passing.send(&format!("{}{}", self.base, Route::JobRequest), request).await;
-        match &outcome {
-            // An error of the upstream's own says nothing about its other answers.
-            Ok(answer) if answer.status >= 500 => {}
-            Ok(_) => self.breaker.succeeded(),
-            Err(outage) => self.breaker.failed(&self.name, outage, now),
+        // What a runner is answered, by the upstream or by what stands before it, is no answer to a question: it does not
+        // show that questions are answered again.
+        if let Err(outage) = &outcome {
+            self.breaker.failed(&self.name, outage, now);
         }
         outcome
+    }
+
+    /// Whether the upstream is left alone after failures.
+    pub(super) fn is_left_alone(&self, now: Timestamp) -> bool {
+        self.breaker.check_failures(now).is_err()
     }
 
     /// Returns where a download is redirected to, if that is one of the hosts in the settings.

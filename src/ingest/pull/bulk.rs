@@ -8,7 +8,9 @@ use super::{PullOrder, Pulls};
 use crate::catalog::copies;
 use crate::domain::project::ProjectRef;
 use crate::domain::{ErrorKind, Timestamp};
-use crate::upstream::{Answer, ArchiveAt, ArchivePage, Asker, ListedArchive, Outage, ProjectKey, Question};
+use crate::upstream::{
+    Answer, ArchiveAt, ArchivePage, Asker, ListedArchive, Outage, ProjectKey, Question, Told,
+};
 
 /// Most pages of a hundred jobs that are read.
 const PAGES: usize = 5_000;
@@ -82,7 +84,7 @@ impl Pulls {
         let key = ProjectKey::of(project).ok_or_else(absent)?;
         let question = Question::MayRead(asker.clone(), key);
         match inner.upstream.answer(&question, None, i64::MAX).await {
-            Ok(Answer::MayRead { project_id, .. }) => Ok(project_id),
+            Ok(Told { answer: Answer::MayRead { project_id, .. }, .. }) => Ok(project_id),
             Ok(_) => Err(absent()),
             Err(outage) => Err(PullFailure::outage(inner.upstream.name(), outage)),
         }

@@ -21,6 +21,7 @@ use tokio::sync::oneshot;
 
 use super::Ingest;
 use crate::domain::{Clock, Error, Timestamp};
+use crate::metrics::PullOutcome;
 use crate::store::StoreKey;
 use crate::upstream::{ArchiveAt, Asker, Upstream};
 pub use bulk::Fetched;
@@ -137,6 +138,12 @@ impl Inner {
         let inner = Arc::clone(self);
         let fetching = self.upstream.spawn(async move {
             let fetched = Arc::clone(&inner).fetch(order, tee).await;
+            let (outcome, bytes) = match &fetched {
+                Ok(copy) => (PullOutcome::Stored, copy.size),
+                Err(failure) if failure.retry_after_seconds().is_some() => (PullOutcome::Failed, 0),
+                Err(_) => (PullOutcome::Refused, 0),
+            };
+            inner.upstream.metrics().pulled(outcome, bytes);
             if let Err(failure) = &fetched {
                 tracing::warn!(job.id = job_id, reason = %failure, "an archive of the upstream is not fetched");
             }

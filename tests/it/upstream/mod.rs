@@ -3,6 +3,7 @@
 mod at_once;
 mod by_ref;
 mod check;
+mod counted;
 mod dialects;
 mod hints;
 mod jobs;
