@@ -205,8 +205,9 @@ pub(crate) fn pulls(
     clock: Clock,
 ) -> Pulls {
     let largest = settings.max_artifact_bytes.filter(|bytes| *bytes > 0).unwrap_or(u64::MAX);
-    let limit_bytes = largest.min(cache_bytes(settings).unwrap_or(u64::MAX));
-    Pulls::new(ingest, upstream, clock, limit_bytes)
+    let cache_bytes = cache_bytes(settings);
+    let limit_bytes = largest.min(cache_bytes.unwrap_or(u64::MAX));
+    Pulls::new(ingest, upstream, clock, limit_bytes, cache_bytes)
 }
 
 /// Returns how many bytes of copies from the upstream are kept, if there is one.

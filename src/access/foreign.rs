@@ -144,6 +144,7 @@ impl ForeignRights {
             client: self.asked.client(),
             archive: self.archive(job_id, as_dependency),
             pipeline_id,
+            ahead: None,
         })
     }
 

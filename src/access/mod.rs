@@ -84,6 +84,8 @@ pub struct Access {
     upstream: Option<Upstream>,
     /// Tells that there are hints to follow.
     hints: Arc<Notify>,
+    /// Copies whose use was noted lately.
+    used: pulled::UsedCopies,
 }
 
 /// How often work is done again for what it has asked: a credential, a project by its path, a verdict and a role,
@@ -105,6 +107,7 @@ impl Access {
             max_artifact_bytes,
             upstream,
             hints: Arc::default(),
+            used: pulled::UsedCopies::default(),
         }
     }
 

@@ -171,6 +171,7 @@ diesel::table! {
         shown_name -> Nullable<Text>,
         bytes_kept_until -> Nullable<BigInt>,
         origin -> Nullable<Text>,
+        used_at -> Nullable<BigInt>,
     }
 }
 

@@ -45,13 +45,14 @@ impl SpareQuestions {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let mut share = all.get(&key).copied().unwrap_or(Share { left: MOST, since: now });
         let passed = now.as_millis() - share.since.as_millis();
-        if share.left >= MOST || passed < 0 {
-            // A clock that was set back begins anew.
-            share.since = now;
+        let more = passed.max(0) / INTERVAL_MILLIS;
+        if share.left + more >= MOST {
+            share = Share { left: MOST, since: now };
         } else {
-            let more = (passed / INTERVAL_MILLIS).min(MOST - share.left);
             share.left += more;
-            share.since = Timestamp::from_millis(share.since.as_millis() + more * INTERVAL_MILLIS);
+            // A clock that was set back begins anew.
+            let since = share.since.as_millis() + more * INTERVAL_MILLIS;
+            share.since = Timestamp::from_millis(since.min(now.as_millis()));
         }
         let is_left = share.left > 0;
         share.left -= i64::from(is_left);

@@ -44,6 +44,8 @@ pub struct State {
     pub lists_jobs_for_jobs: bool,
     /// Whether job tokens may not list the successful jobs of their project, but those of a pipeline.
     pub lists_no_successes_for_jobs: bool,
+    /// How many calls are left, and the second when there are all again.
+    pub calls_left: Option<(u64, u64)>,
     /// Where downloads are redirected to.
     pub bucket: Option<String>,
     /// How many bytes of a download are sent before it waits until it is let go.

@@ -45,7 +45,10 @@ impl State {
             let location = format!("Location: {}\r\n", body.as_str().unwrap());
             return Some(response(301, "application/json", &location, "{}"));
         }
-        Some(response(status, "application/json", "", &body.to_string()))
+        let answer = response(status, "application/json", "", &body.to_string());
+        let Some((left, reset)) = self.calls_left else { return Some(answer) };
+        let limit = format!("RateLimit-Remaining: {left}\r\nRateLimit-Reset: {reset}");
+        Some(String::from_utf8(answer).unwrap().replace("RateLimit-Remaining: 1990", &limit).into_bytes())
     }
 
     fn route(&mut self, path: &str, credential: Option<&(String, String)>) -> (u16, Value) {
