@@ -1,8 +1,8 @@
 //! The application: its long-lived parts, built once from the settings and passed down; there are no globals.
 
+use std::net::IpAddr;
 use std::sync::Arc;
-
-use tokio::sync::Semaphore;
+use std::time::Duration;
 
 use crate::access::Access;
 use crate::archive::Limits;
@@ -20,11 +20,15 @@ use crate::readiness::Readiness;
 use crate::registry::Registry;
 use crate::retention::Retention;
 use crate::settings::{DatabaseUrl, Settings, StorageUrl, UpstreamKind};
+use crate::shares::Shares;
 use crate::store::Store;
 use crate::upstream::Upstream;
 
-/// How many bodies of hooks are held at once; each may be 25 MiB.
+/// How many large bodies of hooks are held at once; each may be 25 MiB.
 const HOOK_TURNS: usize = 8;
+
+/// How many of them are of one address.
+const HOOK_TURNS_OF_ONE: usize = HOOK_TURNS / 2;
 
 /// The parts that a request may need.
 #[derive(Debug)]
@@ -59,12 +63,33 @@ pub struct App {
     pub metrics: RequestMetrics,
     /// Counts failed authentications.
     pub failed_auth: FailedLoginLimiter,
-    /// Turns of hooks, whose bodies are held in memory.
-    pub hook_turns: Semaphore,
+    /// Bounds the bodies of hooks.
+    pub hooks: HookBounds,
     /// Whether catalog and store answer.
     pub readiness: Readiness,
     /// Whether catalog and store are known to belong together; until they are, no writes are accepted.
     pub belonging: Belonging,
+}
+
+/// What bounds the bodies of hooks, which are held in memory. Senders wait for an answer for ten seconds.
+#[derive(Debug)]
+pub struct HookBounds {
+    /// Turns of large bodies, by the addresses of their senders.
+    pub turns: Shares<IpAddr>,
+    /// How long a body may wait for its turn.
+    pub patience: Duration,
+    /// How long a body may take to come in, without that wait.
+    pub body_time: Duration,
+}
+
+impl Default for HookBounds {
+    fn default() -> Self {
+        Self {
+            turns: Shares::new(HOOK_TURNS, HOOK_TURNS_OF_ONE),
+            patience: Duration::from_secs(2),
+            body_time: Duration::from_secs(8),
+        }
+    }
 }
 
 /// The metrics of requests.
@@ -96,7 +121,7 @@ impl App {
             vec![("active", f64::from(active)), ("idle", f64::from(idle))]
         };
         let (bytes, entries) = (Arc::clone(&deliver), deliver);
-        Exposition::new(build)
+        let exposition = Exposition::new(build)
             .with(&self.metrics.http)
             .with(&self.metrics.auth)
             .with(&self.metrics.reports)
@@ -112,7 +137,13 @@ impl App {
             })
             .reading("artigate_index_cache_entries", "Indexes that are kept", None, move || {
                 vec![("", entries.deliver.indexes_held().1 as f64)]
-            })
+            });
+        let Some(upstream) = self.access.upstream().cloned() else { return exposition };
+        let (name, help) =
+            ("artigate_upstream_left_alone", "1 while the upstream is asked nothing after failures");
+        exposition
+            .with(upstream.metrics())
+            .reading(name, help, None, move || vec![("", f64::from(u8::from(upstream.is_left_alone())))])
     }
 
     /// Opens the catalog, brings its schema up to date, and opens the store. Blocks.
@@ -167,7 +198,7 @@ impl App {
             sign_in,
             metrics: RequestMetrics::default(),
             failed_auth,
-            hook_turns: Semaphore::new(HOOK_TURNS),
+            hooks: HookBounds::default(),
             readiness,
             belonging,
         })
@@ -182,8 +213,9 @@ pub(crate) fn pulls(
     clock: Clock,
 ) -> Pulls {
     let largest = settings.max_artifact_bytes.filter(|bytes| *bytes > 0).unwrap_or(u64::MAX);
-    let limit_bytes = largest.min(cache_bytes(settings).unwrap_or(u64::MAX));
-    Pulls::new(ingest, upstream, clock, limit_bytes)
+    let cache_bytes = cache_bytes(settings);
+    let limit_bytes = largest.min(cache_bytes.unwrap_or(u64::MAX));
+    Pulls::new(ingest, upstream, clock, limit_bytes, cache_bytes)
 }
 
 /// Returns how many bytes of copies from the upstream are kept, if there is one.

@@ -7,7 +7,7 @@
 //! ```text
 //! cli → server → api · web → http → app → registry → access
 //!     → ingest · deliver · retention · readiness → auth → upstream → audit → writers · identity
-//!     → catalog · store · archive → settings · telemetry · metrics · threads · yielding → domain
+//!     → catalog · store · archive → settings · telemetry · metrics · shares · threads · yielding → domain
 //! ```
 //!
 //! A module may use itself and any module to its right. A test checks this.
@@ -33,6 +33,7 @@ pub mod registry;
 pub mod retention;
 pub mod server;
 pub mod settings;
+pub mod shares;
 pub mod store;
 pub mod telemetry;
 pub mod threads;

@@ -16,6 +16,7 @@ mod retention;
 mod series;
 mod store;
 mod uploads;
+mod upstream;
 
 use prometheus_client::registry::Registry;
 
@@ -29,6 +30,7 @@ pub use reports::{ReportTokenOutcome, ReportTokens};
 pub use retention::Retention;
 pub use store::{Store, StoreOperation, StoreOutcome};
 pub use uploads::{UploadMeasure, UploadOutcome, Uploads};
+pub use upstream::{PullOutcome, QuestionOutcome, Upstream};
 
 /// The metrics of one part.
 pub trait Part {

@@ -79,12 +79,14 @@ impl Access {
         name: ArtifactName,
     ) -> Result<Artifact, AccessError> {
         let principal = principal.clone();
-        self.read_inline(principal.asked(), move |db| {
+        let finding = self.read_inline(principal.asked(), move |db| {
             let project = AuthorizedProject::find(db, &principal, &project, Action::ReadJobs)?;
             let job = project.job(db, job_id, true)?;
             project.artifact(db, &job, &name)
-        })
-        .await
+        });
+        let found: Artifact = finding.await?;
+        self.note_use(Some(&found)).await;
+        Ok(found)
     }
 
     /// Finds what stands for a job's archive, if the principal may read it.
@@ -98,7 +100,7 @@ impl Access {
         job_id: i64,
     ) -> Result<ArchiveLookup, AccessError> {
         let principal = principal.clone();
-        self.read_inline(principal.asked(), move |db| {
+        let finding = self.read_inline(principal.asked(), move |db| {
             if let Some(archive) = archive_fast_path(db, &principal, &project, job_id)? {
                 return Ok(ArchiveLookup::Here(JobArchive::stored(archive)));
             }
@@ -108,8 +110,8 @@ impl Access {
                 project.archive(db, &job, artifacts)
             });
             project.or_upstream(found, job_id)
-        })
-        .await
+        });
+        Ok(self.note_use_of(finding.await?).await)
     }
 
     /// Finds the archive by a ref and a job's name.
@@ -132,7 +134,7 @@ impl Access {
                 return Ok(ArchiveLookup::Here(JobArchive::stored(archive)));
             }
             let found = AuthorizedProject::find(db, &principal, &project, Action::ReadJobs)?;
-            found.learn_ref(&ref_name, &job_name)?;
+            found.learn_ref(db, &ref_name, &job_name)?;
             let (project, now) = (&found.project, principal.now);
             let job = match search {
                 // What is known of a ref here may be older than what the upstream has told.
@@ -152,10 +154,11 @@ impl Access {
             let archive = found.archive(db, &job, artifacts);
             found.or_upstream(archive, job.id)
         };
-        match search {
+        let found: Result<_, AccessError> = match search {
             RefSearch::Newest => self.read_inline(asked, find).await,
             RefSearch::Recent => self.read(asked, find).await,
-        }
+        };
+        Ok(self.note_use_of(found?).await)
     }
 
     /// Finds the archive of a job on which the principal's own job depends. Only a running job may call it,
@@ -170,7 +173,7 @@ impl Access {
         job: NumberedJob,
     ) -> Result<ArchiveLookup, AccessError> {
         let principal = Principal { accepted: AcceptedCredentials::UserOrJob, ..principal.clone() };
-        self.read(principal.asked(), move |db| {
+        let finding = self.read(principal.asked(), move |db| {
             let actor = principal.authenticate(db)?;
             let own = match &actor {
                 Actor::Job { job_id, .. } => Some(*job_id),
@@ -195,8 +198,8 @@ impl Access {
             let artifacts = artifacts::of_job(db, job.id)?;
             let found = project.dependency(db, &job, artifacts);
             project.dependency_or_upstream(db, found, own, job_id)
-        })
-        .await
+        });
+        Ok(self.note_use_of(finding.await?).await)
     }
 
     /// Finds a job's log, as far as it has come in; `None` if there is none. Logs never expire.

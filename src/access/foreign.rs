@@ -10,7 +10,7 @@ use super::project::{Rights, find_project};
 use super::{AccessError, Principal, ProjectAbsence};
 use crate::auth::{Actor, CredentialError, require_known};
 use crate::catalog::Db;
-use crate::catalog::foreign::ForeignRef;
+use crate::catalog::foreign::{self, ForeignRef};
 use crate::catalog::projects::{self, Project};
 use crate::domain::permissions::{self, Action, Decision, Grant, TokenReach, authorize};
 use crate::domain::project::{ProjectRef, Visibility};
@@ -20,6 +20,9 @@ use crate::ingest::pull::PullOrder;
 use crate::upstream::{
     Answer, ArchiveAt, Asker, Consultation, ProjectKey, Question, RefJob, Refusal, Standing,
 };
+
+/// Pipelines of a ref that are known here and told to the upstream's question, where the asker may not list any there.
+const KNOWN_OF_REF: i64 = 5;
 
 /// A project whose jobs the upstream lets everybody read who comes so far.
 const OPEN: permissions::Project = permissions::Project { visibility: Visibility::Public, public_jobs: true };
@@ -81,13 +84,22 @@ impl ForeignRights {
 
     /// Asks what a ref leads to; what is told is stored before the work is done again. `false` as long as it is not
     /// told.
-    pub(super) fn ask_newest(&self, ref_name: &str, job_name: &str) -> bool {
-        self.newest(ref_name, job_name).is_some()
+    pub(super) fn ask_newest(
+        &self,
+        db: &mut Db,
+        ref_name: &str,
+        job_name: &str,
+    ) -> Result<bool, AccessError> {
+        let known = match self.asked.asks_of_refs_as(&self.asker) {
+            true => foreign::newest_of_ref(db, self.project_id, ref_name, KNOWN_OF_REF)?,
+            false => Vec::new(),
+        };
+        Ok(self.newest(ref_name, job_name, known).is_some())
     }
 
     /// Returns what the upstream has told of a ref; `None` as long as it is not told.
-    fn newest(&self, ref_name: &str, job_name: &str) -> Option<Arc<ForeignRef>> {
-        let ref_job = RefJob { ref_name: ref_name.to_owned(), job_name: job_name.to_owned() };
+    fn newest(&self, ref_name: &str, job_name: &str, known: Vec<i64>) -> Option<Arc<ForeignRef>> {
+        let ref_job = RefJob { ref_name: ref_name.to_owned(), job_name: job_name.to_owned(), known };
         match self.asked.ask(Question::Newest(self.asker.clone(), self.project_id, ref_job))? {
             Answer::Newest(told) => Some(told),
             _ => None,
@@ -96,12 +108,13 @@ impl ForeignRights {
 
     /// Whether the upstream has told that a ref leads to no successful pipeline.
     pub(super) fn leads_nowhere(&self, ref_name: &str, job_name: &str) -> bool {
-        self.newest(ref_name, job_name).is_some_and(|told| told.is_complete && told.pipelines.is_empty())
+        self.newest(ref_name, job_name, Vec::new())
+            .is_some_and(|told| told.is_complete && told.pipelines.is_empty())
     }
 
     /// Returns the job to which a ref leads at the upstream, once it has told that: in the nearest pipeline that has one.
     pub(super) fn newest_job(&self, ref_name: &str, job_name: &str) -> Option<i64> {
-        let told = self.newest(ref_name, job_name)?;
+        let told = self.newest(ref_name, job_name, Vec::new())?;
         let of_pipeline = told.pipelines.iter().filter_map(|listed| {
             let succeeded = listed.jobs.iter().filter(|job| job.status == Status::Success);
             succeeded.map(|job| job.id).max()
@@ -131,6 +144,7 @@ impl ForeignRights {
             client: self.asked.client(),
             archive: self.archive(job_id, as_dependency),
             pipeline_id,
+            ahead: None,
         })
     }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::access::Access;
 use crate::catalog::foreign::{self, Hint};
 use crate::domain::{Error, Timestamp};
-use crate::upstream::Upstream;
+use crate::upstream::{Outage, Upstream};
 
 /// How often hints are looked for of which this node was not told: those of other nodes, and those that were not
 /// answered.
@@ -35,42 +35,49 @@ impl Access {
         }
     }
 
-    /// Asks the upstream about the pipelines that hints are about, and returns how many it told of. Each hint is
-    /// followed once, unless there is no answer.
+    /// Asks the upstream about the pipelines that hints are about, and returns how many it told of. Each hint is followed
+    /// once; one that is not answered goes behind the others and waits, for longer each time, until it is given up.
     ///
     /// # Errors
-    /// Those of the catalog; `Unavailable` when there is no answer for one: it waits.
+    /// Those of the catalog; `Unavailable` when there was no answer for one.
     pub async fn follow_hints(&self) -> Result<usize, Error> {
         let Some(upstream) = self.upstream.clone().filter(Upstream::has_own_token) else { return Ok(0) };
-        let mut told = 0;
+        let (mut told, mut unanswered) = (0, None);
         loop {
-            let name = upstream.name().to_owned();
-            let since = Timestamp::from_millis(self.now().as_millis().saturating_sub(MAX_AGE_MILLIS));
-            let hints = self.catalog.read(move |db| foreign::pending(db, &name, since)).await?;
+            let (name, now) = (upstream.name().to_owned(), self.now());
+            let since = Timestamp::from_millis(now.as_millis().saturating_sub(MAX_AGE_MILLIS));
+            let hints = self.catalog.read(move |db| foreign::pending(db, &name, since, now)).await?;
             if hints.is_empty() {
-                return Ok(told);
+                return unanswered.map_or(Ok(told), Err);
             }
-            let mut unanswered = None;
             for hint in hints {
-                match self.follow(&upstream, hint).await {
-                    Ok(is_told) => told += usize::from(is_told),
-                    // It keeps none of the others waiting; when nothing is answered at all, they fail at once.
-                    Err(error) => unanswered = unanswered.or(Some(error)),
+                let outage = match self.follow(&upstream, &hint).await? {
+                    Ok(is_told) => {
+                        told += usize::from(is_told);
+                        continue;
+                    }
+                    Err(outage) => outage,
+                };
+                // None of the others is answered either.
+                if outage.is_of_all() {
+                    return Err(outage.into_error(upstream.name()));
                 }
-            }
-            if let Some(error) = unanswered {
-                return Err(error);
+                self.postpone(hint).await?;
+                unanswered = unanswered.or(Some(outage.into_error(upstream.name())));
             }
         }
     }
 
-    async fn follow(&self, upstream: &Upstream, hint: Hint) -> Result<bool, Error> {
+    async fn follow(&self, upstream: &Upstream, hint: &Hint) -> Result<Result<bool, Outage>, Error> {
         let (asked, project_id, pipeline_id) = (upstream.clone(), hint.project_id, hint.pipeline_id);
         let asking = upstream.spawn(async move { asked.pipeline_facts(project_id, pipeline_id).await });
-        let facts = asking.await.map_err(Error::internal)?;
-        let facts = facts.map_err(|outage| outage.into_error(upstream.name()))?;
+        let facts = match asking.await.map_err(Error::internal)? {
+            Ok(facts) => facts,
+            Err(outage) => return Ok(Err(outage)),
+        };
         upstream.forget_project(project_id);
         let (name, now, is_told) = (upstream.name().to_owned(), self.now(), facts.is_some());
+        let hint = hint.clone();
         let storing = move |db: &mut crate::catalog::Db| {
             if let Some(facts) = &facts {
                 foreign::store_facts(
@@ -84,6 +91,17 @@ impl Access {
             foreign::settle(db, &hint)
         };
         self.catalog.write(storing).await?;
-        Ok(is_told)
+        Ok(Ok(is_told))
+    }
+
+    async fn postpone(&self, hint: Hint) -> Result<(), Error> {
+        let (now, pipeline_id) = (self.now(), hint.pipeline_id);
+        if self.catalog.write(move |db| foreign::postpone(db, &hint, now)).await? {
+            tracing::warn!(
+                pipeline.id = pipeline_id,
+                "a hint of a hook is given up: nothing is answered to it"
+            );
+        }
+        Ok(())
     }
 }

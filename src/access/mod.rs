@@ -94,6 +94,8 @@ pub struct Access {
     upstream: Option<Upstream>,
     /// Tells that there are hints to follow.
     hints: Arc<Notify>,
+    /// Copies whose use was noted lately.
+    used: pulled::UsedCopies,
 }
 
 /// How often work is done again for what it has asked: a credential, a project by its path, a verdict and a role,
@@ -115,6 +117,7 @@ impl Access {
             max_artifact_bytes,
             upstream,
             hints: Arc::default(),
+            used: pulled::UsedCopies::default(),
         }
     }
 
@@ -226,10 +229,9 @@ impl Access {
                 }
                 Answer::Newest(told) => {
                     let (name, now) = (upstream.clone(), self.now());
-                    let storing = Arc::clone(&told);
-                    self.catalog.write(move |db| foreign_rows::store_ref(db, &name, &storing, now)).await?;
+                    self.catalog.write(move |db| foreign_rows::store_ref(db, &name, &told, now)).await?;
                     if let Some(question) = question {
-                        asked.stored(&question, &Answer::Newest(told));
+                        asked.stored(&question);
                     }
                 }
                 Answer::MayRead { path: None, .. }

@@ -19,6 +19,13 @@ pub enum News {
         /// Its path now.
         to: Option<String>,
     },
+    /// Who may read a project, or a user's role in it, has changed.
+    Rights {
+        /// The project.
+        project: ReportedProject,
+        /// The user.
+        user: Option<i64>,
+    },
 }
 
 /// A delivery whose secret was proven.
@@ -31,6 +38,9 @@ pub struct ProvenDelivery {
     /// The secrets that it was made with.
     pub secrets: Vec<(String, HookMode)>,
 }
+
+/// Why an event that is remembered is of no use.
+const BEFORE: &str = "event was delivered before";
 
 /// What became of news.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,17 +59,19 @@ impl ProvenDelivery {
         secrets.iter().map(|secret| (secret.scope.clone(), secret.mode)).collect()
     }
 
-    /// Returns how far it is believed about a project that has this path here and, as it says, that one at the
-    /// upstream; `None` if it may not speak about it. Both must be in the scope: who knows the secret of one group may
-    /// write another project's number into an event.
-    fn mode_for(&self, path: &str, said: &str) -> Option<HookMode> {
+    /// Returns how far it is believed about a project that has this path here and, as it says, those at the upstream;
+    /// `None` if it may not speak about it. All must be in the scope: who knows the secret of one group may write another
+    /// project's number, or a path to move to, into an event.
+    fn mode_for(&self, path: &str, said: &[&str]) -> Option<HookMode> {
         let below =
             |prefix: &String| path.strip_prefix(prefix.as_str()).and_then(|rest| rest.strip_prefix('/'));
         let own = match &self.prefix {
             Some(prefix) => below(prefix).unwrap_or(path),
             None => path,
         };
-        let covers = |scope: &str| scope == "*" || path_covers(scope, own) && path_covers(scope, said);
+        let covers = |scope: &str| {
+            scope == "*" || path_covers(scope, own) && said.iter().all(|said| path_covers(scope, said))
+        };
         let modes = self.secrets.iter().filter(|(scope, _)| covers(scope)).map(|(_, mode)| *mode);
         modes.max_by_key(|mode| *mode == HookMode::Trust)
     }
@@ -81,7 +93,12 @@ impl Access {
         if let Err(why) = self.catalog.read(move |db| admit(db, &asked, &about)).await? {
             return Ok(NewsOutcome::Ignored(why));
         }
-        let (upstream, about) = (self.upstream.clone(), news.project().clone());
+        let about = news.project().clone();
+        if let News::Rights { user, .. } = news {
+            // Who may read what is nowhere stored.
+            self.forget(&about, user);
+            return Ok(NewsOutcome::Noted);
+        }
         let taking = self.catalog.write(move |db| {
             let mode = match admit(db, &delivery, &news)? {
                 Ok(mode) => mode,
@@ -94,15 +111,21 @@ impl Access {
         });
         let outcome: Result<NewsOutcome, AccessError> = taking.await;
         // Believed or not, what is remembered of the project may be old.
-        let is_of_use = matches!(outcome, Ok(NewsOutcome::Taken | NewsOutcome::Noted));
-        if let (Some(upstream), ForeignId::Number(id)) = (&upstream, &about.id)
-            && is_of_use
-            && upstream.name() == about.upstream
-        {
-            upstream.forget_project(*id);
+        if matches!(outcome, Ok(NewsOutcome::Taken | NewsOutcome::Noted)) {
+            self.forget(&about, None);
             self.hints.notify_one();
         }
         outcome
+    }
+
+    /// Forgets what the upstream has told of a project, and of a user.
+    fn forget(&self, project: &ReportedProject, user: Option<i64>) {
+        let upstream = self.upstream.as_ref().filter(|upstream| upstream.name() == project.upstream);
+        let (Some(upstream), ForeignId::Number(id)) = (upstream, &project.id) else { return };
+        upstream.forget_project(*id);
+        if let Some(user) = user {
+            upstream.forget_user(user);
+        }
     }
 }
 
@@ -110,7 +133,7 @@ impl News {
     fn project(&self) -> &ReportedProject {
         match self {
             Self::Report(report) => &report.project,
-            Self::Moved { project, .. } => project,
+            Self::Moved { project, .. } | Self::Rights { project, .. } => project,
         }
     }
 }
@@ -123,17 +146,20 @@ fn admit(
 ) -> Result<Result<HookMode, &'static str>, AccessError> {
     let project = news.project();
     let said = match news {
-        News::Report(report) => report.foreign_path.as_str(),
-        News::Moved { project, .. } => project.path.as_str(),
+        News::Report(report) => vec![report.foreign_path.as_str()],
+        News::Moved { project, to } => std::iter::once(project.path.as_str()).chain(to.as_deref()).collect(),
+        News::Rights { project, .. } => vec![project.path.as_str()],
     };
     let Some(known) = foreign::known_project(db, project)? else {
         return Ok(Err("nothing of the project is kept here"));
     };
-    let Some(mode) = delivery.mode_for(&known.path, said) else {
+    // A move out of the scope is not its to tell, and still says that what is remembered may be old.
+    let of_old_path = || delivery.mode_for(&known.path, &said[..1]).map(|_| HookMode::Hint);
+    let Some(mode) = delivery.mode_for(&known.path, &said).or_else(of_old_path) else {
         return Ok(Err("project is outside of the scope of the hook's secret"));
     };
     if !foreign::is_new_event(db, delivery.key)? {
-        return Ok(Err("event was delivered before"));
+        return Ok(Err(BEFORE));
     }
     Ok(Ok(mode))
 }
@@ -149,8 +175,10 @@ fn note(
     let ForeignId::Number(pipeline) = report.pipeline else {
         return Ok(NewsOutcome::Ignored("nobody can be asked about a hint of this upstream"));
     };
-    foreign::remember_event(db, delivery.key, &report.project, Some(pipeline), now)?;
-    Ok(NewsOutcome::Noted)
+    match foreign::remember_event(db, delivery.key, &report.project, Some(pipeline), now)? {
+        true => Ok(NewsOutcome::Noted),
+        false => Ok(NewsOutcome::Ignored(BEFORE)),
+    }
 }
 
 fn take(
@@ -162,13 +190,16 @@ fn take(
     let (project, applied) = match news {
         News::Report(report) => (&report.project, foreign::apply_report(db, report, now)?),
         News::Moved { project, to } => (project, foreign::move_project(db, project, to.as_deref(), now)?),
+        // What is remembered is asked again, whoever says so.
+        News::Rights { .. } => return Ok(NewsOutcome::Noted),
     };
     match applied {
         Applied::Ignored(why) => Ok(NewsOutcome::Ignored(why)),
         Applied::Older => Ok(NewsOutcome::Ignored("what is known is newer")),
-        Applied::Taken => {
-            foreign::remember_event(db, delivery.key, project, None, now)?;
-            Ok(NewsOutcome::Taken)
-        }
+        // Another node that took it at the same time has done the same.
+        Applied::Taken => match foreign::remember_event(db, delivery.key, project, None, now)? {
+            true => Ok(NewsOutcome::Taken),
+            false => Ok(NewsOutcome::Ignored(BEFORE)),
+        },
     }
 }

@@ -131,9 +131,9 @@ impl AuthorizedProject {
     }
 
     /// Has the upstream tell what a ref leads to in its project, so that the catalog knows it.
-    pub(super) fn learn_ref(&self, ref_name: &str, job_name: &str) -> Result<(), AccessError> {
+    pub(super) fn learn_ref(&self, db: &mut Db, ref_name: &str, job_name: &str) -> Result<(), AccessError> {
         match &self.rights {
-            Rights::Foreign(rights) if !rights.ask_newest(ref_name, job_name) => {
+            Rights::Foreign(rights) if !rights.ask_newest(db, ref_name, job_name)? => {
                 Err(AccessError::ProjectNotFound(ProjectAbsence::Hidden))
             }
             Rights::Foreign(_) | Rights::Registered(_) => Ok(()),

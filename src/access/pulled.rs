@@ -1,16 +1,61 @@
 //! Archives that the upstream has: a copy of one is read by whom the upstream lets fetch it, and one that is not here
 //! may be fetched by him.
 
+use std::sync::Arc;
+
 use super::artifacts::{ArchiveLookup, JobArchive};
 use super::project::{AuthorizedProject, Rights, find_project};
-use super::{AccessError, ArtifactAbsence, JobAbsence, Principal};
+use super::{Access, AccessError, ArtifactAbsence, JobAbsence, Principal};
 use crate::auth::Actor;
 use crate::catalog::artifacts::Artifact;
-use crate::catalog::{Db, jobs};
+use crate::catalog::{Db, copies, jobs};
+use crate::domain::Timestamp;
 use crate::domain::artifact::Accessibility;
 use crate::domain::permissions::Action;
 use crate::domain::project::ProjectRef;
 use crate::upstream::Refusal;
+
+/// How long the use of a copy is not noted again, in milliseconds.
+const USE_MILLIS: i64 = 3_600_000;
+
+/// Most copies of which it is known when their use was noted.
+const USED: usize = 10_000;
+
+/// Copies whose use this node has noted lately. Clones share them.
+#[derive(Debug, Clone)]
+pub(super) struct UsedCopies(Arc<quick_cache::sync::Cache<i64, Timestamp>>);
+
+impl Default for UsedCopies {
+    fn default() -> Self {
+        Self(Arc::new(quick_cache::sync::Cache::new(USED)))
+    }
+}
+
+impl Access {
+    /// Notes that a copy is read, once an hour, so that others give way before it.
+    pub(super) async fn note_use(&self, artifact: Option<&Artifact>) {
+        let Some(copy) = artifact.filter(|artifact| artifact.is_copy()) else { return };
+        let (id, now) = (copy.id, self.now());
+        let is_recent = |at: Timestamp| (0..USE_MILLIS).contains(&(now.as_millis() - at.as_millis()));
+        // A new one counts as used when it came.
+        if is_recent(copy.created_at) || self.used.0.get(&id).is_some_and(is_recent) {
+            return;
+        }
+        self.used.0.insert(id, now);
+        if let Err(error) = self.catalog.write(move |db| copies::touch(db, id, now)).await {
+            // Nobody is refused an archive because of it.
+            tracing::warn!(causes = error.source_chain(), "the use of a copy is not noted");
+        }
+    }
+
+    /// Notes that what stands for an archive is read, if it is a copy.
+    pub(super) async fn note_use_of(&self, found: ArchiveLookup) -> ArchiveLookup {
+        if let ArchiveLookup::Here(JobArchive { archive, .. }) = &found {
+            self.note_use(archive.as_ref()).await;
+        }
+        found
+    }
+}
 
 impl AuthorizedProject {
     /// Requires that the upstream lets the principal fetch the archive of which there is a copy here: nothing else is

@@ -52,7 +52,10 @@ impl Access {
                 Some(found) => (found, None),
                 None => {
                     let found = auth::find_foreign_job(db, &credentials, token)?;
-                    (found.ok_or(CredentialError::Unknown)?, Some((token.clone(), now)))
+                    let found = found.ok_or(CredentialError::Unknown)?;
+                    // The answer may have been remembered from an earlier request.
+                    let since = auth::foreign_job_asked_at(&credentials, token).unwrap_or(now);
+                    (found, Some((token.clone(), since)))
                 }
             };
             if job != NumberedJob::Current && job != NumberedJob::Id(found.job.id) {

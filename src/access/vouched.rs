@@ -5,9 +5,9 @@ use crate::access::uploads::{require_running, room_of, smaller_limit};
 use crate::access::{Access, AccessError, AuthorizedUpload, NumberedJob};
 use crate::audit::AuditContext;
 use crate::auth::VouchedJob;
-use crate::catalog::foreign::{self, ForeignId, StoreOutcome, VouchedRows};
+use crate::catalog::foreign::{self, EventKey, ForeignId, StoreOutcome, VouchedRows};
 use crate::catalog::jobs::Job;
-use crate::domain::{Error, ErrorKind, Timestamp};
+use crate::domain::{Error, ErrorKind, Sha256Digest, Timestamp};
 use crate::upstream::{ArchiveAt, Asker};
 
 /// What a vouched job says of itself.
@@ -17,6 +17,16 @@ pub struct Statement {
     pub name: Option<String>,
     /// Whether it and its pipeline are successful with this upload.
     pub finished: bool,
+}
+
+/// What the upstream told of a vouched job.
+enum Learnt {
+    /// The job is stored as it is there.
+    Told,
+    /// It does not tell it to this server.
+    Nothing,
+    /// There was no answer.
+    NoAnswer,
 }
 
 impl Access {
@@ -36,8 +46,13 @@ impl Access {
         audit.set_credential("id_token");
         require_may_finish(job, statement)?;
         let mut known = self.rows_of_vouched_job(job).await?;
-        if known.job.is_none() && statement.name.is_none() && self.learn_vouched_job(job, now).await? {
-            known = self.rows_of_vouched_job(job).await?;
+        let mut name_is_due = false;
+        if known.job.is_none() && statement.name.is_none() {
+            match self.learn_vouched_job(job, now).await? {
+                Learnt::Told => known = self.rows_of_vouched_job(job).await?,
+                Learnt::Nothing => {}
+                Learnt::NoAnswer => name_is_due = true,
+            }
         }
         let number = match (&known.job, &job.id) {
             (Some(known), _) => Some(known.id),
@@ -63,6 +78,9 @@ impl Access {
                 self.store_vouched_job(job, statement, now).await?
             }
         };
+        if name_is_due {
+            self.ask_later(job, now).await?;
+        }
         audit.set_vouched_job(found.id, &project.path);
         audit.set_job(found.id);
         audit.set_project(&project);
@@ -106,14 +124,14 @@ impl Access {
         self.catalog.read(move |db| foreign::find_vouched(db, &job.project, &job.pipeline.id, &job.id)).await
     }
 
-    /// Has the upstream tell a job whose ID token does not tell its name, as far as its own token may read it; `false`
-    /// if nothing was learnt, and the job goes by the name that such jobs have.
-    async fn learn_vouched_job(&self, job: &VouchedJob, now: Timestamp) -> Result<bool, Error> {
+    /// Has the upstream tell a job whose ID token does not tell its name, as far as its own token may read it. If nothing
+    /// is told, the job goes by the name that such jobs have.
+    async fn learn_vouched_job(&self, job: &VouchedJob, now: Timestamp) -> Result<Learnt, Error> {
         let upstream = self.upstream.clone().filter(|upstream| upstream.name() == job.project.upstream);
         let (Some(upstream), &ForeignId::Number(project_id), &ForeignId::Number(job_id)) =
             (upstream, &job.project.id, &job.id)
         else {
-            return Ok(false);
+            return Ok(Learnt::Nothing);
         };
         let asked = upstream.clone();
         let archive = ArchiveAt { project_id, job_id, as_dependency: false };
@@ -121,12 +139,32 @@ impl Access {
             upstream.spawn(async move { asked.job_facts(&Asker::NOBODY, None, archive, None).await });
         let told = match asking.await.map_err(Error::internal)? {
             Ok(Some(told)) if ForeignId::Number(told.job.pipeline.id) == job.pipeline.id => told.job,
+            Ok(_) => return Ok(Learnt::Nothing),
             // Whoever asks has said in the log why there is no answer.
-            Ok(_) | Err(_) => return Ok(false),
+            Err(_) => return Ok(Learnt::NoAnswer),
         };
         let name = upstream.name().to_owned();
         let storing = self.catalog.write(move |db| foreign::store_job(db, &name, &told, now));
-        Ok(matches!(storing.await?, StoreOutcome::Stored(..)))
+        Ok(match storing.await? {
+            StoreOutcome::Stored(..) => Learnt::Told,
+            StoreOutcome::InTheWay(_) => Learnt::Nothing,
+        })
+    }
+
+    /// Has the upstream asked about the pipeline of a job when it answers again: the job is called then what it is called
+    /// there.
+    async fn ask_later(&self, job: &VouchedJob, now: Timestamp) -> Result<(), Error> {
+        let (&ForeignId::Number(pipeline_id), ForeignId::Number(job_id)) = (&job.pipeline.id, &job.id) else {
+            return Ok(());
+        };
+        let text = format!("{}\nname of job\n{job_id}", job.project.upstream);
+        let (key, project) = (EventKey(Sha256Digest::of(text.as_bytes())), job.project.clone());
+        let noting = move |db: &mut crate::catalog::Db| {
+            foreign::remember_event(db, key, &project, Some(pipeline_id), now)
+        };
+        self.catalog.write(noting).await?;
+        self.hints.notify_one();
+        Ok(())
     }
 
     async fn store_vouched_job(

@@ -10,9 +10,9 @@ use crate::catalog::Db;
 use crate::catalog::jobs::{self, TokenJob};
 use crate::catalog::projects;
 use crate::catalog::users::User;
-use crate::domain::Sha256Digest;
 use crate::domain::project::ProjectRef;
 use crate::domain::scope::{Scope, Scopes};
+use crate::domain::{Sha256Digest, Timestamp};
 use crate::upstream::{Answer, Asker, Place, Question, Refusal};
 
 /// Returns the owner of a user's token. Reading is left to the upstream, token and scope included; for anything else
@@ -97,6 +97,12 @@ pub fn find_foreign_job(
         max_artifact_bytes: project.max_artifact_bytes,
         user,
     }))
+}
+
+/// Returns when the upstream was asked about the job of a token; `None` if it has not answered yet.
+pub fn foreign_job_asked_at(credentials: &Credentials, token: &SecretString) -> Option<Timestamp> {
+    let asker = asker(credentials, Place::Job, token).ok()?;
+    credentials.asked.job_asked_at(asker)
 }
 
 /// Requires that a foreign actor's token is known to the upstream and has one of `scopes`; any other actor passes.

@@ -16,7 +16,7 @@ mod tokens;
 
 pub use credential::{Credential, Credentials, Shown, Unreadable};
 pub use error::{AuthError, CredentialError};
-pub use foreign::{find_foreign_job, known_to_be_foreign, require_known};
+pub use foreign::{find_foreign_job, foreign_job_asked_at, known_to_be_foreign, require_known};
 pub use oidc::{IdTokens, VouchedJob};
 pub use rate_limit::FailedLoginLimiter;
 use report_tokens::ReportHolder;

@@ -6,10 +6,11 @@
 //! random bits; the limit makes clients that retry for ever wait, and logs them once a minute.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
 
 use crate::domain::Timestamp;
+use crate::domain::network::counted_as;
 
 /// Length of a window in which failures are counted, in milliseconds.
 const WINDOW_MILLIS: i64 = 60_000;
@@ -103,16 +104,10 @@ impl Window {
     }
 }
 
-/// Returns the address under which a client is counted, of IPv6 its /64: a customer has at least that.
-fn counted_as(client: IpAddr) -> IpAddr {
-    match client.to_canonical() {
-        IpAddr::V4(address) => address.into(),
-        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() & (u128::MAX << 64)).into(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::net::Ipv6Addr;
+
     use super::*;
 
     fn at(millis: i64) -> Timestamp {

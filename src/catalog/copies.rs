@@ -1,5 +1,5 @@
-//! Copies: artifacts that were fetched from an upstream, which has them too. They are given up oldest first when they
-//! take too much room.
+//! Copies: artifacts that were fetched from an upstream, which has them too. When they take too much room, those are given
+//! up first that were not used for longest.
 
 use diesel::dsl::sql;
 use diesel::prelude::*;
@@ -14,12 +14,23 @@ use crate::domain::{Result, Timestamp};
 /// The origin of a copy.
 const UPSTREAM: &str = "upstream";
 
-/// Makes an artifact that was just inserted a copy of what the upstream has.
+/// Makes an artifact that was just inserted a copy of what the upstream has, which counts as used at that time.
 ///
 /// # Errors
 /// Those of the database.
-pub fn mark(db: &mut Db, id: i64) -> Result<()> {
-    diesel::update(artifacts::table.find(id)).set(artifacts::origin.eq(Some(UPSTREAM))).execute(db)?;
+pub fn mark(db: &mut Db, id: i64, used_at: Timestamp) -> Result<()> {
+    let columns = (artifacts::origin.eq(Some(UPSTREAM)), artifacts::used_at.eq(Some(used_at.as_millis())));
+    diesel::update(artifacts::table.find(id)).set(columns).execute(db)?;
+    Ok(())
+}
+
+/// Notes that a copy was read. Needs [`crate::catalog::Catalog::write`].
+///
+/// # Errors
+/// Those of the database.
+pub fn touch(db: &mut Db, id: i64, now: Timestamp) -> Result<()> {
+    let copy = artifacts::table.find(id).filter(artifacts::origin.is_not_null());
+    diesel::update(copy).set(artifacts::used_at.eq(Some(now.as_millis()))).execute(db)?;
     Ok(())
 }
 
@@ -36,37 +47,47 @@ pub fn jobs_with_archive(db: &mut Db, job_ids: &[i64]) -> Result<Vec<i64>> {
         .load(db)?)
 }
 
-/// Marks the oldest copies as deleted until the others take at most `limit_bytes`; at most `limit` of them, and
-/// returns how many. A copy that somebody keeps has no expiry: it neither counts nor goes.
+/// Returns the bytes of all copies that count. One that somebody keeps has no expiry, and does not.
+///
+/// # Errors
+/// Those of the database.
+pub fn total_bytes(db: &mut Db) -> Result<u64> {
+    let copies = artifacts::table
+        .filter(artifacts::origin.is_not_null())
+        .filter(artifacts::state.eq(Finished))
+        .filter(artifacts::expire_at.is_not_null());
+    // PostgreSQL has sums of such numbers in a type of their own.
+    let sum = sql::<BigInt>("CAST(COALESCE(SUM(size_bytes), 0) AS BIGINT)");
+    let total: i64 = copies.select(sum).get_result(db)?;
+    Ok(u64::try_from(total).unwrap_or(0))
+}
+
+/// Marks the copies that were not used for longest as deleted until the others take at most `limit_bytes`; at most `limit`
+/// of them, and returns how many. A copy that somebody keeps has no expiry: it neither counts nor goes.
 ///
 /// # Errors
 /// Those of the database.
 pub fn evict_batch(db: &mut Db, limit_bytes: u64, limit: i64, now: Timestamp) -> Result<usize> {
-    let copies = || {
-        artifacts::table
-            .filter(artifacts::origin.is_not_null())
-            .filter(artifacts::state.eq(Finished))
-            .filter(artifacts::expire_at.is_not_null())
-    };
-    // PostgreSQL has sums of such numbers in a type of their own.
-    let total: i64 =
-        copies().select(sql::<BigInt>("CAST(COALESCE(SUM(size_bytes), 0) AS BIGINT)")).get_result(db)?;
-    let mut excess = total.saturating_sub(i64::try_from(limit_bytes).unwrap_or(i64::MAX));
-    if excess <= 0 {
+    let mut excess = total_bytes(db)?.saturating_sub(limit_bytes);
+    if excess == 0 {
         return Ok(0);
     }
-    let oldest: Vec<(i64, i64)> = copies()
-        .order((artifacts::created_at.asc(), artifacts::id.asc()))
+    // Of those that were fetched ahead in one go, the oldest jobs' go first.
+    let idle: Vec<(i64, i64)> = artifacts::table
+        .filter(artifacts::origin.is_not_null())
+        .filter(artifacts::state.eq(Finished))
+        .filter(artifacts::expire_at.is_not_null())
+        .order((sql::<BigInt>("COALESCE(used_at, created_at)").asc(), artifacts::job_id.asc()))
         .limit(limit)
         .select((artifacts::id, artifacts::size_bytes))
         .load(db)?;
     let mut ids = Vec::new();
-    for (id, size_bytes) in oldest {
-        if excess <= 0 {
+    for (id, size_bytes) in idle {
+        if excess == 0 {
             break;
         }
         ids.push(id);
-        excess -= size_bytes;
+        excess = excess.saturating_sub(u64::try_from(size_bytes).unwrap_or(0));
     }
     let gone = artifacts::table.filter(artifacts::id.eq_any(ids)).filter(artifacts::state.eq(Finished));
     Ok(diesel::update(gone)

@@ -172,6 +172,7 @@ diesel::table! {
         shown_name -> Nullable<Text>,
         bytes_kept_until -> Nullable<BigInt>,
         origin -> Nullable<Text>,
+        used_at -> Nullable<BigInt>,
     }
 }
 
@@ -357,6 +358,8 @@ diesel::table! {
         pipeline_id -> Nullable<BigInt>,
         hint -> Bool,
         received_at -> BigInt,
+        attempts -> BigInt,
+        next_attempt_at -> Nullable<BigInt>,
     }
 }
 

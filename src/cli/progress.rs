@@ -48,6 +48,14 @@ impl Progress {
         }
     }
 
+    /// Tells something besides, on a line of its own.
+    pub(super) fn note(&self, text: &str) {
+        match &self.0 {
+            Form::Bar(bar) => bar.println(text),
+            Form::Lines(_) => eprintln!("{text}"),
+        }
+    }
+
     /// Ends the output; clears a bar.
     pub(super) fn finish(self) {
         if let Form::Bar(bar) = self.0 {

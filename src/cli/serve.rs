@@ -34,6 +34,8 @@ pub(super) fn run(settings: Settings, with_demo: bool) -> Result<(), CommandErro
         });
         let following = Arc::clone(&app);
         actix_web::rt::spawn(async move { following.access.follow_hints_forever().await });
+        let removing = Arc::clone(&app);
+        actix_web::rt::spawn(async move { remove_evicted_forever(&removing).await });
         if let Some(address) = listening.metrics {
             tracing::info!(%address, "metrics are at http://{address}/metrics");
         }
@@ -57,4 +59,14 @@ pub(super) fn run(settings: Settings, with_demo: bool) -> Result<(), CommandErro
     })?;
     tracing::info!("stopped");
     Ok(())
+}
+
+/// Deletes the bytes of copies that have given way to others, before the next sweep: until then they take room.
+async fn remove_evicted_forever(app: &App) {
+    loop {
+        app.pulls.evicted().await;
+        if let Err(error) = app.retention.remove_bytes(false, |_| {}).await {
+            tracing::error!(causes = error.source_chain(), "the bytes of copies are not deleted");
+        }
+    }
 }

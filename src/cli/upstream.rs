@@ -1,6 +1,7 @@
 //! `artigate upstream`: checks whether an upstream answers what artigate asks it, and fetches archives from it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use clap::Subcommand;
 use secrecy::SecretString;
@@ -12,9 +13,9 @@ use super::{CommandError, Maintenance, environment};
 use crate::app::{archive_limits, pulls};
 use crate::domain::expiry::parse_seconds;
 use crate::domain::project::ProjectRef;
-use crate::domain::{Clock, Error, Timestamp};
+use crate::domain::{Clock, Error, Timestamp, byte_size};
 use crate::ingest::Ingest;
-use crate::ingest::pull::Fetched;
+use crate::ingest::pull::{Fetched, Pace};
 use crate::settings::{PullMode, Settings, UpstreamKind, UpstreamSettings};
 use crate::upstream::{Asker, CheckOutcome, Checked, Place, Upstream};
 
@@ -48,7 +49,8 @@ pub(super) enum UpstreamCommand {
     ///
     /// Begins with the newest job, leaves out what is here, waits for the upstream's rate limits, and may be
     /// interrupted and run again. The token is a user's, of a member of the project. The copies are kept as those
-    /// that readers cause: within `cache_size`, for at most 30 days.
+    /// that readers cause: within `cache_size`, for at most 30 days. When that is full, it ends with code 1: no copy
+    /// gives way to one that nobody has asked for.
     Pull {
         /// Name of the upstream in the settings.
         name: String,
@@ -115,22 +117,44 @@ fn pull(
     let pulls = pulls(settings, Arc::clone(&ingest), Some(upstream), Clock::System);
     let project = project_ref(project);
     let progress = Progress::new("archives of the upstream", None);
+    let watched = Watched(&progress);
     let done = parts.runtime.block_on(async {
-        let fetching = pulls.fetch_all(&asker, &project, since, |done| progress.advance(done));
+        let fetching = pulls.fetch_all(&asker, &project, since, &watched);
         let done = fetching.await.map_err(Error::from);
         ingest.writers().retire().await;
         done
     });
     progress.finish();
-    let Fetched { fetched, held, failed } = done?;
+    let Fetched { fetched, held, failed, is_full } = done?;
     if as_json {
-        println!("{}", json!({ "fetched": fetched, "held": held, "failed": failed }));
+        println!("{}", json!({ "fetched": fetched, "held": held, "failed": failed, "full": is_full }));
     } else {
         println!("{fetched} archives fetched, {held} were here, {failed} not fetched");
+    }
+    if is_full {
+        let size = byte_size::show(found.cache_bytes);
+        return Err(CommandError::Data(anyhow::anyhow!(
+            "the cache is full: there is no room for the archives of older jobs; cache_size of {name} is {size}"
+        )));
     }
     match failed {
         0 => Ok(()),
         _ => Err(CommandError::Data(anyhow::Error::msg("some archives were not fetched; the log says why"))),
+    }
+}
+
+/// Shows the progress, and waits where the upstream's rate limits demand it.
+struct Watched<'a>(&'a Progress);
+
+impl Pace for Watched<'_> {
+    fn advance(&self, count: usize) {
+        self.0.advance(count);
+    }
+
+    async fn pause(&self, time: Duration) {
+        self.0
+            .note(&format!("waiting for {} s: the upstream takes no more calls until then", time.as_secs()));
+        tokio::time::sleep(time).await;
     }
 }
 

@@ -1,6 +1,6 @@
 //! Network: a range of IP addresses, as written in settings.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::str::FromStr;
 
 /// All addresses that begin with the same bits.
@@ -47,6 +47,14 @@ impl FromStr for Network {
         let width = if first.is_ipv4() { 32 } else { 128 };
         let prefix_bits = prefix_bits.unwrap_or(width);
         (prefix_bits <= width).then_some(Self { first, prefix_bits }).ok_or(NotANetwork)
+    }
+}
+
+/// Returns the address under which a client is counted, of IPv6 its /64: a customer has at least that.
+pub fn counted_as(client: IpAddr) -> IpAddr {
+    match client.to_canonical() {
+        IpAddr::V4(address) => address.into(),
+        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() & (u128::MAX << 64)).into(),
     }
 }
 

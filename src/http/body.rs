@@ -136,15 +136,25 @@ impl RequestBody {
     /// `TooLarge` if it is longer than `limit` bytes, `Invalid` if it is incomplete.
     pub async fn read_whole(&mut self, limit: u64) -> Result<Vec<u8>> {
         let mut whole = Vec::new();
-        while let Some(piece) = self.next().await {
+        self.read_more(&mut whole, limit, limit).await?;
+        Ok(whole)
+    }
+
+    /// Reads on into memory, until there are more than `enough` bytes; returns whether the body has ended.
+    ///
+    /// # Errors
+    /// As [`RequestBody::read_whole`].
+    pub async fn read_more(&mut self, read: &mut Vec<u8>, enough: u64, limit: u64) -> Result<bool> {
+        while read.len() as u64 <= enough {
+            let Some(piece) = self.next().await else { return Ok(true) };
             let piece = piece.map_err(broken_off)?;
-            if whole.len() as u64 + piece.len() as u64 > limit {
+            if read.len() as u64 + piece.len() as u64 > limit {
                 let limit = byte_size::show(limit);
                 return Err(Error::new(ErrorKind::TooLarge, format!("the body is larger than {limit}")));
             }
-            whole.extend_from_slice(&piece);
+            read.extend_from_slice(&piece);
         }
-        Ok(whole)
+        Ok(false)
     }
 
     /// Returns the response; after it is sent, the rest of the body is read and discarded.

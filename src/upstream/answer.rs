@@ -32,6 +32,13 @@ pub enum Answer {
     Refused(Refusal),
 }
 
+/// An answer, and when it was asked for: what it says was so then, and may have changed since.
+#[derive(Debug, Clone)]
+pub(crate) struct Told {
+    pub(crate) answer: Answer,
+    pub(crate) asked_at: Timestamp,
+}
+
 /// What a user's token is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TokenFacts {
@@ -110,6 +117,8 @@ pub struct Outage {
     pub(super) retry_after: u32,
     /// Whether it counts as a failure of the upstream.
     pub(super) is_failure: bool,
+    /// Whether the question was asked at all, or is none that is answered now.
+    pub(super) was_asked: bool,
 }
 
 /// When to ask again after a failure, in seconds.
@@ -118,7 +127,7 @@ const RETRY_AFTER: u32 = 5;
 impl Outage {
     /// A failure of the upstream.
     pub(super) fn new(reason: impl Into<Cow<'static, str>>) -> Self {
-        Self { reason: reason.into(), retry_after: RETRY_AFTER, is_failure: true }
+        Self { reason: reason.into(), retry_after: RETRY_AFTER, is_failure: true, was_asked: true }
     }
 
     /// A question that the upstream does not answer, where it may answer others.
@@ -133,7 +142,12 @@ impl Outage {
 
     /// A question that was not asked.
     pub(super) fn not_asked(reason: impl Into<Cow<'static, str>>, retry_after: u32) -> Self {
-        Self { reason: reason.into(), retry_after, is_failure: false }
+        Self { reason: reason.into(), retry_after, is_failure: false, was_asked: false }
+    }
+
+    /// Whether another question would be answered no more than this one: the upstream is left alone, or takes no more.
+    pub(crate) fn is_of_all(&self) -> bool {
+        !self.was_asked
     }
 
     /// Returns the error for the request that needs the answer.

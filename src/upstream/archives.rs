@@ -5,18 +5,17 @@ use std::sync::Arc;
 use bytes::Bytes;
 use reqwest::header::{CONTENT_DISPOSITION, CONTENT_LENGTH, HeaderMap};
 
-use tokio::sync::SemaphorePermit;
-
 use super::Upstream;
 use super::answer::{Answer, Outage, Refusal};
 use super::ask::refusal;
-use super::client::{Errand, failure};
+use super::client::{Errand, Reader, failure};
 use super::question::{ArchiveAt, Asker, Kind};
 use super::route::Route;
 use super::wire;
 use crate::catalog::foreign::ForeignJob;
 use crate::domain::Timestamp;
 use crate::domain::artifact::clean_filename;
+use crate::shares::Share;
 
 /// Most pages of jobs in which one is looked for.
 const PAGES: usize = 3;
@@ -42,6 +41,12 @@ impl Download {
     pub(crate) async fn chunk(&mut self) -> Result<Option<Bytes>, Outage> {
         self.response.chunk().await.map_err(|error| failure(&error))
     }
+}
+
+/// A turn to fetch an archive, given back when it is dropped.
+#[derive(Debug)]
+pub(crate) struct FetchTurn {
+    _share: Share<Reader>,
 }
 
 /// A job as the upstream lists it, and its archive.
@@ -75,7 +80,7 @@ pub struct ArchivePage {
 impl Upstream {
     /// A look at the archive without having it: GitLab checks everything that it checks for the archive itself.
     pub(super) async fn may_fetch(&self, errand: Errand<'_>, archive: ArchiveAt) -> Result<Answer, Outage> {
-        self.0.counters.called();
+        self.0.metrics.called();
         let reply = self.0.client.head(errand, Route::Archive(archive)).await?;
         match reply.status {
             401 | 403 | 404 => refusal(&reply).map(|it| Answer::Refused(it.unwrap_or(Refusal::NotFound))),
@@ -87,14 +92,14 @@ impl Upstream {
         Errand { kind: Kind::Artifact, asker, client, now: self.0.clock.now() }
     }
 
-    /// Begins to fetch an archive; the inner error is a refusal. At most a few are fetched at the same time.
+    /// Begins to fetch an archive; the inner error is a refusal. The caller has a turn.
     pub(crate) async fn fetch(
         &self,
         asker: &Asker,
         client: Option<std::net::IpAddr>,
         archive: ArchiveAt,
     ) -> Result<Result<Download, Refusal>, Outage> {
-        self.0.counters.called();
+        self.0.metrics.called();
         let errand = self.errand(asker, client);
         match self.0.client.download(errand, Route::Archive(archive)).await? {
             Ok(response) => {
@@ -108,9 +113,14 @@ impl Upstream {
         }
     }
 
-    /// Waits for the turn to fetch an archive, which lasts until it is dropped.
-    pub(crate) async fn fetch_turn(&self) -> Result<SemaphorePermit<'_>, Outage> {
-        self.0.client.download_turn().await
+    /// Waits for the turn to fetch an archive. No reader gets more than half of all turns.
+    pub(crate) async fn fetch_turn(
+        &self,
+        asker: &Asker,
+        client: Option<std::net::IpAddr>,
+    ) -> Result<FetchTurn, Outage> {
+        let share = self.0.client.download_turn(Reader::of(asker, client)).await?;
+        Ok(FetchTurn { _share: share })
     }
 
     /// Returns what is known of a job that has an archive, if anybody who may be asked tells it: a user is told of any

@@ -33,7 +33,7 @@ impl Upstream {
     }
 
     pub(super) async fn get(&self, errand: Errand<'_>, route: Route<'_>) -> Result<Reply, Outage> {
-        self.0.counters.called();
+        self.0.metrics.called();
         self.0.client.get(errand, route).await
     }
 
@@ -47,34 +47,48 @@ impl Upstream {
 
     /// A list of pipelines needs the right to read pipelines and jobs, and no more.
     async fn may_read(&self, errand: Errand<'_>, project: &ProjectKey) -> Answered {
-        let mut moved = None;
-        let mut reply = self.get(errand, Route::Pipelines(project)).await?;
-        if reply.status == 301 {
-            let id = self.moved_to(&reply).ok_or_else(|| Outage::new("redirect to another place"))?;
-            let id = moved.insert(ProjectKey::Id(id));
-            reply = self.get(errand, Route::Pipelines(id)).await?;
-        }
+        let (reply, project) = self.get_of_project(errand, project, |key| Route::Pipelines(key)).await?;
         if let Some(refusal) = refusal(&reply)? {
             return Ok(Answer::Refused(refusal));
         }
-        let project = moved.as_ref().unwrap_or(project);
         let first = wire::first_of_project(&reply.json, self.0.client.base())?;
-        self.verdict(errand, project, first).await
+        self.verdict(errand, &project, first).await
     }
 
     /// A list of jobs is what a job's token may ask for in any project that admits it.
     async fn job_may_read(&self, errand: Errand<'_>, project: &ProjectKey) -> Answered {
-        let reply = self.get(errand, Route::Jobs(project)).await?;
-        if reply.status == 301 {
-            let id = self.moved_to(&reply).ok_or_else(|| Outage::new("redirect to another place"))?;
-            return Box::pin(self.job_may_read(errand, &ProjectKey::Id(id))).await;
+        let (reply, project) = self.get_of_project(errand, project, |key| Route::Jobs(key)).await?;
+        if let Some(refusal) = refusal(&reply)? {
+            return Ok(Answer::Refused(refusal));
         }
-        match refusal(&reply)? {
-            Some(refusal) => Ok(Answer::Refused(refusal)),
-            None => match (wire::first_of_project(&reply.json, self.0.client.base())?, project) {
-                (None, ProjectKey::Path(_)) => Ok(Answer::Refused(Refusal::NotFound)),
-                (first, project) => self.verdict(errand, project, first).await,
-            },
+        match (wire::first_of_project(&reply.json, self.0.client.base())?, &project) {
+            (None, ProjectKey::Path(_)) => Ok(Answer::Refused(Refusal::NotFound)),
+            (first, project) => self.verdict(errand, project, first).await,
+        }
+    }
+
+    /// Asks about a project; once more by its number if its path has moved to one. Returns the answer, and how the project
+    /// is named in it.
+    async fn get_of_project(
+        &self,
+        errand: Errand<'_>,
+        project: &ProjectKey,
+        route: impl Fn(&ProjectKey) -> Route<'_>,
+    ) -> Result<(Reply, ProjectKey), Outage> {
+        let reply = self.get(errand, route(project)).await?;
+        if reply.status != 301 {
+            return Ok((reply, project.clone()));
+        }
+        // A number does not move.
+        let id = match project {
+            ProjectKey::Path(_) => self.moved_to(&reply),
+            ProjectKey::Id(_) => None,
+        };
+        let moved = ProjectKey::Id(id.ok_or_else(|| Outage::new("redirect to another place"))?);
+        let reply = self.get(errand, route(&moved)).await?;
+        match reply.status {
+            301 => Err(Outage::new("redirect after redirect")),
+            _ => Ok((reply, moved)),
         }
     }
 
@@ -134,8 +148,8 @@ impl Upstream {
 
     async fn role(&self, errand: Errand<'_>, project_id: i64) -> Answered {
         let known = Question::Token(errand.asker.clone());
-        let token = Box::pin(self.answer(&known, errand.client, i64::MAX)).await?;
-        let user_id = match token {
+        let told = Box::pin(self.answer(&known, errand.client, i64::MAX)).await?;
+        let user_id = match told.answer {
             Answer::Token(facts) => facts.user_id,
             Answer::Refused(refusal) => return Ok(Answer::Refused(refusal)),
             Answer::Job(_)

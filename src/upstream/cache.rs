@@ -3,12 +3,14 @@
 //!
 //! Refusals have a map of their own, so that junk cannot push out what is of use.
 
+use std::cell::RefCell;
+use std::collections::HashSet;
 use std::time::Duration;
 
 use quick_cache::sync::Cache as Map;
 
-use super::answer::{Answer, Refusal};
-use super::question::{Key, Kind, ProjectKey, Question};
+use super::answer::{Answer, Refusal, Told};
+use super::question::{AskerKey, Key, Kind, ProjectKey, Question};
 use crate::domain::Timestamp;
 
 /// Most answers about tokens of each kind.
@@ -52,6 +54,8 @@ pub(super) struct Cache {
     refs: Map<Key, Kept<Answer>>,
     archives: Map<Key, Kept<Answer>>,
     refusals: Map<Key, Kept<Refusal>>,
+    /// Credentials that some question was answered with.
+    valid: Map<AskerKey, Kept<()>>,
     paths: Map<String, Kept<i64>>,
 }
 
@@ -65,6 +69,7 @@ impl Default for Cache {
             refs: Map::new(REFS),
             archives: Map::new(PROJECTS),
             refusals: Map::new(REFUSALS),
+            valid: Map::new(PROJECTS),
             paths: Map::new(PROJECTS),
         }
     }
@@ -91,14 +96,19 @@ impl Cache {
         }
     }
 
-    /// Returns the answer that is known, if it is not older than `max_age_millis`.
-    pub(super) fn find(&self, key: &Key, now: Timestamp, max_age_millis: i64) -> Option<Answer> {
+    /// Returns the answer that is known, if it was asked for no more than `max_age_millis` ago.
+    pub(super) fn find(&self, key: &Key, now: Timestamp, max_age_millis: i64) -> Option<Told> {
         let kept = self.map(key.kind).get(key).filter(|kept| kept.is_fresh(now, max_age_millis));
-        if let Some(kept) = kept {
-            return Some(kept.value);
+        if let Some(Kept { value: answer, since: asked_at, .. }) = kept {
+            return Some(Told { answer, asked_at });
         }
-        let refused = self.refusals.get(key).filter(|kept| kept.is_fresh(now, max_age_millis));
-        refused.map(|kept| Answer::Refused(kept.value))
+        let refused = self.refusals.get(key).filter(|kept| kept.is_fresh(now, max_age_millis))?;
+        Some(Told { answer: Answer::Refused(refused.value), asked_at: refused.since })
+    }
+
+    /// Whether a credential is known to be valid.
+    pub(super) fn is_valid(&self, asker: &AskerKey, now: Timestamp) -> bool {
+        self.valid.get(asker).is_some_and(|kept| kept.is_fresh(now, i64::MAX))
     }
 
     /// Returns the number of the project to which a path in lower case leads, if that is known.
@@ -106,11 +116,13 @@ impl Cache {
         self.paths.get(path).filter(|kept| kept.is_fresh(now, i64::MAX)).map(|kept| kept.value)
     }
 
-    /// Keeps an answer; nothing if `remember` is zero.
-    pub(super) fn keep(&self, question: &Question, answer: &Answer, now: Timestamp, remember: Duration) {
+    /// Keeps an answer, whose lifetime begins when it was asked for; nothing if `remember` is zero.
+    pub(super) fn keep(&self, question: &Question, told: &Told, remember: Duration) {
         if remember.is_zero() {
             return;
         }
+        let Told { answer, asked_at: now } = told;
+        let now = *now;
         let mut key = question.key();
         let lasting = |time: Duration| later(now, time);
         if let Answer::Refused(refusal) = answer {
@@ -119,8 +131,8 @@ impl Cache {
         }
         let mut until = match (key.kind, key.asker) {
             (Kind::Newest, _) => lasting(REF.min(remember)),
-            (_, None) => lasting(ANYBODY),
-            (_, Some(_)) => lasting(remember),
+            (Kind::MayRead, None) => lasting(ANYBODY),
+            _ => lasting(remember),
         };
         match answer {
             Answer::Token(facts) => until = facts.expires_at.map_or(until, |end| until.min(end)),
@@ -135,6 +147,9 @@ impl Cache {
                 key.project = Some(ProjectKey::Id(*project_id));
             }
             Answer::Role(_) | Answer::Newest(_) | Answer::Archive | Answer::Refused(_) => {}
+        }
+        if key.asker.is_some() {
+            self.valid.insert(key.asker, Kept { value: (), since: now, until });
         }
         self.refusals.remove(&key);
         self.map(key.kind).insert(key, Kept { value: answer.clone(), since: now, until });
@@ -160,7 +175,32 @@ impl Cache {
         self.roles.retain(|key, _| is_other(key));
         self.refs.retain(|key, _| is_other(key));
         self.archives.retain(|key, _| is_other(key));
+        self.refusals.retain(|key, _| is_other(key));
         self.paths.retain(|_, kept| kept.value != id);
+    }
+
+    /// Forgets the tokens and jobs of a user, and what they may read.
+    pub(super) fn forget_user(&self, id: i64) {
+        let of_user = |answer: &Answer| match answer {
+            Answer::Token(facts) => facts.user_id == id,
+            Answer::Job(job) => job.user.as_ref().is_some_and(|user| user.id == id),
+            Answer::Role(standing) => standing.user_id == Some(id),
+            Answer::MayRead { .. } | Answer::Newest(_) | Answer::Archive | Answer::Refused(_) => false,
+        };
+        let askers = RefCell::new(HashSet::new());
+        for map in [&self.jobs, &self.tokens, &self.roles] {
+            map.retain(|key, kept| {
+                let is_of_user = of_user(&kept.value);
+                if is_of_user {
+                    askers.borrow_mut().insert(key.asker);
+                }
+                !is_of_user
+            });
+        }
+        let askers = askers.into_inner();
+        for map in [&self.verdicts, &self.roles, &self.refs, &self.archives] {
+            map.retain(|key, _| !askers.contains(&key.asker));
+        }
     }
 }
 
@@ -192,9 +232,10 @@ mod tests {
         let mine = Question::MayRead(asker("a"), ProjectKey::Path("group/old".into()));
         let anybody = Question::MayRead(Asker::NOBODY, ProjectKey::Id(7));
         let refused = Question::Token(asker("b"));
-        cache.keep(&mine, &yes, at(0), remember);
-        cache.keep(&anybody, &yes, at(0), remember);
-        cache.keep(&refused, &Answer::Refused(Refusal::Unauthenticated), at(0), remember);
+        let told = |answer: &Answer| Told { answer: answer.clone(), asked_at: at(0) };
+        cache.keep(&mine, &told(&yes), remember);
+        cache.keep(&anybody, &told(&yes), remember);
+        cache.keep(&refused, &told(&Answer::Refused(Refusal::Unauthenticated)), remember);
         let by_id = Question::MayRead(asker("a"), ProjectKey::Id(7));
         let is_known = |question: &Question, now| cache.find(&question.key(), at(now), FOREVER).is_some();
         assert!(is_known(&by_id, 29) && !is_known(&by_id, 30) && !is_known(&mine, 0));
@@ -219,10 +260,46 @@ mod tests {
             scopes: crate::domain::scope::Scopes::READ,
             expires_at: Some(at(10)),
         };
-        cache.keep(&question, &Answer::Token(facts), at(0), Duration::ZERO);
+        let told = Told { answer: Answer::Token(facts), asked_at: at(0) };
+        cache.keep(&question, &told, Duration::ZERO);
         assert!(cache.find(&question.key(), at(0), FOREVER).is_none());
-        cache.keep(&question, &Answer::Token(facts), at(0), Duration::from_secs(30));
+        cache.keep(&question, &told, Duration::from_secs(30));
         assert!(cache.find(&question.key(), at(9), FOREVER).is_some());
         assert!(cache.find(&question.key(), at(10), FOREVER).is_none());
+    }
+
+    #[test]
+    fn only_that_anybody_may_read_a_project_lasts_longer_than_it_is_to_be_remembered() {
+        let cache = Cache::default();
+        let archive = crate::upstream::ArchiveAt { project_id: 7, job_id: 8, as_dependency: false };
+        let question = Question::Artifact(Asker::NOBODY, archive);
+        let told = Told { answer: Answer::Archive, asked_at: at(0) };
+        cache.keep(&question, &told, Duration::from_secs(30));
+        let is_known = |now| cache.find(&question.key(), at(now), FOREVER).is_some();
+        assert!(is_known(29) && !is_known(30));
+    }
+
+    #[test]
+    fn a_user_is_forgotten_with_everything_that_his_tokens_were_told() {
+        let cache = Cache::default();
+        let remember = Duration::from_secs(30);
+        let facts = |user_id| {
+            let scopes = crate::domain::scope::Scopes::READ;
+            Answer::Token(crate::upstream::TokenFacts { user_id, scopes, expires_at: None })
+        };
+        let yes = Answer::MayRead { project_id: 7, path: None };
+        for (token, user) in [("a", 1), ("b", 2)] {
+            let keep = |question: Question, answer: &Answer| {
+                cache.keep(&question, &Told { answer: answer.clone(), asked_at: at(0) }, remember);
+            };
+            keep(Question::Token(asker(token)), &facts(user));
+            keep(Question::MayRead(asker(token), ProjectKey::Id(7)), &yes);
+        }
+        cache.forget_user(1);
+        let is_known = |question: Question| cache.find(&question.key(), at(0), FOREVER).is_some();
+        for (token, stays) in [("a", false), ("b", true)] {
+            assert_eq!(is_known(Question::Token(asker(token))), stays);
+            assert_eq!(is_known(Question::MayRead(asker(token), ProjectKey::Id(7))), stays);
+        }
     }
 }

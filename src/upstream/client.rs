@@ -17,10 +17,12 @@ use super::answer::Outage;
 use super::breaker::Breaker;
 use super::http_client;
 use super::passing::{PassedAnswer, PassedRequest, Passing, VIA};
-use super::question::{Asker, Kind, Place};
+use super::question::{Asker, AskerKey, Kind, Place};
 use super::route::Route;
 use crate::domain::Timestamp;
+use crate::domain::network::counted_as;
 use crate::settings::UpstreamSettings;
+use crate::shares::{Share, Shares};
 use crate::threads::Threads;
 
 /// How long a question may wait for its turn.
@@ -33,6 +35,9 @@ const SILENCE: Duration = Duration::from_secs(30);
 
 /// The number of downloads at the same time.
 const DOWNLOADS: usize = 8;
+
+/// How many of them are for one reader.
+const DOWNLOADS_OF_ONE: usize = DOWNLOADS / 2;
 
 /// How long a download may wait for its turn.
 const DOWNLOAD_QUEUE: Duration = Duration::from_secs(60);
@@ -49,7 +54,7 @@ pub(super) struct Client {
     http: reqwest::Client,
     /// Without a bound on the time that a whole answer takes.
     downloads: reqwest::Client,
-    download_turns: Semaphore,
+    download_turns: Shares<Reader>,
     pull_hosts: Vec<String>,
     turns: Semaphore,
     anonymous_turns: Semaphore,
@@ -68,6 +73,16 @@ pub(super) struct Reply {
     pub(super) location: Option<String>,
     /// The headers.
     pub(super) headers: HeaderMap,
+}
+
+/// For whom something is downloaded: whoever has a token, else whoever is at an address.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct Reader(AskerKey, Option<IpAddr>);
+
+impl Reader {
+    pub(super) fn of(asker: &Asker, client: Option<IpAddr>) -> Self {
+        Self(asker.key(), client.filter(|_| asker.is_nobody()).map(counted_as))
+    }
 }
 
 /// For whom and about what a question is asked.
@@ -99,7 +114,7 @@ impl Client {
             base: settings.url.clone(),
             http,
             downloads,
-            download_turns: Semaphore::new(DOWNLOADS),
+            download_turns: Shares::new(DOWNLOADS, DOWNLOADS_OF_ONE),
             pull_hosts: settings.pull_hosts.clone(),
             turns: Semaphore::new(settings.concurrency),
             anonymous_turns: Semaphore::new(settings.concurrency.div_ceil(ANONYMOUS_PART)),
@@ -193,9 +208,12 @@ impl Client {
                 let location = response.headers().get(LOCATION).and_then(|value| value.to_str().ok());
                 let target = self.allowed_target(location)?;
                 let request = self.downloads.get(target);
-                let response = request.send().await.map_err(|error| failure(&error))?;
+                // A bucket that fails says nothing about the upstream's own answers.
+                let of_bucket = |why: String| Outage::of_question(format!("{why} of its bucket"));
+                let response =
+                    request.send().await.map_err(|error| of_bucket(failure(&error).reason.into_owned()))?;
                 if response.status().as_u16() != 200 {
-                    return Err(Outage::new(format!("status {} of its bucket", response.status().as_u16())));
+                    return Err(of_bucket(format!("status {}", response.status().as_u16())));
                 }
                 response
             }
@@ -213,13 +231,17 @@ impl Client {
     /// Passes a request on, and returns what is answered, whatever that is.
     pub(super) async fn pass(&self, request: PassedRequest, now: Timestamp) -> Result<PassedAnswer, Outage> {
         let outcome = self.passing.send(&format!("{}{}", self.base, Route::JobRequest), request).await;
-        match &outcome {
-            // An error of the upstream's own says nothing about its other answers.
-            Ok(answer) if answer.status >= 500 => {}
-            Ok(_) => self.breaker.succeeded(),
-            Err(outage) => self.breaker.failed(&self.name, outage, now),
+        // What a runner is answered, by the upstream or by what stands before it, is no answer to a question: it does not
+        // show that questions are answered again.
+        if let Err(outage) = &outcome {
+            self.breaker.failed(&self.name, outage, now);
         }
         outcome
+    }
+
+    /// Whether the upstream is left alone after failures.
+    pub(super) fn is_left_alone(&self, now: Timestamp) -> bool {
+        self.breaker.check_failures(now).is_err()
     }
 
     /// Returns where a download is redirected to, if that is one of the hosts in the settings.
@@ -237,10 +259,9 @@ impl Client {
     }
 
     /// Waits for the turn to download something.
-    pub(super) async fn download_turn(&self) -> Result<SemaphorePermit<'_>, Outage> {
-        let late = || Outage::not_asked("too many downloads at the same time", 5);
-        let waiting = tokio::time::timeout(DOWNLOAD_QUEUE, self.download_turns.acquire()).await;
-        waiting.map_err(|_| late())?.map_err(|_| late())
+    pub(super) async fn download_turn(&self, reader: Reader) -> Result<Share<Reader>, Outage> {
+        let late = |_| Outage::not_asked("too many downloads at the same time", 5);
+        tokio::time::timeout(DOWNLOAD_QUEUE, self.download_turns.take(reader)).await.map_err(late)
     }
 
     /// Waits for a turn. Questions for nobody in particular have only a part of all turns.

@@ -10,10 +10,12 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::Upstream;
-use super::answer::{Answer, Outage, Refusal};
-use super::question::{Key, ProjectKey, Question};
+use super::answer::{Answer, Outage, Refusal, Told};
+use super::question::{Asker, AskerKey, Key, ProjectKey, Question};
 use crate::audit::AuditContext;
 use crate::catalog::foreign::ForeignJob;
+use crate::domain::Timestamp;
+use crate::metrics::QuestionOutcome;
 
 /// The consultation of one request. Clones share it; the default one has no upstream.
 #[derive(Clone, Default)]
@@ -30,7 +32,7 @@ struct Shared {
 
 #[derive(Default)]
 struct State {
-    answers: HashMap<Key, Answer>,
+    answers: HashMap<Key, Told>,
     /// Numbers of projects by their paths, in lower case.
     paths: HashMap<String, i64>,
     open: Vec<Question>,
@@ -38,11 +40,13 @@ struct State {
     unstored: Vec<Arc<ForeignJob>>,
     /// What was answered, in words for the log.
     said: Vec<String>,
+    /// Credentials that nobody knows, and whether they are asked about although the client's address has failed too often.
+    spared: HashMap<AskerKey, bool>,
 }
 
 impl Consultation {
-    /// Begins the consultation of an upstream for a client. One that may not ask gets refusals where memory does not
-    /// know a credential: its address has failed too often.
+    /// Begins the consultation of an upstream for a client. One that may not ask, because its address has failed too often,
+    /// gets refusals where memory does not know a credential, beyond a small share of questions.
     pub fn new(upstream: Upstream, audit: AuditContext, client: Option<IpAddr>, may_ask: bool) -> Self {
         let state = Mutex::default();
         Self(Some(Arc::new(Shared { upstream, client, may_ask, max_age_millis: i64::MAX, audit, state })))
@@ -75,6 +79,11 @@ impl Consultation {
         self.0.as_deref().is_some_and(|shared| shared.upstream.pulls())
     }
 
+    /// Whether what a ref leads to is asked with the asker's own token, which may not list pipelines.
+    pub fn asks_of_refs_as(&self, asker: &Asker) -> bool {
+        self.0.as_deref().is_some_and(|shared| shared.upstream.asks_of_refs_as(asker))
+    }
+
     /// Returns the address of the client, if it is known.
     pub fn client(&self) -> Option<IpAddr> {
         self.0.as_deref().and_then(|shared| shared.client)
@@ -83,18 +92,20 @@ impl Consultation {
     /// Returns the answer to a question; `None` leaves it open, and the caller is to decide against the asker.
     pub fn ask(&self, question: Question) -> Option<Answer> {
         let Some(shared) = &self.0 else { return Some(Answer::Refused(Refusal::Unauthenticated)) };
+        let shown = question.asker().clone();
+        let question = shared.upstream.as_asked(question);
         let key = question.key();
         let mut state = shared.state();
         let known = match state.answers.get(&key) {
-            Some(answer) => Some(answer.clone()),
-            None => shared.remembered(&key).inspect(|answer| state.learn(&question, key.clone(), answer)),
+            Some(told) => Some(told.clone()),
+            None => shared.remembered(&key).inspect(|told| state.learn(&question, key.clone(), told)),
         };
-        if let Some(answer) = known {
+        if let Some(Told { answer, .. }) = known {
             let line = format!("{}: {}", question.kind().as_str(), answer.as_str());
             state.say(line, &shared.audit);
             return Some(answer);
         }
-        if !shared.may_ask && !question.asker().is_nobody() {
+        if !shared.may_ask_about(&mut state, &shown) {
             state.say("not asked".to_owned(), &shared.audit);
             return Some(Answer::Refused(Refusal::Unauthenticated));
         }
@@ -102,6 +113,13 @@ impl Consultation {
             state.open.push(question);
         }
         None
+    }
+
+    /// Returns when the upstream was asked about the job of a token; `None` if it has not answered yet.
+    pub fn job_asked_at(&self, asker: Asker) -> Option<Timestamp> {
+        let shared = self.0.as_deref()?;
+        let key = Question::Job(asker).key();
+        shared.state().answers.get(&key).map(|told| told.asked_at)
     }
 
     /// Returns the number of the project to which a path leads at the upstream, if that is known.
@@ -132,9 +150,9 @@ impl Consultation {
         let mut answers: Vec<_> = unstored.into_iter().map(|job| (None, Answer::Job(job))).collect();
         for question in open {
             match shared.upstream.answer(&question, shared.client, shared.max_age_millis).await {
-                Ok(answer) => {
-                    shared.state().learn(&question, question.key(), &answer);
-                    answers.push((Some(question), answer));
+                Ok(told) => {
+                    shared.state().learn(&question, question.key(), &told);
+                    answers.push((Some(question), told.answer));
                 }
                 Err(outage) => {
                     let line = format!("{}: {}", question.kind().as_str(), outage.reason);
@@ -146,20 +164,22 @@ impl Consultation {
         Ok(answers)
     }
 
-    /// Remembers an answer whose rows are stored now.
-    pub fn stored(&self, question: &Question, answer: &Answer) {
+    /// Remembers the answer to a question whose rows are stored now.
+    pub fn stored(&self, question: &Question) {
         let Some(shared) = &self.0 else { return };
         let inner = &shared.upstream.0;
-        inner.cache.keep(question, answer, inner.clock.now(), inner.remember);
+        if let Some(told) = shared.state().answers.get(&question.key()) {
+            inner.cache.keep(question, told, inner.remember);
+        }
     }
 
     /// Takes an answer back that cannot be true here: whoever has asked for it is refused.
     pub fn contradict(&self, job_id: i64) {
         let Some(shared) = &self.0 else { return };
         let inner = &shared.upstream.0;
-        for (key, answer) in &mut shared.state().answers {
-            if matches!(answer, Answer::Job(job) if job.id == job_id) {
-                *answer = Answer::Refused(Refusal::Contradicted);
+        for (key, told) in &mut shared.state().answers {
+            if matches!(&told.answer, Answer::Job(job) if job.id == job_id) {
+                told.answer = Answer::Refused(Refusal::Contradicted);
                 inner.cache.refuse(key, Refusal::Contradicted, inner.clock.now(), inner.remember);
             }
         }
@@ -171,17 +191,37 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn remembered(&self, key: &Key) -> Option<Answer> {
+    fn remembered(&self, key: &Key) -> Option<Told> {
         let inner = &self.upstream.0;
-        let answer = inner.cache.find(key, inner.clock.now(), self.max_age_millis)?;
-        inner.counters.remembered();
-        Some(answer)
+        let told = inner.cache.find(key, inner.clock.now(), self.max_age_millis)?;
+        inner.metrics.asked(QuestionOutcome::Remembered);
+        Some(told)
+    }
+
+    /// Whether a credential may be asked about. From an address that has failed too often, that is one which was answered
+    /// before, or takes a question out of the share that such addresses have.
+    fn may_ask_about(&self, state: &mut State, asker: &Asker) -> bool {
+        let (key, inner) = (asker.key(), &self.upstream.0);
+        if self.may_ask || asker.is_nobody() {
+            return true;
+        }
+        let was_answered = |(answered, told): (&Key, &Told)| {
+            answered.asker == key && !matches!(told.answer, Answer::Refused(_))
+        };
+        let now = inner.clock.now();
+        if state.answers.iter().any(was_answered) || inner.cache.is_valid(&key, now) {
+            return true;
+        }
+        *state
+            .spared
+            .entry(key)
+            .or_insert_with(|| self.client.is_none_or(|client| inner.spare.take(client, asker.is_job(), now)))
     }
 }
 
 impl State {
-    fn learn(&mut self, question: &Question, key: Key, answer: &Answer) {
-        match answer {
+    fn learn(&mut self, question: &Question, key: Key, told: &Told) {
+        match &told.answer {
             Answer::Job(job) => {
                 self.paths.insert(job.project_path.to_lowercase(), job.project_id);
             }
@@ -193,12 +233,12 @@ impl State {
                     self.paths.insert(path.to_lowercase(), *project_id);
                 }
                 let by_id = Key { project: Some(ProjectKey::Id(*project_id)), ..key.clone() };
-                self.answers.insert(by_id, answer.clone());
+                self.answers.insert(by_id, told.clone());
             }
             Answer::Token(_) | Answer::Role(_) | Answer::Newest(_) | Answer::Archive | Answer::Refused(_) => {
             }
         }
-        self.answers.insert(key, answer.clone());
+        self.answers.insert(key, told.clone());
     }
 
     fn say(&mut self, line: String, audit: &AuditContext) {

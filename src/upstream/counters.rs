@@ -1,8 +1,7 @@
-//! Counters: how often an upstream was asked, and what became of the questions.
-
-use std::sync::atomic::{AtomicU64, Ordering};
+//! Counts: how often an upstream was asked, and what became of the questions.
 
 use super::answer::Answer;
+use crate::metrics::{QuestionOutcome, Upstream as Metrics};
 
 /// Counts since the start of the process.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -21,47 +20,23 @@ pub struct Counts {
     pub failed: u64,
 }
 
-#[derive(Debug, Default)]
-pub(super) struct Counters {
-    calls: AtomicU64,
-    remembered: AtomicU64,
-    joined: AtomicU64,
-    granted: AtomicU64,
-    refused: AtomicU64,
-    failed: AtomicU64,
+impl Counts {
+    pub(super) fn of(metrics: &Metrics) -> Self {
+        Self {
+            calls: metrics.calls(),
+            remembered: metrics.questions(QuestionOutcome::Remembered),
+            joined: metrics.questions(QuestionOutcome::Joined),
+            granted: metrics.questions(QuestionOutcome::Granted),
+            refused: metrics.questions(QuestionOutcome::Refused),
+            failed: metrics.questions(QuestionOutcome::Failed),
+        }
+    }
 }
 
-impl Counters {
-    pub(super) fn called(&self) {
-        self.calls.fetch_add(1, Ordering::Relaxed);
-    }
-
-    pub(super) fn remembered(&self) {
-        self.remembered.fetch_add(1, Ordering::Relaxed);
-    }
-
-    pub(super) fn joined(&self) {
-        self.joined.fetch_add(1, Ordering::Relaxed);
-    }
-
-    pub(super) fn answered(&self, answer: &Answer) {
-        let counter = if matches!(answer, Answer::Refused(_)) { &self.refused } else { &self.granted };
-        counter.fetch_add(1, Ordering::Relaxed);
-    }
-
-    pub(super) fn failed(&self) {
-        self.failed.fetch_add(1, Ordering::Relaxed);
-    }
-
-    pub(super) fn counts(&self) -> Counts {
-        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        Counts {
-            calls: read(&self.calls),
-            remembered: read(&self.remembered),
-            joined: read(&self.joined),
-            granted: read(&self.granted),
-            refused: read(&self.refused),
-            failed: read(&self.failed),
-        }
+/// Returns how a question ends with an answer.
+pub(super) fn outcome_of(answer: &Answer) -> QuestionOutcome {
+    match answer {
+        Answer::Refused(_) => QuestionOutcome::Refused,
+        _ => QuestionOutcome::Granted,
     }
 }

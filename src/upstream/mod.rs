@@ -17,21 +17,21 @@ mod client;
 mod consultation;
 mod counters;
 mod documents;
+mod flights;
 mod http_client;
 mod passing;
 mod pipelines;
 mod question;
 mod route;
+mod spare;
 mod wire;
 
-use std::collections::HashMap;
 use std::fmt;
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use futures_util::future::{BoxFuture, Shared};
 
 pub use answer::{Answer, Outage, Refusal, Standing, TokenFacts};
 pub use application::{Person, PersonTokens, TokenGrant};
@@ -45,14 +45,14 @@ pub use pipelines::PipelineFacts;
 pub use question::{ArchiveAt, Asker, Place, ProjectKey, Question, RefJob};
 
 use crate::domain::{Clock, Error, Result, Timestamp};
+use crate::metrics::{QuestionOutcome, Upstream as Metrics};
 use crate::settings::{ApplicationSettings, PullMode, Settings, UpstreamKind, UpstreamSettings};
+pub(crate) use answer::Told;
 use cache::Cache;
 use client::Client;
-use counters::Counters;
+use flights::{Flight, Flights};
 use question::Key;
-
-/// A question that is being asked, for everybody who waits for it.
-type Flight = Shared<BoxFuture<'static, std::result::Result<Answer, Outage>>>;
+use spare::SpareQuestions;
 
 /// An upstream. Clones share it.
 #[derive(Clone)]
@@ -62,8 +62,9 @@ struct Inner {
     name: String,
     client: Client,
     cache: Cache,
-    flights: Mutex<HashMap<Key, Flight>>,
-    counters: Counters,
+    flights: Flights,
+    spare: SpareQuestions,
+    metrics: Metrics,
     clock: Clock,
     remember: Duration,
     pulls: bool,
@@ -95,8 +96,9 @@ impl Upstream {
             name: settings.name.clone(),
             client,
             cache: Cache::default(),
-            flights: Mutex::default(),
-            counters: Counters::default(),
+            flights: Flights::default(),
+            spare: SpareQuestions::default(),
+            metrics: Metrics::default(),
             clock,
             remember: settings.remember,
             pulls: settings.pull == PullMode::Archives,
@@ -133,12 +135,44 @@ impl Upstream {
 
     /// Returns what was asked so far, and how it was answered.
     pub fn counts(&self) -> Counts {
-        self.0.counters.counts()
+        Counts::of(&self.0.metrics)
     }
 
-    /// Forgets what is known of a project: who may read it, and which paths lead to it.
+    /// The metrics of what it is asked, and of what is fetched from it.
+    pub fn metrics(&self) -> &Metrics {
+        &self.0.metrics
+    }
+
+    /// Whether it is left alone now, after failures.
+    pub fn is_left_alone(&self) -> bool {
+        self.0.client.is_left_alone(self.now())
+    }
+
+    /// Forgets what is known of a project: who may read it, and which paths lead to it. What is being asked about it is
+    /// not remembered.
     pub fn forget_project(&self, id: i64) {
+        let mut flights = self.0.flights.lock();
+        flights.forget_project(id);
         self.0.cache.forget_project(id);
+    }
+
+    /// Forgets what is known of a user: his tokens and jobs, and what these may read. What is being asked is not
+    /// remembered.
+    pub fn forget_user(&self, id: i64) {
+        let mut flights = self.0.flights.lock();
+        flights.forget_all();
+        self.0.cache.forget_user(id);
+    }
+
+    /// Returns a question as it is asked: what a ref leads to is asked with the upstream's own token, if there is one, and
+    /// then once for everybody who may read the project. Else each asker gets his own answer.
+    fn as_asked(&self, question: Question) -> Question {
+        match (question, &self.0.service) {
+            (Question::Newest(_, project_id, wanted), Some(service)) => {
+                Question::Newest(service.clone(), project_id, wanted)
+            }
+            (question, _) => question,
+        }
     }
 
     /// Answers a question. Everybody who asks the same at the same time gets the same answer to one call, which goes
@@ -152,23 +186,24 @@ impl Upstream {
         question: &Question,
         client: Option<IpAddr>,
         max_age_millis: i64,
-    ) -> std::result::Result<Answer, Outage> {
+    ) -> std::result::Result<Told, Outage> {
         let key = question.key();
         let flight = {
-            let mut flights = self.0.flights.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut flights = self.0.flights.lock();
             // A flight is remembered before it ends, so it is in one of the two.
-            if let Some(answer) = self.0.cache.find(&key, self.0.clock.now(), max_age_millis) {
-                self.0.counters.remembered();
-                return Ok(answer);
+            if let Some(told) = self.0.cache.find(&key, self.0.clock.now(), max_age_millis) {
+                self.0.metrics.asked(QuestionOutcome::Remembered);
+                return Ok(told);
             }
-            match flights.get(&key) {
+            match flights.find(&key) {
                 Some(flight) => {
-                    self.0.counters.joined();
-                    flight.clone()
+                    self.0.metrics.asked(QuestionOutcome::Joined);
+                    flight
                 }
                 None => {
-                    let flight = self.begin(question.clone(), key.clone(), client);
-                    flights.insert(key, flight.clone());
+                    let number = flights.number();
+                    let flight = self.begin(question.clone(), (key.clone(), number), client);
+                    flights.begin(key, number, flight.clone());
                     flight
                 }
             }
@@ -177,13 +212,14 @@ impl Upstream {
     }
 
     /// Begins to ask. The caller holds the lock of the flights, so that this one cannot end before it is known.
-    fn begin(&self, question: Question, key: Key, client: Option<IpAddr>) -> Flight {
+    fn begin(&self, question: Question, (key, number): (Key, u64), client: Option<IpAddr>) -> Flight {
         let upstream = self.clone();
+        let asked_at = self.0.clock.now();
         let asking = self.0.client.spawn(async move {
             let answered = upstream.put(&question, client).await;
-            upstream.remember(&question, &answered);
-            upstream.0.flights.lock().unwrap_or_else(PoisonError::into_inner).remove(&key);
-            answered
+            let told = answered.map(|answer| Told { answer, asked_at });
+            upstream.land(&question, (&key, number), &told);
+            told
         });
         asking
             .map(|ended| ended.unwrap_or_else(|_| Err(Outage::new("the question was given up"))))
@@ -191,16 +227,21 @@ impl Upstream {
             .shared()
     }
 
-    fn remember(&self, question: &Question, answered: &std::result::Result<Answer, Outage>) {
-        match answered {
-            Ok(answer) => {
-                self.0.counters.answered(answer);
-                // What a ref leads to is of use when it is stored, and remembered then.
-                if !matches!(answer, Answer::Newest(_)) {
-                    self.0.cache.keep(question, answer, self.0.clock.now(), self.0.remember);
-                }
-            }
-            Err(_) => self.0.counters.failed(),
+    /// Ends a flight, and remembers the answer.
+    fn land(
+        &self,
+        question: &Question,
+        (key, number): (&Key, u64),
+        told: &std::result::Result<Told, Outage>,
+    ) {
+        let mut flights = self.0.flights.lock();
+        flights.end(key, number);
+        let Ok(told) = told else { return self.0.metrics.asked(QuestionOutcome::Failed) };
+        self.0.metrics.asked(counters::outcome_of(&told.answer));
+        // What a ref leads to is of use when it is stored, and remembered then.
+        let is_for_later = matches!(told.answer, Answer::Newest(_));
+        if !is_for_later && flights.is_current(number, question.project_id(&told.answer)) {
+            self.0.cache.keep(question, told, self.0.remember);
         }
     }
 }

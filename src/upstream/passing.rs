@@ -216,7 +216,7 @@ impl Upstream {
     pub(crate) async fn pass(&self, request: PassedRequest) -> Result<PassedAnswer, Outage> {
         let now = self.0.clock.now();
         let turn = self.0.client.passing_turn(now)?;
-        self.0.counters.called();
+        self.0.metrics.called();
         let upstream = self.clone();
         let passing = self.0.client.spawn(async move {
             let _turn = turn;

@@ -4,6 +4,7 @@ use std::fmt;
 
 use secrecy::{ExposeSecret, SecretString};
 
+use super::answer::Answer;
 use crate::domain::Sha256Digest;
 use crate::domain::project::{ProjectRef, is_valid_path};
 
@@ -133,12 +134,15 @@ pub enum Question {
 }
 
 /// A ref and the name of a job, as they stand in a request.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone)]
 pub struct RefJob {
     /// The branch or tag.
     pub ref_name: String,
     /// The name of the job.
     pub job_name: String,
+    /// The newest pipelines of the ref that are known here, newest first: which of them was successful may be asked by
+    /// whoever may not list them. They make no other question.
+    pub known: Vec<i64>,
 }
 
 /// The archive of a job at the upstream.
@@ -158,7 +162,8 @@ pub(super) struct Key {
     pub(super) kind: Kind,
     pub(super) asker: AskerKey,
     pub(super) project: Option<ProjectKey>,
-    pub(super) ref_job: Option<RefJob>,
+    /// The names of the ref and the job.
+    pub(super) ref_job: Option<(String, String)>,
     pub(super) archive: Option<ArchiveAt>,
 }
 
@@ -182,19 +187,26 @@ impl Question {
             Self::Job(_) | Self::Token(_) => None,
         };
         let ref_job = match self {
-            Self::Newest(_, _, ref_job) => Some(ref_job.clone()),
+            Self::Newest(_, _, wanted) => Some((wanted.ref_name.clone(), wanted.job_name.clone())),
             _ => None,
         };
         let archive = match self {
             Self::Artifact(_, archive) => Some(*archive),
             _ => None,
         };
-        // Everybody who may read a project's jobs is told the same of its refs. A job's token is told less.
-        let asker = match self {
-            Self::Newest(asker, ..) if !asker.is_job() => None,
-            other => other.asker().key(),
-        };
-        Key { kind: self.kind(), asker, project, ref_job, archive }
+        Key { kind: self.kind(), asker: self.asker().key(), project, ref_job, archive }
+    }
+
+    /// Returns the number of the project that the question and its answer are about, if one of them tells it.
+    pub(super) fn project_id(&self, answer: &Answer) -> Option<i64> {
+        match (answer, self) {
+            (Answer::MayRead { project_id, .. }, _) => Some(*project_id),
+            (_, Self::MayRead(_, ProjectKey::Id(id)) | Self::Role(_, id) | Self::Newest(_, id, _)) => {
+                Some(*id)
+            }
+            (_, Self::Artifact(_, archive)) => Some(archive.project_id),
+            (_, Self::MayRead(_, ProjectKey::Path(_)) | Self::Job(_) | Self::Token(_)) => None,
+        }
     }
 
     pub(super) fn asker(&self) -> &Asker {

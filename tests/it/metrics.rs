@@ -273,6 +273,7 @@ fn the_dashboard_and_the_alerts_name_only_metrics_that_there_are() {
     let gateway = Gateway::on_sqlite_with(|settings| {
         with_metrics(settings);
         pair.set(settings);
+        settings.upstreams = vec![crate::upstream::upstream("http://127.0.0.1:1")];
     });
     fixtures::small(&gateway, b"");
     assert!(pair.get(gateway.address, "/api/v4/projects").unwrap().starts_with("HTTP/1.1 200 "));

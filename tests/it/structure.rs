@@ -20,7 +20,7 @@ const LAYERS: &[&[&str]] = &[
     &["audit"],
     &["writers", "identity"],
     &["catalog", "store", "archive"],
-    &["settings", "telemetry", "metrics", "threads", "yielding"],
+    &["settings", "telemetry", "metrics", "shares", "threads", "yielding"],
     &["domain"],
 ];
 

@@ -1,26 +1,31 @@
 //! Delivery: the body of an event, and the secrets that it was made with.
 //!
 //! A secret in a header is compared before a byte of the body is read. A signature needs the body, so bodies are
-//! bounded, and so is how many are held at once.
+//! bounded, in their size and in time, and so is how many large ones are held at once, in all and of one address.
 
-use std::time::Duration;
+use std::net::{IpAddr, Ipv4Addr};
+
+use tokio::time::{Instant, timeout};
 
 use actix_web::http::header::HeaderMap;
 
 use super::error::Refusal;
 use crate::access::ProvenDelivery;
+use crate::app::HookBounds;
 use crate::auth::CredentialError;
 use crate::auth::hook_signature::{Proof, only_signs};
+use crate::domain::network::counted_as;
 use crate::domain::{Error, ErrorKind};
 use crate::http::body::RequestBody;
 use crate::http::context::RequestContext;
 use crate::settings::{HookMode, HookSettings, UpstreamKind, UpstreamSettings};
+use crate::shares::Share;
 
 /// Longest body, in bytes: no sender's is longer.
 const MAX_BODY_BYTES: u64 = 25 << 20;
 
-/// How long a delivery waits for its turn; senders wait for ten seconds.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// The part of a body that takes no turn, in bytes: whoever sends slowly holds none until so much has come.
+const SMALL_BODY_BYTES: u64 = 16 << 10;
 
 /// A delivery that proved a secret.
 pub(super) struct Received {
@@ -29,6 +34,8 @@ pub(super) struct Received {
     pub(super) body: Vec<u8>,
     /// How far it is believed, by the secrets that it was made with.
     pub(super) secrets: Vec<(String, HookMode)>,
+    /// The turn of a body that is not small, as long as it is held.
+    _turn: Option<Share<IpAddr>>,
 }
 
 /// Receives a delivery.
@@ -46,16 +53,35 @@ pub(super) async fn receive(
     if ctx.announces_more_than(MAX_BODY_BYTES) {
         return Err(Error::new(ErrorKind::TooLarge, "the body is larger than 25 MiB").into());
     }
-    let turn = tokio::time::timeout(PATIENCE, ctx.app.hook_turns.acquire()).await;
-    let _turn = turn.ok().and_then(Result::ok).ok_or_else(|| Error::unavailable("too many hooks at once"))?;
-    body.wait_from_now();
-    let bytes = body.read_whole(MAX_BODY_BYTES).await?;
+    let (bytes, turn) = read(ctx, &mut body).await?;
     let secrets = ProvenDelivery::secrets_of(&proof.secrets(&upstream.hooks, &bytes, ctx.now));
     if secrets.is_empty() {
         return Err(unknown());
     }
     let event = text(headers, event_header(upstream.kind)).map(str::to_owned);
-    Ok(Received { event, body: bytes, secrets })
+    Ok(Received { event, body: bytes, secrets, _turn: turn })
+}
+
+/// Reads a body within its time, with a turn for what is not small.
+async fn read(
+    ctx: &RequestContext,
+    body: &mut RequestBody,
+) -> Result<(Vec<u8>, Option<Share<IpAddr>>), Refusal> {
+    let HookBounds { turns, patience, body_time } = &ctx.app.hooks;
+    let slow = || Error::new(ErrorKind::Invalid, "the body takes too long");
+    let (mut bytes, began) = (Vec::new(), Instant::now());
+    let small = body.read_more(&mut bytes, SMALL_BODY_BYTES, MAX_BODY_BYTES);
+    if timeout(*body_time, small).await.map_err(|_| slow())?? {
+        return Ok((bytes, None));
+    }
+    let left = body_time.saturating_sub(began.elapsed());
+    let address = ctx.client_ip().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), counted_as);
+    let turn = timeout(*patience, turns.take(address)).await;
+    let turn = turn.map_err(|_| Error::unavailable("too many large hooks at once"))?;
+    body.wait_from_now();
+    let rest = body.read_more(&mut bytes, MAX_BODY_BYTES, MAX_BODY_BYTES);
+    timeout(left, rest).await.map_err(|_| slow())??;
+    Ok((bytes, Some(turn)))
 }
 
 const fn event_header(kind: UpstreamKind) -> &'static str {

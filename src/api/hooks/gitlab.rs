@@ -1,4 +1,5 @@
-//! Events of GitLab: pipelines, jobs, and the renames and deletions of system hooks.
+//! Events of GitLab: pipelines, jobs, and of system hooks the renames and deletions of projects and the changes of who may
+//! read them.
 //!
 //! The ref of a merge request's pipeline is its source branch here, which may be another project's, so it is unknown.
 
@@ -115,6 +116,19 @@ struct SystemEvent {
     old_path_with_namespace: Option<String>,
 }
 
+/// A change of a project itself, or of one of its members.
+#[derive(Deserialize)]
+struct RightsEvent {
+    project_id: i64,
+    path_with_namespace: Option<String>,
+    project_path_with_namespace: Option<String>,
+    user_id: Option<i64>,
+}
+
+/// The events after which other users may read a project.
+const OF_RIGHTS: &[&str] =
+    &["project_update", "user_add_to_team", "user_update_for_team", "user_remove_from_team"];
+
 /// Reads the news out of an event; `None` if it is of no use. The kind is the body's, whatever `event` says.
 ///
 /// # Errors
@@ -130,6 +144,7 @@ pub fn read(upstream: &str, event: &str, body: &[u8]) -> Result<Option<News>, Ev
         (None, Some(name @ ("project_rename" | "project_transfer" | "project_destroy"))) => {
             Ok(moved(upstream, parse(body)?, name == "project_destroy"))
         }
+        (None, Some(name)) if OF_RIGHTS.contains(&name) => Ok(rights(upstream, parse(body)?)),
         _ => Ok(None),
     }
 }
@@ -235,6 +250,12 @@ fn moved(upstream: &str, event: SystemEvent, is_deleted: bool) -> Option<News> {
     let project = reported(upstream, event.project_id, from)?;
     let to = Some(event.path_with_namespace).filter(|path| !is_deleted && is_valid_path(path));
     (is_deleted || to.is_some()).then_some(News::Moved { project, to })
+}
+
+fn rights(upstream: &str, event: RightsEvent) -> Option<News> {
+    let path = event.project_path_with_namespace.or(event.path_with_namespace)?;
+    let project = reported(upstream, event.project_id, &path)?;
+    Some(News::Rights { project, user: event.user_id.and_then(positive) })
 }
 
 fn reported(upstream: &str, id: i64, path: &str) -> Option<ReportedProject> {

@@ -68,8 +68,10 @@ async fn dispatch(ctx: &RequestContext, body: RequestBody) -> Result<HttpRespons
     let delivery = ProvenDelivery {
         key: key(upstream, &received),
         prefix: (upstream.kind != UpstreamKind::GitLab).then(|| upstream.path.clone()),
-        secrets: received.secrets,
+        secrets: received.secrets.clone(),
     };
+    // The body is of no use any more, and others wait for its turn.
+    drop(received);
     let outcome = ctx.access().take_news(delivery, news, ctx.now).await?;
     let answer = HttpResponse::Accepted().json(serde_json::json!({ "message": "202 Accepted" }));
     Ok(match outcome {

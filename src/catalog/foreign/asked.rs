@@ -8,7 +8,7 @@ use super::{ForeignId, ForeignJob, ForeignPipeline, ForeignUser, StoreOutcome, r
 use crate::catalog::Db;
 use crate::catalog::jobs::{self, Job};
 use crate::catalog::projects::{self, Project};
-use crate::catalog::schema::{pipelines as pipelines_table, users};
+use crate::catalog::schema::{jobs as jobs_table, pipelines as pipelines_table, users};
 use crate::catalog::values::new_uuid;
 use crate::domain::project::ProjectRef;
 use crate::domain::{Error, Result, Timestamp};
@@ -30,13 +30,25 @@ pub fn find_stored(db: &mut Db, upstream: &str, job: &ForeignJob) -> Result<Opti
             && status == job.pipeline.status.as_str()
             && ref_name == job.pipeline.ref_name
     });
-    let is_stored = project.upstream.as_deref() == Some(upstream)
+    let is_its = project.upstream.as_deref() == Some(upstream)
         && project.path == job.project_path
         && known.project_id == job.project_id
         && known.pipeline_id == job.pipeline.id
-        && (known.status.is_final() || known.status == job.status && known.name == job.name)
         && pipeline_is_same;
-    Ok(is_stored.then_some((known, project)))
+    let is_ended = known.status.is_final();
+    if !is_its || !is_ended && known.status != job.status {
+        return Ok(None);
+    }
+    // The name of a job that has ended is final, unless only the job itself has told it.
+    let is_named = known.name == job.name || is_ended && is_told(db, job.id)?;
+    Ok(is_named.then_some((known, project)))
+}
+
+/// Whether the upstream has told the status of a job.
+fn is_told(db: &mut Db, job_id: i64) -> Result<bool> {
+    let told_at: Option<Option<i64>> =
+        jobs_table::table.find(job_id).select(jobs_table::told_at).first(db).optional()?;
+    Ok(told_at.flatten().is_some())
 }
 
 /// Stores what is told of a job, its pipeline, its project and its user. Needs [`crate::catalog::Catalog::write`].

@@ -2,6 +2,7 @@
 //! that an upstream is to be asked about.
 
 use diesel::prelude::*;
+use diesel::sql_types::{BigInt, Binary, Bool, Nullable, Text};
 
 use super::ReportedProject;
 use super::projects::known_project;
@@ -14,6 +15,15 @@ const MEMORY_MILLIS: i64 = 7 * 86_400 * 1000;
 
 /// Most events of which the hints are returned at once.
 const MAX_PENDING: i64 = 500;
+
+/// How often the upstream is asked in vain about a hint, until it is given up.
+const MAX_ATTEMPTS: i64 = 12;
+
+/// The wait after the first of them, in milliseconds; each further one waits for twice as long.
+const FIRST_WAIT_MILLIS: i64 = 30_000;
+
+/// The longest wait, in milliseconds.
+const LONGEST_WAIT_MILLIS: i64 = 3_600_000;
 
 /// What tells one delivery from another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,6 +38,8 @@ pub struct Hint {
     pub pipeline_id: i64,
     /// The events.
     pub events: Vec<EventKey>,
+    /// How often it was asked about in vain.
+    pub attempts: i64,
 }
 
 /// Whether an event was not delivered before.
@@ -42,7 +54,8 @@ pub fn is_new_event(db: &mut Db, key: EventKey) -> Result<bool> {
 /// Remembers an event about a project that is kept here, and forgets those of a week ago.
 ///
 /// `hint` is the pipeline that the upstream is to be asked about, of an event that is not believed. Returns `false`, and
-/// remembers nothing, for a project that is not kept here. Needs [`crate::catalog::Catalog::write`].
+/// remembers nothing, for a project that is not kept here, and for an event that is remembered already, by another node
+/// at the same time. Needs [`crate::catalog::Catalog::write`].
 ///
 /// # Errors
 /// Those of the database.
@@ -56,43 +69,78 @@ pub fn remember_event(
     let Some(known) = known_project(db, project)? else { return Ok(false) };
     let since = now.as_millis().saturating_sub(MEMORY_MILLIS);
     diesel::delete(feed_events::table.filter(feed_events::received_at.lt(since))).execute(db)?;
-    diesel::insert_into(feed_events::table)
-        .values((
-            feed_events::sha256.eq(key.0.as_bytes().to_vec()),
-            feed_events::upstream.eq(&project.upstream),
-            feed_events::project_id.eq(known.id),
-            feed_events::pipeline_id.eq(hint),
-            feed_events::hint.eq(hint.is_some()),
-            feed_events::received_at.eq(now.as_millis()),
-        ))
-        .execute(db)?;
-    Ok(true)
+    let inserted = diesel::sql_query(
+        "INSERT INTO feed_events (sha256, upstream, project_id, pipeline_id, hint, received_at) \
+         VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING",
+    )
+    .bind::<Binary, _>(key.0.as_bytes().to_vec())
+    .bind::<Text, _>(&project.upstream)
+    .bind::<BigInt, _>(known.id)
+    .bind::<Nullable<BigInt>, _>(hint)
+    .bind::<Bool, _>(hint.is_some())
+    .bind::<BigInt, _>(now.as_millis())
+    .execute(db)?;
+    Ok(inserted > 0)
 }
 
-/// Pipelines that hints of an upstream are about since a time, those of the oldest first; at most a few hundred.
+/// Pipelines that hints of an upstream are about since a time and that are to be asked about now: those that wait longest
+/// first, and behind them those that were asked about in vain; at most a few hundred.
 ///
 /// # Errors
 /// Those of the database.
-pub fn pending(db: &mut Db, upstream: &str, since: Timestamp) -> Result<Vec<Hint>> {
-    type Row = (Sha256Digest, i64, Option<i64>);
+pub fn pending(db: &mut Db, upstream: &str, since: Timestamp, now: Timestamp) -> Result<Vec<Hint>> {
+    type Row = (Sha256Digest, i64, Option<i64>, i64);
+    let next = feed_events::next_attempt_at;
     let rows: Vec<Row> = feed_events::table
         .filter(feed_events::upstream.eq(upstream))
         .filter(feed_events::hint.eq(true))
         .filter(feed_events::received_at.ge(since.as_millis()))
-        .order(feed_events::received_at.asc())
+        .filter(next.is_null().or(next.le(now.as_millis())))
+        .order((feed_events::attempts.asc(), feed_events::received_at.asc()))
         .limit(MAX_PENDING)
-        .select((feed_events::sha256, feed_events::project_id, feed_events::pipeline_id))
+        .select((
+            feed_events::sha256,
+            feed_events::project_id,
+            feed_events::pipeline_id,
+            feed_events::attempts,
+        ))
         .load(db)?;
     let mut hints: Vec<Hint> = Vec::new();
-    for (sha256, project_id, pipeline_id) in rows {
+    for (sha256, project_id, pipeline_id, attempts) in rows {
         let Some(pipeline_id) = pipeline_id else { continue };
         let is_same = |hint: &&mut Hint| (hint.project_id, hint.pipeline_id) == (project_id, pipeline_id);
         match hints.iter_mut().find(is_same) {
-            Some(hint) => hint.events.push(EventKey(sha256)),
-            None => hints.push(Hint { project_id, pipeline_id, events: vec![EventKey(sha256)] }),
+            Some(hint) => {
+                hint.events.push(EventKey(sha256));
+                hint.attempts = hint.attempts.max(attempts);
+            }
+            None => hints.push(Hint { project_id, pipeline_id, events: vec![EventKey(sha256)], attempts }),
         }
     }
     Ok(hints)
+}
+
+/// Puts a hint off that was asked about in vain, for longer each time; gives it up after the last attempt, and returns
+/// whether it did. Needs [`crate::catalog::Catalog::write`].
+///
+/// # Errors
+/// Those of the database.
+pub fn postpone(db: &mut Db, hint: &Hint, now: Timestamp) -> Result<bool> {
+    let attempts = hint.attempts + 1;
+    if attempts >= MAX_ATTEMPTS {
+        settle(db, hint)?;
+        return Ok(true);
+    }
+    let doublings = u32::try_from(hint.attempts).unwrap_or(u32::MAX).min(30);
+    let wait = FIRST_WAIT_MILLIS.saturating_mul(1 << doublings).min(LONGEST_WAIT_MILLIS);
+    let keys = hint.events.iter().map(|key| key.0.as_bytes().to_vec());
+    diesel::update(feed_events::table.filter(feed_events::sha256.eq_any(keys)))
+        .set((
+            feed_events::attempts.eq(attempts),
+            feed_events::next_attempt_at.eq(Some(now.as_millis().saturating_add(wait))),
+        ))
+        .execute(db)?;
+    Ok(false)
 }
 
 /// Records that a hint was followed. Its events stay known, so that none is taken twice. Needs

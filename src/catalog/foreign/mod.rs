@@ -18,9 +18,9 @@ use diesel::prelude::*;
 
 pub use answer::{ForeignJob, ForeignPipeline, ForeignUser, ListedForeignJob};
 pub use asked::{find_stored, store_job};
-pub use events::{EventKey, Hint, is_new_event, pending, remember_event, settle};
+pub use events::{EventKey, Hint, is_new_event, pending, postpone, remember_event, settle};
 pub use projects::{known_project, move_project};
-pub use refs::{ForeignRef, ListedForeignPipeline, store_facts, store_ref};
+pub use refs::{ForeignRef, ListedForeignPipeline, newest_of_ref, store_facts, store_ref};
 pub use report::{ForeignId, Report, ReportedJob, ReportedPipeline, ReportedProject, ReportedState};
 pub use rows::apply_report;
 pub use vouched::{VouchedRows, find_vouched, finish_vouched, store_vouched};

@@ -38,6 +38,8 @@ pub struct ListedForeignPipeline {
     pub parent: Option<i64>,
     /// Its jobs of the name, without those that were tried again.
     pub jobs: Vec<ListedForeignJob>,
+    /// Whether there are no others of the name.
+    pub has_all_jobs: bool,
 }
 
 /// Stores what is told of a ref, for a project that has a row here: others have nothing to find. Needs
@@ -60,6 +62,22 @@ pub fn store_ref(db: &mut Db, upstream: &str, told: &ForeignRef, now: Timestamp)
         }
     }
     Ok(())
+}
+
+/// Returns the newest pipelines of a ref of a project that ran for themselves, newest first, at most `limit`.
+///
+/// # Errors
+/// Those of the database.
+pub fn newest_of_ref(db: &mut Db, project_id: i64, ref_name: &str, limit: i64) -> Result<Vec<i64>> {
+    let dangling = Source::DANGLING.iter().map(|source| source.as_str());
+    Ok(pipelines_table::table
+        .filter(pipelines_table::project_id.eq(project_id))
+        .filter(pipelines_table::ref_name.eq(ref_name))
+        .filter(pipelines_table::source.ne_all(dangling))
+        .order(pipelines_table::id.desc())
+        .limit(limit)
+        .select(pipelines_table::id)
+        .load(db)?)
 }
 
 /// Stores what is told of a pipeline with its jobs and the pipelines that it started. Needs
@@ -139,6 +157,9 @@ fn store_jobs(
     let telling = Telling { is_current: true, ..Telling::default() };
     for job in &listed.jobs {
         apply_job(db, upstream, (told.project_id, pipeline_id), &job.reported(now), telling, now)?;
+    }
+    if !listed.has_all_jobs {
+        return Ok(());
     }
     // A job that is not told any more was tried again.
     let told_ids = listed.jobs.iter().map(|job| job.id);

@@ -208,7 +208,15 @@ pub(super) fn apply_job(
         .first(db)
         .optional()?;
     let state = &job.state;
-    if let Some((owner, status, told_at, finished_at, _)) = &known {
+    if let Some((owner, status, told_at, finished_at, known_name)) = &known {
+        // One that has said itself how it ended is called what it is called there, whatever it does there still.
+        if let Some(name) = job.name.as_ref().filter(|name| *name != known_name)
+            && *owner == pipeline_id
+            && status.is_final()
+            && told_at.is_none()
+        {
+            jobs::rename(db, id, name)?;
+        }
         let known = Known { status: *status, told_at: *told_at, finished_at: *finished_at };
         // A job that has ended never changes again; what else the report says of it is of use only once.
         let has_ended = status.is_final() && (told_at.is_some() || state.status != *status);

@@ -8,7 +8,9 @@ use super::{PullOrder, Pulls};
 use crate::catalog::copies;
 use crate::domain::project::ProjectRef;
 use crate::domain::{ErrorKind, Timestamp};
-use crate::upstream::{Answer, ArchiveAt, ArchivePage, Asker, ListedArchive, Outage, ProjectKey, Question};
+use crate::upstream::{
+    Answer, ArchiveAt, ArchivePage, Asker, ListedArchive, Outage, ProjectKey, Question, Told,
+};
 
 /// Most pages of a hundred jobs that are read.
 const PAGES: usize = 5_000;
@@ -28,11 +30,29 @@ pub struct Fetched {
     pub held: usize,
     /// Archives that were not fetched; the log says why.
     pub failed: usize,
+    /// Whether it ended because there is no room for more.
+    pub is_full: bool,
+}
+
+/// Watches the work, and lets it wait.
+pub trait Pace {
+    /// So many more jobs are done.
+    fn advance(&self, count: usize);
+
+    /// Waits, because the upstream takes no calls for so long.
+    fn pause(&self, time: Duration) -> impl Future<Output = ()>;
+}
+
+/// What became of one archive.
+enum Outcome {
+    Fetched,
+    Failed,
+    NoRoom,
 }
 
 impl Pulls {
-    /// Fetches the archives of a project's jobs that were created since then and have ended. Calls `progress` with the
-    /// number of jobs that are done.
+    /// Fetches the archives of a project's jobs that were created since then and have ended, until there is no room for
+    /// more: those that are here already, or were asked for, do not give way.
     ///
     /// # Errors
     /// [`PullFailure`] if the project or its jobs are not told; what was fetched until then stays.
@@ -41,12 +61,12 @@ impl Pulls {
         asker: &Asker,
         project: &ProjectRef,
         since: Timestamp,
-        progress: impl Fn(usize),
+        pace: &impl Pace,
     ) -> Result<Fetched, PullFailure> {
-        let project_id = self.project_id(asker, project).await?;
+        let project_id = patiently(pace, async || self.project_id(asker, project).await).await?;
         let mut done = Fetched::default();
         for page in 1..=PAGES {
-            let listed = self.page(asker, project_id, page).await?;
+            let listed = patiently(pace, async || self.page(asker, project_id, page).await).await?;
             let is_wanted = |it: &&ListedArchive| it.job.created_at.is_none_or(|at| at >= since);
             let is_last = !listed.is_full || listed.jobs.iter().filter(is_wanted).count() == 0;
             let wanted: Vec<&ListedArchive> =
@@ -57,12 +77,14 @@ impl Pulls {
             for archive in wanted {
                 if held.contains(&archive.job.id) {
                     done.held += 1;
-                } else if self.fetch_listed(asker, archive).await {
-                    done.fetched += 1;
                 } else {
-                    done.failed += 1;
+                    match self.fetch_listed(asker, archive, pace).await {
+                        Outcome::Fetched => done.fetched += 1,
+                        Outcome::Failed => done.failed += 1,
+                        Outcome::NoRoom => return Ok(Fetched { is_full: true, ..done }),
+                    }
                 }
-                progress(1);
+                pace.advance(1);
             }
             if is_last {
                 break;
@@ -70,7 +92,7 @@ impl Pulls {
             if let Some((left, reset_seconds)) = listed.calls_left
                 && left < SPARED_CALLS
             {
-                tokio::time::sleep(Duration::from_secs(reset_seconds)).await;
+                pace.pause(Duration::from_secs(reset_seconds)).await;
             }
         }
         Ok(done)
@@ -82,7 +104,7 @@ impl Pulls {
         let key = ProjectKey::of(project).ok_or_else(absent)?;
         let question = Question::MayRead(asker.clone(), key);
         match inner.upstream.answer(&question, None, i64::MAX).await {
-            Ok(Answer::MayRead { project_id, .. }) => Ok(project_id),
+            Ok(Told { answer: Answer::MayRead { project_id, .. }, .. }) => Ok(project_id),
             Ok(_) => Err(absent()),
             Err(outage) => Err(PullFailure::outage(inner.upstream.name(), outage)),
         }
@@ -91,39 +113,41 @@ impl Pulls {
     async fn page(&self, asker: &Asker, project_id: i64, page: usize) -> Result<ArchivePage, PullFailure> {
         let inner = self.inner()?;
         let failed = |outage: Outage| PullFailure::outage(inner.upstream.name(), outage);
-        let mut tries = 1;
-        loop {
-            match inner.upstream.ended_jobs(asker, project_id, page).await.map_err(failed) {
-                Ok(listed) => return listed.map_err(PullFailure::refused),
-                Err(failure) if tries == TRIES => return Err(failure),
-                Err(failure) => wait(&failure).await,
-            }
-            tries += 1;
-        }
+        let listed = inner.upstream.ended_jobs(asker, project_id, page).await.map_err(failed)?;
+        listed.map_err(PullFailure::refused)
     }
 
-    /// Fetches one archive; returns whether it is here.
-    async fn fetch_listed(&self, asker: &Asker, listed: &ListedArchive) -> bool {
-        let Ok(inner) = self.inner() else { return false };
+    async fn fetch_listed(&self, asker: &Asker, listed: &ListedArchive, pace: &impl Pace) -> Outcome {
+        let Ok(inner) = self.inner() else { return Outcome::Failed };
         if let Err(failure) = inner.store_job(listed).await {
             tracing::warn!(job.id = listed.job.id, reason = %failure, "a job of the upstream is not stored");
-            return false;
+            return Outcome::Failed;
         }
         let (project_id, job_id) = (listed.job.project_id, listed.job.id);
         let archive = ArchiveAt { project_id, job_id, as_dependency: false };
-        let order = PullOrder { asker: asker.clone(), client: None, archive, pipeline_id: None };
-        for _ in 0..TRIES {
-            match self.store(order.clone()).await {
-                Ok(()) => return true,
-                Err(failure) if failure.retry_after_seconds().is_none() => return false,
-                Err(failure) => wait(&failure).await,
-            }
+        let ahead = Some(listed.job.created_at.unwrap_or(Timestamp::from_millis(0)));
+        let order = PullOrder { asker: asker.clone(), client: None, archive, pipeline_id: None, ahead };
+        match patiently(pace, async || self.store(order.clone()).await).await {
+            Ok(()) => Outcome::Fetched,
+            Err(failure) if failure.is_no_room() => Outcome::NoRoom,
+            Err(_) => Outcome::Failed,
         }
-        false
     }
 }
 
-async fn wait(failure: &PullFailure) {
-    let seconds = failure.retry_after_seconds().unwrap_or(1);
-    tokio::time::sleep(Duration::from_secs(seconds.into())).await;
+/// Tries something until the upstream answers, as often as is worth while.
+async fn patiently<T>(
+    pace: &impl Pace,
+    attempt: impl AsyncFn() -> Result<T, PullFailure>,
+) -> Result<T, PullFailure> {
+    for _ in 1..TRIES {
+        match attempt().await {
+            Err(failure) if failure.retry_after_seconds().is_some() => {
+                let seconds = failure.retry_after_seconds().unwrap_or(1);
+                pace.pause(Duration::from_secs(seconds.into())).await;
+            }
+            ended => return ended,
+        }
+    }
+    attempt().await
 }

@@ -12,13 +12,46 @@ pub struct PullFailure {
     public: String,
     why: String,
     retry_after_seconds: Option<u32>,
+    reason: FailureReason,
+}
+
+/// What others need to know of a failure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum FailureReason {
+    /// Whoever else asks would fail as well.
+    Any,
+    /// It is whoever asked first who may not have the archive.
+    Asker,
+    /// There is no room for what nobody has asked for.
+    NoRoom,
 }
 
 impl PullFailure {
     /// A failure that the client may read.
     pub(super) fn told(kind: ErrorKind, public: impl Into<String>) -> Self {
         let public = public.into();
-        Self { kind, why: public.clone(), public, retry_after_seconds: None }
+        Self { kind, why: public.clone(), public, retry_after_seconds: None, reason: FailureReason::Any }
+    }
+
+    /// Nothing gives way to an archive that nobody has asked for.
+    pub(super) fn no_room() -> Self {
+        let failure = Self::told(ErrorKind::OutOfSpace, "the copies of archives take all the room there is");
+        Self { reason: FailureReason::NoRoom, ..failure }
+    }
+
+    /// Makes it the failure of whoever asked.
+    pub(super) fn of_asker(self) -> Self {
+        Self { reason: FailureReason::Asker, ..self }
+    }
+
+    /// Whether somebody else may have the archive.
+    pub(super) fn is_of_asker(&self) -> bool {
+        self.reason == FailureReason::Asker
+    }
+
+    /// Whether there is no room for what nobody has asked for.
+    pub(super) fn is_no_room(&self) -> bool {
+        self.reason == FailureReason::NoRoom
     }
 
     /// The upstream says no, although it said yes to the question whether.
@@ -29,7 +62,8 @@ impl PullFailure {
             Refusal::NotFound | Refusal::Contradicted => (ErrorKind::NotFound, "Not Found"),
         };
         let why = "the upstream refuses the archive".to_owned();
-        Self { kind, public: public.to_owned(), why, retry_after_seconds: None }
+        let reason = FailureReason::Asker;
+        Self { kind, public: public.to_owned(), why, retry_after_seconds: None, reason }
     }
 
     /// The upstream gives no answer, or no archive.
@@ -50,6 +84,7 @@ impl From<Error> for PullFailure {
             public: error.public_message().to_owned(),
             why: error.reason().into_owned(),
             retry_after_seconds: error.retry_after_seconds(),
+            reason: FailureReason::Any,
         }
     }
 }

@@ -37,18 +37,18 @@ impl Inner {
     ) -> Fetched<PulledCopy> {
         let order = &order;
         let outage = |outage| PullFailure::outage(self.upstream.name(), outage);
-        if let Some(copy) = self.find_stored(order.archive.job_id).await? {
-            return Ok(copy);
-        }
         let expire_at = self.learn_job(order).await?;
-        let _turn = self.upstream.fetch_turn().await.map_err(outage)?;
         let fetching = self.upstream.fetch(&order.asker, order.client, order.archive);
         let mut download = fetching.await.map_err(outage)?.map_err(PullFailure::refused)?;
         self.check_size(download.size.unwrap_or(0))?;
+        let is_ahead = order.ahead.is_some();
+        let _room = self.make_room(download.size.unwrap_or(0), is_ahead).await?;
         let (project_id, job_id) = (order.archive.project_id, order.archive.job_id);
         let mut upload = self.ingest.begin(project_id, job_id, None).await?;
         let filename = download.filename.clone().unwrap_or_else(|| ARTIFACTS_ZIP.to_owned());
-        self.receive(&mut download, &mut upload, &filename, tee.as_mut()).await?;
+        let received = self.receive(&mut download, &mut upload, &filename, tee.as_mut()).await?;
+        // Of one that did not tell its size, it is known now.
+        let _rest = self.make_room(received.saturating_sub(download.size.unwrap_or(0)), is_ahead).await?;
         let now = self.now();
         let kept = i64::try_from(KEPT.as_millis()).unwrap_or(i64::MAX);
         let kept_until = Timestamp::from_millis(now.as_millis().saturating_add(kept));
@@ -64,13 +64,14 @@ impl Inner {
             accessibility: Accessibility::None,
             expire_at: Some(expire_at.filter(|at| *at > now).map_or(kept_until, |at| at.min(kept_until))),
         };
-        let copy = Arc::clone(&self.ingest).finish_copy(upload, declared, now).await?;
+        let used_at = order.ahead.unwrap_or(now).min(now);
+        let copy = Arc::clone(&self.ingest).finish_copy(upload, declared, (now, used_at)).await?;
         tracing::info!(job.id = job_id, size_bytes = copy.size, "an archive of the upstream is stored");
         Ok(copy)
     }
 
     /// Finds the archive if another download has ended between the question for it and this one.
-    async fn find_stored(&self, job_id: i64) -> Fetched<Option<PulledCopy>> {
+    pub(super) async fn find_stored(&self, job_id: i64) -> Fetched<Option<PulledCopy>> {
         let now = self.now();
         let name = &ArtifactName::ARCHIVE;
         let finding = self.ingest.catalog.read(move |db| artifacts::find_current(db, job_id, name, now));
@@ -95,7 +96,7 @@ impl Inner {
         upload: &mut ArtifactUpload,
         filename: &str,
         mut tee: Option<&mut Tee>,
-    ) -> Fetched<()> {
+    ) -> Fetched<u64> {
         let outage = |outage| PullFailure::outage(self.upstream.name(), outage);
         let (mut size, mut head, mut is_begun) = (0_u64, Vec::new(), false);
         while let Some(piece) = download.chunk().await.map_err(outage)? {
@@ -122,7 +123,7 @@ impl Inner {
         if let Some(tee) = tee {
             tee.finish(&self.ingest.limits).await;
         }
-        Ok(())
+        Ok(size)
     }
 
     /// Requires that the job has rows, and returns when its archive expires, as far as that was asked.
@@ -138,7 +139,7 @@ impl Inner {
         let told = asking.await.map_err(|outage| PullFailure::outage(self.upstream.name(), outage))?;
         let unknown = || {
             let why = "the upstream tells nothing of this job to this caller";
-            PullFailure::from(Error::new(ErrorKind::NotFound, "Not Found").with_source(why))
+            PullFailure::from(Error::new(ErrorKind::NotFound, "Not Found").with_source(why)).of_asker()
         };
         let told = told.ok_or_else(unknown)?;
         self.store_job(&told).await?;
@@ -163,7 +164,7 @@ impl Ingest {
         self: Arc<Self>,
         received: ArtifactUpload,
         declared: NewArtifact,
-        now: Timestamp,
+        (now, used_at): (Timestamp, Timestamp),
     ) -> Result<PulledCopy> {
         let ArtifactUpload { upload, writer, _turn, .. } = received;
         let stored = upload.commit().await?;
@@ -189,7 +190,7 @@ impl Ingest {
             }
             let outcome = artifacts::add(db, &declared, &contents, now)?;
             if let InsertOutcome::Inserted(id) = outcome {
-                copies::mark(db, id)?;
+                copies::mark(db, id, used_at)?;
             }
             Ok(outcome)
         });

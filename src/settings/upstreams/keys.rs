@@ -47,7 +47,7 @@ pub const UPSTREAM_KEYS: &[UpstreamKey] = &[
     key(
         "remember",
         "30 seconds",
-        "How long an answer about a credential is used again; 0 asks on every request.",
+        "How long an answer about a credential is used again, at most 1 hour; 0 asks on every request.",
     ),
     key("timeout", "5 seconds", "How long one question may take."),
     key("concurrency", "32", "Questions that are asked at the same time, per node."),

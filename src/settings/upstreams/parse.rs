@@ -19,6 +19,9 @@ use crate::settings::values::{at_least_one, duration, size, timeout};
 /// The longest name of an upstream, in bytes.
 const MAX_NAME: usize = 64;
 
+/// The longest time for which answers are remembered.
+const LONGEST_MEMORY: Duration = Duration::from_secs(3600);
+
 const KINDS: &[(&str, UpstreamKind)] = &[
     ("gitlab", UpstreamKind::GitLab),
     ("github", UpstreamKind::GitHub),
@@ -95,7 +98,7 @@ fn upstream(table: &mut Table<'_>, external_url: Option<&str>) -> Option<Upstrea
     };
     let ca_certificates = table.scalar("ca_file", contents);
     let service_token = table.scalar("service_token_file", secret);
-    let remember = table.scalar("remember", duration).unwrap_or(Duration::from_secs(30));
+    let remember = table.scalar("remember", remember).unwrap_or(Duration::from_secs(30));
     let timeout_ = table.scalar("timeout", timeout).unwrap_or(Duration::from_secs(5));
     let concurrency = table.scalar("concurrency", at_least_one::<usize>).unwrap_or(32);
     let pull = table.scalar("pull", |text| choice(text, PULLS));
@@ -126,6 +129,14 @@ fn upstream(table: &mut Table<'_>, external_url: Option<&str>) -> Option<Upstrea
         poll_timeout,
         application,
     })
+}
+
+/// Parses how long answers are remembered. For so long somebody may keep a right that was taken away.
+fn remember(text: &str) -> Result<Duration, String> {
+    match duration(text)? {
+        time if time > LONGEST_MEMORY => Err("expected at most 1 hour".to_owned()),
+        time => Ok(time),
+    }
 }
 
 fn oidc(

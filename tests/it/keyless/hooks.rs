@@ -10,7 +10,7 @@ use crate::support::http_client::Answer;
 
 pub(super) const INSTANCE: &str = "secret-of-the-instance";
 pub(super) const GROUP: &str = "secret-of-the-group-x";
-const HINT: &str = "secret-of-a-maintainer";
+pub(super) const HINT: &str = "secret-of-a-maintainer";
 pub(super) const SIGNED: &str = "whsec_c2VjcmV0LXRoYXQtb25seS1zaWducy0wMDAwMDA=";
 
 impl World {
@@ -156,6 +156,8 @@ macro_rules! in_hooked_worlds {
     )+};
 }
 
+pub(super) use in_hooked_worlds;
+
 in_hooked_worlds!(
     jobs_of_each_vendor_are_found_once_a_hook_tells_of_their_success,
     an_older_event_never_undoes_a_newer_one,
@@ -273,13 +275,16 @@ fn a_hint_is_noted_and_believed_in_nothing(world: World) {
     }
     assert_eq!(world.states("20", 574), ("running".into(), vec![("job".into(), "running".into())]));
     let since = world.gateway.now();
-    let pending = world.gateway.catalog(move |db| artigate::catalog::foreign::pending(db, "gitlab", since));
+    let pending =
+        world.gateway.catalog(move |db| artigate::catalog::foreign::pending(db, "gitlab", since, since));
     let pending: Vec<_> = pending.iter().map(|hint| (hint.project_id, hint.pipeline_id)).collect();
     assert_eq!(pending, [(20, 574)], "once");
     // It is forgotten after a week.
     world.gateway.advance_clock(8 * 86_400);
     assert_eq!(world.gitlab_hook(INSTANCE, &pipeline("failed", 50, json!({}))).status, 202);
-    let pending = world.gateway.catalog(move |db| artigate::catalog::foreign::pending(db, "gitlab", since));
+    let later = world.gateway.now();
+    let pending =
+        world.gateway.catalog(move |db| artigate::catalog::foreign::pending(db, "gitlab", since, later));
     assert!(pending.is_empty());
 }
 

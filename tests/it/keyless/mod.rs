@@ -1,9 +1,12 @@
 //! Jobs without a secret: ID tokens of GitLab, GitHub and Buildkite.
 
+mod bodies;
 mod early_hooks;
+mod fetching;
 mod hooks;
 mod names;
 mod proofs;
+mod replays;
 mod settings;
 mod tokens;
 mod uploads;

@@ -17,6 +17,16 @@ fn a_job_whose_token_tells_no_name_has_the_one_that_the_gitlab_tells_on_postgres
     has_the_one_that_the_gitlab_tells(World::asked(Gateway::on_postgres_with));
 }
 
+#[test]
+fn a_job_that_uploads_while_the_gitlab_is_silent_gets_its_name_later_on_sqlite() {
+    gets_its_name_later(World::asked(Gateway::on_sqlite_with));
+}
+
+#[test]
+fn a_job_that_uploads_while_the_gitlab_is_silent_gets_its_name_later_on_postgres() {
+    gets_its_name_later(World::asked(Gateway::on_postgres_with));
+}
+
 impl World {
     /// Like [`World::new`], with a GitLab that tells about pipeline 574 of project 20.
     fn asked(start: impl FnOnce(Box<dyn FnOnce(&mut Settings)>) -> Gateway) -> Self {
@@ -70,4 +80,31 @@ fn has_the_one_that_the_gitlab_tells(world: World) {
     assert_eq!(world.upload(CURRENT, &token("306"), b"x").status, 201);
     let names: Vec<String> = world.states("20", 574).1.into_iter().map(|(name, _)| name).collect();
     assert_eq!(names, ["job", "job", "lint", "pages", "said"]);
+}
+
+fn gets_its_name_later(world: World) {
+    let token = |job: &str| world.gitlab_token(json!({"job_id": job}));
+    world.stub.state().jobs.insert(307, StubJob::of(574, "docs", "running", None));
+    world.stub.state().failure = Some(Failure::Status(502));
+    assert_eq!(world.upload(CURRENT, &token("302"), b"x").status, 201);
+    for job in ["303", "307"] {
+        // Whatever the GitLab says of its end.
+        assert_eq!(world.upload(&format!("{CURRENT}?finished=true"), &token(job), b"x").status, 201);
+    }
+    assert_eq!(world.upload(&format!("{CURRENT}?job=said"), &token("304"), b"x").status, 201);
+    let states = || world.states("20", 574).1;
+    let named = |name: &str, status: &str| (name.to_owned(), status.to_owned());
+    assert_eq!(states()[..3], [named("job", "running"), named("job", "success"), named("job", "success")]);
+    let follow = || world.gateway.block_on(world.gateway.app.access.follow_hints());
+    assert!(follow().is_err(), "it is silent still");
+    world.stub.state().failure = None;
+    world.gateway.advance_clock(30);
+    assert_eq!(follow().unwrap(), 1, "all of its pipeline at once");
+    let expected = [
+        named("docs", "success"),
+        named("lint", "success"),
+        named("pages", "running"),
+        named("said", "running"),
+    ];
+    assert_eq!(states(), expected);
 }

@@ -54,12 +54,17 @@ impl Gateway {
     pub fn on_postgres_with(change: impl FnOnce(&mut Settings)) -> Self {
         let database = PostgresDatabase::migrated();
         let url = DatabaseUrl::Postgres(database.url.clone().into());
-        Self::start(url, Some(database), change)
+        Self::start(url, Some(database), change, |_| {})
     }
 
     /// With other settings than the defaults.
     pub fn on_sqlite_with(change: impl FnOnce(&mut Settings)) -> Self {
-        Self::start(DatabaseUrl::Sqlite(PathBuf::new()), None, change)
+        Self::on_sqlite_with_parts(change, |_| {})
+    }
+
+    /// With other settings than the defaults, and other parts than the settings make.
+    pub fn on_sqlite_with_parts(change: impl FnOnce(&mut Settings), parts: impl FnOnce(&mut App)) -> Self {
+        Self::start(DatabaseUrl::Sqlite(PathBuf::new()), None, change, parts)
     }
 
     /// On a PostgreSQL behind a gate, with other settings than the defaults.
@@ -69,7 +74,7 @@ impl Gateway {
         let (server, name) = behind.split_once('/').unwrap();
         let gate = TcpProxy::before(server.parse().unwrap());
         let url = DatabaseUrl::Postgres(format!("{before}@{}/{name}", gate.address).into());
-        (Self::start(url, Some(database), change), gate)
+        (Self::start(url, Some(database), change, |_| {}), gate)
     }
 
     /// On SQLite, with its blobs in the bucket that `endpoint` leads to.
@@ -84,6 +89,7 @@ impl Gateway {
         database: DatabaseUrl,
         owner: Option<PostgresDatabase>,
         change: impl FnOnce(&mut Settings),
+        parts: impl FnOnce(&mut App),
     ) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mut settings = Settings {
@@ -97,7 +103,9 @@ impl Gateway {
         };
         change(&mut settings);
         let clock = Arc::new(AtomicI64::new(Timestamp::parse(START).unwrap().as_millis()));
-        let app = Arc::new(App::open(settings, Clock::Manual(Arc::clone(&clock))).unwrap());
+        let mut app = App::open(settings, Clock::Manual(Arc::clone(&clock))).unwrap();
+        parts(&mut app);
+        let app = Arc::new(app);
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         // As `serve` does; a store that a test has made to fail is no store to know.

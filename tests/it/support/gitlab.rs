@@ -37,10 +37,16 @@ pub struct State {
     pub tokens: BTreeMap<String, StubToken>,
     /// What is answered in place of an answer.
     pub failure: Option<Failure>,
+    /// Paths below its API for which no answer is given: 414.
+    pub fails_below: Option<String>,
     /// Whether every answer waits.
     pub held: bool,
     /// Whether job tokens may list jobs, as in newer releases.
     pub lists_jobs_for_jobs: bool,
+    /// Whether job tokens may not list the successful jobs of their project, but those of a pipeline.
+    pub lists_no_successes_for_jobs: bool,
+    /// How many calls are left, and the second when there are all again.
+    pub calls_left: Option<(u64, u64)>,
     /// Where downloads are redirected to.
     pub bucket: Option<String>,
     /// How many bytes of a download are sent before it waits until it is let go.
@@ -120,6 +126,8 @@ pub enum Failure {
     Body(&'static str, &'static str),
     /// A redirect to there.
     Redirect(String),
+    /// A redirect to there for good, as of a project that has moved.
+    Moved(String),
     /// The connection is closed without an answer.
     Hangup,
     /// More bytes than an answer may have.
@@ -302,6 +310,7 @@ impl Failure {
             }
             Self::Body(media, body) => response(200, media, "", body),
             Self::Redirect(to) => response(302, "text/html", &format!("Location: {to}\r\n"), page),
+            Self::Moved(to) => response(301, "application/json", &format!("Location: {to}\r\n"), "{}"),
             Self::Flood => response(200, "application/json", "", &format!("[{}1]", "1,".repeat(2_200_000))),
         })
     }

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener};
 use std::process::Command;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 
 use artigate::settings::{KeySource, OidcSettings, PullMode, UpstreamKind, UpstreamSettings};
@@ -18,6 +18,8 @@ use ring::signature::{
     RsaPublicKeyComponents,
 };
 use serde_json::{Value, json};
+
+use super::until;
 
 /// The audience of every token of the tests.
 pub const AUDIENCE: &str = "https://artifacts.example.com";
@@ -129,6 +131,7 @@ pub struct Issuer {
     pub pair: SigningPair,
     documents: Arc<Mutex<BTreeMap<String, String>>>,
     calls: Arc<AtomicUsize>,
+    held: Arc<AtomicBool>,
 }
 
 const DISCOVERY: &str = "/.well-known/openid-configuration";
@@ -141,6 +144,8 @@ impl Issuer {
         let documents: Arc<Mutex<BTreeMap<String, String>>> = Arc::default();
         let calls = Arc::new(AtomicUsize::new(0));
         let (served, counted) = (Arc::clone(&documents), Arc::clone(&calls));
+        let held = Arc::new(AtomicBool::new(false));
+        let holds = Arc::clone(&held);
         // The thread ends with the process: it waits in `accept`.
         std::thread::spawn(move || {
             for stream in listener.incoming() {
@@ -152,6 +157,7 @@ impl Issuer {
                 let lower = head.join("\n").to_ascii_lowercase();
                 assert!(!lower.contains("authorization") && !lower.contains("token"), "{head:?}");
                 counted.fetch_add(1, Ordering::SeqCst);
+                until(60_000, "the issuer is let go", || !holds.load(Ordering::SeqCst));
                 let path = first.split(' ').nth(1).unwrap_or_default().to_owned();
                 let found = served.lock().unwrap().get(&path).cloned();
                 let answer = found.unwrap_or_else(|| {
@@ -161,7 +167,7 @@ impl Issuer {
                 let _ = stream.write_all(answer.as_bytes());
             }
         });
-        let issuer = Self { address, pair, documents, calls };
+        let issuer = Self { address, pair, documents, calls, held };
         issuer.serve_json(
             DISCOVERY,
             &json!({"issuer": issuer.url(), "jwks_uri": format!("{}{KEYS}", issuer.url())}),
@@ -177,6 +183,11 @@ impl Issuer {
     /// How often it was asked for anything.
     pub fn calls(&self) -> usize {
         self.calls.load(Ordering::SeqCst)
+    }
+
+    /// Whether every answer waits.
+    pub fn hold(&self, held: bool) {
+        self.held.store(held, Ordering::SeqCst);
     }
 
     pub fn serve_keys(&self, keys: &[Value]) {

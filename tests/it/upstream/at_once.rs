@@ -11,6 +11,9 @@ in_front_on_both!(a_hundred_at_once_are_one_question, nobody_waits_with_a_connec
 
 const MANY: usize = 100;
 
+/// What an address that fails too often may ask besides about tokens of users, and as much about those of jobs.
+const SPARE: usize = 10;
+
 fn hold(world: &World, held: bool) {
     world.gitlab.state().held = held;
 }
@@ -65,10 +68,56 @@ fn an_address_that_fails_too_often_asks_no_more_about_tokens_that_nobody_knows()
     let junk = |number: usize| world.status(APP, &format!("glpat-junk-{number}"));
     assert!((0..60).all(|number| junk(number) == 401));
     assert!((60..200).all(|number| junk(number) == 429));
-    assert_eq!(world.gitlab.asked().len(), 60);
+    assert_eq!(world.gitlab.asked().len(), 60 + SPARE);
     assert_eq!(world.status(APP, DEVELOPER), 200, "what is remembered needs no question");
+    assert_eq!(world.gitlab.asked().len(), 0);
+    // Whoever is known to be valid may ask more.
+    let other = "/api/v4/projects/9/jobs/1/artifacts";
+    assert_eq!((world.status(other, DEVELOPER), world.gitlab.asked().len()), (404, 1));
     world.gateway.advance_clock(60);
     assert_eq!((world.status(APP, DEVELOPER), world.status(APP, OUTSIDER)), (200, 404));
+}
+
+#[test]
+fn a_new_job_behind_an_address_that_fails_too_often_is_asked_about() {
+    let world = World::on_sqlite(|_| {}).with_archive("public");
+    let junk = |number: usize| world.status(APP, &format!("glpat-junk-{number}"));
+    assert!((0..200).all(|number| matches!(junk(number), 401 | 429)));
+    world.gitlab.calls();
+    assert_eq!(
+        world.upload(7002, super::TEST, "", "text").status,
+        201,
+        "its share is another than that of users"
+    );
+    assert_eq!(world.gitlab.asked(), ["/job"]);
+    // A runner that shows the same bad token for ever asks nothing more.
+    let bad = |token: &str| world.upload(7001, token, "", "x").status;
+    assert!((0..100).all(|_| bad("glcbt-64_bad") == 429));
+    assert_eq!(world.gitlab.asked(), ["/job"]);
+    // Guessing is bounded, and leaves room for others after a while.
+    assert!((0..100).all(|number| bad(&format!("glcbt-64_guess-{number}")) == 429));
+    assert_eq!(world.gitlab.asked().len(), SPARE - 2);
+    assert_eq!(world.upload(8001, super::OPEN, "", "x").status, 429);
+    world.gateway.advance_clock(3);
+    assert_eq!(world.upload(8001, super::OPEN, "", "x").status, 201);
+}
+
+#[test]
+fn an_answer_is_as_old_as_its_question() {
+    let world = World::on_sqlite(|_| {}).with_archive("public");
+    hold(&world, true);
+    std::thread::scope(|scope| {
+        let reading = scope.spawn(|| world.status(APP, DEVELOPER));
+        until(60_000, "it is asked", || world.gitlab.count() == 1);
+        world.gateway.advance_clock(20);
+        hold(&world, false);
+        assert_eq!(reading.join().unwrap(), 200);
+    });
+    world.gitlab.calls();
+    world.gateway.advance_clock(9);
+    assert_eq!((world.status(APP, DEVELOPER), world.gitlab.asked().len()), (200, 0));
+    world.gateway.advance_clock(1);
+    assert_eq!((world.status(APP, DEVELOPER), world.gitlab.asked().len()), (200, 1));
 }
 
 #[test]

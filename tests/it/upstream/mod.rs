@@ -1,8 +1,10 @@
 //! A gateway in front of a GitLab that nobody has registered anything of.
 
 mod at_once;
+mod bulk;
 mod by_ref;
 mod check;
+mod counted;
 mod dialects;
 mod hints;
 mod jobs;
@@ -13,6 +15,7 @@ mod passing;
 mod pulling;
 mod readers;
 mod registered;
+mod room;
 mod secrets;
 mod settings;
 mod slow;

@@ -1,6 +1,6 @@
 //! An upstream that gives no answer: 503 where one is needed, and nothing else is harmed.
 
-use super::{APP, BUILD, DEVELOPER, MAINTAINER, REPORTER, World, in_front_on_both};
+use super::{APP, BUILD, DEVELOPER, MAINTAINER, OPEN, REPORTER, World, in_front_on_both};
 use crate::support::fixture::Fixture;
 use crate::support::fixtures;
 use crate::support::gitlab::{Failure, StubGitLab};
@@ -12,6 +12,7 @@ in_front_on_both!(
     what_is_remembered_is_served_until_it_has_run_out,
     a_limit_of_calls_is_passed_on_and_kept_to,
     what_it_does_not_answer_to_one_is_answered_to_others,
+    a_project_that_moves_for_ever_is_asked_about_twice,
 );
 
 fn fail(world: &World, failure: impl Into<Option<Failure>>) {
@@ -128,4 +129,34 @@ fn a_limit_of_calls_is_passed_on_and_kept_to(world: World) {
     assert_eq!(world.gitlab.asked(), [""; 0]);
     world.gateway.advance_clock(7);
     assert_eq!(world.status(APP, DEVELOPER), 200);
+}
+
+fn a_project_that_moves_for_ever_is_asked_about_twice(world: World) {
+    assert_eq!(world.upload(8001, OPEN, "", "x").status, 201, "the job is known");
+    let number = format!("{}/api/v4/projects/7", world.gitlab.url);
+    let path = "/api/v4/projects/group%2Fapp/jobs/7001/artifacts";
+    let asked = |to: &str| {
+        fail(&world, Failure::Moved(to.to_owned()));
+        world.gitlab.calls();
+        let user = world.status(path, DEVELOPER);
+        let job = world.gateway.get(path).job_token(OPEN).send().status;
+        (user, job, world.gitlab.asked())
+    };
+    let twice = |list: &str| {
+        [format!("/projects/group%2Fapp/{list}?per_page=1"), format!("/projects/7/{list}?per_page=1")]
+    };
+    let (user, job, calls) = asked(&number);
+    assert_eq!((user, job, calls), (503, 503, [twice("pipelines"), twice("jobs")].concat()));
+    // Only to a number of the same GitLab.
+    let elsewhere = StubGitLab::start();
+    for to in
+        [format!("{}/api/v4/projects/7", elsewhere.url), "/api/v4/projects/7".into(), format!("{number}x")]
+    {
+        let (user, job, calls) = asked(&to);
+        assert_eq!((user, job, calls.len()), (503, 503, 2), "{to}");
+        fail(&world, None);
+        world.gateway.advance_clock(6);
+        assert_eq!(world.upload(8001, OPEN, "", "x").status, 201);
+    }
+    assert!(elsewhere.calls().is_empty());
 }

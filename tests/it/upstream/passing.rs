@@ -276,3 +276,26 @@ fn what_a_proxy_sends_back_goes_round_once() {
     let alone = Gateway::on_sqlite();
     assert_eq!(alone.get(super::APP).header("Via", "1.1 artigate").send().status, 404);
 }
+
+#[test]
+fn what_a_runner_is_answered_does_not_show_that_questions_are_answered_again() {
+    let world = World::on_sqlite(|_| {}).with_archive("public");
+    answer(&world, 204, &[], "");
+    world.gitlab.state().polls.held = true;
+    std::thread::scope(|scope| {
+        let runner = scope.spawn(|| ask(&world));
+        until(60_000, "the runner waits", || world.gitlab.state().polls.waiting == 1);
+        world.gitlab.state().failure = Some(crate::support::gitlab::Failure::Status(500));
+        for _ in 0..5 {
+            assert_eq!(world.status(super::APP, DEVELOPER), 503);
+        }
+        world.gitlab.state().polls.held = false;
+        assert_eq!(runner.join().unwrap().status, 204);
+    });
+    world.gitlab.calls();
+    assert_eq!(world.status(super::APP, DEVELOPER), 503);
+    assert_eq!(world.gitlab.asked(), [""; 0], "it is left alone for five seconds all the same");
+    world.gitlab.state().failure = None;
+    world.gateway.advance_clock(5);
+    assert_eq!(world.status(super::APP, DEVELOPER), 200);
+}

@@ -120,6 +120,10 @@ fn a_fault_names_the_key_its_place_and_what_is_expected() {
             "upstream[0].remember (from ",
         ),
         (
+            "[[upstream]]\nname = 'a'\nkind = 'gitlab'\nurl = 'http://x'\nremember = '3601 seconds'",
+            "expected at most 1 hour",
+        ),
+        (
             "[[upstream]]\nname = 'a'\nkind = 'gitlab'\nurl = 'http://x'\ntimeout = 0",
             "upstream[0].timeout (from ",
         ),

@@ -10,6 +10,7 @@ use crate::support::{until, zips};
 in_front_on_both!(
     an_upload_of_more_than_a_minute_is_stored_only_if_its_job_still_runs,
     an_upload_of_less_than_a_minute_asks_once,
+    an_answer_that_was_remembered_before_the_upload_counts_from_its_question,
 );
 
 /// Begins an upload of which the last byte is missing, and waits until its token is known.
@@ -55,5 +56,17 @@ fn an_upload_of_less_than_a_minute_asks_once(world: World) {
     let upload = begin(&world);
     world.gateway.advance_clock(60);
     assert_eq!(end(upload).status, 201);
+    assert_eq!(world.gitlab.asked(), ["/job"]);
+}
+
+fn an_answer_that_was_remembered_before_the_upload_counts_from_its_question(world: World) {
+    let own = world.gateway.get("/api/v4/jobs/7001/artifacts").job_token(BUILD).send();
+    assert_eq!((own.status, world.gitlab.count() > 0), (404, true));
+    world.gateway.advance_clock(29);
+    let upload = begin(&world);
+    world.gitlab.calls();
+    world.gateway.advance_clock(32);
+    world.gitlab.state().jobs.get_mut(&7001).unwrap().status = "canceled";
+    assert_eq!(end(upload).error().0, 403);
     assert_eq!(world.gitlab.asked(), ["/job"]);
 }

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::archives::paged;
 use super::{Call, State, StubPipeline, StubProject, StubToken, not_found, response, unauthorized};
 
 impl State {
@@ -32,6 +33,10 @@ impl State {
         if let Some(failure) = self.failure.clone() {
             return failure.answer();
         }
+        let below = self.fails_below.as_ref().map(|below| format!("/base/api/v4{below}"));
+        if below.is_some_and(|below| path.starts_with(&below)) {
+            return Some(response(414, "text/html", "", "<html>too long</html>"));
+        }
         if path.ends_with("/artifacts") {
             return Some(self.archive(&path, credential.as_ref(), is_look));
         }
@@ -40,7 +45,10 @@ impl State {
             let location = format!("Location: {}\r\n", body.as_str().unwrap());
             return Some(response(301, "application/json", &location, "{}"));
         }
-        Some(response(status, "application/json", "", &body.to_string()))
+        let answer = response(status, "application/json", "", &body.to_string());
+        let Some((left, reset)) = self.calls_left else { return Some(answer) };
+        let limit = format!("RateLimit-Remaining: {left}\r\nRateLimit-Reset: {reset}");
+        Some(String::from_utf8(answer).unwrap().replace("RateLimit-Remaining: 1990", &limit).into_bytes())
     }
 
     fn route(&mut self, path: &str, credential: Option<&(String, String)>) -> (u16, Value) {
@@ -278,12 +286,12 @@ impl State {
                 let all: Vec<_> = self.pipelines.iter().rev().map(|(id, it)| (*id, it.clone())).collect();
                 (200, all.iter().filter(of_ref).map(|(id, _)| self.pipeline_json(*id)).collect())
             }
-            (["pipelines", pipeline, "jobs"], "per_page=100&page=1" | "per_page=100") => {
+            (["pipelines", pipeline, "jobs"], query) if query.starts_with("per_page=100&page=") => {
                 let pipeline: i64 = pipeline.parse().unwrap();
                 let of_it: Vec<i64> =
                     self.jobs.iter().filter(|(_, job)| job.pipeline == pipeline).map(|(id, _)| *id).collect();
                 if self.may_list(&project, credential) {
-                    (200, of_it.into_iter().rev().map(|id| self.job_json(id)).collect())
+                    (200, paged(of_it.into_iter().rev(), query).map(|id| self.job_json(id)).collect())
                 } else {
                     not_found()
                 }
@@ -303,12 +311,15 @@ impl State {
             (["jobs"], query) if query.starts_with("scope[]=success&scope[]=failed&scope[]=canceled") => {
                 self.ended_jobs(id, &project, query, credential)
             }
-            (["jobs"], "scope[]=success&per_page=100&page=1") => {
+            (["jobs"], query) if query.starts_with("scope[]=success&per_page=100&page=") => {
+                if self.lists_no_successes_for_jobs && self.running_job(credential).is_some() {
+                    return (403, json!({"message": "403 Forbidden"}));
+                }
                 if self.may_list(&project, credential) {
                     let succeeded = self.jobs.iter().rev().filter(|(_, job)| {
                         job.status == "success" && self.pipelines[&job.pipeline].project == id
                     });
-                    (200, succeeded.map(|(id, _)| self.job_json(*id)).collect())
+                    (200, paged(succeeded, query).map(|(id, _)| self.job_json(*id)).collect())
                 } else {
                     not_found()
                 }
@@ -358,37 +369,5 @@ impl State {
             },
         };
         self.reach(project, user).1
-    }
-
-    /// A list for a job's token, which is no credential here in older releases.
-    fn jobs_of(
-        &mut self,
-        id: i64,
-        project: &StubProject,
-        credential: Option<&(String, String)>,
-    ) -> (u16, Value) {
-        let Some(own) = self.running_job(credential).filter(|_| self.lists_jobs_for_jobs) else {
-            return unauthorized();
-        };
-        let job = self.jobs[&own].clone();
-        let from = self.pipelines[&job.pipeline].project;
-        let is_open = project.visibility != "private" && project.public_jobs;
-        if from != id && !project.allows.contains(&from) && !is_open {
-            let last = |path: &str| path.rsplit('/').next().unwrap().to_owned();
-            let (source, target) = (last(&self.projects[&from].path), last(&project.path));
-            let why = format!(
-                "403 Forbidden - Authentication by CI/CD job token not allowed from {source} to {target}."
-            );
-            return (403, json!({"message": why}));
-        }
-        match self.reach(project, job.user) {
-            (_, true) => {
-                let newest =
-                    self.jobs.iter().rev().find(|(_, job)| self.pipelines[&job.pipeline].project == id);
-                (200, newest.map_or(json!([]), |(id, _)| json!([self.job_json(*id)])))
-            }
-            (true, false) => (403, json!({"message": "403 Forbidden"})),
-            (false, _) => not_found(),
-        }
     }
 }

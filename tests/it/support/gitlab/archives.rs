@@ -94,7 +94,6 @@ impl State {
         query: &str,
         credential: Option<&(String, String)>,
     ) -> (u16, Value) {
-        let page: usize = query.rsplit('=').next().unwrap().parse().unwrap();
         if !self.may_list(project, credential) {
             return not_found();
         }
@@ -103,6 +102,44 @@ impl State {
             .iter()
             .rev()
             .filter(|(_, job)| job.status != "running" && self.pipelines[&job.pipeline].project == id);
-        (200, ended.skip((page - 1) * 100).take(100).map(|(id, _)| self.job_json(*id)).collect())
+        (200, paged(ended, query).map(|(id, _)| self.job_json(*id)).collect())
     }
+
+    /// A list for a job's token, which is no credential here in older releases.
+    pub(super) fn jobs_of(
+        &mut self,
+        id: i64,
+        project: &StubProject,
+        credential: Option<&(String, String)>,
+    ) -> (u16, Value) {
+        let Some(own) = self.running_job(credential).filter(|_| self.lists_jobs_for_jobs) else {
+            return unauthorized();
+        };
+        let job = self.jobs[&own].clone();
+        let from = self.pipelines[&job.pipeline].project;
+        let is_open = project.visibility != "private" && project.public_jobs;
+        if from != id && !project.allows.contains(&from) && !is_open {
+            let last = |path: &str| path.rsplit('/').next().unwrap().to_owned();
+            let (source, target) = (last(&self.projects[&from].path), last(&project.path));
+            let why = format!(
+                "403 Forbidden - Authentication by CI/CD job token not allowed from {source} to {target}."
+            );
+            return (403, json!({"message": why}));
+        }
+        match self.reach(project, job.user) {
+            (_, true) => {
+                let newest =
+                    self.jobs.iter().rev().find(|(_, job)| self.pipelines[&job.pipeline].project == id);
+                (200, newest.map_or(json!([]), |(id, _)| json!([self.job_json(*id)])))
+            }
+            (true, false) => (403, json!({"message": "403 Forbidden"})),
+            (false, _) => not_found(),
+        }
+    }
+}
+
+/// The rows of the page that a query asks for.
+pub(super) fn paged<T>(rows: impl Iterator<Item = T>, query: &str) -> impl Iterator<Item = T> {
+    let page: usize = query.rsplit('=').next().unwrap().parse().unwrap();
+    rows.skip((page - 1) * 100).take(100)
 }
