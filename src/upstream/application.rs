@@ -130,7 +130,7 @@ impl Upstream {
         client: Option<IpAddr>,
     ) -> Result<Reply, Outage> {
         let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
-        self.0.counters.called();
+        self.0.metrics.called();
         let errand = Errand { kind: Kind::Token, asker: &Asker::NOBODY, client, now: self.now() };
         self.0.client.post(errand, route, body).await
     }
