@@ -14,6 +14,7 @@ mod answer_headers;
 mod audit;
 mod base_urls;
 mod bounded_delivery;
+mod browser;
 mod buckets;
 mod buildkite;
 mod by_ref;
