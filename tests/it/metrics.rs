@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read, Write};
 use std::net::SocketAddr;
-use std::time::Duration;
 
 use crate::support::fixtures::{self, ARCHIVE, REPORTER, RUNNING, UPLOAD};
 use crate::support::gateway::Gateway;
@@ -160,12 +159,18 @@ fn totals_are_what_the_catalog_holds(gateway: Gateway) {
     let form = Form::default().file("artifacts.zip", &[2; 500]);
     let upload = format!("{UPLOAD}?expire_in=1+hour");
     assert_eq!(gateway.post(&upload).job_token(RUNNING).form(form).send().status, 201);
-    let count = || gateway.block_on(gateway.app.retention.count(Duration::ZERO)).unwrap();
+    let count = || {
+        gateway.block_on(gateway.app.retention.count_storage()).unwrap();
+        gateway.block_on(gateway.app.retention.show_totals()).unwrap()
+    };
     let shown = |name: &str| value(&gateway, name);
     count();
     assert_eq!(shown("artigate_artifacts{file_type=\"archive\"}"), 2.0);
     assert_eq!(shown("artigate_stored_bytes{file_type=\"archive\"}"), 1500.0);
     assert_eq!(shown("artigate_expired_waiting"), 0.0);
+    gateway.load("{projects: [{id: 1, path: group/project, max_storage: 1876}], groups: [{path: group, max_storage: 1875}]}");
+    count();
+    assert_eq!(shown("artigate_quotas_nearly_full"), 1.0);
     gateway.advance_clock(2 * 3600);
     count();
     assert_eq!((shown("artigate_expired_waiting"), shown("artigate_expired_waiting_bytes")), (1.0, 500.0));
@@ -174,6 +179,7 @@ fn totals_are_what_the_catalog_holds(gateway: Gateway) {
     count();
     assert_eq!(shown("artigate_artifacts{file_type=\"archive\"}"), 1.0);
     assert_eq!((shown("artigate_expired_waiting"), shown("artigate_sweep_lag_seconds")), (0.0, 0.0));
+    assert_eq!(shown("artigate_quotas_nearly_full"), 0.0);
     assert_eq!((shown("artigate_swept_total"), shown("artigate_swept_bytes_total")), (1.0, 500.0));
     let last = shown("artigate_sweep_last_success_timestamp_seconds");
     assert_eq!(last, (gateway.now().as_millis() / 1000) as f64);
@@ -270,7 +276,7 @@ fn the_dashboard_and_the_alerts_name_only_metrics_that_there_are() {
     });
     fixtures::small(&gateway, b"");
     assert!(pair.get(gateway.address, "/api/v4/projects").unwrap().starts_with("HTTP/1.1 200 "));
-    gateway.block_on(gateway.app.retention.count(Duration::ZERO)).unwrap();
+    gateway.block_on(gateway.app.retention.show_totals()).unwrap();
     let known: BTreeSet<String> =
         samples(&gateway).into_keys().map(|series| series.split('{').next().unwrap().to_owned()).collect();
     let dashboard: serde_json::Value =
