@@ -285,9 +285,10 @@ mod tests {
         fn what_was_signed_is_read_and_nothing_else(
             job_id: i64, archive: i64, id: i64, named: bool, key_id: i64, flip in 0_usize..2000,
         ) {
-            let subject = match named {
-                true => ReportSubject::Named { job_id, archive_id: archive },
-                false => ReportSubject::OfJob { job_id, archive_id: (archive != 0).then_some(archive) },
+            let subject = if named {
+                ReportSubject::Named { job_id, archive_id: archive }
+            } else {
+                ReportSubject::OfJob { job_id, archive_id: (archive != 0).then_some(archive) }
             };
             let holder = if id % 2 == 0 { ReportHolder::Anonymous } else { ReportHolder::PersonalToken(id) };
             let token = ReportToken::new(subject, holder, Timestamp::from_millis(id));

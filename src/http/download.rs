@@ -194,8 +194,9 @@ pub async fn send(
     }
 }
 
-/// Answers a `GET` or `HEAD` for bytes that are changed on their way, so that they are sent whole or not at all. `make`
-/// is called only if their headers are needed; it returns how many bytes there are, and the bytes.
+/// Answers a `GET` or `HEAD` for bytes that are changed on their way, and so never sent in part.
+///
+/// `make` is called only if there is something to send; it returns how many bytes there are, and the bytes.
 ///
 /// # Errors
 /// [`RequestError::PreconditionFailed`], and those of `make`.
@@ -208,6 +209,9 @@ pub async fn send_changed(
         return Ok(answer);
     }
     let (size, body) = make().await?;
+    if let Some(measured) = Measured::of(request) {
+        measured.is_download(Sent::Entry);
+    }
     let mut answer = describe(&Download { size, ranges: false, ..download }, None);
     if request.method() == Method::HEAD {
         let nothing: ByteStream = Box::pin(stream::empty());

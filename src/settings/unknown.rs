@@ -12,7 +12,7 @@ enum Nearness {
     Slip,
     /// The same key, given with another section or without one.
     OtherSection,
-    /// A key of the given section whose name contains the given one.
+    /// A key of the given section whose name contains the given one, from the beginning of a word on.
     Part,
 }
 
@@ -34,9 +34,15 @@ fn nearness(given: &str, known: &str) -> Option<Nearness> {
         ..=1 => Some(Nearness::Slip),
         slips if slips <= known.len() / 6 => Some(Nearness::Slip),
         _ if key == known_key => Some(Nearness::OtherSection),
-        _ if section == known_section && key.len() > 2 && known_key.contains(key) => Some(Nearness::Part),
+        _ if section == known_section && key.len() > 2 && has_part(known_key, key) => Some(Nearness::Part),
         _ => None,
     }
+}
+
+/// Whether a name contains another one from the beginning of a word on.
+fn has_part(known: &str, part: &str) -> bool {
+    let begins_word = |at: usize| at == 0 || known.as_bytes().get(at - 1) == Some(&b'_');
+    known.match_indices(part).any(|(at, _)| begins_word(at))
 }
 
 /// Returns the number of characters that were omitted, inserted, replaced or swapped.

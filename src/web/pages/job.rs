@@ -164,9 +164,10 @@ async fn reports(visit: &Visit<'_>, links: &Project, artifacts: &[OverviewArtifa
             let (artifact, files) = (&it.artifact, &[]);
             let contents = Contents { archive: Some(artifact), files };
             let Ok(Some(path)) = visit.ctx.app.deliver.front_page(contents).await else { continue };
-            let archive = match it.is_archive {
-                true => links.archive(artifact.job_id),
-                false => links.named_archive(artifact.job_id, artifact.id),
+            let archive = if it.is_archive {
+                links.archive(artifact.job_id)
+            } else {
+                links.named_archive(artifact.job_id, artifact.id)
             };
             found.insert(artifact.id, archive.report(&path));
         }

@@ -160,7 +160,7 @@ pub(super) enum ReportFile<'a> {
     /// An artifact of its own.
     Single(&'a Artifact),
     /// A file of an archive.
-    Entry(&'a Artifact, EntryDelivery<'a>),
+    Entry(&'a Artifact, Box<EntryDelivery<'a>>),
 }
 
 /// What an address below a report names.
@@ -210,7 +210,7 @@ async fn file<'a>(
     }
     let Some(archive) = &found.archive else { return Ok(None) };
     match ctx.app.deliver.entry(archive, &path, ctx.client_ip()).await {
-        Ok(entry) => Ok(Some((path, ReportFile::Entry(archive, entry)))),
+        Ok(entry) => Ok(Some((path, ReportFile::Entry(archive, Box::new(entry))))),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),
     }
@@ -269,7 +269,7 @@ async fn bytes(
         }
         ReportFile::Entry(archive, entry) => {
             let (download, form) = Download::of_entry(archive, path, &entry, &ctx.request);
-            let delivered = DeliveredBytes::Entry(entry, form);
+            let delivered = DeliveredBytes::Entry(*entry, form);
             Ok(send(&ctx.request, &download, Delivery::Bytes(delivered)).await?)
         }
     }
@@ -277,7 +277,7 @@ async fn bytes(
 
 async fn delivered<'a>(deliver: &Deliver, file: ReportFile<'a>) -> Result<DeliveredBytes<'a>, Error> {
     match file {
-        ReportFile::Entry(_, entry) => Ok(DeliveredBytes::Entry(entry, None)),
+        ReportFile::Entry(_, entry) => Ok(DeliveredBytes::Entry(*entry, None)),
         ReportFile::Single(artifact) => match deliver.whole(artifact, Redirects::Never).await? {
             Delivery::Bytes(bytes) => Ok(bytes),
             Delivery::Redirect(_) => Err(Error::internal("a report is nowhere else")),

@@ -25,7 +25,8 @@ pub(super) async fn put_into(body: Body, size: u64, tag: &str) -> Result<(u64, B
             let changed = [&bytes[..at], tag.as_bytes(), &bytes[at..]].concat();
             return Ok((changed.len() as u64, Body::Full(changed.into())));
         }
-        Body::Stream(pieces) => pieces,
+        // It is asked once more behind its end, if the file is short.
+        Body::Stream(pieces) => pieces.fuse(),
     };
     let mut beginning = Vec::new();
     while beginning.len() < BEGINNING_BYTES
@@ -133,6 +134,13 @@ mod tests {
 
     use super::*;
 
+    /// A stream that must not be asked again behind its end, as those of blobs.
+    fn once_only(
+        pieces: Vec<io::Result<Bytes>>,
+    ) -> impl futures_util::Stream<Item = io::Result<Bytes>> + Send {
+        stream::unfold(pieces.into_iter(), async |mut left| left.next().map(|piece| (piece, left)))
+    }
+
     /// The HTML with a mark where the script would stand.
     fn marked(html: &str) -> String {
         match place(html.as_bytes()) {
@@ -179,7 +187,7 @@ mod tests {
             let tag = "<script src=\"x\"></script>";
             let pieces: Vec<io::Result<Bytes>> =
                 html.as_bytes().chunks(cut).map(|piece| Ok(Bytes::copy_from_slice(piece))).collect();
-            for body in [Body::Full(html.clone().into()), Body::Stream(Box::pin(stream::iter(pieces)))] {
+            for body in [Body::Full(html.clone().into()), Body::Stream(Box::pin(once_only(pieces)))] {
                 let made = futures_util::FutureExt::now_or_never(async {
                     let (size, body) = put_into(body, html.len() as u64, tag).await.unwrap();
                     let bytes = match body {

@@ -253,7 +253,7 @@ fn an_address_leads_to_the_report_that_is_there() {
     for (path, shown) in [
         ("", "htmlcov/index.html"),
         ("htmlcov", "htmlcov/"),
-        ("htmlcov/", "htmlcov/index.html"),
+        ("htmlcov/", "htmlcov/"),
         ("htmlcov/a.html", "htmlcov/a.html"),
         ("x.txt", "x.txt"),
     ] {
