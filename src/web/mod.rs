@@ -90,7 +90,7 @@ async fn dispatch(ctx: &RequestContext, body: RequestBody) -> Result<HttpRespons
     let visit = Visit::of(ctx);
     let answer = of_route(&visit, route, is_change, body).await;
     match (visitor, answer) {
-        (Visitor::Person(session), Err(error)) if error.is_refused_token() => {
+        (Visitor::Person(session), Err(error)) if session.is_foreign() && error.is_refused_token() => {
             session::end(ctx, &session).await?;
             Err(PageError::SessionEnded)
         }

@@ -24,11 +24,13 @@ pub(super) async fn read(ctx: &RequestContext, path: &str) -> Result<HttpRespons
     let visitor = session::admit(ctx).await?;
     let found = first(ctx, candidates).await;
     match (visitor, &found) {
-        (Visitor::Person(person), Err(error)) if error.is_failed_authentication() => {
+        (Visitor::Person(person), Err(error))
+            if person.is_foreign() && error.is_failed_authentication() =>
+        {
             session::end(ctx, &person).await?;
             Err(ApiError::absent("Not Found", "session has ended").hidden())
         }
-        (_, Err(error)) if !error.is_told() => {
+        (_, Err(error)) if error.is_not_found() && !error.is_told() => {
             session::is_perhaps_for_others(&ctx.request);
             found
         }
