@@ -90,9 +90,10 @@ impl ForeignRights {
         ref_name: &str,
         job_name: &str,
     ) -> Result<bool, AccessError> {
-        let known = match self.asked.asks_of_refs_as(&self.asker) {
-            true => foreign::newest_of_ref(db, self.project_id, ref_name, KNOWN_OF_REF)?,
-            false => Vec::new(),
+        let known = if self.asked.asks_of_refs_as(&self.asker) {
+            foreign::newest_of_ref(db, self.project_id, ref_name, KNOWN_OF_REF)?
+        } else {
+            Vec::new()
         };
         Ok(self.newest(ref_name, job_name, known).is_some())
     }

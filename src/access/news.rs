@@ -175,10 +175,8 @@ fn note(
     let ForeignId::Number(pipeline) = report.pipeline else {
         return Ok(NewsOutcome::Ignored("nobody can be asked about a hint of this upstream"));
     };
-    match foreign::remember_event(db, delivery.key, &report.project, Some(pipeline), now)? {
-        true => Ok(NewsOutcome::Noted),
-        false => Ok(NewsOutcome::Ignored(BEFORE)),
-    }
+    let is_new = foreign::remember_event(db, delivery.key, &report.project, Some(pipeline), now)?;
+    Ok(if is_new { NewsOutcome::Noted } else { NewsOutcome::Ignored(BEFORE) })
 }
 
 fn take(
@@ -197,9 +195,9 @@ fn take(
         Applied::Ignored(why) => Ok(NewsOutcome::Ignored(why)),
         Applied::Older => Ok(NewsOutcome::Ignored("what is known is newer")),
         // Another node that took it at the same time has done the same.
-        Applied::Taken => match foreign::remember_event(db, delivery.key, project, None, now)? {
-            true => Ok(NewsOutcome::Taken),
-            false => Ok(NewsOutcome::Ignored(BEFORE)),
-        },
+        Applied::Taken => {
+            let is_new = foreign::remember_event(db, delivery.key, project, None, now)?;
+            Ok(if is_new { NewsOutcome::Taken } else { NewsOutcome::Ignored(BEFORE) })
+        }
     }
 }

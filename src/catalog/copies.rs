@@ -62,8 +62,9 @@ pub fn total_bytes(db: &mut Db) -> Result<u64> {
     Ok(u64::try_from(total).unwrap_or(0))
 }
 
-/// Marks the copies that were not used for longest as deleted until the others take at most `limit_bytes`; at most `limit`
-/// of them, and returns how many. A copy that somebody keeps has no expiry: it neither counts nor goes.
+/// Marks the copies that were not used for longest as deleted until the others take at most `limit_bytes`.
+///
+/// At most `limit` of them; returns how many. A copy that somebody keeps has no expiry: it neither counts nor goes.
 ///
 /// # Errors
 /// Those of the database.

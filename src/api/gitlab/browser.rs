@@ -24,9 +24,7 @@ pub(super) async fn read(ctx: &RequestContext, path: &str) -> Result<HttpRespons
     let visitor = session::admit(ctx).await?;
     let found = first(ctx, candidates).await;
     match (visitor, &found) {
-        (Visitor::Person(person), Err(error))
-            if person.is_foreign() && error.is_failed_authentication() =>
-        {
+        (Visitor::Person(person), Err(error)) if person.is_foreign() && error.is_failed_authentication() => {
             session::end(ctx, &person).await?;
             Err(ApiError::absent("Not Found", "session has ended").hidden())
         }

@@ -83,8 +83,9 @@ pub fn remember_event(
     Ok(inserted > 0)
 }
 
-/// Pipelines that hints of an upstream are about since a time and that are to be asked about now: those that wait longest
-/// first, and behind them those that were asked about in vain; at most a few hundred.
+/// Pipelines that hints of an upstream are about since a time and that are to be asked about now; at most a few hundred.
+///
+/// Those that wait longest come first, and behind them those that were asked about in vain.
 ///
 /// # Errors
 /// Those of the database.
