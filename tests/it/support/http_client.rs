@@ -39,7 +39,7 @@ impl Request {
     }
 
     /// Names another host than the address that the request is sent to.
-    pub fn to_host(mut self, host: &str) -> Self {
+    pub fn at_host(mut self, host: &str) -> Self {
         self.head =
             self.head.replacen(&format!("Host: {}\r\n", self.address), &format!("Host: {host}\r\n"), 1);
         self

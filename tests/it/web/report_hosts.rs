@@ -29,7 +29,7 @@ fn with(reports_url: &str) -> Gateway {
 
 /// Opens an address as a browser does that asks `host` for it.
 fn at(gateway: &Gateway, host: &str, path: &str) -> Answer {
-    let request = gateway.get(path).to_host(host).header("Accept", ACCEPT);
+    let request = gateway.get(path).at_host(host).header("Accept", ACCEPT);
     request.header("Sec-Fetch-Mode", "navigate").header("Sec-Fetch-Dest", "document").send()
 }
 
@@ -69,7 +69,7 @@ fn reports_are_shown_on_their_host_without_a_sandbox() {
     ] {
         assert_eq!(page.header(name), value, "{name}");
     }
-    let worker = gateway.get(&path).to_host(&host).header("Service-Worker", "script").send();
+    let worker = gateway.get(&path).at_host(&host).header("Service-Worker", "script").send();
     assert_eq!(worker.status, 200, "it has an origin of its own");
 }
 
@@ -97,7 +97,7 @@ fn the_host_of_reports_answers_nothing_else() {
         }
         let posted = gateway
             .request("POST", other)
-            .to_host(&host)
+            .at_host(&host)
             .private_token(fixtures::ADMIN)
             .body(b"{}".to_vec())
             .send();
@@ -131,10 +131,10 @@ fn the_host_of_the_pages_shows_no_report() {
         assert_eq!((bent.status, bent.header("location")), (403, None), "{pages}");
     }
     // A proxy that is trusted says which host was asked.
-    let behind = gateway.get(&path).to_host("127.0.0.1").header("X-Forwarded-Host", &host).send();
+    let behind = gateway.get(&path).at_host("127.0.0.1").header("X-Forwarded-Host", &host).send();
     assert_eq!(behind.status, 200);
     let hidden =
-        gateway.get("/group/project").to_host("ci.example.com").header("X-Forwarded-Host", &host).send();
+        gateway.get("/group/project").at_host("ci.example.com").header("X-Forwarded-Host", &host).send();
     assert_eq!(hidden.status, 404);
 }
 
