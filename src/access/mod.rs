@@ -30,6 +30,7 @@ mod repository;
 mod running_job;
 mod search;
 mod sign_in;
+mod storage;
 mod uploads;
 mod vouched;
 
@@ -54,7 +55,7 @@ pub use overview::{
     JobOverview, ListedProject, Named, OverviewArtifact, PipelineOverview, ProjectArtifactsPage,
     ProjectOverview, RefOverview, Rights,
 };
-pub use pieces::UploadError;
+pub use pieces::{Room, UploadError};
 pub use principal::Principal;
 pub use registry::require_registry;
 pub use repository::{ListedRefs, RefList, RefOrder, RefSearchText};

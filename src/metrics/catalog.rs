@@ -1,4 +1,4 @@
-//! Gauges over the whole catalog, which are counted in the background and are the same on every node.
+//! Gauges over the whole catalog, which are set in the background and are the same on every node.
 
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
@@ -7,7 +7,7 @@ use prometheus_client::registry::Registry;
 use super::Part;
 use super::series::Labels;
 
-/// What was counted.
+/// What the counters of the catalog say, and what was counted.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Totals {
     /// Artifacts and their bytes, by type.
@@ -22,6 +22,8 @@ pub struct Totals {
     pub deletions_pending: i64,
     /// Sessions of people who are signed in.
     pub sessions: i64,
+    /// Quotas of projects and groups that are nearly used up.
+    pub quotas_nearly_full: i64,
 }
 
 /// The gauges; clones share them.
@@ -34,6 +36,7 @@ pub struct CatalogGauges {
     sweep_lag_seconds: Gauge,
     deletions_pending: Gauge,
     sessions: Gauge,
+    quotas_nearly_full: Gauge,
 }
 
 impl CatalogGauges {
@@ -49,6 +52,7 @@ impl CatalogGauges {
         self.sweep_lag_seconds.set(totals.sweep_lag_seconds);
         self.deletions_pending.set(totals.deletions_pending);
         self.sessions.set(totals.sessions);
+        self.quotas_nearly_full.set(totals.quotas_nearly_full);
     }
 }
 
@@ -69,5 +73,7 @@ impl Part for CatalogGauges {
         registry.register("artigate_deletions_pending", help, self.deletions_pending.clone());
         let help = "Sessions of people who are signed in";
         registry.register("artigate_sessions", help, self.sessions.clone());
+        let help = "Quotas of projects and groups of which four fifths or more are used";
+        registry.register("artigate_quotas_nearly_full", help, self.quotas_nearly_full.clone());
     }
 }

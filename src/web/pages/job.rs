@@ -70,7 +70,9 @@ pub(in crate::web) async fn show(
     crumbs.push(Crumb::new(format!("Pipeline {}", pipeline.id), links.pipeline(pipeline.id)));
     let row = |found: OverviewArtifact| row(visit, &links, found, is_locked, &pipeline.ref_name);
     let (there, gone): (Vec<_>, Vec<_>) = artifacts.into_iter().partition(|it| it.is_available);
-    let has_expiry = there.iter().any(|it| it.artifact.expire_at.is_some());
+    // Reports alone are not kept.
+    let may_keep = there.iter().any(|it| it.artifact.is_archive_or_file())
+        && there.iter().any(|it| it.artifact.expire_at.is_some());
     let template = JobPage {
         layout: visit.layout(format!("Job {}", job.name), crumbs),
         done: visit.query("done").and_then(done),
@@ -88,7 +90,7 @@ pub(in crate::web) async fn show(
         duration: duration(job.started_at, job.finished_at),
         erased: job.erased_at.map(|time| Moment::new(time, visit.now())),
         is_running: !job.status.is_finished(),
-        keep: (rights.keep && has_expiry).then(|| links.keep(id)),
+        keep: (rights.keep && may_keep).then(|| links.keep(id)),
         delete: (rights.delete && !there.is_empty()).then(|| links.delete(id)),
         artifacts: there.into_iter().map(row).collect(),
         expired: gone.into_iter().map(row).collect(),

@@ -25,7 +25,7 @@ use std::process::Command;
 
 /// Returns the output of a command; panics with all that it wrote unless it succeeded, and once more with the lines
 /// that name an error, because a trace of calls may hide them.
-fn run(command: &mut Command) -> String {
+pub fn run(command: &mut Command) -> String {
     let output = command.output().unwrap_or_else(|e| panic!("{command:?}: {e}"));
     let (said, wrong) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     let errors: Vec<&str> = said
@@ -42,7 +42,7 @@ fn read(folder: &Path, name: &str) -> Vec<u8> {
 }
 
 /// A script in the folder of the tests.
-fn script(name: &str) -> PathBuf {
+pub fn script(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it").join(name)
 }
 
