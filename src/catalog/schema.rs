@@ -410,6 +410,6 @@ diesel::allow_tables_to_appear_in_same_query!(
     agents,
     agent_jobs,
     log_chunks,
-    former_paths,
     sessions,
+    former_paths,
 );

@@ -20,10 +20,10 @@ pub struct Totals {
     pub sweep_lag_seconds: i64,
     /// Artifacts whose bytes are still to be deleted.
     pub deletions_pending: i64,
-    /// Quotas of projects and groups that are nearly used up.
-    pub quotas_nearly_full: i64,
     /// Sessions of people who are signed in.
     pub sessions: i64,
+    /// Quotas of projects and groups that are nearly used up.
+    pub quotas_nearly_full: i64,
 }
 
 /// The gauges; clones share them.
@@ -35,8 +35,8 @@ pub struct CatalogGauges {
     expired_waiting_bytes: Gauge,
     sweep_lag_seconds: Gauge,
     deletions_pending: Gauge,
-    quotas_nearly_full: Gauge,
     sessions: Gauge,
+    quotas_nearly_full: Gauge,
 }
 
 impl CatalogGauges {
@@ -51,8 +51,8 @@ impl CatalogGauges {
         self.expired_waiting_bytes.set(totals.expired_waiting_bytes);
         self.sweep_lag_seconds.set(totals.sweep_lag_seconds);
         self.deletions_pending.set(totals.deletions_pending);
-        self.quotas_nearly_full.set(totals.quotas_nearly_full);
         self.sessions.set(totals.sessions);
+        self.quotas_nearly_full.set(totals.quotas_nearly_full);
     }
 }
 
@@ -71,9 +71,9 @@ impl Part for CatalogGauges {
         registry.register("artigate_sweep_lag_seconds", help, self.sweep_lag_seconds.clone());
         let help = "Removed artifacts whose bytes are still to be deleted";
         registry.register("artigate_deletions_pending", help, self.deletions_pending.clone());
-        let help = "Quotas of projects and groups of which four fifths or more are used";
-        registry.register("artigate_quotas_nearly_full", help, self.quotas_nearly_full.clone());
         let help = "Sessions of people who are signed in";
         registry.register("artigate_sessions", help, self.sessions.clone());
+        let help = "Quotas of projects and groups of which four fifths or more are used";
+        registry.register("artigate_quotas_nearly_full", help, self.quotas_nearly_full.clone());
     }
 }

@@ -37,12 +37,12 @@ impl Retention {
     /// # Errors
     /// Those of the catalog; the metrics stay as they were.
     pub async fn show_totals(&self) -> Result<Totals> {
-        let reading = self.catalog.read(|db| {
-            Ok::<_, Error>((usage::by_kind(db)?, usage::waiting(db)?.artifacts, usage::counts(db)?))
+        let now = self.clock.now();
+        let reading = self.catalog.read(move |db| {
+            let (by_kind, waiting, counts) = (usage::by_kind(db)?, usage::waiting(db)?, usage::counts(db)?);
+            Ok::<_, Error>((by_kind, waiting.artifacts, counts, sessions::count(db, now)?))
         });
-        let now = earlier(&self.catalog, &self.clock).await?;
-        let sessions = self.catalog.read(move |db| sessions::count(db, now)).await?;
-        let (by_kind, deletions_pending, counted) = reading.await?;
+        let (by_kind, deletions_pending, counted, sessions) = reading.await?;
         let of_kind = |kind: &ArtifactKind| {
             let found = by_kind.iter().find(|(of, _)| of == kind);
             let Stored { artifacts, bytes } = found.map(|(_, stored)| *stored).unwrap_or_default();
@@ -60,8 +60,8 @@ impl Retention {
             expired_waiting_bytes: counts.overdue.bytes,
             sweep_lag_seconds: counts.overdue_since.map_or(0, lag),
             deletions_pending,
-            quotas_nearly_full: i64::try_from(counts.nearly_full.len()).unwrap_or(i64::MAX),
             sessions,
+            quotas_nearly_full: i64::try_from(counts.nearly_full.len()).unwrap_or(i64::MAX),
         };
         self.gauges.set(&totals);
         Ok(totals)

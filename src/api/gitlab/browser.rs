@@ -6,6 +6,7 @@
 //! API.
 
 use actix_web::HttpResponse;
+use actix_web::http::header::{HeaderValue, VARY};
 
 use super::error::ApiError;
 use super::routes::{Route, Segments};
@@ -22,7 +23,10 @@ pub(super) async fn read(ctx: &RequestContext, path: &str) -> Result<HttpRespons
     }
     // Pages show pictures, and people download from there: these are no routes of the API.
     let visitor = session::admit(ctx).await?;
-    let found = first(ctx, candidates).await;
+    let found = first(ctx, candidates).await.map(|mut answer| {
+        answer.headers_mut().append(VARY, HeaderValue::from_static("Cookie"));
+        answer
+    });
     match (visitor, &found) {
         (Visitor::Person(person), Err(error)) if person.is_foreign() && error.is_failed_authentication() => {
             session::end(ctx, &person).await?;

@@ -65,6 +65,7 @@ fn pages() -> Vec<(String, u16)> {
     .to_vec();
     pages.extend(forms.map(|form| (format!("{}/view/{form}", of_job(10)), 200)));
     pages.push(("/nothing".into(), 404));
+    pages.push(("/-/sign_in".into(), 200));
     pages.push((format!("{}/view/none", of_job(10)), 404));
     pages.push((format!("{}/browse/", of_job(13)), 422));
     pages
@@ -140,4 +141,19 @@ fn a_reload_a_copied_address_and_the_way_back_show_the_same() {
     let pages: Vec<String> = shown.map(|(path, _)| path).step_by(2).collect();
     let plan = json!({"token": MAINTAINER, "pages": pages, "long": format!("{}/view/long.txt", of_job(10))});
     play("again", &gateway.base_url(), &plan);
+}
+
+#[test]
+fn people_sign_in_and_out_without_scripts_and_no_other_site_uses_their_session() {
+    let gateway = Gateway::on_sqlite();
+    crate::web::sign_in::load(&gateway);
+    let job = crate::web::sign_in::JOB;
+    let forms = [
+        "/-/sign_out".to_owned(),
+        "/-/sign_in".to_owned(),
+        "/-/sessions/end?all=1".to_owned(),
+        format!("{job}/artifacts/keep"),
+        format!("{job}/artifacts/delete"),
+    ];
+    play("sign_in", &gateway.base_url(), &json!({"token": MAINTAINER, "job": job, "forms": forms}));
 }

@@ -37,7 +37,10 @@ fn artifacts_are_kept_for_ever_by_a_developer(gateway: Gateway) {
         assert!(!html(&open(&gateway, token, JOB)).contains("Keep for ever"), "{token}");
     }
     let keep = format!("{JOB}/artifacts/keep");
-    assert_eq!(submit(&gateway, "", &keep).status, 401);
+    assert_eq!(
+        submit(&gateway, "", &keep).header("location"),
+        Some("/-/sign_in?to=%2Fgroup%2Fapp%2F-%2Fjobs%2F10")
+    );
     assert_eq!(submit(&gateway, OUTSIDER, &keep).status, 403);
     let page = open(&gateway, DEVELOPER, JOB);
     assert!(html(&page).contains(&format!("<form method=\"post\" action=\"{keep}\">")), "{}", page.text());

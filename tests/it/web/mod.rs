@@ -10,7 +10,7 @@ mod pages;
 pub mod report;
 mod report_ends;
 mod report_hosts;
-mod sign_in;
+pub mod sign_in;
 mod sign_in_attacks;
 mod sign_in_audit;
 mod sign_in_upstream;

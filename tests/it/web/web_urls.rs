@@ -123,6 +123,6 @@ fn every_address_of_a_page_that_is_handed_out_opens(gateway: Gateway) {
         let alone = open(&gateway, "", path);
         assert!(matches!(alone.status, 200 | 302), "{url}: {}", alone.status);
     }
-    assert_eq!(open(&gateway, "", "/outsider").status, 404, "a user who appears in no public project");
+    assert_eq!(open(&gateway, "", "/outsider").status, 302, "a user who appears in no public project");
     assert_eq!(open(&gateway, developer, "/outsider").status, 200);
 }
