@@ -6,6 +6,7 @@ use crate::administration::{done, parsed, refused};
 use crate::support::fixture::Fixture;
 use crate::support::fixtures::{self, DEVELOPER, MAINTAINER, OUTSIDER, REPORTER};
 use crate::support::gateway::Gateway;
+use crate::upstream::World;
 
 on_both_databases!(
     an_old_path_leads_to_the_number_of_a_project_that_was_moved,
@@ -14,6 +15,15 @@ on_both_databases!(
     a_registry_file_moves_a_project_too,
     a_path_that_is_taken_is_refused
 );
+
+#[test]
+fn a_project_of_an_upstream_is_moved_there() {
+    let world = World::on_sqlite(|_| {}).with_archive("public");
+    let why = "project \"group/app\" belongs to the upstream gitlab, and is moved there";
+    refused(&world.gateway, &["project", "move", "group/app", "other/app"], why);
+    refused(&world.gateway, &["project", "move", "group", "other"], why);
+    assert_eq!(parsed(&world.gateway, &["project", "list"])[0]["path"], "group/app");
+}
 
 fn location(gateway: &Gateway, path: &str) -> (u16, Option<String>) {
     let answer = gateway.get(path).private_token(DEVELOPER).send();
