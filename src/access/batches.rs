@@ -6,6 +6,7 @@ use crate::auth::CredentialError;
 use crate::catalog::Db;
 use crate::catalog::artifacts::{self, NewArtifact};
 use crate::catalog::jobs;
+use crate::catalog::quotas;
 use crate::catalog::uploads::{self, BatchOutcome, Declared, PieceUpload};
 use crate::domain::artifact::{
     Accessibility, ArtifactFormat, ArtifactKind, ArtifactName, MediaType, UploadState,
@@ -158,9 +159,11 @@ impl Access {
         running: &RunningJob,
         ends: Vec<(Uuid, UploadEnd)>,
     ) -> Result<EndedUploads, BatchError> {
-        let (job_id, now) = (running.job.id, running.now);
+        let (job_id, project_id, now) = (running.job.id, running.project.id, running.now);
         self.catalog
             .write(move |db| {
+                // Files that are complete take its locks again; rows are locked before them.
+                let _quotas = quotas::lock(db, project_id)?;
                 require_running(&jobs::find(db, job_id)?.ok_or(CredentialError::Unknown)?)?;
                 let (mut ended, mut known) = (EndedUploads::default(), 0);
                 let count = ends.len();

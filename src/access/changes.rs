@@ -33,12 +33,8 @@ impl Access {
             let all = artifacts::of_job(db, job.id)?;
             let mut available = all.clone();
             latest::retain_available(db, &project.project, &job, &mut available, now)?;
-            let is_archive_or_file = |it: &&Artifact| {
-                it.name == ArtifactName::ARCHIVE
-                    || it.name.named_archive().is_some()
-                    || it.name.file_path().is_some()
-            };
-            let wanted: Vec<i64> = available.iter().filter(is_archive_or_file).map(|it| it.id).collect();
+            let wanted = available.iter().filter(|it| it.is_archive_or_file());
+            let wanted: Vec<i64> = wanted.map(|it| it.id).collect();
             if wanted.is_empty() {
                 let archive = Artifact::archive_among(&all).cloned();
                 project.require_available(db, &job, &ArtifactName::ARCHIVE, archive)?;

@@ -21,6 +21,15 @@ pub enum AccessError {
     JobTokenRequired,
     /// There is no such project that this principal may see.
     ProjectNotFound(ProjectAbsence),
+    /// There is no project at the path any more: it was moved.
+    ProjectMoved {
+        /// The project's ID.
+        id: i64,
+        /// The path where it was, as the request has it.
+        from: String,
+        /// The full path where it is.
+        to: String,
+    },
     /// There is no such job in the project.
     JobNotFound {
         /// Reason, for the log.
@@ -127,6 +136,7 @@ impl AccessError {
             Self::JobTokenRequired => "credential is not a job token".into(),
             Self::ProjectNotFound(ProjectAbsence::Nonexistent) => "project does not exist".into(),
             Self::ProjectNotFound(ProjectAbsence::Hidden) => "project is hidden from caller".into(),
+            Self::ProjectMoved { to, .. } => format!("project was moved to {to}").into(),
             Self::JobNotFound { why: JobAbsence::Nonexistent, .. } => "job does not exist".into(),
             Self::JobNotFound { why: JobAbsence::InOtherProject, .. } => {
                 "job belongs to another project".into()
@@ -179,6 +189,7 @@ impl AccessError {
                 error.hint().map(|hint| hint.to_owned().into())
             }
             Self::JobNotFound { may_be_told: false, .. }
+            | Self::ProjectMoved { .. }
             | Self::Credential(_)
             | Self::JobTokenRequired
             | Self::ProjectNotFound(_)

@@ -29,6 +29,7 @@ mod reports;
 mod repository;
 mod running_job;
 mod search;
+mod storage;
 mod uploads;
 mod vouched;
 
@@ -52,7 +53,7 @@ pub use overview::{
     JobOverview, ListedProject, Named, OverviewArtifact, PipelineOverview, ProjectArtifactsPage,
     ProjectOverview, RefOverview, Rights,
 };
-pub use pieces::UploadError;
+pub use pieces::{Room, UploadError};
 pub use principal::Principal;
 pub use registry::require_registry;
 pub use repository::{ListedRefs, RefList, RefOrder, RefSearchText};

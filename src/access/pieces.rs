@@ -8,24 +8,26 @@ use crate::catalog::artifacts::{self, Artifact, InsertOutcome, NamedArtifacts, N
 use crate::catalog::jobs::{self, Job};
 use crate::catalog::pipelines;
 use crate::catalog::projects;
+use crate::catalog::quotas;
 use crate::catalog::slice::{Direction, Slice};
 use crate::catalog::uploads::{self, PieceUpload};
 use crate::catalog::{Db, tombstones};
 use crate::domain::artifact::{Accessibility, ArtifactName, Availability};
 use crate::domain::project::ProjectRef;
+use crate::domain::quota::UploadRoom;
 use crate::domain::status::Status;
-use crate::domain::{Sha256Digest, Timestamp, Uuid};
+use crate::domain::{Error, ErrorKind, Sha256Digest, Timestamp, Uuid};
 
 /// Most artifacts of a pipeline that a list returns.
 const MAX_LISTED: i64 = 10_000;
 
 /// What an upload may still take.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Room {
-    /// The limit for all its pieces, in bytes.
-    pub limit_bytes: u64,
-    /// What is left of it for the piece in question, in bytes: a piece of the same name would be replaced.
-    pub left_bytes: u64,
+    /// The limit for all its pieces, in bytes; `None` for none.
+    pub limit_bytes: Option<u64>,
+    /// What the piece in question may have: a piece of the same name would be replaced.
+    pub piece: UploadRoom,
 }
 
 /// Why an upload in pieces is refused.
@@ -55,7 +57,8 @@ impl Access {
     /// Creates the upload of a new artifact of a job.
     ///
     /// # Errors
-    /// [`UploadError::NameTaken`], unless the name is that of an earlier attempt of the same job.
+    /// [`UploadError::NameTaken`], unless the name is that of an earlier attempt of the same job. `OverQuota` when the
+    /// project stores as much as it may.
     pub async fn create_upload(
         &self,
         running: &RunningJob,
@@ -74,6 +77,10 @@ impl Access {
                 let name = artifacts::shown_name(&new.name, job.id, &job.name);
                 if !taken_by(db, project_id, &job, &name, now)?.is_empty() {
                     return Err(UploadError::NameTaken);
+                }
+                // Its size is not known, but there is no room for any.
+                if let Some(full) = quotas::tightest(db, project_id)?.filter(|it| it.left_bytes() == 0) {
+                    return Err(Error::new(ErrorKind::OverQuota, full.refusal(None)).into());
                 }
                 Ok(uploads::create(db, &new, job.pipeline_id, now)?)
             })
@@ -179,7 +186,7 @@ impl Access {
         &self,
         uuid: Uuid,
         piece: Option<String>,
-    ) -> Result<(PieceUpload, Option<Room>), UploadError> {
+    ) -> Result<(PieceUpload, Room), UploadError> {
         let instance_bytes = self.max_artifact_bytes;
         self.catalog
             .read_inline(move |db| {
@@ -191,16 +198,16 @@ impl Access {
                 }
                 let project = projects::find(db, &ProjectRef::Id(upload.project_id))?;
                 let project = project.ok_or(UploadError::NotFound)?;
-                let limit = smaller_limit(instance_bytes, project.max_artifact_bytes);
-                let room = match limit {
-                    None => None,
-                    Some(limit_bytes) => {
-                        let received = uploads::received_without(db, upload.id, &piece.unwrap_or_default())?;
-                        let received = u64::try_from(received).unwrap_or(0);
-                        Some(Room { limit_bytes, left_bytes: limit_bytes.saturating_sub(received) })
-                    }
-                };
-                Ok((upload, room))
+                let limit_bytes = smaller_limit(instance_bytes, project.max_artifact_bytes);
+                let quota = quotas::tightest(db, project.id)?;
+                let mut room = UploadRoom { limit_bytes, quota, own_bytes: 0 };
+                if room.most_bytes().is_some() {
+                    let (received, replaced) = uploads::received(db, upload.id, &piece.unwrap_or_default())?;
+                    let others = received.saturating_sub(replaced);
+                    room.limit_bytes = limit_bytes.map(|limit| limit.saturating_sub(others));
+                    room.own_bytes = replaced;
+                }
+                Ok((upload, Room { limit_bytes, piece: room }))
             })
             .await
     }

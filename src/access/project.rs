@@ -38,13 +38,48 @@ impl AuthorizedProject {
         action: Action,
     ) -> Result<Self, AccessError> {
         let actor = principal.authenticate(db)?;
-        let found = find_meant(db, principal, &actor, project);
-        let found = found.map_err(|error| match (&actor, error) {
+        Self::find_for(db, principal, actor, project, action)
+    }
+
+    /// Like [`AuthorizedProject::find`], for an actor that is authenticated.
+    pub(super) fn find_for(
+        db: &mut Db,
+        principal: &Principal,
+        actor: Actor,
+        project: &ProjectRef,
+        action: Action,
+    ) -> Result<Self, AccessError> {
+        let why = match find_meant(db, principal, &actor, project) {
+            Ok(found) => return Self::new(db, principal, actor, found, action),
+            Err(AccessError::ProjectNotFound(why)) => why,
+            Err(error) => return Err(error),
+        };
+        let is_vouched = matches!(actor, Actor::VouchedJob { .. });
+        match Self::moved(db, principal, actor, project, why)? {
             // It is not the job's own.
-            (Actor::VouchedJob { .. }, AccessError::ProjectNotFound(_)) => AccessError::Forbidden(action),
-            (_, error) => error,
-        })?;
-        Self::new(db, principal, actor, found, action)
+            AccessError::ProjectNotFound(_) if is_vouched => Err(AccessError::Forbidden(action)),
+            error => Err(error),
+        }
+    }
+
+    /// Returns the error for a project that is not found: that it was moved, to who may see it.
+    fn moved(
+        db: &mut Db,
+        principal: &Principal,
+        actor: Actor,
+        project: &ProjectRef,
+        why: ProjectAbsence,
+    ) -> Result<AccessError, AccessError> {
+        let ProjectRef::Path(from) = project else { return Ok(AccessError::ProjectNotFound(why)) };
+        let Some(found) = projects::find_moved(db, from)? else {
+            return Ok(AccessError::ProjectNotFound(why));
+        };
+        let (id, to) = (found.id, found.path.clone());
+        Ok(match Self::new(db, principal, actor, found, Action::SeeProject) {
+            Ok(_) => AccessError::ProjectMoved { id, from: from.clone(), to },
+            Err(AccessError::Other(error)) => return Err(error.into()),
+            Err(_) => AccessError::ProjectNotFound(why),
+        })
     }
 
     /// Requires the right for `action` in a known project.

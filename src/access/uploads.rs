@@ -3,7 +3,9 @@
 use crate::access::{Access, AccessError};
 use crate::auth::{self, CredentialError, Credentials, Shown};
 use crate::catalog::jobs::Job;
-use crate::domain::Timestamp;
+use crate::catalog::{Db, artifacts, quotas};
+use crate::domain::quota::UploadRoom;
+use crate::domain::{Error, Timestamp};
 use secrecy::SecretString;
 
 /// A job in a request by a job.
@@ -20,8 +22,8 @@ pub enum NumberedJob {
 pub struct AuthorizedUpload {
     /// The job.
     pub job: Job,
-    /// The limit for one artifact in bytes: the smaller one of instance and project; `None` for none.
-    pub limit_bytes: Option<u64>,
+    /// What it may upload: the limit for one artifact is the smaller one of instance and project.
+    pub room: UploadRoom,
     /// The token, if only the upstream knows it, and when it was asked about it.
     pub(super) foreign: Option<(SecretString, Timestamp)>,
 }
@@ -59,7 +61,8 @@ impl Access {
             audit.update(|event| event.project = Some((found.job.project_id, found.project_path.clone())));
             require_running(&found.job)?;
             let limit_bytes = smaller_limit(instance_bytes, found.max_artifact_bytes);
-            Ok(AuthorizedUpload { job: found.job, limit_bytes, foreign })
+            let room = room_of(db, &found.job, limit_bytes)?;
+            Ok(AuthorizedUpload { job: found.job, room, foreign })
         })
         .await
     }
@@ -84,6 +87,17 @@ impl Access {
         let token = Shown::Token(token.clone());
         self.upload_of_job(NumberedJob::Id(upload.job.id), token, credentials, now).await.map(drop)
     }
+}
+
+/// Returns what a job may upload; `limit_bytes` is the limit for one artifact.
+pub(super) fn room_of(db: &mut Db, job: &Job, limit_bytes: Option<u64>) -> Result<UploadRoom, Error> {
+    let quota = quotas::tightest(db, job.project_id)?;
+    let own_bytes = match &quota {
+        // Sent again, because the answer was lost, it adds nothing.
+        Some(_) => artifacts::of_job(db, job.id)?.iter().map(|it| it.size_bytes.unsigned_abs()).sum(),
+        None => 0,
+    };
+    Ok(UploadRoom { limit_bytes, quota, own_bytes })
 }
 
 /// Requires that a job is running and not erased.

@@ -1,7 +1,7 @@
 //! Uploads of vouched jobs: jobs for which their CI system vouches by an ID token. Their rows come with the first
 //! upload; nothing is registered before.
 
-use crate::access::uploads::{require_running, smaller_limit};
+use crate::access::uploads::{require_running, room_of, smaller_limit};
 use crate::access::{Access, AccessError, AuthorizedUpload, NumberedJob};
 use crate::audit::AuditContext;
 use crate::auth::VouchedJob;
@@ -68,7 +68,11 @@ impl Access {
         audit.set_project(&project);
         require_running(&found)?;
         let limit_bytes = smaller_limit(self.max_artifact_bytes, project.max_artifact_bytes);
-        Ok(AuthorizedUpload { job: found, limit_bytes, foreign: None })
+        let reading = self.catalog.read(move |db| {
+            let room = room_of(db, &found, limit_bytes)?;
+            Ok(AuthorizedUpload { job: found, room, foreign: None })
+        });
+        reading.await
     }
 
     /// Takes over what a vouched job said after its file, and ends it if it said so.

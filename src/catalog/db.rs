@@ -260,6 +260,8 @@ impl From<diesel::result::Error> for Error {
                 let constraint = information.constraint_name().unwrap_or(information.message()).to_owned();
                 Self::new(ErrorKind::Conflict, "the value is already in use").with_source(constraint)
             }
+            // Another transaction deleted what a new row belongs to: the next try is told so.
+            Diesel::DatabaseError(Database::ForeignKeyViolation, _) => Self::unavailable(error),
             Diesel::DatabaseError(_, information) if says_any(information.message(), OUT_OF_REACH) => {
                 Self::unavailable(error)
             }

@@ -39,10 +39,10 @@ impl Due {
 }
 
 /// Artifacts past their expiry that the next sweep takes.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Waiting {
-    /// How many there are.
-    pub artifacts: i64,
+    /// Their IDs.
+    pub ids: Vec<i64>,
     /// Their bytes.
     pub bytes: i64,
     /// When the first of them expired.
@@ -51,7 +51,7 @@ pub struct Waiting {
     pub next: Option<Cursor>,
 }
 
-/// Counts what a sweep would take of the next artifacts past their expiry.
+/// Returns what a sweep would take of the next artifacts past their expiry.
 ///
 /// # Errors
 /// Those of the database.
@@ -62,7 +62,7 @@ pub fn waiting_batch(db: &mut Db, after: Cursor, limit: i64, now: Timestamp) -> 
     let ids: HashSet<i64> = ids.into_iter().collect();
     let waiting: Vec<&Due> = due.iter().filter(|due| ids.contains(&due.id)).collect();
     Ok(Waiting {
-        artifacts: waiting.len() as i64,
+        ids: waiting.iter().map(|due| due.id).collect(),
         bytes: waiting.iter().map(|due| due.size_bytes).sum(),
         oldest: waiting.first().map(|due| Timestamp::from_millis(due.expire_at)),
         next: next.filter(|_| due.len() as i64 == limit),

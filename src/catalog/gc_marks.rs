@@ -10,7 +10,7 @@ use diesel::prelude::*;
 use diesel::result::{DatabaseErrorKind, Error as DieselError};
 use diesel::sql_types::{BigInt, Text};
 
-use super::schema::{artifacts, doomed_blobs, upload_pieces, uploads};
+use super::schema::{artifacts, doomed_blobs, leftover_blobs, upload_pieces, uploads};
 use super::{Db, clock};
 use crate::domain::{Error, Result};
 
@@ -38,6 +38,12 @@ fn named_among(db: &mut Db, keys: &[String]) -> Result<HashSet<String>> {
         .load(db)?;
     let uploaded: Vec<Option<String>> =
         uploads::table.filter(uploads::store_key.eq_any(keys)).select(uploads::store_key).load(db)?;
+    // Of deleted projects: they are deleted when their time has come.
+    let left: Vec<String> = leftover_blobs::table
+        .filter(leftover_blobs::store_key.eq_any(keys))
+        .select(leftover_blobs::store_key)
+        .load(db)?;
+    named.extend(left);
     named.extend(pieces);
     named.extend(uploaded.into_iter().flatten());
     Ok(named.into_iter().collect())

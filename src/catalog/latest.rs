@@ -265,8 +265,8 @@ fn is_kept_as_newest() -> SqlLiteral<Bool> {
         "(projects.keep_latest_artifact AND {} AND NOT EXISTS (SELECT 1 FROM pipelines AS newer \
          WHERE newer.project_id = pipelines.project_id AND newer.ref = pipelines.ref \
          AND newer.id > pipelines.id AND {}))",
-        is_eligible_sql("pipelines"),
-        is_eligible_sql("newer"),
+        eligible_sql("pipelines"),
+        eligible_sql("newer"),
     ))
 }
 
@@ -274,7 +274,7 @@ fn is_kept_as_newest() -> SqlLiteral<Bool> {
 ///
 /// The sources are compared one by one: SQLite makes a table of a list at each execution, which takes longer
 /// than the search.
-pub(super) fn is_eligible_sql(table: &str) -> String {
+pub(super) fn eligible_sql(table: &str) -> String {
     let mut condition = format!("{table}.status = 'success' AND {table}.ref <> '{UNKNOWN_REF}'");
     for source in Source::DANGLING {
         condition.push_str(&format!(" AND {table}.source <> '{source}'"));
@@ -282,7 +282,7 @@ pub(super) fn is_eligible_sql(table: &str) -> String {
     condition
 }
 
-/// [`is_eligible_sql`] for the alias `successful`, in a statement that is prepared once.
+/// [`eligible_sql`] for the alias `successful`, in a statement that is prepared once.
 ///
 /// It is the same for every ref, so it is no parameter: that would hide from PostgreSQL that nearly all
 /// pipelines match.
@@ -297,7 +297,7 @@ impl<Table> AppearsOnTable<Table> for EligibleCondition {}
 
 impl<B: Backend> QueryFragment<B> for EligibleCondition {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, B>) -> QueryResult<()> {
-        static CONDITION: LazyLock<String> = LazyLock::new(|| is_eligible_sql("successful"));
+        static CONDITION: LazyLock<String> = LazyLock::new(|| eligible_sql("successful"));
         out.push_sql(&CONDITION);
         Ok(())
     }
@@ -328,7 +328,7 @@ where
             format!(
                 "(SELECT max(successful.id) FROM pipelines AS successful \
                  WHERE {} AND successful.project_id = projects.id AND successful.ref = ",
-                is_eligible_sql("successful")
+                eligible_sql("successful")
             )
         });
         out.push_sql(&NEWEST);

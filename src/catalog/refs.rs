@@ -10,7 +10,7 @@ use diesel::sql_types::{BigInt, Bool, Nullable, Text};
 
 use super::Db;
 use super::commits::CommitView;
-use super::latest::is_eligible_sql;
+use super::latest::eligible_sql;
 use super::pipelines::{PipelineView, all_views, latest_of_ref};
 use super::schema::{commits, pipelines};
 use super::slice::Slice;
@@ -178,7 +178,7 @@ fn newest_successes(db: &mut Db, ids: &[i64]) -> Result<HashMap<i64, i64>> {
         "SELECT heads.id AS id, (SELECT max(successful.id) FROM pipelines AS successful WHERE {} \
          AND successful.project_id = heads.project_id AND successful.ref = heads.ref) AS successful \
          FROM pipelines AS heads WHERE heads.id IN ({})",
-        is_eligible_sql("successful"),
+        eligible_sql("successful"),
         ids.join(", ")
     ))
     .load(db)?;

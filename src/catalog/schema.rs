@@ -43,6 +43,7 @@ diesel::table! {
         organization_slug -> Nullable<Text>,
         pipeline_slug -> Nullable<Text>,
         steps -> Nullable<Text>,
+        max_storage_bytes -> Nullable<BigInt>,
         upstream -> Nullable<Text>,
     }
 }
@@ -309,6 +310,37 @@ diesel::table! {
 }
 
 diesel::table! {
+    group_quotas (path_lower) {
+        path_lower -> Text,
+        path -> Text,
+        max_storage_bytes -> BigInt,
+    }
+}
+
+diesel::table! {
+    leftover_blobs (store_key) {
+        store_key -> Text,
+        size_bytes -> BigInt,
+        remove_after -> BigInt,
+        bytes_kept_until -> BigInt,
+    }
+}
+
+diesel::table! {
+    former_paths (path_lower) {
+        path_lower -> Text,
+        project_id -> BigInt,
+    }
+}
+
+diesel::table! {
+    used_numbers (name) {
+        name -> Text,
+        number -> BigInt,
+    }
+}
+
+diesel::table! {
     foreign_numbers (upstream, kind, foreign_id) {
         upstream -> Text,
         kind -> Text,
@@ -359,4 +391,5 @@ diesel::allow_tables_to_appear_in_same_query!(
     agents,
     agent_jobs,
     log_chunks,
+    former_paths,
 );

@@ -151,3 +151,14 @@ pub fn revoke(db: &mut Db, id: i64) -> Result<()> {
         _ => Ok(()),
     }
 }
+
+/// Revokes all tokens of a user.
+///
+/// # Errors
+/// Those of the database.
+pub fn revoke_of_user(db: &mut Db, user_id: i64) -> Result<()> {
+    diesel::update(access_tokens::table.filter(access_tokens::user_id.eq(user_id)))
+        .set(access_tokens::revoked.eq(true))
+        .execute(db)?;
+    Ok(())
+}

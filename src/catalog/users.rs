@@ -2,7 +2,7 @@
 
 use diesel::prelude::*;
 
-use super::schema::{pipelines, projects, users};
+use super::schema::{access_tokens, agents, pipelines, project_members, projects, used_numbers, users};
 use super::values::new_uuid;
 use super::{Db, db::MultiBackend};
 use crate::domain::project::Visibility;
@@ -115,7 +115,7 @@ pub fn create(db: &mut Db, id: Option<i64>, new: &UserChanges, now: Timestamp) -
         }
         None => {
             let last: Option<i64> = users::table.select(diesel::dsl::max(users::id)).first(db)?;
-            next_number(last, "user")?
+            next_unused_number(db, last, "user")?
         }
     };
     upsert(db, id, new, now)?;
@@ -134,6 +134,13 @@ pub fn change(db: &mut Db, changes: &UserChanges) -> Result<()> {
     }
 }
 
+/// Returns the ID after the last one that there is or was: clients keep IDs of what is deleted.
+pub(super) fn next_unused_number(db: &mut Db, last: Option<i64>, what: &str) -> Result<i64> {
+    let used: Option<i64> =
+        used_numbers::table.find(what).select(used_numbers::number).get_result(db).optional()?;
+    next_number(last.max(used), what)
+}
+
 /// Returns the ID after the last one.
 pub(super) fn next_number(last: Option<i64>, what: &str) -> Result<i64> {
     last.unwrap_or(0).checked_add(1).ok_or_else(|| {
@@ -142,6 +149,54 @@ pub(super) fn next_number(last: Option<i64>, what: &str) -> Result<i64> {
             format!("the largest possible ID already belongs to a {what}; choose a smaller one"),
         )
     })
+}
+
+/// Records that an ID of a deleted row is not given out again.
+pub(super) fn use_number(db: &mut Db, what: &str, id: i64) -> Result<()> {
+    let largest: Option<i64> =
+        used_numbers::table.find(what).select(used_numbers::number).get_result(db).optional()?;
+    diesel::delete(used_numbers::table.find(what)).execute(db)?;
+    diesel::insert_into(used_numbers::table)
+        .values((used_numbers::name.eq(what), used_numbers::number.eq(largest.unwrap_or(id).max(id))))
+        .execute(db)?;
+    Ok(())
+}
+
+/// What belongs to a user.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct UserHoldings {
+    /// Tokens, which are deleted with it.
+    pub tokens: i64,
+    /// Memberships, which are deleted with it.
+    pub memberships: i64,
+    /// Agents that are connected with its tokens.
+    pub agents: i64,
+}
+
+/// Counts what belongs to a user.
+///
+/// # Errors
+/// Those of the database.
+pub fn holdings(db: &mut Db, id: i64) -> Result<UserHoldings> {
+    let tokens = access_tokens::table.filter(access_tokens::user_id.eq(id));
+    let agents = agents::table.inner_join(access_tokens::table).filter(access_tokens::user_id.eq(id));
+    Ok(UserHoldings {
+        tokens: tokens.count().get_result(db)?,
+        memberships: project_members::table.filter(project_members::user_id.eq(id)).count().get_result(db)?,
+        agents: agents.count().get_result(db)?,
+    })
+}
+
+/// Deletes a user with its tokens and memberships. Pipelines and jobs that it started stay, and are those of nobody. Its
+/// agents must be disconnected before. Needs [`super::Catalog::write`].
+///
+/// # Errors
+/// Those of the database.
+pub fn delete(db: &mut Db, id: i64) -> Result<()> {
+    db.lock_whole_catalog()?;
+    use_number(db, "user", id)?;
+    diesel::delete(users::table.find(id)).execute(db)?;
+    Ok(())
 }
 
 /// Lists all users by ID.

@@ -9,7 +9,8 @@ use tokio::runtime::{Builder, Runtime};
 use super::{CommandError, existing};
 use crate::audit::{AuditActor, AuditEvent, AuditOutcome, RequestOrigin};
 use crate::catalog::{Catalog, Db};
-use crate::domain::Result;
+use crate::domain::{Clock, Result};
+use crate::retention;
 use crate::settings::Settings;
 
 /// An open catalog and the runtime that runs its calls.
@@ -37,6 +38,15 @@ impl CatalogSession {
         self.runtime.block_on(self.catalog.read(work)).map_err(CommandError::rejected)
     }
 
+    /// Counts what takes long to count, as servers do from time to time.
+    pub(super) fn count_storage(&self) -> Result<(), CommandError> {
+        let clock = Clock::System;
+        self.runtime
+            .block_on(retention::count_storage(&self.catalog, &clock))
+            .map(drop)
+            .map_err(CommandError::rejected)
+    }
+
     /// Changes the catalog in one transaction, then writes `action` and `subject` to the audit log.
     pub(super) fn write<T: Send + 'static>(
         &self,
@@ -44,9 +54,17 @@ impl CatalogSession {
         subject: impl Into<String>,
         work: impl FnOnce(&mut Db) -> Result<T> + Send + 'static,
     ) -> Result<T, CommandError> {
-        let done = self.runtime.block_on(self.catalog.write(work)).map_err(CommandError::rejected)?;
+        let done = self.change(work)?;
         audit(action, subject.into());
         Ok(done)
+    }
+
+    /// Changes the catalog in one transaction, as a part of what is written to the audit log when it is complete.
+    pub(super) fn change<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Db) -> Result<T> + Send + 'static,
+    ) -> Result<T, CommandError> {
+        self.runtime.block_on(self.catalog.write(work)).map_err(CommandError::rejected)
     }
 }
 

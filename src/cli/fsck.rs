@@ -27,8 +27,18 @@ pub(super) fn run(settings: &Settings, quick: bool, as_json: bool) -> Result<(),
     let checked = parts.block_on(checking);
     progress.finish();
     let checked = checked?;
-    let summary = format!("{} artifacts checked, {} faults", checked.artifacts, checked.faults);
-    match checked.faults {
+    let counters = parts.block_on(parts.retention.check_counters())?;
+    for fault in &counters {
+        if as_json {
+            let (project, kind) = (fault.0.project_id, &fault.0.kind);
+            println!("{}", json!({ "project": project, "kind": kind, "problem": fault.to_string() }));
+        } else {
+            println!("{fault}");
+        }
+    }
+    let faults = checked.faults + counters.len();
+    let summary = format!("{} artifacts checked, {faults} faults", checked.artifacts);
+    match faults {
         0 => {
             eprintln!("{summary}");
             Ok(())

@@ -104,7 +104,8 @@ pub(super) fn write(text: &str) -> std::io::Result<()> {
     out.write_all(text.as_bytes()).and_then(|()| out.flush())
 }
 
-fn print_json(value: &impl Serialize) -> Result<(), CommandError> {
+/// Prints a value as JSON.
+pub(super) fn print_json(value: &impl Serialize) -> Result<(), CommandError> {
     let text = serde_json::to_string_pretty(value).map_err(|e| CommandError::Data(e.into()))?;
     print(&format!("{text}\n"))
 }

@@ -2,11 +2,13 @@
 
 mod catalog_session;
 mod config;
+mod confirm;
 mod copy_store;
 mod demo;
 mod existing;
 mod fsck;
 mod gc;
+mod group;
 mod help;
 mod keys;
 mod listing;
@@ -129,6 +131,9 @@ enum Command {
     /// Create, show and change projects, their members and their job token allowlists.
     #[command(subcommand, after_help = project::EXAMPLES)]
     Project(project::ProjectCommand),
+    /// Set and list what the projects of groups may store.
+    #[command(subcommand, after_help = group::EXAMPLES)]
+    Group(group::GroupCommand),
     /// Check an upstream, and fetch archives from it.
     #[command(subcommand, after_help = upstream::EXAMPLES)]
     Upstream(upstream::UpstreamCommand),
@@ -284,6 +289,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Result<(), CommandE
         Command::Token(command) => token::run(&settings, command),
         Command::User(command) => user::run(&settings, command),
         Command::Project(command) => project::run(&settings, command),
+        Command::Group(command) => group::run(&settings, command),
         Command::Upstream(command) => upstream::run(&settings, &command),
     }
 }

@@ -36,10 +36,10 @@ pub(super) fn run(settings: Settings, with_demo: bool) -> Result<(), CommandErro
         actix_web::rt::spawn(async move { following.access.follow_hints_forever().await });
         if let Some(address) = listening.metrics {
             tracing::info!(%address, "metrics are at http://{address}/metrics");
-            actix_web::rt::spawn(app.retention.clone().count_forever());
         }
         let node = StoreKey::random_writer();
         actix_web::rt::spawn(app.retention.clone().collect_forever(app.settings.clone(), node));
+        actix_web::rt::spawn(app.retention.clone().count_forever(node));
         let serving = actix_web::rt::spawn(listening.server);
         // The server handles signals from its first poll on, so the address is logged only after that.
         tokio::task::yield_now().await;

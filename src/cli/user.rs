@@ -1,12 +1,14 @@
-//! `artigate user create`, `list` and `set`: users.
+//! `artigate user create`, `list`, `set` and `delete`: users.
 
 use clap::{Args, Subcommand};
 
 use super::CommandError;
 use super::catalog_session::CatalogSession;
+use super::confirm;
 use super::listing::{self, Record};
 use super::options::{unless_empty, username};
 use crate::catalog::users::{self, UserChanges};
+use crate::catalog::{agents, clock, tokens};
 use crate::domain::Clock;
 use crate::settings::Settings;
 
@@ -14,7 +16,9 @@ pub(super) const EXAMPLES: &str = "\
 Examples:
   artigate user create alice --name 'Alice Smith' --email alice@example.com
   artigate user set alice --admin
-  artigate user list --json";
+  artigate user list --json
+  artigate user create bob
+  artigate user delete bob --yes";
 
 #[derive(Debug, Subcommand)]
 pub(super) enum UserCommand {
@@ -25,6 +29,14 @@ pub(super) enum UserCommand {
         /// Print one JSON array.
         #[arg(long)]
         json: bool,
+    },
+    /// Delete a user with its tokens and memberships. Prints what that is, and asks first.
+    Delete {
+        /// The username.
+        username: String,
+        /// Delete without asking.
+        #[arg(long)]
+        yes: bool,
     },
     /// Change the given fields of a user.
     Set {
@@ -78,6 +90,7 @@ pub(super) fn run(settings: &Settings, command: UserCommand) -> Result<(), Comma
         UserCommand::Create(create) => create.run(&administration),
         UserCommand::List { json } => list(&administration, json),
         UserCommand::Set { username, changes } => changes.run(&administration, username),
+        UserCommand::Delete { username, yes } => delete(&administration, username, yes),
     }
 }
 
@@ -109,6 +122,30 @@ impl Changes {
             .write("user.set", format!("user {username}"), move |db| users::change(db, &changes))?;
         listing::print(&format!("changed user {username}\n"))
     }
+}
+
+/// Revokes the tokens of a user, so that no agent registers with them any more, ends its agents one by one, and deletes
+/// the user.
+fn delete(administration: &CatalogSession, username: String, yes: bool) -> Result<(), CommandError> {
+    let named = username.clone();
+    let (id, held) = administration.read(move |db| {
+        let id = users::find_by_username(db, &named)?;
+        Ok((id, users::holdings(db, id)?))
+    })?;
+    let users::UserHoldings { tokens, memberships, agents } = held;
+    let what = format!("{tokens} tokens, {memberships} memberships, {agents} connected agents");
+    listing::print(&format!("user {username} (ID {id}): {what}; pipelines and jobs stay\n"))?;
+    confirm::require(yes, &format!("Delete user {username} with all of this?"))?;
+    let subject = format!("user {username} (ID {id}): {what}");
+    administration.change(move |db| tokens::revoke_of_user(db, id))?;
+    while let Some(agent) = administration.read(move |db| agents::first_of_user(db, id))? {
+        administration.change(move |db| {
+            let now = clock::shared(db, &Clock::System)?;
+            agents::disconnect(db, agent, now)
+        })?;
+    }
+    administration.write("user.delete", subject, move |db| users::delete(db, id))?;
+    listing::print(&format!("deleted user {username}\n"))
 }
 
 fn list(administration: &CatalogSession, json: bool) -> Result<(), CommandError> {

@@ -54,6 +54,20 @@ pub fn show(bytes: u64) -> String {
         .map_or_else(|| format!("{bytes} B"), |(unit, shift)| format!("{} {unit}", bytes >> shift))
 }
 
+/// Formats a size to one decimal of the unit that suits it, for sentences.
+pub fn show_roughly(bytes: u64) -> String {
+    let Some((unit, shift)) =
+        [("GiB", 30), ("MiB", 20), ("KiB", 10)].into_iter().find(|(_, s)| bytes >> s > 0)
+    else {
+        return format!("{bytes} B");
+    };
+    let tenths = (u128::from(bytes) * 10) >> shift;
+    match (tenths / 10, tenths % 10) {
+        (whole, 0) => format!("{whole} {unit}"),
+        (whole, tenth) => format!("{whole}.{tenth} {unit}"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -81,5 +95,14 @@ mod tests {
         assert_eq!(show(10 << 20), "10 MiB");
         assert_eq!(show(1536), "1536 B");
         assert_eq!(show(2 << 30), "2 GiB");
+    }
+
+    #[test]
+    fn a_size_in_a_sentence_is_short() {
+        for (bytes, text) in
+            [(0, "0 B"), (1023, "1023 B"), (1024, "1 KiB"), (1600, "1.5 KiB"), (3 << 29, "1.5 GiB")]
+        {
+            assert_eq!(show_roughly(bytes), text);
+        }
     }
 }

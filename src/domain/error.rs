@@ -23,6 +23,8 @@ pub enum ErrorKind {
     Conflict,
     /// The input is larger than a limit.
     TooLarge,
+    /// The input does not fit into what may be stored.
+    OverQuota,
     /// The media type or coding is not supported.
     UnsupportedMedia,
     /// The request is valid, but the stored bytes do not allow it.

@@ -19,6 +19,7 @@ pub mod path_pattern;
 pub mod permissions;
 pub mod pipeline;
 pub mod project;
+pub mod quota;
 pub mod range;
 pub mod role;
 mod row_id;

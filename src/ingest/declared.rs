@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::hashes::blob_info;
 use super::{ArtifactUpload, Ingest};
 use crate::catalog::artifacts::BlobInfo;
+use crate::catalog::quotas;
 use crate::catalog::uploads::{self, Piece, PieceUpload, ReceiveOutcome};
 use crate::domain::artifact::UploadState;
 use crate::domain::{Clock, Error, ErrorKind, Result, Sha256Digest, Timestamp};
@@ -88,8 +89,9 @@ impl Ingest {
             error = self.renew(upload_id, clock) => Err(error),
         };
         let Err(error) = assembled else { return };
-        // A piece that is not in the store any more does not come back.
-        let failed = if error.kind() == ErrorKind::NotFound { self.fail(upload_id).await } else { Ok(()) };
+        // A piece that is not in the store any more does not come back, and what does not fit is not promised any more.
+        let is_final = matches!(error.kind(), ErrorKind::NotFound | ErrorKind::OverQuota);
+        let failed = if is_final { self.fail(upload_id).await } else { Ok(()) };
         for error in [Some(error), failed.err()].into_iter().flatten() {
             tracing::error!(
                 job.id = job_id,
@@ -149,6 +151,7 @@ impl Ingest {
         let (digest, now) = (Sha256Digest::of(b"in order"), clock.now());
         let receiving = self.catalog.write(move |db| {
             writer.hold(db)?;
+            let _quotas = quotas::lock(db, upload.project_id)?;
             let from = (upload_id, UploadState::Ordered);
             let outcome = uploads::receive(db, from, &pieces, &contents, digest)?;
             if let (ReceiveOutcome::Received(_), Some(received)) = (&outcome, uploads::find(db, upload.uuid)?)
@@ -157,7 +160,11 @@ impl Ingest {
             }
             Ok::<_, Error>(outcome)
         });
-        match receiving.await? {
+        let received = receiving.await;
+        if matches!(&received, Err(error) if error.kind() == ErrorKind::OverQuota) {
+            self.discard(&key).await;
+        }
+        match received? {
             ReceiveOutcome::Received(keys) => {
                 self.discard_all(keys);
                 tracing::info!(job.id = upload.job_id, upload = %upload.uuid, "artifact stored");

@@ -26,7 +26,7 @@ pub use validate::Validator;
 use crate::archive::Limits;
 use crate::catalog::artifacts::{self, Artifact, InsertOutcome, NewArtifact};
 use crate::catalog::writers::Purpose;
-use crate::catalog::{Catalog, Db, jobs, tombstones};
+use crate::catalog::{Catalog, Db, jobs, quotas, tombstones};
 use crate::domain::artifact::ArtifactFormat;
 use crate::domain::status::Status;
 use crate::domain::{Clock, Error, ErrorKind, Result, Timestamp, byte_size};
@@ -178,7 +178,8 @@ impl Ingest {
     /// Stores the bytes and records the artifact `declared`, if its job still runs.
     ///
     /// # Errors
-    /// Those of store and catalog; nothing is visible then.
+    /// `OverQuota` when it does not fit into what its project may store; those of store and catalog. Nothing is visible
+    /// then.
     pub async fn finish(
         &self,
         received: ArtifactUpload,
@@ -198,16 +199,21 @@ impl Ingest {
             return Ok(CommitOutcome::Rejected(why));
         }
         let outcome = self.record(writer, declared, stored, tail_bytes, now).await;
-        if let Ok(outcome) = &outcome {
-            measure.ends(match outcome {
-                CommitOutcome::Created(_) | CommitOutcome::Duplicate => UploadOutcome::Stored,
-                CommitOutcome::Conflict | CommitOutcome::Rejected(_) | CommitOutcome::JobEnded(_) => {
-                    UploadOutcome::Refused
-                }
-            });
+        match &outcome {
+            Ok(CommitOutcome::Created(_) | CommitOutcome::Duplicate) => measure.ends(UploadOutcome::Stored),
+            Ok(CommitOutcome::Conflict | CommitOutcome::Rejected(_) | CommitOutcome::JobEnded(_)) => {
+                measure.ends(UploadOutcome::Refused);
+            }
+            Err(error) if error.kind() == ErrorKind::OverQuota => measure.ends(UploadOutcome::Refused),
+            Err(_) => {}
         }
         // A failed commit may have happened after all: its bytes are left to `gc`.
-        if let Ok(CommitOutcome::Duplicate | CommitOutcome::Conflict | CommitOutcome::JobEnded(_)) = outcome {
+        let is_refused = match &outcome {
+            Ok(CommitOutcome::Duplicate | CommitOutcome::Conflict | CommitOutcome::JobEnded(_)) => true,
+            Ok(CommitOutcome::Created(_) | CommitOutcome::Rejected(_)) => false,
+            Err(error) => error.kind() == ErrorKind::OverQuota,
+        };
+        if is_refused {
             self.discard(&key).await;
         }
         outcome
@@ -329,6 +335,7 @@ fn record(
     without_bytes: Option<i64>,
     now: Timestamp,
 ) -> Result<Recorded> {
+    let quotas = quotas::lock(db, declared.project_id)?;
     let status = jobs::find(db, declared.job_id)?.map_or(Status::Canceled, |job| job.status);
     if !status.is_executing() {
         return Ok(Recorded::Done(CommitOutcome::JobEnded(status)));
@@ -347,7 +354,11 @@ fn record(
     }
     let contents = blob_info(&stored, tail_bytes, None);
     Ok(match artifacts::add(db, &declared, &contents, now)? {
-        InsertOutcome::Inserted(id) => Recorded::Done(CommitOutcome::Created(id)),
+        InsertOutcome::Inserted(id) => {
+            let added_bytes = i64::try_from(stored.size).map_err(Error::internal)?;
+            quotas.require_within(db, added_bytes)?;
+            Recorded::Done(CommitOutcome::Created(id))
+        }
         InsertOutcome::AlreadyExists(existing) => Recorded::Exists(existing),
     })
 }

@@ -14,7 +14,7 @@ use crate::catalog::uploads::{
     self, AddOutcome, Piece, PieceDigest, PieceLimits, PieceUpload, ReceiveOutcome,
 };
 use crate::domain::artifact::{ArtifactFormat, UploadState};
-use crate::domain::{Error, Result, Sha256Digest, Uuid};
+use crate::domain::{Error, ErrorKind, Result, Sha256Digest, Uuid};
 use crate::ingest::scan::lost;
 use crate::metrics::UploadOutcome;
 use crate::store::{StoreKey, StoredBlob, StoredPiece};
@@ -37,7 +37,7 @@ impl Ingest {
     /// Records a piece whose bytes were received, under the client's `name`.
     ///
     /// # Errors
-    /// Those of store and catalog; the piece has to be sent again then.
+    /// `OverQuota`, and the piece is not kept; those of store and catalog, and it has to be sent again then.
     pub async fn finish_piece(
         &self,
         received: ArtifactUpload,
@@ -54,7 +54,14 @@ impl Ingest {
             writer.hold(db)?;
             uploads::add_piece(db, upload_id, &piece, limits)
         });
-        let outcome = adding.await?;
+        let outcome = match adding.await {
+            Err(error) if error.kind() == ErrorKind::OverQuota => {
+                measure.ends(UploadOutcome::Refused);
+                self.discard(&key).await;
+                return Err(error);
+            }
+            outcome => outcome?,
+        };
         let is_added = matches!(outcome, AddOutcome::Added(_));
         measure.ends(if is_added { UploadOutcome::Stored } else { UploadOutcome::Refused });
         match &outcome {

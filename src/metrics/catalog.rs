@@ -1,4 +1,4 @@
-//! Gauges over the whole catalog, which are counted in the background and are the same on every node.
+//! Gauges over the whole catalog, which are set in the background and are the same on every node.
 
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
@@ -7,7 +7,7 @@ use prometheus_client::registry::Registry;
 use super::Part;
 use super::series::Labels;
 
-/// What was counted.
+/// What the counters of the catalog say, and what was counted.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Totals {
     /// Artifacts and their bytes, by type.
@@ -20,6 +20,8 @@ pub struct Totals {
     pub sweep_lag_seconds: i64,
     /// Artifacts whose bytes are still to be deleted.
     pub deletions_pending: i64,
+    /// Quotas of projects and groups that are nearly used up.
+    pub quotas_nearly_full: i64,
 }
 
 /// The gauges; clones share them.
@@ -31,6 +33,7 @@ pub struct CatalogGauges {
     expired_waiting_bytes: Gauge,
     sweep_lag_seconds: Gauge,
     deletions_pending: Gauge,
+    quotas_nearly_full: Gauge,
 }
 
 impl CatalogGauges {
@@ -45,6 +48,7 @@ impl CatalogGauges {
         self.expired_waiting_bytes.set(totals.expired_waiting_bytes);
         self.sweep_lag_seconds.set(totals.sweep_lag_seconds);
         self.deletions_pending.set(totals.deletions_pending);
+        self.quotas_nearly_full.set(totals.quotas_nearly_full);
     }
 }
 
@@ -63,5 +67,7 @@ impl Part for CatalogGauges {
         registry.register("artigate_sweep_lag_seconds", help, self.sweep_lag_seconds.clone());
         let help = "Removed artifacts whose bytes are still to be deleted";
         registry.register("artigate_deletions_pending", help, self.deletions_pending.clone());
+        let help = "Quotas of projects and groups of which four fifths or more are used";
+        registry.register("artigate_quotas_nearly_full", help, self.quotas_nearly_full.clone());
     }
 }

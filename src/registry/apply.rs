@@ -6,7 +6,8 @@
 use std::collections::{BTreeMap, HashSet};
 
 use super::document::{
-    ArtifactDocument, JobDocument, PipelineDocument, ProjectDocument, SlugsDocument, UserDocument,
+    ArtifactDocument, GroupDocument, JobDocument, Patch, PipelineDocument, ProjectDocument, Size,
+    SlugsDocument, UserDocument,
 };
 use super::fields::{of_job, of_pipeline};
 use super::parse::{numbered, wrong};
@@ -18,7 +19,7 @@ use crate::catalog::pipelines::{CommitFields, PipelineChanges};
 use crate::catalog::projects::ProjectChanges;
 use crate::catalog::tokens::TokenChanges;
 use crate::catalog::users::UserChanges;
-use crate::catalog::{Db, artifacts, builds, jobs, pipelines, projects, tokens, tombstones, users};
+use crate::catalog::{Db, artifacts, builds, jobs, pipelines, projects, quotas, tokens, tombstones, users};
 use crate::domain::artifact::{Accessibility, clean_filename};
 use crate::domain::build::Slugs;
 use crate::domain::project::ProjectRef;
@@ -39,6 +40,11 @@ pub(super) fn apply(
     for source in sources {
         for (place, user) in numbered("users", &source.document.users) {
             applying.user(user).map_err(|why| why.at(source, &place))?;
+        }
+    }
+    for source in sources {
+        for (place, group) in numbered("groups", &source.document.groups) {
+            applying.group(group).map_err(|why| why.at(source, &place))?;
         }
     }
     for source in sources {
@@ -127,6 +133,13 @@ impl Applying<'_> {
         Ok(())
     }
 
+    fn group(&mut self, group: &GroupDocument) -> Result<(), ApplyError> {
+        if let Some(max_bytes) = bytes(group.max_storage)? {
+            quotas::set_of_group(self.db, &group.path, max_bytes)?;
+        }
+        Ok(())
+    }
+
     fn project(&mut self, project: &ProjectDocument) -> Result<(), ApplyError> {
         let same_path = projects::find(self.db, &ProjectRef::Path(project.path.clone()))?;
         if let Some(upstream) = same_path.as_ref().and_then(|other| other.upstream.as_deref()) {
@@ -139,10 +152,6 @@ impl Applying<'_> {
         if same_path.is_some_and(|other| other.id != project.id) {
             return Err(ApplyError::Invalid(format!("path: {} belongs to another project", project.path)));
         }
-        let max_artifact_bytes = match project.max_artifact_size {
-            None => None,
-            Some(size) => Some(size.map(|size| i64::try_from(size.0)).transpose().map_err(Error::internal)?),
-        };
         let changes = ProjectChanges {
             path: project.path.clone(),
             path_lower: project.path.to_lowercase(),
@@ -151,7 +160,8 @@ impl Applying<'_> {
             public_jobs: project.public_jobs,
             default_branch: project.default_branch.clone(),
             keep_latest_artifact: project.keep_latest_artifact,
-            max_artifact_bytes,
+            max_artifact_bytes: bytes(project.max_artifact_size)?,
+            max_storage_bytes: bytes(project.max_storage)?,
         };
         projects::upsert(self.db, project.id, &changes, self.now)?;
         if let Some(SlugsDocument { organization, pipeline }) = &project.buildkite {
@@ -381,6 +391,12 @@ impl Applying<'_> {
 
 fn changed_meanwhile(artifact: &ArtifactDocument) -> ApplyError {
     ApplyError::Invalid(format!("{artifact} of the job were changed meanwhile; load again"))
+}
+
+/// Returns a size as its column stores it.
+fn bytes(size: Patch<Size>) -> Result<Option<Option<i64>>, Error> {
+    let in_bytes = |size: Size| i64::try_from(size.0).map_err(Error::internal);
+    size.map(|size| size.map(in_bytes).transpose()).transpose()
 }
 
 fn millis(time: Option<Option<Timestamp>>) -> Option<Option<i64>> {

@@ -29,7 +29,18 @@ pub(super) struct Document {
     #[serde(default)]
     pub(super) users: Vec<UserDocument>,
     #[serde(default)]
+    pub(super) groups: Vec<GroupDocument>,
+    #[serde(default)]
     pub(super) projects: Vec<ProjectDocument>,
+}
+
+/// What holds of all projects of a group together.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct GroupDocument {
+    pub(super) path: String,
+    #[serde(default, deserialize_with = "named")]
+    pub(super) max_storage: Patch<Size>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -69,6 +80,8 @@ pub(super) struct ProjectDocument {
     pub(super) keep_latest_artifact: Option<bool>,
     #[serde(default, deserialize_with = "named")]
     pub(super) max_artifact_size: Patch<Size>,
+    #[serde(default, deserialize_with = "named")]
+    pub(super) max_storage: Patch<Size>,
     pub(super) job_token_allowlist: Option<Vec<String>>,
     pub(super) buildkite: Option<SlugsDocument>,
     #[serde(default, deserialize_with = "named")]

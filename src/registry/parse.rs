@@ -7,7 +7,9 @@ use std::hash::Hash;
 use serde::de::DeserializeOwned;
 use serde_saphyr::{Budget, DuplicateKeyPolicy, Options};
 
-use super::document::{ArtifactDocument, Document, PipelineDocument, ProjectDocument, UserDocument};
+use super::document::{
+    ArtifactDocument, Document, GroupDocument, Patch, PipelineDocument, ProjectDocument, Size, UserDocument,
+};
 use super::secret;
 use super::strict::Strict;
 use super::{FileSource, Format, LoadError, Source};
@@ -115,6 +117,9 @@ pub(super) fn check_together(sources: &[Source]) -> Result<(), LoadError> {
         for (place, user) in numbered("users", &source.document.users) {
             seen.user(user).map_err(|why| wrong(source, &place, why))?;
         }
+        for (place, group) in numbered("groups", &source.document.groups) {
+            seen.group(group).map_err(|why| wrong(source, &place, why))?;
+        }
         for (place, project) in numbered("projects", &source.document.projects) {
             seen.project(project).map_err(|why| wrong(source, &place, why))?;
             for (place, pipeline) in numbered(&format!("{place}.pipelines"), &project.pipelines) {
@@ -157,6 +162,7 @@ struct UniquenessCheck {
     tokens: HashSet<String>,
     projects: HashSet<i64>,
     paths: HashSet<String>,
+    groups: HashSet<String>,
     pipelines: HashSet<i64>,
     jobs: HashSet<i64>,
 }
@@ -185,6 +191,15 @@ impl UniquenessCheck {
         Ok(())
     }
 
+    fn group(&mut self, group: &GroupDocument) -> Result<(), String> {
+        once(&mut self.groups, group.path.to_lowercase(), "path")?;
+        if !is_valid_path(&group.path) {
+            let path = &group.path;
+            return Err(format!("path: {path:?} is not a valid full path, expected for example group"));
+        }
+        not_zero(group.max_storage)
+    }
+
     fn project(&mut self, project: &ProjectDocument) -> Result<(), String> {
         identify(&mut self.projects, project.id)?;
         once(&mut self.paths, project.path.to_lowercase(), "path")?;
@@ -194,6 +209,7 @@ impl UniquenessCheck {
                 project.path
             ));
         }
+        not_zero(project.max_storage)?;
         if let Some(slugs) = &project.buildkite {
             for (field, slug) in [("organization", &slugs.organization), ("pipeline", &slugs.pipeline)] {
                 if !is_slug(slug) {
@@ -229,6 +245,14 @@ impl UniquenessCheck {
             }
             _ => Ok(()),
         }
+    }
+}
+
+/// Refuses a quota of nothing: elsewhere 0 means no limit.
+fn not_zero(max_storage: Patch<Size>) -> Result<(), String> {
+    match max_storage {
+        Some(Some(Size(0))) => Err("max_storage: expected a size above 0, or null for no limit".into()),
+        _ => Ok(()),
     }
 }
 

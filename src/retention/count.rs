@@ -1,88 +1,184 @@
-//! Counting shows the totals of the catalog in the metrics: in the background, a slice at a time, never when
-//! somebody asks for them.
+//! Counts of what is stored that read the rows of artifacts: made from time to time, by one node for all, so that nobody
+//! who looks waits for them.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::Retention;
 use super::sweep::earlier;
-use crate::catalog::due::{self, Cursor};
-use crate::catalog::totals;
-use crate::domain::Result;
+use super::{BATCH, Retention};
+use crate::catalog::due;
+use crate::catalog::tombstones::{self, Cursor};
+use crate::catalog::usage::{self, StorageCounts, Stored};
+use crate::catalog::{Catalog, clock as database_clock, quotas};
 use crate::domain::artifact::ArtifactKind;
+use crate::domain::quota::Quota;
+use crate::domain::{Clock, Error, Result, Timestamp};
 use crate::metrics::Totals;
 
-/// How often the totals are counted.
-const INTERVAL: Duration = Duration::from_secs(5 * 60);
+/// How many of the artifacts that the next sweep deletes are listed.
+const LISTED: usize = 100;
 
-/// Rows of a statement: some milliseconds of work.
-const SLICE: i64 = 10_000;
+/// A day in seconds.
+const DAY: u64 = 24 * 3600;
 
-/// The number of expired artifacts per statement.
-const BATCH: i64 = 1_000;
-
-/// The pause between two statements, so that a count takes no connection for long.
+/// The pause between two parts of a count, so that it takes no connection for long.
 const PAUSE: Duration = Duration::from_millis(20);
 
 impl Retention {
-    /// Counts every five minutes, for as long as it is polled. A failure is logged, and the totals stay as they
-    /// were.
-    pub async fn count_forever(self) {
-        let mut timer = tokio::time::interval(INTERVAL);
-        timer.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        loop {
-            timer.tick().await;
-            if let Err(error) = self.count(PAUSE).await {
-                tracing::warn!(causes = error.source_chain(), "the totals for the metrics were not counted");
-            }
-        }
-    }
-
-    /// Counts once and shows the totals in the metrics; pauses between statements.
+    /// Counts what is stored; see [`count_storage`].
     ///
     /// # Errors
     /// Those of the catalog.
-    pub async fn count(&self, pause: Duration) -> Result<Totals> {
-        let mut totals = Totals { by_type: self.count_kinds(pause).await?, ..Totals::default() };
-        self.count_waiting(pause, &mut totals).await?;
-        totals.deletions_pending = self.catalog.read(totals::deletions_pending).await?;
+    pub async fn count_storage(&self) -> Result<StorageCounts> {
+        count_storage(&self.catalog, &self.clock).await
+    }
+
+    /// Shows in the metrics what the counters say, and what was counted last, by whatever node.
+    ///
+    /// # Errors
+    /// Those of the catalog; the metrics stay as they were.
+    pub async fn show_totals(&self) -> Result<Totals> {
+        let reading = self.catalog.read(|db| {
+            Ok::<_, Error>((usage::by_kind(db)?, usage::waiting(db)?.artifacts, usage::counts(db)?))
+        });
+        let (by_kind, deletions_pending, counted) = reading.await?;
+        let of_kind = |kind: &ArtifactKind| {
+            let found = by_kind.iter().find(|(of, _)| of == kind);
+            let Stored { artifacts, bytes } = found.map(|(_, stored)| *stored).unwrap_or_default();
+            (kind.as_str(), artifacts, bytes)
+        };
+        let (counts, counted_at) = counted.unzip();
+        let counts: StorageCounts = counts.unwrap_or_default();
+        let lag = |since: Timestamp| {
+            let counted_at = counted_at.unwrap_or(since);
+            ((counted_at.as_millis() - since.as_millis()) / 1000).max(1)
+        };
+        let totals = Totals {
+            by_type: ArtifactKind::ALL.iter().map(of_kind).collect(),
+            expired_waiting: counts.overdue.artifacts,
+            expired_waiting_bytes: counts.overdue.bytes,
+            sweep_lag_seconds: counts.overdue_since.map_or(0, lag),
+            deletions_pending,
+            quotas_nearly_full: i64::try_from(counts.nearly_full.len()).unwrap_or(i64::MAX),
+        };
         self.gauges.set(&totals);
         Ok(totals)
     }
+}
 
-    async fn count_kinds(&self, pause: Duration) -> Result<Vec<(&'static str, i64, i64)>> {
-        let mut sums: BTreeMap<String, (i64, i64)> = BTreeMap::new();
-        let mut next = Some(0);
-        while let Some(after) = next {
-            let (slice, last) = self.catalog.read(move |db| totals::slice(db, after, SLICE)).await?;
-            for total in slice {
-                let (artifacts, bytes) = sums.entry(total.kind).or_default();
-                (*artifacts, *bytes) = (*artifacts + total.artifacts, bytes.saturating_add(total.bytes));
-            }
-            next = last;
-            tokio::time::sleep(pause).await;
-        }
-        let sum = |kind: &ArtifactKind| {
-            let (artifacts, bytes) = sums.get(kind.as_str()).copied().unwrap_or_default();
-            (kind.as_str(), artifacts, bytes)
-        };
-        Ok(ArtifactKind::ALL.iter().map(sum).collect())
-    }
+/// Counts what expires, what is locked and what the next sweep deletes, keeps the counts, records what projects have at
+/// the beginning of a day, and warns of quotas that have become nearly used up.
+///
+/// # Errors
+/// Those of the catalog; the counts that were kept before stand.
+pub async fn count_storage(catalog: &Catalog, clock: &Clock) -> Result<StorageCounts> {
+    let now = earlier(catalog, clock).await?;
+    let after = |seconds| now.plus_seconds(seconds).unwrap_or(now);
+    let (day, week) = (after(DAY), after(7 * DAY));
+    let past = Timestamp::from_millis(i64::MIN);
+    let (expired, expired_since) = catalog.read(move |db| usage::expiring(db, past, now)).await?;
+    let (expiring_in_a_day, _) = catalog.read(move |db| usage::expiring(db, now, day)).await?;
+    let (later, _) = catalog.read(move |db| usage::expiring(db, day, week)).await?;
+    let next_sweep = NextSweep::count(catalog, now).await?;
+    let first = next_sweep.first;
+    let full = catalog.read(quotas::nearly_used_up).await?;
+    let counts = StorageCounts {
+        expired,
+        expired_since,
+        overdue: next_sweep.overdue,
+        overdue_since: next_sweep.overdue_since,
+        expiring_in_a_day,
+        expiring_in_a_week: expiring_in_a_day.plus(later),
+        next_sweep: next_sweep.overdue.plus(next_sweep.purged),
+        next_sweep_first: catalog.read(move |db| usage::described(db, &first)).await?,
+        locked: catalog.read(usage::locked).await?,
+        failed_uploads: catalog.read(usage::failed_uploads).await?,
+        nearly_full: full.iter().map(|quota| quota.owner.to_string()).collect(),
+    };
+    let (kept, clock) = (counts.clone(), clock.clone());
+    let keeping = catalog.write(move |db| {
+        let before = usage::counts(db)?.map(|(before, _)| before.nearly_full).unwrap_or_default();
+        let now = database_clock::shared(db, &clock)?;
+        usage::merge_rows(db)?;
+        usage::keep_day(db, now)?;
+        usage::keep_counts(db, &kept, now)?;
+        Ok::<_, Error>(before)
+    });
+    warn_of_new(&full, &keeping.await?);
+    Ok(counts)
+}
 
-    async fn count_waiting(&self, pause: Duration, totals: &mut Totals) -> Result<()> {
-        let now = earlier(&self.catalog, &self.clock).await?;
+/// What the next sweep deletes, counted in its own order and by its own statements.
+#[derive(Debug, Default)]
+struct NextSweep {
+    /// What is past its date.
+    overdue: Stored,
+    /// The first of these dates.
+    overdue_since: Option<Timestamp>,
+    /// What else is requested to be deleted.
+    purged: Stored,
+    /// The IDs of the first of both.
+    first: Vec<i64>,
+}
+
+impl NextSweep {
+    async fn count(catalog: &Catalog, now: Timestamp) -> Result<Self> {
+        let mut counted = Self::default();
         let mut next = Some(Cursor::default());
         while let Some(after) = next {
-            let batch = self.catalog.read(move |db| due::waiting_batch(db, after, BATCH, now)).await?;
-            totals.expired_waiting += batch.artifacts;
-            totals.expired_waiting_bytes = totals.expired_waiting_bytes.saturating_add(batch.bytes);
-            // The first one is the oldest.
-            if let (0, Some(oldest)) = (totals.sweep_lag_seconds, batch.oldest) {
-                totals.sweep_lag_seconds = ((now.as_millis() - oldest.as_millis()) / 1000).max(1);
-            }
-            next = batch.next;
-            tokio::time::sleep(pause).await;
+            let part = catalog.read(move |db| due::waiting_batch(db, after, BATCH, now)).await?;
+            counted.overdue = counted.overdue.plus(Stored { artifacts: of(&part.ids), bytes: part.bytes });
+            counted.overdue_since = counted.overdue_since.or(part.oldest);
+            counted.list(&part.ids);
+            next = pause(part.next).await;
         }
-        Ok(())
+        for request in catalog.read(tombstones::requested_purges).await? {
+            let mut next = Some(Cursor::default());
+            while let Some(after) = next {
+                let part = catalog.read(move |db| {
+                    let mut part = tombstones::purgeable_batch(db, request, after, BATCH)?;
+                    // What has expired is deleted before, and counted.
+                    let expired = tombstones::still_due(db, &part.ids, now)?;
+                    part.ids.retain(|id| !expired.contains(id));
+                    let bytes = usage::size_of(db, &part.ids)?;
+                    Ok::<_, Error>((part, bytes))
+                });
+                let (part, bytes) = part.await?;
+                counted.purged = counted.purged.plus(Stored { artifacts: of(&part.ids), bytes });
+                counted.list(&part.ids);
+                next = pause(part.next).await;
+            }
+        }
+        Ok(counted)
+    }
+
+    fn list(&mut self, ids: &[i64]) {
+        self.first.extend(ids.iter().take(LISTED.saturating_sub(self.first.len())));
+    }
+}
+
+fn of(ids: &[i64]) -> i64 {
+    i64::try_from(ids.len()).unwrap_or(i64::MAX)
+}
+
+/// Pauses if there is a next part.
+async fn pause(next: Option<Cursor>) -> Option<Cursor> {
+    if next.is_some() {
+        tokio::time::sleep(PAUSE).await;
+    }
+    next
+}
+
+/// Warns of quotas that were not nearly used up at the count before.
+fn warn_of_new(full: &[Quota], before: &[String]) {
+    for Quota { owner, max_bytes, used_bytes } in full {
+        let owner = owner.to_string();
+        if !before.contains(&owner) {
+            tracing::warn!(
+                owner,
+                used_bytes,
+                max_bytes,
+                "four fifths of a quota are used; uploads past it are refused"
+            );
+        }
     }
 }

@@ -8,11 +8,27 @@ use sha2::{Digest, Sha256};
 use super::Retention;
 use crate::catalog::Catalog;
 use crate::catalog::artifacts::{self, Artifact};
+use crate::catalog::usage::{self, WrongCounter};
 use crate::domain::{Error, Result, Sha256Digest};
 use crate::store::{Store, StoreKey};
 
 /// How many rows are read at a time.
 const BATCH: i64 = 500;
+
+/// A counter of a project that is not what its artifacts give. Displayed as one line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CounterFinding(pub WrongCounter);
+
+impl fmt::Display for CounterFinding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let WrongCounter { project_id, kind, artifacts, bytes, waiting, waiting_bytes } = &self.0;
+        write!(
+            f,
+            "project {project_id}, {kind}: counted {artifacts} artifacts of {bytes} bytes too many, and {waiting} of \
+             {waiting_bytes} bytes too many that wait to be removed; the counters are set right"
+        )
+    }
+}
 
 /// The outcome of a check.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -46,6 +62,23 @@ impl fmt::Display for FsckFinding {
 }
 
 impl Retention {
+    /// Compares the counters of what projects have with their artifacts, sets wrong ones right and returns them.
+    ///
+    /// # Errors
+    /// Those of the catalog.
+    pub async fn check_counters(&self) -> Result<Vec<CounterFinding>> {
+        // Reads do not hold up writers; to set something right is rare.
+        if self.catalog.read(usage::wrong_counters).await?.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mending = self.catalog.write(|db| {
+            let wrong = usage::wrong_counters(db)?;
+            usage::mend(db, &wrong)?;
+            Ok::<_, Error>(wrong)
+        });
+        Ok(mending.await?.into_iter().map(CounterFinding).collect())
+    }
+
     /// Checks all rows; with `quick`, without reading the bytes. Calls `progress` for every row and `report`
     /// for every fault.
     ///

@@ -9,9 +9,10 @@ use std::time::{Duration, SystemTime};
 
 use super::Retention;
 use super::purge::Removed;
+use crate::catalog::usage::{self, LastCollection};
 use crate::catalog::writers::Living;
-use crate::catalog::{Catalog, gc_marks, writers};
-use crate::domain::{Error, ErrorKind, Result};
+use crate::catalog::{Catalog, clock as database_clock, gc_marks, writers};
+use crate::domain::{Error, ErrorKind, Result, Timestamp};
 use crate::identity::Agreed;
 use crate::store::{SHARDS, Store, StoreEntry, StoreKey};
 
@@ -73,17 +74,26 @@ impl Retention {
         let (mut blobs, mut orphans) = (0, 0);
         let mut collected = Collected::default();
         let mut with_leftovers = Vec::new();
+        let mut seen = LastCollection::default();
         for shard in 0..SHARDS {
             let found = collection.look_through(shard).await?;
             blobs += found.blobs;
             orphans += found.orphans.len();
+            found.add_to(&mut seen);
             collected.spared += found.spared;
             if !(found.orphans.is_empty() && found.unfinished.is_empty()) {
                 with_leftovers.push(shard);
             }
             progress();
         }
-        if blobs > FEW_BLOBS && orphans > blobs / 2 && !terms.force {
+        seen.deleted = !(blobs > FEW_BLOBS && orphans > blobs / 2 && !terms.force);
+        let (kept, clock) = (seen.clone(), self.clock.clone());
+        let keeping = catalog.write(move |db| {
+            let now = database_clock::shared(db, &clock)?;
+            usage::keep_collection(db, &kept, now)
+        });
+        keeping.await?;
+        if !seen.deleted {
             return Err(too_many(orphans, blobs, agreed));
         }
         collected.removed = self.remove_bytes(true, |_| {}).await?;
@@ -128,6 +138,19 @@ struct Found {
     unfinished: Vec<StoreEntry>,
     /// Entries left out of these two because a living writer works on them.
     spared: usize,
+}
+
+impl Found {
+    /// Adds what is to be deleted to what was found so far.
+    fn add_to(&self, seen: &mut LastCollection) {
+        for item in self.orphans.iter().chain(&self.unfinished) {
+            let age = item.modified.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+            let at = Timestamp::from_millis(i64::try_from(age.as_millis()).unwrap_or(i64::MAX));
+            seen.orphans += 1;
+            seen.bytes += item.size;
+            seen.oldest_at = Some(seen.oldest_at.map_or(at, |oldest| oldest.min(at)));
+        }
+    }
 }
 
 impl Collection<'_> {

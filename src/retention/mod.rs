@@ -14,7 +14,8 @@ mod timer;
 
 use std::time::Duration;
 
-pub use fsck::{Checked, FsckFinding};
+pub use count::count_storage;
+pub use fsck::{Checked, CounterFinding, FsckFinding};
 pub use gc::{Collected, STEPS, Terms};
 pub use purge::Removed;
 pub use sweep::Swept;
@@ -24,6 +25,10 @@ use crate::catalog::Catalog;
 use crate::domain::Clock;
 use crate::metrics::{self, CatalogGauges};
 use crate::store::Store;
+
+/// The number of artifacts per transaction: large enough to be fast, small enough that waiting writers do not
+/// notice.
+const BATCH: i64 = 1_000;
 
 /// Deletes artifacts, and checks the remaining rows against the store.
 #[derive(Debug, Clone)]

@@ -2,6 +2,7 @@
 
 use super::Retention;
 use crate::catalog::clock as database_clock;
+use crate::catalog::leftovers;
 use crate::catalog::tombstones::{self, Tombstone};
 use crate::domain::Result;
 use crate::store::{Store, StoreKey};
@@ -39,7 +40,7 @@ impl Retention {
             });
             let claimed = claiming.await?;
             if claimed.is_empty() {
-                return Ok(removed);
+                break;
             }
             let count = claimed.len();
             let (gone, bytes) = remove_all(store, claimed).await;
@@ -50,7 +51,60 @@ impl Retention {
             take_leased &= gone.len() == count;
             catalog.write(move |db| tombstones::finish(db, &gone, keep_for)).await?;
         }
+        self.remove_leftovers(leased_too, &mut removed, progress).await?;
+        Ok(removed)
     }
+
+    /// Deletes blobs of deleted projects until none is due.
+    async fn remove_leftovers(
+        &self,
+        leased_too: bool,
+        removed: &mut Removed,
+        progress: impl Fn(usize),
+    ) -> Result<()> {
+        let Self { catalog, store, clock, .. } = self;
+        let mut take_leased = leased_too;
+        loop {
+            let clock = clock.clone();
+            let claiming = catalog.write(move |db| {
+                let shared = database_clock::shared(db, &clock)?;
+                leftovers::lease(db, BATCH, take_leased, shared)
+            });
+            let claimed = claiming.await?;
+            if claimed.is_empty() {
+                return Ok(());
+            }
+            let count = claimed.len();
+            let (gone, bytes) = remove_keys(store, claimed).await;
+            self.metrics.swept_bytes(bytes);
+            removed.blobs += gone.len();
+            progress(gone.len());
+            removed.failed += count - gone.len();
+            take_leased &= gone.len() == count;
+            catalog.write(move |db| leftovers::finish(db, &gone)).await?;
+        }
+    }
+}
+
+/// Deletes the blobs; returns the keys of those that are deleted, and their bytes.
+async fn remove_keys(store: &Store, blobs: Vec<(String, i64)>) -> (Vec<String>, u64) {
+    // A text that is no key names no blob.
+    let (valid, nameless): (Vec<_>, Vec<_>) =
+        blobs.into_iter().partition(|(key, _)| key.parse::<StoreKey>().is_ok());
+    let mut gone: Vec<String> = nameless.into_iter().map(|(key, _)| key).collect();
+    let parsed: Vec<StoreKey> = valid.iter().filter_map(|(key, _)| key.parse().ok()).collect();
+    let outcomes = store.delete_all(parsed).await;
+    let mut deleted_bytes = 0;
+    for ((key, bytes), outcome) in valid.into_iter().zip(outcomes) {
+        match outcome {
+            Ok(()) => {
+                deleted_bytes += bytes.unsigned_abs();
+                gone.push(key);
+            }
+            Err(error) => tracing::warn!(key, causes = error.source_chain(), "blob not deleted"),
+        }
+    }
+    (gone, deleted_bytes)
 }
 
 /// Deletes the blobs; returns the IDs of the rows whose blob is deleted, and the bytes of these.

@@ -1,15 +1,11 @@
 //! A sweep is one pass over expired artifacts, requested deletions, and the blobs of both.
 
-use super::Retention;
 use super::purge::Removed;
+use super::{BATCH, Retention};
 use crate::catalog::tombstones::{self, Cursor};
 use crate::catalog::{Catalog, agents, artifacts, builds, clock as database_clock, copies, uploads};
 use crate::domain::{Clock, Result, Timestamp};
 use crate::store::StoreKey;
-
-/// The number of artifacts per transaction: large enough to be fast, small enough that waiting writers do not
-/// notice.
-const BATCH: i64 = 1_000;
 
 /// How many abandoned uploads are deleted at a time.
 const UPLOADS: i64 = 100;

@@ -11,6 +11,15 @@ use crate::settings::Settings;
 /// The name of the collection lease.
 const COLLECTING: &str = "gc";
 
+/// The name of the lease of counts.
+const COUNTING: &str = "count";
+
+/// How old counts of what is stored become.
+const COUNTS: Duration = Duration::from_secs(5 * 60);
+
+/// How often a node checks whether they are due, and shows them in its metrics.
+const COUNT_QUESTIONS: Duration = Duration::from_secs(60);
+
 /// The least time from a node's start to its first collection, without [`JITTER_SECONDS`]: nodes that start
 /// after a failure have other things to do.
 const FIRST_AFTER: Duration = Duration::from_secs(3 * 60);
@@ -65,6 +74,35 @@ impl Retention {
                 tracing::error!(causes = error.source_chain(), "lost agents were not looked for");
             }
         }
+    }
+
+    /// Counts what is stored every five minutes, unless another node does, and shows it in the metrics, for as long as it is
+    /// polled. `node` is the node's unique ID.
+    pub async fn count_forever(self, node: i64) {
+        loop {
+            if let Err(error) = self.count_if_due(node).await {
+                tracing::error!(causes = error.source_chain(), "what is stored was not counted");
+            }
+            if let Err(error) = self.show_totals().await {
+                tracing::warn!(causes = error.source_chain(), "the metrics do not show what is stored");
+            }
+            tokio::time::sleep(COUNT_QUESTIONS).await;
+        }
+    }
+
+    /// Counts what is stored if the last count was five minutes ago and no other node is counting; returns whether it did.
+    ///
+    /// # Errors
+    /// Those of the catalog.
+    pub async fn count_if_due(&self, node: i64) -> Result<bool> {
+        let catalog = &self.catalog;
+        if !catalog.write(move |db| leases::take(db, COUNTING, node, COUNTS)).await? {
+            return Ok(false);
+        }
+        let counted = self.count_storage().await;
+        let done = counted.is_ok();
+        catalog.write(move |db| leases::give_back(db, COUNTING, node, done)).await?;
+        counted.map(|_| true)
     }
 
     /// Collects every `retention.gc_interval`, for as long as it is polled, unless another node does; zero

@@ -18,7 +18,7 @@ use crate::support::gateway::{Gateway, PostgresDatabase};
 use crate::support::http_client::Request;
 
 /// The program on the gateway's database.
-fn command(gateway: &Gateway, arguments: &[&str]) -> Command {
+pub(crate) fn command(gateway: &Gateway, arguments: &[&str]) -> Command {
     let url = match &gateway.app.settings.database {
         DatabaseUrl::Sqlite(path) => format!("sqlite://{}", path.display()),
         DatabaseUrl::Postgres(url) => url.expose_secret().to_owned(),
@@ -31,25 +31,25 @@ fn command(gateway: &Gateway, arguments: &[&str]) -> Command {
     command
 }
 
-fn run(gateway: &Gateway, arguments: &[&str]) -> (Option<i32>, String, String) {
+pub(crate) fn run(gateway: &Gateway, arguments: &[&str]) -> (Option<i32>, String, String) {
     let output = command(gateway, arguments).output().unwrap();
     let (out, error) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
     (output.status.code(), out, error)
 }
 
 /// Returns the output of a command that must succeed without complaints.
-fn done(gateway: &Gateway, arguments: &[&str]) -> String {
+pub(crate) fn done(gateway: &Gateway, arguments: &[&str]) -> String {
     let (code, out, error) = run(gateway, arguments);
     assert_eq!((code, error.as_str()), (Some(0), ""), "{arguments:?}: {out}");
     out
 }
 
-fn parsed(gateway: &Gateway, arguments: &[&str]) -> Value {
+pub(crate) fn parsed(gateway: &Gateway, arguments: &[&str]) -> Value {
     serde_json::from_str(&done(gateway, &[arguments, &["--json"]].concat())).unwrap()
 }
 
 /// One sentence on standard error, exit code 1.
-fn refused(gateway: &Gateway, arguments: &[&str], sentence: &str) {
+pub(crate) fn refused(gateway: &Gateway, arguments: &[&str], sentence: &str) {
     let (code, out, error) = run(gateway, arguments);
     assert_eq!((code, out.as_str()), (Some(1), ""), "{arguments:?}");
     assert_eq!(error, format!("artigate: {sentence}\n"), "{arguments:?}");
@@ -64,7 +64,7 @@ fn token(gateway: &Gateway, arguments: &[&str]) -> String {
     token.to_owned()
 }
 
-fn status(gateway: &Gateway, token: &str) -> u16 {
+pub(crate) fn status(gateway: &Gateway, token: &str) -> u16 {
     gateway.get(ARCHIVE).private_token(token).send().status
 }
 
@@ -306,7 +306,7 @@ fn wrong_use_exits_with_2_and_names_what_was_expected() {
 #[test]
 fn the_help_of_each_group_shows_examples_that_are_right() {
     let folder = tempfile::tempdir().unwrap();
-    for group in ["user", "project", "token"] {
+    for group in ["user", "project", "group", "token"] {
         assert!(artigate(folder.path(), &["migrate"]).output().unwrap().status.success());
         let help = artigate(folder.path(), &[group, "--help"]).output().unwrap();
         let help = String::from_utf8(help.stdout).unwrap();

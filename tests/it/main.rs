@@ -62,6 +62,7 @@ mod runner;
 mod settings;
 mod single_files;
 mod special_files;
+mod storage;
 mod stores;
 mod structure;
 mod stuck_disks;

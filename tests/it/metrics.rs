@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read, Write};
 use std::net::SocketAddr;
-use std::time::Duration;
 
 use crate::support::fixtures::{self, ARCHIVE, REPORTER, RUNNING, UPLOAD};
 use crate::support::gateway::Gateway;
@@ -15,7 +14,7 @@ fn watched(gateway: &Gateway) -> SocketAddr {
     gateway.metrics.expect("metrics.listen is set")
 }
 
-fn with_metrics(settings: &mut artigate::settings::Settings) {
+pub fn with_metrics(settings: &mut artigate::settings::Settings) {
     settings.metrics_listen = Some("127.0.0.1:0".into());
 }
 
@@ -24,7 +23,7 @@ fn scrape(gateway: &Gateway) -> Answer {
 }
 
 /// Samples by name and labels, as they are written.
-fn samples(gateway: &Gateway) -> BTreeMap<String, f64> {
+pub fn samples(gateway: &Gateway) -> BTreeMap<String, f64> {
     let answer = scrape(gateway);
     let lines = answer.text().lines().filter(|line| !line.starts_with('#'));
     lines
@@ -36,7 +35,7 @@ fn samples(gateway: &Gateway) -> BTreeMap<String, f64> {
 }
 
 /// The value of a series; 0 if there is none.
-fn value(gateway: &Gateway, series: &str) -> f64 {
+pub fn value(gateway: &Gateway, series: &str) -> f64 {
     samples(gateway).get(series).copied().unwrap_or_default()
 }
 
@@ -160,12 +159,18 @@ fn totals_are_what_the_catalog_holds(gateway: Gateway) {
     let form = Form::default().file("artifacts.zip", &[2; 500]);
     let upload = format!("{UPLOAD}?expire_in=1+hour");
     assert_eq!(gateway.post(&upload).job_token(RUNNING).form(form).send().status, 201);
-    let count = || gateway.block_on(gateway.app.retention.count(Duration::ZERO)).unwrap();
+    let count = || {
+        gateway.block_on(gateway.app.retention.count_storage()).unwrap();
+        gateway.block_on(gateway.app.retention.show_totals()).unwrap()
+    };
     let shown = |name: &str| value(&gateway, name);
     count();
     assert_eq!(shown("artigate_artifacts{file_type=\"archive\"}"), 2.0);
     assert_eq!(shown("artigate_stored_bytes{file_type=\"archive\"}"), 1500.0);
     assert_eq!(shown("artigate_expired_waiting"), 0.0);
+    gateway.load("{projects: [{id: 1, path: group/project, max_storage: 1876}], groups: [{path: group, max_storage: 1875}]}");
+    count();
+    assert_eq!(shown("artigate_quotas_nearly_full"), 1.0);
     gateway.advance_clock(2 * 3600);
     count();
     assert_eq!((shown("artigate_expired_waiting"), shown("artigate_expired_waiting_bytes")), (1.0, 500.0));
@@ -174,6 +179,7 @@ fn totals_are_what_the_catalog_holds(gateway: Gateway) {
     count();
     assert_eq!(shown("artigate_artifacts{file_type=\"archive\"}"), 1.0);
     assert_eq!((shown("artigate_expired_waiting"), shown("artigate_sweep_lag_seconds")), (0.0, 0.0));
+    assert_eq!(shown("artigate_quotas_nearly_full"), 0.0);
     assert_eq!((shown("artigate_swept_total"), shown("artigate_swept_bytes_total")), (1.0, 500.0));
     let last = shown("artigate_sweep_last_success_timestamp_seconds");
     assert_eq!(last, (gateway.now().as_millis() / 1000) as f64);
@@ -209,11 +215,12 @@ fn ten_thousand_paths_of_a_scanner_make_no_more_than_two_thousand_series() {
         number = number.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (number >> 33) as usize % count
     };
+    let token = format!("PRIVATE-TOKEN: {REPORTER}\r\n");
     let mut stream = std::net::TcpStream::connect(gateway.address).unwrap();
     for _ in 0..10_000 {
         let path = format!("{}{}{}", begins[random(begins.len())], random(1 << 30), ends[random(ends.len())]);
         let method = methods[random(methods.len())];
-        stream = ask(stream, &gateway, method, &path);
+        stream = ask(stream, &gateway, (method, &path, &token));
     }
     let series: BTreeSet<String> = samples(&gateway).into_keys().collect();
     assert!(series.len() < 2_000, "{}", series.len());
@@ -222,16 +229,18 @@ fn ten_thousand_paths_of_a_scanner_make_no_more_than_two_thousand_series() {
 }
 
 /// Whether labels hold a number that a path had.
-fn is_of_a_path(labels: &str) -> bool {
+pub fn is_of_a_path(labels: &str) -> bool {
     let route = labels.split("route=\"").nth(1).and_then(|rest| rest.split('"').next()).unwrap_or_default();
     route.split('/').any(|segment| segment.len() > 2 && segment.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 /// Sends a request on a connection and reads its answer; returns the connection, or a new one after its end.
-fn ask(mut stream: std::net::TcpStream, gateway: &Gateway, method: &str, path: &str) -> std::net::TcpStream {
-    let head = format!(
-        "{method} {path} HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\nPRIVATE-TOKEN: {REPORTER}\r\n\r\n"
-    );
+pub fn ask(
+    mut stream: std::net::TcpStream,
+    gateway: &Gateway,
+    (method, path, headers): (&str, &str, &str),
+) -> std::net::TcpStream {
+    let head = format!("{method} {path} HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n{headers}\r\n");
     stream.write_all(head.as_bytes()).unwrap();
     let (mut answer, mut piece) = (Vec::new(), [0; 4096]);
     loop {
@@ -267,7 +276,7 @@ fn the_dashboard_and_the_alerts_name_only_metrics_that_there_are() {
     });
     fixtures::small(&gateway, b"");
     assert!(pair.get(gateway.address, "/api/v4/projects").unwrap().starts_with("HTTP/1.1 200 "));
-    gateway.block_on(gateway.app.retention.count(Duration::ZERO)).unwrap();
+    gateway.block_on(gateway.app.retention.show_totals()).unwrap();
     let known: BTreeSet<String> =
         samples(&gateway).into_keys().map(|series| series.split('{').next().unwrap().to_owned()).collect();
     let dashboard: serde_json::Value =

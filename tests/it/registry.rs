@@ -66,7 +66,7 @@ fn what_is_not_named_is_left_alone(gateway: Gateway) {
     fixtures::small(&gateway, b"bytes");
     gateway.load("projects: [{id: 1, path: group/renamed, max_artifact_size: 5}]");
     assert_eq!(status(&gateway, "/api/v4/projects/group%2Frenamed/jobs/10/artifacts"), 200);
-    assert_eq!(status(&gateway, "/api/v4/projects/group%2Fproject/jobs/10/artifacts"), 404);
+    assert_eq!(status(&gateway, "/api/v4/projects/group%2Fproject/jobs/10/artifacts"), 301);
     gateway.load("projects: [{id: 1, path: group/renamed, visibility: private}]");
     let as_guest = gateway.get(ARCHIVE).private_token(fixtures::GUEST).send();
     assert_eq!(as_guest.status, 200, "members were not named");

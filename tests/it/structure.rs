@@ -181,6 +181,43 @@ fn crates_are_named_only_in_their_modules() {
 /// Modules below the dialects, which know no vendor.
 const WITHOUT_VENDORS: &[&str] = &["access", "catalog", "deliver", "domain", "ingest"];
 
+/// SQLite takes `$2` for a name: whatever its number, the first one in a statement is the first value.
+#[test]
+fn parameters_of_statements_are_numbered_in_their_order() {
+    for (path, text) in sources() {
+        for literal in literals(&text) {
+            let mut numbers: Vec<usize> = Vec::new();
+            for part in literal.split('$').skip(1) {
+                let digits: String = part.chars().take_while(char::is_ascii_digit).collect();
+                numbers.extend(digits.parse::<usize>().ok().filter(|number| !numbers.contains(number)));
+            }
+            assert!(numbers.is_sorted(), "{}: {literal}", path.display());
+        }
+    }
+}
+
+/// The string literals of a source text.
+fn literals(text: &str) -> Vec<String> {
+    let (mut found, mut literal) = (Vec::new(), None::<String>);
+    let mut characters = text.chars().peekable();
+    while let Some(character) = characters.next() {
+        match (&mut literal, character) {
+            (None, '\'') if characters.peek() == Some(&'"') => drop(characters.next()),
+            (None, '"') => literal = Some(String::new()),
+            (None, _) => {}
+            (Some(_), '"') => found.extend(literal.take()),
+            (Some(_), '\\') => drop(characters.next()),
+            (Some(begun), other) => begun.push(other),
+        }
+    }
+    found
+}
+
+#[test]
+fn literals_are_found() {
+    assert_eq!(literals(r#"a('"', "b\"c", 'd', "e")"#), ["bc", "e"]);
+}
+
 #[test]
 fn no_identifier_below_the_dialects_holds_a_vendors_name() {
     for (path, text) in

@@ -45,7 +45,7 @@ fn a_client_is_served_in_the_protocol_that_it_wants_and_absolute_addresses_are_h
     let (gateway, pair, _folder) = encrypted(|_| {});
     fixtures::small(&gateway, b"");
     let base = format!("https://{}", gateway.address);
-    for (wanted, version) in [("--http2", "2"), ("--http1.1", "1.1"), ("--http1.0", "1.1")] {
+    for (wanted, version) in [("--http2", "2"), ("--http1.1", "1.1"), ("--http1.0", "1")] {
         let projects = format!("{base}/api/v4/projects/1");
         let said = curl(&pair, &[wanted, "-w", "\n%{http_version} %{http_code}", &projects]);
         let (body, protocol) = said.rsplit_once('\n').unwrap();

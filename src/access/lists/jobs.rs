@@ -1,7 +1,6 @@
 //! Lists of jobs, with their readable artifacts.
 
 use super::{Listed, Total, known, one_more, take_page};
-use crate::access::foreign::find_meant;
 use crate::access::project::AuthorizedProject;
 use crate::access::{Access, AccessError, JobAbsence, Principal};
 use crate::auth::Actor;
@@ -73,8 +72,7 @@ impl Access {
         self.read(principal.asked(), move |db| {
             let actor = principal.authenticate(db)?;
             principal.audit().set_job(job_id);
-            let project = find_meant(db, &principal, &actor, &project)?;
-            let project = AuthorizedProject::new(db, &principal, actor, project, Action::ReadJobs)?;
+            let project = AuthorizedProject::find_for(db, &principal, actor, &project, Action::ReadJobs)?;
             let job = project.readable_job(db, job_id)?;
             if job.pipeline.project_id == project.project.id {
                 Ok((job, project.project.path))

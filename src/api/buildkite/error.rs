@@ -152,7 +152,13 @@ fn name_of(scopes: Scopes) -> &'static str {
 /// Takes over the errors that all dialects share.
 impl<E: Into<RequestError>> From<E> for ApiError {
     fn from(error: E) -> Self {
-        Self::Request(error.into())
+        match error.into() {
+            // Agents print it, and do not try again.
+            RequestError::Domain(error) if error.kind() == ErrorKind::OverQuota => {
+                Self::Refused(error.public_message().to_owned().into())
+            }
+            other => Self::Request(other),
+        }
     }
 }
 
@@ -240,7 +246,9 @@ impl From<AccessError> for ApiError {
             | AccessError::ArtifactJustExpired
             | AccessError::NotAdministrator
             | AccessError::JobTokenNotAllowed { .. } => Self::Forbidden(reason),
-            AccessError::ProjectNotFound(_) => Self::NotFound("No pipeline found".into(), reason),
+            AccessError::ProjectNotFound(_) | AccessError::ProjectMoved { .. } => {
+                Self::NotFound("No pipeline found".into(), reason)
+            }
             AccessError::JobNotFound { .. } => Self::NotFound("No job found".into(), reason),
             AccessError::PipelineNotFound(_)
             | AccessError::RefNotFound(_)

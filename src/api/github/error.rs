@@ -118,6 +118,7 @@ impl From<AccessError> for ApiError {
             | AccessError::ArtifactJustExpired
             | AccessError::NotAdministrator => Self::Forbidden(reason),
             AccessError::ProjectNotFound(_)
+            | AccessError::ProjectMoved { .. }
             | AccessError::JobNotFound { .. }
             | AccessError::PipelineNotFound(_)
             | AccessError::ArtifactNotFound(_)

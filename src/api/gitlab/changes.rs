@@ -19,6 +19,7 @@ pub(super) async fn keep(
     job_id: &str,
 ) -> Result<HttpResponse, ApiError> {
     let job_id = id(job_id, "job_id")?;
+    ctx.app.pulls.settled(job_id).await;
     let (job, path) = ctx.access().keep_artifacts(&writer(ctx), project, job_id).await?;
     Ok(HttpResponse::Ok().json(job_json(ctx, job, &path)))
 }
@@ -30,6 +31,7 @@ pub(super) async fn delete_of_job(
     job_id: &str,
 ) -> Result<HttpResponse, ApiError> {
     let job_id = id(job_id, "job_id")?;
+    ctx.app.pulls.settled(job_id).await;
     ctx.access().delete_artifacts(&writer(ctx), project, job_id).await?;
     Ok(HttpResponse::NoContent().finish())
 }
@@ -50,6 +52,7 @@ pub(super) async fn erase(
     job_id: &str,
 ) -> Result<HttpResponse, ApiError> {
     let job_id = id(job_id, "job_id")?;
+    ctx.app.pulls.settled(job_id).await;
     let (job, path) = ctx.access().erase_job(&writer(ctx), project, job_id).await?;
     Ok(HttpResponse::Created().json(job_json(ctx, job, &path)))
 }

@@ -11,6 +11,7 @@ use actix_web::HttpResponse;
 use actix_web::http::header;
 use serde_json::{Value, json};
 
+use super::moved::MovedProject;
 use crate::access::AccessError;
 use crate::auth::CredentialError;
 use crate::domain::pipeline::RefKind;
@@ -37,6 +38,8 @@ pub(super) enum ApiError {
     JobToken(CredentialError),
     /// The uploading job does not run.
     JobNotRunning(Status),
+    /// The project was moved; see [`super::moved`].
+    Moved(MovedProject),
     /// Something was not found.
     NotFound(NotFound),
     /// An error that all dialects share.
@@ -153,6 +156,7 @@ impl ApiError {
             Self::Parameter(text) | Self::Validation(text) | Self::NotAvailable(text) => text.clone().into(),
             Self::JobToken(refusal) => refusal.reason(),
             Self::JobNotRunning(status) => format!("job is not running: {status}").into(),
+            Self::Moved(moved) => format!("project was moved to {}", moved.to).into(),
             Self::NotFound(found) => found.reason.clone(),
             Self::Request(error) => error.reason(),
         }
@@ -172,6 +176,7 @@ impl ApiError {
             Self::JobNotRunning(status) => HttpResponse::Forbidden()
                 .insert_header(("Job-Status", status.as_str()))
                 .json(json!({ "message": "403 Forbidden - Job is not processing on runner" })),
+            Self::Moved(moved) => moved.render(),
             Self::NotFound(NotFound { message, hint, .. }) => {
                 HttpResponse::NotFound().json(with_hint(&format!("404 {message}"), hint.as_deref()))
             }
@@ -214,7 +219,7 @@ fn message(error: &Error) -> String {
     match error.kind() {
         ErrorKind::Invalid => reasoned("400 Bad request", text),
         ErrorKind::Forbidden => reasoned("403 Forbidden", text),
-        ErrorKind::TooLarge | ErrorKind::Unprocessable => text.to_owned(),
+        ErrorKind::TooLarge | ErrorKind::OverQuota | ErrorKind::Unprocessable => text.to_owned(),
         ErrorKind::Unauthenticated
         | ErrorKind::NotFound
         | ErrorKind::Gone
@@ -303,6 +308,7 @@ impl From<AccessError> for ApiError {
             E::JobNotRunning(status) => Self::JobNotRunning(status),
             E::JobErased => Self::forbidden_because("Job has been erased!"),
             E::JobNotErasable => Self::forbidden_because("Job is not erasable!"),
+            E::ProjectMoved { id, from, to } => Self::Moved(MovedProject::new(id, from, to)),
             E::ProjectNotFound(_) => not_found(Missing::Project, NO_PROJECT, &error),
             E::ArtifactNotFound(_) | E::ArtifactExpired(_) | E::ArtifactJustExpired => {
                 not_found(Missing::Artifact, "Not Found", &error)

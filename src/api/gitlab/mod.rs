@@ -16,6 +16,7 @@ mod job_requests;
 mod job_text;
 mod jobs;
 mod json;
+mod moved;
 mod parameters;
 mod pipelines;
 mod projects;
@@ -60,6 +61,10 @@ async fn dispatch(ctx: &RequestContext, body: RequestBody) -> Result<HttpRespons
 fn refuse(ctx: &RequestContext, error: ApiError) -> HttpResponse {
     let shown = ctx.audit.inspect(|event| event.credential.is_some());
     let is_failure = shown && error.is_failed_authentication();
+    let error = match error {
+        ApiError::Moved(moved) => ApiError::Moved(moved.of_request(ctx)),
+        other => other,
+    };
     let mut response = ctx.limit_failures(error, is_failure).into_response();
     ctx.note_empty_credential(&mut response, credentials::empty_place(ctx));
     response

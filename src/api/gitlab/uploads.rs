@@ -144,16 +144,20 @@ fn no_token() -> ApiError {
 
 /// Refuses a body whose `Content-Length` is too large, before a byte of it is read.
 fn check_content_length(ctx: &RequestContext, uploader: &AuthorizedUpload) -> Result<(), ApiError> {
-    match uploader.limit_bytes {
-        Some(limit) if ctx.announces_more_than(limit.saturating_add(MAX_OVERHEAD_BYTES)) => {
-            Err(too_large(limit))
+    match uploader.room.most_bytes() {
+        Some(most) if ctx.announces_more_than(most.saturating_add(MAX_OVERHEAD_BYTES)) => {
+            Err(too_large(uploader, most, ctx.announced_bytes()))
         }
         _ => Ok(()),
     }
 }
 
-/// Returns the refusal of a file larger than `limit_bytes`, in GitLab's words, then the limit.
-fn too_large(limit_bytes: u64) -> ApiError {
+/// Returns the refusal of a file larger than `limit_bytes`, in GitLab's words, then the limit; where a quota is in the
+/// way, what is used of it and what it allows.
+fn too_large(uploader: &AuthorizedUpload, limit_bytes: u64, announced_bytes: Option<u64>) -> ApiError {
+    if let Some(quota) = uploader.room.quota_in_the_way() {
+        return Error::new(ErrorKind::OverQuota, quota.refusal(announced_bytes)).into();
+    }
     let limit = byte_size::show(limit_bytes);
     Error::new(ErrorKind::TooLarge, format!("file size has reached maximum size limit ({limit})")).into()
 }
@@ -173,11 +177,12 @@ async fn receive_file(
     mut content: FileContent,
 ) -> Result<ArtifactUpload, ApiError> {
     let job = &uploader.job;
-    let mut upload = ctx.app.ingest.begin(job.project_id, job.id, uploader.limit_bytes).await?;
+    let limit_bytes = uploader.room.most_bytes();
+    let mut upload = ctx.app.ingest.begin(job.project_id, job.id, limit_bytes).await?;
     while let Some(bytes) = content.next().await? {
         let writing = upload.write(&bytes).await;
-        writing.map_err(|error| match (error.kind(), uploader.limit_bytes) {
-            (ErrorKind::TooLarge, Some(limit)) => too_large(limit),
+        writing.map_err(|error| match (error.kind(), limit_bytes) {
+            (ErrorKind::TooLarge, Some(limit)) => too_large(uploader, limit, None),
             _ => error.into(),
         })?;
     }

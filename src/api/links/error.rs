@@ -81,7 +81,7 @@ fn code(error: &RequestError) -> &'static str {
             ErrorKind::Unauthenticated | ErrorKind::Forbidden => "AuthenticationFailed",
             ErrorKind::NotFound | ErrorKind::Gone => "BlobNotFound",
             ErrorKind::Conflict => "OperationNotAllowed",
-            ErrorKind::TooLarge => "RequestBodyTooLarge",
+            ErrorKind::TooLarge | ErrorKind::OverQuota => "RequestBodyTooLarge",
             ErrorKind::Unavailable => "ServerBusy",
             ErrorKind::OutOfSpace => "InsufficientAccountPermissions",
             ErrorKind::UnsupportedMedia | ErrorKind::Unprocessable | ErrorKind::Internal => "InternalError",

@@ -8,10 +8,11 @@ use futures_util::StreamExt;
 
 use super::block_list;
 use super::error::Refusal;
+use crate::access::Room;
 use crate::auth::signed_links::Link;
 use crate::catalog::uploads::{AddOutcome, PieceLimits, PieceUpload};
-use crate::domain::Error;
 use crate::domain::artifact::UploadState;
+use crate::domain::{Error, ErrorKind};
 use crate::http::body::{RequestBody, broken_off};
 use crate::http::context::RequestContext;
 use crate::ingest::{AssembleOutcome, Turn, too_large};
@@ -70,15 +71,19 @@ async fn take_piece(
 ) -> Result<PieceUpload, Refusal> {
     let (upload, room) = ctx.access().upload_of_link(link.uuid, Some(id.clone())).await?;
     ctx.audit.set_job(upload.job_id);
-    let limit_bytes = room.map(|room| room.limit_bytes);
-    if let Some(room) = room.filter(|room| ctx.announces_more_than(room.left_bytes)) {
-        return Err(too_large(room.limit_bytes).into());
+    let most_bytes = room.piece.most_bytes();
+    if most_bytes.is_some_and(|most| ctx.announces_more_than(most)) {
+        return Err(no_room(&room, ctx.announced_bytes()).into());
     }
-    let mut piece = ctx.app.ingest.begin_piece(upload.project_id, upload.job_id, limit_bytes).await?;
+    let mut piece = ctx.app.ingest.begin_piece(upload.project_id, upload.job_id, most_bytes).await?;
     while let Some(bytes) = body.next().await {
-        piece.write(&bytes.map_err(broken_off)?).await?;
+        let writing = piece.write(&bytes.map_err(broken_off)?).await;
+        writing.map_err(|error| match error.kind() {
+            ErrorKind::TooLarge => no_room(&room, None),
+            _ => error,
+        })?;
     }
-    let limits = PieceLimits { pieces: block_list::MAX_BLOCKS as i64, bytes: limit_bytes };
+    let limits = PieceLimits { pieces: block_list::MAX_BLOCKS as i64, bytes: room.limit_bytes };
     match ctx.app.ingest.finish_piece(piece, upload.id, id, limits).await? {
         AddOutcome::Added(_) => Ok(upload),
         AddOutcome::Closed => Err(Refusal::forbidden("the upload takes no blocks any more")),
@@ -87,7 +92,15 @@ async fn take_piece(
             "BlockCountExceedsLimit",
             "An upload has at most 50,000 blocks.",
         )),
-        AddOutcome::TooLarge => Err(too_large(limit_bytes.unwrap_or(0)).into()),
+        AddOutcome::TooLarge => Err(too_large(room.limit_bytes.unwrap_or(0)).into()),
+    }
+}
+
+/// Returns the refusal of a block that is larger than its upload may still take.
+fn no_room(room: &Room, announced_bytes: Option<u64>) -> Error {
+    match room.piece.quota_in_the_way() {
+        Some(quota) => Error::new(ErrorKind::OverQuota, quota.refusal(announced_bytes)),
+        None => too_large(room.limit_bytes.unwrap_or(0)),
     }
 }
 

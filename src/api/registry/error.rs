@@ -123,6 +123,7 @@ impl From<AccessError> for ApiError {
                 Error::new(ErrorKind::Conflict, ended.reason()).into()
             }
             missing @ (AccessError::ProjectNotFound(_)
+            | AccessError::ProjectMoved { .. }
             | AccessError::PipelineNotFound(_)
             | AccessError::ArtifactNotFound(_)
             | AccessError::ArtifactExpired(_)

@@ -258,7 +258,8 @@ pub fn accept(db: &mut Db, ids: (i64, i64), agent: &Agent, now: Timestamp) -> Re
     Ok(Assignment::Done)
 }
 
-/// Records that an agent runs a job that it accepted. Needs [`crate::catalog::Catalog::write`].
+/// Records that an agent runs a job that it accepted, since when it was created at the earliest, because the agent's
+/// clock may be behind. Needs [`crate::catalog::Catalog::write`].
 ///
 /// # Errors
 /// Those of the database.
@@ -278,8 +279,10 @@ pub fn start(
         Some((_, Status::Running | Status::Canceling)) => return Ok(Assignment::Done),
         Some((_, status)) => return Ok(Assignment::Refused(status)),
     }
+    let created_at: i64 = jobs::table.find(ids.1).select(jobs::created_at).first(db)?;
+    let started_at = started_at.as_millis().max(created_at);
     diesel::update(jobs::table.find(ids.1))
-        .set((jobs::status.eq(Status::Running.as_str()), jobs::started_at.eq(started_at.as_millis())))
+        .set((jobs::status.eq(Status::Running.as_str()), jobs::started_at.eq(started_at)))
         .execute(db)?;
     builds::follow_jobs(db, ids.0, now)?;
     Ok(Assignment::Done)
@@ -332,7 +335,7 @@ fn ended_before(db: &mut Db, job_id: i64, agent: Uuid, end: &JobEnd) -> Result<A
     Ok(if is_same { Assignment::Done } else { Assignment::Refused(status) })
 }
 
-/// Ends a locked job.
+/// Ends a locked job, not before it began.
 pub(super) fn end_job(
     db: &mut Db,
     (pipeline_id, job_id): (i64, i64),
@@ -346,12 +349,16 @@ pub(super) fn end_job(
         (Status::Failed, _) => Some("runner_system_failure"),
         _ => None,
     };
+    type Began = (i64, Option<i64>);
+    let (created_at, started_at): Began =
+        jobs::table.find(job_id).select((jobs::created_at, jobs::started_at)).first(db)?;
+    let finished_at = end.finished_at.as_millis().max(started_at.unwrap_or(created_at));
     diesel::update(jobs::table.find(job_id))
         .set((
             jobs::status.eq(status.as_str()),
             jobs::exit_status.eq(end.exit_status),
             jobs::failure_reason.eq(reason),
-            jobs::finished_at.eq(end.finished_at.as_millis()),
+            jobs::finished_at.eq(finished_at),
         ))
         .execute(db)?;
     diesel::update(agent_jobs::table.find(job_id))

@@ -4,7 +4,7 @@ use diesel::prelude::*;
 
 use super::jobs::{ACCEPT_MILLIS, JobEnd, end_job, held};
 use crate::catalog::Db;
-use crate::catalog::schema::{agent_jobs, agents, jobs, pipelines};
+use crate::catalog::schema::{access_tokens, agent_jobs, agents, jobs, pipelines};
 use crate::domain::status::Status;
 use crate::domain::tags::Tags;
 use crate::domain::{Result, Timestamp, Uuid};
@@ -41,6 +41,20 @@ pub fn disconnect(db: &mut Db, agent: Uuid, now: Timestamp) -> Result<usize> {
     }
     diesel::delete(agents::table.find(agent.as_bytes().as_slice())).execute(db)?;
     Ok(ended)
+}
+
+/// Finds an agent that is connected with a token of a user, if any is.
+///
+/// # Errors
+/// Those of the database.
+pub fn first_of_user(db: &mut Db, user_id: i64) -> Result<Option<Uuid>> {
+    Ok(agents::table
+        .inner_join(access_tokens::table)
+        .filter(access_tokens::user_id.eq(user_id))
+        .order(agents::seen_at.asc())
+        .select(agents::uuid)
+        .first(db)
+        .optional()?)
 }
 
 /// Locks a job after its pipeline, and returns its status.

@@ -9,7 +9,7 @@ pub use jobs::{
     AgentJob, Assignment, JobEnd, WaitingJob, accept, add_job, cancel_unbegun, claim, finish, held,
     holder_of, job_run_by, release_ended, retry, start, waiting,
 };
-pub use lost::{Lost, disconnect, end_lost, return_unstarted};
+pub use lost::{Lost, disconnect, end_lost, first_of_user, return_unstarted};
 
 use super::Db;
 use super::db::MultiBackend;

@@ -3,8 +3,10 @@
 use std::collections::HashMap;
 
 use diesel::prelude::*;
+use diesel::sql_types::Binary;
 
 use super::{Artifact, BlobInfo, shown_names};
+use crate::catalog::db::MultiBackend;
 use crate::catalog::schema::{artifacts, entry_digests};
 use crate::catalog::values::{Finished, new_uuid};
 use crate::catalog::{Db, gc_marks, tombstones};
@@ -17,6 +19,9 @@ pub(in crate::catalog) const REPLACED_MILLIS: i64 = 15 * 60 * 1000;
 
 /// How many jobs a statement asks for.
 const JOBS_AT_A_TIME: usize = 10_000;
+
+/// Of how many files a statement keeps the digests.
+const FILES_AT_A_TIME: usize = 1_000;
 
 /// SHA-1 and SHA-256 of a file.
 pub type FileDigests = ([u8; 20], Sha256Digest);
@@ -74,16 +79,28 @@ pub fn keep_digests(db: &mut Db, artifact_id: i64, computed: &[(Uuid, FileDigest
     if diesel::update(there).set(artifacts::state.eq(artifacts::state)).execute(db)? == 0 {
         return Ok(());
     }
-    for (uuid, (sha1, sha256)) in computed {
-        diesel::delete(entry_digests::table.find(uuid.as_bytes().as_slice())).execute(db)?;
-        diesel::insert_into(entry_digests::table)
-            .values((
-                entry_digests::uuid.eq(uuid.as_bytes().as_slice()),
-                entry_digests::artifact_id.eq(artifact_id),
-                entry_digests::sha1.eq(sha1.as_slice()),
-                entry_digests::sha256.eq(sha256.as_bytes().as_slice()),
-            ))
-            .execute(db)?;
+    // No statement may meet a row twice.
+    let distinct: HashMap<&Uuid, &FileDigests> =
+        computed.iter().map(|(uuid, digests)| (uuid, digests)).collect();
+    let distinct: Vec<(&Uuid, &FileDigests)> = distinct.into_iter().collect();
+    for some in distinct.chunks(FILES_AT_A_TIME) {
+        // Many rows in a statement, because PostgreSQL takes a while for each.
+        let rows: Vec<String> = (0..some.len())
+            .map(|row| format!("(${}, {artifact_id}, ${}, ${})", 3 * row + 1, 3 * row + 2, 3 * row + 3))
+            .collect();
+        let text = format!(
+            "INSERT INTO entry_digests (uuid, artifact_id, sha1, sha256) VALUES {} ON CONFLICT (uuid) DO UPDATE \
+             SET artifact_id = excluded.artifact_id, sha1 = excluded.sha1, sha256 = excluded.sha256",
+            rows.join(", ")
+        );
+        let mut inserting = diesel::sql_query(text).into_boxed::<MultiBackend>();
+        for (uuid, (sha1, sha256)) in some {
+            inserting = inserting
+                .bind::<Binary, _>(uuid.as_bytes().to_vec())
+                .bind::<Binary, _>(sha1.to_vec())
+                .bind::<Binary, _>(sha256.as_bytes().to_vec());
+        }
+        inserting.execute(db)?;
     }
     Ok(())
 }

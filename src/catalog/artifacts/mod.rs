@@ -273,6 +273,13 @@ impl Artifact {
         self.origin.is_some()
     }
 
+    /// Whether it is an archive or a single file, and no report or log.
+    pub fn is_archive_or_file(&self) -> bool {
+        self.name == ArtifactName::ARCHIVE
+            || self.name.named_archive().is_some()
+            || self.name.file_path().is_some()
+    }
+
     /// Returns what stands for the archive among the artifacts of a job: the archive, or else the one archive that its
     /// uploader named.
     pub fn archive_among(artifacts: &[Self]) -> Option<&Self> {

@@ -15,6 +15,11 @@ use crate::domain::{Result, Timestamp, Uuid};
 /// How many builds are read and sorted at most.
 const FEW: i64 = 3_000;
 
+/// How many of the newest builds are looked at before refs are looked for that match a pattern, and on PostgreSQL, which
+/// reads them faster than it looks for refs, once there are such refs.
+const NEWEST: i64 = 1_000;
+const MANY_NEWEST: i64 = 9_000;
+
 /// How many runs of an index are merged for a filter, and how many for projects alone: SQLite allows 500.
 const MOST_RUNS: usize = 64;
 const MOST_PROJECTS: usize = 400;
@@ -80,10 +85,14 @@ pub fn listed(db: &mut Db, project_ids: &[i64], list: &BuildList, slice: Slice) 
     if project_ids.is_empty() {
         return nothing;
     }
-    if let Some(page) = among_newest(db, project_ids, list, slice)? {
+    let is_sqlite = matches!(db, Db::Sqlite(_));
+    if let Some(page) = among_newest(db, project_ids, list, slice, if is_sqlite { FEW } else { NEWEST })? {
         return Ok(page);
     }
     let Some(filters) = filters(db, project_ids, list)? else { return nothing };
+    if !is_sqlite && let Some(page) = among_newest(db, project_ids, list, slice, MANY_NEWEST)? {
+        return Ok(page);
+    }
     let times = times(list);
     let conditions = times.iter().chain(filters.iter().map(|filter| &filter.condition));
     let conditions = conditions.fold(Sql::new("TRUE"), Sql::and);
@@ -137,13 +146,14 @@ pub fn listed(db: &mut Db, project_ids: &[i64], list: &BuildList, slice: Slice) 
     Ok(BuildPage { ids, count, more })
 }
 
-/// Looks for a page among the newest builds of a project, for a list whose refs would have to be looked for first; `None`
+/// Looks for a page among so many of the newest builds of a project, for a list whose refs would have to be looked for first; `None`
 /// if it is not full there.
 fn among_newest(
     db: &mut Db,
     project_ids: &[i64],
     list: &BuildList,
     slice: Slice,
+    newest: i64,
 ) -> Result<Option<BuildPage>> {
     let ([project_id], true) = (project_ids, list.refs.iter().any(|text| text.contains('*'))) else {
         return Ok(None);
@@ -154,7 +164,6 @@ fn among_newest(
     let refs = unindexed(matching(&list.refs, is_sqlite), is_sqlite);
     let conditions = times(list).into_iter().chain(others.into_iter().map(|filter| filter.condition));
     let conditions = conditions.fold(refs, |all, condition| all.and(&condition));
-    let newest = if is_sqlite { FEW } else { 3 * FEW };
     let newest = format!(
         "SELECT b.id FROM (SELECT id, created_at, ref, sha, status, user_id, finished_at FROM pipelines AS b \
          WHERE b.project_id = {project_id}{NEWEST_FIRST} LIMIT {newest}) AS b WHERE "

@@ -48,6 +48,7 @@ fn write_project(db: &mut Db, id: i64, reported: &ReportedProject, now: Timestam
         default_branch: None,
         keep_latest_artifact: None,
         max_artifact_bytes: None,
+        max_storage_bytes: None,
     };
     projects::upsert(db, id, &changes, now)?;
     let upstream = projects_table::upstream.eq(Some(&reported.upstream));

@@ -3,6 +3,8 @@
 mod job_token_allowlist;
 mod list;
 mod members;
+mod moving;
+mod removal;
 mod slugs;
 
 use diesel::prelude::*;
@@ -10,9 +12,10 @@ use diesel::prelude::*;
 use super::Db;
 use super::builds::FIRST_NUMBER;
 use super::db::MultiBackend;
-use super::schema::{artifacts, jobs, pipelines, projects};
-use super::users::next_number;
-use super::values::{Finished, new_uuid};
+use super::schema::{jobs, pipelines, projects};
+use super::usage::{self, Stored};
+use super::users::next_unused_number;
+use super::values::new_uuid;
 use crate::domain::project::{ProjectRef, Visibility};
 use crate::domain::step::Steps;
 use crate::domain::{Error, ErrorKind, Result, Timestamp, Uuid};
@@ -22,6 +25,8 @@ pub use job_token_allowlist::{
 };
 pub use list::{Order, Viewer, VisibleProjects, count, roles, visible};
 pub use members::{members, remove_member, role_of, set_member, set_members};
+pub use moving::{Moved, find_moved, relocate};
+pub use removal::delete;
 pub use slugs::{
     find_by_slugs, give_missing_slugs, groups_of_organization, lacks_slugs, of_organization, set_slugs,
     slugs_of,
@@ -60,6 +65,8 @@ pub struct ProjectDetails {
     pub name: String,
     /// The branch that is shown first.
     pub default_branch: Option<String>,
+    /// What it may store in bytes; not limited if `None`.
+    pub max_storage_bytes: Option<i64>,
     /// When it was created.
     pub created_at: Timestamp,
 }
@@ -98,6 +105,8 @@ pub struct ProjectChanges {
     pub keep_latest_artifact: Option<bool>,
     /// The upload limit in bytes; the instance's by default.
     pub max_artifact_bytes: Option<Option<i64>>,
+    /// What the project may store in bytes; not limited by default.
+    pub max_storage_bytes: Option<Option<i64>>,
 }
 
 /// Returns the steps of a project's builds; `None` if they are not run here.
@@ -184,15 +193,7 @@ pub fn default_branch(db: &mut Db, id: i64) -> Result<Option<String>> {
 /// # Errors
 /// Those of the database.
 pub fn usage(db: &mut Db, id: i64) -> Result<ProjectUsage> {
-    // PostgreSQL's sum of BIGINTs is a NUMERIC, hence the cast.
-    let bytes = diesel::dsl::sql::<diesel::sql_types::BigInt>(
-        "CAST(COALESCE(SUM(artifacts.size_bytes), 0) AS BIGINT)",
-    );
-    let (artifacts, artifact_bytes) = artifacts::table
-        .filter(artifacts::project_id.eq(id))
-        .filter(artifacts::state.eq(Finished))
-        .select((diesel::dsl::count_star(), bytes))
-        .first(db)?;
+    let Stored { artifacts, bytes: artifact_bytes } = usage::of_project(db, id)?;
     Ok(ProjectUsage {
         pipelines: pipelines::table.filter(pipelines::project_id.eq(id)).count().get_result(db)?,
         jobs: jobs::table.filter(jobs::project_id.eq(id)).count().get_result(db)?,
@@ -222,7 +223,7 @@ pub fn create(db: &mut Db, id: Option<i64>, new: &ProjectChanges, now: Timestamp
             // Those of upstreams have numbers far above, which are given apart.
             let ours = projects::table.filter(projects::id.lt(FIRST_NUMBER));
             let last: Option<i64> = ours.select(diesel::dsl::max(projects::id)).first(db)?;
-            next_number(last, "project")?
+            next_unused_number(db, last, "project")?
         }
     };
     upsert(db, id, new, now)?;
@@ -242,11 +243,12 @@ pub fn change(db: &mut Db, changes: ProjectChanges) -> Result<()> {
     Ok(())
 }
 
-/// Creates or updates the project `id`.
+/// Creates or updates the project `id`. One that has another path afterwards was moved.
 ///
 /// # Errors
 /// `Conflict` when another project has the path.
 pub fn upsert(db: &mut Db, id: i64, changes: &ProjectChanges, now: Timestamp) -> Result<()> {
+    moving::remember_if_moved(db, id, &changes.path)?;
     if diesel::update(projects::table.find(id)).set(changes).execute(db)? == 0 {
         let last_segment = changes.path.rsplit('/').next().unwrap_or(&changes.path);
         diesel::insert_into(projects::table)
@@ -261,6 +263,7 @@ pub fn upsert(db: &mut Db, id: i64, changes: &ProjectChanges, now: Timestamp) ->
                 projects::default_branch.eq(changes.default_branch.clone().flatten()),
                 projects::keep_latest_artifact.eq(changes.keep_latest_artifact.unwrap_or(true)),
                 projects::max_artifact_bytes.eq(changes.max_artifact_bytes.flatten()),
+                projects::max_storage_bytes.eq(changes.max_storage_bytes.flatten()),
                 projects::created_at.eq(now.as_millis()),
             ))
             .execute(db)?;

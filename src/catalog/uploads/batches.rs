@@ -10,7 +10,7 @@ use crate::catalog::artifacts::{BlobInfo, NewArtifact};
 use crate::catalog::db::MultiBackend;
 use crate::catalog::schema::{artifacts, upload_pieces, uploads};
 use crate::catalog::values::Finished;
-use crate::catalog::{Db, gc_marks, pipelines};
+use crate::catalog::{Db, gc_marks, pipelines, quotas};
 use crate::domain::artifact::{ArtifactName, UploadState};
 use crate::domain::{Error, Result, Sha256Digest, Timestamp, Uuid};
 
@@ -51,7 +51,7 @@ pub enum BatchOutcome {
 /// complete or not. Needs [`crate::catalog::Catalog::write`].
 ///
 /// # Errors
-/// Those of the database.
+/// `OverQuota` when the files together do not fit into what their project may store; those of the database.
 pub fn create_batch(
     db: &mut Db,
     (job_id, pipeline_id): (i64, i64),
@@ -60,6 +60,10 @@ pub fn create_batch(
     limit: i64,
     now: Timestamp,
 ) -> Result<BatchOutcome> {
+    let quotas = match files.first() {
+        Some((_, first, _)) => Some(quotas::lock(db, first.project_id)?),
+        None => None,
+    };
     // The same batch may be asked for on two nodes at once.
     pipelines::lock(db, pipeline_id)?;
     let before = of_batch(db, job_id, batch)?;
@@ -88,6 +92,11 @@ pub fn create_batch(
         ));
         let selection = <PieceUpload as Selectable<MultiBackend>>::construct_selection();
         created.push(described.returning(selection).get_result(db)?);
+    }
+    if let Some(quotas) = quotas {
+        let declared_bytes =
+            files.iter().map(|(.., declared)| declared.size_bytes).fold(0, i64::saturating_add);
+        quotas.require_within(db, declared_bytes)?;
     }
     Ok(BatchOutcome::Uploads(created))
 }

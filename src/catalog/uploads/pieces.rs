@@ -8,7 +8,7 @@ use super::take;
 use crate::catalog::artifacts::BlobInfo;
 use crate::catalog::db::MultiBackend;
 use crate::catalog::schema::{upload_pieces, uploads};
-use crate::catalog::{Db, gc_marks};
+use crate::catalog::{Db, gc_marks, quotas};
 use crate::domain::artifact::UploadState;
 use crate::domain::{Error, Result, Sha256Digest};
 
@@ -73,8 +73,17 @@ pub enum ReceiveOutcome {
 /// [`crate::catalog::Catalog::write`].
 ///
 /// # Errors
-/// `Unavailable` when `gc` has taken the bytes; those of the database.
+/// `OverQuota` when it does not fit into what the project may store, unless a declared size was promised; `Unavailable`
+/// when `gc` has taken the bytes; those of the database.
 pub fn add_piece(db: &mut Db, upload_id: i64, piece: &Piece, limits: PieceLimits) -> Result<AddOutcome> {
+    let of_upload = uploads::table.find(upload_id).select((uploads::project_id, uploads::declared_bytes));
+    let found: Option<(i64, Option<i64>)> = of_upload.get_result(db).optional()?;
+    let Some((project_id, declared_bytes)) = found else { return Ok(AddOutcome::Closed) };
+    let quotas = match declared_bytes {
+        None => Some(quotas::lock(db, project_id)?),
+        // It was promised.
+        Some(_) => None,
+    };
     gc_marks::guard_insert(db, &piece.store_key)?;
     // Pieces may arrive at the same time.
     let Some((pieces, received)) = take(db, upload_id, UploadState::Open)? else {
@@ -106,6 +115,9 @@ pub fn add_piece(db: &mut Db, upload_id: i64, piece: &Piece, limits: PieceLimits
     diesel::update(uploads::table.find(upload_id))
         .set((uploads::pieces.eq(pieces), uploads::received.eq(received)))
         .execute(db)?;
+    if let Some(quotas) = quotas {
+        quotas.require_within(db, piece.size_bytes)?;
+    }
     Ok(AddOutcome::Added(before.map(|piece| piece.store_key)))
 }
 
@@ -151,16 +163,18 @@ pub fn receive(
     Ok(ReceiveOutcome::Received(arrived.into_values().map(|piece| piece.store_key).collect()))
 }
 
-/// Returns how many bytes arrived of an upload, if it is still one, without the piece `name`, which would be replaced.
+/// Returns how many bytes arrived of an upload, if it is still one, and how many of these are the piece `name`, which would
+/// be replaced.
 ///
 /// # Errors
 /// Those of the database.
-pub fn received_without(db: &mut Db, upload_id: i64, name: &str) -> Result<i64> {
+pub fn received(db: &mut Db, upload_id: i64, name: &str) -> Result<(u64, u64)> {
     let upload = uploads::table.find(upload_id).select(uploads::received);
     let piece = upload_pieces::table.find((upload_id, name)).select(upload_pieces::size_bytes);
     let received: Option<i64> = upload.get_result(db).optional()?;
     let replaced: Option<i64> = piece.get_result(db).optional()?;
-    Ok(received.unwrap_or(0) - replaced.unwrap_or(0))
+    let bytes = |number: Option<i64>| number.and_then(|bytes| u64::try_from(bytes).ok()).unwrap_or(0);
+    Ok((bytes(received), bytes(replaced)))
 }
 
 /// Sets the blob of an upload, which is received then.

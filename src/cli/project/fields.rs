@@ -29,6 +29,9 @@ pub(in crate::cli) struct Fields {
     /// The largest artifact, for example 10 MiB, or none for the limit of the instance.
     #[arg(long, value_name = "SIZE|none")]
     max_artifact_size: Option<SizeLimit>,
+    /// What the project may store, for example 50 GiB, or none; uploads past it are refused.
+    #[arg(long, value_name = "SIZE|none")]
+    max_storage: Option<SizeLimit>,
     /// The default branch; an empty text removes it.
     #[arg(long, value_name = "BRANCH")]
     default_branch: Option<String>,
@@ -45,6 +48,7 @@ impl Fields {
             default_branch: self.default_branch.map(unless_empty),
             keep_latest_artifact: self.keep_latest.map(Switch::is_on),
             max_artifact_bytes: self.max_artifact_size.map(|SizeLimit(bytes)| bytes),
+            max_storage_bytes: self.max_storage.map(|SizeLimit(bytes)| bytes),
         }
     }
 }

@@ -2,7 +2,9 @@
 
 mod admission;
 mod fields;
+mod removal;
 mod show;
+mod usage;
 
 use clap::{Args, Subcommand};
 
@@ -18,7 +20,10 @@ Examples:
   artigate project create group/demo --visibility internal --max-artifact-size '10 MiB'
   artigate project member add group/demo alice maintainer
   artigate project allow group/demo group/other
-  artigate project show group/demo";
+  artigate project show group/demo
+  artigate project list --usage
+  artigate project move group/demo other/demo
+  artigate project delete other/demo --yes";
 
 const MEMBER_EXAMPLES: &str = "\
 Examples:
@@ -31,7 +36,11 @@ pub(super) enum ProjectCommand {
     Create(Create),
     /// List all projects, sorted by ID.
     List {
-        /// Print one JSON array.
+        /// Print what is stored as well, by project, the largest first, and what will be deleted. Counts the artifacts for
+        /// that.
+        #[arg(long)]
+        usage: bool,
+        /// Print one JSON array; with --usage, one JSON object.
         #[arg(long)]
         json: bool,
     },
@@ -50,6 +59,22 @@ pub(super) enum ProjectCommand {
         path: String,
         #[command(flatten)]
         fields: Fields,
+    },
+    /// Delete a project with its pipelines, jobs and artifacts. Prints what that is, and asks first.
+    Delete {
+        /// The project's full path, case-insensitive.
+        path: String,
+        /// Delete without asking.
+        #[arg(long)]
+        yes: bool,
+    },
+    /// Move a project, or all projects of a group, to another path.
+    Move {
+        /// The full path of the project or group, case-insensitive.
+        from: String,
+        /// The new full path.
+        #[arg(value_parser = full_path)]
+        to: String,
     },
     /// Add and remove members.
     #[command(subcommand, after_help = MEMBER_EXAMPLES)]
@@ -90,9 +115,12 @@ pub(super) fn run(settings: &Settings, command: ProjectCommand) -> Result<(), Co
         ProjectCommand::Create(Create { path, id, fields }) => {
             fields::create(administration, path, id, fields)
         }
-        ProjectCommand::List { json } => show::list(administration, json),
+        ProjectCommand::List { json, usage: true } => usage::list(administration, json),
+        ProjectCommand::List { json, usage: false } => show::list(administration, json),
         ProjectCommand::Show { path, json } => show::show(administration, path, json),
         ProjectCommand::Set { path, fields } => fields::set(administration, path, fields),
+        ProjectCommand::Delete { path, yes } => removal::delete(administration, path, yes),
+        ProjectCommand::Move { from, to } => removal::relocate(administration, from, to),
         ProjectCommand::Member(command) => admission::member(administration, command),
         ProjectCommand::Allow { path, other } => admission::allow(administration, path, other),
         ProjectCommand::Disallow { path, other } => admission::disallow(administration, path, other),

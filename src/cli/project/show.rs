@@ -38,7 +38,8 @@ pub(super) fn show(administration: &CatalogSession, path: String, json: bool) ->
     listing::print_one(&record, json)
 }
 
-fn record(ProjectDetails { project, name, default_branch, created_at, uuid: _ }: ProjectDetails) -> Record {
+fn record(details: ProjectDetails) -> Record {
+    let ProjectDetails { project, name, default_branch, max_storage_bytes, created_at, uuid: _ } = details;
     let limit = project.max_artifact_bytes;
     Record::default()
         .with("id", project.id)
@@ -48,6 +49,7 @@ fn record(ProjectDetails { project, name, default_branch, created_at, uuid: _ }:
         .with("public_jobs", project.public_jobs)
         .with("keep_latest_artifact", project.keep_latest_artifact)
         .with_shown("max_artifact_size", limit, limit.map(size))
+        .with_shown("max_storage", max_storage_bytes, max_storage_bytes.map(size))
         .with("default_branch", default_branch)
         .with("created_at", created_at.to_string())
 }

@@ -101,7 +101,6 @@ impl Inner {
         while let Some(piece) = download.chunk().await.map_err(outage)? {
             size += piece.len() as u64;
             self.check_size(size)?;
-            upload.write(&piece).await?;
             if !is_begun {
                 head.extend_from_slice(&piece[..piece.len().min(SIGNATURES[0].len())]);
                 is_begun = head.len() >= SIGNATURES[0].len();
@@ -113,11 +112,15 @@ impl Inner {
                 }
             }
             if let Some(tee) = tee.as_deref_mut() {
-                tee.pass(piece).await;
+                tee.pass(piece.clone()).await;
             }
+            upload.write(&piece).await?;
         }
         if !is_begun || download.size.is_some_and(|announced| announced != size) {
             return Err(outage(Outage::broken("the archive broke off")));
+        }
+        if let Some(tee) = tee {
+            tee.finish(&self.ingest.limits).await;
         }
         Ok(())
     }

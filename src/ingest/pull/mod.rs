@@ -1,8 +1,8 @@
 //! Pull: archives that are not here and that the upstream has are fetched with the caller's own credential, checked,
 //! and stored as copies, each once, however many ask for it at the same time.
 //!
-//! Whoever asks first gets the bytes while they are being stored, up to the last ones, which he gets when the copy is
-//! checked and recorded.
+//! Whoever asks first gets the bytes while they are being stored. The last ones wait until all are there and end as an
+//! archive does; they do not wait for the disk and the rows of the copy.
 
 mod bulk;
 mod failure;
@@ -122,6 +122,15 @@ impl Pulls {
         }
     }
 
+    /// Waits while the archive of a job is being fetched, because whoever has its last byte may go on to keep or delete
+    /// the copy.
+    pub async fn settled(&self, job_id: i64) {
+        if let Some(flight) = self.0.as_ref().and_then(|inner| inner.flight(job_id)) {
+            // Whoever began it learns how it ends.
+            let _ = flight.await;
+        }
+    }
+
     fn inner(&self) -> std::result::Result<&Arc<Inner>, PullFailure> {
         self.0.as_ref().ok_or_else(|| PullFailure::from(Error::internal("nothing is fetched")))
     }
@@ -147,6 +156,10 @@ impl Inner {
         let flight = fetching.map(move |ended| ended.unwrap_or_else(|_| given_up())).boxed().shared();
         flights.insert(job_id, flight.clone());
         flight
+    }
+
+    fn flight(&self, job_id: i64) -> Option<Flight> {
+        self.flights.lock().unwrap_or_else(PoisonError::into_inner).get(&job_id).cloned()
     }
 
     fn now(&self) -> Timestamp {

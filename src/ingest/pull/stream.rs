@@ -11,6 +11,7 @@ use futures_util::stream::{self, BoxStream};
 use tokio::sync::{mpsc, oneshot};
 
 use super::{Announced, Flight};
+use crate::archive::{Limits, Located, TAIL_BYTES, locate};
 use crate::store::Store;
 
 /// Pieces that wait for a slow client.
@@ -23,8 +24,10 @@ const PATIENCE: Duration = Duration::from_secs(5);
 pub(super) struct Tee {
     announce: Option<oneshot::Sender<Announced>>,
     pieces: Option<mpsc::Sender<Bytes>>,
-    /// The last piece: it is left to the store, where it is only found when all of it is in order.
+    /// The last piece: it goes out when the end of the archive is in order, or is left to the store, where it is only
+    /// found when all of it is.
     held_back: Option<Bytes>,
+    end: End,
     patience: Duration,
 }
 
@@ -38,14 +41,20 @@ impl Tee {
     pub(super) fn new() -> (Self, Tapped) {
         let (announce, announced) = oneshot::channel();
         let (sender, pieces) = mpsc::channel(PIECES);
-        let tee =
-            Self { announce: Some(announce), pieces: Some(sender), held_back: None, patience: PATIENCE };
+        let tee = Self {
+            announce: Some(announce),
+            pieces: Some(sender),
+            held_back: None,
+            end: End::default(),
+            patience: PATIENCE,
+        };
         (tee, Tapped { announced, pieces })
     }
 
     /// Says that the first bytes are here.
     pub(super) fn announce(&mut self, announced: Announced) {
         let announce = self.announce.take();
+        self.end.file_bytes = announced.size;
         if announce.is_none_or(|announce| announce.send(announced).is_err()) {
             self.pieces = None;
         }
@@ -53,14 +62,57 @@ impl Tee {
 
     /// Passes the piece before this one on.
     pub(super) async fn pass(&mut self, piece: Bytes) {
+        if self.pieces.is_none() {
+            return;
+        }
+        self.end.add(&piece);
+        if let Some(earlier) = self.held_back.replace(piece) {
+            self.send(earlier).await;
+        }
+    }
+
+    /// Passes the last piece on if all bytes are there and have the end of an archive: whoever asked gets what the
+    /// upstream sent, and waits neither for the disk nor for the rows of the copy.
+    pub(super) async fn finish(&mut self, limits: &Limits) {
+        if let Some(last) = self.held_back.take()
+            && self.end.is_in_order(limits)
+        {
+            self.send(last).await;
+        }
+        self.pieces = None;
+    }
+
+    async fn send(&mut self, piece: Bytes) {
         let Some(pieces) = &self.pieces else { return };
-        let Some(earlier) = self.held_back.replace(piece) else { return };
         let began = Instant::now();
-        let sent = tokio::time::timeout(self.patience, pieces.send(earlier)).await;
+        let sent = tokio::time::timeout(self.patience, pieces.send(piece)).await;
         self.patience = self.patience.saturating_sub(began.elapsed());
         if !matches!(sent, Ok(Ok(()))) {
             (self.pieces, self.held_back) = (None, None);
         }
+    }
+}
+
+/// The end of what came, where an archive says what it holds.
+#[derive(Default)]
+struct End {
+    /// As announced.
+    file_bytes: u64,
+    seen_bytes: u64,
+    tail: Vec<u8>,
+}
+
+impl End {
+    fn add(&mut self, piece: &[u8]) {
+        let before = self.file_bytes.saturating_sub(TAIL_BYTES).saturating_sub(self.seen_bytes);
+        let skipped = usize::try_from(before).map_or(piece.len(), |before| before.min(piece.len()));
+        self.tail.extend_from_slice(&piece[skipped..]);
+        self.seen_bytes += piece.len() as u64;
+    }
+
+    fn is_in_order(&self, limits: &Limits) -> bool {
+        self.seen_bytes == self.file_bytes
+            && matches!(locate(&self.tail, self.file_bytes, limits), Ok(Located::Found(_)))
     }
 }
 
@@ -90,6 +142,7 @@ pub(super) fn bytes(
                         let sent = sent + piece.len() as u64;
                         return Some((Ok(piece), Next::Pieces(pieces, sent, rest)));
                     }
+                    None if sent == size => return None,
                     None => match rest.from(sent, size).await {
                         Ok(stored) => Next::Stored(stored),
                         Err(error) => return Some((Err(error), Next::End)),

@@ -8,7 +8,7 @@ use super::job::{artifact_link, kind};
 use super::pipelines::Choice;
 use crate::access::ProjectArtifactsPage;
 use crate::catalog::artifacts::{ArtifactOrder, ProjectArtifact, ProjectArtifacts, SEARCHED};
-use crate::domain::artifact::{ArtifactKind, ArtifactName};
+use crate::domain::artifact::ArtifactKind;
 use crate::domain::expiry::is_available;
 use crate::domain::project::ProjectRef;
 use crate::web::address::Project;
@@ -105,9 +105,7 @@ fn row(visit: &Visit<'_>, links: &Project, found: ProjectArtifact, is_locked: bo
         size: row_size(artifact.size_bytes),
         created: Moment::new(artifact.created_at, visit.now()),
         expiry: Expiry::new(artifact.expire_at, available, is_locked, &ref_name, visit.now()),
-        is_deletable: artifact.name == ArtifactName::ARCHIVE
-            || artifact.name.named_archive().is_some()
-            || artifact.name.file_path().is_some(),
+        is_deletable: artifact.is_archive_or_file(),
         ref_name,
     }
 }

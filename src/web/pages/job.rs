@@ -80,7 +80,9 @@ pub(in crate::web) async fn show(
     let reports = reports(visit, &links, &artifacts).await;
     let row = |found: OverviewArtifact| row(visit, &links, found, is_locked, &pipeline.ref_name, &reports);
     let (there, gone): (Vec<_>, Vec<_>) = artifacts.into_iter().partition(|it| it.is_available);
-    let has_expiry = there.iter().any(|it| it.artifact.expire_at.is_some());
+    // Reports alone are not kept.
+    let may_keep = there.iter().any(|it| it.artifact.is_archive_or_file())
+        && there.iter().any(|it| it.artifact.expire_at.is_some());
     let template = JobPage {
         layout: visit.layout(format!("Job {}", job.name), crumbs),
         done: visit.query("done").and_then(done),
@@ -98,7 +100,7 @@ pub(in crate::web) async fn show(
         duration: duration(job.started_at, job.finished_at),
         erased: job.erased_at.map(|time| Moment::new(time, visit.now())),
         is_running: !job.status.is_finished(),
-        keep: (rights.keep && has_expiry).then(|| links.keep(id)),
+        keep: (rights.keep && may_keep).then(|| links.keep(id)),
         delete: (rights.delete && !there.is_empty()).then(|| links.delete(id)),
         artifacts: there.into_iter().map(row).collect(),
         expired: gone.into_iter().map(row).collect(),

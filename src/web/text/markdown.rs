@@ -148,7 +148,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_text_makes_a_script_or_a_style(text in "[a-c!\\[\\]()<>/:#|*`&;\"'= \n-]{0,60}(javascript:|<script>|<img src=x onerror=y>|[](data:x))?.{0,10}") {
+        fn no_text_makes_a_script_or_a_style(text in "[a-c!\\[\\]()<>/:#|*`&;\"'= \n-]{0,60}(javascript:|<script>|<img src=x onerror=y>|\\[\\]\\(data:x\\))?.{0,10}") {
             let shown = html(&text);
             prop_assert!(!shown.contains("<script") && !shown.contains("onerror=y>") && !shown.contains(" style="), "{}", shown);
             prop_assert!(!shown.contains("href=\"javascript") && !shown.contains("href=\"data"), "{}", shown);

@@ -42,11 +42,12 @@ fn a_project_is_created_shown_and_changed(gateway: Gateway) {
     );
     let listed = parsed(&gateway, &["project", "list"]);
     let plain = json!({"id": 1, "path": "group/plain", "name": "plain", "visibility": "private",
-        "public_jobs": true, "keep_latest_artifact": true, "max_artifact_size": null, "default_branch": null,
+        "public_jobs": true, "keep_latest_artifact": true, "max_artifact_size": null, "max_storage": null,
+        "default_branch": null,
         "created_at": listed[0]["created_at"]});
     assert_eq!(listed[0], plain);
     let own = json!({"id": 5, "path": "Group/Own", "name": "Our own", "visibility": "internal",
-        "public_jobs": false, "keep_latest_artifact": false, "max_artifact_size": 10 << 20,
+        "public_jobs": false, "keep_latest_artifact": false, "max_artifact_size": 10 << 20, "max_storage": null,
         "default_branch": "main", "created_at": listed[1]["created_at"]});
     assert_eq!(listed[1], own);
     let line = "5   Group/Own    internal    no           no                    10 MiB\n";

@@ -3,6 +3,8 @@
 
 mod report_makers;
 mod reports;
+mod stories;
+mod world;
 
 use std::process::Command;
 

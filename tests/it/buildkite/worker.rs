@@ -226,11 +226,12 @@ fn a_build_of_steps_is_served_by_an_agent(gateway: Gateway) {
     check_environment(&gateway, &agent, &job, &build);
 
     assert_eq!(job.state(), "accepted");
-    job.call("PUT", "start", &json!({"started_at": "2026-02-01T11:59:58.5Z"}));
+    gateway.advance_clock(2);
+    job.call("PUT", "start", &json!({"started_at": "2026-02-01T12:00:01.5Z"}));
     assert_eq!(job.state(), "running");
     let build = got(&gateway, BUILD);
     assert_eq!((&build["state"], &build["jobs"][0]["state"]), (&json!("running"), &json!("running")));
-    assert_eq!(build["jobs"][0]["started_at"], "2026-02-01T11:59:58.500Z");
+    assert_eq!(build["jobs"][0]["started_at"], "2026-02-01T12:00:01.500Z");
     let shown = &build["jobs"][0]["agent"];
     assert_eq!((&shown["id"], &shown["name"]), (&json!(agent.id), &json!("box-1")));
     assert_eq!(shown["hostname"], "machine");

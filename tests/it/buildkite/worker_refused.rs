@@ -14,6 +14,7 @@ on_both_databases!(
     bodies_of_registrations_are_checked,
     foreign_and_forged_tokens_do_nothing_to_a_job,
     what_a_job_reports_is_checked,
+    times_of_an_agent_whose_clock_is_wrong_stay_in_order,
     a_log_is_bounded,
     what_is_not_served_is_said
 );
@@ -193,6 +194,26 @@ fn what_a_job_reports_is_checked(gateway: Gateway) {
         (422, "The build has 1000 values of meta-data already".into())
     );
     assert_eq!(job.send("POST", "data/set", &json!({"key": "v7", "value": "v"})).status, 200);
+}
+
+fn times_of_an_agent_whose_clock_is_wrong_stay_in_order(gateway: Gateway) {
+    with_steps(&gateway, &json!([{"command": "make"}, {"command": "test"}]));
+    create(&gateway);
+    let agent = Agent::start(gateway.address, AGENTS, &[]);
+    for (begin, end) in
+        [("2001-01-01T00:00:00Z", "1999-01-01T00:00:00Z"), ("2999-01-01T00:00:00Z", "2998-01-01T00:00:00Z")]
+    {
+        let job = agent.take();
+        job.call("PUT", "start", &json!({"started_at": begin}));
+        assert_eq!(job.send("PUT", "finish", &json!({"exit_status": "0", "finished_at": end})).status, 200);
+    }
+    let build = got(&gateway, BUILD);
+    for job in build["jobs"].as_array().unwrap() {
+        let time = |name: &str| job[name].as_str().unwrap().to_owned();
+        let (created, started, finished) = (time("created_at"), time("started_at"), time("finished_at"));
+        assert!(created <= started && started <= finished, "{created} {started} {finished}");
+        assert!(finished <= gateway.now().to_string(), "{finished}");
+    }
 }
 
 fn a_log_is_bounded(gateway: Gateway) {

@@ -189,6 +189,7 @@ fn a_project_follows_its_number_and_not_its_path(world: World) {
         default_branch: None,
         keep_latest_artifact: None,
         max_artifact_bytes: None,
+        max_storage_bytes: None,
     };
     let now = world.gateway.now();
     assert_eq!(world.upload(CURRENT, &world.github_token(json!({"check_run_id": "1"})), b"x").status, 201);

@@ -8,6 +8,7 @@ mod hints;
 mod jobs;
 mod moved;
 mod outages;
+mod pages;
 mod passing;
 mod pulling;
 mod readers;

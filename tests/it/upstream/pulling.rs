@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 use std::io::Read;
 
+use artigate::catalog::{Db, artifacts};
 use artigate::domain::Timestamp;
+use artigate::domain::artifact::ArtifactName;
 use artigate::domain::project::ProjectRef;
 use artigate::ingest::pull::Fetched;
 use artigate::settings::PullMode;
@@ -68,8 +70,18 @@ fn with_archives(world: World) -> World {
     world
 }
 
+/// Gets a path; after a whole archive, waits for its copy, which the client does not do.
 fn get(world: &World, path: &str, token: &str) -> Answer {
-    world.gateway.get(path).private_token(token).send()
+    let answer = world.gateway.get(path).private_token(token).send();
+    let job = path.strip_suffix("/artifacts").and_then(|job| job.rsplit('/').next()?.parse::<i64>().ok());
+    if let (200, true, Some(job)) = (answer.status, answer.complete, job) {
+        let is_stored = || {
+            let find = move |db: &mut Db| artifacts::find(db, job, &ArtifactName::ARCHIVE);
+            world.gateway.write_catalog(find).is_some()
+        };
+        until(60_000, "the copy is stored", is_stored);
+    }
+    answer
 }
 
 fn downloads(world: &World) -> usize {
@@ -202,7 +214,8 @@ fn downloads_seen(world: &World) -> usize {
 }
 
 fn keeping_deleting_and_expiry_concern_the_copy_alone(world: World) {
-    assert_eq!(get(&world, OLD, DEVELOPER).status, 200);
+    assert_eq!(world.gateway.get(OLD).private_token(DEVELOPER).send().status, 200);
+    // Its last byte is here before its copy is stored, for which this waits.
     let keep = world.gateway.post(&format!("{OLD}/keep")).private_token(DEVELOPER).send();
     assert_eq!(keep.status, 200, "{keep:?}");
     let delete = || world.gateway.request("DELETE", OLD).private_token(super::MAINTAINER).send().status;

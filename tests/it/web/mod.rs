@@ -4,6 +4,7 @@ mod browse;
 mod changes;
 mod clients;
 mod errors;
+mod measured;
 mod pages;
 pub mod report;
 mod report_ends;

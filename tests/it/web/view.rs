@@ -53,8 +53,9 @@ fn forms_are_shown_as_people_read_them_and_as_they_are() {
         ("utf16.txt", b"\xff\xfea\0"),
     ]);
     let markdown = shown(&gateway, "d/README.md");
-    assert!(markdown.contains("<h2>Title</h2>") && !markdown.contains("alert"), "{markdown}");
+    assert!(markdown.contains("<h2>Title</h2>") && !markdown.contains("<script"), "{markdown}");
     assert!(markdown.contains("<a href=\"other.txt\">other</a>"), "{markdown}");
+    assert!(markdown.contains(" bad</p>") && !markdown.contains("javascript:"), "{markdown}");
     assert!(
         markdown.contains("<img src=\"/group/project/-/jobs/10/artifacts/raw/d/pic.png\" alt=\"pic\""),
         "{markdown}"

@@ -81,6 +81,13 @@ impl From<UploadError> for Refusal {
 
 impl From<RequestError> for Refusal {
     fn from(error: RequestError) -> Self {
+        if let RequestError::Domain(error) = &error
+            && error.kind() == ErrorKind::OverQuota
+        {
+            // The toolkit knows a quota by these words alone, and would send everything again after 429.
+            let message = format!("insufficient usage: {}", error.public_message());
+            return Self::new(StatusCode::FORBIDDEN, code(error.kind()), message);
+        }
         let reason = error.reason().into_owned();
         let (code, message) = match &error {
             RequestError::Credential(_) => ("unauthenticated", reason.clone()),
@@ -101,6 +108,7 @@ const fn code(kind: ErrorKind) -> &'static str {
         ErrorKind::NotFound => "not_found",
         ErrorKind::Conflict => "already_exists",
         ErrorKind::TooLarge => "resource_exhausted",
+        ErrorKind::OverQuota => "permission_denied",
         ErrorKind::Unavailable => "unavailable",
         ErrorKind::Unauthenticated
         | ErrorKind::Forbidden

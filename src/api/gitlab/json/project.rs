@@ -95,7 +95,8 @@ impl ProjectJson {
         permissions: Option<Permissions>,
         base_url: &str,
     ) -> Self {
-        let ProjectDetails { project, name, default_branch, created_at, uuid: _ } = details;
+        let ProjectDetails { project, name, default_branch, created_at, uuid: _, max_storage_bytes: _ } =
+            details;
         let (group, last) = project.path.rsplit_once('/').unwrap_or(("", &project.path));
         let web_url = format!("{base_url}/{}", project.path);
         Self {

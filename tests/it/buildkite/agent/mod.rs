@@ -58,7 +58,7 @@ impl Agent {
     }
 
     /// Declares files under the ID of a batch.
-    fn declare(&self, batch: &str, files: &[(&str, &[u8])]) -> Answer {
+    pub(crate) fn declare(&self, batch: &str, files: &[(&str, &[u8])]) -> Answer {
         let artifacts: Vec<Value> = files.iter().map(|(path, bytes)| described(path, bytes)).collect();
         let mut request = json!({"id": batch, "artifacts": artifacts, "upload_destination": ""});
         if self.in_parts {
@@ -68,7 +68,7 @@ impl Agent {
     }
 
     /// Declares files, which must succeed.
-    fn declared(&self, batch: &str, files: &[(&str, &[u8])]) -> Value {
+    pub(crate) fn declared(&self, batch: &str, files: &[(&str, &[u8])]) -> Value {
         let created = json_of(&self.declare(batch, files));
         assert_eq!(created["id"], batch);
         // An agent panics if there are more or fewer.
@@ -77,7 +77,13 @@ impl Agent {
     }
 
     /// Sends a file as the instructions say; returns the entity tags of its parts if there are several.
-    fn send(&self, created: &Value, at: usize, path: &str, bytes: &[u8]) -> Result<Vec<Tag>, Answer> {
+    pub(crate) fn send(
+        &self,
+        created: &Value,
+        at: usize,
+        path: &str,
+        bytes: &[u8],
+    ) -> Result<Vec<Tag>, Answer> {
         let id = created["artifact_ids"][at].as_str().unwrap();
         let own = &created["per_artifact_instructions"][id];
         let instructions = if own.is_null() { &created["upload_instructions"] } else { own };
@@ -124,7 +130,7 @@ impl Agent {
     }
 
     /// Reports the state of one artifact of a batch.
-    fn report(&self, created: &Value, at: usize, state: &str, tags: &[Tag]) -> Answer {
+    pub(crate) fn report(&self, created: &Value, at: usize, state: &str, tags: &[Tag]) -> Answer {
         let mut item = json!({"id": created["artifact_ids"][at], "state": state});
         if !tags.is_empty() {
             let tags: Vec<Value> =

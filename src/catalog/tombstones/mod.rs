@@ -4,6 +4,9 @@
 //! Deletion marks the row, so that no reader finds it, then deletes the blob, then the row. An interrupted
 //! deletion can be resumed, and no readable row is ever without its blob.
 
+mod expiry;
+mod purges;
+
 use std::time::Duration;
 
 use diesel::dsl::sql;
@@ -11,14 +14,16 @@ use diesel::prelude::*;
 use diesel::sql_types::Text;
 
 use super::artifacts::{Artifact, REPLACED_MILLIS};
-pub use super::due::Cursor;
-use super::due::due_batch;
 use super::latest::locked_among;
-use super::schema::{artifacts, jobs, projects, purges};
+use super::schema::{artifacts, jobs};
 use super::values::Finished;
 use super::{Db, db::MultiBackend};
 use crate::domain::artifact::{ArtifactKind, ArtifactName, ArtifactState};
 use crate::domain::{Result, Timestamp};
+
+pub use super::due::Cursor;
+pub use expiry::{expire_batch, still_due};
+pub use purges::{Purge, Purgeable, purge_batch, purgeable_batch, request_purge, requested_purges};
 
 /// How long a batch of tombstones is leased to a node that deletes their blobs, in milliseconds.
 const LEASE_MILLIS: i64 = 10 * 60 * 1000;
@@ -92,29 +97,6 @@ fn soft_delete_all(db: &mut Db, ids: &[i64], state: ArtifactState, now: Timestam
         .execute(db)?)
 }
 
-/// Marks expired artifacts, as far as they are not locked: at most `limit` rows after `after` are read. Logs
-/// never expire.
-///
-/// # Errors
-/// Those of the database.
-pub fn expire_batch(db: &mut Db, after: Cursor, limit: i64, now: Timestamp) -> Result<Batch> {
-    let due = due_batch(db, after, limit, now)?;
-    let next = due.last().map(|last| last.cursor());
-    let ids = unlocked(db, due.iter().map(|due| (due.id, due.pipeline_id)))?;
-    let ids = still_due(db, &ids, now)?;
-    let gone = soft_delete_all(db, &ids, ArtifactState::Expired, now)?;
-    Ok(Batch { gone, next: next.filter(|_| due.len() as i64 == limit) })
-}
-
-/// Returns those that are still due: an artifact that was kept meanwhile has no expiry any more.
-fn still_due(db: &mut Db, ids: &[i64], now: Timestamp) -> QueryResult<Vec<i64>> {
-    artifacts::table
-        .filter(artifacts::id.eq_any(ids))
-        .filter(artifacts::expire_at.le(now.as_millis()))
-        .select(artifacts::id)
-        .load(db)
-}
-
 /// Marks a job's artifact of a name as expired if it is past its expiry and not locked, ahead of the next
 /// sweep, and returns whether it did. Logs never expire.
 ///
@@ -148,89 +130,6 @@ pub(super) fn expired(db: &mut Db, job_id: i64, name: &ArtifactName, now: Timest
         .get_result(db)
         .optional()?;
     Ok(unlocked(db, due.into_iter())?.pop())
-}
-
-/// Requests the deletion of all artifacts of a project that are not locked.
-///
-/// # Errors
-/// Those of the database.
-pub fn request_purge(db: &mut Db, project_id: i64, now: Timestamp) -> Result<()> {
-    diesel::update(projects::table.find(project_id))
-        .set(projects::purge_requested_at.eq(now.as_millis()))
-        .execute(db)?;
-    let last: Option<i64> = artifacts::table.select(diesel::dsl::max(artifacts::id)).get_result(db)?;
-    diesel::delete(purges::table.find(project_id)).execute(db)?;
-    diesel::insert_into(purges::table)
-        .values((
-            purges::project_id.eq(project_id),
-            purges::requested_at.eq(now.as_millis()),
-            purges::through_id.eq(last.unwrap_or(0)),
-        ))
-        .execute(db)?;
-    Ok(())
-}
-
-/// A request to delete all artifacts of a project that are not locked.
-#[derive(Debug, Clone, Copy)]
-pub struct Purge {
-    project_id: i64,
-    /// The time by the clock of the node that took the request.
-    requested_at: i64,
-    /// The last artifact at that time; a node of the release before does not record it.
-    through_id: Option<i64>,
-}
-
-/// Lists the purges that are requested and not complete.
-///
-/// # Errors
-/// Those of the database.
-pub fn requested_purges(db: &mut Db) -> Result<Vec<Purge>> {
-    let requests: Vec<(i64, Option<i64>)> = projects::table
-        .filter(projects::purge_requested_at.is_not_null())
-        .order(projects::id.asc())
-        .select((projects::id, projects::purge_requested_at))
-        .load(db)?;
-    let through: Vec<(i64, i64, i64)> =
-        purges::table.select((purges::project_id, purges::requested_at, purges::through_id)).load(db)?;
-    let purge = |(project_id, requested_at): (i64, Option<i64>)| {
-        let requested_at = requested_at?;
-        let its = through.iter().find(|(id, at, _)| (*id, *at) == (project_id, requested_at));
-        Some(Purge { project_id, requested_at, through_id: its.map(|(.., through)| *through) })
-    };
-    Ok(requests.into_iter().filter_map(purge).collect())
-}
-
-/// Runs a part of a purge; the last part closes the request. Artifacts that came after the request stay,
-/// whatever the clock of the node that took it said.
-///
-/// # Errors
-/// Those of the database.
-pub fn purge_batch(db: &mut Db, purge: Purge, after: Cursor, limit: i64, now: Timestamp) -> Result<Batch> {
-    let Purge { project_id, requested_at, through_id } = purge;
-    let (last, latest) = through_id.map_or((i64::MAX, requested_at), |last| (last, i64::MAX));
-    let all: Vec<(i64, i64)> = artifacts::table
-        .inner_join(jobs::table)
-        .filter(artifacts::project_id.eq(project_id))
-        .filter(artifacts::state.eq(Finished))
-        .filter(artifacts::id.gt(after.id))
-        .filter(artifacts::id.le(last))
-        .filter(artifacts::created_at.le(latest))
-        .filter(artifacts::kind.ne(ArtifactKind::Trace.as_str()))
-        .order(artifacts::id.asc())
-        .limit(limit)
-        .select((artifacts::id, jobs::pipeline_id))
-        .load(db)?;
-    let ids = unlocked(db, all.iter().copied())?;
-    let gone = soft_delete_all(db, &ids, ArtifactState::Deleted, now)?;
-    if (all.len() as i64) < limit {
-        let this_request =
-            projects::table.find(project_id).filter(projects::purge_requested_at.eq(requested_at));
-        diesel::update(this_request).set(projects::purge_requested_at.eq(None::<i64>)).execute(db)?;
-        let its = purges::table.find(project_id).filter(purges::requested_at.eq(requested_at));
-        diesel::delete(its).execute(db)?;
-        return Ok(Batch { gone, next: None });
-    }
-    Ok(Batch { gone, next: all.last().map(|(id, _)| Cursor { expire_at: 0, id: *id }) })
 }
 
 /// Returns the artifacts among `(artifact, pipeline)` whose pipeline is not locked.

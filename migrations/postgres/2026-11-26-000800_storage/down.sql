@@ -1,0 +1,10 @@
+DROP TABLE leftover_blobs;
+DROP TABLE storage_counts;
+DROP TABLE usage_days;
+DROP TRIGGER artifacts_deleted ON artifacts;
+DROP TRIGGER artifacts_changed ON artifacts;
+DROP TRIGGER artifacts_added ON artifacts;
+DROP FUNCTION count_deleted_artifacts();
+DROP FUNCTION count_changed_artifacts();
+DROP FUNCTION count_added_artifacts();
+DROP TABLE project_usage;

@@ -1,0 +1,2 @@
+DROP TABLE used_numbers;
+DROP TABLE former_paths;

@@ -1,0 +1,144 @@
+//! Stories of people with a browser.
+
+use std::process::Stdio;
+
+use serde_json::json;
+
+use super::play;
+use super::world::{self, FILES};
+use crate::program::Serving;
+use crate::support::fixtures::{MAINTAINER, REPORTER};
+use crate::support::gateway::Gateway;
+
+const PROJECT: &str = "/group/project";
+
+fn of_job(job: i64) -> String {
+    format!("{PROJECT}/-/jobs/{job}/artifacts")
+}
+
+fn gateway() -> Gateway {
+    let gateway = Gateway::on_sqlite();
+    world::load(&gateway);
+    gateway
+}
+
+/// The addresses of all pages, with the status of each.
+fn pages() -> Vec<(String, u16)> {
+    let forms = [
+        "README.md",
+        "README.md?source=1",
+        "page.html",
+        "log.txt",
+        "wide.txt",
+        "table.csv",
+        "data.json",
+        "junit.xml",
+        "pic.png",
+        "pic.svg",
+        "sound.wav",
+        "bytes.bin",
+        "empty",
+    ];
+    let mut pages: Vec<(String, u16)> = [
+        "/",
+        "/?search=nothing",
+        "/group",
+        "/developer",
+        PROJECT,
+        &format!("{PROJECT}/-/pipelines"),
+        &format!("{PROJECT}/-/pipelines/100"),
+        &format!("{PROJECT}/-/jobs/10"),
+        &format!("{PROJECT}/-/jobs/10?done=kept"),
+        &format!("{PROJECT}/-/artifacts"),
+        &format!("{}/browse/", of_job(10)),
+        &format!("{}/browse/?search=folder", of_job(10)),
+        &format!("{}/browse/folder/", of_job(10)),
+        &format!("{}/browse/many/?page=3", of_job(11)),
+        &format!("{}/view?file_type=junit", of_job(10)),
+        &format!("{}/view?file_type=trace", of_job(10)),
+        &format!("{}/delete", of_job(10)),
+        &format!("{}/report/page.html", of_job(10)),
+        &format!("{}/compare", of_job(15)),
+        &format!("{}/compare/10", of_job(15)),
+        &format!("{}/compare/10/long.txt", of_job(15)),
+    ]
+    .map(|path: &str| (path.to_owned(), 200))
+    .to_vec();
+    pages.extend(forms.map(|form| (format!("{}/view/{form}", of_job(10)), 200)));
+    pages.push(("/nothing".into(), 404));
+    pages.push((format!("{}/view/none", of_job(10)), 404));
+    pages.push((format!("{}/browse/", of_job(13)), 422));
+    pages
+}
+
+#[test]
+fn the_mouse_alone_leads_from_the_projects_to_a_file_with_and_without_scripts() {
+    let folder = tempfile::tempdir().unwrap();
+    let serving = Serving::demo(folder.path(), Stdio::null());
+    play("clicks", &serving.base_url, &json!(null));
+    assert_eq!(serving.stop(), Some(0));
+}
+
+#[test]
+fn the_keyboard_alone_leads_from_the_projects_to_a_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let serving = Serving::demo(folder.path(), Stdio::null());
+    play("keyboard", &serving.base_url, &json!(null));
+    assert_eq!(serving.stop(), Some(0));
+}
+
+#[test]
+fn every_page_is_accessible_light_and_dark_wide_and_on_a_phone() {
+    let gateway = gateway();
+    play("judged", &gateway.base_url(), &json!({"token": MAINTAINER, "pages": pages()}));
+}
+
+#[test]
+fn searching_sorting_paging_keeping_and_deleting_need_no_script() {
+    let gateway = gateway();
+    let plan = json!({
+        "project": PROJECT, "token": MAINTAINER, "reader": REPORTER, "job": 10, "other": 15, "artifacts": 4,
+        "folder": format!("{}/browse/many/", of_job(11)), "files": FILES,
+        "last": format!("file-{:05}.txt", FILES - 1),
+    });
+    play("forms", &gateway.base_url(), &plan);
+}
+
+#[test]
+fn hostile_names_open_their_files_and_nothing_of_a_job_runs() {
+    let gateway = gateway();
+    let files: Vec<String> = world::hostile_names().into_iter().map(|(_, contents)| contents).collect();
+    let plan = json!({
+        "folder": format!("{}/browse/", of_job(12)), "files": files,
+        "picture": format!("{}/view/pic.svg", of_job(10)), "html": format!("{}/raw/page.html", of_job(10)),
+    });
+    play("hostile", &gateway.base_url(), &plan);
+}
+
+#[test]
+fn other_sites_frame_no_page_and_their_forms_change_nothing() {
+    let gateway = gateway();
+    let forms = [
+        format!("{}/keep", of_job(10)),
+        format!("{}/delete", of_job(10)),
+        format!("{PROJECT}/-/artifacts/delete?id=1"),
+    ];
+    let frames = ["/".to_owned(), format!("{PROJECT}/-/jobs/10"), "/nothing".to_owned()];
+    let plan = json!({"token": MAINTAINER, "forms": forms, "frames": frames});
+    play("frames", &gateway.base_url(), &plan);
+    let job = gateway.get("/api/v4/projects/1/jobs/10").private_token(MAINTAINER).send();
+    let job: serde_json::Value = serde_json::from_str(job.text()).unwrap();
+    assert_eq!(
+        (job["artifacts"].as_array().unwrap().len(), job["artifacts_expire_at"].is_null()),
+        (4, false)
+    );
+}
+
+#[test]
+fn a_reload_a_copied_address_and_the_way_back_show_the_same() {
+    let gateway = gateway();
+    let shown = pages().into_iter().filter(|(_, status)| *status == 200);
+    let pages: Vec<String> = shown.map(|(path, _)| path).step_by(2).collect();
+    let plan = json!({"token": MAINTAINER, "pages": pages, "long": format!("{}/view/long.txt", of_job(10))});
+    play("again", &gateway.base_url(), &plan);
+}
