@@ -57,6 +57,7 @@ fn pages() -> Vec<(String, u16)> {
         &format!("{}/view?file_type=junit", of_job(10)),
         &format!("{}/view?file_type=trace", of_job(10)),
         &format!("{}/delete", of_job(10)),
+        &format!("{}/report/page.html", of_job(10)),
         &format!("{}/compare", of_job(15)),
         &format!("{}/compare/10", of_job(15)),
         &format!("{}/compare/10/long.txt", of_job(15)),

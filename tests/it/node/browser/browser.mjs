@@ -15,7 +15,7 @@ const { chromium } = beside('playwright-core');
 export const base = process.argv[2];
 export const plan = JSON.parse(process.argv[3] ?? 'null');
 
-/** Runs a story with a browser, for which the names of `hosts` lead to the server at `address`, whatever port they are asked at. */
+/** Runs a story with a browser, for which names of hosts lead to the server at an address, whatever port they are asked at. */
 export async function story(tell, { hosts = [], address = '' } = {}) {
     const rules = hosts.map((host) => `MAP ${host} ${address}`).join(', ');
     const browser = await chromium.launch({
