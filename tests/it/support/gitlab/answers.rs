@@ -286,7 +286,10 @@ impl State {
                 let all: Vec<_> = self.pipelines.iter().rev().map(|(id, it)| (*id, it.clone())).collect();
                 (200, all.iter().filter(of_ref).map(|(id, _)| self.pipeline_json(*id)).collect())
             }
-            (["pipelines", pipeline, "jobs"], query) if query.starts_with("per_page=100&page=") => {
+            (["pipelines", pipeline, "jobs"], query)
+                if query == "per_page=100" || query.starts_with("per_page=100&page=") =>
+            {
+                let query = if query == "per_page=100" { "page=1" } else { query };
                 let pipeline: i64 = pipeline.parse().unwrap();
                 let of_it: Vec<i64> =
                     self.jobs.iter().filter(|(_, job)| job.pipeline == pipeline).map(|(id, _)| *id).collect();
