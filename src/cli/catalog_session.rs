@@ -9,9 +9,12 @@ use tokio::runtime::{Builder, Runtime};
 use super::{CommandError, existing};
 use crate::audit::{AuditActor, AuditEvent, AuditOutcome, RequestOrigin};
 use crate::catalog::{Catalog, Db};
-use crate::domain::{Clock, Result};
+use crate::domain::{Clock, ErrorKind, Result};
 use crate::retention;
 use crate::settings::Settings;
+
+/// How often a change is tried that other transactions are in the way of.
+const TRIES: usize = 5;
 
 /// An open catalog and the runtime that runs its calls.
 pub(super) struct CatalogSession {
@@ -55,6 +58,27 @@ impl CatalogSession {
         work: impl FnOnce(&mut Db) -> Result<T> + Send + 'static,
     ) -> Result<T, CommandError> {
         let done = self.change(work)?;
+        audit(action, subject.into());
+        Ok(done)
+    }
+
+    /// Like [`CatalogSession::write`], and tries again while other transactions are in the way.
+    pub(super) fn write_patiently<T: Send + 'static>(
+        &self,
+        action: &'static str,
+        subject: impl Into<String>,
+        work: impl Fn(&mut Db) -> Result<T> + Clone + Send + 'static,
+    ) -> Result<T, CommandError> {
+        let mut done = self.runtime.block_on(self.catalog.write(work.clone()));
+        for _ in 1..TRIES {
+            match &done {
+                Err(error) if error.kind() == ErrorKind::Unavailable => {
+                    done = self.runtime.block_on(self.catalog.write(work.clone()));
+                }
+                _ => break,
+            }
+        }
+        let done = done.map_err(CommandError::rejected)?;
         audit(action, subject.into());
         Ok(done)
     }

@@ -14,7 +14,8 @@ use crate::domain::{Error, ErrorKind, Result, Timestamp};
 /// Deletes a project with its pipelines, jobs, artifacts and uploads, in one transaction, and returns what artifacts it
 /// had. Needs [`crate::catalog::Catalog::write`].
 ///
-/// Their bytes are recorded as leftovers, and stay for readers in the middle of them. What is being uploaded finds no job any more when it is to be recorded. `now` is the time that all nodes agree on.
+/// Their bytes are recorded as leftovers, and stay for readers in the middle of them. What is being uploaded finds no job any
+/// more when it is to be recorded. `now` is the time that all nodes agree on.
 ///
 /// # Errors
 /// `NotFound`, if another transaction was faster.
@@ -38,12 +39,17 @@ pub fn delete(db: &mut Db, id: i64, now: Timestamp) -> Result<Stored> {
 }
 
 /// Lets nobody add rows to a project until the transaction ends, and waits for those who do: what they add is seen by the
-/// statements after this. SQLite has one writer at a time.
+/// statements after this. Pipelines and jobs come before the project, as for whoever adds rows to them. SQLite has one writer
+/// at a time.
 fn lock(db: &mut Db, id: i64) -> Result<()> {
     if matches!(db, Db::Postgres(_)) {
-        diesel::sql_query("SELECT 1 FROM projects WHERE id = $1 FOR UPDATE")
-            .bind::<BigInt, _>(id)
-            .execute(db)?;
+        for rows in [
+            "SELECT 1 FROM pipelines WHERE project_id = $1 ORDER BY id FOR UPDATE",
+            "SELECT 1 FROM jobs WHERE project_id = $1 ORDER BY id FOR UPDATE",
+            "SELECT 1 FROM projects WHERE id = $1 FOR UPDATE",
+        ] {
+            diesel::sql_query(rows).bind::<BigInt, _>(id).execute(db)?;
+        }
     }
     Ok(())
 }

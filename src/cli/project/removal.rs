@@ -22,7 +22,7 @@ pub(super) fn delete(administration: &CatalogSession, path: String, yes: bool) -
     listing::print(&format!("project {path} (ID {id}): {what}\n"))?;
     confirm::require(yes, &format!("Delete project {path} with all of this?"))?;
     let subject = format!("project {path} (ID {id}): {what}");
-    administration.write("project.delete", subject, move |db| {
+    administration.write_patiently("project.delete", subject, move |db| {
         let now = clock::shared(db, &Clock::System)?;
         projects::delete(db, id, now)
     })?;

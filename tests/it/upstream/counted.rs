@@ -8,6 +8,7 @@ use super::{APP, DEVELOPER, OUTSIDER, World, small, upstream};
 use crate::support::gateway::Gateway;
 use crate::support::gitlab::{Failure, StubJob};
 use crate::support::http_client::Request;
+use crate::support::until;
 use crate::support::zips;
 
 fn samples(gateway: &Gateway) -> BTreeMap<String, f64> {
@@ -53,7 +54,7 @@ fn questions_calls_pulls_and_whether_it_is_left_alone_are_metrics() {
     assert!(questions("remembered") >= 1.0);
     assert_eq!(moved("calls_total"), 2.0);
     assert_eq!(world.status(&APP.replace("7001", "7000"), DEVELOPER), 200);
-    assert_eq!(moved("pulls_total{outcome=\"stored\"}"), 1.0);
+    until(60_000, "the copy is stored", || moved("pulls_total{outcome=\"stored\"}") == 1.0);
     assert_eq!(moved("pulled_bytes_total"), archive.len() as f64);
     world.gitlab.state().failure = Some(Failure::Hangup);
     world.forget();

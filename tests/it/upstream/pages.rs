@@ -14,7 +14,6 @@ in_front_on_both!(
 
 fn a_private_project_that_only_the_upstream_knows_is_shown_to_its_members(world: World) {
     let world = world.with_archive("public");
-    let missing = open(&world.gateway, "", "/nothing/like/it");
     let without_id = |text: &str| text.split("<code>").next().unwrap().to_owned();
     for (path, shown) in [
         ("/group/app", "main"),
@@ -27,9 +26,11 @@ fn a_private_project_that_only_the_upstream_knows_is_shown_to_its_members(world:
     ] {
         let page = open(&world.gateway, DEVELOPER, path);
         assert!(html(&page).contains(shown), "{path}: {}", page.text());
-        for token in [OUTSIDER, ""] {
+        // Who is signed in is told nothing, and nobody is asked to sign in, as where nothing is.
+        for (token, status) in [(OUTSIDER, 404), ("", 302)] {
             let page = open(&world.gateway, token, path);
-            assert_eq!(page.status, 404, "{path}");
+            let missing = open(&world.gateway, token, "/nothing/like/it");
+            assert_eq!((page.status, missing.status), (status, status), "{path}");
             assert_eq!(without_id(page.text()), without_id(missing.text()), "{path}");
         }
         let unknown = open(&world.gateway, "glpat-nobodys", path);

@@ -22,7 +22,7 @@ fn pages_count_under_the_templates_of_their_addresses() {
         ("/", "/", 200),
         ("/group", "/:name", 200),
         ("/group/project", "/:name", 200),
-        ("/nobody", "/:name", 404),
+        ("/nobody", "/:name", 302),
         ("/groups/group", "/groups/:name", 302),
         ("/group/project/-/pipelines", "/:project/-/pipelines", 200),
         ("/group/project/-/pipelines/100", "/:project/-/pipelines/:id", 200),

@@ -148,9 +148,10 @@ fn what_may_not_be_read_is_no_report_for_anybody_else() {
         .job(10, "build")
         .archive(&archive())
         .load(&gateway);
-    for token in ["", OUTSIDER] {
-        assert_eq!(open(&gateway, token, &format!("{REPORT}index.html")).status, 404);
-        assert_eq!(submit(&gateway, token, &format!("{REPORT}index.html")).status, 404);
+    // Nobody is asked to sign in, as where nothing is.
+    for (token, opened, submitted) in [("", 302, 303), (OUTSIDER, 404, 404)] {
+        assert_eq!(open(&gateway, token, &format!("{REPORT}index.html")).status, opened);
+        assert_eq!(submit(&gateway, token, &format!("{REPORT}index.html")).status, submitted);
     }
     // The address is the permission, whoever has it.
     let address = address(&gateway, REPORTER, &format!("{REPORT}index.html"));
