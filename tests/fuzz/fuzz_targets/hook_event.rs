@@ -29,6 +29,9 @@ fn check(news: Result<Option<News>, String>) {
         Ok(Some(News::Moved { project, to })) => {
             assert!(is_valid_path(&project.path) && to.iter().all(|path| is_valid_path(path)));
         }
+        Ok(Some(News::Rights { project, user })) => {
+            assert!(is_valid_path(&project.path) && user.is_none_or(|user| user > 0));
+        }
         Ok(None) => {}
         Err(why) => assert!(why.len() < 200, "{why}"),
     }
