@@ -121,8 +121,12 @@ impl Serving {
     /// The most memory that it has used so far, in bytes.
     pub fn peak_memory_bytes(&self) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.0.id())).unwrap();
-        let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap();
-        line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() * 1024
+        let kilobytes = |name: &str| {
+            let line = status.lines().find(|line| line.starts_with(name)).unwrap();
+            line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap()
+        };
+        // The program itself is in memory too, which is large with its debug information, and is no memory of requests.
+        (kilobytes("VmHWM:") - kilobytes("RssFile:")) * 1024
     }
 
     /// Sends SIGTERM and waits for the end.
