@@ -3,7 +3,7 @@
 use super::project::{AuthorizedProject, find_project};
 use super::{AcceptedCredentials, Access, AccessError, ArtifactAbsence, JobAbsence, JobArchive, Principal};
 use crate::auth::report_tokens::{ReportHolder, ReportSubject, ReportToken};
-use crate::auth::{self, Actor, CredentialError, Credentials};
+use crate::auth::{self, Actor, Credential, CredentialError, Credentials};
 use crate::catalog::{artifacts, jobs, tokens};
 use crate::domain::Timestamp;
 use crate::domain::permissions::Action;
@@ -12,8 +12,8 @@ use crate::domain::scope::Scopes;
 use crate::upstream::Consultation;
 
 impl Access {
-    /// Tells who gets the address of a report. Whoever only an upstream knows gets what nobody in particular does: his
-    /// token is not kept, so it cannot be asked with later.
+    /// Tells who gets the address of a report. Whoever only an upstream knows gets what nobody in particular does if
+    /// his token is too long to be asked with later.
     ///
     /// # Errors
     /// [`AccessError::Credential`], also for jobs.
@@ -21,16 +21,26 @@ impl Access {
         let principal = principal.clone();
         self.read(principal.asked(), move |db| {
             let refused = |why: CredentialError| AccessError::from(why);
-            match principal.authenticate(db)? {
-                Actor::Anonymous | Actor::Foreign(_) => Ok(ReportHolder::Anonymous),
-                Actor::User(_) => {
+            let session = match principal.credentials.list.first() {
+                Some(Credential::Session(session)) => Some(session.id),
+                _ => None,
+            };
+            match (principal.authenticate(db)?, session) {
+                (Actor::Anonymous, _) => Ok(ReportHolder::Anonymous),
+                (Actor::Foreign(asker), id) => {
+                    Ok(ReportHolder::foreign(id, &asker).unwrap_or(ReportHolder::Anonymous))
+                }
+                (Actor::User(_), Some(id)) => Ok(ReportHolder::Session(id)),
+                (Actor::User(_), None) => {
                     let digest = auth::personal_digest(&principal.credentials);
                     let digest = digest.ok_or_else(|| refused(CredentialError::Unknown))?;
                     let known = tokens::details(db, digest)?;
                     let (token, _) = known.ok_or_else(|| refused(CredentialError::Unknown))?;
                     Ok(ReportHolder::PersonalToken(token.id))
                 }
-                Actor::Job { .. } | Actor::VouchedJob { .. } => Err(refused(CredentialError::NotForJobs)),
+                (Actor::Job { .. } | Actor::VouchedJob { .. }, _) => {
+                    Err(refused(CredentialError::NotForJobs))
+                }
             }
         })
         .await
@@ -42,14 +52,15 @@ impl Access {
     /// As [`Access::archive_of_job`]; [`AccessError::ArtifactNotFound`] also if the job has another archive now.
     pub async fn report(
         &self,
-        token: ReportToken,
+        token: &ReportToken,
         request: Credentials,
         now: Timestamp,
     ) -> Result<JobArchive, AccessError> {
         let accepted = AcceptedCredentials::UserOrAnonymous;
         let principal = Principal { credentials: request, accepted, scopes: Scopes::READ, now };
+        let token = token.clone();
         self.read_inline(principal.asked(), move |db| {
-            let actor = auth::report_reader(db, token.holder, now, principal.audit())?;
+            let actor = auth::report_reader(db, &token.holder, &principal.credentials, now)?;
             let job_id = token.subject.job_id();
             let missing = AccessError::JobNotFound { why: JobAbsence::Nonexistent, may_be_told: false };
             let job = jobs::find(db, job_id)?.ok_or(missing)?;

@@ -36,6 +36,8 @@ pub struct SigningKey {
     pub tokens: [u8; 32],
     /// Signs the addresses of reports.
     pub reports: hmac::Key,
+    /// Seals what the addresses of reports hold: a secret for ChaCha20-Poly1305.
+    pub seals: [u8; 32],
 }
 
 /// The signing keys of the catalog. Clones share them.
@@ -183,11 +185,20 @@ pub fn new_secret() -> Result<[u8; SECRET_BYTES]> {
 fn derive(id: i64, secret: &[u8]) -> SigningKey {
     let root = hmac::Key::new(hmac::HMAC_SHA256, secret);
     let links = hmac::sign(&root, b"artigate links 1");
-    let mut tokens = [0; 32];
-    tokens.copy_from_slice(hmac::sign(&root, b"artigate tokens 1").as_ref());
+    let secret_for = |purpose: &[u8]| {
+        let mut derived = [0; 32];
+        derived.copy_from_slice(hmac::sign(&root, purpose).as_ref());
+        derived
+    };
     let reports = hmac::sign(&root, b"artigate reports 1");
     let key = |secret: hmac::Tag| hmac::Key::new(hmac::HMAC_SHA256, secret.as_ref());
-    SigningKey { id, links: key(links), tokens, reports: key(reports) }
+    SigningKey {
+        id,
+        links: key(links),
+        tokens: secret_for(b"artigate tokens 1"),
+        reports: key(reports),
+        seals: secret_for(b"artigate report seals 1"),
+    }
 }
 
 /// Returns a key whose secret everybody knows.

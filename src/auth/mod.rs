@@ -192,16 +192,31 @@ pub fn personal_digest(credentials: &Credentials) -> Option<Sha256Digest> {
 /// Finds the actor who got the address of a report.
 ///
 /// # Errors
-/// [`AuthError::Refused`] if the personal token with which it was got is no longer valid.
+/// [`AuthError::Refused`] if the personal token or the session with which it was got is no longer valid.
 pub fn report_reader(
     db: &mut Db,
-    holder: ReportHolder,
+    holder: &ReportHolder,
+    credentials: &Credentials,
     now: Timestamp,
-    audit: &AuditContext,
 ) -> Result<Actor, AuthError> {
+    let mut session = |id| sessions::holder_by_id(db, id, now);
     match holder {
         ReportHolder::Anonymous => Ok(Actor::Anonymous),
-        ReportHolder::PersonalToken(id) => tokens::personal_by_id(db, id, Scopes::READ, now, audit),
+        ReportHolder::PersonalToken(id) => {
+            tokens::personal_by_id(db, *id, Scopes::READ, now, &credentials.audit)
+        }
+        ReportHolder::Session(id) => {
+            let (user, scopes) = session(*id)?.ok_or(CredentialError::Unknown)?;
+            credentials.audit.set_user_actor(&user);
+            let is_admitted = scopes.admit(Scopes::READ);
+            is_admitted.then_some(Actor::User(user)).ok_or(CredentialError::MissingScope(Scopes::READ).into())
+        }
+        ReportHolder::Foreign { session_id, asker } => {
+            if let Some(id) = session_id {
+                session(*id)?;
+            }
+            foreign::of_asker(credentials, asker.clone(), Scopes::READ)
+        }
     }
 }
 

@@ -1,14 +1,18 @@
 //! Report tokens: a segment of a path that lets a browser read one archive and nothing else, for some hours.
 //!
 //! A report cannot be given the cookies of the person who looks at it, so its address carries the permission. It names
-//! who got it, and every request asks again whether that person may still read the archive.
+//! who got it, and every request asks again whether that person may still read the archive. Of a person whom only the
+//! upstream knows it holds the token to ask with, sealed: who has the address alone, or the catalog alone, has no token.
 
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use ring::hmac;
+use secrecy::{ExposeSecret, SecretString};
 
 use super::keys::{SigningKey, SigningKeys};
-use crate::domain::{Result, Timestamp};
+use crate::domain::{Error, Result, Timestamp};
+use crate::upstream::{Asker, Place};
 
 /// How long a token lasts at most, in hours. It ends at a full hour, so that the tokens of an hour are the same and what
 /// browsers have kept is of use.
@@ -21,8 +25,15 @@ const VERSION: u8 = 1;
 /// The length of a signature, in bytes.
 const SIGNATURE_BYTES: usize = 32;
 
-/// The longest token, in characters: every number has at most ten bytes.
-const MOST_CHARACTERS: usize = 128;
+/// The longest text of an upstream's token that is sealed, in bytes; GitLab's have less than 200.
+const MOST_SEALED_BYTES: usize = 512;
+
+/// The longest token, in characters: a version, seven numbers of at most ten bytes, what is sealed, the signature.
+const MOST_CHARACTERS: usize =
+    (1 + 7 * 10 + MOST_SEALED_BYTES + SEAL_BYTES + SIGNATURE_BYTES).div_ceil(3) * 4;
+
+/// What a seal adds, in bytes.
+const SEAL_BYTES: usize = NONCE_LEN + 16;
 
 /// How many bytes of a signature make a label, and in how many characters.
 const LABEL_BYTES: usize = 20;
@@ -48,16 +59,25 @@ pub enum ReportSubject {
 }
 
 /// Who got a token.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ReportHolder {
     /// Nobody who is known.
     Anonymous,
     /// The owner of the personal token with this ID.
     PersonalToken(i64),
+    /// Who is signed in with the session of this ID, which stands for a token that is registered here.
+    Session(i64),
+    /// A user of the upstream.
+    Foreign {
+        /// The session with which he is signed in, if he is.
+        session_id: Option<i64>,
+        /// His token.
+        asker: Asker,
+    },
 }
 
 /// A permission to read a report.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReportToken {
     /// What may be read.
     pub subject: ReportSubject,
@@ -113,20 +133,104 @@ impl ReportSubject {
 }
 
 impl ReportHolder {
-    fn numbers(self) -> [u64; 2] {
+    /// Returns a user of the upstream as a holder; `None` for a token that is too long for an address, or a job's.
+    pub fn foreign(session_id: Option<i64>, asker: &Asker) -> Option<Self> {
+        let (place, token) = asker.token()?;
+        let is_sealed = place != Place::Job && token.expose_secret().len() <= MOST_SEALED_BYTES;
+        is_sealed.then(|| Self::Foreign { session_id, asker: asker.clone() })
+    }
+
+    fn numbers(&self) -> [u64; 2] {
         match self {
             Self::Anonymous => [0, 0],
             Self::PersonalToken(id) => [1, id.cast_unsigned()],
+            Self::Session(id) => [2, id.cast_unsigned()],
+            Self::Foreign { session_id, asker } => {
+                let is_personal = asker.token().is_some_and(|(place, _)| place == Place::Personal);
+                [if is_personal { 3 } else { 4 }, session_id.unwrap_or(0).cast_unsigned()]
+            }
         }
     }
 
-    fn of_numbers(numbers: [u64; 2]) -> Option<Self> {
-        match numbers {
-            [0, 0] => Some(Self::Anonymous),
-            [1, id] => Some(Self::PersonalToken(id.cast_signed())),
+    fn of_numbers(numbers: [u64; 2], token: Option<SecretString>) -> Option<Self> {
+        let foreign = |place, id: u64, token: SecretString| {
+            let session_id = (id != 0).then(|| id.cast_signed());
+            Asker::with_token(place, &token).and_then(|asker| Self::foreign(session_id, &asker))
+        };
+        match (numbers, token) {
+            ([0, 0], None) => Some(Self::Anonymous),
+            ([1, id], None) => Some(Self::PersonalToken(id.cast_signed())),
+            ([2, id], None) => Some(Self::Session(id.cast_signed())),
+            ([3, id], Some(token)) => foreign(Place::Personal, id, token),
+            ([4, id], Some(token)) => foreign(Place::Bearer, id, token),
             _ => None,
         }
     }
+}
+
+/// A token as it is read: signed by somebody, with its seal closed.
+struct Unopened<'a> {
+    signed: &'a [u8],
+    signature: &'a [u8],
+    key_id: i64,
+    subject: ReportSubject,
+    holder: [u64; 2],
+    until_hours: i64,
+    /// What the seal covers besides the token.
+    numbers: &'a [u8],
+    sealed: &'a [u8],
+}
+
+impl<'a> Unopened<'a> {
+    fn read(bytes: &'a [u8]) -> Option<Self> {
+        let (signed, signature) = bytes.split_at_checked(bytes.len().checked_sub(SIGNATURE_BYTES)?)?;
+        let (&VERSION, mut rest) = signed.split_first()? else { return None };
+        let mut next = || read_number(&mut rest);
+        let key_id = next()?.cast_signed();
+        let subject = ReportSubject::of_numbers([next()?, next()?, next()?])?;
+        let holder = [next()?, next()?];
+        let until_hours = next()?.cast_signed();
+        let numbers = &signed[..signed.len() - rest.len()];
+        Some(Self { signed, signature, key_id, subject, holder, until_hours, numbers, sealed: rest })
+    }
+
+    /// Checks the signature, and opens the seal; `None` if the key has not made them.
+    fn open(&self, key: &SigningKey) -> Option<ReportToken> {
+        hmac::verify(&key.reports, &[b"token\n", self.signed].concat(), self.signature).ok()?;
+        let token = match self.sealed {
+            [] => None,
+            sealed => Some(unsealed(key, self.numbers, sealed)?),
+        };
+        let holder = ReportHolder::of_numbers(self.holder, token)?;
+        Some(ReportToken { subject: self.subject, holder, until_hours: self.until_hours })
+    }
+}
+
+/// Seals a text into the token with these numbers. The same text and numbers give the same bytes, so that the addresses
+/// of an hour are the same: what makes each seal different is made of both, by a key of ours.
+fn sealed(key: &SigningKey, numbers: &[u8], text: &SecretString) -> Result<Vec<u8>> {
+    let text = text.expose_secret().as_bytes();
+    let length = (numbers.len() as u64).to_le_bytes();
+    let tag = hmac::sign(&key.reports, &[b"seal\n", length.as_slice(), numbers, text].concat());
+    let nonce = tag.as_ref()[..NONCE_LEN].to_vec();
+    let mut bytes = text.to_vec();
+    let once = Nonce::try_assume_unique_for_key(&nonce).map_err(Error::internal)?;
+    sealing_key(key)?
+        .seal_in_place_append_tag(once, Aad::from(numbers), &mut bytes)
+        .map_err(Error::internal)?;
+    Ok([nonce, bytes].concat())
+}
+
+fn unsealed(key: &SigningKey, numbers: &[u8], sealed: &[u8]) -> Option<SecretString> {
+    let (nonce, text) = sealed.split_at_checked(NONCE_LEN)?;
+    let nonce = Nonce::try_assume_unique_for_key(nonce).ok()?;
+    let mut text = text.to_vec();
+    let text = sealing_key(key).ok()?.open_in_place(nonce, Aad::from(numbers), &mut text).ok()?;
+    std::str::from_utf8(text).ok().map(Into::into)
+}
+
+fn sealing_key(key: &SigningKey) -> Result<LessSafeKey> {
+    Ok(LessSafeKey::new(UnboundKey::new(&CHACHA20_POLY1305, &key.seals).map_err(Error::internal)?))
 }
 
 impl ReportToken {
@@ -145,7 +249,7 @@ impl ReportToken {
     /// # Errors
     /// Those of the catalog, which keeps the keys.
     pub async fn sign(self, keys: &SigningKeys, now: Timestamp) -> Result<SignedReport> {
-        Ok(self.signed(&*keys.newest(now).await?))
+        self.signed(&*keys.newest(now).await?)
     }
 
     /// Reads the text of a token, ended or not; `None` if none of our keys has signed it.
@@ -153,23 +257,35 @@ impl ReportToken {
     /// # Errors
     /// Those of the catalog, which keeps the keys.
     pub async fn verify(keys: &SigningKeys, text: &str) -> Result<Option<SignedReport>> {
-        let Some((key_id, token)) = Self::read(text) else { return Ok(None) };
-        let Some(key) = keys.find(key_id).await? else { return Ok(None) };
-        let signed = token.signed(&key);
-        // Both texts are public to whoever sent the one; the comparison must not tell where they begin to differ.
-        let is_same = subtle::ConstantTimeEq::ct_eq(signed.text.as_bytes(), text.as_bytes());
-        Ok(bool::from(is_same).then_some(signed))
+        if text.len() > MOST_CHARACTERS {
+            return Ok(None);
+        }
+        let Ok(bytes) = BASE64_URL_SAFE_NO_PAD.decode(text) else { return Ok(None) };
+        let Some(unopened) = Unopened::read(&bytes) else { return Ok(None) };
+        let Some(key) = keys.find(unopened.key_id).await? else { return Ok(None) };
+        Ok(unopened.open(&key).map(|token| token.with_text(text.to_owned(), &key)))
     }
 
-    fn signed(self, key: &SigningKey) -> SignedReport {
+    fn signed(self, key: &SigningKey) -> Result<SignedReport> {
         let mut bytes = vec![VERSION];
         write_number(&mut bytes, key.id.cast_unsigned());
         for number in self.numbers() {
             write_number(&mut bytes, number);
         }
+        if let ReportHolder::Foreign { asker, .. } = &self.holder
+            && let Some((_, token)) = asker.token()
+        {
+            let sealed = sealed(key, &bytes, token)?;
+            bytes.extend(sealed);
+        }
         let signature = hmac::sign(&key.reports, &[b"token\n", bytes.as_slice()].concat());
         bytes.extend_from_slice(signature.as_ref());
-        SignedReport { token: self, text: BASE64_URL_SAFE_NO_PAD.encode(bytes), label: self.label(key) }
+        Ok(self.with_text(BASE64_URL_SAFE_NO_PAD.encode(bytes), key))
+    }
+
+    fn with_text(self, text: String, key: &SigningKey) -> SignedReport {
+        let label = self.label(key);
+        SignedReport { token: self, text, label }
     }
 
     /// Names the subject by a signature, so that nobody can make a report share its origin with another.
@@ -184,22 +300,6 @@ impl ReportToken {
     fn numbers(&self) -> [u64; 6] {
         let ([kind, job, archive], [holder, id]) = (self.subject.numbers(), self.holder.numbers());
         [kind, job, archive, holder, id, self.until_hours.cast_unsigned()]
-    }
-
-    /// Reads the ID of the key and the token, whoever signed it.
-    fn read(text: &str) -> Option<(i64, Self)> {
-        if text.len() > MOST_CHARACTERS {
-            return None;
-        }
-        let bytes = BASE64_URL_SAFE_NO_PAD.decode(text).ok()?;
-        let (signed, _) = bytes.split_at_checked(bytes.len().checked_sub(SIGNATURE_BYTES)?)?;
-        let (&VERSION, mut rest) = signed.split_first()? else { return None };
-        let mut next = || read_number(&mut rest);
-        let key_id = next()?.cast_signed();
-        let subject = ReportSubject::of_numbers([next()?, next()?, next()?])?;
-        let holder = ReportHolder::of_numbers([next()?, next()?])?;
-        let until_hours = next()?.cast_signed();
-        rest.is_empty().then_some((key_id, Self { subject, holder, until_hours }))
     }
 }
 
@@ -238,77 +338,5 @@ fn base32(bytes: &[u8]) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-    use crate::auth::keys::derived_for_tests;
-
-    fn token(job_id: i64, holder: ReportHolder) -> ReportToken {
-        let subject = ReportSubject::OfJob { job_id, archive_id: Some(9) };
-        ReportToken::new(subject, holder, Timestamp::from_millis(HOUR_MILLIS * 500_000 + 1))
-    }
-
-    #[test]
-    fn a_token_is_the_same_for_an_hour_and_ends_within_eight() {
-        let key = derived_for_tests(7);
-        let subject = ReportSubject::Named { job_id: 1, archive_id: 2 };
-        let at = |millis| ReportToken::new(subject, ReportHolder::Anonymous, Timestamp::from_millis(millis));
-        let (begin, end) = (HOUR_MILLIS * 500_000, HOUR_MILLIS * 500_001 - 1);
-        assert_eq!(at(begin).signed(&key), at(end).signed(&key));
-        assert_ne!(at(begin).signed(&key).text, at(end + 1).signed(&key).text);
-        assert!(!at(begin).is_over(Timestamp::from_millis(begin + 8 * HOUR_MILLIS - 1)));
-        assert!(at(end).is_over(Timestamp::from_millis(begin + 8 * HOUR_MILLIS)));
-        let text = at(begin).signed(&key).text;
-        assert!((50..=80).contains(&text.len()), "{text}");
-    }
-
-    #[test]
-    fn a_label_names_an_archive_whoever_looks_at_it() {
-        let key = derived_for_tests(7);
-        let label = token(1, ReportHolder::Anonymous).signed(&key).label;
-        assert_eq!(label.len(), LABEL_CHARACTERS);
-        assert!(label.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit()), "{label}");
-        assert_eq!(token(1, ReportHolder::PersonalToken(3)).signed(&key).label, label);
-        assert_ne!(token(2, ReportHolder::Anonymous).signed(&key).label, label);
-        assert_ne!(token(1, ReportHolder::Anonymous).signed(&derived_for_tests(8)).label, label);
-    }
-
-    #[test]
-    fn base32_is_that_of_the_standard() {
-        assert_eq!(base32(b"fooba"), "mzxw6ytb");
-        assert_eq!(base32(&[0xff; 5]), "77777777");
-    }
-
-    proptest! {
-        #[test]
-        fn what_was_signed_is_read_and_nothing_else(
-            job_id: i64, archive: i64, id: i64, named: bool, key_id: i64, flip in 0_usize..2000,
-        ) {
-            let subject = if named {
-                ReportSubject::Named { job_id, archive_id: archive }
-            } else {
-                ReportSubject::OfJob { job_id, archive_id: (archive != 0).then_some(archive) }
-            };
-            let holder = if id % 2 == 0 { ReportHolder::Anonymous } else { ReportHolder::PersonalToken(id) };
-            let token = ReportToken::new(subject, holder, Timestamp::from_millis(id));
-            let key = derived_for_tests(key_id);
-            let text = token.signed(&key).text;
-            prop_assert!(text.len() <= MOST_CHARACTERS);
-            prop_assert_eq!(ReportToken::read(&text), Some((key_id, token)));
-            let mut bytes = BASE64_URL_SAFE_NO_PAD.decode(&text).unwrap();
-            let at = flip % (bytes.len() * 8);
-            bytes[at / 8] ^= 1 << (at % 8);
-            let bent = BASE64_URL_SAFE_NO_PAD.encode(bytes);
-            if let Some((id, read)) = ReportToken::read(&bent) {
-                prop_assert!(id != key_id || read.signed(&key).text != bent);
-            }
-        }
-
-        #[test]
-        fn no_text_is_a_panic(text in "[A-Za-z0-9_-]{0,140}", other in ".{0,40}") {
-            ReportToken::read(&text);
-            ReportToken::read(&other);
-        }
-    }
-}
+#[path = "report_tokens_tests.rs"]
+mod tests;

@@ -12,7 +12,8 @@ use serde::{Deserialize, Serialize};
 use super::tokens::{digest, has_random_part, is_same, new_token};
 use super::{Actor, AuthError, CredentialError, Credentials, foreign};
 use crate::audit::AuditContext;
-use crate::catalog::sessions::{FoundSession, IDLE_MILLIS, Owner, Session};
+use crate::catalog::Db;
+use crate::catalog::sessions::{self, FoundSession, IDLE_MILLIS, Owner, Session};
 use crate::catalog::users::User;
 use crate::domain::scope::Scopes;
 use crate::domain::{Error, Result, Sha256Digest, Timestamp};
@@ -220,23 +221,9 @@ impl OpenSession {
         upstream: Option<&str>,
         now: Timestamp,
     ) -> std::result::Result<Self, SessionEnd> {
-        let FoundSession { session, token } = found;
-        if session.ends_at <= now {
-            return Err(SessionEnd::Old);
-        }
-        if now.as_millis().saturating_sub(session.seen_at.as_millis()) >= IDLE_MILLIS {
-            return Err(SessionEnd::Idle);
-        }
-        let holder = match token {
-            Some((token, user)) => {
-                if token.expires_at.is_some_and(|expiry| expiry <= now) {
-                    return Err(SessionEnd::TokenExpired);
-                }
-                if token.revoked {
-                    return Err(SessionEnd::TokenRevoked);
-                }
-                Holder::User { user: user.clone(), scopes: Scopes::parse_known(&token.scopes) }
-            }
+        let session = &found.session;
+        let holder = match registered_holder(found, now)? {
+            Some((user, scopes)) => Holder::User { user, scopes },
             None => foreign_holder(session, held, upstream).ok_or(SessionEnd::TokenLost)?,
         };
         Ok(Self { id: session.id, holder })
@@ -290,6 +277,40 @@ impl OpenSession {
             Holder::Foreign { asker, .. } => foreign::of_asker(credentials, asker.clone(), scopes),
         }
     }
+}
+
+/// Returns the user of a session that has not ended, with the scopes of his token; `None` if only the upstream knows it.
+fn registered_holder(
+    FoundSession { session, token }: &FoundSession,
+    now: Timestamp,
+) -> std::result::Result<Option<(User, Scopes)>, SessionEnd> {
+    if session.ends_at <= now {
+        return Err(SessionEnd::Old);
+    }
+    if now.as_millis().saturating_sub(session.seen_at.as_millis()) >= IDLE_MILLIS {
+        return Err(SessionEnd::Idle);
+    }
+    let Some((token, user)) = token else { return Ok(None) };
+    if token.expires_at.is_some_and(|expiry| expiry <= now) {
+        return Err(SessionEnd::TokenExpired);
+    }
+    if token.revoked {
+        return Err(SessionEnd::TokenRevoked);
+    }
+    Ok(Some((user.clone(), Scopes::parse_known(&token.scopes))))
+}
+
+/// Finds the user of the session with this ID, with the scopes of his token; `None` if only the upstream knows it.
+///
+/// # Errors
+/// [`AuthError::Refused`] if the session has ended.
+pub(super) fn holder_by_id(
+    db: &mut Db,
+    id: i64,
+    now: Timestamp,
+) -> std::result::Result<Option<(User, Scopes)>, AuthError> {
+    let found = sessions::by_id(db, id)?.ok_or(CredentialError::Unknown)?;
+    Ok(registered_holder(&found, now).map_err(|_| CredentialError::Unknown)?)
 }
 
 /// Returns who is signed in with tokens of the upstream; `None` if they, or it, are no longer there.

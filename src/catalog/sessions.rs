@@ -177,6 +177,16 @@ pub fn find(db: &mut Db, sha256: Sha256Digest) -> Result<Option<FoundSession>> {
     Ok(found.map(|(session, token, user)| FoundSession { session, token: token.zip(user) }))
 }
 
+/// Finds a session by its ID, ended or not.
+///
+/// # Errors
+/// Those of the database.
+pub fn by_id(db: &mut Db, id: i64) -> Result<Option<FoundSession>> {
+    let sha256: Option<Sha256Digest> =
+        sessions::table.find(id).select(sessions::sha256).get_result(db).optional()?;
+    sha256.map_or(Ok(None), |sha256| find(db, sha256))
+}
+
 /// Notes that a session is used.
 ///
 /// # Errors

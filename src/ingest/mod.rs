@@ -145,6 +145,15 @@ impl Ingest {
         Ok(ArtifactUpload { upload: received.upload.without_digest(), ..received })
     }
 
+    /// Like [`Ingest::begin`], for the copy of an archive that somebody waits for: its digest is computed when they have it.
+    ///
+    /// # Errors
+    /// As [`Ingest::begin`].
+    async fn begin_copy(&self, project_id: i64, job_id: i64) -> Result<ArtifactUpload> {
+        let received = self.begin(project_id, job_id, None).await?;
+        Ok(ArtifactUpload { upload: received.upload.without_digest(), ..received })
+    }
+
     /// Like [`Ingest::begin`], for bytes whose hashes their client declared.
     ///
     /// # Errors

@@ -164,7 +164,17 @@ impl Ingest {
     /// known yet.
     async fn hash(&self, piece: &Piece, hashes: Option<Hashes>) -> Result<(StoredBlob, Option<Hashes>)> {
         let (key, size) = place(piece)?;
-        if let (Some(sha256), None) = (piece.sha256.0, &hashes) {
+        self.hash_piece(StoredPiece { key, size, sha256: piece.sha256.0 }, hashes).await
+    }
+
+    /// Does the same for bytes that were stored just now.
+    pub(super) async fn hash_piece(
+        &self,
+        piece: StoredPiece,
+        hashes: Option<Hashes>,
+    ) -> Result<(StoredBlob, Option<Hashes>)> {
+        let StoredPiece { key, size, sha256 } = piece;
+        if let (Some(sha256), None) = (sha256, &hashes) {
             return Ok((StoredBlob { key, size, sha256 }, None));
         }
         let blob = self.store.open_blob(&key, size).await.map_err(lost)?;

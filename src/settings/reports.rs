@@ -33,6 +33,11 @@ impl ReportsUrl {
         }
     }
 
+    /// Returns the origins of all reports, as a source of a content security policy.
+    pub fn source(&self) -> String {
+        self.origin("*")
+    }
+
     /// Whether each report has an origin of its own.
     pub const fn is_wildcard(&self) -> bool {
         self.is_wildcard

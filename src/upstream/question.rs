@@ -78,7 +78,8 @@ impl Asker {
         self.0.as_ref().map(|token| token.place)
     }
 
-    pub(super) fn token(&self) -> Option<(Place, &SecretString)> {
+    /// Returns the token that is shown, and where.
+    pub fn token(&self) -> Option<(Place, &SecretString)> {
         self.0.as_ref().map(|token| (token.place, &token.text))
     }
 
@@ -86,6 +87,14 @@ impl Asker {
         self.0.as_ref().map(|token| (token.place, token.sha256))
     }
 }
+
+impl PartialEq for Asker {
+    fn eq(&self, other: &Self) -> bool {
+        self.key() == other.key()
+    }
+}
+
+impl Eq for Asker {}
 
 impl fmt::Debug for Asker {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -9,6 +9,12 @@ use actix_web::http::header::{
 const POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self'; media-src 'self'; form-action 'self'; \
      frame-ancestors 'none'; base-uri 'none'";
 
+/// Returns what a page may load whose forms may lead to `hosts` at last, besides here: browsers look at every redirect
+/// that answers a form.
+pub(super) fn policy_with_forms_to(hosts: &str) -> String {
+    POLICY.replace("form-action 'self'", &format!("form-action 'self' {hosts}"))
+}
+
 /// What nothing on a page may use.
 const PERMISSIONS: &str = "accelerometer=(), camera=(), geolocation=(), gyroscope=(), magnetometer=(), microphone=(), \
      payment=(), usb=()";

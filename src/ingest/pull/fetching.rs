@@ -44,7 +44,7 @@ impl Inner {
         let is_ahead = order.ahead.is_some();
         let _room = self.make_room(download.size.unwrap_or(0), is_ahead).await?;
         let (project_id, job_id) = (order.archive.project_id, order.archive.job_id);
-        let mut upload = self.ingest.begin(project_id, job_id, None).await?;
+        let mut upload = self.ingest.begin_copy(project_id, job_id).await?;
         let filename = download.filename.clone().unwrap_or_else(|| ARTIFACTS_ZIP.to_owned());
         let received = self.receive(&mut download, &mut upload, &filename, tee.as_mut()).await?;
         // Of one that did not tell its size, it is known now.
@@ -167,7 +167,7 @@ impl Ingest {
         (now, used_at): (Timestamp, Timestamp),
     ) -> Result<PulledCopy> {
         let ArtifactUpload { upload, writer, _turn, .. } = received;
-        let stored = upload.commit().await?;
+        let (stored, _) = self.hash_piece(upload.commit_piece().await?, None).await?;
         let key = stored.key.clone();
         // On a thread of its own, because the future of a scan does not change threads.
         let (ingest, scanned) = (Arc::clone(&self), stored.clone());

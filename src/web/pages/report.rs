@@ -55,7 +55,7 @@ pub(in crate::web) async fn show(
     }
     let token = ReportToken::new(subject, holder, visit.now());
     // What the address will not open is refused here already, or its refusal would lead back here.
-    visit.access().report(token, visit.ctx.bare_credentials(), visit.now()).await?;
+    visit.access().report(&token, visit.ctx.bare_credentials(), visit.now()).await?;
     let signed = token.sign(&visit.ctx.app.keys, visit.now()).await?;
     visit.ctx.app.metrics.reports.count(ReportTokenOutcome::Issued);
     visit.see_other(&report::address_of(visit.ctx, &signed, &path))

@@ -2,7 +2,7 @@
 
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
-use actix_web::http::header::{HeaderName, HeaderValue, SET_COOKIE};
+use actix_web::http::header::{CONTENT_SECURITY_POLICY, HeaderName, HeaderValue, SET_COOKIE};
 use askama::Template;
 
 use crate::access::{AcceptedCredentials, AccessError};
@@ -16,6 +16,7 @@ use crate::http::error::{RequestError, with_reason};
 use crate::http::query::Query;
 use crate::http::session::COOKIE_SECONDS;
 use crate::web::error::PageError;
+use crate::web::headers;
 use crate::web::layout::{Layout, page_with_status};
 use crate::web::return_address;
 use crate::web::visit::Visit;
@@ -64,7 +65,14 @@ fn form(
         refused,
         has_ended: visit.query("ended").is_some(),
     };
-    page_with_status(visit, status, &template)
+    let mut answer = page_with_status(visit, status, &template)?;
+    // What the person wanted to see may be a report, which has another host.
+    if let Some(url) = &visit.ctx.app.settings.reports_url {
+        let policy = headers::policy_with_forms_to(&url.source());
+        let policy = HeaderValue::from_str(&policy).map_err(Error::internal)?;
+        answer.headers_mut().insert(CONTENT_SECURITY_POLICY, policy);
+    }
+    Ok(answer)
 }
 
 /// `POST /-/sign_in`

@@ -88,7 +88,7 @@ async fn dispatch(ctx: &RequestContext) -> Result<HttpResponse, Refusal> {
     if signed.token.is_over(ctx.now) {
         return Err(over(ctx, &signed, path, "address of a report has ended".into()).await?);
     }
-    let found = match ctx.access().report(signed.token, ctx.bare_credentials(), ctx.now).await {
+    let found = match ctx.access().report(&signed.token, ctx.bare_credentials(), ctx.now).await {
         Ok(found) => found,
         Err(
             error @ (AccessError::ArtifactNotFound(_)

@@ -5,11 +5,15 @@ use artigate::settings::PullMode;
 use super::{DEVELOPER, GUEST, MAINTAINER, OUTSIDER, World, in_front_on_both};
 use crate::support::gitlab::{StubJob, StubPipeline};
 use crate::support::zips;
+use crate::web::browser::Browser;
+use crate::web::report::{self, fetch};
+use crate::web::report_sessions::{has_ended, opened};
 use crate::web::{html, is_page, link, open, submit};
 
 in_front_on_both!(
     a_private_project_that_only_the_upstream_knows_is_shown_to_its_members,
     what_may_be_changed_is_offered_to_whom_the_upstream_gives_the_role,
+    who_only_the_upstream_knows_opens_reports,
 );
 
 fn a_private_project_that_only_the_upstream_knows_is_shown_to_its_members(world: World) {
@@ -95,4 +99,27 @@ fn an_archive_that_only_the_upstream_has_is_fetched_when_somebody_looks_into_it(
     assert_eq!(open(&world.gateway, DEVELOPER, &link(job.text(), "Browse")).status, 200);
     let job = open(&world.gateway, OUTSIDER, "/group/app/-/jobs/5001");
     assert_eq!(job.status, 404);
+}
+
+fn who_only_the_upstream_knows_opens_reports(world: World) {
+    let world = world.with_archive("public");
+    let path = "/group/app/-/jobs/7001/artifacts/report/a.txt";
+    let gateway = &world.gateway;
+    let browser = Browser::signed_in(gateway, DEVELOPER);
+    let of_session = opened(&browser, gateway, path);
+    let of_token = report::address(gateway, MAINTAINER, path);
+    for address in [&of_session, &of_token] {
+        let answer = fetch(gateway, address);
+        assert_eq!((answer.status, answer.text()), (200, "text"), "nobody in particular may not read it");
+        assert!(!address.contains(DEVELOPER) && !address.contains(MAINTAINER));
+    }
+    assert_eq!(Browser::signed_in(gateway, OUTSIDER).submit(path, &[]).status, 404);
+    assert_eq!(submit(gateway, OUTSIDER, path).status, 404);
+    // What the upstream takes away ends the report as soon as what is remembered is old.
+    world.gitlab.state().tokens.remove(MAINTAINER);
+    world.forget();
+    has_ended(gateway, &of_token);
+    assert_eq!(fetch(gateway, &of_session).status, 200);
+    assert_eq!(browser.submit("/-/sign_out", &[]).status, 303);
+    has_ended(gateway, &of_session);
 }

@@ -10,6 +10,7 @@ mod pages;
 pub mod report;
 mod report_ends;
 mod report_hosts;
+pub mod report_sessions;
 pub mod sign_in;
 mod sign_in_attacks;
 mod sign_in_audit;

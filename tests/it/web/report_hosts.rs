@@ -224,3 +224,18 @@ fn a_host_of_reports_must_not_be_that_of_the_pages() {
         assert!(error.starts_with(expected) && error.contains(why), "{error}");
     }
 }
+
+#[test]
+fn the_sign_in_may_lead_to_a_report() {
+    for (reports_url, source) in [
+        ("https://reports.example.net", "https://reports.example.net"),
+        ("https://*.reports.example.net", "https://*.reports.example.net"),
+    ] {
+        let gateway = with(reports_url);
+        let form = at(&gateway, "ci.example.com", "/-/sign_in");
+        let policy = form.header("content-security-policy").unwrap();
+        assert!(policy.contains(&format!("form-action 'self' {source};")), "{policy}");
+        let page = at(&gateway, "ci.example.com", "/");
+        assert!(page.header("content-security-policy").unwrap().contains("form-action 'self';"));
+    }
+}
