@@ -26,6 +26,16 @@ const FILES_AT_A_TIME: usize = 1_000;
 /// SHA-1 and SHA-256 of a file.
 pub type FileDigests = ([u8; 20], Sha256Digest);
 
+#[derive(QueryableByName)]
+struct DigestRow {
+    #[diesel(sql_type = Binary)]
+    uuid: Uuid,
+    #[diesel(sql_type = Binary)]
+    sha1: Vec<u8>,
+    #[diesel(sql_type = Binary)]
+    sha256: Sha256Digest,
+}
+
 /// Lists the artifacts of some jobs in these states, without logs and listings, oldest first.
 ///
 /// # Errors
@@ -56,10 +66,19 @@ pub fn of_jobs_in(db: &mut Db, job_ids: &[i64], states: &[ArtifactState]) -> Res
 pub fn digests(db: &mut Db, uuids: &[Uuid]) -> Result<HashMap<Uuid, FileDigests>> {
     let bytes: Vec<Vec<u8>> = uuids.iter().map(|uuid| uuid.as_bytes().to_vec()).collect();
     type Row = (Uuid, Vec<u8>, Sha256Digest);
-    let mut rows: Vec<Row> = entry_digests::table
-        .filter(entry_digests::uuid.eq_any(&bytes))
-        .select((entry_digests::uuid, entry_digests::sha1, entry_digests::sha256))
-        .load(db)?;
+    let mut rows: Vec<Row> = Vec::with_capacity(uuids.len());
+    for some in bytes.chunks(FILES_AT_A_TIME) {
+        // Planned anew each time: a plan that PostgreSQL keeps of a time when there were few digests reads them all.
+        let list: Vec<String> = (1..=some.len()).map(|number| format!("${number}")).collect();
+        let text =
+            format!("SELECT uuid, sha1, sha256 FROM entry_digests WHERE uuid IN ({})", list.join(", "));
+        let mut asking = diesel::sql_query(text).into_boxed::<MultiBackend>();
+        for uuid in some {
+            asking = asking.bind::<Binary, _>(uuid.clone());
+        }
+        let found: Vec<DigestRow> = asking.load(db)?;
+        rows.extend(found.into_iter().map(|row| (row.uuid, row.sha1, row.sha256)));
+    }
     let whole: Vec<(Uuid, Option<Vec<u8>>, Sha256Digest)> = artifacts::table
         .filter(artifacts::uuid.eq_any(&bytes))
         .filter(artifacts::sha1.is_not_null())

@@ -16,7 +16,7 @@ use crate::domain::{Result, Timestamp, Uuid};
 const FEW: i64 = 3_000;
 
 /// How many of the newest builds are looked at before refs are looked for that match a pattern, and on PostgreSQL, which
-/// reads them faster than it looks for refs, once there are such refs.
+/// reads them faster than it looks for refs, once there are such refs or some of the newest match.
 const NEWEST: i64 = 1_000;
 const MANY_NEWEST: i64 = 9_000;
 
@@ -86,11 +86,19 @@ pub fn listed(db: &mut Db, project_ids: &[i64], list: &BuildList, slice: Slice) 
         return nothing;
     }
     let is_sqlite = matches!(db, Db::Sqlite(_));
-    if let Some(page) = among_newest(db, project_ids, list, slice, if is_sqlite { FEW } else { NEWEST })? {
+    let mut looked = among_newest(db, project_ids, list, slice, if is_sqlite { FEW } else { NEWEST })?;
+    let some_match = !is_sqlite && matches!(looked, Looked::Few(1..));
+    if some_match {
+        looked = among_newest(db, project_ids, list, slice, MANY_NEWEST)?;
+    }
+    if let Looked::Full(page) = looked {
         return Ok(page);
     }
     let Some(filters) = filters(db, project_ids, list)? else { return nothing };
-    if !is_sqlite && let Some(page) = among_newest(db, project_ids, list, slice, MANY_NEWEST)? {
+    if !is_sqlite
+        && !some_match
+        && let Looked::Full(page) = among_newest(db, project_ids, list, slice, MANY_NEWEST)?
+    {
         return Ok(page);
     }
     let times = times(list);
@@ -146,20 +154,28 @@ pub fn listed(db: &mut Db, project_ids: &[i64], list: &BuildList, slice: Slice) 
     Ok(BuildPage { ids, count, more })
 }
 
-/// Looks for a page among so many of the newest builds of a project, for a list whose refs would have to be looked for first; `None`
-/// if it is not full there.
+/// What a look at the newest builds finds.
+enum Looked {
+    /// A full page.
+    Full(BuildPage),
+    /// So many builds of the page, and not all.
+    Few(usize),
+}
+
+/// Looks for a page among so many of the newest builds of a project, for a list whose refs would have to be looked for
+/// first.
 fn among_newest(
     db: &mut Db,
     project_ids: &[i64],
     list: &BuildList,
     slice: Slice,
     newest: i64,
-) -> Result<Option<BuildPage>> {
+) -> Result<Looked> {
     let ([project_id], true) = (project_ids, list.refs.iter().any(|text| text.contains('*'))) else {
-        return Ok(None);
+        return Ok(Looked::Few(0));
     };
     let others = BuildList { refs: Vec::new(), ..list.clone() };
-    let Some(others) = filters(db, project_ids, &others)? else { return Ok(None) };
+    let Some(others) = filters(db, project_ids, &others)? else { return Ok(Looked::Few(0)) };
     let is_sqlite = matches!(db, Db::Sqlite(_));
     let refs = unindexed(matching(&list.refs, is_sqlite), is_sqlite);
     let conditions = times(list).into_iter().chain(others.into_iter().map(|filter| filter.condition));
@@ -171,9 +187,11 @@ fn among_newest(
     let (offset, limit) = (slice.offset, slice.limit + 1);
     let end = format!("{SORTED} LIMIT {limit} OFFSET {offset}");
     let mut ids = conditions.within(&newest, &end).load(db)?;
-    let is_full = ids.len() as i64 == limit;
+    if (ids.len() as i64) < limit {
+        return Ok(Looked::Few(ids.len()));
+    }
     ids.truncate(usize::try_from(slice.limit).unwrap_or(0));
-    Ok(is_full.then_some(BuildPage { ids, count: Count::TooMany, more: true }))
+    Ok(Looked::Full(BuildPage { ids, count: Count::TooMany, more: true }))
 }
 
 const NEWEST_FIRST: &str = " ORDER BY b.created_at DESC, b.id DESC";

@@ -119,6 +119,27 @@ fn two_reports_with_hosts_of_their_own_share_nothing() {
 }
 
 #[test]
+fn who_signs_in_to_see_a_report_is_led_to_it() {
+    for apart in [false, true] {
+        let gateway = if apart { Gateway::on_sqlite_with(self::apart) } else { Gateway::on_sqlite() };
+        Fixture::project("group/project")
+            .members()
+            .pipeline(100, "main")
+            .job(10, "build")
+            .archive(&zips::deflated(&[("index.html", b"<!DOCTYPE html><title>x</title><p>report</p>")]))
+            .load(&gateway);
+        let mut plan =
+            json!({"path": REPORT, "job": "/group/project/-/jobs/10", "token": fixtures::REPORTER});
+        if apart {
+            plan["hosts"] = json!(HOSTS);
+            plan["address"] = json!(gateway.address.to_string());
+        }
+        let base_url = if apart { PAGES.to_owned() } else { gateway.base_url() };
+        play("report_signed_in", &base_url, &plan);
+    }
+}
+
+#[test]
 fn a_hostile_report_gets_at_nothing_of_the_pages() {
     let gateway = Gateway::on_sqlite();
     Fixture::project("group/project")
