@@ -26,8 +26,7 @@ fn size(png: &[u8]) -> Option<(u32, u32)> {
 #[test]
 fn the_pictures_of_the_pages_are_small_and_of_one_size() {
     let files = std::fs::read_dir(top().join(FOLDER)).unwrap();
-    let mut found: Vec<String> =
-        files.map(|file| file.unwrap().file_name().into_string().unwrap()).collect();
+    let mut found: Vec<String> = files.map(|file| file.unwrap().file_name().into_string().unwrap()).collect();
     found.sort();
     assert_eq!(found, names());
     for name in found {
