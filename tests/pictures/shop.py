@@ -27,10 +27,10 @@ GREEN, RED, YELLOW, DULL, BOLD, PLAIN = (f"\x1b[{code}m" for code in (32, 31, 33
 
 
 class Time:
-    """Moments, seen from a whole minute that is now."""
+    """Moments, seen from now."""
 
     def __init__(self):
-        self.now = datetime.datetime.now(datetime.UTC).replace(second=0, microsecond=0)
+        self.now = datetime.datetime.now(datetime.UTC)
 
     def ago(self, **span: float) -> str:
         return (self.now - datetime.timedelta(**span)).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -9,9 +9,12 @@ const folder = process.argv[4];
 
 // The day of the pictures, whose times move with the real one: else each would differ from the one before by its dates.
 const DAY = Date.UTC(2026, 2, 2, 12, 0);
+const MINUTE = 60_000;
 
 /** Writes the dates that the page shows as if it were that day; how far away they are stays as it is. */
 function moveDates(page) {
+    // Pages round down to the minute.
+    const now = Date.parse(plan.now);
     return page.evaluate((moved) => {
         const date = /(\d{4}-\d\d-\d\d) (\d\d:\d\d) UTC/;
         for (const shown of document.querySelectorAll('.date')) {
@@ -20,7 +23,7 @@ function moveDates(page) {
                 return `${then} ${at.slice(0, 5)} UTC`;
             });
         }
-    }, DAY - Date.parse(plan.now));
+    }, DAY - (now - (now % MINUTE)));
 }
 
 await story(async (browser) => {
