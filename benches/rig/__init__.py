@@ -1,1 +1,1 @@
-"""What the two measuring commands share."""
+"""What the measuring commands share."""

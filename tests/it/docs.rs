@@ -4,6 +4,7 @@
 //! the directory of a server that was started with `--demo`, and can be repeated. `sh demo once`: the same,
 //! but only the first time. `sh`: only the syntax is checked.
 
+mod images;
 mod links;
 mod settings;
 
