@@ -54,7 +54,7 @@ pub use news::{News, NewsOutcome, ProvenDelivery};
 pub use open_session::{EndedSession, SessionLookup};
 pub use overview::{
     JobOverview, ListedProject, Named, OverviewArtifact, PipelineOverview, ProjectArtifactsPage,
-    ProjectOverview, RefOverview, Rights,
+    ProjectOverview, RefOverview, Rights, SearchedArtifacts,
 };
 pub use pieces::{Room, UploadError};
 pub use principal::Principal;

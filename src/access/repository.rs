@@ -3,7 +3,7 @@
 use crate::access::lists::{Listed, Total, one_more, take_page};
 use crate::access::project::AuthorizedProject;
 use crate::access::{Access, AccessError, CommitAbsence, Principal};
-use crate::catalog::refs::{self, Head, Log, Revision};
+use crate::catalog::refs::{self, ActiveRef, Head, Log, Revision};
 use crate::catalog::slice::{Direction, Slice};
 use crate::catalog::{Db, projects};
 use crate::domain::permissions::Action;
@@ -96,14 +96,32 @@ impl Access {
         let principal = principal.clone();
         self.read(principal.asked(), move |db| {
             let project = AuthorizedProject::find(db, &principal, &project, Action::ReadJobs)?.project;
-            let mut all = refs::all(db, project.id, list.kind)?;
-            list.arrange(&mut all);
-            let total = Total::Known(all.len());
-            let index = |number| usize::try_from(number).unwrap_or(usize::MAX);
-            let part = all.into_iter().skip(index(page.offset)).take(index(page.limit)).collect();
+            let (total, part) = part_of(db, project.id, &list, page)?;
             let items = refs::heads(db, project.id, part)?;
             let default_branch = projects::default_branch(db, project.id)?;
             Ok(ListedRefs { refs: Listed { items, total, project_path: project.path }, default_branch })
+        })
+        .await
+    }
+
+    /// Lists a page of a project's branches or tags, each with its newest pipelines.
+    ///
+    /// # Errors
+    /// As [`Access::refs`].
+    pub async fn refs_with_successes(
+        &self,
+        principal: &Principal,
+        project: ProjectRef,
+        list: RefList,
+        page: Slice,
+    ) -> Result<Listed<ActiveRef>, AccessError> {
+        let principal = principal.clone();
+        self.read(principal.asked(), move |db| {
+            let project = AuthorizedProject::find(db, &principal, &project, Action::ReadJobs)?.project;
+            let (total, part) = part_of(db, project.id, &list, page)?;
+            let newest: Vec<i64> = part.into_iter().map(|(_, pipeline_id)| pipeline_id).collect();
+            let items = refs::with_successes(db, &newest)?;
+            Ok(Listed { items, total, project_path: project.path })
         })
         .await
     }
@@ -184,6 +202,20 @@ impl Access {
 }
 
 const NO_DEFAULT_BRANCH: AccessError = AccessError::CommitNotFound(CommitAbsence::NoDefaultBranch);
+
+/// Returns the names in a part of a list of refs with their newest pipelines, and how many there are in all.
+fn part_of(
+    db: &mut Db,
+    project_id: i64,
+    list: &RefList,
+    page: Slice,
+) -> Result<(Total, Vec<(String, i64)>), AccessError> {
+    let mut all = refs::all(db, project_id, list.kind)?;
+    list.arrange(&mut all);
+    let index = |number| usize::try_from(number).unwrap_or(usize::MAX);
+    let total = Total::Known(all.len());
+    Ok((total, all.into_iter().skip(index(page.offset)).take(index(page.limit)).collect()))
+}
 
 /// Returns the default branch. A project without pipelines has no commits, whatever its branch is; with
 /// pipelines but no known default branch none is guessed, because the guess would change with each pipeline.

@@ -5,7 +5,7 @@ use crate::access::require_registry;
 use crate::catalog::usage::{self, StorageView};
 
 impl Access {
-    /// Returns what is stored, by project, with at most `limit` projects, and what will be deleted.
+    /// Returns what is stored, by project, with at most `limit` projects and as many groups, and what will be deleted.
     ///
     /// # Errors
     /// [`AccessError::Credential`], [`AccessError::NotAdministrator`].

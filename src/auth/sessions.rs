@@ -247,6 +247,11 @@ impl OpenSession {
         }
     }
 
+    /// Whether an administrator is signed in.
+    pub fn is_of_administrator(&self) -> bool {
+        matches!(&self.holder, Holder::User { user, .. } if user.admin)
+    }
+
     /// Whether only the upstream knows the token.
     pub fn is_foreign(&self) -> bool {
         matches!(self.holder, Holder::Foreign { .. })

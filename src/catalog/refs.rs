@@ -156,14 +156,22 @@ pub fn active(
     let mut seen: HashSet<(&str, bool)> = default_branch.map(|branch| (branch, false)).into_iter().collect();
     newest.extend(runs.iter().filter(|(_, name, tag)| seen.insert((name, *tag))).map(|(id, ..)| *id));
     newest.truncate(limit);
-    let successful = newest_successes(db, &newest)?;
+    with_successes(db, &newest)
+}
+
+/// Describes refs by their newest pipelines, in this order.
+///
+/// # Errors
+/// Those of the database.
+pub fn with_successes(db: &mut Db, newest: &[i64]) -> Result<Vec<ActiveRef>> {
+    let successful = newest_successes(db, newest)?;
     let all: HashSet<i64> = newest.iter().copied().chain(successful.values().copied()).collect();
     let all: Vec<i64> = all.into_iter().collect();
     let views: HashMap<i64, PipelineView> =
         all_views(db, &all)?.into_iter().map(|view| (view.id, view)).collect();
-    let active = newest.into_iter().filter_map(|id| {
-        let successful = successful.get(&id).and_then(|id| views.get(id)).cloned();
-        Some(ActiveRef { newest: views.get(&id)?.clone(), successful })
+    let active = newest.iter().filter_map(|id| {
+        let successful = successful.get(id).and_then(|id| views.get(id)).cloned();
+        Some(ActiveRef { newest: views.get(id)?.clone(), successful })
     });
     Ok(active.collect())
 }

@@ -4,7 +4,9 @@ use std::ops::Range;
 
 use super::index_cache::Indexed;
 use super::{Deliver, open_artifact};
-use crate::archive::{ArchiveError, ArrangedFolder, Arrangement, Comparison, Index, front_page};
+use crate::archive::{
+    ArchiveError, ArrangedFolder, ArrangedItem, Arrangement, Comparison, Index, front_page,
+};
 use crate::catalog::artifacts::Artifact;
 use crate::domain::{Error, ErrorKind, Result};
 
@@ -15,6 +17,17 @@ pub struct Contents<'a> {
     pub archive: Option<&'a Artifact>,
     /// Single files, which come before entries of the same path.
     pub files: &'a [Artifact],
+}
+
+/// The files of an archive that a search has found.
+#[derive(Debug, Clone)]
+pub struct FoundFiles {
+    /// How many entries were looked at.
+    pub entries: usize,
+    /// How many files were found.
+    pub total: usize,
+    /// The first of them.
+    pub files: Vec<ArrangedItem>,
 }
 
 impl Deliver {
@@ -57,6 +70,30 @@ impl Deliver {
     /// As [`Deliver::arranged`].
     pub async fn front_page(&self, contents: Contents<'_>) -> Result<Option<String>> {
         self.with_indexes(contents, front_page).await
+    }
+
+    /// Counts the files of an archive.
+    ///
+    /// # Errors
+    /// As [`Deliver::arranged`].
+    pub async fn count_files(&self, archive: &Artifact) -> Result<usize> {
+        let blob = open_artifact(&self.store, archive).await?;
+        self.indexes.work(archive, &blob, |known| known.files().len()).await?.map_err(unreadable)
+    }
+
+    /// Finds the files of an archive whose paths contain `text`, which is not empty: the first `most` by their paths.
+    ///
+    /// # Errors
+    /// As [`Deliver::arranged`].
+    pub async fn find_by_name(&self, archive: &Artifact, text: String, most: usize) -> Result<FoundFiles> {
+        let wanted = Arrangement { search: Some(text), window: 0..most, ..Arrangement::default() };
+        let find = move |indexes: &[&Index]| {
+            let found = ArrangedFolder::of(indexes, &wanted);
+            let entries = indexes.iter().map(|index| index.len()).sum();
+            let (total, files) = found.map_or((0, Vec::new()), |found| (found.total, found.items));
+            FoundFiles { entries, total, files }
+        };
+        self.with_indexes(Contents { archive: Some(archive), files: &[] }, find).await
     }
 
     /// Compares two archives, and lists the differences in `window`.

@@ -25,7 +25,7 @@ use std::pin::Pin;
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt, TryStreamExt, stream};
 
-pub use arranged::Contents;
+pub use arranged::{Contents, FoundFiles};
 pub use assembled::AssembledDelivery;
 pub use beginning::Beginning;
 pub use budget::Patience;

@@ -84,6 +84,7 @@ pub async fn count_storage(catalog: &Catalog, clock: &Clock) -> Result<StorageCo
     let next_sweep = NextSweep::count(catalog, now).await?;
     let first = next_sweep.first;
     let full = catalog.read(quotas::nearly_used_up).await?;
+    let (unfinished_uploads, unfinished_since) = catalog.read(usage::unfinished_uploads).await?;
     let counts = StorageCounts {
         expired,
         expired_since,
@@ -95,6 +96,9 @@ pub async fn count_storage(catalog: &Catalog, clock: &Clock) -> Result<StorageCo
         next_sweep_first: catalog.read(move |db| usage::described(db, &first)).await?,
         locked: catalog.read(usage::locked).await?,
         failed_uploads: catalog.read(usage::failed_uploads).await?,
+        unfinished_uploads,
+        unfinished_since,
+        waiting_since: catalog.read(usage::waiting_since).await?,
         nearly_full: full.iter().map(|quota| quota.owner.to_string()).collect(),
     };
     let (kept, clock) = (counts.clone(), clock.clone());

@@ -4,6 +4,7 @@
 //! Every deletion has three steps (mark the row, delete the blob, delete the row) and runs in batches, so
 //! that many nodes may delete at once and any of them may die anywhere.
 
+mod asked;
 pub mod copy_store;
 mod count;
 mod fsck;
@@ -14,6 +15,8 @@ mod timer;
 
 use std::time::Duration;
 
+pub use asked::LastSweep;
+use asked::Sweeps;
 pub use count::count_storage;
 pub use fsck::{Checked, CounterFinding, FsckFinding};
 pub use gc::{Collected, STEPS, Terms};
@@ -44,6 +47,7 @@ pub struct Retention {
     cache_bytes: Option<u64>,
     metrics: metrics::Retention,
     gauges: CatalogGauges,
+    sweeps: Sweeps,
 }
 
 impl Retention {
@@ -57,7 +61,9 @@ impl Retention {
         agents_lost_after: Duration,
     ) -> Self {
         let (metrics, gauges) = (metrics::Retention::default(), CatalogGauges::default());
-        Self { catalog, store, clock, tombstones, agents_lost_after, cache_bytes: None, metrics, gauges }
+        let sweeps = Sweeps::default();
+        let cache_bytes = None;
+        Self { catalog, store, clock, tombstones, agents_lost_after, cache_bytes, metrics, gauges, sweeps }
     }
 
     /// Keeps at most so many bytes of copies from an upstream.

@@ -1,5 +1,6 @@
 //! A sweep is one pass over expired artifacts, requested deletions, and the blobs of both.
 
+use super::asked::LastSweep;
 use super::purge::Removed;
 use super::{BATCH, Retention};
 use crate::catalog::tombstones::{self, Cursor};
@@ -68,7 +69,9 @@ impl Retention {
             let now = earlier(catalog, clock).await?;
             if catalog.write(move |db| tombstones::delete_old(db, BATCH, now)).await? < BATCH as usize {
                 self.metrics.sweep_succeeded(now.as_millis() / 1000);
-                return Ok(Swept { expired, removed });
+                let swept = Swept { expired, removed };
+                self.sweeps.note(LastSweep { at: now, swept });
+                return Ok(swept);
             }
         }
     }

@@ -45,6 +45,14 @@ impl Project {
         format!("{}/-/pipelines/{id}", self.base)
     }
 
+    pub(super) fn branches(&self) -> String {
+        format!("{}/-/branches", self.base)
+    }
+
+    pub(super) fn tags(&self) -> String {
+        format!("{}/-/tags", self.base)
+    }
+
     pub(super) fn artifacts(&self) -> String {
         format!("{}/-/artifacts", self.base)
     }

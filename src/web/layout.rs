@@ -30,6 +30,8 @@ pub(super) struct Layout {
     pub(super) icon: String,
     /// The name of who is signed in.
     pub(super) person: Option<String>,
+    /// The address of the operators' page, for administrators.
+    pub(super) operate: Option<String>,
     /// The address of the sign-in page, if nobody is signed in.
     pub(super) sign_in: Option<String>,
 }
@@ -50,7 +52,7 @@ impl Crumb {
 impl Layout {
     pub(super) fn new(root: String, heading: String, crumbs: Vec<Crumb>) -> Self {
         let (style, icon) = asset_addresses(&root);
-        Self { root, heading, crumbs, style, icon, person: None, sign_in: None }
+        Self { root, heading, crumbs, style, icon, person: None, operate: None, sign_in: None }
     }
 
     /// The title in the browser's tab: the page, then what it is part of.

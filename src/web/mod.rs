@@ -12,8 +12,10 @@ mod error_pages;
 mod headers;
 mod layout;
 mod navigation;
+mod operator_page;
 mod pages;
 mod person_page;
+mod project_page;
 mod report;
 mod return_address;
 mod routes;
@@ -34,8 +36,10 @@ use crate::http::measured::Measured;
 use crate::http::session::{self, Visitor};
 use error::PageError;
 pub use error_pages::error_pages;
+use operator_page::OperatorPage;
 use person_page::PersonPage;
-use routes::{ProjectPage, Route};
+use project_page::ProjectPage;
+use routes::Route;
 use visit::Visit;
 
 /// Mounts the style sheet, reports and, for browsers, the pages. Comes before the dialects, which get everything else.
@@ -63,6 +67,7 @@ fn is_for_pages(context: &GuardContext<'_>) -> bool {
         }
         (&Method::GET | &Method::HEAD, Route::OfProject { page, .. }) => navigates && !page.is_change_only(),
         (method, Route::OfPerson(page)) => navigates && page.takes(method),
+        (method, Route::OfOperator(page)) => navigates && page.takes(method),
         (&Method::GET | &Method::HEAD, _) => navigates,
         (&Method::POST, Route::OfProject { page, .. }) => navigates && page.is_change(),
         _ => false,
@@ -109,6 +114,8 @@ async fn of_route(
         Route::Named(path) => pages::named::show(visit, path).await,
         Route::Groups(path) => visit.redirect(&visit.address(&path)),
         Route::OfProject { project, page } => of_project(visit, &project, page, is_change).await,
+        Route::OfOperator(OperatorPage::Operate) => pages::operate::show(visit).await,
+        Route::OfOperator(OperatorPage::Sweep) => pages::operate::sweep(visit).await,
         Route::OfPerson(page) => match page {
             PersonPage::SignIn if is_change => pages::sign_in::receive(visit, body).await,
             PersonPage::SignIn => pages::sign_in::show(visit).await,
@@ -130,6 +137,7 @@ async fn of_project(
     match page {
         ProjectPage::Pipelines => pages::pipelines::show(visit, project).await,
         ProjectPage::Pipeline(id) => pages::pipeline::show(visit, project, id).await,
+        ProjectPage::Refs(kind) => pages::refs::show(visit, project, kind).await,
         ProjectPage::Job(id) => pages::job::show(visit, project, id).await,
         ProjectPage::Commit(sha) => pages::pipelines::of_filter(visit, project, "sha", &sha),
         ProjectPage::Tree(name) => pages::pipelines::of_filter(visit, project, "ref", &name),
@@ -150,7 +158,10 @@ async fn of_project(
         ProjectPage::CompareFile { job_id, other, path } => {
             pages::compare::show_file(visit, project, (job_id, other), &path).await
         }
-        ProjectPage::Artifacts => pages::artifacts::show(visit, project).await,
+        ProjectPage::Artifacts => match visit.query("file") {
+            Some(text) => pages::file_search::show(visit, project, text).await,
+            None => pages::artifacts::show(visit, project).await,
+        },
         ProjectPage::Keep(job_id) => pages::change::keep(visit, project, job_id).await,
         ProjectPage::Delete(job_id) if is_change => pages::change::delete(visit, project, job_id).await,
         ProjectPage::Delete(job_id) => pages::change::confirm(visit, project, job_id).await,

@@ -61,7 +61,10 @@ impl<'a> Visit<'a> {
     /// The frame of a page with this title, below the pages of `crumbs`.
     pub(super) fn layout(&self, title: impl Into<String>, crumbs: Vec<Crumb>) -> Layout {
         let mut layout = Layout::new(self.root.clone(), title.into(), crumbs);
-        layout.person = self.ctx.session.get().map(|session| session.username().to_owned());
+        let session = self.ctx.session.get();
+        layout.person = session.map(|session| session.username().to_owned());
+        let is_admin = session.is_some_and(|session| session.is_of_administrator());
+        layout.operate = is_admin.then(|| format!("{}/-/operate", self.root));
         // A client with a token is somebody, too.
         layout.sign_in = (!self.is_signed_in()).then(|| self.sign_in());
         layout

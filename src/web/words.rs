@@ -68,6 +68,11 @@ fn span(millis: i64) -> String {
     }
 }
 
+/// Writes a number of seconds in their largest unit.
+pub(super) fn seconds(seconds: u64) -> String {
+    span(i64::try_from(seconds).unwrap_or(i64::MAX / 1000).saturating_mul(1000))
+}
+
 /// Writes how long something took.
 pub(super) fn duration(from: Option<Timestamp>, until: Option<Timestamp>) -> Option<String> {
     let seconds = until?.as_millis().saturating_sub(from?.as_millis()).max(0) / 1000;

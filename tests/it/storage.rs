@@ -48,12 +48,12 @@ fn stored(gateway: &Gateway) -> (i64, i64, i64) {
     (counted.artifacts, counted.bytes, waiting)
 }
 
-fn view(gateway: &Gateway) -> StorageView {
+pub fn view(gateway: &Gateway) -> StorageView {
     let now = gateway.now();
     gateway.catalog(move |db| usage::view(db, 50, now))
 }
 
-fn count(gateway: &Gateway) -> StorageCounts {
+pub fn count(gateway: &Gateway) -> StorageCounts {
     gateway.block_on(gateway.app.retention.count_storage()).unwrap()
 }
 
@@ -193,7 +193,7 @@ fn a_wrong_counter_is_found_and_set_right(gateway: Gateway) {
 }
 
 /// Three refs, one with a child; what is old has expired, as far as it does at all.
-fn expiring(gateway: &Gateway) {
+pub fn expiring(gateway: &Gateway) {
     let made = Fixture::project("group/project").members().pipeline(100, "main").job(10, "a");
     let made = made.archive(b"old").expire_in("1 hour").artifact("trace", b"log").expire_in("1 hour");
     let made = made.pipeline(101, "main").job(11, "a").archive(b"newest").expire_in("1 hour");

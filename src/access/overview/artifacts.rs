@@ -6,7 +6,7 @@ use super::super::lists::{one_more, take_page};
 use super::super::{Access, AccessError, ArtifactAbsence, Principal};
 use super::Rights;
 use crate::access::project::AuthorizedProject;
-use crate::catalog::artifacts::{self, Artifact, ProjectArtifact, ProjectArtifacts};
+use crate::catalog::artifacts::{self, Artifact, ArtifactOrder, ProjectArtifact, ProjectArtifacts};
 use crate::catalog::latest;
 use crate::catalog::projects::Project;
 use crate::catalog::slice::Slice;
@@ -27,6 +27,15 @@ pub struct ProjectArtifactsPage {
     pub more: bool,
     /// What the principal may do with the artifacts.
     pub rights: Rights,
+}
+
+/// The artifacts of a project whose files are searched by name.
+#[derive(Debug)]
+pub struct SearchedArtifacts {
+    /// The project.
+    pub project: Project,
+    /// Its newest archives, and its newest files that are artifacts themselves, the newest first.
+    pub items: Vec<ProjectArtifact>,
 }
 
 impl Access {
@@ -52,6 +61,49 @@ impl Access {
             let locked = latest::locked_among(db, &due)?;
             let rights = project.rights(db, &principal)?;
             Ok(ProjectArtifactsPage { project: project.project, items, locked, more, rights })
+        })
+        .await
+    }
+
+    /// Finds the artifacts of a project whose files the principal may search by name: of its `looked_at` newest artifacts the
+    /// first `most` archives, and the files among them. Copies of what an upstream has are left out, as who may read one is
+    /// asked there, for one at a time.
+    ///
+    /// # Errors
+    /// As [`Access::jobs_of_project`].
+    pub async fn searched_artifacts(
+        &self,
+        principal: &Principal,
+        project: ProjectRef,
+        most: usize,
+        looked_at: i64,
+    ) -> Result<SearchedArtifacts, AccessError> {
+        let principal = principal.clone();
+        self.read(principal.asked(), move |db| {
+            let project = AuthorizedProject::find(db, &principal, &project, Action::ReadJobs)?;
+            let list = ProjectArtifacts {
+                kind: None,
+                job_name: None,
+                ref_name: None,
+                accessibilities: project.readable(),
+                order: ArtifactOrder::Newest,
+            };
+            let newest = Slice { offset: 0, limit: looked_at };
+            let mut items = artifacts::of_project(db, project.project.id, &list, newest)?;
+            items.retain(|it| it.artifact.is_archive_or_file() && !it.artifact.is_copy());
+            let is_there =
+                |it: &ProjectArtifact, locked| is_available(it.artifact.expire_at, locked, principal.now);
+            let due: Vec<i64> =
+                items.iter().filter(|it| !is_there(it, false)).map(|it| it.pipeline_id).collect();
+            let locked = latest::locked_among(db, &due)?;
+            items.retain(|it| is_there(it, locked.contains(&it.pipeline_id)));
+            let mut archives = 0;
+            items.retain(|it| {
+                let is_archive = it.artifact.name.file_path().is_none();
+                archives += usize::from(is_archive);
+                !is_archive || archives <= most
+            });
+            Ok(SearchedArtifacts { project: project.project, items })
         })
         .await
     }

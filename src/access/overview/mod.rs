@@ -9,7 +9,7 @@ mod names;
 mod pipeline;
 mod project;
 
-pub use artifacts::ProjectArtifactsPage;
+pub use artifacts::{ProjectArtifactsPage, SearchedArtifacts};
 pub use job::{JobOverview, OverviewArtifact};
 pub use names::Named;
 pub use pipeline::PipelineOverview;

@@ -39,6 +39,12 @@ pub struct StorageCounts {
     pub locked: Stored,
     /// How many uploads have failed whose end is still told to their clients.
     pub failed_uploads: i64,
+    /// How many uploads have begun and may still become artifacts.
+    pub unfinished_uploads: i64,
+    /// Of these, when the first began.
+    pub unfinished_since: Option<Timestamp>,
+    /// Of the deleted artifacts whose bytes are not removed yet, when the first was deleted.
+    pub waiting_since: Option<Timestamp>,
     /// Projects and groups whose quotas are nearly used up.
     pub nearly_full: Vec<String>,
 }

@@ -1,5 +1,6 @@
 //! Due artifacts: what expires, what a sweep deletes, and what it spares because it is locked.
 
+use diesel::dsl::{count_star, min};
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Nullable};
 use serde::{Deserialize, Serialize};
@@ -9,7 +10,7 @@ use crate::catalog::Db;
 use crate::catalog::db::MultiBackend;
 use crate::catalog::latest::eligible_sql;
 use crate::catalog::schema::{artifacts, projects, uploads};
-use crate::domain::artifact::{ArtifactName, UploadState};
+use crate::domain::artifact::{ArtifactName, ArtifactState, UploadState};
 use crate::domain::{Result, Timestamp};
 
 /// An artifact that the next sweep deletes.
@@ -126,4 +127,24 @@ pub fn locked(db: &mut Db) -> Result<Stored> {
 /// Those of the database.
 pub fn failed_uploads(db: &mut Db) -> Result<i64> {
     Ok(uploads::table.filter(uploads::state.eq(UploadState::Failed.as_str())).count().get_result(db)?)
+}
+
+/// Counts the uploads that may still become artifacts, and tells when the first of them began.
+///
+/// # Errors
+/// Those of the database.
+pub fn unfinished_uploads(db: &mut Db) -> Result<(i64, Option<Timestamp>)> {
+    let alive = uploads::state.eq_any(UploadState::words(&UploadState::ALIVE));
+    Ok(uploads::table.filter(alive).select((count_star(), min(uploads::created_at))).get_result(db)?)
+}
+
+/// Tells when the first of the deleted artifacts was deleted whose bytes are not removed yet.
+///
+/// # Errors
+/// Those of the database.
+pub fn waiting_since(db: &mut Db) -> Result<Option<Timestamp>> {
+    let waiting = artifacts::table
+        .filter(artifacts::remove_after.is_not_null())
+        .filter(artifacts::state.ne(ArtifactState::Finished.as_str()));
+    Ok(waiting.select(min(artifacts::updated_at)).get_result(db)?)
 }

@@ -72,13 +72,13 @@ pub struct StorageView {
     pub collected_at: Option<Timestamp>,
     /// What was found then.
     pub collection: LastCollection,
-    /// The groups that have a quota, by path.
+    /// The groups that have a quota, the first ones by path.
     pub groups: Vec<GroupStorage>,
     /// The projects with the most bytes first.
     pub projects: Vec<ProjectStorage>,
 }
 
-/// Returns the view, with at most `limit` projects.
+/// Returns the view, with at most `limit` projects and as many groups.
 ///
 /// # Errors
 /// Those of the database.
@@ -102,7 +102,7 @@ pub fn view(db: &mut Db, limit: i64, now: Timestamp) -> Result<StorageView> {
         counts: counts.unwrap_or_default(),
         collected_at,
         collection: collection.unwrap_or_default(),
-        groups: groups(db)?,
+        groups: groups(db, limit)?,
         projects: projects(db, first, limit)?,
     })
 }
@@ -163,9 +163,10 @@ fn projects(db: &mut Db, first: Option<i64>, limit: i64) -> Result<Vec<ProjectSt
     Ok(rows.into_iter().map(project).collect())
 }
 
-fn groups(db: &mut Db) -> Result<Vec<GroupStorage>> {
+fn groups(db: &mut Db, limit: i64) -> Result<Vec<GroupStorage>> {
     let mut found = Vec::new();
-    for (path, max_storage) in quotas::of_groups(db)? {
+    let most = usize::try_from(limit).unwrap_or(usize::MAX);
+    for (path, max_storage) in quotas::of_groups(db)?.into_iter().take(most) {
         let stored = super::of_group(db, &path.to_lowercase())?;
         let nearly_full = is_nearly_used_up(stored.bytes, max_storage);
         found.push(GroupStorage { path, stored, max_storage, nearly_full });

@@ -48,6 +48,7 @@ fn totals(view: &StorageView) -> Record {
         .with("locked", said(counts.locked))
         .with("pending deletions", said(*pending_deletions))
         .with("failed uploads", counts.failed_uploads)
+        .with("unfinished uploads", counts.unfinished_uploads)
         .with("blobs without a row", orphans(collection, view.collected_at));
     let groups: Vec<String> = groups
         .iter()

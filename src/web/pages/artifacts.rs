@@ -4,6 +4,7 @@ use actix_web::HttpResponse;
 use askama::Template;
 
 use super::crumbs_to;
+use super::file_search::MOST_ARCHIVES;
 use super::job::{artifact_link, kind};
 use super::pipelines::Choice;
 use crate::access::ProjectArtifactsPage;
@@ -34,6 +35,8 @@ struct ArtifactsPage {
     is_filtered: bool,
     /// How many artifacts a search looks at.
     searched: i64,
+    /// How many archives a search of files looks into.
+    most_archives: usize,
     /// Whether some can be selected to be deleted.
     may_delete: bool,
 }
@@ -89,6 +92,7 @@ pub(in crate::web) async fn show(visit: &Visit<'_>, project: &str) -> Result<Htt
         orders: orders(order),
         is_filtered,
         searched: SEARCHED,
+        most_archives: MOST_ARCHIVES,
         links: links.clone(),
     };
     page(visit, &template)

@@ -9,7 +9,7 @@ use crate::access::{AccessError, RefLookup, RefSearch};
 use crate::domain::project::ProjectRef;
 use crate::web::error::PageError;
 use crate::web::headers::CROSS_ORIGIN_RESOURCE_POLICY;
-use crate::web::routes::BadgeKind;
+use crate::web::project_page::BadgeKind;
 use crate::web::visit::Visit;
 use crate::web::words::State;
 

@@ -6,7 +6,7 @@ use crate::access::{AccessError, ArchiveLookup, RefLookup, RefSearch};
 use crate::domain::project::ProjectRef;
 use crate::domain::{Error, ErrorKind};
 use crate::web::error::PageError;
-use crate::web::routes::{ByRef, RefPage};
+use crate::web::project_page::{ByRef, RefPage};
 use crate::web::visit::Visit;
 
 /// `GET …/-/jobs/artifacts/REF/…?job=NAME`

@@ -20,7 +20,7 @@ use crate::web::layout::{Crumb, Layout, page};
 use crate::web::visit::Visit;
 use crate::web::words::{Expiry, Moment, State, duration, row_size, short_sha};
 
-/// How many archives of a job are looked into for reports, and how long in all.
+/// How many archives of a job are looked into, and how long in all.
 const MOST_SEARCHED: usize = 8;
 const MOMENT: Duration = Duration::from_secs(1);
 
@@ -57,6 +57,8 @@ struct ArtifactRow {
     name: String,
     kind: String,
     size: String,
+    /// How many files it holds, if that is known.
+    files: Option<String>,
     expiry: Expiry,
     /// What is needed to read it, if this person may not.
     closed: Option<&'static str>,
@@ -77,8 +79,8 @@ pub(in crate::web) async fn show(
     let mut crumbs = crumbs_to(visit, &project.path);
     crumbs.push(Crumb::new("Pipelines", links.pipelines()));
     crumbs.push(Crumb::new(format!("Pipeline {}", pipeline.id), links.pipeline(pipeline.id)));
-    let reports = reports(visit, &links, &artifacts).await;
-    let row = |found: OverviewArtifact| row(visit, &links, found, is_locked, &pipeline.ref_name, &reports);
+    let insides = insides(visit, &links, &artifacts).await;
+    let row = |found: OverviewArtifact| row(visit, &links, found, is_locked, &pipeline.ref_name, &insides);
     let (there, gone): (Vec<_>, Vec<_>) = artifacts.into_iter().partition(|it| it.is_available);
     // Reports alone are not kept.
     let may_keep = there.iter().any(|it| it.artifact.is_archive_or_file())
@@ -125,7 +127,7 @@ fn row(
     found: OverviewArtifact,
     is_locked: bool,
     ref_name: &str,
-    reports: &HashMap<i64, String>,
+    insides: &HashMap<i64, Inside>,
 ) -> ArtifactRow {
     let OverviewArtifact { artifact, is_archive, is_available, may_read } = found;
     let closed = (!may_read).then_some(match artifact.accessibility {
@@ -137,39 +139,55 @@ fn row(
     });
     let is_open = is_available && may_read;
     let mut links = if is_open { actions(links, &artifact, is_archive) } else { Vec::new() };
-    links.extend(reports.get(&artifact.id).map(|address| Crumb::new("Open report", address)));
+    let inside = insides.get(&artifact.id);
+    links
+        .extend(inside.and_then(|it| it.report.as_deref()).map(|address| Crumb::new("Open report", address)));
     ArtifactRow {
         name: shown_name(&artifact),
         kind: kind(&artifact),
         size: row_size(artifact.size_bytes),
+        files: inside.and_then(|it| it.files).map(|number| number.to_string()),
         expiry: Expiry::new(artifact.expire_at, is_available, is_locked, ref_name, visit.now()),
         closed,
         links,
     }
 }
 
-/// The addresses of the reports in a job's artifacts, by the artifact's ID. Archives are looked into for a moment only,
-/// since the page must not wait for them; their own pages have the link in any case.
-async fn reports(visit: &Visit<'_>, links: &Project, artifacts: &[OverviewArtifact]) -> HashMap<i64, String> {
+/// What is in an artifact.
+#[derive(Debug, Default)]
+struct Inside {
+    /// How many files it holds, if it is an archive that was looked into.
+    files: Option<usize>,
+    /// Where the report in it is shown.
+    report: Option<String>,
+}
+
+/// Looks into a job's artifacts; returns what is in them by their IDs. Archives are looked into for a moment only, since the
+/// page must not wait for them; their own pages tell the same in any case.
+async fn insides(visit: &Visit<'_>, links: &Project, artifacts: &[OverviewArtifact]) -> HashMap<i64, Inside> {
     let open = || artifacts.iter().filter(|it| it.is_available && it.may_read);
-    let mut found = HashMap::new();
+    let mut found: HashMap<i64, Inside> = HashMap::new();
     for OverviewArtifact { artifact, .. } in open() {
         if let Some(path) = artifact.name.file_path().filter(|path| is_html(path)) {
-            found.insert(artifact.id, links.archive(artifact.job_id).report(path));
+            let report = Some(links.archive(artifact.job_id).report(path));
+            found.insert(artifact.id, Inside { files: None, report });
         }
     }
+    let deliver = &visit.ctx.app.deliver;
     let is_searched = |it: &&OverviewArtifact| it.is_archive || it.artifact.name.named_archive().is_some();
     let look = async {
         for it in open().filter(is_searched).take(MOST_SEARCHED) {
             let (artifact, files) = (&it.artifact, &[]);
             let contents = Contents { archive: Some(artifact), files };
-            let Ok(Some(path)) = visit.ctx.app.deliver.front_page(contents).await else { continue };
+            let Ok(count) = deliver.count_files(artifact).await else { continue };
+            found.entry(artifact.id).or_default().files = Some(count);
+            let Ok(Some(path)) = deliver.front_page(contents).await else { continue };
             let archive = if it.is_archive {
                 links.archive(artifact.job_id)
             } else {
                 links.named_archive(artifact.job_id, artifact.id)
             };
-            found.insert(artifact.id, archive.report(&path));
+            found.entry(artifact.id).or_default().report = Some(archive.report(&path));
         }
     };
     // What was found by then is shown.

@@ -37,12 +37,13 @@ struct RefRow {
     more: bool,
 }
 
-struct PipelineCell {
-    id: i64,
-    address: String,
-    state: State,
-    sha: String,
-    at: Moment,
+/// A pipeline in a few words.
+pub(super) struct PipelineCell {
+    pub(super) id: i64,
+    pub(super) address: String,
+    pub(super) state: State,
+    pub(super) sha: String,
+    pub(super) at: Moment,
 }
 
 struct ArtifactCell {
@@ -89,7 +90,8 @@ fn row(visit: &Visit<'_>, links: &Project, found: RefOverview, keeps_latest: boo
     }
 }
 
-fn pipeline_cell(visit: &Visit<'_>, links: &Project, pipeline: &PipelineView) -> PipelineCell {
+/// Describes a pipeline in a few words.
+pub(super) fn pipeline_cell(visit: &Visit<'_>, links: &Project, pipeline: &PipelineView) -> PipelineCell {
     PipelineCell {
         id: pipeline.id,
         address: links.pipeline(pipeline.id),

@@ -7,7 +7,7 @@ use serde_json::json;
 use super::play;
 use super::world::{self, FILES};
 use crate::program::Serving;
-use crate::support::fixtures::{MAINTAINER, REPORTER};
+use crate::support::fixtures::{ADMIN, MAINTAINER, REPORTER};
 use crate::support::gateway::Gateway;
 
 const PROJECT: &str = "/group/project";
@@ -49,7 +49,11 @@ fn pages() -> Vec<(String, u16)> {
         &format!("{PROJECT}/-/pipelines/100"),
         &format!("{PROJECT}/-/jobs/10"),
         &format!("{PROJECT}/-/jobs/10?done=kept"),
+        &format!("{PROJECT}/-/branches"),
+        &format!("{PROJECT}/-/tags"),
         &format!("{PROJECT}/-/artifacts"),
+        &format!("{PROJECT}/-/artifacts?file=txt"),
+        &format!("{PROJECT}/-/artifacts?file=nothing"),
         &format!("{}/browse/", of_job(10)),
         &format!("{}/browse/?search=folder", of_job(10)),
         &format!("{}/browse/folder/", of_job(10)),
@@ -95,6 +99,14 @@ fn every_page_is_accessible_light_and_dark_wide_and_on_a_phone() {
 }
 
 #[test]
+fn the_page_for_operators_is_accessible_too() {
+    let gateway = gateway();
+    gateway.block_on(gateway.app.retention.count_storage()).unwrap();
+    let pages = ["/-/operate", "/-/operate?done=swept"].map(|path| (path, 200));
+    play("judged", &gateway.base_url(), &json!({"token": ADMIN, "pages": pages}));
+}
+
+#[test]
 fn searching_sorting_paging_keeping_and_deleting_need_no_script() {
     let gateway = gateway();
     let plan = json!({
@@ -123,6 +135,7 @@ fn other_sites_frame_no_page_and_their_forms_change_nothing() {
         format!("{}/keep", of_job(10)),
         format!("{}/delete", of_job(10)),
         format!("{PROJECT}/-/artifacts/delete?id=1"),
+        "/-/operate/sweep".to_owned(),
     ];
     let frames = ["/".to_owned(), format!("{PROJECT}/-/jobs/10"), "/nothing".to_owned()];
     let plan = json!({"token": MAINTAINER, "forms": forms, "frames": frames});

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::{ACCEPT, open, submit};
 use crate::metrics::{ask, is_of_a_path, samples, value, with_metrics};
-use crate::support::fixtures::{self, ADMIN};
+use crate::support::fixtures::{self, ADMIN, MAINTAINER};
 use crate::support::gateway::Gateway;
 use crate::support::{until, zips};
 
@@ -33,6 +33,10 @@ fn pages_count_under_the_templates_of_their_addresses() {
         (&format!("{of_job}/delete"), "/:project/-/jobs/:id/artifacts/delete", 200),
         ("/group/project/-/artifacts", "/:project/-/artifacts", 200),
         ("/group/project/-/jobs/artifacts/main/browse/?job=build", "/:project/-/jobs/artifacts/*ref", 302),
+        ("/group/project/-/artifacts?file=a", "/:project/-/artifacts", 200),
+        ("/group/project/-/branches", "/:project/-/branches", 200),
+        ("/group/project/-/tags", "/:project/-/tags", 200),
+        ("/-/operate", "/-/operate", 302),
         ("/group/project/-/tree/main", "/:project/-/tree/*ref", 302),
         ("/group/project/badges/main/pipeline.svg", "/:project/badges/*ref", 200),
     ] {
@@ -47,6 +51,7 @@ fn pages_count_under_the_templates_of_their_addresses() {
     }
     assert_eq!(submit(&gateway, ADMIN, &format!("{of_job}/keep")).status, 303);
     let keep = "/:project/-/jobs/:id/artifacts/keep";
+    assert_eq!(submit(&gateway, MAINTAINER, "/-/operate/sweep").status, 404);
     let kept = format!("artigate_http_requests_total{{route=\"{keep}\",method=\"POST\",code=\"303\"}}");
     assert_eq!(value(&gateway, &kept), 1.0);
 }
