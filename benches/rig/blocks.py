@@ -11,7 +11,7 @@ from urllib.parse import quote, urlsplit
 from .patience import Patient, Stopped
 
 FIRST_JOB = 2_000_000
-NAMES = 20_000
+NAMES = 5_000
 AT_ONCE = 3
 SERVICE = "/twirp/github.actions.results.api.v1.ArtifactService/"
 

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from .patience import Patient, Stopped
 
 FIRST_JOB = 3_000_000
-JOBS = 20_000
+JOBS = 5_000
 AT_ONCE = 3
 TOKEN = "glpat-kill"
 BEARER, PRIVATE = {"Authorization": f"Bearer {TOKEN}"}, {"PRIVATE-TOKEN": TOKEN}
