@@ -8,14 +8,12 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import quote, urlsplit
 
+from .patience import Patient, Stopped
+
 FIRST_JOB = 2_000_000
-NAMES = 20_000
+NAMES = 5_000
 AT_ONCE = 3
 SERVICE = "/twirp/github.actions.results.api.v1.ArtifactService/"
-
-
-class Stopped(Exception):
-    """The run is over before the answer that was waited for came."""
 
 
 def jobs(**more) -> list[dict]:
@@ -25,11 +23,11 @@ def jobs(**more) -> list[dict]:
             for number in range(2 * NAMES)]
 
 
-class Blocks:
+class Blocks(Patient):
     """Clients that upload by blocks, and what they were promised."""
 
     def __init__(self, run):
-        self.run, self.chance = run, run.chance
+        super().__init__(run)
         self.numbers = itertools.count()
         self.tokens: dict[int, str] = {}
         self.promised: dict[int, tuple[str, bytes]] = {}
@@ -114,19 +112,6 @@ class Blocks:
             path, headers = f"/api/registry/v1/jobs/{job}/environment", {"JOB-TOKEN": f"b{job - FIRST_JOB}"}
             self.tokens[job] = json.loads(self.until(200, "POST", path, headers, b""))["ACTIONS_RUNTIME_TOKEN"]
         return self.tokens[job]
-
-    def until(self, wanted: int, method: str, path: str, headers: dict, body: bytes, hang_up: bool = False) -> bytes:
-        """Asks until it is answered so, or hangs up on the answer."""
-        while not self.run.stop.is_set() or self.run.concluding:
-            answer = self.run.ask(method, path, headers, body, hang_up)
-            if hang_up:
-                return b"{}"
-            if answer and answer[0] == wanted:
-                return answer[1]
-            if answer and answer[0] not in (503, 500):
-                raise SystemExit(f"{method} {path}: {answer}")
-            self.run.counts["refused"] += 1
-        raise Stopped
 
     def read(self) -> None:
         try:
