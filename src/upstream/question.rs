@@ -176,6 +176,7 @@ pub(super) enum Kind {
     Role,
     Newest,
     Artifact,
+    Project,
 }
 
 impl Question {
@@ -242,6 +243,7 @@ impl Kind {
             Self::Role => "role",
             Self::Newest => "newest",
             Self::Artifact => "may fetch",
+            Self::Project => "project",
         }
     }
 }
