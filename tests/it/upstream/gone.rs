@@ -333,6 +333,7 @@ fn a_project_at_the_old_path_is_another_one(world: World) {
     Fixture::users().load(&world.gateway);
     assert_eq!([7001, 8001].map(|job| world.status(&path(job), fixtures::ADMIN)), [404, 200]);
     // The old one is told of again, elsewhere.
+    world.gateway.advance_clock(1);
     let mut project = world.gitlab.state().projects[&9].clone();
     project.path = "other/restored".into();
     world.gitlab.state().projects.insert(7, project);
