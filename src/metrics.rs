@@ -30,7 +30,7 @@ pub use reports::{ReportTokenOutcome, ReportTokens};
 pub use retention::Retention;
 pub use store::{Store, StoreOperation, StoreOutcome};
 pub use uploads::{UploadMeasure, UploadOutcome, Uploads};
-pub use upstream::{PullOutcome, QuestionOutcome, Upstream};
+pub use upstream::{ProjectOutcome, PullOutcome, QuestionOutcome, Upstream};
 
 /// The metrics of one part.
 pub trait Part {

@@ -4,7 +4,8 @@ use std::collections::HashMap;
 
 use super::Access;
 use crate::catalog::artifacts::{self, Artifact};
-use crate::catalog::{jobs, latest, projects};
+use crate::catalog::projects::{self, Project};
+use crate::catalog::{jobs, latest};
 use crate::domain::project::ProjectRef;
 use crate::domain::{Error, Timestamp};
 
@@ -36,10 +37,8 @@ impl Access {
             .read(move |db| {
                 let mut held = HashMap::new();
                 let project = projects::find(db, &ProjectRef::Id(project_id))?;
-                let Some(project) = project.filter(|it| it.upstream.is_some() && it.upstream == upstream)
-                else {
-                    return Ok(held);
-                };
+                let is_its = |it: &Project| it.upstream.is_some() && it.upstream == upstream && !it.is_gone();
+                let Some(project) = project.filter(is_its) else { return Ok(held) };
                 for (job_id, mut found) in artifacts::of_jobs(db, &job_ids)? {
                     let job = jobs::find(db, job_id)?.filter(|job| job.project_id == project.id);
                     let Some(job) = job else { continue };

@@ -80,6 +80,10 @@ fn fast_path(
     let Some(ArtifactAccess { project, job, artifact, token, role, has_files: false }) = found else {
         return Ok(None);
     };
+    // The slow path tells the error, and asks where that is of use.
+    if project.is_gone() {
+        return Ok(None);
+    }
     let Principal { scopes, now, .. } = principal;
     let (actor, rights) = match (digest, token) {
         // The token, if there is one, is not known here. A project of the upstream has to be the one that is meant.

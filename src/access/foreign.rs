@@ -265,6 +265,12 @@ pub(super) fn rights_in(
     let asked = principal.asked();
     let is_asked = project.upstream.is_some() && project.upstream.as_deref() == asked.upstream();
     match actor.asker().filter(|_| is_asked) {
+        Some(asker) if project.is_gone() => {
+            // Asked all the same: what the upstream tells after it was hidden shows it again.
+            asked.doubt(project.id);
+            let answer = asked.ask(Question::MayRead(asker, ProjectKey::Id(project.id)));
+            Err(refused(principal, actor, answer, project))
+        }
         Some(asker) => {
             let own = match actor {
                 Actor::Job { job_id, .. } => {
@@ -276,6 +282,9 @@ pub(super) fn rights_in(
         }
         None => {
             require_known(&principal.credentials, actor, principal.scopes)?;
+            if project.is_gone() {
+                return Err(AccessError::ProjectNotFound(ProjectAbsence::Hidden));
+            }
             Ok(Rights::Registered(crate::auth::grant_in(db, actor, project)?))
         }
     }

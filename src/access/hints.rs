@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use crate::access::Access;
-use crate::catalog::foreign::{self, Hint};
+use crate::catalog::foreign::{self, ForeignId, Hint, ReportedProject};
 use crate::domain::{Error, Timestamp};
 use crate::upstream::{Outage, Upstream};
 
@@ -70,6 +70,7 @@ impl Access {
 
     async fn follow(&self, upstream: &Upstream, hint: &Hint) -> Result<Result<bool, Outage>, Error> {
         let (asked, project_id, pipeline_id) = (upstream.clone(), hint.project_id, hint.pipeline_id);
+        let asked_at = upstream.now();
         let asking = upstream.spawn(async move { asked.pipeline_facts(project_id, pipeline_id).await });
         let facts = match asking.await.map_err(Error::internal)? {
             Ok(facts) => facts,
@@ -79,7 +80,9 @@ impl Access {
         let (name, now, is_told) = (upstream.name().to_owned(), self.now(), facts.is_some());
         let hint = hint.clone();
         let storing = move |db: &mut crate::catalog::Db| {
+            let mut returned = None;
             if let Some(facts) = &facts {
+                returned = foreign::tell_again(db, &name, project_id, asked_at)?;
                 foreign::store_facts(
                     db,
                     &name,
@@ -87,10 +90,20 @@ impl Access {
                     (&facts.jobs, &facts.children),
                     now,
                 )?;
+            } else {
+                // It may be the project that is not there any more.
+                let project = ReportedProject {
+                    upstream: name.clone(),
+                    id: ForeignId::Number(project_id),
+                    path: String::new(),
+                };
+                foreign::check_soon(db, &project)?;
             }
-            foreign::settle(db, &hint)
+            foreign::settle(db, &hint)?;
+            Ok::<_, Error>(returned)
         };
-        self.catalog.write(storing).await?;
+        let returned = self.catalog.write(storing).await?;
+        self.note_returned(upstream.name(), returned);
         Ok(Ok(is_told))
     }
 

@@ -10,6 +10,7 @@ mod artifacts;
 mod batches;
 mod builds;
 mod changes;
+mod deletions;
 mod dependencies;
 mod environment;
 mod error;
@@ -78,7 +79,7 @@ pub use crate::catalog::uploads::{Declared, LIFETIME as UPLOAD_LIFETIME};
 use crate::catalog::{Catalog, Db, projects};
 use crate::domain::project::ProjectRef;
 use crate::domain::{Clock, Error, Timestamp};
-use crate::upstream::{Answer, Consultation, Upstream};
+use crate::upstream::{Answer, Consultation, Told, Upstream};
 
 /// The service layer: the one way from a dialect to the catalog.
 #[derive(Debug, Clone)]
@@ -215,17 +216,22 @@ impl Access {
         let answers = asked.answer_open().await.map_err(|(name, outage)| outage.into_error(&name))?;
         let Some(upstream) = asked.upstream().map(str::to_owned) else { return Ok(false) };
         let has_learnt = !answers.is_empty();
-        for (question, answer) in answers {
+        for (question, Told { answer, asked_at }) in answers {
             match answer {
                 Answer::Job(job) => {
                     let id = job.id;
-                    if let StoreOutcome::InTheWay(why) = self.store_job(upstream.clone(), job).await? {
+                    if let StoreOutcome::InTheWay(why) =
+                        self.store_job(upstream.clone(), job, asked_at).await?
+                    {
                         tracing::warn!(upstream, job.id = id, why, "a job of the upstream is refused");
                         asked.contradict(id);
                     }
                 }
                 Answer::MayRead { project_id, path: Some(path) } => {
-                    self.store_path(upstream.clone(), project_id, path).await?;
+                    self.store_path(upstream.clone(), project_id, path, asked_at).await?;
+                }
+                Answer::MayRead { project_id, path: None } if asked.doubts(project_id) => {
+                    self.tell_again(upstream.clone(), project_id, asked_at).await?;
                 }
                 Answer::Newest(told) => {
                     let (name, now) = (upstream.clone(), self.now());
@@ -244,24 +250,46 @@ impl Access {
         Ok(has_learnt)
     }
 
-    async fn store_job(&self, upstream: String, job: Arc<ForeignJob>) -> Result<StoreOutcome, Error> {
+    /// Stores a job that the upstream told of at `asked_at`. Its project shows again, if it was hidden before that.
+    async fn store_job(
+        &self,
+        upstream: String,
+        job: Arc<ForeignJob>,
+        asked_at: Timestamp,
+    ) -> Result<StoreOutcome, Error> {
         let (name, known) = (upstream.clone(), Arc::clone(&job));
         let stored = self.catalog.read(move |db| foreign_rows::find_stored(db, &name, &known)).await?;
         if let Some((job, project)) = stored {
             return Ok(StoreOutcome::Stored(job, project));
         }
-        let now = self.now();
-        self.catalog.write(move |db| foreign_rows::store_job(db, &upstream, &job, now)).await
+        let (name, now) = (upstream.clone(), self.now());
+        let storing = self.catalog.write(move |db| {
+            let returned = foreign_rows::tell_again(db, &name, job.project_id, asked_at)?;
+            Ok::<_, Error>((returned, foreign_rows::store_job(db, &name, &job, now)?))
+        });
+        let (returned, outcome) = storing.await?;
+        self.note_returned(&upstream, returned);
+        Ok(outcome)
     }
 
-    async fn store_path(&self, upstream: String, id: i64, path: String) -> Result<(), Error> {
+    async fn store_path(
+        &self,
+        upstream: String,
+        id: i64,
+        path: String,
+        asked_at: Timestamp,
+    ) -> Result<(), Error> {
         let known = self.catalog.read(move |db| projects::find(db, &ProjectRef::Id(id))).await?;
-        if known.is_none_or(|known| known.path == path) {
+        let Some(known) = known else { return Ok(()) };
+        if known.is_gone() {
+            self.tell_again(upstream.clone(), id, asked_at).await?;
+        }
+        if known.path == path {
             return Ok(());
         }
         let now = self.now();
         let project = ReportedProject { upstream, id: ForeignId::Number(id), path: path.clone() };
-        self.catalog.write(move |db| foreign_rows::move_project(db, &project, Some(&path), now)).await?;
+        self.catalog.write(move |db| foreign_rows::move_project(db, &project, &path, now)).await?;
         Ok(())
     }
 

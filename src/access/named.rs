@@ -8,7 +8,7 @@ use super::{Access, AccessError, ArtifactAbsence, Principal, ProjectAbsence};
 use crate::auth::Actor;
 use crate::catalog::artifacts::{self, Artifact, NamedArtifact, NamedArtifacts};
 use crate::catalog::slice::{Direction, Slice};
-use crate::catalog::{Db, jobs, latest, tombstones};
+use crate::catalog::{Db, foreign, jobs, latest, tombstones};
 use crate::domain::artifact::{Accessibility, ArtifactState, Availability};
 use crate::domain::expiry::is_available;
 use crate::domain::permissions::{Action, Decision};
@@ -110,6 +110,9 @@ impl Access {
             .read_inline(move |db| {
                 let missing = || AccessError::ArtifactNotFound(ArtifactAbsence::NoneOfName);
                 let artifact = artifacts::find_by_uuid(db, uuid)?.ok_or_else(missing)?;
+                if foreign::is_of_gone_project(db, artifact.job_id)? {
+                    return Err(missing());
+                }
                 let expired = artifact.state == ArtifactState::Expired
                     || !is_available(artifact.expire_at, false, now) && {
                         let job = jobs::find(db, artifact.job_id)?.ok_or_else(missing)?;

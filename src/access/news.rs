@@ -2,7 +2,11 @@
 
 use crate::access::{Access, AccessError};
 use crate::catalog::Db;
-use crate::catalog::foreign::{self, Applied, EventKey, ForeignId, Report, ReportedProject};
+use crate::catalog::clock::shared;
+use crate::catalog::foreign::{
+    self, Applied, EventKey, ForeignId, HiddenProject, Report, ReportedProject, ReturnedProject,
+};
+use crate::catalog::projects::Project;
 use crate::domain::Timestamp;
 use crate::domain::project::path_covers;
 use crate::settings::{HookMode, HookSettings};
@@ -41,6 +45,9 @@ pub struct ProvenDelivery {
 
 /// Why an event that is remembered is of no use.
 const BEFORE: &str = "event was delivered before";
+
+/// How much later than the deletion of a project an event about it must be to contradict it, in milliseconds.
+const LATE_MILLIS: i64 = 60_000;
 
 /// What became of news.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -99,17 +106,29 @@ impl Access {
             self.forget(&about, user);
             return Ok(NewsOutcome::Noted);
         }
+        let clock = self.clock.clone();
         let taking = self.catalog.write(move |db| {
             let mode = match admit(db, &delivery, &news)? {
                 Ok(mode) => mode,
-                Err(why) => return Ok(NewsOutcome::Ignored(why)),
+                Err(why) => return Ok((NewsOutcome::Ignored(why), Appearance::Same)),
             };
             match mode {
-                HookMode::Hint => note(db, &delivery, &news, now),
-                HookMode::Trust => take(db, &delivery, &news, now),
+                HookMode::Hint => Ok((note(db, &delivery, &news, now)?, Appearance::Same)),
+                HookMode::Trust => {
+                    let shared = shared(db, &clock)?;
+                    take(db, &delivery, &news, (now, shared))
+                }
             }
         });
-        let outcome: Result<NewsOutcome, AccessError> = taking.await;
+        let taken: Result<(NewsOutcome, Appearance), AccessError> = taking.await;
+        let outcome = taken.map(|(outcome, appearance)| {
+            match appearance {
+                Appearance::Same => {}
+                Appearance::Hidden(hidden) => self.note_hidden(&about.upstream, &hidden),
+                Appearance::Returned(returned) => self.note_returned(&about.upstream, Some(returned)),
+            }
+            outcome
+        });
         // Believed or not, what is remembered of the project may be old.
         if matches!(outcome, Ok(NewsOutcome::Taken | NewsOutcome::Noted)) {
             self.forget(&about, None);
@@ -170,8 +189,15 @@ fn note(
     news: &News,
     now: Timestamp,
 ) -> Result<NewsOutcome, AccessError> {
-    // What has moved is asked by its path again.
-    let News::Report(report) = news else { return Ok(NewsOutcome::Noted) };
+    let report = match news {
+        News::Report(report) => report,
+        // What has moved is asked by its path again, and whether it is still there with the upstream's own token.
+        News::Moved { project, .. } => {
+            foreign::check_soon(db, project)?;
+            return Ok(NewsOutcome::Noted);
+        }
+        News::Rights { .. } => return Ok(NewsOutcome::Noted),
+    };
     let ForeignId::Number(pipeline) = report.pipeline else {
         return Ok(NewsOutcome::Ignored("nobody can be asked about a hint of this upstream"));
     };
@@ -179,25 +205,71 @@ fn note(
     Ok(if is_new { NewsOutcome::Noted } else { NewsOutcome::Ignored(BEFORE) })
 }
 
+/// What becomes of a project with an event about it.
+enum Appearance {
+    /// It stays as it is.
+    Same,
+    /// It is hidden.
+    Hidden(HiddenProject),
+    /// It shows again.
+    Returned(ReturnedProject),
+}
+
+/// Takes news over. `shared` is the time that nodes agree on.
 fn take(
     db: &mut Db,
     delivery: &ProvenDelivery,
     news: &News,
-    now: Timestamp,
-) -> Result<NewsOutcome, AccessError> {
+    (now, shared): (Timestamp, Timestamp),
+) -> Result<(NewsOutcome, Appearance), AccessError> {
+    let mut appearance = Appearance::Same;
     let (project, applied) = match news {
-        News::Report(report) => (&report.project, foreign::apply_report(db, report, now)?),
-        News::Moved { project, to } => (project, foreign::move_project(db, project, to.as_deref(), now)?),
+        News::Report(report) => {
+            let of_jobs = report.jobs.iter().map(|job| job.state.clock);
+            let of_pipeline = report.of_pipeline.iter().map(|(_, state)| state.clock);
+            if let Some(told_at) = of_jobs.chain(of_pipeline).max() {
+                appearance = show_again(db, &report.project, told_at)?;
+            }
+            (&report.project, foreign::apply_report(db, report, now)?)
+        }
+        News::Moved { project, to: Some(to) } => {
+            appearance = show_again(db, project, shared)?;
+            (project, foreign::move_project(db, project, to, now)?)
+        }
+        News::Moved { project, to: None } => {
+            let known = foreign::known_project(db, project)?;
+            let hidden = match known {
+                Some(known) => foreign::hide(db, &project.upstream, known.id, shared)?,
+                None => None,
+            };
+            match hidden {
+                Some(hidden) => appearance = Appearance::Hidden(hidden),
+                None => return Ok((NewsOutcome::Ignored("project is hidden already"), appearance)),
+            }
+            (project, Applied::Taken)
+        }
         // What is remembered is asked again, whoever says so.
-        News::Rights { .. } => return Ok(NewsOutcome::Noted),
+        News::Rights { .. } => return Ok((NewsOutcome::Noted, appearance)),
     };
-    match applied {
-        Applied::Ignored(why) => Ok(NewsOutcome::Ignored(why)),
-        Applied::Older => Ok(NewsOutcome::Ignored("what is known is newer")),
+    let outcome = match applied {
+        Applied::Ignored(why) => NewsOutcome::Ignored(why),
+        Applied::Older => NewsOutcome::Ignored("what is known is newer"),
         // Another node that took it at the same time has done the same.
         Applied::Taken => {
             let is_new = foreign::remember_event(db, delivery.key, project, None, now)?;
-            Ok(if is_new { NewsOutcome::Taken } else { NewsOutcome::Ignored(BEFORE) })
+            if is_new { NewsOutcome::Taken } else { NewsOutcome::Ignored(BEFORE) }
         }
-    }
+    };
+    Ok((outcome, appearance))
+}
+
+/// Shows a hidden project again of which an event tells what happened a minute after it was hidden: clocks differ, and what
+/// happened before the deletion may be delivered after it.
+fn show_again(db: &mut Db, project: &ReportedProject, told_at: Timestamp) -> Result<Appearance, AccessError> {
+    let Some(known) = foreign::known_project(db, project)?.filter(Project::is_gone) else {
+        return Ok(Appearance::Same);
+    };
+    let told_at = Timestamp::from_millis(told_at.as_millis().saturating_sub(LATE_MILLIS));
+    let returned = foreign::tell_again(db, &project.upstream, known.id, told_at)?;
+    Ok(returned.map_or(Appearance::Same, Appearance::Returned))
 }

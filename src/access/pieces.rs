@@ -197,6 +197,7 @@ impl Access {
                     return Err(AccessError::JobNotRunning(job.status).into());
                 }
                 let project = projects::find(db, &ProjectRef::Id(upload.project_id))?;
+                let project = project.filter(|project| !project.is_gone());
                 let project = project.ok_or(UploadError::NotFound)?;
                 let limit_bytes = smaller_limit(instance_bytes, project.max_artifact_bytes);
                 let quota = quotas::tightest(db, project.id)?;

@@ -1,7 +1,10 @@
 //! Reports: what the address of a report lets its holder read, asked again with every request.
 
 use super::project::{AuthorizedProject, find_project};
-use super::{AcceptedCredentials, Access, AccessError, ArtifactAbsence, JobAbsence, JobArchive, Principal};
+use super::{
+    AcceptedCredentials, Access, AccessError, ArtifactAbsence, JobAbsence, JobArchive, Principal,
+    ProjectAbsence,
+};
 use crate::auth::report_tokens::{ReportHolder, ReportSubject, ReportToken};
 use crate::auth::{self, Actor, Credential, CredentialError, Credentials};
 use crate::catalog::{artifacts, jobs, tokens};
@@ -85,12 +88,16 @@ impl Access {
     /// Finds the path of the project of a job, whoever asks: for somebody to whom a report of it was shown before.
     ///
     /// # Errors
-    /// [`AccessError::JobNotFound`].
+    /// [`AccessError::JobNotFound`], [`AccessError::ProjectNotFound`].
     pub async fn project_of_report(&self, job_id: i64) -> Result<String, AccessError> {
         self.read_inline(Consultation::default(), move |db| {
             let missing = AccessError::JobNotFound { why: JobAbsence::Nonexistent, may_be_told: false };
             let job = jobs::find(db, job_id)?.ok_or(missing)?;
-            Ok(find_project(db, &ProjectRef::Id(job.project_id))?.path)
+            let project = find_project(db, &ProjectRef::Id(job.project_id))?;
+            if project.is_gone() {
+                return Err(AccessError::ProjectNotFound(ProjectAbsence::Hidden));
+            }
+            Ok(project.path)
         })
         .await
     }

@@ -115,7 +115,7 @@ impl Access {
 /// Requires that a job is running, and finds what it may do.
 fn running(db: &mut Db, job: Job, principal: Principal) -> Result<RunningJob, AccessError> {
     let project = projects::find(db, &ProjectRef::Id(job.project_id))?;
-    let project = project.ok_or(CredentialError::Unknown)?;
+    let project = project.filter(|project| !project.is_gone()).ok_or(CredentialError::Unknown)?;
     principal.audit().set_job_actor(job.id, &project.path, None);
     principal.audit().set_project(&project);
     if !job.status.is_executing() {

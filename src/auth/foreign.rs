@@ -80,7 +80,8 @@ pub fn find_foreign_job(
     let is_told = |job: &jobs::Job| job.project_id == told.project_id && job.pipeline_id == told.pipeline.id;
     let job = jobs::find(db, told.id)?.filter(is_told);
     let project = projects::find(db, &ProjectRef::Id(told.project_id))?;
-    let project = project.filter(|project| project.upstream.as_deref() == credentials.asked.upstream());
+    let upstream = credentials.asked.upstream();
+    let project = project.filter(|project| project.upstream.as_deref() == upstream && !project.is_gone());
     let (Some(job), Some(project)) = (job, project) else {
         // The answer is another request's, which has not stored it yet, or it cannot be stored.
         credentials.asked.require_stored(told);

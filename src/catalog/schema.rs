@@ -45,6 +45,9 @@ diesel::table! {
         steps -> Nullable<Text>,
         max_storage_bytes -> Nullable<BigInt>,
         upstream -> Nullable<Text>,
+        gone_at -> Nullable<BigInt>,
+        seen_at -> Nullable<BigInt>,
+        check_at -> Nullable<BigInt>,
     }
 }
 

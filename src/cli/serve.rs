@@ -34,6 +34,8 @@ pub(super) fn run(settings: Settings, with_demo: bool) -> Result<(), CommandErro
         });
         let following = Arc::clone(&app);
         actix_web::rt::spawn(async move { following.access.follow_hints_forever().await });
+        let checking = Arc::clone(&app);
+        actix_web::rt::spawn(async move { checking.access.check_projects_forever().await });
         let removing = Arc::clone(&app);
         actix_web::rt::spawn(async move { remove_evicted_forever(&removing).await });
         if let Some(address) = listening.metrics {

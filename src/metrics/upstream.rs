@@ -36,6 +36,21 @@ pub enum PullOutcome {
 
 const PULLS: [&str; 3] = ["stored", "refused", "failed"];
 
+/// What came of the question whether a project is still there, or of an event that tells it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ProjectOutcome {
+    /// It is there.
+    There,
+    /// It is not, and hidden from now on.
+    Hidden,
+    /// It shows again.
+    Returned,
+    /// Nothing follows from the answer.
+    Untold,
+}
+
+const PROJECTS: [&str; 4] = ["there", "hidden", "returned", "untold"];
+
 /// The metrics of an upstream; clones share them.
 #[derive(Debug, Clone)]
 pub struct Upstream {
@@ -43,6 +58,7 @@ pub struct Upstream {
     calls: Counter,
     pulls: Each<Counter, 3>,
     pulled_bytes: Counter,
+    projects: Each<Counter, 4>,
 }
 
 impl Default for Upstream {
@@ -52,6 +68,7 @@ impl Default for Upstream {
             calls: Counter::default(),
             pulls: Each::new("outcome", PULLS, Counter::default),
             pulled_bytes: Counter::default(),
+            projects: Each::new("outcome", PROJECTS, Counter::default),
         }
     }
 }
@@ -71,6 +88,11 @@ impl Upstream {
     pub fn pulled(&self, outcome: PullOutcome, bytes: u64) {
         self.pulls.at(outcome as usize).inc();
         self.pulled_bytes.inc_by(bytes);
+    }
+
+    /// Counts a project that was asked about, or hidden because of an event.
+    pub fn project(&self, outcome: ProjectOutcome) {
+        self.projects.at(outcome as usize).inc();
     }
 
     /// Returns how many questions ended so.
@@ -93,5 +115,7 @@ impl Part for Upstream {
         self.pulls.register(registry, "artigate_upstream_pulls", help);
         let help = "Bytes of archives that were fetched and stored";
         registry.register("artigate_upstream_pulled_bytes", help, self.pulled_bytes.clone());
+        let help = "Projects that the upstream was asked about, or that were hidden or shown because of what it told";
+        self.projects.register(registry, "artigate_upstream_projects", help);
     }
 }

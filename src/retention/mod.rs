@@ -9,6 +9,7 @@ pub mod copy_store;
 mod count;
 mod fsck;
 mod gc;
+mod gone;
 mod purge;
 mod sweep;
 mod timer;

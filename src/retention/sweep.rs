@@ -60,7 +60,9 @@ impl Retention {
             }
         }
         expired += self.evict_copies(&progress).await?;
+        expired += self.empty_gone_projects(&progress).await?;
         let removed = self.remove_bytes(false, progress).await?;
+        self.delete_gone_projects().await?;
         self.delete_abandoned_uploads().await?;
         self.cancel_builds().await?;
         self.fill_shown_names().await?;

@@ -89,7 +89,8 @@ impl Cache {
         match kind {
             Kind::Job => &self.jobs,
             Kind::Token => &self.tokens,
-            Kind::MayRead => &self.verdicts,
+            // What is asked of a project is stored, and remembered nowhere.
+            Kind::MayRead | Kind::Project => &self.verdicts,
             Kind::Role => &self.roles,
             Kind::Newest => &self.refs,
             Kind::Artifact => &self.archives,

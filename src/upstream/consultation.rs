@@ -4,7 +4,7 @@
 //! that neither answers stays open, and the work decides against the caller; once it has given its connection
 //! back, the open questions are asked and the work is done again. So no connection waits for an upstream.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -42,6 +42,8 @@ struct State {
     said: Vec<String>,
     /// Credentials that nobody knows, and whether they are asked about although the client's address has failed too often.
     spared: HashMap<AskerKey, bool>,
+    /// Projects that are hidden here.
+    doubted: HashSet<i64>,
 }
 
 impl Consultation {
@@ -139,20 +141,37 @@ impl Consultation {
         }
     }
 
+    /// Notes that a project is hidden: that the upstream tells of it after all is of use.
+    pub fn doubt(&self, project_id: i64) {
+        if let Some(shared) = &self.0 {
+            shared.state().doubted.insert(project_id);
+        }
+    }
+
+    /// Whether the request has met a project that is hidden.
+    pub fn doubts(&self, project_id: i64) -> bool {
+        self.0.as_deref().is_some_and(|shared| shared.state().doubted.contains(&project_id))
+    }
+
     /// Asks the open questions, and returns what was answered, and what is to be stored; empty if there is neither.
     ///
     /// # Errors
     /// [`Outage`], with the name of the upstream, when there is no answer.
-    pub async fn answer_open(&self) -> Result<Vec<(Option<Question>, Answer)>, (String, Outage)> {
+    pub(crate) async fn answer_open(&self) -> Result<Vec<(Option<Question>, Told)>, (String, Outage)> {
         let Some(shared) = &self.0 else { return Ok(Vec::new()) };
         let open = std::mem::take(&mut shared.state().open);
         let unstored = std::mem::take(&mut shared.state().unstored);
-        let mut answers: Vec<_> = unstored.into_iter().map(|job| (None, Answer::Job(job))).collect();
+        let mut answers: Vec<_> = {
+            let state = shared.state();
+            let told =
+                |job: Arc<ForeignJob>| Told { asked_at: state.asked_at(&job), answer: Answer::Job(job) };
+            unstored.into_iter().map(|job| (None, told(job))).collect()
+        };
         for question in open {
             match shared.upstream.answer(&question, shared.client, shared.max_age_millis).await {
                 Ok(told) => {
                     shared.state().learn(&question, question.key(), &told);
-                    answers.push((Some(question), told.answer));
+                    answers.push((Some(question), told));
                 }
                 Err(outage) => {
                     let line = format!("{}: {}", question.kind().as_str(), outage.reason);
@@ -220,6 +239,12 @@ impl Shared {
 }
 
 impl State {
+    /// Returns when the upstream was asked about a job; long ago if that is not known.
+    fn asked_at(&self, job: &ForeignJob) -> Timestamp {
+        let is_its = |told: &&Told| matches!(&told.answer, Answer::Job(known) if known.id == job.id);
+        self.answers.values().find(is_its).map_or(Timestamp::from_millis(0), |told| told.asked_at)
+    }
+
     fn learn(&mut self, question: &Question, key: Key, told: &Told) {
         match &told.answer {
             Answer::Job(job) => {

@@ -21,6 +21,7 @@ mod flights;
 mod http_client;
 mod passing;
 mod pipelines;
+mod projects;
 mod question;
 mod route;
 mod spare;
@@ -42,6 +43,7 @@ pub use counters::Counts;
 pub use documents::{Document, Documents, is_same_origin};
 pub use passing::{PassedAnswer, PassedRequest, VIA, passed_at_once};
 pub use pipelines::PipelineFacts;
+pub use projects::ProjectTold;
 pub use question::{ArchiveAt, Asker, Place, ProjectKey, Question, RefJob};
 
 use crate::domain::{Clock, Error, Result, Timestamp};

@@ -185,6 +185,7 @@ pub(super) enum Kind {
     Role,
     Newest,
     Artifact,
+    Project,
 }
 
 impl Question {
@@ -251,6 +252,7 @@ impl Kind {
             Self::Role => "role",
             Self::Newest => "newest",
             Self::Artifact => "may fetch",
+            Self::Project => "project",
         }
     }
 }

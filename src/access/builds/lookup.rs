@@ -1,9 +1,12 @@
 //! Lookup of builds and jobs by slugs, numbers and UUIDs, in the order of the errors.
 
 use super::{BuildError, readable};
+use crate::access::foreign::find_meant;
 use crate::access::project::AuthorizedProject;
 use crate::access::{AccessError, Principal, ProjectAbsence};
+use crate::auth::Actor;
 use crate::catalog::builds;
+use crate::catalog::projects::Project;
 use crate::catalog::{Db, projects};
 use crate::domain::Uuid;
 use crate::domain::build::Slugs;
@@ -51,7 +54,8 @@ pub(in crate::access) fn authorized(
     slugs: &Slugs,
 ) -> Result<AuthorizedProject, BuildError> {
     let actor = principal.authenticate(db)?;
-    if let Some(project) = projects::find_by_slugs(db, slugs)? {
+    let named = projects::find_by_slugs(db, slugs)?;
+    if let Some(project) = still_named(db, principal, &actor, named)? {
         match AuthorizedProject::new(db, principal, actor, project, Action::ReadJobs) {
             Ok(found) => return Ok(found),
             Err(AccessError::Forbidden(_) | AccessError::ProjectNotFound(_)) => {}
@@ -60,6 +64,27 @@ pub(in crate::access) fn authorized(
     }
     readable(db, principal, Some(&slugs.organization))?;
     Err(BuildError::NoPipeline)
+}
+
+/// Returns the project with the slugs of a request, unless its upstream has another one at its path by now.
+fn still_named(
+    db: &mut Db,
+    principal: &Principal,
+    actor: &Actor,
+    named: Option<Project>,
+) -> Result<Option<Project>, BuildError> {
+    let Some(project) = named else { return Ok(None) };
+    let is_asked = project.upstream.is_some()
+        && project.upstream.as_deref() == principal.asked().upstream()
+        && matches!(actor, Actor::Foreign(_) | Actor::Anonymous);
+    if !is_asked || project.is_gone() {
+        return Ok(Some(project));
+    }
+    match find_meant(db, principal, actor, &ProjectRef::Path(project.path.clone())) {
+        Ok(meant) => Ok(Some(project).filter(|project| project.id == meant.id)),
+        Err(AccessError::Forbidden(_) | AccessError::ProjectNotFound(_)) => Ok(None),
+        Err(other) => Err(other.into()),
+    }
 }
 
 /// Finds a job: its project, its number and its build's.

@@ -31,6 +31,7 @@ pub fn find_stored(db: &mut Db, upstream: &str, job: &ForeignJob) -> Result<Opti
             && ref_name == job.pipeline.ref_name
     });
     let is_its = project.upstream.as_deref() == Some(upstream)
+        && !project.is_gone()
         && project.path == job.project_path
         && known.project_id == job.project_id
         && known.pipeline_id == job.pipeline.id

@@ -10,6 +10,9 @@ use crate::catalog::schema::projects as projects_table;
 use crate::domain::project::ProjectRef;
 use crate::domain::{Error, Result, Timestamp};
 
+/// Why nothing is taken over of a project that its upstream has deleted.
+pub(super) const IS_GONE: &str = "project is deleted at the upstream";
+
 /// Stores the project of a report, and returns it, or why it cannot be stored. Another project of the upstream that has
 /// the path loses it. Needs [`crate::catalog::Catalog::write`] and the lock of the whole catalog.
 pub(super) fn store_project(
@@ -57,40 +60,27 @@ fn write_project(db: &mut Db, id: i64, reported: &ReportedProject, now: Timestam
 }
 
 /// A path that leads nowhere until the project's own is learnt: no path begins with a hyphen.
-fn nowhere(id: i64) -> String {
+pub(super) fn nowhere(id: i64) -> String {
     format!("-/{id}")
 }
 
-/// Moves a project to the path that its upstream reports; to none with `None`, because it was deleted there. A project
-/// that has no row here stays without one. Needs [`crate::catalog::Catalog::write`].
+/// Moves a project to the path that its upstream reports. A project that has no row here stays without one. Needs
+/// [`crate::catalog::Catalog::write`].
 ///
 /// # Errors
 /// Those of the database.
-pub fn move_project(
-    db: &mut Db,
-    reported: &ReportedProject,
-    to: Option<&str>,
-    now: Timestamp,
-) -> Result<Applied> {
+pub fn move_project(db: &mut Db, reported: &ReportedProject, to: &str, now: Timestamp) -> Result<Applied> {
     db.lock_whole_catalog()?;
     let Some(known) = known_project(db, reported)? else {
         return Ok(Applied::Ignored("project is not kept here"));
     };
-    match to {
-        Some(path) => {
-            let reported = ReportedProject { path: path.to_owned(), ..reported.clone() };
-            match store_project(db, &reported, now)? {
-                Ok(_) => Ok(Applied::Taken),
-                Err(_) => Ok(Applied::Ignored("path is registered here")),
-            }
-        }
-        None => {
-            let nowhere = nowhere(known.id);
-            diesel::update(projects_table::table.find(known.id))
-                .set((projects_table::path.eq(&nowhere), projects_table::path_lower.eq(&nowhere)))
-                .execute(db)?;
-            Ok(Applied::Taken)
-        }
+    if known.is_gone() {
+        return Ok(Applied::Ignored(IS_GONE));
+    }
+    let reported = ReportedProject { path: to.to_owned(), ..reported.clone() };
+    match store_project(db, &reported, now)? {
+        Ok(_) => Ok(Applied::Taken),
+        Err(_) => Ok(Applied::Ignored("path is registered here")),
     }
 }
 
@@ -111,8 +101,11 @@ pub(super) fn in_the_way(db: &mut Db, reported: &ReportedProject) -> Result<Opti
     let upstream = Some(reported.upstream.as_str());
     let id = numbers::find(db, &reported.upstream, Kind::Project, &reported.id)?;
     let known = id.map(|id| projects::find(db, &ProjectRef::Id(id))).transpose()?.flatten();
-    if let Some(known) = known.filter(|known| known.upstream.as_deref() != upstream) {
+    if let Some(known) = known.as_ref().filter(|known| known.upstream.as_deref() != upstream) {
         return Ok(Some(format!("project {} is registered here as {}", known.id, known.path)));
+    }
+    if known.is_some_and(|known| known.is_gone()) {
+        return Ok(Some(IS_GONE.to_owned()));
     }
     let holder = projects::find(db, &ProjectRef::Path(reported.path.clone()))?;
     Ok(holder

@@ -3,7 +3,7 @@
 use diesel::prelude::*;
 
 use super::numbers::{self, Kind};
-use super::projects::known_project;
+use super::projects::{IS_GONE, known_project};
 use super::{Applied, ForeignId, Report, ReportedJob, ReportedPipeline, ReportedState};
 use crate::catalog::Db;
 use crate::catalog::jobs::{self, JobChanges};
@@ -38,6 +38,9 @@ pub fn apply_report(db: &mut Db, report: &Report, now: Timestamp) -> Result<Appl
     let Some(project) = known_project(db, &report.project)? else {
         return Ok(Applied::Ignored("nothing of the project is kept here"));
     };
+    if project.is_gone() {
+        return Ok(Applied::Ignored(IS_GONE));
+    }
     let upstream = &report.project.upstream;
     let kind = Kind::Pipeline(project.id);
     let pipeline_id = match &report.of_pipeline {

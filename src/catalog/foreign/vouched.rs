@@ -43,7 +43,8 @@ pub fn find_vouched(
         return Ok(VouchedRows::default());
     };
     let found = projects::find(db, &ProjectRef::Id(project_id))?;
-    let Some(project) = found.filter(|found| found.upstream.as_deref() == Some(upstream)) else {
+    let is_its = |found: &Project| found.upstream.as_deref() == Some(upstream) && !found.is_gone();
+    let Some(project) = found.filter(is_its) else {
         return Ok(VouchedRows::default());
     };
     let pipeline_id = numbers::find(db, upstream, Kind::Pipeline(project_id), pipeline)?;

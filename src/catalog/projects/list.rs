@@ -115,7 +115,7 @@ fn listed(viewer: Viewer, list: &VisibleProjects) -> Listed {
             .filter(project_members::user_id.eq(user_id))
             .select(project_members::project_id)
     };
-    let mut query = projects::table.into_boxed();
+    let mut query = projects::table.filter(projects::gone_at.is_null()).into_boxed();
     query = match viewer {
         Viewer::Anonymous => query.filter(projects::visibility.eq(Visibility::Public.as_str())),
         Viewer::User(id) => query.filter(

@@ -26,7 +26,7 @@ pub use job_token_allowlist::{
 pub use list::{Order, Viewer, VisibleProjects, count, roles, visible};
 pub use members::{members, remove_member, role_of, set_member, set_members};
 pub use moving::{Moved, find_moved, relocate};
-pub use removal::delete;
+pub use removal::{delete, delete_gone};
 pub use slugs::{
     find_by_slugs, give_missing_slugs, groups_of_organization, lacks_slugs, of_organization, set_slugs,
     slugs_of,
@@ -50,6 +50,8 @@ pub struct Project {
     pub max_artifact_bytes: Option<i64>,
     /// The upstream that it is learnt from, and that decides who may read it; `None` if it is registered here.
     pub upstream: Option<String>,
+    /// Since when it is hidden, because its upstream has deleted it.
+    pub gone_at: Option<Timestamp>,
 }
 
 /// The columns of a project that are shown.
@@ -164,7 +166,13 @@ impl Project {
             keep_latest_artifact: true,
             max_artifact_bytes: None,
             upstream: Some(upstream.to_owned()),
+            gone_at: None,
         }
+    }
+
+    /// Whether its upstream has deleted it: nobody finds anything of it.
+    pub fn is_gone(&self) -> bool {
+        self.gone_at.is_some()
     }
 }
 

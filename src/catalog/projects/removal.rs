@@ -7,7 +7,7 @@ use super::{Project, find};
 use crate::catalog::builds::FIRST_NUMBER;
 use crate::catalog::schema::{artifacts, projects, uploads};
 use crate::catalog::usage::{self, Stored};
-use crate::catalog::{Db, leftovers, users};
+use crate::catalog::{Db, foreign, leftovers, users};
 use crate::domain::project::ProjectRef;
 use crate::domain::{Error, ErrorKind, Result, Timestamp};
 
@@ -36,6 +36,19 @@ pub fn delete(db: &mut Db, id: i64, now: Timestamp) -> Result<Stored> {
     }
     tracing::debug!(project.id = id, project.path = path, "project deleted");
     Ok(stored)
+}
+
+/// Deletes a project like [`delete`] if its upstream deleted it a week before `due`, and returns its path and its upstream;
+/// `None` if it shows again. Needs [`crate::catalog::Catalog::write`].
+///
+/// # Errors
+/// Those of the database.
+pub fn delete_gone(db: &mut Db, id: i64, due: Timestamp, now: Timestamp) -> Result<Option<(String, String)>> {
+    db.lock_whole_catalog()?;
+    lock(db, id)?;
+    let Some(found) = foreign::is_due_for_removal(db, id, due)? else { return Ok(None) };
+    delete(db, id, now)?;
+    Ok(Some(found))
 }
 
 /// Lets nobody add rows to a project until the transaction ends, and waits for those who do: what they add is seen by the

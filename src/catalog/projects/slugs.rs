@@ -28,6 +28,7 @@ pub fn find_by_slugs(db: &mut Db, slugs: &Slugs) -> Result<Option<Project>> {
 pub fn of_organization(db: &mut Db, organization: Option<&str>) -> Result<Vec<(ProjectDetails, Slugs)>> {
     let mut query = projects::table
         .filter(projects::pipeline_slug.is_not_null())
+        .filter(projects::gone_at.is_null())
         .order((projects::organization_slug.asc(), projects::pipeline_slug.asc()))
         .select((ProjectDetails::as_select(), projects::organization_slug, projects::pipeline_slug))
         .into_boxed();
@@ -48,6 +49,7 @@ pub fn of_organization(db: &mut Db, organization: Option<&str>) -> Result<Vec<(P
 pub fn groups_of_organization(db: &mut Db, organization: &str) -> Result<Vec<String>> {
     let paths: Vec<String> = projects::table
         .filter(projects::organization_slug.eq(organization))
+        .filter(projects::gone_at.is_null())
         .order(projects::path.asc())
         .select(projects::path)
         .load(db)?;

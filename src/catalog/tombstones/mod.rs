@@ -86,6 +86,21 @@ pub fn soft_delete_job(db: &mut Db, job_id: i64, log_too: bool, now: Timestamp) 
     soft_delete_all(db, &ids, ArtifactState::Deleted, now)
 }
 
+/// Marks at most `limit` artifacts of a project as deleted, logs and locked ones too, and returns how many.
+///
+/// # Errors
+/// Those of the database.
+pub fn soft_delete_project(db: &mut Db, project_id: i64, limit: i64, now: Timestamp) -> Result<usize> {
+    let ids: Vec<i64> = artifacts::table
+        .filter(artifacts::project_id.eq(project_id))
+        .filter(artifacts::state.eq(Finished))
+        .order(artifacts::id.asc())
+        .limit(limit)
+        .select(artifacts::id)
+        .load(db)?;
+    soft_delete_all(db, &ids, ArtifactState::Deleted, now)
+}
+
 fn soft_delete_all(db: &mut Db, ids: &[i64], state: ArtifactState, now: Timestamp) -> Result<usize> {
     let finished = artifacts::table.filter(artifacts::id.eq_any(ids)).filter(artifacts::state.eq(Finished));
     Ok(diesel::update(finished)

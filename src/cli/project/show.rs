@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value};
 
+use crate::catalog::foreign::kept_until;
 use crate::catalog::projects::{self, ProjectDetails};
 use crate::cli::CommandError;
 use crate::cli::catalog_session::CatalogSession;
@@ -11,8 +12,13 @@ use crate::domain::{Error, byte_size};
 /// Lists all projects.
 pub(super) fn list(administration: &CatalogSession, json: bool) -> Result<(), CommandError> {
     let found = administration.read(|db| projects::details(db, None))?;
+    let some_are_hidden = found.iter().any(|details| details.project.is_gone());
     let records: Vec<Record> = found.into_iter().map(record).collect();
-    let columns = ["id", "path", "visibility", "public_jobs", "keep_latest_artifact", "max_artifact_size"];
+    let mut columns =
+        vec!["id", "path", "visibility", "public_jobs", "keep_latest_artifact", "max_artifact_size"];
+    if some_are_hidden {
+        columns.push("hidden_until");
+    }
     listing::print_all(&columns, &records, json)
 }
 
@@ -41,7 +47,8 @@ pub(super) fn show(administration: &CatalogSession, path: String, json: bool) ->
 fn record(details: ProjectDetails) -> Record {
     let ProjectDetails { project, name, default_branch, max_storage_bytes, created_at, uuid: _ } = details;
     let limit = project.max_artifact_bytes;
-    Record::default()
+    let hidden_until = project.gone_at.map(|gone_at| kept_until(gone_at).to_string());
+    let record = Record::default()
         .with("id", project.id)
         .with("path", project.path)
         .with("name", name)
@@ -51,7 +58,12 @@ fn record(details: ProjectDetails) -> Record {
         .with_shown("max_artifact_size", limit, limit.map(size))
         .with_shown("max_storage", max_storage_bytes, max_storage_bytes.map(size))
         .with("default_branch", default_branch)
-        .with("created_at", created_at.to_string())
+        .with("created_at", created_at.to_string());
+    // Deleted by its upstream, which may still tell of it again.
+    match hidden_until {
+        Some(until) => record.with("hidden_until", until),
+        None => record,
+    }
 }
 
 /// Formats a size in bytes; sizes in the catalog are never negative.

@@ -183,8 +183,8 @@ impl Ingest {
         let recording = self.catalog.write(move |db| {
             writer.hold(db)?;
             // A project that was deleted meanwhile, or that became another's, has no copies.
-            let is_there =
-                projects::find(db, &project)?.is_some_and(|Project { upstream, .. }| upstream.is_some());
+            let takes_copies = |project: Project| project.upstream.is_some() && !project.is_gone();
+            let is_there = projects::find(db, &project)?.is_some_and(takes_copies);
             if !is_there {
                 return Err(Error::new(ErrorKind::NotFound, "Not Found"));
             }

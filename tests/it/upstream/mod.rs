@@ -6,6 +6,8 @@ mod by_ref;
 mod check;
 mod counted;
 mod dialects;
+mod gone;
+mod gone_everywhere;
 mod hints;
 mod jobs;
 mod moved;

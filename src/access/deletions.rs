@@ -1,0 +1,172 @@
+//! Deletions of the upstream's projects: whether projects whose artifacts are here are still there, asked from time to time
+//! with the upstream's own token. What is gone is hidden, and removed a week later.
+
+use std::time::Duration;
+
+use crate::access::Access;
+use crate::audit::{AuditEvent, AuditOutcome, RequestOrigin};
+use crate::catalog::clock;
+use crate::catalog::foreign::{self, HiddenProject, ReturnedProject};
+use crate::domain::{Error, Timestamp};
+use crate::metrics::ProjectOutcome;
+use crate::upstream::{Outage, ProjectTold, Upstream};
+
+/// How often a node looks for projects to ask about.
+const INTERVAL: Duration = Duration::from_secs(30);
+
+/// Most projects that it asks about then: far fewer than the upstream answers.
+const ROUND: i64 = 40;
+
+impl Access {
+    /// Asks about projects as they fall due, for as long as it is polled; not at all without an upstream that has a token
+    /// of its own.
+    pub async fn check_projects_forever(&self) {
+        if !self.upstream.as_ref().is_some_and(Upstream::has_own_token) {
+            return;
+        }
+        loop {
+            // What passes by itself was told by whoever asks.
+            if let Err(error) = self.check_projects().await
+                && error.retry_after_seconds().is_none()
+            {
+                tracing::error!(
+                    causes = error.source_chain(),
+                    "projects of the upstream are not asked about"
+                );
+            }
+            tokio::time::sleep(INTERVAL).await;
+        }
+    }
+
+    /// Asks about some projects that are due, each on one node only, and returns how many were asked about. One that is
+    /// not answered is put off.
+    ///
+    /// # Errors
+    /// Those of the catalog; `Unavailable` when the upstream answers nothing now.
+    pub async fn check_projects(&self) -> Result<usize, Error> {
+        let Some(upstream) = self.upstream.clone().filter(Upstream::has_own_token) else { return Ok(0) };
+        let (name, node_clock) = (upstream.name().to_owned(), self.clock.clone());
+        let due = self.catalog.read(move |db| {
+            let now = clock::shared(db, &node_clock)?;
+            foreign::due_checks(db, &name, now, ROUND)
+        });
+        let mut asked = 0;
+        for id in due.await? {
+            let node_clock = self.clock.clone();
+            let claiming = self.catalog.write(move |db| {
+                let now = clock::shared(db, &node_clock)?;
+                Ok::<_, Error>(foreign::claim_check(db, id, now)?.then_some(now))
+            });
+            // Another node was faster.
+            let Some(asked_at) = claiming.await? else { continue };
+            asked += 1;
+            if let Err(outage) = self.check_project(&upstream, id, asked_at).await? {
+                let putting_off = self.catalog.write(move |db| foreign::postpone_check(db, id, asked_at));
+                putting_off.await?;
+                // None of the others is answered either.
+                if outage.is_of_all() {
+                    return Err(outage.into_error(upstream.name()));
+                }
+            }
+        }
+        Ok(asked)
+    }
+
+    async fn check_project(
+        &self,
+        upstream: &Upstream,
+        id: i64,
+        asked_at: Timestamp,
+    ) -> Result<Result<(), Outage>, Error> {
+        let asked = upstream.clone();
+        let asking = upstream.spawn(async move { asked.project_told(id).await });
+        let told = match asking.await.map_err(Error::internal)? {
+            Ok(told) => told,
+            Err(outage) => return Ok(Err(outage)),
+        };
+        let (name, node_clock) = (upstream.name().to_owned(), self.clock.clone());
+        match told {
+            ProjectTold::There(path) => {
+                let confirming = self.catalog.write(move |db| {
+                    let now = clock::shared(db, &node_clock)?;
+                    foreign::confirm(db, &name, (id, path.as_deref()), asked_at, now)
+                });
+                let returned = confirming.await?;
+                if returned.is_none() {
+                    upstream.metrics().project(ProjectOutcome::There);
+                }
+                self.note_returned(upstream.name(), returned);
+            }
+            ProjectTold::Absent => {
+                let hiding = self.catalog.write(move |db| {
+                    let now = clock::shared(db, &node_clock)?;
+                    foreign::hide_if_seen(db, &name, id, now)
+                });
+                match hiding.await? {
+                    Some(hidden) => self.note_hidden(upstream.name(), &hidden),
+                    None => upstream.metrics().project(ProjectOutcome::Untold),
+                }
+            }
+            ProjectTold::Untold => upstream.metrics().project(ProjectOutcome::Untold),
+        }
+        Ok(Ok(()))
+    }
+
+    /// Shows a project again of which the upstream told at `told_at`, if it was hidden before that.
+    pub(super) async fn tell_again(
+        &self,
+        upstream: String,
+        id: i64,
+        told_at: Timestamp,
+    ) -> Result<(), Error> {
+        let name = upstream.clone();
+        let returned = self.catalog.write(move |db| foreign::tell_again(db, &name, id, told_at)).await?;
+        self.note_returned(&upstream, returned);
+        Ok(())
+    }
+
+    /// Says that a project is hidden from now on, and forgets what is remembered of it.
+    pub(super) fn note_hidden(&self, upstream: &str, hidden: &HiddenProject) {
+        let HiddenProject { id, path, until } = hidden;
+        let until = until.to_string();
+        tracing::warn!(
+            upstream,
+            project.id = id,
+            project.path = path,
+            until,
+            "a project is deleted at the upstream: it is hidden, and removed at that time"
+        );
+        audit("project.hide", (*id, path.clone()), upstream, Some(format!("until {until}")));
+        if let Some(upstream) = self.upstream.as_ref().filter(|it| it.name() == upstream) {
+            upstream.forget_project(*id);
+            upstream.metrics().project(ProjectOutcome::Hidden);
+        }
+    }
+
+    /// Says that a project shows again, if one does.
+    pub(super) fn note_returned(&self, upstream: &str, returned: Option<ReturnedProject>) {
+        let Some(ReturnedProject { id, path }) = returned else { return };
+        tracing::info!(
+            upstream,
+            project.id = id,
+            project.path = path,
+            "the upstream tells of a project again: it is hidden no more"
+        );
+        audit("project.show", (id, path), upstream, None);
+        if let Some(upstream) = self.upstream.as_ref().filter(|it| it.name() == upstream) {
+            upstream.metrics().project(ProjectOutcome::Returned);
+        }
+    }
+}
+
+/// Writes the audit line of a change that no request makes.
+fn audit(action: &'static str, project: (i64, String), upstream: &str, subject: Option<String>) {
+    let event = AuditEvent {
+        action: Some(action),
+        project: Some(project),
+        upstream: Some(upstream.to_owned()),
+        subject,
+        ..AuditEvent::default()
+    };
+    event.log(AuditOutcome::Done, None, RequestOrigin::default());
+}
