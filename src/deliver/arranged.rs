@@ -82,10 +82,12 @@ impl Deliver {
     }
 
     /// Finds the files of an archive whose paths contain `text`, which is not empty: the first `most` by their paths.
+    /// Few archives are searched at a time, however many people search; the caller bounds how long it waits.
     ///
     /// # Errors
     /// As [`Deliver::arranged`].
     pub async fn find_by_name(&self, archive: &Artifact, text: String, most: usize) -> Result<FoundFiles> {
+        let _turn = self.searching.acquire().await.map_err(Error::internal)?;
         let wanted = Arrangement { search: Some(text), window: 0..most, ..Arrangement::default() };
         let find = move |indexes: &[&Index]| {
             let found = ArrangedFolder::of(indexes, &wanted);
