@@ -99,8 +99,8 @@ fn links_and_reports_of_a_project_that_is_gone_lead_nowhere(world: World) {
 fn an_agent_finds_and_uploads_nothing_in_a_project_that_is_gone(world: World) {
     let agent = Agent::new(world.gateway.address, TEST, "7002", "701");
     agent.upload("one", &[("out/a.txt", b"text")]);
-    assert_eq!(agent.paths("*", ""), ["out/a.txt"]);
-    let found = agent.found("*", "");
+    assert_eq!(agent.paths("out/*", ""), ["out/a.txt"]);
+    let found = agent.found("out/*", "");
     assert_eq!(agent.download(&found[0]).text(), "text");
     delete_and_tell(&world);
     assert_eq!(agent.search("*", "").status, 401);
