@@ -31,8 +31,6 @@ use crate::support::zips;
 
 /// What the counters say, after a comparison with the artifacts.
 fn stored(gateway: &Gateway) -> (i64, i64, i64) {
-    assert_eq!(gateway.catalog(usage::wrong_counters), []);
-    let counted = gateway.catalog(usage::of_all);
     #[derive(diesel::QueryableByName)]
     struct Row {
         #[diesel(sql_type = BigInt)]
@@ -42,7 +40,15 @@ fn stored(gateway: &Gateway) -> (i64, i64, i64) {
     }
     let select = "SELECT count(*) AS artifacts, CAST(COALESCE(SUM(size_bytes), 0) AS BIGINT) AS bytes \
                   FROM artifacts WHERE state = 'finished'";
-    let row: Row = gateway.catalog(move |db| Ok(diesel::sql_query(select).get_result(db)?));
+    let (counted, row) = loop {
+        // What a client that has gone sent may come to its end between two reads.
+        let before = gateway.catalog(usage::of_all);
+        assert_eq!(gateway.catalog(usage::wrong_counters), []);
+        let row: Row = gateway.catalog(move |db| Ok(diesel::sql_query(select).get_result(db)?));
+        if gateway.catalog(usage::of_all) == before {
+            break (before, row);
+        }
+    };
     assert_eq!(counted, Stored { artifacts: row.artifacts, bytes: row.bytes });
     let waiting = gateway.catalog(usage::waiting).artifacts;
     (counted.artifacts, counted.bytes, waiting)
