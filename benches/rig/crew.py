@@ -24,6 +24,9 @@ class Agent:
                 "User-Agent: buildkite-agent/3.98.0.x (linux; amd64)\r\n"
                 f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n")
         begin = time.perf_counter()
+        if self.writer and self.reader.at_eof():
+            self.writer.close()
+            self.writer = None
         if not self.writer:
             self.reader, self.writer = await asyncio.open_connection(*self.address)
         self.writer.write(head.encode() + body)
@@ -65,10 +68,12 @@ async def main() -> None:
     url, token, count = urllib.parse.urlsplit(sys.argv[1]), sys.argv[2], int(sys.argv[3])
     waits: dict[str, list[float]] = {}
     agents = [Agent((url.hostname, url.port), waits) for _ in range(count)]
+    tasks = []
     for number, agent in enumerate(agents):
         await agent.join(number, token)
+        tasks.append(asyncio.create_task(agent.work(number / count)))
+    waits.clear()
     print("ready", flush=True)
-    tasks = [asyncio.create_task(agent.work(number / count)) for number, agent in enumerate(agents)]
     over = asyncio.create_task(asyncio.to_thread(sys.stdin.read))
     ended, _ = await asyncio.wait([*tasks, over], return_when=asyncio.FIRST_COMPLETED)
     for task in ended - {over}:
