@@ -17,6 +17,10 @@ const INTERVAL: Duration = Duration::from_secs(30);
 /// Most projects that it asks about then: far fewer than the upstream answers.
 const ROUND: i64 = 40;
 
+/// How many projects of a round may be gone, unless that is less than half of it. Where more are, it is likelier that the
+/// token has lost its rights.
+const MOST_GONE: usize = 5;
+
 impl Access {
     /// Asks about projects as they fall due, for as long as it is polled; not at all without an upstream that has a token
     /// of its own.
@@ -50,7 +54,7 @@ impl Access {
             let now = clock::shared(db, &node_clock)?;
             foreign::due_checks(db, &name, now, ROUND)
         });
-        let mut asked = 0;
+        let (mut asked, mut absent) = (0, Vec::new());
         for id in due.await? {
             let node_clock = self.clock.clone();
             let claiming = self.catalog.write(move |db| {
@@ -60,24 +64,59 @@ impl Access {
             // Another node was faster.
             let Some(asked_at) = claiming.await? else { continue };
             asked += 1;
-            if let Err(outage) = self.check_project(&upstream, id, asked_at).await? {
-                let putting_off = self.catalog.write(move |db| foreign::postpone_check(db, id, asked_at));
-                putting_off.await?;
-                // None of the others is answered either.
-                if outage.is_of_all() {
-                    return Err(outage.into_error(upstream.name()));
+            match self.check_project(&upstream, id, asked_at).await? {
+                Ok(is_absent) => absent.extend(is_absent.then_some(id)),
+                Err(outage) => {
+                    let putting_off = self.catalog.write(move |db| foreign::postpone_check(db, id, asked_at));
+                    putting_off.await?;
+                    // None of the others is answered either.
+                    if outage.is_of_all() {
+                        self.hide_absent(&upstream, absent, asked).await?;
+                        return Err(outage.into_error(upstream.name()));
+                    }
                 }
             }
         }
+        self.hide_absent(&upstream, absent, asked).await?;
         Ok(asked)
     }
 
+    /// Hides the projects of which the upstream's own token is told nothing any more; none if they are suspiciously many of
+    /// those that were asked about.
+    async fn hide_absent(&self, upstream: &Upstream, absent: Vec<i64>, asked: usize) -> Result<(), Error> {
+        let Some(own) = upstream.own_token_sha256() else { return Ok(()) };
+        if absent.len() > MOST_GONE && absent.len() * 2 >= asked {
+            tracing::error!(
+                upstream = upstream.name(),
+                projects = absent.len(),
+                asked,
+                "the upstream tells the service token nothing of so many projects that none is hidden: it may have lost its \
+                 rights; delete them with `artigate project delete` if they are gone"
+            );
+            return Ok(());
+        }
+        for id in absent {
+            let (name, node_clock) = (upstream.name().to_owned(), self.clock.clone());
+            let hiding = self.catalog.write(move |db| {
+                let now = clock::shared(db, &node_clock)?;
+                foreign::hide_if_seen(db, &name, id, own, now)
+            });
+            match hiding.await? {
+                Some(hidden) => self.note_hidden(upstream.name(), &hidden),
+                None => upstream.metrics().project(ProjectOutcome::Untold),
+            }
+        }
+        Ok(())
+    }
+
+    /// Asks about a project, and returns whether it is absent.
     async fn check_project(
         &self,
         upstream: &Upstream,
         id: i64,
         asked_at: Timestamp,
-    ) -> Result<Result<(), Outage>, Error> {
+    ) -> Result<Result<bool, Outage>, Error> {
+        let Some(own) = upstream.own_token_sha256() else { return Ok(Ok(false)) };
         let asked = upstream.clone();
         let asking = upstream.spawn(async move { asked.project_told(id).await });
         let told = match asking.await.map_err(Error::internal)? {
@@ -89,7 +128,7 @@ impl Access {
             ProjectTold::There(path) => {
                 let confirming = self.catalog.write(move |db| {
                     let now = clock::shared(db, &node_clock)?;
-                    foreign::confirm(db, &name, (id, path.as_deref()), asked_at, now)
+                    foreign::confirm(db, &name, (id, path.as_deref()), (own, asked_at), now)
                 });
                 let returned = confirming.await?;
                 if returned.is_none() {
@@ -97,19 +136,10 @@ impl Access {
                 }
                 self.note_returned(upstream.name(), returned);
             }
-            ProjectTold::Absent => {
-                let hiding = self.catalog.write(move |db| {
-                    let now = clock::shared(db, &node_clock)?;
-                    foreign::hide_if_seen(db, &name, id, now)
-                });
-                match hiding.await? {
-                    Some(hidden) => self.note_hidden(upstream.name(), &hidden),
-                    None => upstream.metrics().project(ProjectOutcome::Untold),
-                }
-            }
+            ProjectTold::Absent => return Ok(Ok(true)),
             ProjectTold::Untold => upstream.metrics().project(ProjectOutcome::Untold),
         }
-        Ok(Ok(()))
+        Ok(Ok(false))
     }
 
     /// Shows a project again of which the upstream told at `told_at`, if it was hidden before that.

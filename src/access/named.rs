@@ -105,7 +105,11 @@ impl Access {
     ///
     /// # Errors
     /// [`AccessError::ArtifactNotFound`], [`AccessError::ArtifactExpired`].
-    pub async fn artifact_of_link(&self, uuid: Uuid, now: Timestamp) -> Result<Artifact, AccessError> {
+    pub async fn artifact_of_link(
+        &self,
+        uuid: Uuid,
+        now: Timestamp,
+    ) -> Result<(Artifact, String), AccessError> {
         self.catalog
             .read_inline(move |db| {
                 let missing = || AccessError::ArtifactNotFound(ArtifactAbsence::NoneOfName);
@@ -113,14 +117,15 @@ impl Access {
                 if foreign::is_of_gone_project(db, artifact.job_id)? {
                     return Err(missing());
                 }
+                let job = jobs::find(db, artifact.job_id)?.ok_or_else(missing)?;
+                let shown_name = artifacts::shown_name(&artifact.name, job.id, &job.name);
                 let expired = artifact.state == ArtifactState::Expired
                     || !is_available(artifact.expire_at, false, now) && {
-                        let job = jobs::find(db, artifact.job_id)?.ok_or_else(missing)?;
                         latest::locked_among(db, &[job.pipeline_id])?.is_empty()
                     };
                 match (expired, artifact.expire_at) {
                     (true, time) => Err(AccessError::ArtifactExpired(time.unwrap_or(now))),
-                    (false, _) => Ok(artifact),
+                    (false, _) => Ok((artifact, shown_name)),
                 }
             })
             .await

@@ -13,12 +13,14 @@ pub struct AuditContext(Arc<Mutex<AuditEvent>>);
 
 impl AuditContext {
     /// Sets the action. Clears everything recorded for an earlier route candidate, except the actor, the
-    /// credential type and its scopes.
+    /// its state, the credential type and its scopes.
     pub fn start(&self, action: &'static str) {
         self.update(|event| {
             let (who, credential, scopes) = (std::mem::take(&mut event.who), event.credential, event.scopes);
-            let (action, refusal) = (Some(action), event.refusal);
-            *event = AuditEvent { action, who, credential, refusal, scopes, ..AuditEvent::default() };
+            let (action, refusal, is_canceling) = (Some(action), event.refusal, event.is_canceling);
+            let before =
+                AuditEvent { who, credential, refusal, scopes, is_canceling, ..AuditEvent::default() };
+            *event = AuditEvent { action, ..before };
         });
     }
 

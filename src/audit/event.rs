@@ -24,6 +24,8 @@ pub struct AuditEvent {
     pub job_id: Option<i64>,
     /// The artifact.
     pub artifact_id: Option<i64>,
+    /// Whether the job that makes the request is to stop.
+    pub is_canceling: bool,
     /// What the upstream answered about the request, in a few words; `None` if it was not consulted.
     pub upstream: Option<String>,
     /// Any other subject, in a few words.

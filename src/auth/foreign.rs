@@ -12,6 +12,7 @@ use crate::catalog::projects;
 use crate::catalog::users::User;
 use crate::domain::project::ProjectRef;
 use crate::domain::scope::{Scope, Scopes};
+use crate::domain::status::Status;
 use crate::domain::{Sha256Digest, Timestamp};
 use crate::upstream::{Answer, Asker, Place, Question, Refusal};
 
@@ -91,6 +92,7 @@ pub fn find_foreign_job(
     let user =
         told.user.as_ref().map(|user| User { id: user.id, username: user.username.clone(), admin: false });
     credentials.audit.set_job_actor(job.id, &project.path, user.as_ref());
+    credentials.audit.update(|event| event.is_canceling = job.status == Status::Canceling);
     Ok(Some(TokenJob {
         token_sha256: Sha256Digest::of(secrecy::ExposeSecret::expose_secret(token).as_bytes()),
         job,

@@ -184,7 +184,8 @@ fn newest_successes(db: &mut Db, ids: &[i64]) -> Result<HashMap<i64, i64>> {
     let ids: Vec<String> = ids.iter().map(i64::to_string).collect();
     let rows: Vec<Successful> = diesel::sql_query(format!(
         "SELECT heads.id AS id, (SELECT max(successful.id) FROM pipelines AS successful WHERE {} \
-         AND successful.project_id = heads.project_id AND successful.ref = heads.ref) AS successful \
+         AND successful.project_id = heads.project_id AND successful.ref = heads.ref AND successful.tag = heads.tag) \
+         AS successful \
          FROM pipelines AS heads WHERE heads.id IN ({})",
         eligible_sql("successful"),
         ids.join(", ")

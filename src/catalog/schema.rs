@@ -47,6 +47,7 @@ diesel::table! {
         upstream -> Nullable<Text>,
         gone_at -> Nullable<BigInt>,
         seen_at -> Nullable<BigInt>,
+        seen_by -> Nullable<Binary>,
         check_at -> Nullable<BigInt>,
     }
 }

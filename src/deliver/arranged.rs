@@ -1,6 +1,7 @@
 //! Arranged folders and comparisons of what stands for jobs' archives, for people who look at them.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use super::index_cache::Indexed;
 use super::{Deliver, open_artifact};
@@ -87,9 +88,11 @@ impl Deliver {
     /// # Errors
     /// As [`Deliver::arranged`].
     pub async fn find_by_name(&self, archive: &Artifact, text: String, most: usize) -> Result<FoundFiles> {
-        let _turn = self.searching.acquire().await.map_err(Error::internal)?;
+        let turn = Arc::clone(&self.searching).acquire_owned().await.map_err(Error::internal)?;
         let wanted = Arrangement { search: Some(text), window: 0..most, ..Arrangement::default() };
         let find = move |indexes: &[&Index]| {
+            // Until the search has ended, also if nobody waits for it any more.
+            let _turn = turn;
             let found = ArrangedFolder::of(indexes, &wanted);
             let entries = indexes.iter().map(|index| index.len()).sum();
             let (total, files) = found.map_or((0, Vec::new()), |found| (found.total, found.items));

@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 use std::ops::Range;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::Semaphore;
@@ -32,7 +33,7 @@ pub struct Deliver {
     /// Turns to read whole files for their digests.
     pub(super) digesting: Semaphore,
     /// Turns to search an archive of many by name.
-    pub(super) searching: Semaphore,
+    pub(super) searching: Arc<Semaphore>,
     capacity: Capacity,
     /// Whether whole artifacts are fetched from the store directly, if it has a server of its own.
     direct_download: bool,
@@ -78,7 +79,7 @@ impl Deliver {
     /// can serve them.
     pub fn new(store: Store, indexes: IndexCache, capacity: Capacity, direct_download: bool) -> Self {
         let digesting = Semaphore::new(DIGESTS_AT_A_TIME);
-        let searching = Semaphore::new(SEARCHED_AT_A_TIME);
+        let searching = Arc::new(Semaphore::new(SEARCHED_AT_A_TIME));
         Self { store, indexes, digesting, searching, capacity, direct_download }
     }
 

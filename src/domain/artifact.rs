@@ -62,7 +62,7 @@ impl ArtifactName {
     /// Returns the file name that downloads suggest if the uploader gave none: of a named archive with its
     /// ending, of a single file its last segment; `None` for any other artifact.
     pub fn default_filename(&self) -> Option<String> {
-        let of_archive = self.named_archive().map(|name| format!("{name}.zip"));
+        let of_archive = self.named_archive().map(zip_filename);
         of_archive.or_else(|| Some(self.file_path()?.rsplit('/').next()?.to_owned()))
     }
 
@@ -81,6 +81,12 @@ impl ArtifactName {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+}
+
+/// Returns the file name of an archive that is called `name`: with its ending, once.
+pub fn zip_filename(name: &str) -> String {
+    let has_ending = name.len() > 4 && name.as_bytes()[name.len() - 4..].eq_ignore_ascii_case(b".zip");
+    if has_ending { name.to_owned() } else { format!("{name}.zip") }
 }
 
 impl From<ArtifactKind> for ArtifactName {

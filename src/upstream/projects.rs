@@ -1,5 +1,7 @@
 //! Projects whose artifacts are here: whether the upstream still has them, asked with its own token.
 
+use secrecy::ExposeSecret;
+
 use super::Upstream;
 use super::answer::Outage;
 use super::ask::refusal;
@@ -7,6 +9,7 @@ use super::client::Errand;
 use super::question::{Kind, ProjectKey};
 use super::route::Route;
 use super::wire;
+use crate::domain::Sha256Digest;
 
 /// The word of the upstream for a project that is not there. Whatever else says 404 does not speak of projects.
 const ABSENT: &str = "404 Project Not Found";
@@ -23,6 +26,13 @@ pub enum ProjectTold {
 }
 
 impl Upstream {
+    /// Returns what tells the upstream's own token, at its address, from any other; `None` without one.
+    pub(crate) fn own_token_sha256(&self) -> Option<Sha256Digest> {
+        let (_, token) = self.0.service.as_ref()?.token()?;
+        let text = format!("{}\n{}", self.0.client.base(), token.expose_secret());
+        Some(Sha256Digest::of(text.as_bytes()))
+    }
+
     /// Tells whether a project is there.
     ///
     /// # Errors

@@ -82,7 +82,8 @@ impl<'a> Visit<'a> {
         let to = if self.ctx.request.method().is_safe() {
             to
         } else {
-            uri.path().strip_suffix("/artifacts/keep").unwrap_or(to)
+            let path = uri.path();
+            path.strip_suffix("/artifacts/keep").or_else(|| path.strip_suffix("/sweep")).unwrap_or(to)
         };
         format!("{}{to}", self.root)
     }

@@ -140,7 +140,12 @@ fn the_proxys_private_call_is_forbidden_to_everybody(gateway: Gateway) {
 fn a_canceling_job_may_still_upload(gateway: Gateway) {
     fixtures::small(&gateway, b"");
     gateway.load("projects: [{id: 1, path: group/project, pipelines: [{id: 200, ref: main, sha: b, status: running, jobs: [{id: 20, name: build, status: canceling}]}]}]");
-    assert_eq!(upload(&gateway, "", file()).status, 201);
+    let answer = upload(&gateway, "", file());
+    assert_eq!((answer.status, answer.header("job-status")), (201, Some("canceling")));
+    let own = gateway.get("/api/v4/jobs/20/artifacts").job_token(RUNNING).send();
+    assert_eq!((own.status, own.header("job-status")), (200, Some("canceling")));
+    let other = gateway.get(UPLOADED).private_token(fixtures::MAINTAINER).send();
+    assert_eq!((other.status, other.header("job-status")), (200, None));
 }
 
 fn expiry_is_what_the_upload_says_or_else_the_default(gateway: Gateway) {

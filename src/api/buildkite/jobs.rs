@@ -110,6 +110,7 @@ pub(super) async fn log(
 ) -> Result<HttpResponse, ApiError> {
     let principal = reader(ctx, Scope::ReadBuildLogs);
     let log = ctx.access().log_of_build_job(&principal, path).await?;
+    let form = form.or_accepted(ctx.request.headers());
     if form == LogForm::Text {
         let log = match log {
             None => return Ok(HttpResponse::Ok().content_type(TEXT).body("")),

@@ -1,5 +1,6 @@
 //! Routes of the REST API, matched on the raw path; a slash at its end makes no difference.
 
+use actix_web::http::header::{ACCEPT, HeaderMap};
 use percent_encoding::percent_decode_str;
 
 use super::PREFIX;
@@ -63,6 +64,18 @@ pub(super) enum LogForm {
     Text,
     /// A page.
     Html,
+}
+
+impl LogForm {
+    /// Returns the form that a client accepts where the address names none.
+    pub(super) fn or_accepted(self, headers: &HeaderMap) -> Self {
+        let accepted = headers.get(ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        match (self, accepted.split([',', ';']).next().unwrap_or_default().trim()) {
+            (Self::Json, "text/plain") => Self::Text,
+            (Self::Json, "text/html") => Self::Html,
+            (form, _) => form,
+        }
+    }
 }
 
 impl Route {

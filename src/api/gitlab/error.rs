@@ -183,7 +183,7 @@ impl ApiError {
             Self::NotAvailable(text) => HttpResponse::MethodNotAllowed().json(twice(&text)),
             Self::JobToken(_) => HttpResponse::Forbidden().json(json!({ "message": "403 Forbidden" })),
             Self::JobNotRunning(status) => HttpResponse::Forbidden()
-                .insert_header(("Job-Status", status.as_str()))
+                .insert_header((super::JOB_STATUS, status.as_str()))
                 .json(json!({ "message": "403 Forbidden - Job is not processing on runner" })),
             Self::Moved(moved) => moved.render(),
             Self::NotFound(NotFound { message, hint, .. }) => {

@@ -29,10 +29,12 @@ mod upload_form;
 mod uploads;
 
 use actix_web::http::Method;
+use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::web::{Data, Payload, ServiceConfig, to};
 use actix_web::{HttpRequest, HttpResponse};
 
 use crate::app::App;
+use crate::domain::status::Status;
 use crate::http::body::RequestBody;
 use crate::http::context::RequestContext;
 use crate::http::{handler, id_token};
@@ -40,6 +42,9 @@ use error::ApiError;
 use routes::{Route, Segments};
 
 const PREFIX: &str = "/api/v4";
+
+/// Tells a job's runner what became of the job.
+const JOB_STATUS: HeaderName = HeaderName::from_static("job-status");
 
 /// Mounts the handler of all other paths: one outside of the API gets the API's 404, too.
 pub(super) fn mount(config: &mut ServiceConfig) {
@@ -51,10 +56,16 @@ async fn answer(app: Data<App>, request: HttpRequest, payload: Payload) -> HttpR
 }
 
 async fn dispatch(ctx: &RequestContext, body: RequestBody) -> Result<HttpResponse, ApiError> {
-    match ctx.request.method() {
+    let answer = match ctx.request.method() {
         &Method::GET | &Method::HEAD => read(ctx, ctx.request.uri().path()).await,
         _ => write(ctx, &ctx.request, body).await,
+    };
+    let mut answer = answer?;
+    // Runners stop a job when they learn of it.
+    if ctx.audit.inspect(|event| event.is_canceling) {
+        answer.headers_mut().insert(JOB_STATUS, HeaderValue::from_static(Status::Canceling.as_str()));
     }
+    Ok(answer)
 }
 
 /// Renders a refusal. Its log line says if an empty credential was ignored.

@@ -16,7 +16,7 @@ use crate::app::App;
 use crate::auth::signed_links::{Link, LinkQuery, PREFIX, Purpose};
 use crate::catalog::artifacts::Artifact;
 use crate::deliver::{DeliveredBytes, Delivery, Redirects};
-use crate::domain::artifact::ArtifactFormat;
+use crate::domain::artifact::{ArtifactFormat, ArtifactName, zip_filename};
 use crate::http::body::RequestBody;
 use crate::http::content_disposition::attachment;
 use crate::http::context::RequestContext;
@@ -69,11 +69,11 @@ async fn dispatch(ctx: &RequestContext, body: RequestBody) -> Result<HttpRespons
 }
 
 async fn download(ctx: &RequestContext, link: &Link) -> Result<HttpResponse, Refusal> {
-    let artifact = ctx.access().artifact_of_link(link.uuid, ctx.now).await?;
+    let (artifact, shown_name) = ctx.access().artifact_of_link(link.uuid, ctx.now).await?;
     if let Some(path) = &link.path {
         return file(ctx, &artifact, path).await;
     }
-    let (filename, media_type) = (saved_as(&artifact), media_type(&artifact));
+    let (filename, media_type) = (saved_as(&artifact, &shown_name), media_type(&artifact));
     let download = Download { filename, media_type: media_type.into(), ..Download::of_whole(&artifact)? };
     let redirects = Redirects::Followed { head: ctx.is_head(), disposition: attachment(&download.filename) };
     let delivery = ctx.app.deliver.whole(&artifact, redirects).await?;
@@ -87,12 +87,10 @@ async fn file(ctx: &RequestContext, archive: &Artifact, path: &str) -> Result<Ht
     Ok(send(&ctx.request, &download, Delivery::Bytes(DeliveredBytes::Entry(entry, None))).await?)
 }
 
-/// The name under which clients save an artifact: that of an archive ends with `.zip`.
-fn saved_as(artifact: &Artifact) -> String {
-    match artifact.name.named_archive() {
-        Some(name) => format!("{name}.zip"),
-        None => artifact.filename.clone(),
-    }
+/// The name under which clients save an artifact: that of an archive, a job's one too, ends with `.zip`.
+fn saved_as(artifact: &Artifact, shown_name: &str) -> String {
+    let is_archive = artifact.name == ArtifactName::ARCHIVE || artifact.name.named_archive().is_some();
+    if is_archive { zip_filename(shown_name) } else { artifact.filename.clone() }
 }
 
 fn media_type(artifact: &Artifact) -> String {

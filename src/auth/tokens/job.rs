@@ -9,6 +9,7 @@ use crate::auth::error::{AuthError, CredentialError};
 use crate::catalog::Db;
 use crate::catalog::jobs::{self, TokenJob};
 use crate::domain::Result;
+use crate::domain::status::Status;
 
 /// Prefix of GitLab's job tokens.
 const PREFIX: &str = "glcbt-";
@@ -30,6 +31,7 @@ pub fn find_job(db: &mut Db, token: &SecretString, audit: &AuditContext) -> Resu
     let found = jobs::find_by_token(db, digest)?.filter(|found| is_same(found.token_sha256, digest));
     if let Some(found) = &found {
         audit.set_job_actor(found.job.id, &found.project_path, found.user.as_ref());
+        audit.update(|event| event.is_canceling = found.job.status == Status::Canceling);
     }
     Ok(found)
 }

@@ -86,9 +86,16 @@ pub fn listed(db: &mut Db, project_ids: &[i64], list: &BuildList, slice: Slice) 
         return nothing;
     }
     let is_sqlite = matches!(db, Db::Sqlite(_));
-    let mut looked = among_newest(db, project_ids, list, slice, if is_sqlite { FEW } else { NEWEST })?;
+    // Few of many refs match such a pattern at times, which are seldom among the newest.
+    let has_free_beginning = list.refs.iter().any(|text| text.starts_with('*'));
+    let first = match (is_sqlite, has_free_beginning) {
+        (true, _) => FEW,
+        (false, true) => MANY_NEWEST,
+        (false, false) => NEWEST,
+    };
+    let mut looked = among_newest(db, project_ids, list, slice, first)?;
     let some_match = !is_sqlite && matches!(looked, Looked::Few(1..));
-    if some_match {
+    if some_match && first < MANY_NEWEST {
         looked = among_newest(db, project_ids, list, slice, MANY_NEWEST)?;
     }
     if let Looked::Full(page) = looked {
@@ -97,6 +104,7 @@ pub fn listed(db: &mut Db, project_ids: &[i64], list: &BuildList, slice: Slice) 
     let Some(filters) = filters(db, project_ids, list)? else { return nothing };
     if !is_sqlite
         && !some_match
+        && first < MANY_NEWEST
         && let Looked::Full(page) = among_newest(db, project_ids, list, slice, MANY_NEWEST)?
     {
         return Ok(page);

@@ -13,7 +13,7 @@ use super::{ForeignId, ReportedProject};
 use crate::catalog::Db;
 use crate::catalog::db::MultiBackend;
 use crate::catalog::schema::{jobs, projects};
-use crate::domain::{Result, Timestamp};
+use crate::domain::{Result, Sha256Digest, Timestamp};
 
 /// How long a gone project is kept, in milliseconds.
 const KEPT_MILLIS: i64 = 7 * 86_400 * 1000;
@@ -85,18 +85,27 @@ pub fn hide(db: &mut Db, upstream: &str, id: i64, now: Timestamp) -> Result<Opti
     Ok(Some(HiddenProject { id, path, until: kept_until(now) }))
 }
 
-/// Hides a project of which the upstream's own token is told nothing, if it was told of it before: one that never was may
-/// be none that this token sees. Needs [`crate::catalog::Catalog::write`].
+/// Hides a project of which the upstream's own token is told nothing, if this same token was told of it before.
+///
+/// One that it never was told of may be none that it sees. `own` is the token's digest. Needs
+/// [`crate::catalog::Catalog::write`].
 ///
 /// # Errors
 /// Those of the database.
-pub fn hide_if_seen(db: &mut Db, upstream: &str, id: i64, now: Timestamp) -> Result<Option<HiddenProject>> {
-    let seen: Option<Option<i64>> =
-        projects::table.find(id).select(projects::seen_at).first(db).optional()?;
-    match seen.flatten() {
-        Some(_) => hide(db, upstream, id, now),
-        None => Ok(None),
-    }
+pub fn hide_if_seen(
+    db: &mut Db,
+    upstream: &str,
+    id: i64,
+    own: Sha256Digest,
+    now: Timestamp,
+) -> Result<Option<HiddenProject>> {
+    let seen_by: Option<Option<Sha256Digest>> = projects::table
+        .find(id)
+        .filter(projects::seen_at.is_not_null())
+        .select(projects::seen_by)
+        .first(db)
+        .optional()?;
+    if seen_by.flatten() == Some(own) { hide(db, upstream, id, now) } else { Ok(None) }
 }
 
 /// Shows a project again of which the upstream has told at `told_at`; `None` if it is not hidden, or was hidden after that.
@@ -138,8 +147,8 @@ pub fn tell_again(
     Ok(Some(ReturnedProject { id, path }))
 }
 
-/// Records that the upstream has told its own token of a project at `told_at`, and where it is; returns it if it shows
-/// again. Needs [`crate::catalog::Catalog::write`].
+/// Records that the upstream has told its own token, the one of `own`, of a project at `told_at`, and where it is; returns
+/// it if it shows again. Needs [`crate::catalog::Catalog::write`].
 ///
 /// # Errors
 /// Those of the database.
@@ -147,7 +156,7 @@ pub fn confirm(
     db: &mut Db,
     upstream: &str,
     (id, path): (i64, Option<&str>),
-    told_at: Timestamp,
+    (own, told_at): (Sha256Digest, Timestamp),
     now: Timestamp,
 ) -> Result<Option<ReturnedProject>> {
     let returned = tell_again(db, upstream, id, told_at)?;
@@ -161,7 +170,10 @@ pub fn confirm(
         move_project(db, &told, &path, now)?;
     }
     diesel::update(projects::table.find(id).filter(projects::upstream.eq(upstream)))
-        .set(projects::seen_at.eq(Some(told_at.as_millis())))
+        .set((
+            projects::seen_at.eq(Some(told_at.as_millis())),
+            projects::seen_by.eq(Some(own.as_bytes().as_slice())),
+        ))
         .execute(db)?;
     Ok(returned)
 }
@@ -242,11 +254,14 @@ pub fn due_removals(db: &mut Db, now: Timestamp, limit: i64) -> Result<Vec<i64>>
         .load(db)?)
 }
 
-/// Returns the path and the upstream of a project that was hidden a week ago and still is.
+/// Returns the path and the upstream of a project that was hidden a week ago, and that stays so until the transaction ends.
+/// Needs [`crate::catalog::Catalog::write`].
 ///
 /// # Errors
 /// Those of the database.
 pub fn is_due_for_removal(db: &mut Db, id: i64, now: Timestamp) -> Result<Option<(String, String)>> {
+    // Whoever tells of it again waits for the same lock.
+    db.lock_whole_catalog()?;
     let found: Option<(String, Option<String>)> = projects::table
         .find(id)
         .filter(projects::gone_at.le(now.as_millis().saturating_sub(KEPT_MILLIS)))

@@ -167,8 +167,15 @@ impl Ingest {
         (now, used_at): (Timestamp, Timestamp),
     ) -> Result<PulledCopy> {
         let ArtifactUpload { upload, writer, _turn, .. } = received;
-        let (stored, _) = self.hash_piece(upload.commit_piece().await?, None).await?;
-        let key = stored.key.clone();
+        let piece = upload.commit_piece().await?;
+        let key = piece.key.clone();
+        let stored = match self.hash_piece(piece, None).await {
+            Ok((stored, _)) => stored,
+            Err(error) => {
+                self.discard(&key).await;
+                return Err(error);
+            }
+        };
         // On a thread of its own, because the future of a scan does not change threads.
         let (ingest, scanned) = (Arc::clone(&self), stored.clone());
         let (format, job_id, runtime) = (declared.format, declared.job_id, Handle::current());

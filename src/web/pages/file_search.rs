@@ -53,6 +53,8 @@ struct FileSearchPage {
     summary: String,
     /// Why it has not come to its end.
     early: Option<String>,
+    /// Whether all archives were looked into.
+    is_whole: bool,
 }
 
 struct Row {
@@ -99,6 +101,7 @@ pub(in crate::web) async fn show(
         all: links.artifacts(),
         summary: search.summary(),
         early: search.early(all),
+        is_whole: search.is_done && search.unreadable == 0,
         rows: search.rows,
     };
     page(visit, &template)

@@ -33,6 +33,8 @@ struct RefsPage {
     /// The refs of the other kind.
     others: Crumb,
     rows: Vec<Row>,
+    /// Whether it is the first page.
+    is_first: bool,
     pager: Pager,
 }
 
@@ -81,6 +83,7 @@ pub(in crate::web) async fn show(
         all: own.address,
         others,
         pager: Pager::new(visit, REFS, found.items.len(), total, more),
+        is_first: visit.page_number() == 1,
         rows: found.items.into_iter().map(|it| row(visit, &links, it)).collect(),
     };
     page(visit, &template)

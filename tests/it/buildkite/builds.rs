@@ -204,6 +204,17 @@ fn logs_are_what_was_traced(gateway: Gateway) {
     assert_eq!((tail.status, tail.text()), (206, "b>\n"));
     let page = get(&gateway, &raw.replace(".txt", ".html"));
     assert_eq!(page.text(), "<pre>a &lt;b&gt;\n</pre>\n");
+    // Clients also choose the form by what they accept.
+    let accepting = |kind: &str| {
+        let answer =
+            request(&gateway, "GET", REPORTER, &raw.replace(".txt", "")).header("Accept", kind).send();
+        answer.text().to_owned()
+    };
+    assert_eq!(accepting("text/plain"), "a <b>\n");
+    assert_eq!(accepting("text/html"), "<pre>a &lt;b&gt;\n</pre>\n");
+    for kind in ["application/json", "*/*", "text/html+x", "image/png, text/plain"] {
+        assert!(accepting(kind).starts_with('{'), "{kind}");
+    }
     let none = got(&gateway, &path_of(&gateway, &got(&gateway, RUNNING_BUILD)["jobs"][0]["log_url"]));
     assert_eq!(none["content"], "");
 }

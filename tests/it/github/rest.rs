@@ -14,6 +14,7 @@ on_both_databases!(
     lists_are_newest_first_and_link_their_pages,
     an_artifact_is_found_under_the_name_that_it_is_listed_under,
     a_download_is_a_redirect_that_needs_no_credential,
+    archives_are_saved_under_their_names,
     an_expired_artifact_is_listed_and_its_download_is_gone,
     every_scheme_of_authorization_is_taken_and_a_wrong_one_is_401,
     who_may_not_read_finds_nothing_and_who_may_not_delete_is_told_so,
@@ -119,6 +120,23 @@ fn an_artifact_is_found_under_the_name_that_it_is_listed_under(gateway: Gateway)
     }
     let far = "/api/v3/repos/group/project/actions/artifacts?page=18446744073709551616";
     assert_eq!(json_of(&get(&gateway, far))["artifacts"], serde_json::json!([]));
+}
+
+fn archives_are_saved_under_their_names(gateway: Gateway) {
+    let token = begin(&gateway);
+    let id = upload(&gateway, &token, "bin.zip", b"content", 1000, json!({}));
+    let list = json_of(&get(&gateway, &format!("{REPO}/actions/artifacts")));
+    let listed = list["artifacts"].as_array().unwrap();
+    assert!(listed.iter().any(|it| it["id"] == id));
+    for it in listed {
+        let link = get(&gateway, &format!("{REPO}/actions/artifacts/{}/zip", it["id"]));
+        let saved = gateway.get(&path_of(&gateway, link.header("location").unwrap())).send();
+        let name = it["name"].as_str().unwrap().trim_end_matches(".zip");
+        assert_eq!(
+            saved.header("content-disposition"),
+            Some(&*format!("attachment; filename=\"{name}.zip\""))
+        );
+    }
 }
 
 fn a_download_is_a_redirect_that_needs_no_credential(gateway: Gateway) {

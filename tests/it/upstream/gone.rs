@@ -9,7 +9,7 @@ use super::{APP, BUILD, DEVELOPER, OPEN, OUTSIDER, World};
 use crate::administration::{done, parsed};
 use crate::support::fixture::Fixture;
 use crate::support::fixtures::{self, ARCHIVE};
-use crate::support::gitlab::{Failure, StubJob, StubToken};
+use crate::support::gitlab::{Failure, StubJob, StubPipeline, StubProject, StubToken};
 use crate::support::zips;
 
 /// Declares tests that run once on each database, with hooks of both modes and a token of the gateway's own.
@@ -34,6 +34,8 @@ deleted_on_both!(
     a_believed_hook_hides_a_project_at_once,
     a_hook_that_is_not_believed_has_the_project_asked_about,
     what_the_own_token_saw_and_sees_no_more_is_hidden,
+    another_token_that_sees_less_hides_nothing,
+    where_many_projects_vanish_at_once_none_is_hidden,
     nothing_else_tells_that_a_project_is_deleted,
     a_project_is_asked_about_once_a_day_and_later_if_nothing_is_answered,
     a_project_is_asked_about_by_one_node,
@@ -151,6 +153,54 @@ fn what_the_own_token_saw_and_sees_no_more_is_hidden(world: World) {
     world.gateway.advance_clock(DAY);
     assert_eq!(check(&world).unwrap(), 2);
     assert_eq!(hidden(&world), [(7, "group/app".to_owned())], "the other was never seen with this token");
+}
+
+fn another_token_that_sees_less_hides_nothing(world: World) {
+    world.gateway.write_catalog(|db| {
+        use diesel::RunQueryDsl;
+        // As if a token before this one had seen the project.
+        let other = "(SELECT sha256 FROM artifacts ORDER BY id LIMIT 1)";
+        diesel::sql_query(format!("UPDATE projects SET seen_by = {other} WHERE id = 7")).execute(db)?;
+        Ok(())
+    });
+    delete(&world);
+    world.gateway.advance_clock(DAY);
+    assert_eq!(check(&world).unwrap(), 1);
+    assert!(!is_hidden(&world));
+}
+
+fn where_many_projects_vanish_at_once_none_is_hidden(world: World) {
+    {
+        let mut state = world.gitlab.state();
+        for number in 0..6 {
+            let (project, job) = (100 + number, 10_000 + number);
+            let copy = StubProject { path: format!("group/many-{number}"), ..state.projects[&7].clone() };
+            state.projects.insert(project, copy);
+            let pipeline = StubPipeline { project, ..state.pipelines[&701].clone() };
+            state.pipelines.insert(1_000 + number, pipeline);
+            state.jobs.insert(job, StubJob::of(1_000 + number, "build", "running", Some(30)));
+            state.tokens.insert(format!("glcbt-64_many-{number}"), StubToken::Job(job));
+        }
+    }
+    for number in 0..6 {
+        let token = format!("glcbt-64_many-{number}");
+        assert_eq!(world.upload(10_000 + number, &token, "", "text").status, 201);
+    }
+    assert_eq!(check(&world).unwrap(), 6, "they are seen");
+    for number in 0..6 {
+        world.gitlab.state().projects.remove(&(100 + number));
+    }
+    world.gateway.advance_clock(DAY);
+    assert_eq!(check(&world).unwrap(), 7);
+    assert!(!is_hidden(&world), "the token may have lost its rights");
+    for number in 0..2 {
+        let project =
+            StubProject { path: format!("group/many-{number}"), ..world.gitlab.state().projects[&7].clone() };
+        world.gitlab.state().projects.insert(100 + number, project);
+    }
+    world.gateway.advance_clock(DAY);
+    assert_eq!(check(&world).unwrap(), 7);
+    assert_eq!(hidden(&world).len(), 4);
 }
 
 fn nothing_else_tells_that_a_project_is_deleted(world: World) {

@@ -31,6 +31,8 @@ pub(super) fn of(visit: &Visit<'_>, view: &StorageView) -> Vec<Fact> {
     let or_not_yet = |text: Option<String>| text.unwrap_or_else(|| NOT_YET.to_owned());
     let plain = |number: i64| count(usize::try_from(number).unwrap_or(0), "upload", "uploads");
     let pending = stored(view.pending_deletions);
+    // The age is that of the last count, and may be of what is gone by now.
+    let oldest_pending = view.counts.waiting_since.filter(|_| view.pending_deletions.artifacts > 0);
     vec![
         Fact::new("Stored", stored(view.stored)),
         Fact::new("Growth over 30 days", growth),
@@ -43,10 +45,7 @@ pub(super) fn of(visit: &Visit<'_>, view: &StorageView) -> Vec<Fact> {
             ),
         ),
         Fact::new("Locked, whatever its date", or_not_yet(counts.map(|it| stored(it.locked)))),
-        Fact::new(
-            "Pending deletions",
-            with_age(visit, pending, view.counts.waiting_since, "the oldest deleted"),
-        ),
+        Fact::new("Pending deletions", with_age(visit, pending, oldest_pending, "the oldest deleted")),
         Fact::new(
             "Unfinished uploads",
             or_not_yet(counts.map(|it| {

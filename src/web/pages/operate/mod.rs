@@ -45,6 +45,8 @@ struct OperatePage {
     projects: Vec<Share>,
     /// How many projects are listed at most, if there may be more.
     most: Option<i64>,
+    /// How many groups are listed at most, if there may be more.
+    most_groups: Option<i64>,
     groups: Vec<Share>,
     settings: Vec<Fact>,
 }
@@ -101,6 +103,7 @@ pub(in crate::web) async fn show(visit: &Visit<'_>) -> Result<HttpResponse, Page
         next_first: counts.next_sweep_first.iter().map(|it| due(visit, it)).collect(),
         next_more,
         most: (view.projects.len() as i64 == LISTED).then_some(LISTED),
+        most_groups: (view.groups.len() as i64 == LISTED).then_some(LISTED),
         projects: view.projects.iter().map(|it| of_project(visit, it)).collect(),
         groups: view.groups.iter().map(|it| of_group(visit, it)).collect(),
         settings: facts::settings(&visit.ctx.app.settings),
