@@ -6,6 +6,7 @@ use artigate::archive::gzip::gzip;
 use serde_json::{Value, json};
 
 use super::{PIPELINE, get, got, json_of, put, send, small};
+use crate::support::bucket;
 use crate::support::fixtures::ADMIN;
 use crate::support::gateway::Gateway;
 use crate::support::http_client::{Answer, Request};
@@ -163,6 +164,13 @@ impl Job {
 }
 
 on_both_databases!(a_build_of_steps_is_served_by_an_agent, a_log_is_read_while_it_grows);
+
+#[test]
+fn logs_and_files_in_a_bucket_are_the_same() {
+    let gateway = || Gateway::in_a_bucket(bucket::server(), |_| {});
+    a_build_of_steps_is_served_by_an_agent(gateway());
+    a_log_is_read_while_it_grows(gateway());
+}
 
 fn a_build_of_steps_is_served_by_an_agent(gateway: Gateway) {
     let steps = json!([{"key": "test", "label": "Test", "command": ["make", "make test"],

@@ -358,3 +358,28 @@ projects: [{{id: 1, path: group/project, steps: {}}}]",
         }
     }
 }
+
+#[test]
+fn builds_that_two_nodes_create_at_once_have_different_numbers() {
+    let installation = Installation::new(Some(PostgresDatabase::create()), None);
+    let document = small_document().replace("artifacts: [{file: archive.zip}]", "retried: false");
+    std::fs::write(installation.path().join("world.yml"), document).unwrap();
+    installation.run(&["load", "world.yml"]);
+    let nodes = Nodes::start(&installation, 2);
+    let body = json!({"commit": "HEAD", "branch": "main"}).to_string();
+    let created = |node: usize| {
+        let created = Request::new(nodes.address(node), "POST", &format!("{PIPELINE}/builds"))
+            .header("Authorization", &format!("Bearer {DEVELOPER}"))
+            .body(body.clone().into_bytes())
+            .send();
+        assert_eq!(created.status, 201, "{}", created.text());
+        json_of(&created)["number"].as_i64().unwrap()
+    };
+    let mut numbers: Vec<i64> = std::thread::scope(|scope| {
+        let created = &created;
+        let threads: Vec<_> = (0..16).map(|n| scope.spawn(move || created(n % 2))).collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+    });
+    numbers.sort_unstable();
+    assert_eq!(numbers, (3..19).collect::<Vec<_>>());
+}

@@ -16,11 +16,12 @@ on_both_databases!(octokit_tells_its_story, pygithub_tells_its_story, gh_tells_i
 
 /// Three named archives of the running job, beside the archive that a runner uploaded.
 fn three(gateway: &Gateway) -> Vec<u8> {
-    let archive = zips::deflated(&[("a.txt", b"hello"), ("dir/b.txt", b"world")]);
+    let large = zips::noise(20_000_000);
+    let archive = zips::deflated(&[("a.txt", b"hello"), ("dir/b.txt", b"world"), ("large.bin", &large)]);
     fixtures::small(gateway, &archive);
     let token = runtime_token(gateway, "20", RUNNING);
     for name in ["first", "second", "bin"] {
-        upload(gateway, &token, name, &archive, 100, json!({}));
+        upload(gateway, &token, name, &archive, 8 << 20, json!({}));
     }
     archive
 }
