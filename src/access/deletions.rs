@@ -4,10 +4,10 @@
 use std::time::Duration;
 
 use crate::access::Access;
-use crate::audit::{AuditEvent, AuditOutcome, RequestOrigin};
+use crate::audit::AuditEvent;
 use crate::catalog::clock;
 use crate::catalog::foreign::{self, HiddenProject, ReturnedProject};
-use crate::domain::{Error, Timestamp};
+use crate::domain::{Error, Sha256Digest, Timestamp};
 use crate::metrics::ProjectOutcome;
 use crate::upstream::{Outage, ProjectTold, Upstream};
 
@@ -48,7 +48,8 @@ impl Access {
     /// # Errors
     /// Those of the catalog; `Unavailable` when the upstream answers nothing now.
     pub async fn check_projects(&self) -> Result<usize, Error> {
-        let Some(upstream) = self.upstream.clone().filter(Upstream::has_own_token) else { return Ok(0) };
+        let Some(upstream) = self.upstream.clone() else { return Ok(0) };
+        let Some(own) = upstream.own_token_sha256() else { return Ok(0) };
         let (name, node_clock) = (upstream.name().to_owned(), self.clock.clone());
         let due = self.catalog.read(move |db| {
             let now = clock::shared(db, &node_clock)?;
@@ -64,27 +65,32 @@ impl Access {
             // Another node was faster.
             let Some(asked_at) = claiming.await? else { continue };
             asked += 1;
-            match self.check_project(&upstream, id, asked_at).await? {
+            match self.check_project(&upstream, id, (own, asked_at)).await? {
                 Ok(is_absent) => absent.extend(is_absent.then_some(id)),
                 Err(outage) => {
                     let putting_off = self.catalog.write(move |db| foreign::postpone_check(db, id, asked_at));
                     putting_off.await?;
                     // None of the others is answered either.
                     if outage.is_of_all() {
-                        self.hide_absent(&upstream, absent, asked).await?;
+                        self.hide_absent(&upstream, own, absent, asked).await?;
                         return Err(outage.into_error(upstream.name()));
                     }
                 }
             }
         }
-        self.hide_absent(&upstream, absent, asked).await?;
+        self.hide_absent(&upstream, own, absent, asked).await?;
         Ok(asked)
     }
 
     /// Hides the projects of which the upstream's own token is told nothing any more; none if they are suspiciously many of
     /// those that were asked about.
-    async fn hide_absent(&self, upstream: &Upstream, absent: Vec<i64>, asked: usize) -> Result<(), Error> {
-        let Some(own) = upstream.own_token_sha256() else { return Ok(()) };
+    async fn hide_absent(
+        &self,
+        upstream: &Upstream,
+        own: Sha256Digest,
+        absent: Vec<i64>,
+        asked: usize,
+    ) -> Result<(), Error> {
         if absent.len() > MOST_GONE && absent.len() * 2 >= asked {
             tracing::error!(
                 upstream = upstream.name(),
@@ -114,9 +120,8 @@ impl Access {
         &self,
         upstream: &Upstream,
         id: i64,
-        asked_at: Timestamp,
+        (own, asked_at): (Sha256Digest, Timestamp),
     ) -> Result<Result<bool, Outage>, Error> {
-        let Some(own) = upstream.own_token_sha256() else { return Ok(Ok(false)) };
         let asked = upstream.clone();
         let asking = upstream.spawn(async move { asked.project_told(id).await });
         let told = match asking.await.map_err(Error::internal)? {
@@ -166,7 +171,12 @@ impl Access {
             until,
             "a project is deleted at the upstream: it is hidden, and removed at that time"
         );
-        audit("project.hide", (*id, path.clone()), upstream, Some(format!("until {until}")));
+        AuditEvent::log_of_upstream(
+            "project.hide",
+            (*id, path.clone()),
+            upstream,
+            Some(format!("until {until}")),
+        );
         if let Some(upstream) = self.upstream.as_ref().filter(|it| it.name() == upstream) {
             upstream.forget_project(*id);
             upstream.metrics().project(ProjectOutcome::Hidden);
@@ -182,21 +192,9 @@ impl Access {
             project.path = path,
             "the upstream tells of a project again: it is hidden no more"
         );
-        audit("project.show", (id, path), upstream, None);
+        AuditEvent::log_of_upstream("project.show", (id, path), upstream, None);
         if let Some(upstream) = self.upstream.as_ref().filter(|it| it.name() == upstream) {
             upstream.metrics().project(ProjectOutcome::Returned);
         }
     }
-}
-
-/// Writes the audit line of a change that no request makes.
-fn audit(action: &'static str, project: (i64, String), upstream: &str, subject: Option<String>) {
-    let event = AuditEvent {
-        action: Some(action),
-        project: Some(project),
-        upstream: Some(upstream.to_owned()),
-        subject,
-        ..AuditEvent::default()
-    };
-    event.log(AuditOutcome::Done, None, RequestOrigin::default());
 }

@@ -25,6 +25,18 @@ pub enum AuditOutcome {
 }
 
 impl AuditEvent {
+    /// Writes the audit line of what happened to a project because of what its upstream told; no request makes it.
+    pub fn log_of_upstream(
+        action: &'static str,
+        project: (i64, String),
+        upstream: &str,
+        subject: Option<String>,
+    ) {
+        let (action, project, upstream) = (Some(action), Some(project), Some(upstream.to_owned()));
+        let event = Self { action, project, upstream, subject, ..Self::default() };
+        event.log(AuditOutcome::Done, None, RequestOrigin::default());
+    }
+
     /// Writes the audit line. `status` is the HTTP status; `None` for a command.
     pub fn log(&self, outcome: AuditOutcome, status: Option<u16>, origin: RequestOrigin<'_>) {
         let action = self.action.unwrap_or("unknown");

@@ -10,6 +10,7 @@ pub mod keys;
 pub mod oidc;
 mod rate_limit;
 pub mod report_tokens;
+mod seal;
 pub mod sessions;
 pub mod signed_links;
 mod tokens;

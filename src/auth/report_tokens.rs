@@ -6,11 +6,12 @@
 
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
-use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+use ring::aead::{CHACHA20_POLY1305, LessSafeKey, NONCE_LEN, UnboundKey};
 use ring::hmac;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::keys::{SigningKey, SigningKeys};
+use super::seal::{self, SEAL_BYTES};
 use crate::domain::{Error, Result, Timestamp};
 use crate::upstream::{Asker, Place};
 
@@ -31,9 +32,6 @@ const MOST_SEALED_BYTES: usize = 512;
 /// The longest token, in characters: a version, seven numbers of at most ten bytes, what is sealed, the signature.
 const MOST_CHARACTERS: usize =
     (1 + 7 * 10 + MOST_SEALED_BYTES + SEAL_BYTES + SIGNATURE_BYTES).div_ceil(3) * 4;
-
-/// What a seal adds, in bytes.
-const SEAL_BYTES: usize = NONCE_LEN + 16;
 
 /// How many bytes of a signature make a label, and in how many characters.
 const LABEL_BYTES: usize = 20;
@@ -212,21 +210,14 @@ fn sealed(key: &SigningKey, numbers: &[u8], text: &SecretString) -> Result<Vec<u
     let text = text.expose_secret().as_bytes();
     let length = (numbers.len() as u64).to_le_bytes();
     let tag = hmac::sign(&key.reports, &[b"seal\n", length.as_slice(), numbers, text].concat());
-    let nonce = tag.as_ref()[..NONCE_LEN].to_vec();
-    let mut bytes = text.to_vec();
-    let once = Nonce::try_assume_unique_for_key(&nonce).map_err(Error::internal)?;
-    sealing_key(key)?
-        .seal_in_place_append_tag(once, Aad::from(numbers), &mut bytes)
-        .map_err(Error::internal)?;
-    Ok([nonce, bytes].concat())
+    let mut nonce = [0; NONCE_LEN];
+    nonce.copy_from_slice(&tag.as_ref()[..NONCE_LEN]);
+    seal::seal(&sealing_key(key)?, nonce, numbers, text)
 }
 
 fn unsealed(key: &SigningKey, numbers: &[u8], sealed: &[u8]) -> Option<SecretString> {
-    let (nonce, text) = sealed.split_at_checked(NONCE_LEN)?;
-    let nonce = Nonce::try_assume_unique_for_key(nonce).ok()?;
-    let mut text = text.to_vec();
-    let text = sealing_key(key).ok()?.open_in_place(nonce, Aad::from(numbers), &mut text).ok()?;
-    std::str::from_utf8(text).ok().map(Into::into)
+    let text = seal::open(&sealing_key(key).ok()?, numbers, sealed)?;
+    String::from_utf8(text).ok().map(Into::into)
 }
 
 fn sealing_key(key: &SigningKey) -> Result<LessSafeKey> {

@@ -4,13 +4,13 @@
 //! Tokens that only the upstream knows are stored with a session, sealed with a key that is made of its secret: who has
 //! the database alone, or the browser alone, has none of them.
 
-use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+use ring::aead::{CHACHA20_POLY1305, LessSafeKey, NONCE_LEN, UnboundKey};
 use ring::hkdf::{HKDF_SHA256, Salt};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 
 use super::tokens::{digest, has_random_part, is_same, new_token};
-use super::{Actor, AuthError, CredentialError, Credentials, foreign};
+use super::{Actor, AuthError, CredentialError, Credentials, foreign, seal};
 use crate::audit::AuditContext;
 use crate::catalog::Db;
 use crate::catalog::sessions::{self, FoundSession, IDLE_MILLIS, Owner, Session};
@@ -73,20 +73,14 @@ impl SessionSecret {
     pub fn seal(&self, tokens: &HeldTokens) -> Result<Vec<u8>> {
         let mut nonce = [0; NONCE_LEN];
         getrandom::fill(&mut nonce).map_err(|error| Error::internal(error.to_string()))?;
-        let mut text = serde_json::to_vec(&Written::of(tokens)).map_err(Error::internal)?;
-        let key = self.key()?;
-        key.seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), Aad::empty(), &mut text)
-            .map_err(Error::internal)?;
-        Ok([nonce.as_slice(), text.as_slice()].concat())
+        let text = serde_json::to_vec(&Written::of(tokens)).map_err(Error::internal)?;
+        seal::seal(&self.key()?, nonce, b"", &text)
     }
 
     /// Opens what was sealed; `None` if that was with another secret.
     pub fn open(&self, sealed: &[u8]) -> Option<HeldTokens> {
-        let (nonce, text) = sealed.split_at_checked(NONCE_LEN)?;
-        let mut text = text.to_vec();
-        let nonce = Nonce::try_assume_unique_for_key(nonce).ok()?;
-        let text = self.key().ok()?.open_in_place(nonce, Aad::empty(), &mut text).ok()?;
-        serde_json::from_slice::<Written>(text).ok().map(Written::read)
+        let text = seal::open(&self.key().ok()?, b"", sealed)?;
+        serde_json::from_slice::<Written>(&text).ok().map(Written::read)
     }
 }
 

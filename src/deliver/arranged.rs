@@ -25,9 +25,7 @@ pub struct Contents<'a> {
 pub struct FoundFiles {
     /// How many entries were looked at.
     pub entries: usize,
-    /// How many files were found.
-    pub total: usize,
-    /// The first of them.
+    /// The first of those that were found.
     pub files: Vec<ArrangedItem>,
 }
 
@@ -95,8 +93,7 @@ impl Deliver {
             let _turn = turn;
             let found = ArrangedFolder::of(indexes, &wanted);
             let entries = indexes.iter().map(|index| index.len()).sum();
-            let (total, files) = found.map_or((0, Vec::new()), |found| (found.total, found.items));
-            FoundFiles { entries, total, files }
+            FoundFiles { entries, files: found.map_or_else(Vec::new, |found| found.items) }
         };
         self.with_indexes(Contents { archive: Some(archive), files: &[] }, find).await
     }

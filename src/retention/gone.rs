@@ -2,7 +2,7 @@
 
 use super::sweep::earlier;
 use super::{BATCH, Retention};
-use crate::audit::{AuditEvent, AuditOutcome, RequestOrigin};
+use crate::audit::AuditEvent;
 use crate::catalog::clock as database_clock;
 use crate::catalog::{foreign, projects, tombstones};
 use crate::domain::Result;
@@ -53,14 +53,8 @@ impl Retention {
                 project.path = path,
                 "a project that was deleted at the upstream is removed"
             );
-            let event = AuditEvent {
-                action: Some("project.delete"),
-                project: Some((id, path)),
-                upstream: Some(upstream),
-                subject: Some("deleted at the upstream a week ago".to_owned()),
-                ..AuditEvent::default()
-            };
-            event.log(AuditOutcome::Done, None, RequestOrigin::default());
+            let subject = "deleted at the upstream a week ago".to_owned();
+            AuditEvent::log_of_upstream("project.delete", (id, path), &upstream, Some(subject));
         }
         Ok(())
     }

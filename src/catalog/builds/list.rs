@@ -94,19 +94,16 @@ pub fn listed(db: &mut Db, project_ids: &[i64], list: &BuildList, slice: Slice) 
         (false, false) => NEWEST,
     };
     let mut looked = among_newest(db, project_ids, list, slice, first)?;
-    let some_match = !is_sqlite && matches!(looked, Looked::Few(1..));
-    if some_match && first < MANY_NEWEST {
+    let mut may_look_further = first == NEWEST;
+    if may_look_further && matches!(looked, Looked::Few(1..)) {
         looked = among_newest(db, project_ids, list, slice, MANY_NEWEST)?;
+        may_look_further = false;
     }
     if let Looked::Full(page) = looked {
         return Ok(page);
     }
     let Some(filters) = filters(db, project_ids, list)? else { return nothing };
-    if !is_sqlite
-        && !some_match
-        && first < MANY_NEWEST
-        && let Looked::Full(page) = among_newest(db, project_ids, list, slice, MANY_NEWEST)?
-    {
+    if may_look_further && let Looked::Full(page) = among_newest(db, project_ids, list, slice, MANY_NEWEST)? {
         return Ok(page);
     }
     let times = times(list);
