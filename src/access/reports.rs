@@ -31,7 +31,9 @@ impl Access {
             match (principal.authenticate(db)?, session) {
                 (Actor::Anonymous, _) => Ok(ReportHolder::Anonymous),
                 (Actor::Foreign(asker), id) => {
-                    Ok(ReportHolder::foreign(id, &asker).unwrap_or(ReportHolder::Anonymous))
+                    let asked = principal.asked();
+                    let holder = asked.upstream().and_then(|name| ReportHolder::foreign(name, id, &asker));
+                    Ok(holder.unwrap_or(ReportHolder::Anonymous))
                 }
                 (Actor::User(_), Some(id)) => Ok(ReportHolder::Session(id)),
                 (Actor::User(_), None) => {

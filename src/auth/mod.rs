@@ -212,7 +212,7 @@ pub fn report_reader(
             let is_admitted = scopes.admit(Scopes::READ);
             is_admitted.then_some(Actor::User(user)).ok_or(CredentialError::MissingScope(Scopes::READ).into())
         }
-        ReportHolder::Foreign { session_id, asker } => {
+        ReportHolder::Foreign { session_id, asker, .. } => {
             if let Some(id) = session_id {
                 session(*id)?;
             }

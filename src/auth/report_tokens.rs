@@ -3,6 +3,7 @@
 //! A report cannot be given the cookies of the person who looks at it, so its address carries the permission. It names
 //! who got it, and every request asks again whether that person may still read the archive. Of a person whom only the
 //! upstream knows it holds the token to ask with, sealed: who has the address alone, or the catalog alone, has no token.
+//! The seal covers the name of the upstream, so that no other upstream ever gets the token.
 
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
@@ -67,6 +68,8 @@ pub enum ReportHolder {
     Session(i64),
     /// A user of the upstream.
     Foreign {
+        /// The name of the upstream.
+        upstream: String,
         /// The session with which he is signed in, if he is.
         session_id: Option<i64>,
         /// His token.
@@ -131,11 +134,11 @@ impl ReportSubject {
 }
 
 impl ReportHolder {
-    /// Returns a user of the upstream as a holder; `None` for a token that is too long for an address, or a job's.
-    pub fn foreign(session_id: Option<i64>, asker: &Asker) -> Option<Self> {
+    /// Returns a user of an upstream as a holder; `None` for a token that is too long for an address, or a job's.
+    pub fn foreign(upstream: &str, session_id: Option<i64>, asker: &Asker) -> Option<Self> {
         let (place, token) = asker.token()?;
         let is_sealed = place != Place::Job && token.expose_secret().len() <= MOST_SEALED_BYTES;
-        is_sealed.then(|| Self::Foreign { session_id, asker: asker.clone() })
+        is_sealed.then(|| Self::Foreign { upstream: upstream.to_owned(), session_id, asker: asker.clone() })
     }
 
     fn numbers(&self) -> [u64; 2] {
@@ -143,24 +146,25 @@ impl ReportHolder {
             Self::Anonymous => [0, 0],
             Self::PersonalToken(id) => [1, id.cast_unsigned()],
             Self::Session(id) => [2, id.cast_unsigned()],
-            Self::Foreign { session_id, asker } => {
+            Self::Foreign { session_id, asker, .. } => {
                 let is_personal = asker.token().is_some_and(|(place, _)| place == Place::Personal);
                 [if is_personal { 3 } else { 4 }, session_id.unwrap_or(0).cast_unsigned()]
             }
         }
     }
 
-    fn of_numbers(numbers: [u64; 2], token: Option<SecretString>) -> Option<Self> {
-        let foreign = |place, id: u64, token: SecretString| {
+    /// `told` is the token that was sealed, and the name of its upstream.
+    fn of_numbers(numbers: [u64; 2], told: Option<(SecretString, &str)>) -> Option<Self> {
+        let foreign = |place, id: u64, (token, upstream): (SecretString, &str)| {
             let session_id = (id != 0).then(|| id.cast_signed());
-            Asker::with_token(place, &token).and_then(|asker| Self::foreign(session_id, &asker))
+            Asker::with_token(place, &token).and_then(|asker| Self::foreign(upstream, session_id, &asker))
         };
-        match (numbers, token) {
+        match (numbers, told) {
             ([0, 0], None) => Some(Self::Anonymous),
             ([1, id], None) => Some(Self::PersonalToken(id.cast_signed())),
             ([2, id], None) => Some(Self::Session(id.cast_signed())),
-            ([3, id], Some(token)) => foreign(Place::Personal, id, token),
-            ([4, id], Some(token)) => foreign(Place::Bearer, id, token),
+            ([3, id], Some(told)) => foreign(Place::Personal, id, told),
+            ([4, id], Some(told)) => foreign(Place::Bearer, id, told),
             _ => None,
         }
     }
@@ -174,7 +178,7 @@ struct Unopened<'a> {
     subject: ReportSubject,
     holder: [u64; 2],
     until_hours: i64,
-    /// What the seal covers besides the token.
+    /// What the seal covers besides the token and the name of the upstream.
     numbers: &'a [u8],
     sealed: &'a [u8],
 }
@@ -192,31 +196,36 @@ impl<'a> Unopened<'a> {
         Some(Self { signed, signature, key_id, subject, holder, until_hours, numbers, sealed: rest })
     }
 
-    /// Checks the signature, and opens the seal; `None` if the key has not made them.
-    fn open(&self, key: &SigningKey) -> Option<ReportToken> {
+    /// Checks the signature, and opens the seal; `None` if the key has not made them, or for another upstream.
+    fn open(&self, key: &SigningKey, upstream: Option<&str>) -> Option<ReportToken> {
         hmac::verify(&key.reports, &[b"token\n", self.signed].concat(), self.signature).ok()?;
-        let token = match self.sealed {
+        let told = match self.sealed {
             [] => None,
-            sealed => Some(unsealed(key, self.numbers, sealed)?),
+            sealed => Some((unsealed(key, &beside(self.numbers, upstream?), sealed)?, upstream?)),
         };
-        let holder = ReportHolder::of_numbers(self.holder, token)?;
+        let holder = ReportHolder::of_numbers(self.holder, told)?;
         Some(ReportToken { subject: self.subject, holder, until_hours: self.until_hours })
     }
 }
 
-/// Seals a text into the token with these numbers. The same text and numbers give the same bytes, so that the addresses
-/// of an hour are the same: what makes each seal different is made of both, by a key of ours.
-fn sealed(key: &SigningKey, numbers: &[u8], text: &SecretString) -> Result<Vec<u8>> {
-    let text = text.expose_secret().as_bytes();
-    let length = (numbers.len() as u64).to_le_bytes();
-    let tag = hmac::sign(&key.reports, &[b"seal\n", length.as_slice(), numbers, text].concat());
-    let mut nonce = [0; NONCE_LEN];
-    nonce.copy_from_slice(&tag.as_ref()[..NONCE_LEN]);
-    seal::seal(&sealing_key(key)?, nonce, numbers, text)
+/// Returns what the seal covers besides the token of an upstream. The numbers say where they end.
+fn beside(numbers: &[u8], upstream: &str) -> Vec<u8> {
+    [numbers, upstream.as_bytes()].concat()
 }
 
-fn unsealed(key: &SigningKey, numbers: &[u8], sealed: &[u8]) -> Option<SecretString> {
-    let text = seal::open(&sealing_key(key).ok()?, numbers, sealed)?;
+/// Seals a text beside others. The same texts give the same bytes, so that the addresses of an hour are the same: what
+/// makes each seal different is made of both, by a key of ours.
+fn sealed(key: &SigningKey, beside: &[u8], text: &SecretString) -> Result<Vec<u8>> {
+    let text = text.expose_secret().as_bytes();
+    let length = (beside.len() as u64).to_le_bytes();
+    let tag = hmac::sign(&key.reports, &[b"seal\n", length.as_slice(), beside, text].concat());
+    let mut nonce = [0; NONCE_LEN];
+    nonce.copy_from_slice(&tag.as_ref()[..NONCE_LEN]);
+    seal::seal(&sealing_key(key)?, nonce, beside, text)
+}
+
+fn unsealed(key: &SigningKey, beside: &[u8], sealed: &[u8]) -> Option<SecretString> {
+    let text = seal::open(&sealing_key(key).ok()?, beside, sealed)?;
     String::from_utf8(text).ok().map(Into::into)
 }
 
@@ -243,18 +252,23 @@ impl ReportToken {
         self.signed(&*keys.newest(now).await?)
     }
 
-    /// Reads the text of a token, ended or not; `None` if none of our keys has signed it.
+    /// Reads the text of a token, ended or not; `None` if none of our keys has signed it, or its holder is a user of
+    /// another upstream than the one of this name.
     ///
     /// # Errors
     /// Those of the catalog, which keeps the keys.
-    pub async fn verify(keys: &SigningKeys, text: &str) -> Result<Option<SignedReport>> {
+    pub async fn verify(
+        keys: &SigningKeys,
+        upstream: Option<&str>,
+        text: &str,
+    ) -> Result<Option<SignedReport>> {
         if text.len() > MOST_CHARACTERS {
             return Ok(None);
         }
         let Ok(bytes) = BASE64_URL_SAFE_NO_PAD.decode(text) else { return Ok(None) };
         let Some(unopened) = Unopened::read(&bytes) else { return Ok(None) };
         let Some(key) = keys.find(unopened.key_id).await? else { return Ok(None) };
-        Ok(unopened.open(&key).map(|token| token.with_text(text.to_owned(), &key)))
+        Ok(unopened.open(&key, upstream).map(|token| token.with_text(text.to_owned(), &key)))
     }
 
     fn signed(self, key: &SigningKey) -> Result<SignedReport> {
@@ -263,10 +277,10 @@ impl ReportToken {
         for number in self.numbers() {
             write_number(&mut bytes, number);
         }
-        if let ReportHolder::Foreign { asker, .. } = &self.holder
+        if let ReportHolder::Foreign { upstream, asker, .. } = &self.holder
             && let Some((_, token)) = asker.token()
         {
-            let sealed = sealed(key, &bytes, token)?;
+            let sealed = sealed(key, &beside(&bytes, upstream), token)?;
             bytes.extend(sealed);
         }
         let signature = hmac::sign(&key.reports, &[b"token\n", bytes.as_slice()].concat());

@@ -5,6 +5,9 @@ use proptest::prelude::*;
 use super::*;
 use crate::auth::keys::derived_for_tests;
 
+/// The name of the upstream.
+const UPSTREAM: &str = "gitlab";
+
 fn token(job_id: i64, holder: ReportHolder) -> ReportToken {
     let subject = ReportSubject::OfJob { job_id, archive_id: Some(9) };
     ReportToken::new(subject, holder, Timestamp::from_millis(HOUR_MILLIS * 500_000 + 1))
@@ -44,11 +47,11 @@ fn base32_is_that_of_the_standard() {
 /// Reads and opens a text with a key, as it is done with the catalog's.
 fn read(text: &str, key: &SigningKey) -> Option<ReportToken> {
     let bytes = BASE64_URL_SAFE_NO_PAD.decode(text).ok()?;
-    Unopened::read(&bytes).filter(|unopened| unopened.key_id == key.id)?.open(key)
+    Unopened::read(&bytes).filter(|unopened| unopened.key_id == key.id)?.open(key, Some(UPSTREAM))
 }
 
 fn foreign(session_id: Option<i64>, place: Place, token: &str) -> Option<ReportHolder> {
-    ReportHolder::foreign(session_id, &Asker::with_token(place, &token.to_owned().into())?)
+    ReportHolder::foreign(UPSTREAM, session_id, &Asker::with_token(place, &token.to_owned().into())?)
 }
 
 #[test]
@@ -78,8 +81,28 @@ fn a_seal_that_was_moved_to_another_token_is_none() {
     };
     let (one, other) = (bytes(1), bytes(2));
     let [one, other] = [&one, &other].map(|bytes| Unopened::read(bytes).unwrap());
-    assert!(unsealed(&key, one.numbers, one.sealed).is_some());
-    assert!(unsealed(&key, one.numbers, other.sealed).is_none());
+    let beside = beside(one.numbers, UPSTREAM);
+    assert!(unsealed(&key, &beside, one.sealed).is_some());
+    assert!(unsealed(&key, &beside, other.sealed).is_none());
+}
+
+#[test]
+fn a_token_of_one_upstream_is_opened_for_no_other() {
+    let key = derived_for_tests(7);
+    let opened = |holder: ReportHolder, upstream| {
+        let bytes = BASE64_URL_SAFE_NO_PAD.decode(token(1, holder).signed(&key).unwrap().text).unwrap();
+        Unopened::read(&bytes).unwrap().open(&key, upstream).is_some()
+    };
+    for session_id in [None, Some(5)] {
+        let of_upstream = |upstream| {
+            opened(foreign(session_id, Place::Personal, "glpat-of-the-upstream").unwrap(), upstream)
+        };
+        assert!(of_upstream(Some(UPSTREAM)));
+        for other in [Some("another"), Some(""), None] {
+            assert!(!of_upstream(other), "{other:?}");
+        }
+    }
+    assert!(opened(ReportHolder::Session(5), None), "what is registered here is of none");
 }
 
 #[test]
@@ -87,7 +110,7 @@ fn tokens_that_no_address_takes_make_no_holder() {
     assert!(foreign(None, Place::Personal, &"x".repeat(MOST_SEALED_BYTES)).is_some());
     assert!(foreign(None, Place::Personal, &"x".repeat(MOST_SEALED_BYTES + 1)).is_none());
     assert!(foreign(None, Place::Bearer, "glcbt-of-a-job").is_none());
-    assert!(ReportHolder::foreign(None, &Asker::NOBODY).is_none());
+    assert!(ReportHolder::foreign(UPSTREAM, None, &Asker::NOBODY).is_none());
     let longest = foreign(Some(i64::MIN), Place::Bearer, &"x".repeat(MOST_SEALED_BYTES)).unwrap();
     let longest = ReportToken::new(
         ReportSubject::Named { job_id: i64::MIN, archive_id: i64::MIN },
@@ -107,7 +130,7 @@ fn holders(id: i64, token: &str) -> impl Strategy<Value = ReportHolder> + use<> 
         Just(ReportHolder::Anonymous),
         Just(ReportHolder::PersonalToken(id)),
         Just(ReportHolder::Session(id)),
-        Just(ReportHolder::Foreign { session_id, asker }),
+        Just(ReportHolder::Foreign { upstream: UPSTREAM.to_owned(), session_id, asker }),
     ]
 }
 
@@ -136,8 +159,8 @@ proptest! {
     #[test]
     fn no_text_is_a_panic(bytes in prop::collection::vec(any::<u8>(), 0..140), key_id: i64) {
         let key = derived_for_tests(key_id);
-        prop_assert_eq!(Unopened::read(&bytes).and_then(|unopened| unopened.open(&key)), None);
+        prop_assert_eq!(Unopened::read(&bytes).and_then(|unopened| unopened.open(&key, Some(UPSTREAM))), None);
         let versioned = [&[VERSION], bytes.as_slice()].concat();
-        prop_assert_eq!(Unopened::read(&versioned).and_then(|unopened| unopened.open(&key)), None);
+        prop_assert_eq!(Unopened::read(&versioned).and_then(|unopened| unopened.open(&key, Some(UPSTREAM))), None);
     }
 }

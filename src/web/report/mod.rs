@@ -33,6 +33,7 @@ use crate::http::context::RequestContext;
 use crate::http::download::{Download, send, send_changed};
 use crate::http::handler;
 use crate::settings::{ReportScripts, ReportsUrl};
+use crate::upstream::Upstream;
 use headers::Showing;
 use refusal::{Refusal, lead};
 
@@ -75,7 +76,8 @@ async fn dispatch(ctx: &RequestContext) -> Result<HttpResponse, Refusal> {
         _ => return Err(Refusal::NoSuch(StatusCode::METHOD_NOT_ALLOWED)),
     }
     let (text, path) = below.split_once('/').map_or((below, None), |(text, path)| (text, Some(path)));
-    let signed = ReportToken::verify(&ctx.app.keys, text).await?.ok_or(Refusal::Forged)?;
+    let upstream = ctx.access().upstream().map(Upstream::name);
+    let signed = ReportToken::verify(&ctx.app.keys, upstream, text).await?.ok_or(Refusal::Forged)?;
     if let Some(elsewhere) = of_other_host(ctx, &signed)? {
         return Ok(lead(&elsewhere));
     }
