@@ -8,8 +8,9 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 
 use super::answer::Outage;
-use super::client::{Errand, Reply};
+use super::client::Errand;
 use super::question::{Asker, Kind};
+use super::reply::Reply;
 use super::route::Route;
 use super::{Upstream, ask, wire};
 use crate::domain::Timestamp;

@@ -8,8 +8,9 @@ use std::sync::Arc;
 
 use super::Upstream;
 use super::answer::{Answer, Outage, Refusal, Standing, TokenFacts};
-use super::client::{Errand, Reply};
+use super::client::Errand;
 use super::question::{Asker, Kind, ProjectKey, Question};
+use super::reply::Reply;
 use super::route::Route;
 use super::wire;
 

@@ -5,8 +5,8 @@ use secrecy::SecretString;
 use serde_json::Value;
 
 use super::ask::errand_of;
-use super::client::Reply;
 use super::question::{Asker, Place, ProjectKey};
+use super::reply::Reply;
 use super::route::Route;
 use super::{Upstream, wire};
 use crate::domain::project::ProjectRef;

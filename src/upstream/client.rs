@@ -9,7 +9,6 @@ use std::time::Duration;
 use reqwest::header::{self, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION, RETRY_AFTER};
 use reqwest::{Response, Url};
 use secrecy::ExposeSecret;
-use serde_json::Value;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
 use tokio::task::JoinHandle;
 
@@ -18,6 +17,7 @@ use super::breaker::Breaker;
 use super::http_client;
 use super::passing::{PassedAnswer, PassedRequest, Passing, VIA};
 use super::question::{Asker, AskerKey, Kind, Place};
+use super::reply::Reply;
 use super::route::Route;
 use crate::domain::Timestamp;
 use crate::domain::network::counted_as;
@@ -42,9 +42,6 @@ const DOWNLOADS_OF_ONE: usize = DOWNLOADS / 2;
 /// How long a download may wait for its turn.
 const DOWNLOAD_QUEUE: Duration = Duration::from_secs(60);
 
-/// The largest answer, in bytes: a page of jobs holds the whole message of each commit.
-const MAX_BODY: usize = 4 << 20;
-
 /// The part of the questions that may be asked for nobody in particular at the same time: one in so many.
 const ANONYMOUS_PART: usize = 4;
 
@@ -61,18 +58,6 @@ pub(super) struct Client {
     breaker: Breaker,
     passing: Passing,
     runtime: Threads,
-}
-
-/// An answer as it was received.
-#[derive(Debug)]
-pub(super) struct Reply {
-    pub(super) status: u16,
-    /// The body, `Null` if the status is that of a redirect or the body is none of JSON.
-    pub(super) json: Value,
-    /// The target of a redirect.
-    pub(super) location: Option<String>,
-    /// The headers.
-    pub(super) headers: HeaderMap,
 }
 
 /// For whom something is downloaded: whoever has a token, else whoever is at an address.
@@ -217,7 +202,7 @@ impl Client {
                 }
                 response
             }
-            _ => return self.judge(errand, read(response).await?).map(Err),
+            _ => return self.judge(errand, Reply::read(response).await?).map(Err),
         };
         Ok(Ok(response))
     }
@@ -282,7 +267,7 @@ impl Client {
     }
 
     async fn send(&self, errand: Errand<'_>, request: reqwest::RequestBuilder) -> Result<Reply, Outage> {
-        read(addressed(request, errand)?.send().await.map_err(|error| failure(&error))?).await
+        Reply::read(addressed(request, errand)?.send().await.map_err(|error| failure(&error))?).await
     }
 
     /// Like [`Client::judge`], for an answer without a body.
@@ -321,18 +306,6 @@ impl Client {
     }
 }
 
-impl Reply {
-    fn has_media(&self, wanted: &str) -> bool {
-        has_media(&self.headers, wanted)
-    }
-}
-
-fn has_media(headers: &HeaderMap, wanted: &str) -> bool {
-    let media = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    let essence = media.and_then(|media| media.split(';').next());
-    essence.is_some_and(|media| media.trim().eq_ignore_ascii_case(wanted))
-}
-
 /// Adds whose question it is.
 fn addressed(
     request: reqwest::RequestBuilder,
@@ -344,24 +317,6 @@ fn addressed(
         Some(client) => request.header("X-Forwarded-For", client.to_string()),
         None => request,
     })
-}
-
-/// Reads an answer to its end.
-async fn read(mut response: Response) -> Result<Reply, Outage> {
-    let status = response.status().as_u16();
-    let headers = response.headers().clone();
-    let location = headers.get(LOCATION).and_then(|value: &HeaderValue| value.to_str().ok());
-    let location = location.map(str::to_owned);
-    let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(|error| failure(&error))? {
-        if body.len() + chunk.len() > MAX_BODY {
-            return Err(Outage::of_question("the answer is too large"));
-        }
-        body.extend_from_slice(&chunk);
-    }
-    let is_json = has_media(&headers, "application/json");
-    let json = if is_json { serde_json::from_slice(&body).ok() } else { None };
-    Ok(Reply { status, json: json.unwrap_or(Value::Null), location, headers })
 }
 
 /// Returns the header with the asker's token.

@@ -23,6 +23,7 @@ mod passing;
 mod pipelines;
 mod projects;
 mod question;
+mod reply;
 mod route;
 mod spare;
 mod wire;
