@@ -6,6 +6,7 @@ use diesel::prelude::*;
 use diesel::sql_types::BigInt;
 
 use super::Db;
+use super::db::MultiBackend;
 use super::schema::artifacts;
 use super::values::Finished;
 use crate::domain::artifact::{ArtifactName, ArtifactState};
@@ -62,6 +63,43 @@ pub fn total_bytes(db: &mut Db) -> Result<u64> {
     Ok(u64::try_from(total).unwrap_or(0))
 }
 
+/// A copy that counts, and its place among the others.
+#[derive(Debug, Clone, Copy, QueryableByName)]
+#[diesel(check_for_backend(MultiBackend))]
+pub struct IdleCopy {
+    /// Its ID.
+    #[diesel(sql_type = BigInt)]
+    pub id: i64,
+    /// Its size in bytes.
+    #[diesel(sql_type = BigInt)]
+    pub size_bytes: i64,
+    #[diesel(sql_type = BigInt)]
+    idle_since: i64,
+    #[diesel(sql_type = BigInt)]
+    job_id: i64,
+}
+
+/// Returns the next copies in the order in which they are given up: those first that were not used for longest, and of those
+/// that were fetched ahead in one go, the oldest jobs'.
+///
+/// # Errors
+/// Those of the database.
+pub fn idle_batch(db: &mut Db, after: Option<IdleCopy>, limit: i64) -> Result<Vec<IdleCopy>> {
+    let (idle_since, job_id, id) =
+        after.map_or((i64::MIN, 0, 0), |after| (after.idle_since, after.job_id, after.id));
+    Ok(diesel::sql_query(
+        "SELECT id, size_bytes, COALESCE(used_at, created_at) AS idle_since, job_id FROM artifacts \
+         WHERE origin IS NOT NULL AND state = 'finished' AND expire_at IS NOT NULL \
+         AND (COALESCE(used_at, created_at), job_id, id) > ($1, $2, $3) \
+         ORDER BY COALESCE(used_at, created_at), job_id, id LIMIT $4",
+    )
+    .bind::<BigInt, _>(idle_since)
+    .bind::<BigInt, _>(job_id)
+    .bind::<BigInt, _>(id)
+    .bind::<BigInt, _>(limit)
+    .load(db)?)
+}
+
 /// Marks the copies that were not used for longest as deleted until the others take at most `limit_bytes`.
 ///
 /// At most `limit` of them; returns how many. A copy that somebody keeps has no expiry: it neither counts nor goes.
@@ -73,17 +111,8 @@ pub fn evict_batch(db: &mut Db, limit_bytes: u64, limit: i64, now: Timestamp) ->
     if excess == 0 {
         return Ok(0);
     }
-    // Of those that were fetched ahead in one go, the oldest jobs' go first.
-    let idle: Vec<(i64, i64)> = artifacts::table
-        .filter(artifacts::origin.is_not_null())
-        .filter(artifacts::state.eq(Finished))
-        .filter(artifacts::expire_at.is_not_null())
-        .order((sql::<BigInt>("COALESCE(used_at, created_at)").asc(), artifacts::job_id.asc()))
-        .limit(limit)
-        .select((artifacts::id, artifacts::size_bytes))
-        .load(db)?;
     let mut ids = Vec::new();
-    for (id, size_bytes) in idle {
+    for IdleCopy { id, size_bytes, .. } in idle_batch(db, None, limit)? {
         if excess == 0 {
             break;
         }

@@ -41,11 +41,12 @@ impl CatalogSession {
         self.runtime.block_on(self.catalog.read(work)).map_err(CommandError::rejected)
     }
 
-    /// Counts what takes long to count, as servers do from time to time.
-    pub(super) fn count_storage(&self) -> Result<(), CommandError> {
+    /// Counts what takes long to count, as servers do from time to time. `cache_bytes` is what copies from an upstream may
+    /// take, if there is one.
+    pub(super) fn count_storage(&self, cache_bytes: Option<u64>) -> Result<(), CommandError> {
         let clock = Clock::System;
         self.runtime
-            .block_on(retention::count_storage(&self.catalog, &clock))
+            .block_on(retention::count_storage(&self.catalog, &clock, cache_bytes))
             .map(drop)
             .map_err(CommandError::rejected)
     }

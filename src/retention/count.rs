@@ -1,12 +1,9 @@
 //! Counts of what is stored that read the rows of artifacts: made from time to time, by one node for all, so that nobody
 //! who looks waits for them.
 
-use std::time::Duration;
-
+use super::Retention;
+use super::next_sweep::NextSweep;
 use super::sweep::earlier;
-use super::{BATCH, Retention};
-use crate::catalog::due;
-use crate::catalog::tombstones::{self, Cursor};
 use crate::catalog::usage::{self, StorageCounts, Stored};
 use crate::catalog::{Catalog, clock as database_clock, quotas, sessions};
 use crate::domain::artifact::ArtifactKind;
@@ -14,14 +11,8 @@ use crate::domain::quota::Quota;
 use crate::domain::{Clock, Error, Result, Timestamp};
 use crate::metrics::Totals;
 
-/// How many of the artifacts that the next sweep deletes are listed.
-const LISTED: usize = 100;
-
 /// A day in seconds.
 const DAY: u64 = 24 * 3600;
-
-/// The pause between two parts of a count, so that it takes no connection for long.
-const PAUSE: Duration = Duration::from_millis(20);
 
 impl Retention {
     /// Counts what is stored; see [`count_storage`].
@@ -29,7 +20,7 @@ impl Retention {
     /// # Errors
     /// Those of the catalog.
     pub async fn count_storage(&self) -> Result<StorageCounts> {
-        count_storage(&self.catalog, &self.clock).await
+        count_storage(&self.catalog, &self.clock, self.cache_bytes).await
     }
 
     /// Shows in the metrics what the counters say, and what was counted last, by whatever node.
@@ -71,9 +62,15 @@ impl Retention {
 /// Counts what expires, what is locked and what the next sweep deletes, keeps the counts, records what projects have at
 /// the beginning of a day, and warns of quotas that have become nearly used up.
 ///
+/// `cache_bytes` is what copies from an upstream may take, if there is one.
+///
 /// # Errors
 /// Those of the catalog; the counts that were kept before stand.
-pub async fn count_storage(catalog: &Catalog, clock: &Clock) -> Result<StorageCounts> {
+pub async fn count_storage(
+    catalog: &Catalog,
+    clock: &Clock,
+    cache_bytes: Option<u64>,
+) -> Result<StorageCounts> {
     let now = earlier(catalog, clock).await?;
     let after = |seconds| now.plus_seconds(seconds).unwrap_or(now);
     let (day, week) = (after(DAY), after(7 * DAY));
@@ -81,7 +78,7 @@ pub async fn count_storage(catalog: &Catalog, clock: &Clock) -> Result<StorageCo
     let (expired, expired_since) = catalog.read(move |db| usage::expiring(db, past, now)).await?;
     let (expiring_in_a_day, _) = catalog.read(move |db| usage::expiring(db, now, day)).await?;
     let (later, _) = catalog.read(move |db| usage::expiring(db, day, week)).await?;
-    let next_sweep = NextSweep::count(catalog, now).await?;
+    let next_sweep = NextSweep::count(catalog, cache_bytes, now).await?;
     let first = next_sweep.first;
     let full = catalog.read(quotas::nearly_used_up).await?;
     let (unfinished_uploads, unfinished_since) = catalog.read(usage::unfinished_uploads).await?;
@@ -92,7 +89,7 @@ pub async fn count_storage(catalog: &Catalog, clock: &Clock) -> Result<StorageCo
         overdue_since: next_sweep.overdue_since,
         expiring_in_a_day,
         expiring_in_a_week: expiring_in_a_day.plus(later),
-        next_sweep: next_sweep.overdue.plus(next_sweep.purged),
+        next_sweep: next_sweep.overdue.plus(next_sweep.others),
         next_sweep_first: catalog.read(move |db| usage::described(db, &first)).await?,
         locked: catalog.read(usage::locked).await?,
         failed_uploads: catalog.read(usage::failed_uploads).await?,
@@ -112,67 +109,6 @@ pub async fn count_storage(catalog: &Catalog, clock: &Clock) -> Result<StorageCo
     });
     warn_of_new(&full, &keeping.await?);
     Ok(counts)
-}
-
-/// What the next sweep deletes, counted in its own order and by its own statements.
-#[derive(Debug, Default)]
-struct NextSweep {
-    /// What is past its date.
-    overdue: Stored,
-    /// The first of these dates.
-    overdue_since: Option<Timestamp>,
-    /// What else is requested to be deleted.
-    purged: Stored,
-    /// The IDs of the first of both.
-    first: Vec<i64>,
-}
-
-impl NextSweep {
-    async fn count(catalog: &Catalog, now: Timestamp) -> Result<Self> {
-        let mut counted = Self::default();
-        let mut next = Some(Cursor::default());
-        while let Some(after) = next {
-            let part = catalog.read(move |db| due::waiting_batch(db, after, BATCH, now)).await?;
-            counted.overdue = counted.overdue.plus(Stored { artifacts: of(&part.ids), bytes: part.bytes });
-            counted.overdue_since = counted.overdue_since.or(part.oldest);
-            counted.list(&part.ids);
-            next = pause(part.next).await;
-        }
-        for request in catalog.read(tombstones::requested_purges).await? {
-            let mut next = Some(Cursor::default());
-            while let Some(after) = next {
-                let part = catalog.read(move |db| {
-                    let mut part = tombstones::purgeable_batch(db, request, after, BATCH)?;
-                    // What has expired is deleted before, and counted.
-                    let expired = tombstones::still_due(db, &part.ids, now)?;
-                    part.ids.retain(|id| !expired.contains(id));
-                    let bytes = usage::size_of(db, &part.ids)?;
-                    Ok::<_, Error>((part, bytes))
-                });
-                let (part, bytes) = part.await?;
-                counted.purged = counted.purged.plus(Stored { artifacts: of(&part.ids), bytes });
-                counted.list(&part.ids);
-                next = pause(part.next).await;
-            }
-        }
-        Ok(counted)
-    }
-
-    fn list(&mut self, ids: &[i64]) {
-        self.first.extend(ids.iter().take(LISTED.saturating_sub(self.first.len())));
-    }
-}
-
-fn of(ids: &[i64]) -> i64 {
-    i64::try_from(ids.len()).unwrap_or(i64::MAX)
-}
-
-/// Pauses if there is a next part.
-async fn pause(next: Option<Cursor>) -> Option<Cursor> {
-    if next.is_some() {
-        tokio::time::sleep(PAUSE).await;
-    }
-    next
 }
 
 /// Warns of quotas that were not nearly used up at the count before.

@@ -8,7 +8,7 @@ use crate::catalog::{foreign, projects, tombstones};
 use crate::domain::Result;
 
 /// Most projects that one sweep removes; the next one goes on.
-const PROJECTS: i64 = 100;
+pub(super) const PROJECTS: i64 = 100;
 
 impl Retention {
     /// Marks everything that gone projects have as deleted, whatever was kept or locked, and returns how many artifacts.

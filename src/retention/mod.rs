@@ -10,6 +10,7 @@ mod count;
 mod fsck;
 mod gc;
 mod gone;
+mod next_sweep;
 mod purge;
 mod sweep;
 mod timer;

@@ -6,6 +6,7 @@
 
 mod expiry;
 mod purges;
+mod taken;
 
 use std::time::Duration;
 
@@ -24,6 +25,7 @@ use crate::domain::{Result, Timestamp};
 pub use super::due::Cursor;
 pub use expiry::{expire_batch, still_due};
 pub use purges::{Purge, Purgeable, purge_batch, purgeable_batch, request_purge, requested_purges};
+pub use taken::taken_among;
 
 /// How long a batch of tombstones is leased to a node that deletes their blobs, in milliseconds.
 const LEASE_MILLIS: i64 = 10 * 60 * 1000;
@@ -84,6 +86,21 @@ pub fn soft_delete_job(db: &mut Db, job_id: i64, log_too: bool, now: Timestamp) 
         .select(artifacts::id)
         .load(db)?;
     soft_delete_all(db, &ids, ArtifactState::Deleted, now)
+}
+
+/// Returns the IDs and sizes of the next artifacts of a project that would be deleted with it, logs and locked ones too.
+///
+/// # Errors
+/// Those of the database.
+pub fn of_project(db: &mut Db, project_id: i64, after: i64, limit: i64) -> Result<Vec<(i64, i64)>> {
+    Ok(artifacts::table
+        .filter(artifacts::project_id.eq(project_id))
+        .filter(artifacts::state.eq(Finished))
+        .filter(artifacts::id.gt(after))
+        .order(artifacts::id.asc())
+        .limit(limit)
+        .select((artifacts::id, artifacts::size_bytes))
+        .load(db)?)
 }
 
 /// Marks at most `limit` artifacts of a project as deleted, logs and locked ones too, and returns how many.

@@ -39,6 +39,17 @@ pub struct Purge {
     through_id: Option<i64>,
 }
 
+impl Purge {
+    /// Whether it is about an artifact of a project: one that came after the request stays.
+    pub(super) fn is_about(&self, project_id: i64, artifact_id: i64, created_at: i64) -> bool {
+        let came_before = match self.through_id {
+            Some(last) => artifact_id <= last,
+            None => created_at <= self.requested_at,
+        };
+        project_id == self.project_id && came_before
+    }
+}
+
 /// A part of what a purge will mark.
 #[derive(Debug, Clone)]
 pub struct Purgeable {

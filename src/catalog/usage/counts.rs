@@ -31,7 +31,8 @@ pub struct StorageCounts {
     pub expiring_in_a_day: Stored,
     /// What is due within seven days, locked or not.
     pub expiring_in_a_week: Stored,
-    /// What the next sweep deletes: overdue or requested to be deleted, and not locked.
+    /// What the next sweep deletes: overdue or requested to be deleted, and not locked; copies of what an upstream has that
+    /// others need the room of; and what projects have that their upstream deleted a week ago.
     pub next_sweep: Stored,
     /// The first ones of these, in the order of the sweep.
     pub next_sweep_first: Vec<DueArtifact>,

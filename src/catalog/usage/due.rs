@@ -27,8 +27,25 @@ pub struct DueArtifact {
     pub name: String,
     /// Its size in bytes.
     pub bytes: i64,
-    /// When it expires or expired; `None` if its deletion was requested.
+    /// When it expires or expired, if it does.
     pub expire_at: Option<Timestamp>,
+    /// Why it is deleted.
+    pub why: DueReason,
+}
+
+/// Why the next sweep deletes an artifact.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DueReason {
+    /// It has expired.
+    #[default]
+    Expired,
+    /// Its deletion was requested.
+    Requested,
+    /// It is a copy of what an upstream has, and others need its room.
+    NoRoom,
+    /// Its project was deleted at the upstream.
+    Gone,
 }
 
 /// Returns how many bytes some artifacts have.
@@ -41,11 +58,12 @@ pub fn size_of(db: &mut Db, ids: &[i64]) -> Result<i64> {
     Ok(sizes.into_iter().sum())
 }
 
-/// Describes artifacts, in this order.
+/// Describes artifacts that the next sweep deletes, in this order.
 ///
 /// # Errors
 /// Those of the database.
-pub fn described(db: &mut Db, ids: &[i64]) -> Result<Vec<DueArtifact>> {
+pub fn described(db: &mut Db, due: &[(i64, DueReason)]) -> Result<Vec<DueArtifact>> {
+    let ids = due.iter().map(|(id, _)| *id);
     type Row = (i64, String, i64, ArtifactName, i64, Option<Timestamp>);
     let rows: Vec<Row> = artifacts::table
         .inner_join(projects::table.on(projects::id.eq(artifacts::project_id)))
@@ -68,9 +86,10 @@ pub fn described(db: &mut Db, ids: &[i64]) -> Result<Vec<DueArtifact>> {
             name: name.as_str().to_owned(),
             bytes,
             expire_at,
+            why: due.iter().find(|(of, _)| *of == id).map(|(_, why)| *why).unwrap_or_default(),
         })
         .collect();
-    described.sort_by_key(|it| ids.iter().position(|id| *id == it.id));
+    described.sort_by_key(|it| due.iter().position(|(id, _)| *id == it.id));
     Ok(described)
 }
 

@@ -18,7 +18,8 @@ pub use check::{WrongCounter, mend, wrong_counters};
 pub use counts::{LastCollection, StorageCounts, counts, keep_collection, keep_counts};
 pub use days::{keep_day, start_of};
 pub use due::{
-    DueArtifact, described, expiring, failed_uploads, locked, size_of, unfinished_uploads, waiting_since,
+    DueArtifact, DueReason, described, expiring, failed_uploads, locked, size_of, unfinished_uploads,
+    waiting_since,
 };
 pub use view::{GroupStorage, Growth, ProjectStorage, StorageView, view};
 

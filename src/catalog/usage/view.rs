@@ -39,6 +39,8 @@ pub struct ProjectStorage {
     pub max_storage: Option<i64>,
     /// Whether so much of that is used that people are warned.
     pub nearly_full: bool,
+    /// Since when it is hidden, because its upstream has deleted it.
+    pub gone_since: Option<Timestamp>,
 }
 
 /// What the projects of a group that has a quota have together.
@@ -124,6 +126,8 @@ struct ProjectRow {
     path: String,
     #[diesel(sql_type = Nullable<BigInt>)]
     max_storage_bytes: Option<i64>,
+    #[diesel(sql_type = Nullable<BigInt>)]
+    gone_at: Option<i64>,
     #[diesel(sql_type = BigInt)]
     artifacts: i64,
     #[diesel(sql_type = BigInt)]
@@ -136,7 +140,7 @@ struct ProjectRow {
 
 fn projects(db: &mut Db, first: Option<i64>, limit: i64) -> Result<Vec<ProjectStorage>> {
     let rows: Vec<ProjectRow> = diesel::sql_query(
-        "SELECT projects.id, projects.path, projects.max_storage_bytes, \
+        "SELECT projects.id, projects.path, projects.max_storage_bytes, projects.gone_at, \
          COALESCE(used.artifacts, 0) AS artifacts, COALESCE(used.bytes, 0) AS bytes, \
          COALESCE(usage_days.artifacts, 0) AS artifacts_before, COALESCE(usage_days.bytes, 0) AS bytes_before \
          FROM projects LEFT JOIN (SELECT project_id, CAST(SUM(stored) AS BIGINT) AS artifacts, \
@@ -158,6 +162,7 @@ fn projects(db: &mut Db, first: Option<i64>, limit: i64) -> Result<Vec<ProjectSt
             growth: first.map(|day| grown(day, stored, before)),
             max_storage: row.max_storage_bytes,
             nearly_full: row.max_storage_bytes.is_some_and(|max| is_nearly_used_up(stored.bytes, max)),
+            gone_since: row.gone_at.map(Timestamp::from_millis),
         }
     };
     Ok(rows.into_iter().map(project).collect())

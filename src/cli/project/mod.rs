@@ -115,7 +115,9 @@ pub(super) fn run(settings: &Settings, command: ProjectCommand) -> Result<(), Co
         ProjectCommand::Create(Create { path, id, fields }) => {
             fields::create(administration, path, id, fields)
         }
-        ProjectCommand::List { json, usage: true } => usage::list(administration, json),
+        ProjectCommand::List { json, usage: true } => {
+            usage::list(administration, crate::app::cache_bytes(settings), json)
+        }
         ProjectCommand::List { json, usage: false } => show::list(administration, json),
         ProjectCommand::Show { path, json } => show::show(administration, path, json),
         ProjectCommand::Set { path, fields } => fields::set(administration, path, fields),

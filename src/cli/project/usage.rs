@@ -7,15 +7,24 @@ use crate::cli::listing::{self, Record};
 use crate::domain::byte_size::show_roughly;
 use crate::domain::{Clock, Timestamp};
 
-/// Counts what takes long to count, as servers do from time to time, and prints everything.
-pub(super) fn list(administration: &CatalogSession, json: bool) -> Result<(), CommandError> {
-    administration.count_storage()?;
+/// Counts what takes long to count, as servers do from time to time, and prints everything. `cache_bytes` is what copies
+/// from an upstream may take, if there is one.
+pub(super) fn list(
+    administration: &CatalogSession,
+    cache_bytes: Option<u64>,
+    json: bool,
+) -> Result<(), CommandError> {
+    administration.count_storage(cache_bytes)?;
     let now = Clock::System.now();
     let view = administration.read(move |db| usage::view(db, i64::MAX, now))?;
     if json {
         return listing::print_json(&view);
     }
-    let columns = ["id", "path", "artifacts", "artifact_bytes", "growth_bytes", "max_storage", "nearly_full"];
+    let mut columns =
+        vec!["id", "path", "artifacts", "artifact_bytes", "growth_bytes", "max_storage", "nearly_full"];
+    if view.projects.iter().any(|it| it.gone_since.is_some()) {
+        columns.push("gone_since");
+    }
     listing::print_all(&columns, &projects(&view), false)?;
     listing::print("\n")?;
     listing::print_one(&totals(&view), false)
@@ -32,6 +41,7 @@ fn projects(view: &StorageView) -> Vec<Record> {
             .with_shown("growth_bytes", grown, grown.map(signed))
             .with_shown("max_storage", it.max_storage, it.max_storage.map(size))
             .with("nearly_full", it.nearly_full)
+            .with("gone_since", it.gone_since.map(|since| since.to_string()))
     };
     view.projects.iter().map(of_project).collect()
 }

@@ -13,7 +13,9 @@ use actix_web::HttpResponse;
 use askama::Template;
 
 use crate::access::AccessError;
-use crate::catalog::usage::{DueArtifact, GroupStorage, ProjectStorage, StorageCounts, StorageView, Stored};
+use crate::catalog::usage::{
+    DueArtifact, DueReason, GroupStorage, ProjectStorage, StorageCounts, StorageView, Stored,
+};
 use crate::domain::artifact::ArtifactName;
 use crate::domain::{Error, Timestamp};
 use crate::web::error::PageError;
@@ -68,8 +70,10 @@ struct Due {
     name: String,
     job: Crumb,
     size: String,
-    /// When it expired; `None` if its deletion was requested.
+    /// When it expired, if that is why.
     expired: Option<Moment>,
+    /// Why otherwise.
+    why: &'static str,
 }
 
 /// What a project or a group has.
@@ -80,6 +84,8 @@ struct Share {
     growth: String,
     quota: String,
     is_nearly_full: bool,
+    /// Since when it is hidden, because its upstream has deleted it: its address leads nowhere.
+    gone: Option<Moment>,
 }
 
 /// `GET /-/operate`
@@ -145,6 +151,7 @@ fn of_project(visit: &Visit<'_>, found: &ProjectStorage) -> Share {
     let growth = found.growth.map(|growth| signed_size(growth.bytes));
     Share {
         growth: growth.unwrap_or_default(),
+        gone: found.gone_since.map(|since| Moment::new(since, visit.now())),
         ..share(link, found.stored, found.max_storage, found.nearly_full)
     }
 }
@@ -162,6 +169,7 @@ fn share(link: Crumb, stored: Stored, max_bytes: Option<i64>, is_nearly_full: bo
         growth: String::new(),
         quota: max_bytes.map(row_size).unwrap_or_default(),
         is_nearly_full,
+        gone: None,
     }
 }
 
@@ -169,11 +177,18 @@ fn due(visit: &Visit<'_>, found: &DueArtifact) -> Due {
     let Ok(name) = found.name.parse::<ArtifactName>();
     let shown = name.file_path().or(name.named_archive()).unwrap_or(&found.name).to_owned();
     let job = visit.project(&found.project).job(found.job_id);
+    // A node of the release before tells no reason, but whether there is an expiry.
+    let is_expired = found.why == DueReason::Expired;
     Due {
         name: shown,
         job: Crumb::new(format!("{}, job {}", found.project, found.job_id), job),
         size: row_size(found.bytes),
-        expired: found.expire_at.map(|time| Moment::new(time, visit.now())),
+        expired: is_expired.then_some(found.expire_at).flatten().map(|time| Moment::new(time, visit.now())),
+        why: match found.why {
+            DueReason::Expired | DueReason::Requested => "its deletion was requested",
+            DueReason::NoRoom => "other copies need its room",
+            DueReason::Gone => "its project was deleted at the upstream",
+        },
     }
 }
 
