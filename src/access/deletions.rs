@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::access::Access;
 use crate::audit::AuditEvent;
+use crate::auth::VouchedJob;
 use crate::catalog::clock;
 use crate::catalog::foreign::{self, HiddenProject, ReturnedProject};
 use crate::domain::{Error, Sha256Digest, Timestamp};
@@ -147,16 +148,37 @@ impl Access {
         Ok(Ok(false))
     }
 
-    /// Shows a project again of which the upstream told at `told_at`, if it was hidden before that.
+    /// Shows a project again of which the upstream told when it was asked at `asked_at`, by this node's clock, if it was
+    /// hidden well before that.
     pub(super) async fn tell_again(
         &self,
         upstream: String,
         id: i64,
-        told_at: Timestamp,
+        asked_at: Timestamp,
     ) -> Result<(), Error> {
-        let name = upstream.clone();
-        let returned = self.catalog.write(move |db| foreign::tell_again(db, &name, id, told_at)).await?;
+        let (name, node_clock) = (upstream.clone(), self.clock.clone());
+        let telling = self.catalog.write(move |db| {
+            let told_at = clock::shared_at(db, &node_clock, asked_at)?;
+            foreign::tell_again(db, &name, id, told_at)
+        });
+        let returned = telling.await?;
         self.note_returned(&upstream, returned);
+        Ok(())
+    }
+
+    /// Shows the project of a job again for which its upstream has just vouched, if it was hidden well before that.
+    ///
+    /// # Errors
+    /// Those of the catalog.
+    pub async fn show_vouched(&self, job: &VouchedJob) -> Result<(), Error> {
+        // By the upstream's clock, as the times of its events are.
+        let (project, issued_at) = (job.project.clone(), job.issued_at);
+        let looking = self.catalog.read_inline(move |db| foreign::contradicted(db, &project, issued_at));
+        let Some(id) = looking.await? else { return Ok(()) };
+        let name = job.project.upstream.clone();
+        let showing = self.catalog.write(move |db| foreign::tell_again(db, &name, id, issued_at));
+        let returned = showing.await?;
+        self.note_returned(&job.project.upstream, returned);
         Ok(())
     }
 

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use crate::access::Access;
+use crate::catalog::clock::shared_at;
 use crate::catalog::foreign::{self, ForeignId, Hint, ReportedProject};
 use crate::domain::{Error, Timestamp};
 use crate::upstream::{Outage, Upstream};
@@ -78,11 +79,12 @@ impl Access {
         };
         upstream.forget_project(project_id);
         let (name, now, is_told) = (upstream.name().to_owned(), self.now(), facts.is_some());
-        let hint = hint.clone();
+        let (hint, clock) = (hint.clone(), self.clock.clone());
         let storing = move |db: &mut crate::catalog::Db| {
             let mut returned = None;
             if let Some(facts) = &facts {
-                returned = foreign::tell_again(db, &name, project_id, asked_at)?;
+                let told_at = shared_at(db, &clock, asked_at)?;
+                returned = foreign::tell_again(db, &name, project_id, told_at)?;
                 foreign::store_facts(
                     db,
                     &name,

@@ -74,6 +74,7 @@ use tokio::sync::Notify;
 
 use crate::audit::AuditContext;
 use crate::auth::Actor;
+use crate::catalog::clock::shared_at;
 use crate::catalog::foreign::{self as foreign_rows, ForeignId, ForeignJob, ReportedProject, StoreOutcome};
 pub use crate::catalog::uploads::{Declared, LIFETIME as UPLOAD_LIFETIME};
 use crate::catalog::{Catalog, Db, projects};
@@ -262,9 +263,10 @@ impl Access {
         if let Some((job, project)) = stored {
             return Ok(StoreOutcome::Stored(job, project));
         }
-        let (name, now) = (upstream.clone(), self.now());
+        let (name, now, clock) = (upstream.clone(), self.now(), self.clock.clone());
         let storing = self.catalog.write(move |db| {
-            let returned = foreign_rows::tell_again(db, &name, job.project_id, asked_at)?;
+            let told_at = shared_at(db, &clock, asked_at)?;
+            let returned = foreign_rows::tell_again(db, &name, job.project_id, told_at)?;
             Ok::<_, Error>((returned, foreign_rows::store_job(db, &name, &job, now)?))
         });
         let (returned, outcome) = storing.await?;

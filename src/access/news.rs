@@ -22,6 +22,8 @@ pub enum News {
         project: ReportedProject,
         /// Its path now.
         to: Option<String>,
+        /// When that was so, by the upstream's clock, if the event says it.
+        at: Option<Timestamp>,
     },
     /// Who may read a project, or a user's role in it, has changed.
     Rights {
@@ -45,9 +47,6 @@ pub struct ProvenDelivery {
 
 /// Why an event that is remembered is of no use.
 const BEFORE: &str = "event was delivered before";
-
-/// How much later than the deletion of a project an event about it must be to contradict it, in milliseconds.
-const LATE_MILLIS: i64 = 60_000;
 
 /// What became of news.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -166,7 +165,9 @@ fn admit(
     let project = news.project();
     let said = match news {
         News::Report(report) => vec![report.foreign_path.as_str()],
-        News::Moved { project, to } => std::iter::once(project.path.as_str()).chain(to.as_deref()).collect(),
+        News::Moved { project, to, .. } => {
+            std::iter::once(project.path.as_str()).chain(to.as_deref()).collect()
+        }
         News::Rights { project, .. } => vec![project.path.as_str()],
     };
     let Some(known) = foreign::known_project(db, project)? else {
@@ -232,11 +233,14 @@ fn take(
             }
             (&report.project, foreign::apply_report(db, report, now)?)
         }
-        News::Moved { project, to: Some(to) } => {
-            appearance = show_again(db, project, shared)?;
+        News::Moved { project, to: Some(to), at } => {
+            // It may be delivered late, so that the time of its delivery says nothing.
+            if let Some(at) = at {
+                appearance = show_again(db, project, *at)?;
+            }
             (project, foreign::move_project(db, project, to, now)?)
         }
-        News::Moved { project, to: None } => {
+        News::Moved { project, to: None, .. } => {
             let known = foreign::known_project(db, project)?;
             let hidden = match known {
                 Some(known) => foreign::hide(db, &project.upstream, known.id, shared)?,
@@ -263,13 +267,12 @@ fn take(
     Ok((outcome, appearance))
 }
 
-/// Shows a hidden project again of which an event tells what happened a minute after it was hidden: clocks differ, and what
-/// happened before the deletion may be delivered after it.
+/// Shows a hidden project again of which an event tells what happened well after it was hidden: what happened before the
+/// deletion may be delivered after it.
 fn show_again(db: &mut Db, project: &ReportedProject, told_at: Timestamp) -> Result<Appearance, AccessError> {
     let Some(known) = foreign::known_project(db, project)?.filter(Project::is_gone) else {
         return Ok(Appearance::Same);
     };
-    let told_at = Timestamp::from_millis(told_at.as_millis().saturating_sub(LATE_MILLIS));
     let returned = foreign::tell_again(db, &project.upstream, known.id, told_at)?;
     Ok(returned.map_or(Appearance::Same, Appearance::Returned))
 }

@@ -39,3 +39,33 @@ pub fn shared(db: &mut Db, clock: &Clock) -> Result<Timestamp> {
         Clock::System => now(db),
     }
 }
+
+/// Returns the time that all nodes agree on of a moment at which this node's clock showed `at`; long ago if that is not
+/// known, because the clock was set back since.
+///
+/// # Errors
+/// Those of the database.
+pub fn shared_at(db: &mut Db, clock: &Clock, at: Timestamp) -> Result<Timestamp> {
+    let (shared, own) = (shared(db, clock)?, clock.now());
+    Ok(of_age(shared, own.as_millis().saturating_sub(at.as_millis())))
+}
+
+fn of_age(shared: Timestamp, age_millis: i64) -> Timestamp {
+    match age_millis {
+        0.. => Timestamp::from_millis(shared.as_millis().saturating_sub(age_millis)),
+        _ => Timestamp::from_millis(0),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_node_saw_before_its_clock_was_set_back_was_long_ago() {
+        let shared = Timestamp::from_millis(1_000_000);
+        for (age, millis) in [(0, 1_000_000), (7, 999_993), (2_000_000, -1_000_000), (-1, 0)] {
+            assert_eq!(of_age(shared, age).as_millis(), millis, "{age}");
+        }
+    }
+}

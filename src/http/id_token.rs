@@ -37,14 +37,17 @@ pub async fn find(ctx: &RequestContext) -> Result<Option<Arc<VouchedJob>>, Reque
     verify(ctx, &token).await.map(Some)
 }
 
-/// Verifies an ID token.
+/// Verifies an ID token. What its issuer tells with it of a project that is hidden shows that again.
 ///
 /// # Errors
 /// As [`find`].
 pub async fn verify(ctx: &RequestContext, token: &SecretString) -> Result<Arc<VouchedJob>, RequestError> {
     ctx.audit.set_credential("id_token");
     match ctx.app.id_tokens.verify(token, ctx.now).await {
-        Ok(job) => Ok(Arc::new(job)),
+        Ok(job) => {
+            ctx.access().show_vouched(&job).await?;
+            Ok(Arc::new(job))
+        }
         Err(AuthError::Refused(why)) => Err(why.into()),
         Err(AuthError::Catalog(error)) => Err(error.into()),
     }

@@ -114,6 +114,8 @@ struct SystemEvent {
     project_id: i64,
     path_with_namespace: String,
     old_path_with_namespace: Option<String>,
+    #[serde(default)]
+    updated_at: EventTime,
 }
 
 /// A change of a project itself, or of one of its members.
@@ -249,7 +251,7 @@ fn moved(upstream: &str, event: SystemEvent, is_deleted: bool) -> Option<News> {
     let from = event.old_path_with_namespace.as_ref().unwrap_or(&event.path_with_namespace);
     let project = reported(upstream, event.project_id, from)?;
     let to = Some(event.path_with_namespace).filter(|path| !is_deleted && is_valid_path(path));
-    (is_deleted || to.is_some()).then_some(News::Moved { project, to })
+    (is_deleted || to.is_some()).then_some(News::Moved { project, to, at: event.updated_at.0 })
 }
 
 fn rights(upstream: &str, event: RightsEvent) -> Option<News> {

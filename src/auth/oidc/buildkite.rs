@@ -40,6 +40,7 @@ pub(super) fn job(upstream: &UpstreamSettings, claims: Claims<'_>) -> Result<Vou
         id: text_id(claims.text("job_id")?),
         default_name: claims.optional("step_key")?.unwrap_or("job").to_owned(),
         may_finish: false,
+        issued_at: claims.issued_at()?,
     })
 }
 

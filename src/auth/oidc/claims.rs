@@ -62,6 +62,11 @@ impl<'a> Claims<'a> {
         Ok(())
     }
 
+    /// Returns when the token was made.
+    pub(super) fn issued_at(self) -> Result<Timestamp, IdTokenRefusal> {
+        Ok(Timestamp::from_millis(self.seconds("iat")?.saturating_mul(1000)))
+    }
+
     /// Returns a time in whole seconds; a fraction is dropped.
     fn seconds(self, name: &'static str) -> Result<i64, IdTokenRefusal> {
         let number = self.0.get(name).and_then(Value::as_number).ok_or(IdTokenRefusal::Claim(name))?;

@@ -47,6 +47,7 @@ pub(super) fn job(upstream: &UpstreamSettings, claims: Claims<'_>) -> Result<Vou
         id: job,
         default_name: workflow.and_then(file_name).unwrap_or("job").to_owned(),
         may_finish: false,
+        issued_at: claims.issued_at()?,
     })
 }
 

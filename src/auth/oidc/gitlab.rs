@@ -47,5 +47,6 @@ pub(super) fn job(upstream: &UpstreamSettings, claims: Claims<'_>) -> Result<Vou
         id: ForeignId::Number(claims.number("job_id")?),
         default_name: "job".to_owned(),
         may_finish: false,
+        issued_at: claims.issued_at()?,
     })
 }

@@ -1,6 +1,7 @@
 //! Vouched job: the job that a verified ID token is for, in the catalog's own terms.
 
 use crate::catalog::foreign::{ForeignId, ReportedPipeline, ReportedProject};
+use crate::domain::Timestamp;
 use crate::domain::pipeline::UNKNOWN_REF;
 use crate::domain::project::is_valid_path;
 
@@ -17,6 +18,8 @@ pub struct VouchedJob {
     pub default_name: String,
     /// Whether it may say that it and its pipeline were successful, because a rule names its workflow.
     pub may_finish: bool,
+    /// When its CI system vouched for it, by the clock of that.
+    pub issued_at: Timestamp,
 }
 
 /// Returns an ID that is a text.

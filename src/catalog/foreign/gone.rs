@@ -12,17 +12,30 @@ use super::projects::{move_project, nowhere};
 use super::{ForeignId, ReportedProject};
 use crate::catalog::Db;
 use crate::catalog::db::MultiBackend;
+use crate::catalog::projects::give_missing_slugs;
 use crate::catalog::schema::{jobs, projects};
 use crate::domain::{Result, Sha256Digest, Timestamp};
 
 /// How long a gone project is kept, in milliseconds.
 const KEPT_MILLIS: i64 = 7 * 86_400 * 1000;
 
+/// How much later than the deletion of a project it must be told of to contradict it, in milliseconds. A question takes
+/// time, and the clocks of an upstream and of nodes differ.
+const LATE_MILLIS: i64 = 60_000;
+
 /// The time between two questions about a project, in milliseconds.
 const CHECK_MILLIS: i64 = 86_400 * 1000;
 
 /// The time after which a question that was not answered is asked again, in milliseconds.
 const RETRY_MILLIS: i64 = 15 * 60 * 1000;
+
+type Condition =
+    Box<dyn BoxableExpression<projects::table, MultiBackend, SqlType = diesel::sql_types::Nullable<Bool>>>;
+
+/// Whether a project is hidden, and was so well before it was told of at `told_at`.
+fn is_gone_before(told_at: Timestamp) -> Condition {
+    Box::new(projects::gone_at.lt(told_at.as_millis().saturating_sub(LATE_MILLIS)))
+}
 
 /// A project that is hidden.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,6 +60,16 @@ pub struct ReturnedProject {
 /// Returns when a project that is gone is removed.
 pub fn kept_until(gone_at: Timestamp) -> Timestamp {
     Timestamp::from_millis(gone_at.as_millis().saturating_add(KEPT_MILLIS))
+}
+
+/// Returns the number of a reported project that is hidden and shows again if it was told of at `told_at`.
+///
+/// # Errors
+/// Those of the database.
+pub fn contradicted(db: &mut Db, project: &ReportedProject, told_at: Timestamp) -> Result<Option<i64>> {
+    let Some(id) = numbers::find(db, &project.upstream, Kind::Project, &project.id)? else { return Ok(None) };
+    let hidden = projects::table.find(id).filter(projects::upstream.eq(&project.upstream));
+    Ok(hidden.filter(is_gone_before(told_at)).select(projects::id).first(db).optional()?)
 }
 
 /// Whether the project of a job is hidden.
@@ -108,8 +131,11 @@ pub fn hide_if_seen(
     if seen_by.flatten() == Some(own) { hide(db, upstream, id, now) } else { Ok(None) }
 }
 
-/// Shows a project again of which the upstream has told at `told_at`; `None` if it is not hidden, or was hidden after that.
-/// Needs [`crate::catalog::Catalog::write`].
+/// Shows a project again of which the upstream has told at `told_at`; `None` if it is not hidden, or was not hidden a minute
+/// before that. Needs [`crate::catalog::Catalog::write`].
+///
+/// Doubt keeps it hidden: it shows when it is told of the next time, while one that shows after its deletion is hidden
+/// by nothing but another hook.
 ///
 /// # Errors
 /// Those of the database.
@@ -123,7 +149,7 @@ pub fn tell_again(
     let path: Option<String> = projects::table
         .find(id)
         .filter(projects::upstream.eq(upstream))
-        .filter(projects::gone_at.lt(told_at.as_millis()))
+        .filter(is_gone_before(told_at))
         .select(projects::path)
         .first(db)
         .optional()?;
@@ -144,6 +170,8 @@ pub fn tell_again(
             projects::path_lower.eq(&lower),
         ))
         .execute(db)?;
+    // Another project may have taken the slugs meanwhile.
+    give_missing_slugs(db)?;
     Ok(Some(ReturnedProject { id, path }))
 }
 
@@ -177,9 +205,6 @@ pub fn confirm(
         .execute(db)?;
     Ok(returned)
 }
-
-type Condition =
-    Box<dyn BoxableExpression<projects::table, MultiBackend, SqlType = diesel::sql_types::Nullable<Bool>>>;
 
 /// Whether it is time to ask about a project. A time further ahead than any is set was written under a wrong clock.
 fn is_due(now: Timestamp) -> Condition {

@@ -21,8 +21,8 @@ pub use answer::{ForeignJob, ForeignPipeline, ForeignUser, ListedForeignJob};
 pub use asked::{find_stored, store_job};
 pub use events::{EventKey, Hint, is_new_event, pending, postpone, remember_event, settle};
 pub use gone::{
-    HiddenProject, ReturnedProject, check_soon, claim_check, confirm, due_checks, due_removals, hide,
-    hide_if_seen, is_due_for_removal, is_of_gone_project, kept_until, postpone_check, tell_again,
+    HiddenProject, ReturnedProject, check_soon, claim_check, confirm, contradicted, due_checks, due_removals,
+    hide, hide_if_seen, is_due_for_removal, is_of_gone_project, kept_until, postpone_check, tell_again,
 };
 pub use projects::{known_project, move_project};
 pub use refs::{ForeignRef, ListedForeignPipeline, newest_of_ref, store_facts, store_ref};

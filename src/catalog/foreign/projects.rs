@@ -56,7 +56,8 @@ fn write_project(db: &mut Db, id: i64, reported: &ReportedProject, now: Timestam
     projects::upsert(db, id, &changes, now)?;
     let upstream = projects_table::upstream.eq(Some(&reported.upstream));
     diesel::update(projects_table::table.find(id)).set(upstream).execute(db)?;
-    Ok(())
+    // One that was hidden, and whose path was another's when it showed again, may have lost its slugs.
+    projects::give_missing_slugs(db)
 }
 
 /// A path that leads nowhere until the project's own is learnt: no path begins with a hyphen.

@@ -1,9 +1,11 @@
 //! Slugs: how the dialect of builds names a project. They are kept once given, because clients store them.
 
 use diesel::prelude::*;
+use diesel::sql_types::Bool;
 
 use super::{Project, ProjectDetails};
 use crate::catalog::Db;
+use crate::catalog::db::MultiBackend;
 use crate::catalog::schema::projects;
 use crate::domain::build::Slugs;
 use crate::domain::{Error, ErrorKind, Result};
@@ -59,23 +61,31 @@ pub fn groups_of_organization(db: &mut Db, organization: &str) -> Result<Vec<Str
     Ok(groups)
 }
 
-/// Whether a project has no slugs.
+/// Whether a project is without slugs that needs some: all but those that are hidden, or whose paths are not known.
+fn needs_slugs() -> Box<dyn BoxableExpression<projects::table, MultiBackend, SqlType = Bool>> {
+    let without = projects::organization_slug.is_null().and(projects::gone_at.is_null());
+    Box::new(without.and(projects::path.not_like("-/%")))
+}
+
+/// Whether a project has no slugs and needs some.
 ///
 /// # Errors
 /// Those of the database.
 pub fn lacks_slugs(db: &mut Db) -> Result<bool> {
-    let without = projects::table.filter(projects::organization_slug.is_null());
+    let without = projects::table.filter(needs_slugs());
     Ok(without.select(projects::id).first::<i64>(db).optional()?.is_some())
 }
 
-/// Gives slugs to every project that has none: new ones, and those of an older release. Needs
-/// [`crate::catalog::Catalog::write`].
+/// Gives slugs to every project that has none and needs some: new ones, those of an older release, and those that show
+/// again. Needs [`crate::catalog::Catalog::write`].
+///
+/// One that is hidden loses its own to whoever comes to be called so.
 ///
 /// # Errors
 /// Those of the database.
 pub fn give_missing_slugs(db: &mut Db) -> Result<()> {
     let without: Vec<(i64, String)> = projects::table
-        .filter(projects::organization_slug.is_null())
+        .filter(needs_slugs())
         .order(projects::id.asc())
         .select((projects::id, projects::path))
         .load(db)?;
@@ -84,7 +94,7 @@ pub fn give_missing_slugs(db: &mut Db) -> Result<()> {
         let mut number = 1;
         loop {
             let slugs = Slugs { pipeline: wanted.numbered(number), ..wanted.clone() };
-            if find_by_slugs(db, &slugs)?.is_none() {
+            if holder(db, &slugs)?.is_none() {
                 store(db, id, &slugs)?;
                 break;
             }
@@ -99,7 +109,7 @@ pub fn give_missing_slugs(db: &mut Db) -> Result<()> {
 /// # Errors
 /// `Conflict` when another project has them, with a text that says so.
 pub fn set_slugs(db: &mut Db, id: i64, slugs: &Slugs) -> Result<()> {
-    if let Some(other) = find_by_slugs(db, slugs)?.filter(|other| other.id != id) {
+    if let Some(other) = holder(db, slugs)?.filter(|other| other.id != id) {
         let Slugs { organization, pipeline } = slugs;
         let why = format!("buildkite: {organization}/{pipeline} belongs to project {:?}", other.path);
         return Err(Error::new(ErrorKind::Conflict, why));
@@ -119,6 +129,17 @@ pub fn slugs_of(db: &mut Db, id: i64) -> Result<Option<Slugs>> {
         .optional()?;
     let both = found.and_then(|(organization, pipeline)| organization.zip(pipeline));
     Ok(both.map(|(organization, pipeline)| Slugs { organization, pipeline }))
+}
+
+/// Returns who has the slugs; takes them from a project that is hidden.
+fn holder(db: &mut Db, slugs: &Slugs) -> Result<Option<Project>> {
+    let found = find_by_slugs(db, slugs)?;
+    let Some(hidden) = found.as_ref().filter(|found| found.is_gone()) else { return Ok(found) };
+    let none = None::<String>;
+    diesel::update(projects::table.find(hidden.id))
+        .set((projects::organization_slug.eq(&none), projects::pipeline_slug.eq(&none)))
+        .execute(db)?;
+    Ok(None)
 }
 
 fn store(db: &mut Db, id: i64, slugs: &Slugs) -> Result<()> {
