@@ -3,6 +3,7 @@
 mod bodies;
 mod early_hooks;
 mod fetching;
+mod hidden;
 mod hooks;
 mod names;
 mod proofs;

@@ -1,13 +1,11 @@
-//! Projects that are deleted at the upstream: what tells so, what does not, and what becomes of their artifacts.
+//! Projects that are deleted at the upstream: what tells so, and what does not.
 
 use artigate::app::App;
 use artigate::domain::Error;
 use artigate::settings::{HookMode, HookSettings, UpstreamSettings};
 use serde_json::{Value, json};
 
-use super::{APP, BUILD, DEVELOPER, OPEN, OUTSIDER, World};
-use crate::administration::{done, parsed};
-use crate::support::fixture::Fixture;
+use super::{APP, BUILD, DEVELOPER, OUTSIDER, World};
 use crate::support::fixtures::{self, ARCHIVE};
 use crate::support::gitlab::{Failure, StubJob, StubPipeline, StubProject, StubToken};
 use crate::support::zips;
@@ -18,12 +16,14 @@ macro_rules! deleted_on_both {
         mod $name {
             #[test]
             fn on_sqlite() {
-                super::$name(super::with_token($crate::upstream::World::on_sqlite(super::hooked)));
+                let world = $crate::upstream::World::on_sqlite($crate::upstream::gone::hooked);
+                super::$name($crate::upstream::gone::with_token(world));
             }
 
             #[test]
             fn on_postgres() {
-                super::$name(super::with_token($crate::upstream::World::on_postgres(super::hooked)));
+                let world = $crate::upstream::World::on_postgres($crate::upstream::gone::hooked);
+                super::$name($crate::upstream::gone::with_token(world));
             }
         }
     )+};
@@ -39,18 +39,13 @@ deleted_on_both!(
     nothing_else_tells_that_a_project_is_deleted,
     a_project_is_asked_about_once_a_day_and_later_if_nothing_is_answered,
     a_project_is_asked_about_by_one_node,
-    what_the_upstream_tells_within_a_week_shows_again,
-    an_event_after_the_deletion_shows_a_project_again_and_one_before_does_not,
-    bytes_are_deleted_after_a_week_whatever_was_kept,
-    a_project_at_the_old_path_is_another_one,
     a_project_that_is_parked_leaves_its_path_in_every_dialect,
-    the_list_of_projects_tells_what_is_hidden_and_until_when,
 );
 
 const SERVICE: &str = "glpat-up-service";
-const BELIEVED: &str = "secret-that-is-believed";
-const DOUBTED: &str = "secret-that-is-not";
-const DAY: i64 = 86_400;
+pub const BELIEVED: &str = "secret-that-is-believed";
+pub const DOUBTED: &str = "secret-that-is-not";
+pub const DAY: i64 = 86_400;
 
 /// What is asked about project 7.
 const QUESTION: &str = "/projects/7";
@@ -77,13 +72,13 @@ pub fn check(world: &World) -> Result<usize, Error> {
 }
 
 /// Delivers an event about project 7.
-fn hook(world: &World, secret: &str, event: &Value) -> u16 {
+pub fn hook(world: &World, secret: &str, event: &Value) -> u16 {
     let kind = if event["object_kind"] == "pipeline" { "Pipeline Hook" } else { "System Hook" };
     let request = world.gateway.post("/api/feeds/v1/gitlab").header("X-Gitlab-Event", kind);
     request.header("X-Gitlab-Token", secret).body(event.to_string().into_bytes()).send().status
 }
 
-fn destroyed() -> Value {
+pub fn destroyed() -> Value {
     json!({"event_name": "project_destroy", "project_id": 7, "path_with_namespace": "group/app"})
 }
 
@@ -103,12 +98,12 @@ pub fn delete_and_tell(world: &World) {
 }
 
 /// The numbers and paths of the projects that are hidden.
-fn hidden(world: &World) -> Vec<(i64, String)> {
+pub fn hidden(world: &World) -> Vec<(i64, String)> {
     let all = world.gateway.catalog(|db| artigate::catalog::projects::details(db, None));
     all.into_iter().filter(|it| it.project.is_gone()).map(|it| (it.project.id, it.project.path)).collect()
 }
 
-fn is_hidden(world: &World) -> bool {
+pub fn is_hidden(world: &World) -> bool {
     !hidden(world).is_empty()
 }
 
@@ -283,114 +278,6 @@ fn a_project_is_asked_about_by_one_node(world: World) {
     assert_eq!(world.status(APP, DEVELOPER), 404);
 }
 
-fn what_the_upstream_tells_within_a_week_shows_again(world: World) {
-    let project = world.gitlab.state().projects[&7].clone();
-    let hide = || {
-        world.gateway.advance_clock(DAY);
-        world.gitlab.state().projects.remove(&7);
-        check(&world).unwrap();
-        assert!(is_hidden(&world));
-        world.gateway.advance_clock(5 * DAY);
-        world.gitlab.state().projects.insert(7, project.clone());
-        assert!(is_hidden(&world), "nobody has told of it yet");
-    };
-    // To the gateway's own token.
-    hide();
-    assert_eq!(check(&world).unwrap(), 1);
-    assert!(!is_hidden(&world));
-    let by_path = APP.replace("/7/", "/group%2Fapp/");
-    assert_eq!([APP, &by_path].map(|path| world.status(path, DEVELOPER)), [200; 2]);
-    // To somebody who may read it.
-    hide();
-    assert_eq!(world.status(APP, OUTSIDER), 404);
-    assert!(is_hidden(&world), "a refusal tells nothing");
-    assert_eq!(world.status(APP, DEVELOPER), 200);
-    assert!(!is_hidden(&world));
-    // That the own token is told nothing of it proves nothing then, until it has seen it again.
-    world.gateway.advance_clock(DAY);
-    let members = std::mem::take(&mut world.gitlab.state().projects.get_mut(&7).unwrap().members);
-    assert_eq!(check(&world).unwrap(), 1);
-    assert!(!is_hidden(&world));
-    world.gitlab.state().projects.get_mut(&7).unwrap().members = members;
-    world.gateway.advance_clock(DAY);
-    assert_eq!(check(&world).unwrap(), 1);
-    // To somebody who asks by its path.
-    hide();
-    assert_eq!(world.status(&by_path, DEVELOPER), 200);
-    world.gateway.advance_clock(DAY);
-    assert_eq!(check(&world).unwrap(), 1);
-    // To a job of it.
-    hide();
-    assert_eq!(world.upload(7002, super::TEST, "", "more").status, 201);
-    assert!(!is_hidden(&world));
-    assert_eq!(world.status(APP, DEVELOPER), 200);
-}
-
-fn an_event_after_the_deletion_shows_a_project_again_and_one_before_does_not(world: World) {
-    let event = |finished_at: &str| {
-        json!({
-            "object_kind": "pipeline",
-            "object_attributes": {
-                "id": 701, "iid": 1, "ref": "main", "tag": false, "sha": "a", "source": "push", "status": "canceled",
-                "created_at": "2020-02-01T11:59:00Z", "finished_at": finished_at,
-            },
-            "project": {"id": 7, "path_with_namespace": "group/app"}, "builds": [],
-        })
-    };
-    delete_and_tell(&world);
-    let then = |seconds: i64| {
-        let millis = world.gateway.now().as_millis() + seconds * 1000;
-        artigate::domain::Timestamp::from_millis(millis).to_string()
-    };
-    // It was canceled by the deletion, and is delivered late.
-    let (before, after) = (event(&then(-1)), event(&then(120)));
-    assert_eq!(hook(&world, BELIEVED, &before), 202);
-    assert!(is_hidden(&world));
-    assert_eq!(hook(&world, DOUBTED, &after), 202);
-    assert!(is_hidden(&world), "it is not believed");
-    world.gateway.advance_clock(300);
-    assert_eq!(hook(&world, BELIEVED, &event(&then(0))), 202);
-    assert!(!is_hidden(&world));
-}
-
-fn bytes_are_deleted_after_a_week_whatever_was_kept(world: World) {
-    fixtures::small(&world.gateway, b"bytes");
-    let keep = format!("{APP}/keep");
-    assert_eq!(world.gateway.post(&keep).private_token(super::MAINTAINER).send().status, 200);
-    let before = world.gateway.blobs().len();
-    delete_and_tell(&world);
-    world.gateway.advance_clock(7 * DAY - 1);
-    world.gateway.sweep();
-    assert_eq!(world.gateway.blobs().len(), before);
-    world.gateway.advance_clock(1);
-    assert_eq!(world.gateway.sweep().expired, 1);
-    assert_eq!(world.gateway.blobs().len(), before - 1);
-    let all = world.gateway.catalog(|db| artigate::catalog::projects::details(db, None));
-    assert!(!all.is_empty() && all.iter().all(|it| it.project.id != 7), "{all:?}");
-    assert_eq!(world.gateway.catalog(|db| artigate::catalog::jobs::find(db, 7001)).map(|job| job.id), None);
-    assert_eq!(world.status(APP, DEVELOPER), 404);
-    assert_eq!(world.status(ARCHIVE, fixtures::ADMIN), 200, "what is registered here stays");
-    assert_eq!(world.gateway.sweep(), artigate::retention::Swept::default());
-}
-
-fn a_project_at_the_old_path_is_another_one(world: World) {
-    delete_and_tell(&world);
-    let path = |job: i64| format!("/api/v4/projects/group%2Fapp/jobs/{job}/artifacts");
-    world.gitlab.state().projects.get_mut(&8).unwrap().path = "group/app".into();
-    assert_eq!(world.upload(8001, OPEN, "", "new").status, 201);
-    assert_eq!(world.status(&path(8001), DEVELOPER), 200);
-    assert_eq!(world.status(&path(7001), DEVELOPER), 404);
-    Fixture::users().load(&world.gateway);
-    assert_eq!([7001, 8001].map(|job| world.status(&path(job), fixtures::ADMIN)), [404, 200]);
-    // The old one is told of again, elsewhere.
-    world.gateway.advance_clock(1);
-    let mut project = world.gitlab.state().projects[&9].clone();
-    project.path = "other/restored".into();
-    world.gitlab.state().projects.insert(7, project);
-    assert_eq!(world.status("/api/v4/projects/other%2Frestored/jobs/7001/artifacts", DEVELOPER), 200);
-    assert_eq!([7001, 8001].map(|job| world.status(&path(job), DEVELOPER)), [404, 200]);
-}
-
 fn a_project_that_is_parked_leaves_its_path_in_every_dialect(world: World) {
     let parked = "group/app-deletion_scheduled-7";
     {
@@ -419,18 +306,6 @@ fn a_project_that_is_parked_leaves_its_path_in_every_dialect(world: World) {
     assert_eq!(check(&world).unwrap(), 1);
     let of_7 = world.gateway.catalog(|db| artigate::catalog::projects::details(db, Some(7)));
     assert_eq!(of_7[0].project.path, format!("{parked}-again"));
-}
-
-fn the_list_of_projects_tells_what_is_hidden_and_until_when(world: World) {
-    assert!(!done(&world.gateway, &["project", "list"]).contains("HIDDEN_UNTIL"));
-    delete_and_tell(&world);
-    let until = world.gateway.now().as_millis() + 7 * DAY * 1000;
-    let until = artigate::domain::Timestamp::from_millis(until).to_string();
-    let listed = parsed(&world.gateway, &["project", "list"]);
-    assert_eq!((&listed[0]["id"], &listed[0]["path"]), (&json!(7), &json!("group/app")));
-    assert_eq!(listed[0]["hidden_until"], until);
-    let text = done(&world.gateway, &["project", "list"]);
-    assert!(text.contains("HIDDEN_UNTIL") && text.contains(&until), "{text}");
 }
 
 /// An archive with a report.
