@@ -16,6 +16,7 @@ use crate::identity::Belonging;
 use crate::ingest::Ingest;
 use crate::ingest::pull::Pulls;
 use crate::metrics::{self, Exposition};
+use crate::node::Node;
 use crate::readiness::Readiness;
 use crate::registry::Registry;
 use crate::retention::Retention;
@@ -67,6 +68,8 @@ pub struct App {
     pub hooks: HookBounds,
     /// Whether catalog and store answer.
     pub readiness: Readiness,
+    /// This process, among those that serve.
+    pub node: Node,
     /// Whether catalog and store are known to belong together; until they are, no writes are accepted.
     pub belonging: Belonging,
 }
@@ -181,6 +184,7 @@ impl App {
         let sign_in = SignIn::new(&settings, access.upstream())?;
         let readiness = Readiness::default();
         let failed_auth = FailedLoginLimiter::new(settings.failed_auth_per_minute);
+        let node = Node::new(catalog.clone(), clock.clone());
         let belonging = Belonging::default();
         Ok(Self {
             settings,
@@ -200,6 +204,7 @@ impl App {
             failed_auth,
             hooks: HookBounds::default(),
             readiness,
+            node,
             belonging,
         })
     }
