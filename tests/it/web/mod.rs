@@ -4,6 +4,7 @@ mod browse;
 pub mod browser;
 mod changes;
 mod clients;
+mod copied_links;
 mod errors;
 mod file_search;
 mod measured;

@@ -50,7 +50,7 @@ fn a_person_finds_a_file_by_links_alone(gateway: Gateway) {
     let shown = html(&page);
     assert!(shown.contains("&lt;h1&gt;hello&lt;/h1&gt;"), "{shown}");
     assert!(
-        shown.contains("<title>index.html – docs – archive – Job 10 – app – sub – group – artigate</title>"),
+        shown.contains("<title>index.html – docs – Archive – Job build – Pipeline 100 – Pipelines – app – sub – group – artigate</title>"),
         "{shown}"
     );
     let raw = gateway.get(&link(shown, "Download")).send();
