@@ -16,6 +16,7 @@ pub mod report;
 mod report_ends;
 mod report_hosts;
 pub mod report_sessions;
+mod running;
 pub mod sign_in;
 mod sign_in_attacks;
 mod sign_in_audit;
