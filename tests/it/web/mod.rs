@@ -7,6 +7,7 @@ mod clients;
 mod copied_links;
 mod errors;
 mod file_search;
+mod file_search_bounds;
 mod measured;
 mod nodes;
 mod operate;
