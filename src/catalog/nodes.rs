@@ -94,7 +94,8 @@ pub fn list(db: &mut Db, most: i64) -> Result<Vec<Node>> {
         #[diesel(sql_type = BigInt)]
         seen_at: i64,
     }
-    let query = "SELECT number, version, started_at, seen_at FROM nodes ORDER BY seen_at DESC, number LIMIT $1";
+    let query =
+        "SELECT number, version, started_at, seen_at FROM nodes ORDER BY seen_at DESC, number LIMIT $1";
     let rows: Vec<Row> = diesel::sql_query(query).bind::<BigInt, _>(most).load(db)?;
     let node = |row: Row| Node {
         number: row.number,

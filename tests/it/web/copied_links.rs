@@ -29,7 +29,8 @@ fn app() -> Fixture {
 
 /// The path of a whole URL of this server.
 fn path_of<'a>(gateway: &Gateway, url: &'a str) -> &'a str {
-    url.strip_prefix(&gateway.base_url()).unwrap_or_else(|| panic!("{url} is no URL of {}", gateway.base_url()))
+    url.strip_prefix(&gateway.base_url())
+        .unwrap_or_else(|| panic!("{url} is no URL of {}", gateway.base_url()))
 }
 
 /// The URL that a page offers under a name.
@@ -97,5 +98,7 @@ fn the_url_is_that_of_the_external_address() {
     let url = copied(html(&page), "Link to this page").unwrap();
     assert_eq!(url, format!("https://ci.example.com/artifacts{FOLDER}"));
     let newest = copied(page.text(), "Always the newest of feature/x").unwrap();
-    assert!(newest.starts_with("https://ci.example.com/artifacts/group/app/-/jobs/artifacts/feature/x/browse/"));
+    assert!(
+        newest.starts_with("https://ci.example.com/artifacts/group/app/-/jobs/artifacts/feature/x/browse/")
+    );
 }

@@ -114,7 +114,10 @@ pub(super) fn settings(settings: &Settings) -> Vec<Fact> {
         Fact::new("server.external_url", settings.external_url.clone().unwrap_or_else(none)),
         Fact::new("server.reports_url", if settings.reports_url.is_some() { "set" } else { "not set" }),
         Fact::new("server.trusted_proxies", proxies),
-        Fact::new("server.tls_certificate", if settings.tls_certificate.is_some() { "set" } else { "not set" }),
+        Fact::new(
+            "server.tls_certificate",
+            if settings.tls_certificate.is_some() { "set" } else { "not set" },
+        ),
         Fact::new("reports.scripts", scripts),
         Fact::new("database.url", database),
         Fact::new("storage.url", storage(&settings.storage)),

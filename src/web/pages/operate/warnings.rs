@@ -98,7 +98,9 @@ mod tests {
 
     #[test]
     fn plain_http_is_safe_on_loopback_alone() {
-        for safe in ["https://ci.example.com", "http://127.0.0.1:8929", "http://[::1]:1/ci", "http://localhost"] {
+        for safe in
+            ["https://ci.example.com", "http://127.0.0.1:8929", "http://[::1]:1/ci", "http://localhost"]
+        {
             assert!(!is_open_on_the_way(safe), "{safe}");
         }
         for open in ["http://ci.example.com/ci", "http://192.0.2.1:80", "http://localhost.example"] {
