@@ -16,6 +16,7 @@ use crate::identity::Belonging;
 use crate::ingest::Ingest;
 use crate::ingest::pull::Pulls;
 use crate::metrics::{self, Exposition};
+use crate::node::Node;
 use crate::readiness::Readiness;
 use crate::registry::Registry;
 use crate::retention::Retention;
@@ -29,6 +30,12 @@ const HOOK_TURNS: usize = 8;
 
 /// How many of them are of one address.
 const HOOK_TURNS_OF_ONE: usize = HOOK_TURNS / 2;
+
+/// How many archives of many are searched by name at once: whoever opens one waits behind so many at most.
+const SEARCH_TURNS: usize = 3;
+
+/// How many of them for one address.
+const SEARCH_TURNS_OF_ONE: usize = 2;
 
 /// The parts that a request may need.
 #[derive(Debug)]
@@ -65,8 +72,12 @@ pub struct App {
     pub failed_auth: FailedLoginLimiter,
     /// Bounds the bodies of hooks.
     pub hooks: HookBounds,
+    /// Bounds the searches of files by name.
+    pub searches: SearchBounds,
     /// Whether catalog and store answer.
     pub readiness: Readiness,
+    /// This process, among those that serve.
+    pub node: Node,
     /// Whether catalog and store are known to belong together; until they are, no writes are accepted.
     pub belonging: Belonging,
 }
@@ -88,6 +99,27 @@ impl Default for HookBounds {
             turns: Shares::new(HOOK_TURNS, HOOK_TURNS_OF_ONE),
             patience: Duration::from_secs(2),
             body_time: Duration::from_secs(8),
+        }
+    }
+}
+
+/// What bounds the searches of files by name, each of which looks into many archives.
+#[derive(Debug)]
+pub struct SearchBounds {
+    /// Turns to look into an archive, by the addresses of those who search.
+    pub turns: Shares<IpAddr>,
+    /// How long a search may take.
+    pub time: Duration,
+    /// After how many entries no further archive is looked into.
+    pub entries: usize,
+}
+
+impl Default for SearchBounds {
+    fn default() -> Self {
+        Self {
+            turns: Shares::new(SEARCH_TURNS, SEARCH_TURNS_OF_ONE),
+            time: Duration::from_secs(3),
+            entries: 1_000_000,
         }
     }
 }
@@ -181,6 +213,7 @@ impl App {
         let sign_in = SignIn::new(&settings, access.upstream())?;
         let readiness = Readiness::default();
         let failed_auth = FailedLoginLimiter::new(settings.failed_auth_per_minute);
+        let node = Node::new(catalog.clone(), clock.clone());
         let belonging = Belonging::default();
         Ok(Self {
             settings,
@@ -199,7 +232,9 @@ impl App {
             metrics: RequestMetrics::default(),
             failed_auth,
             hooks: HookBounds::default(),
+            searches: SearchBounds::default(),
             readiness,
+            node,
             belonging,
         })
     }

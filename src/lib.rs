@@ -6,7 +6,7 @@
 //!
 //! ```text
 //! cli → server → api · web → http → app → registry → access
-//!     → ingest · deliver · retention · readiness → auth → upstream → audit → writers · identity
+//!     → ingest · deliver · retention · readiness → auth → upstream → audit → writers · identity · node
 //!     → catalog · store · archive → settings · telemetry · metrics · shares · threads · yielding → domain
 //! ```
 //!
@@ -28,6 +28,7 @@ pub mod http;
 pub mod identity;
 pub mod ingest;
 pub mod metrics;
+pub mod node;
 pub mod readiness;
 pub mod registry;
 pub mod retention;

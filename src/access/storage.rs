@@ -1,7 +1,8 @@
-//! Access to the view of the storage, which shows all projects: for administrators only.
+//! Access to what operators look after, which is about all projects: for administrators only.
 
 use super::{Access, AccessError, Principal};
 use crate::access::require_registry;
+use crate::catalog::nodes::{self, Node};
 use crate::catalog::usage::{self, StorageView};
 
 impl Access {
@@ -14,6 +15,19 @@ impl Access {
         self.read(principal.asked(), move |db| {
             require_registry(db, &principal)?;
             Ok(usage::view(db, limit, principal.now)?)
+        })
+        .await
+    }
+
+    /// Returns the nodes that were seen last, at most `limit`, in the order of their start.
+    ///
+    /// # Errors
+    /// As [`Access::storage`].
+    pub async fn nodes(&self, principal: &Principal, limit: i64) -> Result<Vec<Node>, AccessError> {
+        let principal = principal.clone();
+        self.read(principal.asked(), move |db| {
+            require_registry(db, &principal)?;
+            Ok(nodes::list(db, limit)?)
         })
         .await
     }

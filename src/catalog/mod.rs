@@ -30,6 +30,7 @@ pub mod leases;
 pub mod leftovers;
 pub mod logs;
 mod migrate;
+pub mod nodes;
 pub mod pipelines;
 pub mod projects;
 pub mod quotas;

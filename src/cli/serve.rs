@@ -9,7 +9,6 @@ use crate::app::App;
 use crate::domain::Clock;
 use crate::server;
 use crate::settings::Settings;
-use crate::store::StoreKey;
 
 /// Serves HTTP until SIGTERM or SIGINT.
 pub(super) fn run(settings: Settings, with_demo: bool) -> Result<(), CommandError> {
@@ -41,14 +40,16 @@ pub(super) fn run(settings: Settings, with_demo: bool) -> Result<(), CommandErro
         if let Some(address) = listening.metrics {
             tracing::info!(%address, "metrics are at http://{address}/metrics");
         }
-        let node = StoreKey::random_writer();
+        let node = app.node.number();
         actix_web::rt::spawn(app.retention.clone().collect_forever(app.settings.clone(), node));
         actix_web::rt::spawn(app.retention.clone().count_forever(node));
+        let shown = Arc::clone(&app);
+        let showing = actix_web::rt::spawn(async move { shown.node.show_forever().await });
         let serving = actix_web::rt::spawn(listening.server);
         // The server handles signals from its first poll on, so the address is logged only after that.
         tokio::task::yield_now().await;
         let (address, scheme) = (listening.address, app.settings.scheme());
-        tracing::info!(%address, "listening on {scheme}://{address}");
+        tracing::info!(%address, node = app.node.name(), "listening on {scheme}://{address}");
         if let Some(demo) = demo {
             // Flushed for readers of a pipe; a closed pipe is no error.
             let mut out = std::io::stdout().lock();
@@ -56,7 +57,8 @@ pub(super) fn run(settings: Settings, with_demo: bool) -> Result<(), CommandErro
                 write!(out, "{}", demo.lines(&format!("{scheme}://{address}"))).and_then(|()| out.flush());
         }
         let stopped = serving.await.map_err(std::io::Error::other).flatten();
-        app.ingest.writers().retire().await;
+        showing.abort();
+        tokio::join!(app.ingest.writers().retire(), app.node.leave());
         stopped.map_err(|e| CommandError::Configuration(e.into()))
     })?;
     tracing::info!("stopped");

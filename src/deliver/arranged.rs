@@ -1,7 +1,6 @@
 //! Arranged folders and comparisons of what stands for jobs' archives, for people who look at them.
 
 use std::ops::Range;
-use std::sync::Arc;
 
 use super::index_cache::Indexed;
 use super::{Deliver, open_artifact};
@@ -81,12 +80,18 @@ impl Deliver {
     }
 
     /// Finds the files of an archive whose paths contain `text`, which is not empty: the first `most` by their paths.
-    /// Few archives are searched at a time, however many people search; the caller bounds how long it waits.
+    /// The caller bounds how long it waits; `turn`, which bounds how many search at a time, is held until the search has
+    /// ended.
     ///
     /// # Errors
     /// As [`Deliver::arranged`].
-    pub async fn find_by_name(&self, archive: &Artifact, text: String, most: usize) -> Result<FoundFiles> {
-        let turn = Arc::clone(&self.searching).acquire_owned().await.map_err(Error::internal)?;
+    pub async fn find_by_name(
+        &self,
+        archive: &Artifact,
+        text: String,
+        most: usize,
+        turn: impl Send + 'static,
+    ) -> Result<FoundFiles> {
         let wanted = Arrangement { search: Some(text), window: 0..most, ..Arrangement::default() };
         let find = move |indexes: &[&Index]| {
             // Until the search has ended, also if nobody waits for it any more.

@@ -2,7 +2,6 @@
 
 use std::net::IpAddr;
 use std::ops::Range;
-use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::Semaphore;
@@ -22,9 +21,6 @@ const ADDRESS_LIFETIME: Duration = Duration::from_secs(600);
 /// How many files are read for their digests at the same time.
 const DIGESTS_AT_A_TIME: usize = 2;
 
-/// How many archives are searched by name at the same time: who opens one waits behind so many at most.
-const SEARCHED_AT_A_TIME: usize = 2;
-
 /// Delivers artifacts; built once.
 #[derive(Debug)]
 pub struct Deliver {
@@ -32,8 +28,6 @@ pub struct Deliver {
     pub(super) indexes: IndexCache,
     /// Turns to read whole files for their digests.
     pub(super) digesting: Semaphore,
-    /// Turns to search an archive of many by name.
-    pub(super) searching: Arc<Semaphore>,
     capacity: Capacity,
     /// Whether whole artifacts are fetched from the store directly, if it has a server of its own.
     direct_download: bool,
@@ -79,8 +73,7 @@ impl Deliver {
     /// can serve them.
     pub fn new(store: Store, indexes: IndexCache, capacity: Capacity, direct_download: bool) -> Self {
         let digesting = Semaphore::new(DIGESTS_AT_A_TIME);
-        let searching = Arc::new(Semaphore::new(SEARCHED_AT_A_TIME));
-        Self { store, indexes, digesting, searching, capacity, direct_download }
+        Self { store, indexes, digesting, capacity, direct_download }
     }
 
     /// The metrics of the cache of indexes.

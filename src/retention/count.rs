@@ -30,10 +30,10 @@ impl Retention {
     pub async fn show_totals(&self) -> Result<Totals> {
         let now = self.clock.now();
         let reading = self.catalog.read(move |db| {
-            let (by_kind, waiting, counts) = (usage::by_kind(db)?, usage::waiting(db)?, usage::counts(db)?);
-            Ok::<_, Error>((by_kind, waiting.artifacts, counts, sessions::count(db, now)?))
+            let (by_kind, marked, counts) = (usage::by_kind(db)?, usage::marked(db)?, usage::counts(db)?);
+            Ok::<_, Error>((by_kind, marked, counts, sessions::count(db, now)?))
         });
-        let (by_kind, deletions_pending, counted, sessions) = reading.await?;
+        let (by_kind, marked, counted, sessions) = reading.await?;
         let of_kind = |kind: &ArtifactKind| {
             let found = by_kind.iter().find(|(of, _)| of == kind);
             let Stored { artifacts, bytes } = found.map(|(_, stored)| *stored).unwrap_or_default();
@@ -50,7 +50,7 @@ impl Retention {
             expired_waiting: counts.overdue.artifacts,
             expired_waiting_bytes: counts.overdue.bytes,
             sweep_lag_seconds: counts.overdue_since.map_or(0, lag),
-            deletions_pending,
+            deletions_pending: marked.plus(counts.leftovers).artifacts,
             sessions,
             quotas_nearly_full: i64::try_from(counts.nearly_full.len()).unwrap_or(i64::MAX),
         };
@@ -96,6 +96,7 @@ pub async fn count_storage(
         unfinished_uploads,
         unfinished_since,
         waiting_since: catalog.read(usage::waiting_since).await?,
+        leftovers: catalog.read(usage::leftovers).await?,
         nearly_full: full.iter().map(|quota| quota.owner.to_string()).collect(),
     };
     let (kept, clock) = (counts.clone(), clock.clone());

@@ -4,7 +4,7 @@ use super::asked::LastSweep;
 use super::purge::Removed;
 use super::{BATCH, Retention};
 use crate::catalog::tombstones::{self, Cursor};
-use crate::catalog::{Catalog, agents, artifacts, builds, clock as database_clock, copies, uploads};
+use crate::catalog::{Catalog, agents, artifacts, builds, clock as database_clock, copies, nodes, uploads};
 use crate::domain::{Clock, Result, Timestamp};
 use crate::store::StoreKey;
 
@@ -67,6 +67,12 @@ impl Retention {
         self.cancel_builds().await?;
         self.fill_shown_names().await?;
         self.end_lost_agents().await?;
+        let clock_of_all = clock.clone();
+        let forgetting = catalog.write(move |db| {
+            let now = database_clock::shared(db, &clock_of_all)?;
+            nodes::forget_silent(db, now)
+        });
+        forgetting.await?;
         loop {
             let now = earlier(catalog, clock).await?;
             if catalog.write(move |db| tombstones::delete_old(db, BATCH, now)).await? < BATCH as usize {

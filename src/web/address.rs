@@ -45,6 +45,13 @@ impl Project {
         format!("{}/-/pipelines/{id}", self.base)
     }
 
+    /// A folder of the archive of the newest successful job of this name on a ref, whichever that is then; the path ends
+    /// with a slash or is empty.
+    pub(super) fn browse_newest(&self, ref_name: &str, job_name: &str, folder: &str) -> String {
+        let (of_ref, path, job) = (encoded(ref_name), encoded(folder), value(job_name));
+        format!("{}/-/jobs/artifacts/{of_ref}/browse/{path}?job={job}", self.base)
+    }
+
     pub(super) fn branches(&self) -> String {
         format!("{}/-/branches", self.base)
     }

@@ -88,6 +88,19 @@ impl<'a> Visit<'a> {
         format!("{}{to}", self.root)
     }
 
+    /// Makes a whole URL of an address of this server, which a person can hand on.
+    pub(super) fn url(&self, address: &str) -> String {
+        let base = self.ctx.base_url();
+        let origin = base.strip_suffix(self.root.as_str()).unwrap_or(&base);
+        format!("{}{address}", origin.trim_end_matches('/'))
+    }
+
+    /// The whole URL of this page, with its query, in which no credential is left.
+    pub(super) fn own_url(&self) -> String {
+        let path = format!("{}{}", self.root, self.ctx.request.uri().path());
+        self.url(&address(&path, self.ctx.request.query_string(), &["done"], ""))
+    }
+
     /// A parameter of the query; `None` if it is empty.
     pub(super) fn query(&self, name: &str) -> Option<&str> {
         self.ctx.query.get_filled(name)

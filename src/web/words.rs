@@ -112,13 +112,15 @@ impl From<Status> for State {
     }
 }
 
-/// Until when an artifact is kept, in words, and when that is.
+/// Until when an artifact is kept, in words.
 #[derive(Debug, Clone)]
 pub(super) struct Expiry {
-    pub(super) words: String,
-    pub(super) at: Option<Moment>,
-    /// Whether it is kept past that for another reason, in words.
+    /// What else than its date keeps it.
     pub(super) kept: Option<String>,
+    /// What follows from its date; `None` if that has passed and something else keeps it.
+    pub(super) words: Option<String>,
+    /// That date.
+    pub(super) at: Option<Moment>,
 }
 
 impl Expiry {
@@ -130,17 +132,19 @@ impl Expiry {
         ref_name: &str,
         now: Timestamp,
     ) -> Self {
-        let kept = (is_available && is_locked).then(|| format!("kept: newest of {ref_name}"));
         let Some(time) = expire_at else {
-            return Self { words: "never expires".to_owned(), at: None, kept: None };
+            return Self { kept: None, words: Some("never expires".to_owned()), at: None };
         };
+        let kept = (is_available && is_locked).then(|| format!("kept: newest of {ref_name}"));
         let moment = Moment::new(time, now);
-        let words = match (is_available, now < time) {
-            (false, _) => format!("expired {}", moment.words),
-            (true, true) => format!("expires {}", moment.words),
-            (true, false) => format!("past its date {}", moment.words),
+        let words = match (is_available, now < time, &kept) {
+            (false, ..) => format!("expired {}", moment.words),
+            (true, true, None) => format!("expires {}", moment.words),
+            (true, true, Some(_)) => format!("else expires {}", moment.words),
+            (true, false, None) => format!("past its date {}", moment.words),
+            (true, false, Some(_)) => return Self { kept, words: None, at: None },
         };
-        Self { words, at: Some(moment), kept }
+        Self { kept, words: Some(words), at: Some(moment) }
     }
 }
 
@@ -190,13 +194,19 @@ mod tests {
     fn what_is_kept_says_why() {
         let now = Timestamp::parse("2026-02-01T12:00:00Z").unwrap();
         let past = Timestamp::parse("2026-01-31T12:00:00Z").ok();
-        let expiry = Expiry::new(past, true, true, "main", now);
-        assert_eq!(
-            (expiry.words.as_str(), expiry.kept.as_deref()),
-            ("past its date 1 day ago", Some("kept: newest of main"))
-        );
-        let expiry = Expiry::new(past, false, false, "main", now);
-        assert_eq!((expiry.words.as_str(), expiry.kept), ("expired 1 day ago", None));
-        assert_eq!(Expiry::new(None, true, true, "main", now).words, "never expires");
+        let future = Timestamp::parse("2026-02-04T12:00:00Z").ok();
+        let newest = Some("kept: newest of main");
+        for (expire_at, is_available, is_locked, kept, words, date) in [
+            (past, true, true, newest, None, None),
+            (future, true, true, newest, Some("else expires in 3 days"), Some("2026-02-04 12:00 UTC")),
+            (past, false, false, None, Some("expired 1 day ago"), Some("2026-01-31 12:00 UTC")),
+            (past, false, true, None, Some("expired 1 day ago"), Some("2026-01-31 12:00 UTC")),
+            (future, true, false, None, Some("expires in 3 days"), Some("2026-02-04 12:00 UTC")),
+            (None, true, true, None, Some("never expires"), None),
+        ] {
+            let expiry = Expiry::new(expire_at, is_available, is_locked, "main", now);
+            let at = expiry.at.as_ref().map(|at| at.date.as_str());
+            assert_eq!((expiry.kept.as_deref(), expiry.words.as_deref(), at), (kept, words, date));
+        }
     }
 }

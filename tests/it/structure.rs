@@ -18,7 +18,7 @@ const LAYERS: &[&[&str]] = &[
     &["auth"],
     &["upstream"],
     &["audit"],
-    &["writers", "identity"],
+    &["writers", "identity", "node"],
     &["catalog", "store", "archive"],
     &["settings", "telemetry", "metrics", "shares", "threads", "yielding"],
     &["domain"],

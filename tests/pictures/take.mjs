@@ -26,6 +26,15 @@ function moveDates(page) {
     }, DAY - (now - (now % MINUTE)));
 }
 
+/** Writes the URLs that the page shows as if the server had a name, since its port is another one each time. */
+function nameServer(page) {
+    return page.evaluate(() => {
+        for (const shown of document.querySelectorAll('.facts a')) {
+            shown.textContent = shown.textContent.replace(location.origin, 'https://artifacts.example.com');
+        }
+    });
+}
+
 await story(async (browser) => {
     for (const scheme of ['light', 'dark']) {
         const page = await visit(browser, { dark: scheme === 'dark' });
@@ -36,6 +45,7 @@ await story(async (browser) => {
             await open(page, path);
             assert.match(await page.locator('.person a').first().textContent(), /^Alice|^alice/, 'signed in');
             await moveDates(page);
+            await nameServer(page);
             await page.screenshot({ path: join(folder, `${name}-${scheme}.png`), animations: 'disabled', timeout: 20_000 });
         }
         isQuiet(page);

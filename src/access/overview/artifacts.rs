@@ -56,9 +56,9 @@ impl Access {
             list.accessibilities = project.readable();
             let mut items = artifacts::of_project(db, project.project.id, &list, one_more(page))?;
             let more = take_page(&mut items, page);
-            let due = items.iter().filter(|it| !is_available(it.artifact.expire_at, false, principal.now));
-            let due: Vec<i64> = due.map(|it| it.pipeline_id).collect();
-            let locked = latest::locked_among(db, &due)?;
+            let dated = items.iter().filter(|it| it.artifact.expire_at.is_some());
+            let dated: Vec<i64> = dated.map(|it| it.pipeline_id).collect();
+            let locked = latest::locked_among(db, &dated)?;
             let rights = project.rights(db, &principal)?;
             Ok(ProjectArtifactsPage { project: project.project, items, locked, more, rights })
         })

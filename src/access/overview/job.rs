@@ -4,7 +4,7 @@ use super::super::{Access, AccessError, JobAbsence, Principal};
 use super::Rights;
 use crate::access::project::AuthorizedProject;
 use crate::catalog::artifacts::Artifact;
-use crate::catalog::jobs::{self, JobDetails};
+use crate::catalog::jobs::{self, JobDetails, JobPlace};
 use crate::catalog::projects::Project;
 use crate::catalog::{latest, logs, tombstones};
 use crate::domain::artifact::{ArtifactKind, ArtifactName};
@@ -97,6 +97,26 @@ impl Access {
             let rights = project.rights(db, &principal)?;
             let project = project.project;
             Ok(JobOverview { project, details, artifacts, is_locked, has_log, is_at_upstream, rights })
+        })
+        .await
+    }
+
+    /// Finds where a job stands, for the pages of what it left.
+    ///
+    /// # Errors
+    /// As [`Access::job`].
+    pub async fn job_place(
+        &self,
+        principal: &Principal,
+        project: ProjectRef,
+        job_id: i64,
+    ) -> Result<JobPlace, AccessError> {
+        let principal = principal.clone();
+        self.read_inline(principal.asked(), move |db| {
+            let project = AuthorizedProject::find(db, &principal, &project, Action::ReadJobs)?;
+            let job = project.job(db, job_id, true)?;
+            let gone = AccessError::JobNotFound { why: JobAbsence::Nonexistent, may_be_told: true };
+            jobs::place(db, job.id)?.ok_or(gone)
         })
         .await
     }

@@ -8,7 +8,7 @@ use diesel::prelude::*;
 
 pub use list::{PipelineJobs, ProjectJobs, of_pipeline, of_project};
 pub use update::{JobRecord, JobUpdate, lock, lock_with_pipeline, set_token, update};
-pub use view::{JobDetails, JobView, all_details, find_details};
+pub use view::{JobDetails, JobPlace, JobView, all_details, find_details, place};
 
 use super::db::MultiBackend;
 use super::schema::{jobs, projects, users};

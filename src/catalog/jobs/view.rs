@@ -2,12 +2,15 @@
 
 use std::collections::HashMap;
 
+use diesel::dsl::sql;
 use diesel::prelude::*;
+use diesel::sql_types::Bool;
 
 use crate::catalog::Db;
 use crate::catalog::artifacts::{self, Artifact};
 use crate::catalog::commits::CommitView;
 use crate::catalog::db::MultiBackend;
+use crate::catalog::latest::eligible_sql;
 use crate::catalog::pipelines::PipelineView;
 use crate::catalog::schema::{commits, jobs, pipelines, users};
 use crate::catalog::users::UserView;
@@ -57,6 +60,39 @@ pub struct JobView {
     pub finished_at: Option<Timestamp>,
     /// When its results were erased.
     pub erased_at: Option<Timestamp>,
+}
+
+/// Where a job stands: what its pages tell of the way to it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JobPlace {
+    /// Its name.
+    pub name: String,
+    /// Its pipeline.
+    pub pipeline_id: i64,
+    /// The branch, tag or merge request on which that ran.
+    pub ref_name: String,
+    /// Whether an address by ref and name leads to it, or to a newer one: it and its pipeline succeeded.
+    pub has_newest: bool,
+}
+
+/// Finds where a job stands.
+///
+/// # Errors
+/// Those of the database.
+pub fn place(db: &mut Db, id: i64) -> Result<Option<JobPlace>> {
+    let is_eligible = sql::<Bool>(&format!("({})", eligible_sql("pipelines")));
+    let row: Option<(String, Status, i64, String, bool)> = jobs::table
+        .inner_join(pipelines::table)
+        .filter(jobs::id.eq(id))
+        .select((jobs::name, jobs::status, pipelines::id, pipelines::ref_name, is_eligible))
+        .get_result(db)
+        .optional()?;
+    Ok(row.map(|(name, status, pipeline_id, ref_name, is_eligible)| JobPlace {
+        name,
+        pipeline_id,
+        ref_name,
+        has_newest: status == Status::Success && is_eligible,
+    }))
 }
 
 /// Finds a job by ID, with the rows that belong to it.

@@ -46,6 +46,8 @@ pub struct StorageCounts {
     pub unfinished_since: Option<Timestamp>,
     /// Of the deleted artifacts whose bytes are not removed yet, when the first was deleted.
     pub waiting_since: Option<Timestamp>,
+    /// The blobs of deleted projects that are not removed yet.
+    pub leftovers: Stored,
     /// Projects and groups whose quotas are nearly used up.
     pub nearly_full: Vec<String>,
 }

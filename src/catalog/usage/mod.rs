@@ -125,21 +125,29 @@ pub fn by_kind(db: &mut Db) -> Result<Vec<(ArtifactKind, Stored)>> {
     Ok(rows.into_iter().filter_map(|row| Some((row.kind.parse().ok()?, row.stored.into()))).collect())
 }
 
-/// Returns the artifacts whose rows are marked and whose bytes are not removed yet, and the blobs of deleted projects.
+/// Returns the artifacts whose rows are marked and whose bytes are not removed yet, as the counters say.
 ///
 /// # Errors
 /// Those of the database.
-pub fn waiting(db: &mut Db) -> Result<Stored> {
+pub fn marked(db: &mut Db) -> Result<Stored> {
     let marked: StoredRow = diesel::sql_query(
         "SELECT CAST(COALESCE(SUM(waiting), 0) AS BIGINT) AS artifacts, \
          CAST(COALESCE(SUM(waiting_bytes), 0) AS BIGINT) AS bytes FROM project_usage",
     )
     .get_result(db)?;
+    Ok(marked.into())
+}
+
+/// Counts the blobs of deleted projects, one by one: not for requests.
+///
+/// # Errors
+/// Those of the database.
+pub fn leftovers(db: &mut Db) -> Result<Stored> {
     let left: StoredRow = diesel::sql_query(
         "SELECT count(*) AS artifacts, CAST(COALESCE(SUM(size_bytes), 0) AS BIGINT) AS bytes FROM leftover_blobs",
     )
     .get_result(db)?;
-    Ok(Stored::from(marked).plus(left.into()))
+    Ok(left.into())
 }
 
 /// Counts the uploads of a project that may still become artifacts.

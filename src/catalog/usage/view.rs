@@ -64,7 +64,8 @@ pub struct StorageView {
     pub stored: Stored,
     /// By how much the projects that there are have grown, once a day was recorded.
     pub growth: Option<Growth>,
-    /// Deleted artifacts, and blobs of deleted projects, whose bytes are not removed yet.
+    /// Deleted artifacts whose bytes are not removed yet, and the blobs of deleted projects that were not when they were
+    /// counted last.
     pub pending_deletions: Stored,
     /// When `counts` were made; `None` if they never were.
     pub counted_at: Option<Timestamp>,
@@ -96,12 +97,13 @@ pub fn view(db: &mut Db, limit: i64, now: Timestamp) -> Result<StorageView> {
     };
     let (counts, counted_at) = counts::counts(db)?.unzip();
     let (collection, collected_at) = counts::collection(db)?.unzip();
+    let counts = counts.unwrap_or_default();
     Ok(StorageView {
         stored,
         growth,
-        pending_deletions: super::waiting(db)?,
+        pending_deletions: super::marked(db)?.plus(counts.leftovers),
         counted_at,
-        counts: counts.unwrap_or_default(),
+        counts,
         collected_at,
         collection: collection.unwrap_or_default(),
         groups: groups(db, limit)?,

@@ -1,6 +1,7 @@
 //! What the pages of an archive share: which archive an address means, and where its pages are.
 
 use crate::access::JobArchive;
+use crate::catalog::jobs::JobPlace;
 use crate::deliver::Contents;
 use crate::domain::project::ProjectRef;
 use crate::domain::{EntryPath, Error, ErrorKind};
@@ -19,6 +20,8 @@ pub(super) struct Opened {
     /// The addresses of its project's pages.
     pub(super) project: Project,
     pub(super) job_id: i64,
+    /// Where the job stands.
+    pub(super) place: JobPlace,
 }
 
 impl Opened {
@@ -26,21 +29,22 @@ impl Opened {
     pub(super) async fn find(visit: &Visit<'_>, project: &str, job_id: i64) -> Result<Self, PageError> {
         let reference = ProjectRef::Path(project.to_owned());
         let project = visit.project(project);
-        match visit.query("artifact").and_then(|text| text.parse().ok()) {
+        let (found, links) = match visit.query("artifact").and_then(|text| text.parse().ok()) {
             None => {
                 let find = async || {
                     let found = visit.access().archive_of_job(&visit.reader, reference.clone(), job_id).await;
                     found.map_err(PageError::from)
                 };
-                let found = here(visit.ctx, find).await?;
-                Ok(Self { found, links: project.archive(job_id), project, job_id })
+                (here(visit.ctx, find).await?, project.archive(job_id))
             }
             Some(id) => {
-                let artifact = visit.access().artifact_by_id(&visit.reader, reference, job_id, id).await?;
-                let found = JobArchive { archive: Some(artifact), files: Vec::new() };
-                Ok(Self { found, links: project.named_archive(job_id, id), project, job_id })
+                let found = visit.access().artifact_by_id(&visit.reader, reference.clone(), job_id, id);
+                let found = JobArchive { archive: Some(found.await?), files: Vec::new() };
+                (found, project.named_archive(job_id, id))
             }
-        }
+        };
+        let place = visit.access().job_place(&visit.reader, reference, job_id).await?;
+        Ok(Self { found, links, project, job_id, place })
     }
 
     pub(super) fn contents(&self) -> Contents<'_> {
@@ -84,7 +88,7 @@ impl Opened {
     /// The way from the job to a path of the archive: its folders, each with its address, without the last segment.
     pub(super) fn crumbs(&self, path: &str) -> Vec<Crumb> {
         let path = path.trim_end_matches('/');
-        let top = Crumb::new("archive", self.links.browse(""));
+        let top = Crumb::new("Archive", self.links.browse(""));
         let folders = path.match_indices('/').map(|(at, _)| {
             let folder = &path[..at];
             let name = folder.rsplit('/').next().unwrap_or(folder);
@@ -95,9 +99,7 @@ impl Opened {
 
     /// The way from the top to the job.
     pub(super) fn crumbs_to_job(&self, visit: &Visit<'_>, project: &str) -> Vec<Crumb> {
-        let mut crumbs = super::crumbs_to(visit, project);
-        crumbs.push(Crumb::new(format!("Job {}", self.job_id), self.project.job(self.job_id)));
-        crumbs
+        super::crumbs_to_job(visit, project, self.job_id, &self.place)
     }
 }
 

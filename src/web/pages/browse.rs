@@ -5,6 +5,7 @@ use askama::Template;
 
 use super::archive::{Opened, path_of};
 use crate::archive::{ArrangedFolder, ArrangedItem, Arrangement, ItemOrder};
+use crate::catalog::jobs::JobPlace;
 use crate::domain::{EntryPath, Timestamp};
 use crate::web::error::PageError;
 use crate::web::layout::{Layout, Pager, long_page};
@@ -37,6 +38,10 @@ struct BrowsePage {
     /// Where the archive is compared with another job's.
     compare: Option<String>,
     unnameable: Option<String>,
+    /// The URL of what is shown, to be copied.
+    url: String,
+    /// The ref and the URL of the same folder of the newest job on it.
+    newest: Option<(String, String)>,
     readme: Option<Html>,
 }
 
@@ -105,6 +110,8 @@ pub(in crate::web) async fn show(
         compare: (visit.query("artifact").is_none() && opened.found.archive.is_some())
             .then(|| opened.project.compare(job_id)),
         unnameable: (found.unnameable > 0).then(|| count(found.unnameable, "entry", "entries")),
+        url: visit.own_url(),
+        newest: newest(visit, &opened, &folder),
         rows: found.items.into_iter().map(|item| row(&opened, item)).collect(),
         readme,
     };
@@ -138,6 +145,15 @@ async fn no_folder(
     let path = path.as_ref().map_or("", EntryPath::as_str);
     let is_file = super::view::is_file(visit, opened, path).await?;
     if is_file { visit.redirect(&opened.links.view(path)) } else { Err(opened.missing(visit, path).await) }
+}
+
+/// The URL that leads to a folder of the newest job, of the archive that stands for a job.
+fn newest(visit: &Visit<'_>, opened: &Opened, folder: &str) -> Option<(String, String)> {
+    let JobPlace { name, ref_name, has_newest, .. } = &opened.place;
+    (*has_newest && visit.query("artifact").is_none()).then(|| {
+        let address = opened.project.browse_newest(ref_name, name, folder);
+        (ref_name.clone(), visit.url(&address))
+    })
 }
 
 fn summary(visit: &Visit<'_>, found: &ArrangedFolder) -> String {

@@ -4,8 +4,8 @@ use actix_web::HttpResponse;
 use askama::Template;
 
 use super::artifacts::ARTIFACTS;
-use super::crumbs_to;
 use super::job::{kind, shown_name};
+use super::{crumbs_to, crumbs_to_pipeline};
 use crate::access::AccessError;
 use crate::catalog::artifacts::Artifact;
 use crate::domain::project::ProjectRef;
@@ -57,7 +57,7 @@ pub(in crate::web) async fn confirm(
     let reference = ProjectRef::Path(project.to_owned());
     let found = visit.access().job_overview(&visit.reader, reference, job_id).await?;
     let links = visit.project(&found.project.path);
-    let mut crumbs = crumbs_to(visit, &found.project.path);
+    let mut crumbs = crumbs_to_pipeline(visit, &found.project.path, found.details.pipeline.id);
     crumbs.push(Crumb::new(format!("Job {}", found.details.job.name), links.job(job_id)));
     let artifacts: Vec<&Artifact> =
         found.artifacts.iter().filter(|it| it.is_available).map(|it| &it.artifact).collect();

@@ -1,9 +1,10 @@
 //! Page of a search for files by name, in the newest archives of a project.
 //!
-//! Its work is bounded by archives, entries, results and time. What was found by then is shown, and the page says how far
-//! the search has come.
+//! Its work is bounded by archives, entries, results and time, and one address gets a part of the turns. What was found by
+//! then is shown, and the page says how far the search has come.
 
-use std::time::Duration;
+use std::cell::Cell;
+use std::net::{IpAddr, Ipv4Addr};
 
 use actix_web::HttpResponse;
 use askama::Template;
@@ -14,9 +15,10 @@ use crate::access::SearchedArtifacts;
 use crate::archive::ArrangedItem;
 use crate::catalog::artifacts::{Artifact, ProjectArtifact};
 use crate::deliver::FoundFiles;
-use crate::domain::Timestamp;
 use crate::domain::artifact::ArtifactName;
+use crate::domain::network::counted_as;
 use crate::domain::project::ProjectRef;
+use crate::domain::{Error, Timestamp};
 use crate::web::address::{Archive, Project};
 use crate::web::error::PageError;
 use crate::web::layout::{Crumb, Layout, page};
@@ -29,14 +31,8 @@ pub(super) const MOST_ARCHIVES: usize = 100;
 /// Among how many artifacts they are looked for, the newest.
 const LOOKED_AT: i64 = 1_000;
 
-/// After how many entries no further archive is looked into.
-const MOST_ENTRIES: usize = 1_000_000;
-
 /// How many files are shown.
 const MOST_FILES: usize = 200;
-
-/// How long the search may take.
-const TIME: Duration = Duration::from_secs(3);
 
 /// How many archives are looked into at the same time.
 const AT_A_TIME: usize = 4;
@@ -89,9 +85,13 @@ pub(in crate::web) async fn show(
     let found = access.searched_artifacts(&visit.reader, reference, MOST_ARCHIVES, LOOKED_AT).await?;
     let SearchedArtifacts { project, items } = found;
     let links = visit.project(&project.path);
-    let mut search = Search::default();
-    // What was found by then is shown.
-    let _ = tokio::time::timeout(TIME, search.run(visit, &links, &items, text)).await;
+    let (mut search, had_turn) = (Search::default(), Cell::new(false));
+    let searching = search.run(visit, &links, &items, text, &had_turn);
+    let ended = tokio::time::timeout(visit.ctx.app.searches.time, searching).await;
+    // What was found by then is shown; who never had his turn is told to come back.
+    if ended.is_err() && !had_turn.get() {
+        return Err(Error::unavailable("too many searches for files at once").into());
+    }
     let all = items.iter().filter(|it| it.artifact.name.file_path().is_none()).count();
     let mut crumbs = crumbs_to(visit, &project.path);
     crumbs.push(Crumb::new("Artifacts", links.artifacts()));
@@ -108,12 +108,24 @@ pub(in crate::web) async fn show(
 }
 
 impl Search {
-    async fn run(&mut self, visit: &Visit<'_>, links: &Project, items: &[ProjectArtifact], text: &str) {
+    /// Searches to its end; notes in `had_turn` that it has come to look into an archive.
+    async fn run(
+        &mut self,
+        visit: &Visit<'_>,
+        links: &Project,
+        items: &[ProjectArtifact],
+        text: &str,
+        had_turn: &Cell<bool>,
+    ) {
+        let app = &visit.ctx.app;
+        let address = visit.ctx.client_ip().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), counted_as);
         let look = async |it: &ProjectArtifact| match it.artifact.name.file_path() {
             Some(_) => None,
             None => {
+                let turn = app.searches.turns.take(address).await;
+                had_turn.set(true);
                 let text = text.to_owned();
-                Some(visit.ctx.app.deliver.find_by_name(&it.artifact, text, MOST_FILES + 1).await)
+                Some(app.deliver.find_by_name(&it.artifact, text, MOST_FILES + 1, turn).await)
             }
         };
         let looked = items.iter().map(async |it| (it, look(it).await));
@@ -124,7 +136,7 @@ impl Search {
                 Some(Ok(found)) => self.add_archive(visit, links, it, found),
                 Some(Err(_)) => self.unreadable += 1,
             }
-            if self.has_more || self.entries > MOST_ENTRIES {
+            if self.has_more || self.entries > app.searches.entries {
                 return;
             }
         }

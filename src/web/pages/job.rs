@@ -6,7 +6,7 @@ use std::time::Duration;
 use actix_web::HttpResponse;
 use askama::Template;
 
-use super::crumbs_to;
+use super::crumbs_to_pipeline;
 use super::shown::is_html;
 use crate::access::{JobOverview, OverviewArtifact};
 use crate::catalog::artifacts::Artifact;
@@ -76,9 +76,7 @@ pub(in crate::web) async fn show(
     let JobOverview { project, details, artifacts, is_locked, has_log, is_at_upstream, rights } = found;
     let JobDetails { job, pipeline, commit, user, .. } = details;
     let links = visit.project(&project.path);
-    let mut crumbs = crumbs_to(visit, &project.path);
-    crumbs.push(Crumb::new("Pipelines", links.pipelines()));
-    crumbs.push(Crumb::new(format!("Pipeline {}", pipeline.id), links.pipeline(pipeline.id)));
+    let crumbs = crumbs_to_pipeline(visit, &project.path, pipeline.id);
     let insides = insides(visit, &links, &artifacts).await;
     let row = |found: OverviewArtifact| row(visit, &links, found, is_locked, &pipeline.ref_name, &insides);
     let (there, gone): (Vec<_>, Vec<_>) = artifacts.into_iter().partition(|it| it.is_available);

@@ -24,6 +24,7 @@ pub(super) mod sign_in;
 pub(super) mod upstream;
 pub(super) mod view;
 
+use crate::catalog::jobs::JobPlace;
 use crate::web::layout::Crumb;
 use crate::web::visit::Visit;
 
@@ -35,4 +36,19 @@ fn crumbs_to(visit: &Visit<'_>, project: &str) -> Vec<Crumb> {
         Crumb::new(path.rsplit('/').next().unwrap_or(path), visit.address(path))
     };
     ends.map(crumb).collect()
+}
+
+/// The way from the top to a pipeline.
+fn crumbs_to_pipeline(visit: &Visit<'_>, project: &str, id: i64) -> Vec<Crumb> {
+    let (links, mut crumbs) = (visit.project(project), crumbs_to(visit, project));
+    crumbs.push(Crumb::new("Pipelines", links.pipelines()));
+    crumbs.push(Crumb::new(format!("Pipeline {id}"), links.pipeline(id)));
+    crumbs
+}
+
+/// The way from the top to a job.
+fn crumbs_to_job(visit: &Visit<'_>, project: &str, id: i64, place: &JobPlace) -> Vec<Crumb> {
+    let mut crumbs = crumbs_to_pipeline(visit, project, place.pipeline_id);
+    crumbs.push(Crumb::new(format!("Job {}", place.name), visit.project(project).job(id)));
+    crumbs
 }

@@ -89,7 +89,7 @@ fn subject(visit: &Visit<'_>, opened: &Opened) -> ReportSubject {
 
 fn notice(visit: &Visit<'_>, project: &str, opened: &Opened, path: &str) -> Result<HttpResponse, PageError> {
     let mut crumbs = opened.crumbs_to_job(visit, project);
-    crumbs.push(Crumb::new("archive", opened.links.browse("")));
+    crumbs.extend(opened.crumbs(path));
     let back = match path.rsplit_once('/') {
         Some((folder, _)) => opened.links.browse(&format!("{folder}/")),
         None => opened.links.browse(""),

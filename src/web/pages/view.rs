@@ -194,8 +194,8 @@ async fn of_kind(visit: &Visit<'_>, project: &str, job_id: i64) -> Result<Option
     };
     let (access, reference) = (visit.access(), ProjectRef::Path(project.to_owned()));
     let links = visit.project(project);
-    let mut crumbs = super::crumbs_to(visit, project);
-    crumbs.push(Crumb::new(format!("Job {job_id}"), links.job(job_id)));
+    let place = access.job_place(&visit.reader, reference.clone(), job_id).await?;
+    let crumbs = super::crumbs_to_job(visit, project, job_id, &place);
     let looked = |heading: String, name: String, beginning, raw| Looked {
         heading,
         path: None,

@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
+use artigate::catalog::usage::Stored;
+use diesel::RunQueryDsl;
 use serde_json::json;
 
-use super::{stored, upload, upload_path, view};
+use super::{count, stored, upload, upload_path, view};
 use crate::administration::{command, done, parsed, refused, status};
 use crate::buildkite::agent::Agent;
 use crate::chaos::nodes::Installation;
@@ -13,6 +15,7 @@ use crate::support::fixtures::{self, ARCHIVE, DEVELOPER, OUTSIDER, RUNNING};
 use crate::support::gateway::{Gateway, PostgresDatabase};
 use crate::support::http_client::{Form, read_answer};
 use crate::support::zips;
+use crate::web;
 
 /// How long bytes stay for their readers, in seconds.
 const KEPT: i64 = 15 * 60;
@@ -20,6 +23,7 @@ const KEPT: i64 = 15 * 60;
 on_both_databases!(
     a_user_goes_with_its_tokens_and_what_it_started_stays,
     a_project_goes_with_everything_and_its_bytes_follow,
+    the_blobs_of_deleted_projects_are_counted_for_no_request,
     nothing_is_deleted_without_a_confirmation,
     an_upload_finds_no_job_any_more_when_it_is_complete,
     a_reader_who_began_before_the_deletion_gets_everything,
@@ -100,6 +104,30 @@ fn a_project_goes_with_everything_and_its_bytes_follow(gateway: Gateway) {
         &["project", "delete", "group/project", "--yes"],
         "there is no project \"group/project\"",
     );
+}
+
+fn the_blobs_of_deleted_projects_are_counted_for_no_request(gateway: Gateway) {
+    fixtures::small(&gateway, b"bytes");
+    count(&gateway);
+    done(&gateway, &["project", "delete", "group/project", "--yes"]);
+    assert_eq!(gateway.catalog(super::to_be_removed), Stored { artifacts: 1, bytes: 5 });
+    assert_eq!(view(&gateway).pending_deletions, Stored::default(), "as of the last count");
+    count(&gateway);
+    assert_eq!(view(&gateway).pending_deletions, Stored { artifacts: 1, bytes: 5 });
+    assert_eq!(gateway.block_on(gateway.app.retention.show_totals()).unwrap().deletions_pending, 1);
+    // Neither the page for operators nor the metrics look at the rows.
+    let rename = |statement: &'static str| {
+        gateway.write_catalog(move |db| Ok(diesel::sql_query(statement).execute(db).map(drop)?));
+    };
+    rename("ALTER TABLE leftover_blobs RENAME TO aside");
+    let page = web::open(&gateway, fixtures::ADMIN, "/-/operate");
+    assert!(web::html(&page).contains("<dt>Pending deletions</dt><dd>1 artifact, 5 B"), "{}", page.text());
+    assert_eq!(gateway.block_on(gateway.app.retention.show_totals()).unwrap().deletions_pending, 1);
+    rename("ALTER TABLE aside RENAME TO leftover_blobs");
+    after_readers(&gateway);
+    assert_eq!(gateway.sweep().removed.blobs, 1);
+    count(&gateway);
+    assert_eq!(view(&gateway).pending_deletions, Stored::default());
 }
 
 fn nothing_is_deleted_without_a_confirmation(gateway: Gateway) {

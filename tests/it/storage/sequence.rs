@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use artigate::catalog::projects;
-use artigate::catalog::usage;
 use artigate::settings::{PullMode, UpstreamSettings};
 use serde_json::{Value, json};
 
@@ -240,11 +239,11 @@ fn project_is_moved(World { gateway, .. }: &World, _: usize, _: usize) -> bool {
 }
 
 fn delete_project(gateway: &Gateway, id: i64) -> bool {
-    let before = gateway.catalog(usage::waiting);
+    let before = gateway.catalog(super::to_be_removed);
     let now = gateway.now();
     let Ok(had) = gateway.try_write_catalog(move |db| projects::delete(db, id, now)) else { return false };
     // What it had waits, with the blobs of its uploads.
-    assert!(gateway.catalog(usage::waiting).bytes >= before.bytes + had.bytes);
+    assert!(gateway.catalog(super::to_be_removed).bytes >= before.bytes + had.bytes);
     had.artifacts > 0
 }
 

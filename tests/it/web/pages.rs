@@ -50,7 +50,7 @@ fn a_person_finds_a_file_by_links_alone(gateway: Gateway) {
     let shown = html(&page);
     assert!(shown.contains("&lt;h1&gt;hello&lt;/h1&gt;"), "{shown}");
     assert!(
-        shown.contains("<title>index.html – docs – archive – Job 10 – app – sub – group – artigate</title>"),
+        shown.contains("<title>index.html – docs – Archive – Job build – Pipeline 100 – Pipelines – app – sub – group – artigate</title>"),
         "{shown}"
     );
     let raw = gateway.get(&link(shown, "Download")).send();
@@ -162,12 +162,16 @@ fn a_job_says_until_when_its_artifacts_are_kept_and_why(gateway: Gateway) {
         .load(&gateway);
     let of = |id: i64| open(&gateway, "", &format!("/group/app/-/jobs/{id}"));
     let before = of(20);
-    assert!(html(&before).contains("expires in 3 days") && before.text().contains("kept: newest of main"));
+    let kept = |then: &str| format!("<span class=\"kept\">kept: newest of main</span>{then}</td>");
+    let then = " <span class=\"date\" title=\"2026-02-04 12:00 UTC\">else expires in 3 days</span>";
+    assert!(html(&before).contains(&kept(then)), "{}", before.text());
+    let list = open(&gateway, "", "/group/app/-/artifacts");
+    assert!(html(&list).contains(&kept(then)), "{}", list.text());
     assert!(html(&of(10)).contains("expires in 1 day") && !of(10).text().contains("kept: newest"));
     gateway.advance_clock(4 * 86_400);
-    assert!(
-        html(&of(20)).contains("past its date 1 day ago") && of(20).text().contains("kept: newest of main")
-    );
+    let after = of(20);
+    assert!(html(&after).contains(&kept("")) && !after.text().contains("expires in"), "{}", after.text());
+    assert!(!after.text().contains("past its date"), "a date at which nothing happens is told nowhere");
     let gone = of(10);
     assert!(html(&gone).contains("expired 3 days ago") && gone.text().contains("never expires"));
     assert!(!links(gone.text()).iter().any(|address| address.contains("/browse/")), "{}", gone.text());

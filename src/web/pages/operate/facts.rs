@@ -7,7 +7,7 @@ use crate::catalog::usage::{LastCollection, StorageView};
 use crate::domain::Timestamp;
 use crate::domain::expiry::Lifetime;
 use crate::retention::LastSweep;
-use crate::settings::{DatabaseUrl, Settings, StorageUrl};
+use crate::settings::{DatabaseUrl, ReportScripts, Settings, StorageUrl};
 use crate::web::visit::Visit;
 use crate::web::words::{Moment, count, seconds, size};
 
@@ -100,9 +100,25 @@ pub(super) fn settings(settings: &Settings) -> Vec<Fact> {
         |limit: Option<u64>| limit.filter(|bytes| *bytes > 0).map_or_else(|| "no limit".to_owned(), size);
     let none = || "not set".to_owned();
     let upstreams: Vec<&str> = settings.upstreams.iter().map(|it| it.name.as_str()).collect();
+    let proxies = match settings.trusted_proxies.len() {
+        0 => none(),
+        number => count(number, "network", "networks"),
+    };
+    let scripts = match settings.report_scripts {
+        ReportScripts::All => "all",
+        ReportScripts::SignedIn => "signed-in",
+        ReportScripts::None => "none",
+    };
     vec![
+        Fact::new("server.listen", settings.listen.clone()),
         Fact::new("server.external_url", settings.external_url.clone().unwrap_or_else(none)),
         Fact::new("server.reports_url", if settings.reports_url.is_some() { "set" } else { "not set" }),
+        Fact::new("server.trusted_proxies", proxies),
+        Fact::new(
+            "server.tls_certificate",
+            if settings.tls_certificate.is_some() { "set" } else { "not set" },
+        ),
+        Fact::new("reports.scripts", scripts),
         Fact::new("database.url", database),
         Fact::new("storage.url", storage(&settings.storage)),
         Fact::new("storage.previous_url", settings.previous_storage.as_ref().map_or_else(none, storage)),

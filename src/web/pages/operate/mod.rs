@@ -1,16 +1,18 @@
-//! Page for operators: what is stored, what the next sweep deletes, and what needs attention; with a form that begins a
-//! sweep.
+//! Page for operators: what is stored, what the next sweep deletes, which nodes there are, and what needs attention; with
+//! a form that begins a sweep.
 //!
 //! No request counts: numbers by project are kept by the database, the others are counted in the background, and the page
 //! says when.
 
 mod facts;
+mod nodes;
 mod warnings;
 
 use std::time::Duration;
 
 use actix_web::HttpResponse;
 use askama::Template;
+use nodes::NodeRow;
 
 use crate::access::AccessError;
 use crate::catalog::usage::{
@@ -23,7 +25,7 @@ use crate::web::layout::{Crumb, Layout, page};
 use crate::web::visit::Visit;
 use crate::web::words::{Moment, count, row_size, size};
 
-/// How many projects, and groups with a quota, are listed.
+/// How many projects, groups with a quota, and nodes are listed.
 const LISTED: i64 = 50;
 
 /// How long a person waits for a sweep; a longer one goes on alone.
@@ -50,6 +52,9 @@ struct OperatePage {
     /// How many groups are listed at most, if there may be more.
     most_groups: Option<i64>,
     groups: Vec<Share>,
+    /// How many nodes are listed at most, if there may be more.
+    most_nodes: Option<i64>,
+    nodes: Vec<NodeRow>,
     settings: Vec<Fact>,
 }
 
@@ -91,6 +96,7 @@ struct Share {
 /// `GET /-/operate`
 pub(in crate::web) async fn show(visit: &Visit<'_>) -> Result<HttpResponse, PageError> {
     let view = visit.access().storage(&visit.reader, LISTED).await?;
+    let nodes = visit.access().nodes(&visit.reader, LISTED).await?;
     let may_sweep = match visit.access().admit_to_registry(&visit.writer()).await {
         Ok(()) => true,
         Err(AccessError::Credential(_)) => false,
@@ -101,7 +107,7 @@ pub(in crate::web) async fn show(visit: &Visit<'_>) -> Result<HttpResponse, Page
     let template = OperatePage {
         layout: visit.layout("Operation", Vec::new()),
         done: visit.query("done").and_then(done),
-        warnings: warnings::of(visit, &view),
+        warnings: warnings::of(visit, &view, &nodes),
         counted: view.counted_at.map(|time| Moment::new(time, visit.now())),
         facts: facts::of(visit, &view),
         sweep: may_sweep.then(|| format!("{}/-/operate/sweep", visit.root)),
@@ -112,6 +118,8 @@ pub(in crate::web) async fn show(visit: &Visit<'_>) -> Result<HttpResponse, Page
         most_groups: (view.groups.len() as i64 == LISTED).then_some(LISTED),
         projects: view.projects.iter().map(|it| of_project(visit, it)).collect(),
         groups: view.groups.iter().map(|it| of_group(visit, it)).collect(),
+        most_nodes: (nodes.len() as i64 == LISTED).then_some(LISTED),
+        nodes: nodes::rows(visit, &nodes),
         settings: facts::settings(&visit.ctx.app.settings),
     };
     page(visit, &template)

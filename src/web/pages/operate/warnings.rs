@@ -1,8 +1,10 @@
 //! Warnings of the page for operators: what somebody should look at, in a sentence each.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
-use super::counted;
+use super::{counted, nodes};
+use crate::catalog::nodes::Node;
 use crate::catalog::usage::StorageView;
 use crate::web::visit::Visit;
 use crate::web::words::{Moment, count, seconds};
@@ -17,7 +19,7 @@ const OLD_COUNTS: Duration = Duration::from_secs(15 * 60);
 const LATE_SWEEPS: u64 = 3;
 
 /// Returns what somebody should look at.
-pub(super) fn of(visit: &Visit<'_>, view: &StorageView) -> Vec<String> {
+pub(super) fn of(visit: &Visit<'_>, view: &StorageView, all_nodes: &[Node]) -> Vec<String> {
     let (app, now) = (&visit.ctx.app, visit.now());
     let age =
         |millis: i64| Duration::from_millis(now.as_millis().saturating_sub(millis).max(0).unsigned_abs());
@@ -32,6 +34,12 @@ pub(super) fn of(visit: &Visit<'_>, view: &StorageView) -> Vec<String> {
         !app.belonging.is_known(),
         says("Database and store are not known to belong together: writes are refused."),
     );
+    warn(
+        is_open_on_the_way(&visit.ctx.base_url()),
+        says("People reach this server over plain HTTP: whoever is on the way can take tokens and sessions."),
+    );
+    let releases = nodes::releases(all_nodes, now);
+    warn(releases.len() > 1, format!("Nodes of several releases serve: {}.", releases.join(", ")));
     match view.counted_at {
         None => warn(true, says("What is stored was not counted yet; a node does that every five minutes.")),
         Some(at) => {
@@ -69,4 +77,34 @@ pub(super) fn of(visit: &Visit<'_>, view: &StorageView) -> Vec<String> {
     }
     warn(full.len() > NAMED, format!("So it is of {} more.", full.len().saturating_sub(NAMED)));
     found
+}
+
+/// Whether requests come over plain HTTP from other machines than this one.
+fn is_open_on_the_way(base_url: &str) -> bool {
+    let Some(behind) = base_url.strip_prefix("http://") else { return false };
+    let authority = behind.split('/').next().unwrap_or_default();
+    let host = match authority.strip_prefix('[') {
+        Some(rest) => rest.split(']').next(),
+        None => authority.split(':').next(),
+    };
+    let host = host.unwrap_or_default();
+    let is_loopback = host.parse::<IpAddr>().is_ok_and(|address| address.to_canonical().is_loopback());
+    !is_loopback && host != "localhost" && !host.ends_with(".localhost")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_open_on_the_way;
+
+    #[test]
+    fn plain_http_is_safe_on_loopback_alone() {
+        for safe in
+            ["https://ci.example.com", "http://127.0.0.1:8929", "http://[::1]:1/ci", "http://localhost"]
+        {
+            assert!(!is_open_on_the_way(safe), "{safe}");
+        }
+        for open in ["http://ci.example.com/ci", "http://192.0.2.1:80", "http://localhost.example"] {
+            assert!(is_open_on_the_way(open), "{open}");
+        }
+    }
 }

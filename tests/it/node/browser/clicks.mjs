@@ -19,7 +19,7 @@ await story(async (browser) => {
         await click(page, 'css/');
         await click(page, 'site.css');
         assert.match(await page.locator('.file').textContent(), /Georgia, serif/);
-        assert.equal(await page.title(), 'site.css – css – archive – Job 1003 – site – demo – artigate');
+        assert.equal(await page.title(), 'site.css – css – Archive – Job build – Pipeline 101 – Pipelines – site – demo – artigate');
         // And back up, by the way that the page shows.
         const up = page.locator('.crumbs').getByRole('link', { name: 'site', exact: true });
         await leave(page, () => up.click());
