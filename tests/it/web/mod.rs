@@ -7,6 +7,7 @@ mod clients;
 mod errors;
 mod file_search;
 mod measured;
+mod newest;
 mod operate;
 mod pages;
 mod refs;
