@@ -17,6 +17,8 @@ PROJECT, PIPELINE, FIRST_JOB = 7, 700, 900
 
 class GitLab(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    # Otherwise each answer that follows its headers waits for 40 ms, which no GitLab does.
+    disable_nagle_algorithm = True
     archive, delay, count, lock = "", 0.0, 0, threading.Lock()
 
     def log_message(self, *_):

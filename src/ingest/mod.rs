@@ -13,6 +13,7 @@ mod scan;
 mod turns;
 mod validate;
 
+use bytes::Bytes;
 pub use declared::WholeOutcome;
 use hashes::StreamHashes;
 pub use hashes::{Hashes, blob_info};
@@ -145,13 +146,23 @@ impl Ingest {
         Ok(ArtifactUpload { upload: received.upload.without_digest(), ..received })
     }
 
-    /// Like [`Ingest::begin`], for the copy of an archive that somebody waits for: its digest is computed when they have it.
+    /// Like [`Ingest::begin`], for the copy of an archive, whose digest is computed when it is all here; if somebody is
+    /// given its bytes meanwhile, with its size.
     ///
     /// # Errors
     /// As [`Ingest::begin`].
-    async fn begin_copy(&self, project_id: i64, job_id: i64) -> Result<ArtifactUpload> {
+    async fn begin_copy(
+        &self,
+        project_id: i64,
+        job_id: i64,
+        size_beside_a_reader: Option<u64>,
+    ) -> Result<ArtifactUpload> {
         let received = self.begin(project_id, job_id, None).await?;
-        Ok(ArtifactUpload { upload: received.upload.without_digest(), ..received })
+        let mut upload = received.upload.without_digest();
+        if let Some(size) = size_beside_a_reader {
+            upload = upload.beside_a_reader(size).await?;
+        }
+        Ok(ArtifactUpload { upload, ..received })
     }
 
     /// Like [`Ingest::begin`], for bytes whose hashes their client declared.
@@ -316,6 +327,21 @@ impl ArtifactUpload {
     /// # Errors
     /// `TooLarge` at the first byte past the limit; those of the store.
     pub async fn write(&mut self, bytes: &[u8]) -> Result<()> {
+        self.expect(bytes).await?;
+        self.upload.write(bytes).await
+    }
+
+    /// As [`ArtifactUpload::write`], for what comes in long pieces that somebody else is given, too.
+    ///
+    /// # Errors
+    /// As [`ArtifactUpload::write`].
+    pub async fn write_shared(&mut self, bytes: Bytes) -> Result<()> {
+        self.expect(&bytes).await?;
+        self.upload.write_shared(bytes).await
+    }
+
+    /// Requires that the bytes are within the limit, and continues the hashes with them.
+    async fn expect(&mut self, bytes: &[u8]) -> Result<()> {
         match self.limit_bytes {
             Some(limit) if self.upload.size() + bytes.len() as u64 > limit => {
                 self.measure.ends(UploadOutcome::Refused);
@@ -323,10 +349,10 @@ impl ArtifactUpload {
             }
             _ => {}
         }
-        if let Some(hashes) = &mut self.hashes {
-            hashes.update(bytes).await?;
+        match &mut self.hashes {
+            Some(hashes) => hashes.update(bytes).await,
+            None => Ok(()),
         }
-        self.upload.write(bytes).await
     }
 }
 

@@ -9,6 +9,7 @@ mod backend;
 mod blob;
 mod bucket;
 mod entry;
+mod gathered;
 mod key;
 mod local;
 mod page_cache;

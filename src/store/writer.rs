@@ -1,19 +1,23 @@
 //! A blob being written: hashed on the way, invisible until committed.
 //!
-//! Network pieces are small and many; they are gathered into large ones, and each of those is
+//! Network pieces are small and many; they are gathered into large steps, and each of those is
 //! hashed and written on another thread while the next is being filled.
 
 use std::io;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use futures_util::StreamExt;
 use tokio::task::JoinHandle;
 
+use super::gathered::Gathered;
 use super::{Blob, StoreKey, blocking, bucket, local, unwritten};
 use crate::domain::{Error, Result, Sha256Digest};
 
-/// The size of the pieces that are written, in bytes. An upload to a directory holds at most two of these.
-const PIECE_BYTES: usize = 256 * 1024;
+/// How much is written at once, in bytes. An upload to a directory holds at most two of these.
+const STEP_BYTES: usize = 256 * 1024;
+
+/// How much is written at once of what comes in long pieces, of which there are few at a time, in bytes.
+const LARGE_STEP_BYTES: usize = 1024 * 1024;
 
 /// A committed blob.
 #[derive(Debug, Clone)]
@@ -40,7 +44,7 @@ pub struct StoredPiece {
 /// A blob being written. Dropping it leaves nothing in the store.
 #[derive(Debug)]
 pub struct Upload {
-    gathered: BytesMut,
+    gathered: Gathered,
     size: u64,
     writer: Writer,
 }
@@ -56,7 +60,7 @@ enum Writer {
 
 impl Upload {
     pub(super) fn new(part: BlobWriter) -> Self {
-        Self { gathered: BytesMut::new(), size: 0, writer: Writer::Idle(part) }
+        Self { gathered: Gathered::new(STEP_BYTES), size: 0, writer: Writer::Idle(part) }
     }
 
     /// The number of bytes written so far.
@@ -68,14 +72,48 @@ impl Upload {
     ///
     /// # Errors
     /// `OutOfSpace`, `Unavailable` or `Internal`; the upload can then only be dropped.
-    pub async fn write(&mut self, bytes: &[u8]) -> Result<()> {
+    pub async fn write(&mut self, mut bytes: &[u8]) -> Result<()> {
         self.size += bytes.len() as u64;
-        self.gathered.extend_from_slice(bytes);
-        if self.gathered.len() >= PIECE_BYTES {
-            let full = std::mem::replace(&mut self.gathered, BytesMut::with_capacity(PIECE_BYTES)).freeze();
-            self.writer = self.idle_part().await.map_err(unwritten)?.append(full);
+        while !bytes.is_empty() {
+            if let Some(full) = self.gathered.fill(&mut bytes) {
+                self.append(full).await?;
+            }
         }
         Ok(())
+    }
+
+    /// As [`Upload::write`], without copying what is long. For few uploads at a time: the buffers of the network are
+    /// held until they are written.
+    ///
+    /// # Errors
+    /// As [`Upload::write`].
+    pub async fn write_shared(&mut self, mut bytes: Bytes) -> Result<()> {
+        self.size += bytes.len() as u64;
+        while !bytes.is_empty() {
+            if let Some(full) = self.gathered.fill_shared(&mut bytes) {
+                self.append(full).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn append(&mut self, full: Vec<Bytes>) -> Result<()> {
+        self.writer = self.idle_part().await.map_err(unwritten)?.append(full);
+        Ok(())
+    }
+
+    /// Expects `size` bytes that somebody else is given at the same time, who does not wait for the end: room in a
+    /// directory is taken at once, and the system decides when the bytes go to the disk. Nothing was written yet.
+    ///
+    /// # Errors
+    /// `OutOfSpace` or `Internal`.
+    pub async fn beside_a_reader(mut self, size: u64) -> Result<Self> {
+        self.gathered = Gathered::new(LARGE_STEP_BYTES);
+        if let Writer::Idle(BlobWriter::File(part)) = self.writer {
+            let part = blocking(move || part.beside_a_reader(size)).await.map_err(unwritten)?;
+            self.writer = Writer::Idle(BlobWriter::File(part));
+        }
+        Ok(self)
     }
 
     /// Computes no digest in a directory: nobody asks for that of a part of something. Nothing was written yet.
@@ -116,12 +154,12 @@ impl Upload {
                 return Ok(state);
             }
         };
-        let (gathered, size) = (std::mem::take(&mut self.gathered).freeze(), blob.size());
+        let (gathered, size) = (self.gathered.take(), blob.size());
         let copying = blocking(move || {
             file.append(&gathered)?;
             local::visit(&source, size, |bytes| {
                 update(&mut state, bytes);
-                file.append(bytes)
+                file.append(&[bytes])
             })?;
             Ok((file, state))
         });
@@ -163,7 +201,7 @@ impl Upload {
     }
 
     async fn finish(mut self, expected: Option<Sha256Digest>) -> Result<StoredPiece> {
-        let rest: Bytes = std::mem::take(&mut self.gathered).freeze();
+        let rest = self.gathered.take();
         let part = self.idle_part().await.map_err(unwritten)?;
         let size = self.size;
         let (key, sha256) = part.commit(rest, expected).await.map_err(unwritten)?;
@@ -190,17 +228,17 @@ pub(super) enum BlobWriter {
 }
 
 impl BlobWriter {
-    /// Writes a piece in the background.
-    fn append(self, piece: Bytes) -> Writer {
+    /// Writes pieces in the background.
+    fn append(self, pieces: Vec<Bytes>) -> Writer {
         match self {
-            Self::File(part) => Writer::File(tokio::task::spawn_blocking(move || append(part, &piece))),
-            Self::Object(part) => Writer::Object(part.append(piece)),
+            Self::File(part) => Writer::File(tokio::task::spawn_blocking(move || append(part, &pieces))),
+            Self::Object(part) => Writer::Object(part.append(pieces)),
         }
     }
 
     async fn commit(
         self,
-        rest: Bytes,
+        rest: Vec<Bytes>,
         expected: Option<Sha256Digest>,
     ) -> io::Result<(StoreKey, Option<Sha256Digest>)> {
         match self {
@@ -210,8 +248,8 @@ impl BlobWriter {
     }
 }
 
-fn append(mut part: local::BlobWriter, bytes: &[u8]) -> io::Result<local::BlobWriter> {
-    part.append(bytes)?;
+fn append(mut part: local::BlobWriter, pieces: &[Bytes]) -> io::Result<local::BlobWriter> {
+    part.append(pieces)?;
     Ok(part)
 }
 

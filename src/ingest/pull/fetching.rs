@@ -44,7 +44,8 @@ impl Inner {
         let is_ahead = order.ahead.is_some();
         let _room = self.make_room(download.size.unwrap_or(0), is_ahead).await?;
         let (project_id, job_id) = (order.archive.project_id, order.archive.job_id);
-        let mut upload = self.ingest.begin_copy(project_id, job_id).await?;
+        let beside_a_reader = download.size.filter(|_| tee.is_some());
+        let mut upload = self.ingest.begin_copy(project_id, job_id, beside_a_reader).await?;
         let filename = download.filename.clone().unwrap_or_else(|| ARTIFACTS_ZIP.to_owned());
         let received = self.receive(&mut download, &mut upload, &filename, tee.as_mut()).await?;
         // Of one that did not tell its size, it is known now.
@@ -115,7 +116,7 @@ impl Inner {
             if let Some(tee) = tee.as_deref_mut() {
                 tee.pass(piece.clone()).await;
             }
-            upload.write(&piece).await?;
+            upload.write_shared(piece).await?;
         }
         if !is_begun || download.size.is_some_and(|announced| announced != size) {
             return Err(outage(Outage::broken("the archive broke off")));

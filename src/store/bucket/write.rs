@@ -48,11 +48,14 @@ impl BlobWriter {
         Self { bucket, key, hasher, gathered, gathered_bytes: 0, size: 0, sent: None }
     }
 
-    /// Appends a piece on the bucket's runtime; sends a part once one is full.
-    pub(in crate::store) fn append(mut self, bytes: Bytes) -> tokio::task::JoinHandle<io::Result<Self>> {
+    /// Appends pieces on the bucket's runtime; sends a part once one is full.
+    pub(in crate::store) fn append(
+        mut self,
+        pieces: Vec<Bytes>,
+    ) -> tokio::task::JoinHandle<io::Result<Self>> {
         let bucket = Arc::clone(&self.bucket);
         bucket.runtime.spawn(async move {
-            self.gather(bytes).await?;
+            self.gather(pieces).await?;
             let parts = self.sent.as_ref().map_or(0, |sent| sent.parts.len());
             if self.gathered_bytes >= PART_BYTES * (1 + parts / PARTS_OF_A_SIZE) {
                 self.send_part().await?;
@@ -61,16 +64,19 @@ impl BlobWriter {
         })
     }
 
-    async fn gather(&mut self, bytes: Bytes) -> io::Result<()> {
-        let (mut hasher, piece) = (std::mem::take(&mut self.hasher), bytes.clone());
-        let hashed = tokio::task::spawn_blocking(move || {
-            hasher.update(&piece);
+    async fn gather(&mut self, pieces: Vec<Bytes>) -> io::Result<()> {
+        let (mut hasher, hashed) = (std::mem::take(&mut self.hasher), pieces.clone());
+        let hashing = tokio::task::spawn_blocking(move || {
+            for piece in &hashed {
+                hasher.update(piece);
+            }
             hasher
         });
-        self.hasher = hashed.await.map_err(io::Error::other)?;
-        self.gathered_bytes += bytes.len();
-        self.size += bytes.len() as u64;
-        self.gathered.push(bytes);
+        self.hasher = hashing.await.map_err(io::Error::other)?;
+        let bytes: usize = pieces.iter().map(Bytes::len).sum();
+        self.gathered_bytes += bytes;
+        self.size += bytes as u64;
+        self.gathered.extend(pieces);
         Ok(())
     }
 
@@ -91,10 +97,10 @@ impl BlobWriter {
         Ok(())
     }
 
-    /// Appends the last piece and makes the blob visible, unless its digest is not the `expected` one.
+    /// Appends the last pieces and makes the blob visible, unless its digest is not the `expected` one.
     pub(in crate::store) async fn commit(
         mut self,
-        rest: Bytes,
+        rest: Vec<Bytes>,
         expected: Option<Sha256Digest>,
     ) -> io::Result<(StoreKey, Sha256Digest)> {
         let bucket = Arc::clone(&self.bucket);

@@ -3,6 +3,8 @@
 //! A blob is written under a temporary name in its folder, then fsync, rename, fsync of the folder: after a
 //! power cut it is complete or absent. Functions block unless they are said to read resident data.
 
+mod write;
+
 use std::fs::{self, DirBuilder, DirEntry, File};
 use std::io::{self, Write};
 use std::ops::Range;
@@ -13,16 +15,14 @@ use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use futures_util::stream::{self, Stream};
-use sha2::{Digest, Sha256};
-use tempfile::NamedTempFile;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::entry::{EntryLocation, StoreEntry};
 use super::waiting::Waiting;
-use super::writer::agree;
 use super::{SHARDS, StoreKey, page_cache};
-use crate::domain::Sha256Digest;
 use crate::yielding::YieldBudget;
+
+pub(super) use write::BlobWriter;
 
 /// The prefix of the file names of unfinished uploads; the blob's name and a few random letters follow. A
 /// crash may leave such a file behind.
@@ -41,9 +41,6 @@ const LARGE_PIECE_BYTES: u64 = 512 * 1024;
 /// The number of downloads that may use large pieces at the same time. All others use small ones, so that a
 /// thousand slow clients do not hold a thousand large pieces.
 static LARGE_PIECES: Semaphore = Semaphore::const_new(16);
-
-/// After how many bytes a file that is being written begins to go to the disk, so that the wait at its end is short.
-const FLUSHED_BYTES: u64 = 8 * 1024 * 1024;
 
 /// The length of the pieces in which a file is visited, in bytes: they stay in the processor's own cache.
 const VISITED_BYTES: u64 = 128 * 1024;
@@ -96,15 +93,7 @@ impl Directory {
         let folder = self.root.join(key.folder());
         let prefix = format!("{TEMPORARY_PREFIX}{}-", key.name());
         let file = tempfile::Builder::new().prefix(&prefix).tempfile_in(&folder)?;
-        Ok(BlobWriter {
-            file,
-            hasher: Some(Box::default()),
-            written: 0,
-            flushed: 0,
-            path: self.root.join(key.as_str()),
-            folder,
-            key,
-        })
+        Ok(BlobWriter::new(file, key, folder, self.root.as_path()))
     }
 
     pub(super) fn open_blob(&self, key: &StoreKey) -> io::Result<(File, u64)> {
@@ -219,56 +208,6 @@ impl Directory {
 fn upload_of(folder: &str, temporary: Option<&str>) -> Option<StoreKey> {
     let (name, _) = temporary?.split_once('-')?;
     format!("{folder}/{name}").parse().ok()
-}
-
-/// A file being written. Dropping the writer deletes it.
-#[derive(Debug)]
-pub(super) struct BlobWriter {
-    file: NamedTempFile,
-    /// `None` for a blob whose digest nobody asks for.
-    hasher: Option<Box<Sha256>>,
-    /// How many bytes were written, and of these how many are on their way to the disk.
-    written: u64,
-    flushed: u64,
-    key: StoreKey,
-    folder: PathBuf,
-    path: PathBuf,
-}
-
-impl BlobWriter {
-    pub(super) fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
-        if let Some(hasher) = &mut self.hasher {
-            hasher.update(bytes);
-        }
-        self.file.write_all(bytes)?;
-        self.written += bytes.len() as u64;
-        if self.written - self.flushed >= FLUSHED_BYTES {
-            page_cache::begin_to_flush(self.file.as_file(), self.flushed..self.written);
-            self.flushed = self.written;
-        }
-        Ok(())
-    }
-
-    /// Computes no digest of what is written.
-    pub(super) fn without_digest(self) -> Self {
-        Self { hasher: None, ..self }
-    }
-
-    /// Makes the file durable and visible; deletes it if its digest is not the `expected` one. Returns the digest
-    /// if one was computed.
-    pub(super) fn commit(
-        self,
-        expected: Option<Sha256Digest>,
-    ) -> io::Result<(StoreKey, Option<Sha256Digest>)> {
-        let sha256 = self.hasher.map(|hasher| Sha256Digest::from(*hasher));
-        if let Some(sha256) = sha256 {
-            agree(expected, sha256)?;
-        }
-        self.file.as_file().sync_all()?;
-        self.file.persist_noclobber(&self.path).map_err(|e| e.error)?;
-        sync_folder(&self.folder)?;
-        Ok((self.key, sha256))
-    }
 }
 
 fn sync_folder(folder: &Path) -> io::Result<()> {
