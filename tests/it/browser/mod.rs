@@ -1,6 +1,7 @@
 //! Pages in a real Chromium, with the mouse, the keyboard, and without scripts. The stories that it plays are in
 //! `tests/it/node/browser`.
 
+mod permissions;
 mod report_makers;
 mod reports;
 mod stories;

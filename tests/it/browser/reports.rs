@@ -13,11 +13,11 @@ use crate::support::zips;
 use crate::web::report::{REPORT, address};
 
 /// The hosts of pages and reports, which Chromium is told to find at the gateway.
-const PAGES: &str = "http://ci.localhost";
+pub const PAGES: &str = "http://ci.localhost";
 const REPORTS: &str = "http://*.reports.localhost";
-const HOSTS: [&str; 2] = ["ci.localhost", "*.reports.localhost"];
+pub const HOSTS: [&str; 2] = ["ci.localhost", "*.reports.localhost"];
 
-fn apart(settings: &mut Settings) {
+pub fn apart(settings: &mut Settings) {
     let variables = [("ARTIGATE_SERVER__EXTERNAL_URL", PAGES), ("ARTIGATE_SERVER__REPORTS_URL", REPORTS)];
     let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));
     let read = Settings::load(Some(std::path::Path::new("/dev/null")), variables).unwrap();

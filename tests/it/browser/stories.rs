@@ -1,12 +1,14 @@
 //! Stories of people with a browser.
 
 use std::process::Stdio;
+use std::time::Duration;
 
 use serde_json::json;
 
 use super::play;
 use super::world::{self, FILES};
 use crate::program::Serving;
+use crate::support::fixture::Fixture;
 use crate::support::fixtures::{ADMIN, MAINTAINER, REPORTER};
 use crate::support::gateway::Gateway;
 
@@ -22,8 +24,17 @@ fn gateway() -> Gateway {
     gateway
 }
 
+/// The address of the page that asks whether to delete all artifacts of the project.
+fn delete_all(gateway: &Gateway) -> String {
+    let list = crate::web::open(gateway, MAINTAINER, &format!("{PROJECT}/-/artifacts"));
+    let ids = list.text().split("name=\"id\" value=\"").skip(1).map(|rest| rest.split('"').next().unwrap());
+    let ids: Vec<String> = ids.map(|id| format!("id={id}")).collect();
+    assert!(ids.len() > 5, "{}", list.text());
+    format!("{PROJECT}/-/artifacts/delete?{}", ids.join("&"))
+}
+
 /// The addresses of all pages, with the status of each.
-fn pages() -> Vec<(String, u16)> {
+fn pages(gateway: &Gateway) -> Vec<(String, u16)> {
     let forms = [
         "README.md",
         "README.md?source=1",
@@ -54,6 +65,7 @@ fn pages() -> Vec<(String, u16)> {
         &format!("{PROJECT}/-/artifacts"),
         &format!("{PROJECT}/-/artifacts?file=txt"),
         &format!("{PROJECT}/-/artifacts?file=nothing"),
+        &delete_all(gateway),
         &format!("{}/browse/", of_job(10)),
         &format!("{}/browse/?search=folder", of_job(10)),
         &format!("{}/browse/folder/", of_job(10)),
@@ -95,7 +107,64 @@ fn the_keyboard_alone_leads_from_the_projects_to_a_file() {
 #[test]
 fn every_page_is_accessible_light_and_dark_wide_and_on_a_phone() {
     let gateway = gateway();
-    play("judged", &gateway.base_url(), &json!({"token": MAINTAINER, "pages": pages()}));
+    play("judged", &gateway.base_url(), &json!({"token": MAINTAINER, "pages": pages(&gateway)}));
+}
+
+#[test]
+fn what_people_cannot_have_is_told_on_pages_that_are_accessible_too() {
+    let gateway = Gateway::on_sqlite_with(|settings| settings.failed_auth_per_minute = 0);
+    world::load(&gateway);
+    Fixture::project("group/project")
+        .and_project("group/old")
+        .public()
+        .keep_latest(false)
+        .pipeline(300, "main")
+        .job(30, "build")
+        .archive(&world::every_form())
+        .expire_in("1 hour")
+        .load(&gateway);
+    gateway.advance_clock(7200);
+    let (old, keep) = ("/group/old/-/jobs/30", format!("{}/keep", of_job(10)));
+    let wrong = json!({"token": "glpat-wrong", "to": "/"});
+    let pages = json!([
+        [format!("{}/raw/..%2Fx", of_job(10)), 400],
+        ["/", 401, {"token": "glpat-wrong"}],
+        [keep, 403, {"token": REPORTER, "fields": {}}],
+        [keep, 403, {"elsewhere": true}],
+        ["/-/r/x/index.html", 403, {"sandboxed": true}],
+        [old, 200],
+        [format!("{old}/artifacts/browse/"), 410],
+        [format!("{old}/artifacts/view/README.md"), 410],
+        [format!("{old}/artifacts/report/page.html"), 410],
+        ["/-/sign_in", 413, {"fields": {"token": "x".repeat(20_000)}}],
+        [format!("/{}", "x".repeat(9_000)), 414],
+        ["/-/sign_in", 422, {"fields": wrong}],
+    ]);
+    play("judged", &gateway.base_url(), &json!({"pages": pages}));
+    let gateway = Gateway::on_sqlite_with(|settings| settings.failed_auth_per_minute = 1);
+    assert_eq!(crate::web::open(&gateway, "glpat-wrong", "/").status, 401);
+    let pages = json!([["/", 429, {"token": "glpat-wrong"}], ["/-/sign_in", 429, {"fields": wrong}]]);
+    play("judged", &gateway.base_url(), &json!({"pages": pages}));
+    let (gateway, gate) =
+        Gateway::on_postgres_behind_a_gate(|settings| settings.database_timeout = Duration::from_secs(1));
+    gate.close();
+    play("judged", &gateway.base_url(), &json!({"pages": [["/", 503], [old, 503]]}));
+    gate.open();
+}
+
+#[test]
+fn every_link_and_button_is_reached_with_tab_and_leads_somewhere() {
+    let gateway = gateway();
+    let unreadable = [format!("{}/browse/", of_job(13))];
+    let plan = json!({"token": MAINTAINER, "pages": pages(&gateway), "unreadable": unreadable});
+    play("stops", &gateway.base_url(), &plan);
+}
+
+#[test]
+fn people_sign_in_keep_and_delete_with_the_keyboard_alone() {
+    let gateway = gateway();
+    let job = format!("{PROJECT}/-/jobs/10");
+    play("keyboard_changes", &gateway.base_url(), &json!({"token": MAINTAINER, "job": job}));
 }
 
 #[test]
@@ -151,9 +220,11 @@ fn other_sites_frame_no_page_and_their_forms_change_nothing() {
 #[test]
 fn a_reload_a_copied_address_and_the_way_back_show_the_same() {
     let gateway = gateway();
-    let shown = pages().into_iter().filter(|(_, status)| *status == 200);
-    let pages: Vec<String> = shown.map(|(path, _)| path).step_by(2).collect();
-    let plan = json!({"token": MAINTAINER, "pages": pages, "long": format!("{}/view/long.txt", of_job(10))});
+    gateway.block_on(gateway.app.retention.count_storage()).unwrap();
+    let shown = pages(&gateway).into_iter().filter(|(_, status)| *status == 200);
+    let mut pages: Vec<String> = shown.map(|(path, _)| path).collect();
+    pages.push("/-/operate".into());
+    let plan = json!({"token": ADMIN, "pages": pages, "long": format!("{}/view/long.txt", of_job(10))});
     play("again", &gateway.base_url(), &plan);
 }
 

@@ -140,13 +140,25 @@ fn hostile_names_are_text_and_their_links_open_exactly_them() {
     assert_eq!(contents, (0..12).collect::<Vec<_>>());
 }
 
-#[test]
-fn a_folder_of_fifty_thousand_files_comes_in_pages() {
+/// The folder `dir`, with so many files of up to six bytes.
+fn with_many_files(count: usize) -> Gateway {
     let files: Vec<(String, Vec<u8>)> =
-        (0..50_000).map(|number| (format!("dir/file-{number:05}.txt"), vec![b'x'; number % 7])).collect();
+        (0..count).map(|number| (format!("dir/file-{number:05}.txt"), vec![b'x'; number % 7])).collect();
     let files: Vec<(&str, &[u8])> =
         files.iter().map(|(name, bytes)| (name.as_str(), bytes.as_slice())).collect();
-    let gateway = with(&zips::packed(zip::CompressionMethod::Stored, &files));
+    with(&zips::packed(zip::CompressionMethod::Stored, &files))
+}
+
+/// Their names, the largest first, and those of one size in the order of their names.
+fn by_size(count: usize) -> Vec<String> {
+    let mut numbers: Vec<usize> = (0..count).collect();
+    numbers.sort_by_key(|number| (std::cmp::Reverse(number % 7), *number));
+    numbers.into_iter().map(|number| format!("file-{number:05}.txt")).collect()
+}
+
+#[test]
+fn a_folder_of_fifty_thousand_files_comes_in_pages() {
+    let gateway = with_many_files(50_000);
     let folder = format!("{BROWSE}dir/");
     let first = open(&gateway, "", &folder);
     assert_eq!(names(html(&first)).len(), 500);
@@ -161,6 +173,28 @@ fn a_folder_of_fifty_thousand_files_comes_in_pages() {
     assert!(by_size.text().matches("<td class=\"number\">6 B</td>").count() >= 500);
     let beyond = open(&gateway, "", &format!("{folder}?page=9999"));
     assert!(html(&beyond).contains("This folder is empty") || names(beyond.text()).is_empty());
+}
+
+#[test]
+fn the_pages_of_a_sorted_folder_have_each_of_its_files_once_and_in_order() {
+    let gateway = with_many_files(6_200);
+    let mut page = open(&gateway, "", &format!("{BROWSE}dir/?sort=size&order=desc"));
+    let mut seen = names(html(&page));
+    while page.text().contains(">Next page<") {
+        page = open(&gateway, "", &link(page.text(), "Next page"));
+        seen.extend(names(html(&page)));
+    }
+    assert_eq!(seen, by_size(6_200));
+}
+
+#[test]
+fn a_page_of_fifty_thousand_sorted_files_has_those_of_its_place() {
+    let gateway = with_many_files(50_000);
+    let sorted = by_size(50_000);
+    for number in [1, 2, 14, 15, 16, 50, 72, 99, 100] {
+        let page = open(&gateway, "", &format!("{BROWSE}dir/?sort=size&order=desc&page={number}"));
+        assert_eq!(names(html(&page)), sorted[(number - 1) * 500..number * 500], "page {number}");
+    }
 }
 
 #[test]

@@ -9,6 +9,7 @@ mod errors;
 mod file_search;
 mod file_search_bounds;
 mod measured;
+mod newest;
 mod nodes;
 mod operate;
 mod pages;

@@ -42,7 +42,7 @@ export async function visit(browser, { script = true, token, dark = false, width
     page.said = [];
     page.on('console', (message) => {
         // Chromium logs the status of a page that is an error's.
-        const isStatus = /^Failed to load resource: the server responded with a status of 4/.test(message.text());
+        const isStatus = /^Failed to load resource: the server responded with a status of [45]/.test(message.text());
         if (!isStatus || message.location().url !== page.url()) page.said.push(message.text());
     });
     page.on('pageerror', (error) => page.said.push(String(error)));
@@ -105,4 +105,44 @@ export async function judge(page, rules) {
 /** How far a page can be moved sideways, in pixels. */
 export function sideways(page) {
     return page.evaluate(() => document.scrollingElement.scrollWidth - document.scrollingElement.clientWidth);
+}
+
+// What has the focus: its text, whether it can be seen that it has it, and whether it stands behind what had it before.
+const focused = () => {
+    const now = document.activeElement;
+    const before = window.before;
+    window.before = now;
+    const style = getComputedStyle(now);
+    const box = now.getBoundingClientRect();
+    return {
+        text: (now.textContent || now.getAttribute('aria-label') || now.value || now.name).trim(),
+        tag: now.tagName,
+        role: now.getAttribute('role'),
+        isSeen: style.outlineStyle !== 'none' && parseFloat(style.outlineWidth) >= 2 && box.width > 0 && box.left >= 0,
+        isBehind: !before || before === now || Boolean(before.compareDocumentPosition(now) & Node.DOCUMENT_POSITION_FOLLOWING),
+    };
+};
+
+/** Presses Tab; what then has the focus can be seen, and stands behind what had it before. */
+export async function tab(page) {
+    await page.keyboard.press('Tab');
+    const found = await page.evaluate(focused);
+    assert(found.tag !== 'BODY', `there is no other stop on ${page.url()}`);
+    assert(found.isSeen, `the focus on ${JSON.stringify(found)} cannot be seen on ${page.url()}`);
+    assert(found.isBehind, `the focus jumps to ${found.text} on ${page.url()}`);
+    return found;
+}
+
+/** Presses Tab until something with this text has the focus. */
+export async function tabTo(page, text) {
+    for (let stops = 0; stops < 100; stops++) {
+        if ((await tab(page)).text === text) return;
+    }
+    assert.fail(`${text} is not to be reached on ${page.url()}`);
+}
+
+/** Presses Tab until something with this text has the focus, and then a key, which leads to another page. */
+export async function follow(page, text, key = 'Enter') {
+    await tabTo(page, text);
+    await leave(page, () => page.keyboard.press(key));
 }

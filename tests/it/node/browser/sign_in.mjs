@@ -94,10 +94,11 @@ async function looks(browser) {
     const faults = [];
     for (const path of ['/-/sign_in', '/-/sessions']) {
         await open(page, path);
-        for (const [colorScheme, width] of [['light', 1280], ['dark', 320]]) {
+        const colours = ['color-contrast'];
+        for (const [colorScheme, width, rules] of [['light', 1280], ['dark', 320], ['dark', 1280, colours], ['light', 320, colours]]) {
             await page.emulateMedia({ colorScheme });
             await page.setViewportSize({ width, height: 700 });
-            const { violations, incomplete } = await judge(page);
+            const { violations, incomplete } = await judge(page, rules);
             // What is scrolled out of a narrow window has no colour behind it that can be told.
             faults.push(...[...violations, ...(width > 320 ? incomplete : [])].map((fault) => `${path} ${colorScheme}: ${fault}`));
             if ((await sideways(page)) > 0) faults.push(`${path} can be moved sideways at ${width} px`);
