@@ -8,7 +8,7 @@ use bytes::{Bytes, BytesMut};
 /// bytes would otherwise hold a buffer of the network for each.
 const KEPT_BYTES: usize = 16 * 1024;
 
-/// Pieces in order, at most a step of them once [`Gathered::add`] has returned everything that is full.
+/// Pieces in order, less than a step of them whenever what is full was taken.
 #[derive(Debug)]
 pub(super) struct Gathered {
     /// How many bytes are written at once.

@@ -48,10 +48,11 @@ impl BlobWriter {
         let mut left = left.as_mut_slice();
         IoSlice::advance_slices(&mut left, 0);
         while !left.is_empty() {
-            let written = self.file.write_vectored(left)?;
-            if written == 0 {
-                return Err(io::ErrorKind::WriteZero.into());
-            }
+            let written = match self.file.write_vectored(left) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                written => written?,
+            };
             self.written += written as u64;
             IoSlice::advance_slices(&mut left, written);
         }
@@ -62,8 +63,8 @@ impl BlobWriter {
         Ok(())
     }
 
-    /// Takes the room of `size` bytes at once, and leaves it to the system when they go to the disk: the end is
-    /// nobody's wait.
+    /// Takes the room of `size` bytes at once if there is as much, and leaves it to the system when they go to the disk:
+    /// who reads beside does not wait for the end.
     pub(in crate::store) fn beside_a_reader(self, size: u64) -> io::Result<Self> {
         take_room(self.file.as_file(), size)?;
         Ok(Self { flushes: false, ..self })
@@ -91,15 +92,15 @@ impl BlobWriter {
     }
 }
 
-/// Takes room on the disk for the first `size` bytes of a file, whose length stays. A file system that cannot do it takes
-/// room with each write.
+/// Takes room on the disk for the first `size` bytes of an empty file, whose length stays. Where that cannot be had, each
+/// write takes its own: copies that gave way to this one may still be about to give their room back.
 #[cfg(target_os = "linux")]
 fn take_room(file: &File, size: u64) -> io::Result<()> {
     use rustix::fs::{FallocateFlags, fallocate};
-    match fallocate(file, FallocateFlags::KEEP_SIZE, 0, size).map_err(io::Error::from) {
-        Err(error) if error.kind() == io::ErrorKind::StorageFull => Err(error),
-        Err(error) if error.kind() == io::ErrorKind::QuotaExceeded => Err(error),
-        _ => Ok(()),
+    match fallocate(file, FallocateFlags::KEEP_SIZE, 0, size) {
+        Ok(()) => Ok(()),
+        // Gives back what was taken of it.
+        Err(_) => file.set_len(0),
     }
 }
 

@@ -82,7 +82,7 @@ fn day(time: Timestamp) -> String {
     time.to_string().get(..10).unwrap_or_default().to_owned()
 }
 
-/// Names the settings that decide what is stored, for how long, and where.
+/// Names the settings that decide who reaches this node, and what is stored, for how long, and where.
 pub(super) fn settings(settings: &Settings) -> Vec<Fact> {
     let database = match settings.database {
         DatabaseUrl::Sqlite(_) => "SQLite",

@@ -96,7 +96,7 @@ struct Share {
 /// `GET /-/operate`
 pub(in crate::web) async fn show(visit: &Visit<'_>) -> Result<HttpResponse, PageError> {
     let view = visit.access().storage(&visit.reader, LISTED).await?;
-    let nodes = visit.access().nodes(&visit.reader, LISTED).await?;
+    let (nodes, nodes_at) = visit.access().nodes(&visit.reader, LISTED).await?;
     let may_sweep = match visit.access().admit_to_registry(&visit.writer()).await {
         Ok(()) => true,
         Err(AccessError::Credential(_)) => false,
@@ -107,7 +107,7 @@ pub(in crate::web) async fn show(visit: &Visit<'_>) -> Result<HttpResponse, Page
     let template = OperatePage {
         layout: visit.layout("Operation", Vec::new()),
         done: visit.query("done").and_then(done),
-        warnings: warnings::of(visit, &view, &nodes),
+        warnings: warnings::of(visit, &view, &nodes::releases(&nodes, nodes_at)),
         counted: view.counted_at.map(|time| Moment::new(time, visit.now())),
         facts: facts::of(visit, &view),
         sweep: may_sweep.then(|| format!("{}/-/operate/sweep", visit.root)),
@@ -119,7 +119,7 @@ pub(in crate::web) async fn show(visit: &Visit<'_>) -> Result<HttpResponse, Page
         projects: view.projects.iter().map(|it| of_project(visit, it)).collect(),
         groups: view.groups.iter().map(|it| of_group(visit, it)).collect(),
         most_nodes: (nodes.len() as i64 == LISTED).then_some(LISTED),
-        nodes: nodes::rows(visit, &nodes),
+        nodes: nodes::rows(visit, &nodes, nodes_at),
         settings: facts::settings(&visit.ctx.app.settings),
     };
     page(visit, &template)

@@ -22,15 +22,15 @@ pub(super) struct NodeRow {
     pub(super) is_silent: bool,
 }
 
-/// Describes nodes.
-pub(super) fn rows(visit: &Visit<'_>, nodes: &[Node]) -> Vec<NodeRow> {
+/// Describes nodes at a time by the clock that they were seen by.
+pub(super) fn rows(visit: &Visit<'_>, nodes: &[Node], now: Timestamp) -> Vec<NodeRow> {
     let row = |node: &Node| NodeRow {
         name: node.name(),
         is_this: node.number == visit.ctx.app.node.number(),
         version: node.version.clone(),
-        since: Moment::new(node.started_at, visit.now()),
-        seen: Moment::new(node.seen_at, visit.now()),
-        is_silent: is_silent(node, visit.now()),
+        since: Moment::new(node.started_at, now),
+        seen: Moment::new(node.seen_at, now),
+        is_silent: is_silent(node, now),
     };
     nodes.iter().map(row).collect()
 }

@@ -3,8 +3,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use super::{counted, nodes};
-use crate::catalog::nodes::Node;
+use super::counted;
 use crate::catalog::usage::StorageView;
 use crate::web::visit::Visit;
 use crate::web::words::{Moment, count, seconds};
@@ -18,8 +17,8 @@ const OLD_COUNTS: Duration = Duration::from_secs(15 * 60);
 /// By how many intervals a sweep may be late.
 const LATE_SWEEPS: u64 = 3;
 
-/// Returns what somebody should look at.
-pub(super) fn of(visit: &Visit<'_>, view: &StorageView, all_nodes: &[Node]) -> Vec<String> {
+/// Returns what somebody should look at, where nodes of these releases serve.
+pub(super) fn of(visit: &Visit<'_>, view: &StorageView, releases: &[&str]) -> Vec<String> {
     let (app, now) = (&visit.ctx.app, visit.now());
     let age =
         |millis: i64| Duration::from_millis(now.as_millis().saturating_sub(millis).max(0).unsigned_abs());
@@ -38,7 +37,6 @@ pub(super) fn of(visit: &Visit<'_>, view: &StorageView, all_nodes: &[Node]) -> V
         is_open_on_the_way(&visit.ctx.base_url()),
         says("People reach this server over plain HTTP: whoever is on the way can take tokens and sessions."),
     );
-    let releases = nodes::releases(all_nodes, now);
     warn(releases.len() > 1, format!("Nodes of several releases serve: {}.", releases.join(", ")));
     match view.counted_at {
         None => warn(true, says("What is stored was not counted yet; a node does that every five minutes.")),
