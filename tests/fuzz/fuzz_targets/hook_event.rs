@@ -26,7 +26,7 @@ fn check(news: Result<Option<News>, String>) {
             assert!(pipeline.into_iter().all(|it| !it.sha.contains('\0') && !it.ref_name.contains('\0')));
             assert!(report.jobs.iter().all(|job| job.name.iter().all(|name| !name.contains('\0'))));
         }
-        Ok(Some(News::Moved { project, to })) => {
+        Ok(Some(News::Moved { project, to, at: _ })) => {
             assert!(is_valid_path(&project.path) && to.iter().all(|path| is_valid_path(path)));
         }
         Ok(Some(News::Rights { project, user })) => {
